@@ -1,0 +1,1 @@
+"""One file per baseline, readable top to bottom."""

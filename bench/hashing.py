@@ -1,0 +1,64 @@
+"""Content hashes: the same inputs give the same short name on every platform."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HASH_LENGTH = 16
+"""Hex digits kept of a SHA-256: 64 bits, enough to name artefacts."""
+
+
+def canonical_json(value: Any) -> str:
+    """Serialise dataclasses, mappings, sequences and scalars with sorted keys and no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
+def content_hash(*parts: Any) -> str:
+    """Hash arrays, bytes, paths' contents and JSON-like values to :data:`HASH_LENGTH` hex digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(_bytes_of(part))
+        digest.update(b"\x00")
+    return digest.hexdigest()[:HASH_LENGTH]
+
+
+def file_sha256(path: Path) -> str:
+    """Return the full SHA-256 of a file, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def derived_seed(seed: int, *purpose: str) -> int:
+    """Derive a 63-bit seed from a seed and a purpose, so that no two draws share a stream."""
+    digest = hashlib.sha256(canonical_json([seed, *purpose]).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _bytes_of(part: Any) -> bytes:
+    if isinstance(part, np.ndarray):
+        little_endian = np.ascontiguousarray(part).astype(part.dtype.newbyteorder("<"), copy=False)
+        header = canonical_json([little_endian.dtype.str, list(part.shape)]).encode()
+        return header + little_endian.tobytes()
+    if isinstance(part, bytes):
+        return part
+    if isinstance(part, Path):
+        return file_sha256(part).encode()
+    return canonical_json(part).encode()
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    raise TypeError(f"cannot serialise {type(value).__name__}")

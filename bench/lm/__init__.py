@@ -1,0 +1,1 @@
+"""What all language-model methods share."""

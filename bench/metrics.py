@@ -1,0 +1,89 @@
+"""Rank of the positive and the metrics that follow from it; pure functions of arrays.
+
+Ties count as their expected value over all orders of the tied candidates, so a constant scorer scores chance.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+DEFAULT_METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@1", "hit@3", "hit@5", "hit@10", "mrr@5", "mrr@10")
+N_CANDIDATES = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Ranks:
+    """Where the positive of each query stands."""
+
+    better: NDArray[np.int16]
+    """Candidates scored strictly above the positive, shape (n,)."""
+    tied: NDArray[np.int16]
+    """Other candidates with the positive's very score, shape (n,)."""
+
+    def __len__(self) -> int:
+        return len(self.better)
+
+    @property
+    def tie_rate(self) -> float:
+        """Share of queries whose positive is tied with another candidate."""
+        return float(np.mean(self.tied > 0)) if len(self) else 0.0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric with its cut-off; prints back as it was parsed: ``ndcg@3``."""
+
+    name: str
+    cutoff: int
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.cutoff}"
+
+    @classmethod
+    def parse(cls, text: str) -> Metric:
+        """Parse ``ndcg@3``, ``hit@1`` or ``mrr@10``; raise ValueError for anything else."""
+        match = re.fullmatch(r"(ndcg|hit|mrr)@([1-9]\d*)", text)
+        if match is None:
+            raise ValueError(f"not a metric: {text!r} (expected ndcg@k, hit@k or mrr@k)")
+        return cls(match[1], int(match[2]))
+
+    def gains(self, n_candidates: int) -> NDArray[np.float64]:
+        """Return the metric's value for ranks 1 to ``n_candidates`` of the one positive."""
+        ranks = np.arange(1, n_candidates + 1, dtype=np.float64)
+        gain = {"ndcg": 1 / np.log2(ranks + 1), "hit": np.ones_like(ranks), "mrr": 1 / ranks}[self.name]
+        return np.where(ranks <= self.cutoff, gain, 0.0)
+
+
+def rank_positive(scores: NDArray[np.floating], positive_column: NDArray[np.int64]) -> Ranks:
+    """Count the candidates above and beside each positive.
+
+    ``scores`` has shape (n, n_candidates) without NaN; ``positive_column`` has shape (n,).
+    """
+    positive = np.take_along_axis(scores, positive_column[:, None], axis=1)
+    better = np.count_nonzero(scores > positive, axis=1)
+    tied = np.count_nonzero(scores == positive, axis=1) - 1
+    return Ranks(better.astype(np.int16), tied.astype(np.int16))
+
+
+def per_user(ranks: Ranks, metric: Metric, n_candidates: int = N_CANDIDATES) -> NDArray[np.float64]:
+    """Return the metric's expected value for each query, shape (n,)."""
+    return _expected_gains(metric, n_candidates)[ranks.better, ranks.tied]
+
+
+def chance(metric: Metric, n_candidates: int = N_CANDIDATES) -> float:
+    """Return the expected value of a scorer that knows nothing."""
+    return float(metric.gains(n_candidates).mean())
+
+
+@cache
+def _expected_gains(metric: Metric, n_candidates: int) -> NDArray[np.float64]:
+    """Table of expected gains by (better, tied): the mean gain of ranks better + 1 … better + 1 + tied."""
+    cumulative = np.concatenate([[0.0], np.cumsum(metric.gains(n_candidates))])
+    better, tied = np.indices((n_candidates, n_candidates))
+    last = np.minimum(better + tied + 1, n_candidates)
+    return (cumulative[last] - cumulative[better]) / (tied + 1)

@@ -1,0 +1,127 @@
+"""The contract between the engine and a recommender.
+
+A recommender is one class with a frozen ``Params`` dataclass, ``fit`` and ``score``::
+
+    @register("sasrec", family="sequential", paper="Kang & McAuley 2018")
+    class SASRec(Recommender):
+        @dataclass(frozen=True)
+        class Params:
+            dropout: float = 0.5
+            \"\"\"Share of units dropped in training.\"\"\"
+
+        def fit(self, task: Task) -> None: ...
+        def score(self, queries: Queries) -> np.ndarray: ...
+
+It sees training histories, validation queries with their answers and test queries without answers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.domain import Domain
+from bench.spec import Ranking, Setting
+from bench.store import ArtefactStore
+
+ProgressHook = Callable[[str], None]
+"""Called with one short line whenever a long job has something to say."""
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """What is ranked: a history and a list of candidates for each query, without the answers."""
+
+    users: NDArray[np.int64]
+    """User index of each query, shape (n,)."""
+    history_indptr: NDArray[np.int64]
+    """Row starts into ``history_items``, shape (n + 1,)."""
+    history_items: NDArray[np.int32]
+    """Items seen before the query, oldest first."""
+    candidates: NDArray[np.int32]
+    """Item indices in stored, shuffled order, shape (n, 30)."""
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def history(self, query: int) -> NDArray[np.int32]:
+        """Return the items seen before one query, oldest first."""
+        return self.history_items[self.history_indptr[query] : self.history_indptr[query + 1]]
+
+    def take(self, rows: NDArray[np.int64]) -> Queries:
+        """Return the queries at ``rows``, in that order."""
+        histories = [self.history(row) for row in rows]
+        lengths = np.array([len(history) for history in histories], dtype=np.int64)
+        return Queries(
+            users=self.users[rows],
+            history_indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            history_items=np.concatenate([np.empty(0, np.int32), *histories]).astype(np.int32),
+            candidates=self.candidates[rows],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The column of the positive in each query's candidates, shape (n,)."""
+
+    positive_column: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Everything a recommender may learn from. Test answers are not in it."""
+
+    target: Domain
+    """The target domain with its training interactions alone; the catalogue lists every item."""
+    validation: Queries
+    """Validation queries (histories from the training part)."""
+    validation_answers: Answers
+    """Their answers, for early stopping and model selection; never to be trained on."""
+    setting: Setting
+    """The protocol's setting."""
+    seed: int
+    """Seed of training."""
+    artefacts: ArtefactStore
+    """Where trained models, adapters and vectors are kept, addressed by content."""
+    sources: tuple[Domain, ...] = ()
+    """Source domains, each with the training interactions of its own warm split."""
+    backbone: str | None = None
+    """Name or path of the language model, for methods that use one."""
+    ranking: Ranking | None = None
+    """How a causal language model ranks."""
+    device: str = "cpu"
+    """Torch device."""
+    progress: ProgressHook = field(default=lambda _line: None)
+    """Where long jobs report."""
+
+
+@dataclass(frozen=True)
+class NoParams:
+    """A method without hyper-parameters."""
+
+
+class Recommender(ABC):
+    """Base class of every recommender; see the module docstring."""
+
+    Params: ClassVar[type] = NoParams
+    """Frozen dataclass of all hyper-parameters, each with a default and a docstring."""
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    @abstractmethod
+    def fit(self, task: Task) -> None:
+        """Learn from the task."""
+
+    @abstractmethod
+    def score(self, queries: Queries) -> NDArray[np.floating]:
+        """Return one score a candidate, shape (n, 30), larger is better; the engine refuses NaN."""
+
+    def details(self) -> dict[str, Any]:
+        """Return what the run record should state about this fit (JSON values): losses, weights, counts."""
+        return {}

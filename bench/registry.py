@@ -1,0 +1,181 @@
+"""Names of recommenders and where their classes live, known without importing any of them.
+
+A recommender is registered by a decorator whose arguments are literals::
+
+    @register("bpr", family="general", paper="Rendle et al. 2009")
+    class BPR(Recommender): ...
+
+The rooms ``baselines`` and ``methods`` are read as text for such decorators, so listing the methods imports no
+torch. Other packages add theirs through the entry-point group ``bench.plugins`` (name -> ``module:Class``).
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from bench.errors import BenchError, unknown_name
+from bench.plugin import Recommender
+
+Family = Literal["control", "general", "sequential", "transferable", "language-model", "merging", "integrating"]
+ROOMS = ("baselines", "methods")
+ENTRY_POINT_GROUP = "bench.plugins"
+WRAPPER_SEPARATOR = ":"
+
+AnyRecommender = TypeVar("AnyRecommender", bound=type[Recommender])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a recommender before its module is imported."""
+
+    name: str
+    """Name on the command line."""
+    family: Family
+    """Group in lists and tables."""
+    target: str = ""
+    """Where the class lives, ``module:Class``."""
+    paper: str = ""
+    """Short citation."""
+    needs_titles: bool = False
+    """Whether it reads item titles."""
+    needs_sources: bool = False
+    """Whether it learns from source domains."""
+    needs_backbone: bool = False
+    """Whether it runs on a language model."""
+    settings: tuple[str, ...] = ("warm", "cold")
+    """The protocol settings it can run in."""
+    cold_rule: str = ""
+    """How it scores an item that was never trained."""
+    wraps: bool = False
+    """Whether the name takes a suffix, as in ``recbole:<Class>``."""
+    privileged: bool = False
+    """Whether the engine hands it the answers; allowed to controls alone."""
+
+
+def register(
+    name: str,
+    *,
+    family: Family,
+    paper: str = "",
+    needs_titles: bool = False,
+    needs_sources: bool = False,
+    needs_backbone: bool = False,
+    settings: tuple[str, ...] = ("warm", "cold"),
+    cold_rule: str = "",
+    wraps: bool = False,
+    privileged: bool = False,
+) -> Callable[[AnyRecommender], AnyRecommender]:
+    """Mark a class as the recommender ``name``; see :class:`Entry` for the arguments."""
+    facts = {key: value for key, value in locals().items() if key != "name"}
+
+    def mark(recommender: AnyRecommender) -> AnyRecommender:
+        target = f"{recommender.__module__}:{recommender.__qualname__}"
+        recommender.entry = Entry(name=name, target=target, **facts)  # type: ignore[attr-defined]
+        return recommender
+
+    if privileged and family != "control":
+        raise ValueError(f"'{name}' is not a control and may not be privileged")
+    return mark
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The known recommenders, and the plugins that could not be loaded with the reason."""
+
+    entries: Mapping[str, Entry]
+    broken: Mapping[str, str]
+
+    def entry(self, name: str) -> Entry:
+        """Return the entry for a name, or for the wrapper in front of ``:``; raise BenchError with near names."""
+        wrapper = name.partition(WRAPPER_SEPARATOR)[0]
+        if name in self.entries and not self.entries[name].wraps:
+            return self.entries[name]
+        if WRAPPER_SEPARATOR in name and wrapper in self.entries and self.entries[wrapper].wraps:
+            return self.entries[wrapper]
+        if name in self.broken:
+            raise BenchError(f"Method '{name}' cannot be loaded: {self.broken[name]}. See 'bench list methods'.")
+        if name in self.entries:
+            raise BenchError(f"Method '{name}' needs a class after it, as in '{name}:SASRec'. See 'bench describe {name}'.")
+        raise unknown_name("method", name, self.entries, "bench list methods")
+
+    def recommender(self, name: str) -> type[Recommender]:
+        """Import and return the class behind a name; a wrapper's class is built for its suffix."""
+        entry = self.entry(name)
+        recommender = load(entry.target)
+        suffix = name.partition(WRAPPER_SEPARATOR)[2]
+        if entry.wraps:
+            return recommender.wrapping(suffix)  # type: ignore[attr-defined, no-any-return]
+        return recommender
+
+
+@cache
+def registry() -> Registry:
+    """Return all recommenders of this installation: the rooms' own, then those of other packages."""
+    own = [entry for room in ROOMS for entry in scan_room(room)]
+    foreign, broken = _foreign_entries()
+    return Registry(_by_name([*own, *foreign]), broken)
+
+
+def load(target: str) -> type[Recommender]:
+    """Import ``module:Class``."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+
+
+def scan_room(room: str) -> list[Entry]:
+    """Read a package's files as text and return what their ``@register`` decorators say."""
+    spec = importlib.util.find_spec(room)
+    if spec is None or not spec.submodule_search_locations:
+        return []
+    files = sorted(path for folder in spec.submodule_search_locations for path in Path(folder).glob("*.py"))
+    return [entry for path in files for entry in scan_source(path.read_text(encoding="utf-8"), f"{room}.{path.stem}")]
+
+
+def scan_source(source: str, module: str) -> list[Entry]:
+    """Return the entries of all classes decorated with ``@register(...)`` in a source text."""
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    calls = [(node, decorator) for node in classes for decorator in node.decorator_list if _is_register(decorator)]
+    return [_entry_of(call, f"{module}:{node.name}") for node, call in calls if isinstance(call, ast.Call)]
+
+
+def _is_register(decorator: ast.expr) -> bool:
+    return (
+        isinstance(decorator, ast.Call)
+        and isinstance(decorator.func, ast.Name)
+        and decorator.func.id == register.__name__
+    )
+
+
+def _entry_of(call: ast.Call, target: str) -> Entry:
+    facts: dict[str, Any] = {
+        keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg is not None
+    }
+    return Entry(name=ast.literal_eval(call.args[0]), target=target, **facts)
+
+
+def _foreign_entries() -> tuple[list[Entry], dict[str, str]]:
+    found: list[Entry] = []
+    broken: dict[str, str] = {}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            found.append(point.load().entry)
+        except Exception as error:  # a stranger's plugin may fail in any way; it must not break the rest
+            broken[point.name] = f"{type(error).__name__}: {error}"
+    return found, broken
+
+
+def _by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
+    named: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.name in named:
+            raise BenchError(f"Two methods are called '{entry.name}': {named[entry.name].target} and {entry.target}.")
+        named[entry.name] = entry
+    return named

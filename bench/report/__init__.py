@@ -1,0 +1,1 @@
+"""Tables, figures and comparisons as pure functions of the run store."""

@@ -1,0 +1,86 @@
+"""Frozen descriptions of what is run; equal descriptions have equal hashes, and nothing else configures a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bench.hashing import content_hash
+
+Setting = Literal["warm", "cold", "user-split"]
+ColdPolicy = Literal["holdout", "natural"]
+Ranking = Literal["likelihood", "generate"]
+
+SETTINGS: tuple[Setting, ...] = ("warm", "cold", "user-split")
+DEFAULT_BACKBONE = "minilm"
+
+
+@dataclass(frozen=True)
+class ProtocolSpec:
+    """How a dataset is split and how its candidate lists are drawn."""
+
+    dataset: str
+    """The card's name."""
+    setting: Setting = "warm"
+    """Which split: leave-one-out, cold items, or held-out users."""
+    policy: ColdPolicy = "holdout"
+    """How the cold setting chooses its items; ignored elsewhere."""
+    seed: int = 0
+    """Seed of the held-out items and of the candidate draws (not of any training)."""
+    n_negatives: int = 29
+    """Negatives beside the one positive of each query."""
+    holdout_share: float = 0.10
+    """Share of the items that the cold holdout removes from everyone's train and validation part."""
+
+    def key(self) -> dict[str, Any]:
+        """Return the fields that matter for this setting, for hashing."""
+        fields: dict[str, Any] = {
+            "dataset": self.dataset,
+            "setting": self.setting,
+            "seed": self.seed,
+            "n_negatives": self.n_negatives,
+        }
+        if self.setting == "cold":
+            fields["policy"] = self.policy
+            if self.policy == "holdout":
+                fields["holdout_share"] = self.holdout_share
+        return fields
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run: a method with its parameters on one protocol."""
+
+    method: str
+    """A registered name, or ``recbole:<Class>``."""
+    protocol: ProtocolSpec
+    """Dataset, setting and candidate seed."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """Every hyper-parameter of the method, defaults included."""
+    seed: int = 0
+    """Seed of training."""
+    sources: tuple[str, ...] = ()
+    """Source domains' card names, for methods that use them."""
+    backbone: str | None = None
+    """Language model, for methods that use one."""
+    ranking: Ranking | None = None
+    """How a causal language model ranks, for methods that use one."""
+    limit_queries: int | None = None
+    """Score only this many test queries (a seeded sample); None scores all."""
+
+    def key(self) -> dict[str, Any]:
+        """Return the fields that identify the run, for hashing."""
+        return {
+            "method": self.method,
+            "protocol": self.protocol.key(),
+            "params": self.params,
+            "seed": self.seed,
+            "sources": list(self.sources),
+            "backbone": self.backbone,
+            "ranking": self.ranking,
+            "limit_queries": self.limit_queries,
+        }
+
+    def hash(self) -> str:
+        """Return the run's id: equal specs share it on every platform."""
+        return content_hash(self.key())

@@ -1,0 +1,1 @@
+"""RecCocktail, WeaveRec, X-Cross and the merging rivals they are compared with."""
