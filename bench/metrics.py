@@ -65,19 +65,25 @@ def rank_positive(scores: NDArray[np.floating], positive_column: NDArray[np.int6
     ``scores`` has shape (n, n_candidates) without NaN; ``positive_column`` has shape (n,).
     """
     positive = np.take_along_axis(scores, positive_column[:, None], axis=1)
-    better = np.count_nonzero(scores > positive, axis=1)
-    tied = np.count_nonzero(scores == positive, axis=1) - 1
-    return Ranks(better.astype(np.int16), tied.astype(np.int16))
+    return Ranks(_count_rows(scores > positive), _count_rows(scores == positive) - np.int16(1))
 
 
 def per_user(ranks: Ranks, metric: Metric, n_candidates: int = N_CANDIDATES) -> NDArray[np.float64]:
     """Return the metric's expected value for each query, shape (n,)."""
-    return _expected_gains(metric, n_candidates)[ranks.better, ranks.tied]
+    gains = _expected_gains(metric, n_candidates).ravel()
+    return gains.take(ranks.better.astype(np.int32) * n_candidates + ranks.tied)
 
 
 def chance(metric: Metric, n_candidates: int = N_CANDIDATES) -> float:
     """Return the expected value of a scorer that knows nothing."""
     return float(metric.gains(n_candidates).mean())
+
+
+def _count_rows(mask: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """Count the true values of each row; summing bytes is several times faster than count_nonzero on short rows."""
+    total = np.uint8 if mask.shape[1] <= np.iinfo(np.uint8).max else np.int16
+    counts: NDArray[np.integer] = np.einsum("ij->i", mask.view(np.uint8), dtype=total)
+    return counts.astype(np.int16)
 
 
 @cache
@@ -86,4 +92,5 @@ def _expected_gains(metric: Metric, n_candidates: int) -> NDArray[np.float64]:
     cumulative = np.concatenate([[0.0], np.cumsum(metric.gains(n_candidates))])
     better, tied = np.indices((n_candidates, n_candidates))
     last = np.minimum(better + tied + 1, n_candidates)
-    return (cumulative[last] - cumulative[better]) / (tied + 1)
+    expected: NDArray[np.float64] = (cumulative[last] - cumulative[better]) / (tied + 1)
+    return expected

@@ -56,6 +56,8 @@ class Entry:
     """How it scores an item that was never trained."""
     wraps: bool = False
     """Whether the name takes a suffix, as in ``recbole:<Class>``."""
+    transductive: bool = False
+    """Whether it adapts to the test queries (without answers) before it scores them."""
     privileged: bool = False
     """Whether the engine hands it the answers; allowed to controls alone."""
 
@@ -71,6 +73,7 @@ def register(
     settings: tuple[str, ...] = ("warm", "cold"),
     cold_rule: str = "",
     wraps: bool = False,
+    transductive: bool = False,
     privileged: bool = False,
 ) -> Callable[[AnyRecommender], AnyRecommender]:
     """Mark a class as the recommender ``name``; see :class:`Entry` for the arguments."""
@@ -103,7 +106,9 @@ class Registry:
         if name in self.broken:
             raise BenchError(f"Method '{name}' cannot be loaded: {self.broken[name]}. See 'bench list methods'.")
         if name in self.entries:
-            raise BenchError(f"Method '{name}' needs a class after it, as in '{name}:SASRec'. See 'bench describe {name}'.")
+            raise BenchError(
+                f"Method '{name}' needs a class, as in '{name}:SASRec'. See 'bench describe {name}'."
+            )
         raise unknown_name("method", name, self.entries, "bench list methods")
 
     def recommender(self, name: str) -> type[Recommender]:

@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from bench.hashing import content_hash
 
-Setting = Literal["warm", "cold", "user-split"]
+Setting = Literal["warm", "cold"]
 ColdPolicy = Literal["holdout", "natural"]
 Ranking = Literal["likelihood", "generate"]
 
-SETTINGS: tuple[Setting, ...] = ("warm", "cold", "user-split")
+SETTINGS: tuple[Setting, ...] = ("warm", "cold")
+POLICIES: tuple[ColdPolicy, ...] = ("holdout", "natural")
 DEFAULT_BACKBONE = "minilm"
 
 
@@ -22,7 +23,7 @@ class ProtocolSpec:
     dataset: str
     """The card's name."""
     setting: Setting = "warm"
-    """Which split: leave-one-out, cold items, or held-out users."""
+    """Which split: leave-one-out, or leave-one-out on cold items."""
     policy: ColdPolicy = "holdout"
     """How the cold setting chooses its items; ignored elsewhere."""
     seed: int = 0

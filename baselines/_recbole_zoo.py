@@ -1,0 +1,210 @@
+"""RecBole's model classes: which there are, their parameters, and how to make one without RecBole's other layers.
+
+Names and defaults are read from RecBole's files as text, so asking for them imports neither RecBole nor torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, make_dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from bench.errors import BenchError, unknown_name
+
+FAMILIES = ("sequential_recommender", "general_recommender")
+LIST_COMMAND = "bench describe recbole"
+
+USER, ITEM, LENGTH, LABEL, RATING, TIME, FEATURE = "user_id", "item_id", "item_length", "label", "rating", "time", "class"
+LIST_SUFFIX, NEGATIVE_PREFIX = "_list", "neg_"
+ITEMS, NEGATIVE = ITEM + LIST_SUFFIX, NEGATIVE_PREFIX + ITEM
+FIELD_NAMES: Mapping[str, Any] = MappingProxyType(
+    {
+        "USER_ID_FIELD": USER,
+        "ITEM_ID_FIELD": ITEM,
+        "ITEM_LIST_LENGTH_FIELD": LENGTH,
+        "LABEL_FIELD": LABEL,
+        "RATING_FIELD": RATING,
+        "TIME_FIELD": TIME,
+        "LIST_SUFFIX": LIST_SUFFIX,
+        "NEG_PREFIX": NEGATIVE_PREFIX,
+        "numerical_features": (),
+        "train_neg_sample_args": {"distribution": "uniform", "sample_num": 1, "dynamic": False},
+    }
+)
+"""What RecBole's own configuration would say about the columns of a batch."""
+
+UNSUPPORTED: Mapping[str, str] = MappingProxyType(
+    {
+        "DIEN": "it needs a negative beside every item of a history",
+        "GRU4RecKG": "it reads the vectors of a knowledge graph",
+        "KSR": "it reads the vectors of a knowledge graph",
+        "NCL": "it needs a trainer of its own that clusters between epochs",
+        "RaCT": "it is trained in three stages by a trainer of its own",
+        "RecVAE": "its two halves are trained in turns by a trainer of its own",
+        "S3Rec": "it is trained in two stages by a trainer of its own; use s3rec",
+        "SpectralCF": "it calls a private function that scipy no longer has",
+    }
+)
+"""Classes that cannot run here, each with the reason."""
+
+
+@dataclass(frozen=True)
+class TrainingParams:
+    """The parameters that every RecBole model shares."""
+
+    max_length: int = 50
+    """Items of a history that are read, counted from its end."""
+    epochs: int = 200
+    """Epochs at most."""
+    patience: int = 10
+    """Epochs without a better validation NDCG@3 before training stops."""
+    learning_rate: float = 1e-3
+    """Adam's step size."""
+    batch_size: int = 256
+    """Sequences, prefixes, pairs or users in a batch, whichever the model learns from."""
+    weight_decay: float = 0.0
+    """Adam's L2 penalty."""
+
+
+class ModelConfig(dict[str, Any]):
+    """What a RecBole model reads its settings from; like RecBole's own, it answers None for a missing key."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self:
+            return self[name]
+        raise AttributeError(name)
+
+
+class PublicAdjacency:
+    """Mixin for RecBole's graph models, whose own method calls a private function that scipy no longer has."""
+
+    interaction_matrix: Any
+
+    def get_norm_adj_mat(self) -> Any:
+        """Return D^-1/2 A D^-1/2 of the graph of users and items, a sparse tensor."""
+        import numpy as np
+        import torch
+        from scipy import sparse
+
+        ones = (self.interaction_matrix.tocsr() > 0).astype(np.float32)
+        graph = sparse.block_array([[None, ones], [ones.T, None]], format="csr")
+        scale = sparse.diags_array((graph.sum(axis=1) + 1e-7) ** -0.5)
+        normalised = (scale @ graph @ scale).tocoo()
+        indices = torch.from_numpy(np.stack([normalised.row, normalised.col]).astype(np.int64))
+        values = torch.from_numpy(normalised.data.astype(np.float32))
+        return torch.sparse_coo_tensor(indices, values, normalised.shape, check_invariants=False)
+
+
+@cache
+def model_modules() -> Mapping[str, str]:
+    """Return the module of each sequential and general model class of the installed RecBole, by class name."""
+    found: dict[str, str] = {}
+    for family in FAMILIES:
+        for path in sorted((_folder() / "model" / family).glob("*.py")):
+            names = re.findall(r"^class (\w+)\(", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            found |= {name: f"recbole.model.{family}.{path.stem}" for name in names if name.lower() == path.stem}
+    return MappingProxyType(found)
+
+
+def require_model(name: str) -> None:
+    """Raise BenchError unless RecBole has this class and it can run here."""
+    if name not in model_modules():
+        raise unknown_name("RecBole class", name, model_modules(), LIST_COMMAND)
+    if name in UNSUPPORTED:
+        raise BenchError(f"RecBole's {name} cannot run here: {UNSUPPORTED[name]}. See '{LIST_COMMAND}'.")
+
+
+@contextmanager
+def importing_recbole() -> Iterator[None]:
+    """Keep what RecBole's modules do when they are imported from reaching the rest of the process."""
+    import torch
+
+    detects_anomalies = torch.is_anomaly_enabled()
+    with warnings.catch_warnings():
+        # Python warns of RecBole's unescaped backslashes when it first compiles some of its files.
+        warnings.filterwarnings("ignore", message=".*invalid escape sequence")
+        yield
+    # One of RecBole's models turns this on for everybody, and every step then takes two to three times as long.
+    torch.autograd.set_detect_anomaly(detects_anomalies)
+
+
+def model_class(name: str) -> type[Any]:
+    """Import a RecBole model class."""
+    require_model(name)
+    with importing_recbole():
+        module = importlib.import_module(model_modules()[name])
+    found: type[Any] = getattr(module, name)
+    return type(name, (PublicAdjacency, found), {}) if name in ("LightGCN", "NGCF") else found
+
+
+@cache
+def params_class(name: str) -> type[Any]:
+    """Return a frozen dataclass of a model's parameters: the shared ones, then RecBole's own with its defaults."""
+    require_model(name)
+    shared = TrainingParams.__dataclass_fields__
+    own = {key: value for key, value in _defaults(name).items() if key.isidentifier() and key not in shared}
+    fields = [
+        (key, type(value), field(default=value, metadata={"help": _helps(name).get(key, "")}))
+        for key, value in own.items()
+    ]
+    made = make_dataclass(f"{name}Params", fields, bases=(TrainingParams,), frozen=True)
+    made.__doc__ = f"Parameters of RecBole's {name}."
+    return made
+
+
+def model_config(values: Mapping[str, Any], params: TrainingParams, device: str, seed: int) -> ModelConfig:
+    """Return the settings of one model: RecBole's field names, then the model's own values."""
+    import torch
+
+    return ModelConfig(
+        FIELD_NAMES,
+        device=torch.device(device),
+        seed=seed % 2**32,
+        MAX_ITEM_LIST_LENGTH=params.max_length,
+        train_batch_size=params.batch_size,
+        **{key: list(value) if isinstance(value, tuple) else value for key, value in values.items()},
+    )
+
+
+def _folder() -> Path:
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or spec.origin is None:
+        raise BenchError("RecBole is not installed. Run 'pip install recbole==1.2.1'.")
+    return Path(spec.origin).parent
+
+
+def _properties(name: str) -> str:
+    path = _folder() / "properties" / "model" / f"{name}.yaml"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _defaults(name: str) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in (yaml.safe_load(_properties(name)) or {}).items()}
+
+
+def _plain(value: Any) -> Any:
+    """Make a value hashable, and a number of what YAML 1.1 takes for text: ``1e-12`` without a point."""
+    if isinstance(value, list):
+        return tuple(_plain(part) for part in value)
+    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?e[+-]?\d+", value):
+        return float(value)
+    return value
+
+
+def _helps(name: str) -> dict[str, str]:
+    """Return the explanations that RecBole's file gives beside its defaults."""
+    matches = re.finditer(r"^(\w+):.*?#\s*(?:\([^)]*\)\s*)?(.+)$", _properties(name), flags=re.MULTILINE)
+    return {match[1]: match[2].strip() for match in matches}

@@ -1,0 +1,36 @@
+"""BPR-MF: user and item vectors trained so that a touched item's dot product beats an untouched one's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from baselines._recbole_zoo import TrainingParams
+from baselines.recbole_adapter import RecBoleRecommender
+from bench.registry import register
+
+
+@register(
+    "bpr",
+    family="general",
+    paper="Rendle et al. 2009",
+    settings=("warm", "cold"),
+    cold_rule="vector as initialised, never drawn as a negative",
+)
+class BPR(RecBoleRecommender):
+    """RecBole's BPR: no biases, one uniform negative an interaction, drawn anew every epoch."""
+
+    model_name = "BPR"
+    cold_rule = "vector as initialised, never drawn as a negative"
+
+    @dataclass(frozen=True)
+    class Params(TrainingParams):
+        """Hyper-parameters of BPR."""
+
+        dimensions: int = 64
+        """Length of a user's and an item's vector."""
+
+    def model_values(self) -> Mapping[str, Any]:
+        """Return the model's settings under RecBole's names."""
+        return {"embedding_size": self.params.dimensions}

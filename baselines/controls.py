@@ -1,0 +1,74 @@
+"""Controls: scorers whose results are known in advance, or need no model at all."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.hashing import derived_seed
+from bench.plugin import Answers, Queries, Recommender, Task
+from bench.registry import register
+
+
+@register("random", family="control", cold_rule="as any item")
+class RandomScorer(Recommender):
+    """Independent uniform scores: the chance level, with its noise."""
+
+    def fit(self, task: Task) -> None:
+        """Keep the seed."""
+        self.seed = task.seed
+
+    def score(self, queries: Queries) -> NDArray[np.float64]:
+        """Draw a score from (seed, user, item), so that it does not depend on the candidates' order."""
+        mixed = queries.users[:, None].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = mixed ^ (queries.candidates.astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F))
+        return _scrambled(mixed ^ np.uint64(derived_seed(self.seed, "random-scorer")))
+
+
+@register("popularity", family="control", cold_rule="count of zero")
+class Popularity(Recommender):
+    """The number of training interactions of an item."""
+
+    def fit(self, task: Task) -> None:
+        """Count the training interactions."""
+        self.counts = task.target.item_counts().astype(np.float64)
+
+    def score(self, queries: Queries) -> NDArray[np.float64]:
+        """Return the candidates' counts."""
+        return self.counts[queries.candidates]
+
+
+@register("constant", family="control", cold_rule="as any item")
+class Constant(Recommender):
+    """The same score for all candidates: must come out at chance, or ties are counted wrongly."""
+
+    def fit(self, task: Task) -> None:
+        """Learn nothing."""
+
+    def score(self, queries: Queries) -> NDArray[np.float64]:
+        """Return zeros."""
+        return np.zeros(queries.candidates.shape)
+
+
+@register("oracle", family="control", privileged=True, cold_rule="as any item")
+class Oracle(Recommender):
+    """Scores the positive 1 and the rest 0: must come out at 1, or ranks are counted wrongly."""
+
+    def fit(self, task: Task) -> None:
+        """Learn nothing."""
+
+    def score(self, queries: Queries) -> NDArray[np.float64]:
+        """Refuse: without the answers there is no oracle."""
+        raise TypeError("the oracle scores with answers only")
+
+    def score_with_answers(self, queries: Queries, answers: Answers) -> NDArray[np.float64]:
+        """Return 1 in the positive's column."""
+        return (np.arange(queries.candidates.shape[1]) == answers.positive_column[:, None]).astype(np.float64)
+
+
+def _scrambled(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Map 64-bit keys to uniform numbers in [0, 1): the finaliser of splitmix64."""
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    uniform: NDArray[np.float64] = (keys ^ (keys >> np.uint64(31))).astype(np.float64) / 2.0**64
+    return uniform

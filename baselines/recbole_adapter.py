@@ -1,0 +1,166 @@
+"""One adapter for RecBole's sequential and general models, and for models written as RecBole writes them.
+
+RecBole is the model zoo: its classes are used untouched. Batches, negatives, early stopping on the frozen validation
+candidates and the storing of models are ours. A baseline is a short subclass of :class:`RecBoleRecommender`, and
+``recbole:<Class>`` makes one for any class of RecBole's, with RecBole's parameters and defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from dataclasses import asdict
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from baselines import _recbole_zoo as zoo
+from baselines._recbole_dataset import DomainAsDataset
+from baselines._recbole_learning import Learner, Transform, choose_learner
+from baselines._recbole_model import Abilities, abilities_of, with_every_position
+from baselines._recbole_scoring import score_queries
+from bench import training
+from bench.data.domain import Domain
+from bench.errors import BenchError
+from bench.hashing import content_hash, derived_seed
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import register
+from bench.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
+
+ARTEFACT_KIND = "models"
+COLD_RULE = "vector as initialised (a loss over the whole catalogue lowers the scores of items it never sees asked for)"
+
+
+class RecBoleRecommender(Recommender):
+    """A recommender whose model is a RecBole class; subclasses name it and translate their parameters."""
+
+    model_name: ClassVar[str] = ""
+    """RecBole's class name."""
+    cold_rule: ClassVar[str] = COLD_RULE
+    """How an item that was never trained is scored."""
+
+    def model_class(self) -> type[Any]:
+        """Return the RecBole class; override it for a model of one's own."""
+        return zoo.model_class(self.model_name)
+
+    def model_values(self) -> Mapping[str, Any]:
+        """Return the model's settings under RecBole's names."""
+        shared = zoo.TrainingParams.__dataclass_fields__
+        return {key: value for key, value in asdict(self.params).items() if key not in shared}
+
+    def choose_learner(self, model: Any, abilities: Abilities, domain: Domain, transform: Transform) -> Learner:
+        """Return how the model learns from the domain."""
+        return choose_learner(model, abilities, domain, self.params, transform)
+
+    def fit(self, task: Task) -> None:
+        """Build the model and train it, or load the weights of an equal training.
+
+        Raises:
+            BenchError: the model knows its users one by one and the setting tests users that are not trained on.
+        """
+        seed = derived_seed(task.seed, "recbole", self.model_name)
+        with seeded(seed), redirect_stdout(sys.stderr):  # some models print, and standard output is for results
+            self.model, transform = self._build(task, seed)
+            made_with_model = self.model.other_parameter()
+            self.abilities = abilities_of(self.model, self.params.max_length)
+            self.learner = self.choose_learner(self.model, self.abilities, task.target, transform)
+            # What RecBole keeps outside the weights is made with the model, or a cache of the weights before these.
+            self.model.load_other_parameter(made_with_model)
+            self.record = self._learn_at_once() if self._is_closed_form() else self._learn(task)
+            if not self._is_closed_form():
+                self.model.load_other_parameter(made_with_model)
+
+    def score(self, queries: Queries) -> NDArray[np.floating]:
+        """Return the scores of all candidates, shape (n, n_candidates)."""
+        return score_queries(self.model, self.abilities, queries, self.params.max_length)
+
+    def details(self) -> dict[str, Any]:
+        """Return the size of the model, the course of its training and the shortcuts it took."""
+        return {
+            "parameters": sum(weights.numel() for weights in self.model.parameters()),
+            **self.record.summary(),
+            "example": self.learner.name,
+            "shortcuts": asdict(self.abilities),
+            "cold_rule": self.cold_rule,
+        }
+
+    def _build(self, task: Task, seed: int) -> tuple[Any, Transform]:
+        """Return the model, and the change of a batch that it asks for: masking, turning round, or none."""
+        from recbole.data.transform import construct_transform
+
+        model_class = self.model_class()
+        sequential = hasattr(model_class, "get_attention_mask")
+        if task.setting == "user-split" and not sequential:
+            raise BenchError(
+                f"RecBole's {self.model_name} learns each user and cannot score the unseen users of the user-split "
+                "setting. Use --setting warm or cold, or a sequential method; see 'bench list methods'."
+            )
+        dataset = DomainAsDataset(task.target, self.params.max_length, sequential)
+        config = zoo.model_config(self.model_values(), self.params, task.device, seed)
+        change = construct_transform(config)  # before the model, which reads the names of the columns it adds
+        made = with_every_position(model_class) if sequential else model_class
+        return made(config, dataset).to(config["device"]), lambda batch: change(dataset, batch)
+
+    def _is_closed_form(self) -> bool:
+        return not any(weights.requires_grad and weights.numel() > 1 for weights in self.model.parameters())
+
+    def _learn_at_once(self) -> TrainingRecord:
+        """Show each example once: a model without weights is done when it is made, or counts what it is shown."""
+        for _ in self.learner.losses(np.random.default_rng(0)):
+            pass
+        return TrainingRecord((), (), ())
+
+    def _learn(self, task: Task) -> TrainingRecord:
+        return trained_once(task.artefacts, ARTEFACT_KIND, self._key(task), self.model, lambda: self._train(task))
+
+    def _train(self, task: Task) -> TrainingRecord:
+        rng = np.random.default_rng(derived_seed(task.seed, "batches", self.model_name))
+        optimizer = torch.optim.Adam(
+            self.model.parameters(), self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
+        )
+        return train_until_no_better(
+            self.model,
+            lambda: descend(self.model, optimizer, self.learner.losses(rng)),
+            lambda: stopping_score(self.score(task.validation), task.validation_answers),
+            self.params.epochs,
+            self.params.patience,
+            lambda line: task.progress(f"{self.model_name} on {task.target.name}, {line}"),
+        )
+
+    def _key(self, task: Task) -> dict[str, Any]:
+        """Name everything that makes the weights."""
+        return {
+            "class": f"{type(self).__module__}:{self.model_name}",
+            "params": asdict(self.params),
+            "seed": task.seed,
+            "setting": task.setting,
+            "domain": task.target.content_hash,
+            "validation": content_hash(task.validation.candidates, task.validation_answers.positive_column),
+            "recbole": version("recbole"),
+            "torch": version("torch"),
+            "code": _code_revision(type(self)),
+        }
+
+
+@register("recbole", family="sequential", paper="Zhao et al. 2021", cold_rule="initial vector", wraps=True)
+class RecBole(RecBoleRecommender):
+    """Any sequential or general model of RecBole, as ``recbole:<Class>``."""
+
+    @classmethod
+    def wrapping(cls, suffix: str) -> type[RecBole]:
+        """Return the recommender for one RecBole class; raise BenchError with near names for an unknown one."""
+        zoo.require_model(suffix)
+        attributes = {"model_name": suffix, "Params": zoo.params_class(suffix), "__doc__": f"RecBole's {suffix}."}
+        return type(f"RecBole{suffix}", (cls,), attributes)
+
+
+def _code_revision(recommender: type[Any]) -> str:
+    """Hash the files that turn a task into weights: the adapter's, and the recommender's own."""
+    own = Path(str(sys.modules[recommender.__module__].__file__))
+    files = {own, Path(__file__), Path(training.__file__), *Path(__file__).parent.glob("_recbole_*.py")}
+    return content_hash(*sorted(files, key=lambda path: path.name))

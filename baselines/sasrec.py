@@ -1,0 +1,83 @@
+"""SASRec: a causal self-attention encoder over the history, its last vector compared with the items' embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from baselines._recbole_batches import Rows
+from baselines._recbole_learning import EveryPositionLearner, Learner, Transform
+from baselines._recbole_model import Abilities
+from baselines._recbole_zoo import TrainingParams
+from baselines.recbole_adapter import RecBoleRecommender
+from bench.data.domain import Domain
+from bench.registry import register
+
+
+@register(
+    "sasrec",
+    family="sequential",
+    paper="Kang & McAuley 2018",
+    settings=("warm", "cold", "user-split"),
+    cold_rule="embedding of an item that no user touched: only ever a wrong answer of the softmax (loss=bce: as initialised)",
+)
+class SASRec(RecBoleRecommender):
+    """RecBole's SASRec, trained at every position of a sequence at once."""
+
+    model_name = "SASRec"
+
+    @dataclass(frozen=True)
+    class Params(TrainingParams):
+        """Hyper-parameters of SASRec."""
+
+        loss: Literal["ce", "bce"] = "ce"
+        """Cross-entropy over the whole catalogue, or the original's binary loss with one negative a position."""
+        dimensions: int = 64
+        """Length of an item's vector."""
+        inner_dimensions: int = 256
+        """Width of the feed-forward layers."""
+        layers: int = 2
+        """Self-attention blocks."""
+        heads: int = 2
+        """Attention heads of a block."""
+        dropout: float = 0.5
+        """Share of units and of attention weights dropped in training."""
+
+    def model_values(self) -> Mapping[str, Any]:
+        """Return the model's settings under RecBole's names."""
+        return {
+            "hidden_size": self.params.dimensions,
+            "inner_size": self.params.inner_dimensions,
+            "n_layers": self.params.layers,
+            "n_heads": self.params.heads,
+            "hidden_dropout_prob": self.params.dropout,
+            "attn_dropout_prob": self.params.dropout,
+            "hidden_act": "gelu",
+            "layer_norm_eps": 1e-12,
+            "initializer_range": 0.02,
+            "loss_type": "CE",
+        }
+
+    def choose_learner(self, model: Any, abilities: Abilities, domain: Domain, transform: Transform) -> Learner:
+        """Return the learner of the chosen loss."""
+        if self.params.loss == "ce":
+            return super().choose_learner(model, abilities, domain, transform)
+        return BinaryLearner(model, domain, self.params.batch_size, self.params.max_length)
+
+
+class BinaryLearner(EveryPositionLearner):
+    """The original's loss: at each position the next item against one that the user never touched."""
+
+    def loss(self, vectors: Tensor, targets: Tensor, users: Rows, rng: np.random.Generator) -> Tensor:
+        """Return the mean over positions of the two binary cross-entropies."""
+        keep = self.negatives.usable(users)
+        negatives = self.tensor(self.negatives.draw(users[keep], rng) + 1)
+        vectors, targets = vectors[self.tensor(keep)], targets[self.tensor(keep)]
+        embedding = self.model.item_embedding
+        wanted, unwanted = ((vectors * embedding(items)).sum(dim=1) for items in (targets, negatives))
+        return -(logsigmoid(wanted) + logsigmoid(-unwanted)).mean()

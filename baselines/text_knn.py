@@ -1,0 +1,35 @@
+"""The floor that no paper prints: nearest title to the recent history, without any training.
+
+A candidate's score is the cosine of its title vector with the sum of the history's unit vectors, each step back in
+time weighted by 0.7, over the last 20 items. A trained text method that scores less needs an explanation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.lm.loading import task_backbone
+from bench.lm.towers import MAX_HISTORY, RECENCY_DECAY, tower_scores
+from bench.lm.vectors import title_vectors
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import register
+
+
+@register("text-knn", family="control", needs_titles=True, needs_backbone=True, cold_rule="title text")
+class TextNearestNeighbour(Recommender):
+    """Cosine between title vectors of an untouched encoder."""
+
+    def fit(self, task: Task) -> None:
+        """Encode the catalogue's titles, or find their vectors in the cache."""
+        self.vectors = title_vectors(task.target, task_backbone(task), task.artefacts, task.progress, task.device)
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Return the cosines, shape (n, 30)."""
+        return tower_scores(self.vectors, queries)
+
+    def details(self) -> dict[str, Any]:
+        """State the two constants."""
+        return {"recency_decay": RECENCY_DECAY, "max_history": MAX_HISTORY, "n_trained_parameters": 0}

@@ -1,0 +1,89 @@
+"""``bench candidates``: the frozen lists that every method ranks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.options import (
+    cache_dir_option,
+    data_dir_option,
+    json_option,
+    progress_on_stderr,
+    protocol_options,
+    results_dir_option,
+)
+
+if TYPE_CHECKING:
+    from bench.protocol import PreparedTask
+
+EXAMPLES = """\b
+Examples:
+  bench candidates ml-100k-drama --setting cold
+  bench candidates beauty --export candidates.csv
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("dataset")
+@protocol_options
+@click.option("--export", type=click.Path(path_type=Path, dir_okay=False), help="Write the test lists as CSV.")
+@data_dir_option
+@cache_dir_option
+@results_dir_option
+@json_option
+def candidates(
+    dataset: str,
+    setting: Any,
+    policy: Any,
+    protocol_seed: int,
+    export: Path | None,
+    data_dir: Path | None,
+    cache_dir: Path,
+    results_dir: Path,
+    as_json: bool,
+) -> None:
+    """Draw the candidate lists of a dataset (or read those drawn before), check them for leaks, and count them.
+
+    The export has the source's ids: user_id, positive item, then 30 candidates in stored order.
+    """
+    from bench.engine import Folders, prepare
+    from bench.spec import ProtocolSpec
+
+    spec = ProtocolSpec(dataset, setting, policy, protocol_seed)
+    prepared = prepare(spec, Folders(cache_dir, results_dir, data_dir), progress_on_stderr)
+    if export is not None:
+        export_lists(prepared, export)
+        click.echo(f"Wrote {export}.", err=True)
+    facts = {
+        "dataset": dataset,
+        "setting": setting,
+        "candidates_hash": prepared.candidates_hash,
+        "n_queries": len(prepared.test),
+        "n_validation_queries": len(prepared.validation),
+        "n_training_interactions": prepared.training.n_interactions,
+        "n_cold_items": int(prepared.cold_items.sum()),
+        "warnings": list(prepared.warnings),
+    }
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        click.echo(f"{name.replace('_', ' ')}: {value if value != [] else 'none'}")
+
+
+def export_lists(prepared: PreparedTask, path: Path) -> None:
+    """Write the test lists with the source's ids as CSV, whole or not at all."""
+    import pandas as pd
+
+    from bench.store import written_whole
+
+    domain, test = prepared.domain, prepared.test
+    columns = {"user_id": domain.user_ids[test.queries.users], "positive": domain.item_ids[test.lists.positives]}
+    for column in range(test.queries.candidates.shape[1]):
+        columns[f"candidate_{column + 1}"] = domain.item_ids[test.queries.candidates[:, column]]
+    with written_whole(path) as temporary:
+        pd.DataFrame(columns).to_csv(temporary, index=False)

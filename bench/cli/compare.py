@@ -1,0 +1,49 @@
+"""``bench compare``: paired tests between two stored runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli.options import json_option, results_dir_option
+
+if TYPE_CHECKING:
+    from bench.significance import Test
+
+METRICS = ("ndcg@1", "ndcg@3")
+TESTS = ("t-test", "wilcoxon", "permutation")
+EXAMPLES = """\b
+Examples:
+  bench compare sasrec@beauty@warm bpr@beauty@warm
+  bench compare 3f2a9c 81d04e --metric ndcg@1 --metric mrr@5 --test permutation --json
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("run_a", metavar="A")
+@click.argument("run_b", metavar="B")
+@click.option("--metric", "metrics", multiple=True, default=METRICS, show_default=True, help="Metric; repeatable.")
+@click.option(
+    "--test",
+    type=click.Choice(TESTS),
+    default="t-test",
+    show_default=True,
+    help="Whose p-values Holm's correction is applied to; the family is the metrics given.",
+)
+@results_dir_option
+@json_option
+def compare(run_a: str, run_b: str, metrics: tuple[str, ...], test: Test, results_dir: Path, as_json: bool) -> None:
+    """Compare two stored runs user by user.
+
+    A and B are starts of run ids or method@dataset@setting[@seedN]. Differences are A minus B. Runs that ranked
+    different candidates, or scored different users, are refused.
+    """
+    from bench.cli.metric_names import checked_metrics
+    from bench.report.versus import compare_runs, comparisons_to_json, comparisons_to_text
+    from bench.runs import RunStore
+
+    store = RunStore(results_dir)
+    comparisons = compare_runs(run_a, run_b, checked_metrics(metrics), store, test)
+    click.echo(comparisons_to_json(comparisons) if as_json else comparisons_to_text(comparisons), nl=False)

@@ -1,0 +1,165 @@
+"""``bench data``: prepare, verify, import and describe datasets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli.options import cache_dir_option, data_dir_option, json_option
+
+if TYPE_CHECKING:
+    from bench.data.card import Card
+    from bench.data.stats import Stats
+
+FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def data() -> None:
+    r"""Prepare, verify, import and describe datasets.
+
+    \b
+    Examples:
+      bench data stats ml-100k
+      bench data prepare beauty --data-dir ~/recommendation-data
+    """
+
+
+@data.command()
+@click.argument("name")
+@data_dir_option
+@cache_dir_option
+@json_option
+def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
+    r"""Read a dataset's source once and keep it prepared; downloads the official files where there is no other source.
+
+    \b
+    Examples:
+      bench data prepare ml-100k
+      bench data prepare beauty --data-dir ~/recommendation-data --json
+    """
+    from bench.data.prepare import load_domain
+
+    domain = load_domain(name, data_dir, cache_dir, progress=lambda line: click.echo(line, err=True))
+    if as_json:
+        click.echo(json.dumps({"name": name, "content_hash": domain.content_hash, "notes": list(domain.notes)}))
+        return
+    click.echo(f"{name} is ready: {_sizes(domain.n_users, domain.n_items, domain.n_interactions)}.")
+
+
+@data.command()
+@click.argument("name")
+@data_dir_option
+@cache_dir_option
+@json_option
+@click.pass_context
+def verify(context: click.Context, name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
+    r"""Read the source again and check it against checksums, the prepared data and itself; exit with 1 if one fails.
+
+    \b
+    Examples:
+      bench data verify ml-100k-drama
+      bench data verify beauty --data-dir ~/recommendation-data --json
+    """
+    from bench.data.verify import verify as run_checks
+
+    checks = run_checks(name, data_dir, cache_dir)
+    if as_json:
+        click.echo(json.dumps([{"passed": check.passed, "text": check.text} for check in checks], indent=2))
+    else:
+        for check in checks:
+            click.echo(f"{'ok    ' if check.passed else 'FAILED'}  {check.text}")
+    if not all(check.passed for check in checks):
+        context.exit(1)
+
+
+@data.command(name="import")
+@click.argument("name")
+@click.option("--interactions", type=FILE, required=True, help="CSV: user_id,item_id[,timestamp][,position].")
+@click.option("--items", type=FILE, help="CSV: item_id[,title][,categories].")
+@data_dir_option
+def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | None) -> None:
+    r"""Copy your own CSV files (plain or .gz) into the data folder as dataset NAME.
+
+    Nothing is filtered in a dataset of your own; a NAME that 'bench list datasets' shows takes that dataset's rules.
+
+    \b
+    Examples:
+      bench data import shop --interactions orders.csv --items catalogue.csv --data-dir ~/recommendation-data
+      bench data import beauty --interactions interactions.csv.gz --data-dir ~/recommendation-data
+    """
+    from bench.data.own import import_files
+    from bench.errors import BenchError
+
+    if data_dir is None:
+        raise BenchError("No data folder to import into; set BENCH_DATA or give --data-dir.")
+    domain = import_files(name, interactions, items, data_dir)
+    click.echo(f"Imported {name}: {_sizes(domain.n_users, domain.n_items, domain.n_interactions)}.")
+    for note in domain.notes:
+        click.echo(f"Note: {note}")
+    click.echo(f"Next: bench data stats {name} --data-dir {data_dir}")
+
+
+@data.command()
+@click.argument("name")
+@data_dir_option
+@cache_dir_option
+@json_option
+def stats(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
+    r"""Count a dataset and compare with the counts that papers state.
+
+    \b
+    Examples:
+      bench data stats ml-100k
+      bench data stats beauty --data-dir ~/recommendation-data --json
+    """
+    from bench.data.prepare import card_of, load_domain
+    from bench.data.stats import stats_of, summary
+
+    domain = load_domain(name, data_dir, cache_dir, progress=lambda line: click.echo(line, err=True))
+    card = card_of(name, data_dir)
+    if as_json:
+        click.echo(json.dumps(summary(domain, card), indent=2, ensure_ascii=False))
+        return
+    click.echo(name)
+    click.echo(_table(stats_of(domain), card))
+    for note in domain.notes:
+        click.echo(f"Note: {note}")
+
+
+def _table(counted: Stats, card: Card) -> str:
+    from tabulate import tabulate
+
+    from bench.data.stats import COUNTS
+
+    rows = [
+        [
+            name,
+            f"{getattr(counted, name):,}",
+            *(_beside(getattr(counted, name), getattr(row, name)) for row in card.expected),
+        ]
+        for name in COUNTS
+    ]
+    rows += [
+        ["density", f"{100 * counted.density:.4f} %"],
+        ["mean length", f"{counted.mean_length:.2f}"],
+        ["without title", f"{counted.untitled:,}"],
+        ["sharing a title", f"{counted.shared_titles:,}"],
+        ["without timestamp", f"{100 * counted.untimed_share:.2f} %"],
+        ["repeated pairs", f"{counted.repeats:,}"],
+    ]
+    headers = ["", "counted", *(row.by for row in card.expected)]
+    return tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple")
+
+
+def _beside(actual: int, expected: int) -> str:
+    from bench.data.stats import verdict
+
+    return f"{expected:,} ({verdict(actual, expected)})"
+
+
+def _sizes(n_users: int, n_items: int, n_interactions: int) -> str:
+    return f"{n_users:,} users, {n_items:,} items, {n_interactions:,} interactions"

@@ -1,0 +1,85 @@
+"""``bench describe``: one method with its hyper-parameters, or one dataset's card."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from bench.cli.options import json_option
+from bench.errors import BenchError, unknown_name
+
+EXAMPLES = """\b
+Examples:
+  bench describe reccocktail
+  bench describe beauty --json
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("name")
+@json_option
+def describe(name: str, as_json: bool) -> None:
+    """Show what is known of a method (hyper-parameters with defaults and meaning) or of a dataset (its card)."""
+    facts = _facts(name)
+    click.echo(json.dumps(facts, indent=2) if as_json else _text(facts))
+
+
+def _facts(name: str) -> dict[str, Any]:
+    import dataclasses
+
+    from bench.data.card import has_card, list_cards, load_card
+    from bench.registry import registry
+
+    if has_card(name):
+        return {"kind": "dataset", **dataclasses.asdict(load_card(name))}
+    known = registry()
+    if name in known.entries and known.entries[name].wraps:
+        return {"kind": "method", **dataclasses.asdict(known.entries[name])}
+    try:
+        entry = known.entry(name)
+    except BenchError:
+        everything = [*known.entries, *(card.name for card in list_cards())]
+        raise unknown_name("method or dataset", name, everything, "bench list methods") from None
+    recommender = known.recommender(name)
+    meaning = next(iter((recommender.__doc__ or "").strip().splitlines()), "")
+    return {
+        "kind": "method",
+        **dataclasses.asdict(entry),
+        "name": name,
+        "meaning": meaning,
+        "parameters": _parameters(recommender.Params),
+    }
+
+
+def _parameters(params_class: Any) -> list[dict[str, Any]]:
+    import dataclasses
+
+    from bench.docstrings import field_docstrings
+
+    meanings = field_docstrings(params_class)
+    return [
+        {"name": item.name, "default": item.default, "type": str(item.type), "meaning": meanings.get(item.name, "")}
+        for item in dataclasses.fields(params_class)
+    ]
+
+
+def _text(facts: dict[str, Any]) -> str:
+    from tabulate import tabulate
+
+    parameters = facts.pop("parameters", None)
+    rows = [(key, _plain(value)) for key, value in facts.items() if value not in ("", None, (), [], {})]
+    text = tabulate(rows, tablefmt="plain", disable_numparse=True)
+    if not parameters:
+        return text
+    columns = [(item["name"], item["default"], item["meaning"]) for item in parameters]
+    return f"{text}\n\nParameters (-p name=value)\n" + tabulate(columns, tablefmt="plain", disable_numparse=True)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "; ".join(_plain(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items() if item)
+    return str(value)

@@ -1,0 +1,64 @@
+"""``bench list``: what there is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from bench.cli.options import json_option
+
+KINDS = ("methods", "datasets", "experiments")
+EXAMPLES = """\b
+Examples:
+  bench list methods
+  bench list datasets --json
+"""
+
+
+@click.command(name="list", epilog=EXAMPLES)
+@click.argument("kind", type=click.Choice(KINDS))
+@json_option
+def list_(kind: str, as_json: bool) -> None:
+    """List methods, datasets or experiments; a plugin that cannot be loaded is listed with the reason."""
+    from tabulate import tabulate
+
+    rows = {"methods": _methods, "datasets": _datasets, "experiments": _experiments}[kind]()
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    click.echo(tabulate(rows, headers="keys", tablefmt="plain"))
+
+
+def _methods() -> list[dict[str, Any]]:
+    from bench.registry import registry
+
+    known = registry()
+    rows = [
+        {
+            "name": f"{entry.name}:<Class>" if entry.wraps else entry.name,
+            "family": entry.family,
+            "settings": " ".join(entry.settings),
+            "paper": entry.paper,
+        }
+        for entry in sorted(known.entries.values(), key=lambda entry: (entry.family, entry.name))
+    ]
+    broken = [
+        {"name": name, "family": "cannot be loaded", "settings": "", "paper": reason}
+        for name, reason in known.broken.items()
+    ]
+    return rows + broken
+
+
+def _datasets() -> list[dict[str, Any]]:
+    from bench.data.card import list_cards
+
+    return [{"name": card.name, "family": card.format, "description": card.description} for card in list_cards()]
+
+
+def _experiments() -> list[dict[str, Any]]:
+    from bench.experiment_reader import experiment_names, load_experiment
+
+    found = [load_experiment(name) for name in experiment_names()]
+    return [{"name": item.name, "family": "experiment", "caption": item.caption} for item in found]

@@ -1,0 +1,90 @@
+"""``bench``: the command line. Subcommands are imported only when they are called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from bench import __version__
+from bench.errors import BenchError, near_names
+
+COMMANDS = {
+    "run": "Run one method on one dataset and store the result.",
+    "list": "List methods, datasets or experiments.",
+    "describe": "Show what is known of one method or dataset.",
+    "data": "Prepare, verify, import or count source data.",
+    "candidates": "Show or export the frozen candidate lists.",
+    "table": "Build a table from stored runs.",
+    "reproduce": "Run what a table still lacks, then write the table.",
+    "compare": "Compare two stored runs with paired tests.",
+    "doctor": "Check this installation.",
+}
+"""Name and one line of each subcommand, so that ``bench --help`` imports none of them."""
+USER_ERROR = 2
+
+
+class LazyGroup(click.Group):
+    """A group that knows its subcommands' names and imports a subcommand's file on first use."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return the names in the order in which they are used."""
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """Import ``bench.cli.<name>`` and return its command."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"bench.cli.{name}")
+        command: click.Command = getattr(module, "list_" if name == "list" else name)
+        return command
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand; for an unknown one say which names are near."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = near_names(args[0], COMMANDS)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise BenchError(f"Unknown command '{args[0]}'.{hint} See 'bench --help'.")
+        return super().resolve_command(context, args)
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Print the one-line table without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+EXAMPLES = """\b
+Examples:
+  bench run --method reccocktail --dataset ml-100k-drama --setting cold
+  bench table demo --format latex
+"""
+
+
+@click.group(cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bench")
+def cli() -> None:
+    """Classical, transferable and language-model recommenders under one protocol: 1 positive + 29 negatives."""
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as finished:
+        sys.exit(finished.exit_code)
+    except click.Abort:
+        click.echo("Aborted.", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BenchError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(USER_ERROR)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Options that several subcommands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import platformdirs
+
+from bench.spec import POLICIES, SETTINGS
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def data_dir_option(command: Command) -> Command:
+    """Add ``--data-dir``, passed as ``data_dir: Path | None``."""
+    return click.option(
+        "--data-dir",
+        envvar="BENCH_DATA",
+        show_envvar=True,
+        type=click.Path(path_type=Path),
+        help="Folder with one sub-folder of source data a dataset.",
+    )(command)
+
+
+def cache_dir_option(command: Command) -> Command:
+    """Add ``--cache-dir``, passed as ``cache_dir: Path``."""
+    return click.option(
+        "--cache-dir",
+        envvar="BENCH_CACHE",
+        show_envvar=True,
+        type=click.Path(path_type=Path),
+        default=lambda: platformdirs.user_cache_path("bench"),
+        show_default="the platform's cache folder",
+        help="Folder for downloads, prepared data, models and adapters.",
+    )(command)
+
+
+def results_dir_option(command: Command) -> Command:
+    """Add ``--results-dir``, passed as ``results_dir: Path``."""
+    return click.option(
+        "--results-dir",
+        envvar="BENCH_RESULTS",
+        show_envvar=True,
+        type=click.Path(path_type=Path),
+        default=Path("results"),
+        show_default="./results",
+        help="Folder for runs and tables.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``, passed as ``as_json: bool``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts instead of text.")(command)
+
+
+def protocol_options(command: Command) -> Command:
+    """Add ``--setting``, ``--policy`` and ``--protocol-seed``."""
+    setting = click.option(
+        "--setting", type=click.Choice(SETTINGS), default="warm", show_default=True, help="Which split."
+    )
+    policy = click.option(
+        "--policy",
+        type=click.Choice(POLICIES),
+        default="holdout",
+        show_default=True,
+        help="How the cold setting finds its items.",
+    )
+    seed = click.option(
+        "--protocol-seed",
+        type=int,
+        default=0,
+        show_default=True,
+        help="Seed of held-out items and candidate lists; runs of different seeds are never compared.",
+    )
+    return setting(policy(seed(command)))
+
+
+def progress_on_stderr(line: str) -> None:
+    """Print a progress line on stderr."""
+    click.echo(line, err=True)

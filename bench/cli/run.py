@@ -1,0 +1,109 @@
+"""``bench run``: one method on one dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.options import (
+    cache_dir_option,
+    data_dir_option,
+    json_option,
+    progress_on_stderr,
+    protocol_options,
+    results_dir_option,
+)
+
+if TYPE_CHECKING:
+    from bench.runs import RunRecord
+
+SHOWN_METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "mrr@5")
+EXAMPLES = """\b
+Examples:
+  bench run --method reccocktail --dataset ml-100k-drama --setting cold
+  bench run --method sasrec --dataset beauty -p dropout=0.3 --seed 1 --json
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--method", required=True, help="A name from 'bench list methods', or recbole:<Class>.")
+@click.option("--dataset", required=True, help="A name from 'bench list datasets', or your own folder's.")
+@protocol_options
+@click.option("--backbone", help="Language model: minilm (default), tiny, a folder or a hub name.")
+@click.option("--sources", default="", help="Source domains, comma-separated; default the card's.")
+@click.option("--ranking", type=click.Choice(["likelihood"]), help="How a causal language model ranks.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of training.")
+@click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; repeatable.")
+@click.option("--limit-queries", type=click.IntRange(min=1), help="Score a seeded sample of the test queries.")
+@click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
+@click.option("--force", is_flag=True, help="Redo a run that is stored already.")
+@data_dir_option
+@cache_dir_option
+@results_dir_option
+@json_option
+def run(
+    method: str,
+    dataset: str,
+    setting: Any,
+    policy: Any,
+    protocol_seed: int,
+    backbone: str | None,
+    sources: str,
+    ranking: Any,
+    seed: int,
+    params: tuple[str, ...],
+    limit_queries: int | None,
+    device: str,
+    force: bool,
+    data_dir: Path | None,
+    cache_dir: Path,
+    results_dir: Path,
+    as_json: bool,
+) -> None:
+    """Train one method (or find its model), score the frozen candidates, store and print the result.
+
+    The same run is never done twice: its id is a hash of everything that defines it.
+    """
+    from bench.devices import chosen_device
+    from bench.engine import Folders, complete_spec
+    from bench.engine import run as run_spec
+    from bench.params import parse_assignments
+    from bench.spec import ProtocolSpec
+
+    spec = complete_spec(
+        method,
+        ProtocolSpec(dataset, setting, policy, protocol_seed),
+        params=parse_assignments(params),
+        seed=seed,
+        sources=tuple(name.strip() for name in sources.split(",") if name.strip()),
+        backbone=backbone,
+        ranking=ranking,
+        limit_queries=limit_queries,
+    )
+    folders = Folders(cache_dir, results_dir, data_dir)
+    record = run_spec(spec, folders, progress_on_stderr, device=chosen_device(device), force=force)
+    click.echo(json.dumps(record.to_json(), indent=2) if as_json else summary(record))
+
+
+def summary(record: RunRecord) -> str:
+    """Return a short table with confidence intervals and what a reader must know."""
+    from tabulate import tabulate
+
+    protocol = record.spec.protocol
+    rows = [[name, *(f"{record.metrics[name][key]:.4f}" for key in ("value", "low", "high"))] for name in SHOWN_METRICS]
+    table = tabulate(rows, headers=["metric", "value", "95 % low", "high"], disable_numparse=True)
+    backbone = f" on {record.backbone['name']}" if record.backbone else ""
+    marks = [mark for mark, is_set in (("TOY backbone", record.toy), ("transductive", record.transductive)) if is_set]
+    lines = [
+        f"{record.spec.method}{backbone} · {protocol.dataset} {protocol.setting} · {record.n_queries:,} queries"
+        + "".join(f" · {mark}" for mark in marks),
+        table,
+        f"ties {record.tie_rate:.2%} · candidates {record.candidates_hash} · run {record.id} · "
+        + ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in record.seconds.items()),
+        *(f"note: {note}" for note in record.notes),
+        *(f"warning: {warning}" for warning in record.warnings),
+    ]
+    return "\n".join(lines)

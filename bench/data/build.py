@@ -1,0 +1,136 @@
+"""From events in file order to a domain: cut, filter, renumber, order in time.
+
+Users and items are numbered by the order of their source ids as text, so the numbering does not depend on the order
+of the rows. A user's events are ordered by position where the source has positions, else by (timestamp, file order).
+Items without any event are not in the catalogue. Repeated (user, item) events are all kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.card import Card
+from bench.data.core import k_core
+from bench.data.domain import Domain
+from bench.data.raw import UNKNOWN_TIME, Coded, Events, ItemFacts
+from bench.errors import BenchError
+from bench.hashing import derived_seed
+
+SECONDS_A_DAY = 86_400
+GENRE_SEPARATOR = "|"
+
+
+def build_domain(card: Card, events: Events, facts: ItemFacts, source_note: str = "") -> Domain:
+    """Return the domain that the card describes; raise BenchError where no event survives its filters."""
+    keep = selected(card, events, facts)
+    if not keep.any():
+        raise BenchError(f"Dataset '{card.name}' has no interactions left after its filters (k_core {card.k_core}).")
+    users, user_ids = renumbered(events.users, keep)
+    items, item_ids = renumbered(events.items, keep)
+    order = _order(events, users, keep)
+    times = None if events.timestamps is None else events.timestamps[keep][order]
+    has_categories = any(facts.categories.values())
+    domain = Domain(
+        name=card.name,
+        indptr=np.concatenate([[0], np.cumsum(np.bincount(users, minlength=len(user_ids)))]).astype(np.int64),
+        items=items[order].astype(np.int32),
+        titles=tuple(facts.titles.get(item, "") for item in item_ids.tolist()),
+        user_ids=user_ids,
+        item_ids=item_ids,
+        timestamps=None if times is None or (times == UNKNOWN_TIME).all() else times,
+        categories=tuple(facts.categories.get(item, "") for item in item_ids.tolist()) if has_categories else None,
+    )
+    return _with_notes(domain, card, events, source_note)
+
+
+def selected(card: Card, events: Events, facts: ItemFacts) -> NDArray[np.bool_]:
+    """Return which events the card's genres, user sample, daily draw and k-core keep, applied in that order."""
+    keep = np.ones(len(events), dtype=bool)
+    if card.genres:
+        keep &= _of_genres(events.items, facts, card.genres)[events.items.codes]
+    if card.user_share < 1:
+        keep &= _sampled(events.users, card.user_share)[events.users.codes]
+    if card.one_a_day:
+        keep[keep] = _one_a_day(events, keep, derived_seed(0, "one event a day", card.name))
+    if card.k_core > 1:
+        keep[keep] = k_core(events.users.codes[keep], events.items.codes[keep], card.k_core)
+    return keep
+
+
+def primary_genre(categories: str) -> str:
+    """Return the first listed genre."""
+    return categories.partition(GENRE_SEPARATOR)[0]
+
+
+def renumbered(column: Coded, keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+    """Return contiguous codes of the kept rows and their ids, numbered in the order of the ids as text."""
+    kept = column.codes[keep]
+    present = np.flatnonzero(np.bincount(kept, minlength=len(column.ids)))
+    present = present[np.argsort(column.ids[present])]
+    numbers = np.full(len(column.ids), -1, dtype=np.int64)
+    numbers[present] = np.arange(len(present))
+    return numbers[kept], column.ids[present]
+
+
+def _order(events: Events, users: NDArray[np.int64], keep: NDArray[np.bool_]) -> NDArray[np.intp]:
+    within_user = events.positions if events.positions is not None else events.timestamps
+    if within_user is None:
+        return np.argsort(users, kind="stable")
+    return np.lexsort((within_user[keep], users))
+
+
+def _of_genres(items: Coded, facts: ItemFacts, genres: tuple[str, ...]) -> NDArray[np.bool_]:
+    return np.array([primary_genre(facts.categories.get(item, "")) in genres for item in items.ids.tolist()])
+
+
+def _sampled(users: Coded, share: float) -> NDArray[np.bool_]:
+    draws = [int.from_bytes(hashlib.sha256(user.encode()).digest()[:8], "big") for user in users.ids.tolist()]
+    return np.array(draws, dtype=np.float64) < share * 2.0**64
+
+
+def _one_a_day(events: Events, keep: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
+    if events.timestamps is None:
+        raise BenchError("One event a day cannot be drawn from a source without timestamps.")
+    users, days = events.users.codes[keep], events.timestamps[keep] // SECONDS_A_DAY
+    priority = np.random.default_rng(seed).permutation(len(users))
+    order = np.lexsort((priority, days, users))
+    first = np.ones(len(users), dtype=bool)
+    first[1:] = (np.diff(users[order]) != 0) | (np.diff(days[order]) != 0)
+    drawn = np.zeros(len(users), dtype=bool)
+    drawn[order[first]] = True
+    return drawn
+
+
+def _with_notes(domain: Domain, card: Card, events: Events, source_note: str) -> Domain:
+    stand_in = f"Stands in for {card.stands_in_for}" if card.stands_in_for else ""
+    notes = (stand_in, source_note, _title_note(domain), _time_note(domain, events), _repeat_note(domain))
+    return replace(domain, notes=tuple(note for note in notes if note))
+
+
+def _title_note(domain: Domain) -> str:
+    if not domain.n_untitled:
+        return ""
+    return f"{domain.n_untitled:,} of {domain.n_items:,} items have no title."
+
+
+def _time_note(domain: Domain, events: Events) -> str:
+    if domain.timestamps is None:
+        order = "the rows' order" if events.positions is None else "positions"
+        return f"No timestamps; histories are ordered by {order}."
+    n_unknown = int((domain.timestamps == UNKNOWN_TIME).sum())
+    return f"{n_unknown:,} of {domain.n_interactions:,} interactions have no timestamp." if n_unknown else ""
+
+
+def _repeat_note(domain: Domain) -> str:
+    n_repeats = count_repeats(domain)
+    return f"{n_repeats:,} repeated (user, item) events are kept." if n_repeats else ""
+
+
+def count_repeats(domain: Domain) -> int:
+    """Return how many events repeat an earlier (user, item) pair."""
+    pairs = domain.users_of_interactions() * domain.n_items + domain.items
+    return int((np.diff(np.sort(pairs)) == 0).sum())

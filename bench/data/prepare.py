@@ -1,0 +1,105 @@
+"""Source files to a prepared domain, kept under a key of everything that made it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.data.build import build_domain
+from bench.data.cached import read_domain, write_domain
+from bench.data.card import Card, has_card, load_card, own_data_card
+from bench.data.domain import Domain
+from bench.data.download import check_recorded
+from bench.data.raw import ItemFacts
+from bench.data.readers import FORMATS, GENERIC, READER_REVISION
+from bench.data.source import Source, locate
+from bench.hashing import file_sha256
+from bench.store import ArtefactStore, read_json, write_json
+
+KIND = "domains"
+LARGE_FILE_BYTES = 64 << 20
+"""Checksums of files from this size on are remembered by (path, size, time of change)."""
+
+
+def load_domain(
+    name: str, data_dir: Path | None, cache_dir: Path, progress: Callable[[str], None] = lambda _line: None
+) -> Domain:
+    """Return a dataset by name, from the prepared cache where its source and card have not changed.
+
+    A folder ``data_dir/<name>/`` without a card is a user's own data: generic files, nothing filtered.
+
+    Args:
+        name: A card's name, or a folder of the user's own data.
+        data_dir: Folder with one sub-folder of source data a dataset, or None.
+        cache_dir: Folder for downloads and prepared data.
+        progress: Called with a short line before long steps.
+
+    Raises:
+        BenchError: For an unknown name, missing or damaged source files, or a failed download.
+    """
+    card = card_of(name, data_dir)
+    progress(f"Looking for the source of {name}")
+    source = source_of(card, data_dir, cache_dir)
+    key = _key(card, source, cache_dir)
+
+    def make(folder: Path) -> None:
+        progress(f"Preparing {name}")
+        write_domain(read_source(card, source), folder)
+
+    return read_domain(ArtefactStore(cache_dir).get_or_make(KIND, key, make))
+
+
+def card_of(name: str, data_dir: Path | None) -> Card:
+    """Return the card of a name, or a default card where only the user's folder has that name."""
+    if not has_card(name) and data_dir is not None and name and (data_dir / name).is_dir():
+        return own_data_card(name)
+    return load_card(name)
+
+
+def source_of(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
+    """Return where a card's data come from; a cut dataset's come from the card that it is cut from."""
+    origin = load_card(card.derived_from) if card.derived_from else card
+    return locate(origin, data_dir, cache_dir)
+
+
+def read_source(card: Card, source: Source) -> Domain:
+    """Read the source files and build the domain, without any cache."""
+    reader = FORMATS[source.format]
+    events = reader.interactions(source.interactions)
+    wanted = frozenset(events.items.ids.tolist())
+    facts = ItemFacts() if source.items is None else reader.items(source.items, wanted)
+    return build_domain(card, events, facts, _source_note(card, source))
+
+
+def checksum(path: Path, cache_dir: Path) -> str:
+    """Return a file's SHA-256, remembered for large files; raise BenchError where a recorded one differs."""
+    state = path.stat()
+    if state.st_size < LARGE_FILE_BYTES:
+        actual = file_sha256(path)
+    else:
+        facts = [str(path.resolve()), state.st_size, state.st_mtime_ns]
+        folder = ArtefactStore(cache_dir).get_or_make("checksums", facts, lambda made: _note_checksum(path, made))
+        actual = str(read_json(folder / "sha256.json"))
+    check_recorded(path, actual=actual)
+    return actual
+
+
+def _note_checksum(path: Path, folder: Path) -> None:
+    write_json(folder / "sha256.json", file_sha256(path))
+
+
+def _key(card: Card, source: Source, cache_dir: Path) -> dict[str, Any]:
+    return {
+        "card": dataclasses.asdict(card),
+        "format": source.format,
+        "files": [[path.name, checksum(path, cache_dir)] for path in source.paths],
+        "revision": READER_REVISION,
+    }
+
+
+def _source_note(card: Card, source: Source) -> str:
+    if source.format == GENERIC and card.format != GENERIC:
+        return f"Read from {source.interactions.path.name}, not from the official files."
+    return ""

@@ -1,0 +1,61 @@
+"""What every reader returns: events in file order and facts about items, before any filtering."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNKNOWN_TIME = -1
+"""Stands for a missing timestamp."""
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """A column of ids: row ``i`` holds ``ids[codes[i]]``."""
+
+    codes: NDArray[np.int64]
+    """Index into ``ids`` of each row, shape (n_rows,)."""
+    ids: NDArray[np.str_]
+    """The distinct ids, in order of first appearance."""
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Interactions in the order of the file; repeated (user, item) events are all kept."""
+
+    users: Coded
+    """Who."""
+    items: Coded
+    """What."""
+    timestamps: NDArray[np.int64] | None = None
+    """Unix seconds, :data:`UNKNOWN_TIME` where missing; None where the source has no such column."""
+    positions: NDArray[np.int64] | None = None
+    """Order within a user, authoritative where the source has it."""
+
+    def __len__(self) -> int:
+        return len(self.users.codes)
+
+
+@dataclass(frozen=True)
+class ItemFacts:
+    """Titles and categories by item id; an id that is missing has none."""
+
+    titles: dict[str, str] = field(default_factory=dict)
+    """Title of each item that has one."""
+    categories: dict[str, str] = field(default_factory=dict)
+    """Category text of each item that has one."""
+
+
+def coded(values: Sequence[str]) -> Coded:
+    """Number the values of a column in order of first appearance."""
+    numbers: dict[str, int] = {}
+    codes = np.fromiter((numbers.setdefault(value, len(numbers)) for value in values), np.int64, len(values))
+    return Coded(codes, np.array(list(numbers), dtype=np.str_))
+
+
+def folded(text: str) -> str:
+    """Collapse every run of white space to one space and strip the ends."""
+    return " ".join(text.split())

@@ -1,0 +1,77 @@
+"""GroupLens' MovieLens files: 100K (tabs and bars), 1M and 10M (``::`` between fields)."""
+
+from __future__ import annotations
+
+from bench.data.files import SourceFile, decoded, read_bytes
+from bench.data.raw import Events, ItemFacts, folded
+from bench.data.readers.table import (
+    Layout,
+    Row,
+    coded_column,
+    integer_column,
+    integer_fault,
+    raise_first_fault,
+    read_columns,
+)
+from bench.errors import BenchError
+
+RATING_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
+LAYOUT = Layout(delimiter="\t", names=RATING_COLUMNS, quoted=False)
+GENRES_100K = (
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+FIRST_GENRE_COLUMN_100K = 5
+
+
+def read_ratings(file: SourceFile) -> Events:
+    """Read ``u.data`` or ``ratings.dat``; every rating counts as one event, whatever its stars."""
+    data = read_bytes(file).replace(b"::", b"\t")
+    columns = read_columns(data, file, LAYOUT, ("user_id", "item_id"), ("timestamp",), _rating_fault)
+    if columns["timestamp"].null_count:
+        raise_first_fault(data, file, LAYOUT, _rating_fault)
+    return Events(
+        coded_column(columns["user_id"]), coded_column(columns["item_id"]), integer_column(columns["timestamp"])
+    )
+
+
+def read_items_100k(file: SourceFile, wanted: frozenset[str]) -> ItemFacts:
+    """Read ``u.item`` (Latin-1): ``id|title|date|date|address|19 genre flags``."""
+    rows = _rows(file, "latin-1", "|", FIRST_GENRE_COLUMN_100K + len(GENRES_100K))
+    kept = [row for row in rows if row[0] in wanted]
+    return ItemFacts(
+        titles={row[0]: folded(row[1]) for row in kept},
+        categories={row[0]: _flagged_genres(row[FIRST_GENRE_COLUMN_100K:]) for row in kept},
+    )
+
+
+def read_items_1m(file: SourceFile, wanted: frozenset[str]) -> ItemFacts:
+    """Read the ``movies.dat`` of MovieLens 1M, which is Latin-1."""
+    return _movies(file, "latin-1", wanted)
+
+
+def read_items_10m(file: SourceFile, wanted: frozenset[str]) -> ItemFacts:
+    """Read the ``movies.dat`` of MovieLens 10M, which is UTF-8."""
+    return _movies(file, "utf-8", wanted)
+
+
+def _movies(file: SourceFile, encoding: str, wanted: frozenset[str]) -> ItemFacts:
+    kept = [row for row in _rows(file, encoding, "::", 3) if row[0] in wanted]
+    return ItemFacts({row[0]: folded(row[1]) for row in kept}, {row[0]: row[2] for row in kept})
+
+
+def _rows(file: SourceFile, encoding: str, delimiter: str, n_fields: int) -> list[list[str]]:
+    text = decoded(read_bytes(file), file, encoding)
+    rows = [line.rstrip("\r").split(delimiter) for line in text.split("\n")]
+    for number, row in enumerate(rows, start=1):
+        if row != [""] and len(row) != n_fields:
+            raise BenchError(f"{file}, line {number}: {len(row)} fields, expected {n_fields}.")
+    return [row for row in rows if row != [""]]
+
+
+def _flagged_genres(flags: list[str]) -> str:
+    return "|".join(genre for genre, flag in zip(GENRES_100K, flags, strict=True) if flag == "1")
+
+
+def _rating_fault(row: Row) -> str:
+    return integer_fault(row, "timestamp", empty_allowed=False)

@@ -1,0 +1,121 @@
+"""Checks of a dataset from its source files up, each with what was looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.data.build import count_repeats
+from bench.data.card import Card, list_cards
+from bench.data.domain import Domain
+from bench.data.download import checksum_file
+from bench.data.prepare import card_of, load_domain, read_source, source_of
+from bench.data.raw import UNKNOWN_TIME
+from bench.data.source import Source
+from bench.hashing import file_sha256
+
+SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was verified."""
+
+    passed: bool
+    """Whether it holds."""
+    text: str
+    """What was looked at and found, in one line."""
+
+
+def verify(name: str, data_dir: Path | None, cache_dir: Path) -> list[Check]:
+    """Read the source again and check files, prepared data and the domain's consistency.
+
+    Raises:
+        BenchError: Where the source cannot be found or read at all.
+    """
+    card = card_of(name, data_dir)
+    source = source_of(card, data_dir, cache_dir)
+    fresh, prepared = read_source(card, source), load_domain(name, data_dir, cache_dir)
+    return [
+        *(_file_check(path, data_dir) for path in source.paths),
+        _titles_file_check(source),
+        _prepared_check(fresh, prepared),
+        *consistency_checks(fresh, card),
+        *_cut_checks(fresh, card, data_dir, cache_dir),
+    ]
+
+
+def consistency_checks(domain: Domain, card: Card) -> list[Check]:
+    """Check what must hold for every domain, and say how often histories give their own answer away."""
+    lengths, touches = np.diff(domain.indptr), domain.item_counts()
+    least = max(card.k_core, 1)
+    backwards, answers = _n_backwards(domain), _n_last_seen_before(domain)
+    return [
+        Check(_distinct(domain), f"{domain.n_users:,} user ids and {domain.n_items:,} item ids are distinct"),
+        Check(
+            bool(lengths.min() >= least and touches.min() >= least),
+            f"every user has {lengths.min()} events or more, every item {touches.min()}; at least {least} expected",
+        ),
+        Check(backwards == 0, f"{backwards:,} events are earlier in time than the event before them in the history"),
+        Check(True, f"{count_repeats(domain):,} events repeat an earlier (user, item) pair"),
+        Check(True, f"{answers:,} users touched their last item before, so that their history contains the answer"),
+    ]
+
+
+def recorded_checksum(path: Path, data_dir: Path | None) -> str:
+    """Return the SHA-256 noted for a file in ``<file>.sha256`` or in a ``SHA256SUMS`` above it, or an empty text."""
+    if checksum_file(path).exists():
+        return checksum_file(path).read_text(encoding="utf-8").split()[0]
+    for folder in (path.parent, data_dir):
+        if folder is not None and (folder / SUMS).exists() and path.is_relative_to(folder):
+            lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+            sums = {name.lstrip(" *"): checksum for checksum, _, name in (line.partition(" ") for line in lines)}
+            if path.relative_to(folder).as_posix() in sums:
+                return sums[path.relative_to(folder).as_posix()]
+    return ""
+
+
+def _file_check(path: Path, data_dir: Path | None) -> Check:
+    actual, recorded = file_sha256(path), recorded_checksum(path, data_dir)
+    if not recorded:
+        return Check(True, f"{path.name} has SHA-256 {actual}; none is recorded to compare with")
+    agrees = "as recorded" if actual == recorded else f"but {recorded} is recorded"
+    return Check(actual == recorded, f"{path.name} has SHA-256 {actual}, {agrees}")
+
+
+def _titles_file_check(source: Source) -> Check:
+    return Check(True, f"titles are read from {source.items}" if source.items else "there is no file with titles")
+
+
+def _prepared_check(fresh: Domain, prepared: Domain) -> Check:
+    same = fresh.content_hash == prepared.content_hash and np.array_equal(fresh.item_ids, prepared.item_ids)
+    text = f"the prepared data (content hash {prepared.content_hash}) equal the source read again"
+    return Check(bool(same), text if same else text.replace("equal", "differ from"))
+
+
+def _cut_checks(domain: Domain, card: Card, data_dir: Path | None, cache_dir: Path) -> list[Check]:
+    if not card.derived_from:
+        return []
+    siblings = [other.name for other in list_cards() if other.derived_from == card.derived_from and other != card]
+    own = set(domain.item_ids.tolist())
+    shared = sum(len(own & set(load_domain(name, data_dir, cache_dir).item_ids.tolist())) for name in siblings)
+    return [Check(shared == 0, f"{shared} items are shared with {', '.join(siblings)}")]
+
+
+def _distinct(domain: Domain) -> bool:
+    return all(len(np.unique(ids)) == len(ids) for ids in (domain.user_ids, domain.item_ids))
+
+
+def _n_backwards(domain: Domain) -> int:
+    if domain.timestamps is None:
+        return 0
+    known = domain.timestamps != UNKNOWN_TIME
+    times, users = domain.timestamps[known], domain.users_of_interactions()[known]
+    return int(((np.diff(times) < 0) & (np.diff(users) == 0)).sum())
+
+
+def _n_last_seen_before(domain: Domain) -> int:
+    histories = (domain.history(user) for user in range(domain.n_users))
+    return sum(bool((history[:-1] == history[-1]).any()) for history in histories)

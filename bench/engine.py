@@ -1,0 +1,260 @@
+"""From a wish to a run record: the spec is completed, the task prepared, the recommender fitted, its scores ranked."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bench
+from bench.data.card import has_card, load_card
+from bench.data.domain import Domain
+from bench.data.prepare import load_domain
+from bench.errors import BenchError
+from bench.experiment import PlannedRun
+from bench.measure import Meter, git_state, package_versions
+from bench.metrics import rank_positive
+from bench.params import build_params, overrides
+from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
+from bench.protocol import PreparedTask, QuerySet, prepare_task, split_domain
+from bench.registry import Entry, registry
+from bench.runs import RunRecord, RunStore, summarise
+from bench.spec import DEFAULT_BACKBONE, ProtocolSpec, Ranking, RunSpec
+from bench.store import ArtefactStore
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a run reads and writes."""
+
+    cache_dir: Path
+    """Prepared data, candidate files, models, adapters."""
+    results_dir: Path
+    """Runs and tables."""
+    data_dir: Path | None = None
+    """Source data, one sub-folder a dataset."""
+
+    @property
+    def artefacts(self) -> ArtefactStore:
+        """Return the store of artefacts in the cache folder."""
+        return ArtefactStore(self.cache_dir)
+
+
+def complete_spec(
+    method: str,
+    protocol: ProtocolSpec,
+    *,
+    params: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    sources: tuple[str, ...] = (),
+    backbone: str | None = None,
+    ranking: Ranking | None = None,
+    limit_queries: int | None = None,
+) -> RunSpec:
+    """Fill in what a method needs and refuse what it cannot use.
+
+    Raises:
+        BenchError: unknown method or parameter, a setting the method lacks, sources or a backbone it does not use.
+    """
+    entry, recommender = registry().entry(method), registry().recommender(method)
+    if protocol.setting not in entry.settings:
+        offered = ", ".join(entry.settings)
+        raise BenchError(f"Method '{method}' has no {protocol.setting} setting; it runs in: {offered}.")
+    for what, given, used in (
+        ("source domains", sources, entry.needs_sources),
+        ("backbone", backbone, entry.needs_backbone),
+        ("ranking", ranking, entry.needs_backbone),
+    ):
+        if given and not used:
+            raise BenchError(f"Method '{method}' uses no {what}. See 'bench describe {method}'.")
+    built = build_params(method, recommender.Params, params or {})
+    return RunSpec(
+        method=method,
+        protocol=protocol,
+        params=dataclasses.asdict(built),
+        seed=seed,
+        sources=_chosen_sources(entry, protocol.dataset, sources),
+        backbone=(backbone or DEFAULT_BACKBONE) if entry.needs_backbone else None,
+        ranking=ranking,
+        limit_queries=limit_queries,
+    )
+
+
+def complete_planned(planned: PlannedRun) -> RunSpec:
+    """Complete a table's planned run; what the method does not use of the table's defaults is left out."""
+    entry = registry().entry(planned.method)
+    return complete_spec(
+        planned.method,
+        planned.protocol,
+        params=planned.params,
+        seed=planned.seed,
+        sources=planned.sources if entry.needs_sources else (),
+        backbone=planned.backbone if entry.needs_backbone else None,
+        ranking=planned.ranking if entry.needs_backbone else None,
+        limit_queries=planned.limit_queries,
+    )
+
+
+def run(
+    spec: RunSpec, folders: Folders, progress: ProgressHook, *, device: str = "cpu", force: bool = False
+) -> RunRecord:
+    """Carry out a run and store it, or return it from the store where it was done before."""
+    store = RunStore(folders.results_dir)
+    if store.exists(spec.hash()) and not force:
+        progress(f"run {spec.hash()} is stored already; --force redoes it")
+        return store.load(spec.hash())
+    entry, recommender = registry().entry(spec.method), _instance(spec)
+    meter = Meter()
+    with meter.phase("prepare"):
+        prepared = prepare(spec.protocol, folders, progress)
+        queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
+        task = _task(spec, entry, prepared, folders, progress, device)
+    with meter.phase("fit"):
+        recommender.fit(task)
+    with meter.phase("score"):
+        scores = _scores(recommender, entry, queries)
+    ranks = rank_positive(checked_scores(spec.method, scores, queries.queries), queries.answers.positive_column)
+    record = _record(spec, entry, recommender, prepared, queries, task, meter)
+    record = dataclasses.replace(
+        record,
+        metrics=summarise(ranks, n_candidates=spec.protocol.n_negatives + 1),
+        tie_rate=ranks.tie_rate,
+        device=device,
+    )
+    store.save(record, queries.queries.users, ranks)
+    return record
+
+
+def prepare(protocol: ProtocolSpec, folders: Folders, progress: ProgressHook) -> PreparedTask:
+    """Load a dataset and prepare its task under a protocol."""
+    domain = load_domain(protocol.dataset, folders.data_dir, folders.cache_dir, progress)
+    return prepare_task(domain, protocol, folders.artefacts)
+
+
+def checked_scores(method: str, scores: Any, queries: Queries) -> NDArray[np.floating]:
+    """Return a plugin's scores if there is one finite-or-infinite number a candidate.
+
+    Raises:
+        BenchError: wrong shape or type, or NaN; the message names the plugin.
+    """
+    array = np.asarray(scores)
+    if array.shape != queries.candidates.shape or not np.issubdtype(array.dtype, np.floating):
+        raise BenchError(
+            f"Method '{method}' returned scores of shape {array.shape} and type {array.dtype}; expected floats of "
+            f"shape {queries.candidates.shape}, one a candidate."
+        )
+    n_bad = int(np.isnan(array).any(axis=1).sum())
+    if n_bad:
+        raise BenchError(f"Method '{method}' returned NaN for {n_bad} of {len(array)} queries; nothing was stored.")
+    return array
+
+
+def source_domain(name: str, folders: Folders, progress: ProgressHook) -> Domain:
+    """Return a source domain with the training interactions of its own warm split."""
+    domain = load_domain(name, folders.data_dir, folders.cache_dir, progress)
+    return domain.keeping(split_domain(domain, ProtocolSpec(name)).train)
+
+
+def require_titles(method: str, domain: Domain) -> None:
+    """Raise BenchError where too many titles are missing for a method that reads them."""
+    if not domain.titled:
+        raise BenchError(
+            f"Method '{method}' reads titles, but {domain.n_untitled:,} of the {domain.n_items:,} items of "
+            f"'{domain.name}' have none. Put an items.csv with titles beside its interactions; see "
+            f"'bench data stats {domain.name}'."
+        )
+
+
+def _chosen_sources(entry: Entry, dataset: str, given: tuple[str, ...]) -> tuple[str, ...]:
+    if not entry.needs_sources:
+        return ()
+    chosen = given or (load_card(dataset).sources if has_card(dataset) else ())
+    if not chosen:
+        raise BenchError(f"Method '{entry.name}' learns from source domains: give --sources a,b.")
+    if dataset in chosen:
+        raise BenchError(f"'{dataset}' is the target and cannot be a source as well; leave it out of --sources.")
+    if len(set(chosen)) < len(chosen):
+        raise BenchError(f"--sources names a domain twice: {', '.join(chosen)}.")
+    return tuple(sorted(chosen))
+
+
+def _instance(spec: RunSpec) -> Recommender:
+    recommender = registry().recommender(spec.method)
+    return recommender(build_params(spec.method, recommender.Params, spec.params))
+
+
+def _task(
+    spec: RunSpec, entry: Entry, prepared: PreparedTask, folders: Folders, progress: ProgressHook, device: str
+) -> Task:
+    sources = tuple(source_domain(name, folders, progress) for name in spec.sources)
+    for domain in (prepared.domain, *sources) if entry.needs_titles else ():
+        require_titles(spec.method, domain)
+    return Task(
+        target=prepared.training,
+        validation=prepared.validation.queries,
+        validation_answers=prepared.validation.answers,
+        setting=spec.protocol.setting,
+        seed=spec.seed,
+        artefacts=folders.artefacts,
+        sources=sources,
+        backbone=spec.backbone,
+        ranking=spec.ranking,
+        device=device,
+        progress=progress,
+    )
+
+
+def _scores(recommender: Recommender, entry: Entry, queries: QuerySet) -> Any:
+    """Ask for scores; a privileged control alone is handed the answers, a recommender never."""
+    if entry.privileged:
+        return recommender.score_with_answers(queries.queries, Answers(queries.answers.positive_column.copy()))  # type: ignore[attr-defined]
+    return recommender.score(queries.queries)
+
+
+def _record(
+    spec: RunSpec,
+    entry: Entry,
+    recommender: Recommender,
+    prepared: PreparedTask,
+    queries: QuerySet,
+    task: Task,
+    meter: Meter,
+) -> RunRecord:
+    backbone = _backbone_facts(task)
+    return RunRecord(
+        id=spec.hash(),
+        spec=spec,
+        family=entry.family,
+        metrics={},
+        candidates_hash=prepared.candidates_hash,
+        n_queries=len(queries),
+        tie_rate=0.0,
+        bench_version=bench.__version__,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        overrides=overrides(recommender.params),
+        seconds=meter.seconds,
+        peak_memory_bytes=meter.peak_memory_bytes,
+        versions=package_versions(),
+        git=git_state(Path(bench.__file__).parent),
+        backbone=None if backbone is None else {key: backbone[key] for key in ("name", "kind", "revision")},
+        toy=bool(backbone and backbone["toy"]),
+        transductive=entry.transductive,
+        details={"cold_rule": entry.cold_rule, **recommender.details()},
+        notes=list(prepared.domain.notes),
+        warnings=list(prepared.warnings),
+    )
+
+
+def _backbone_facts(task: Task) -> dict[str, Any] | None:
+    if task.backbone is None:
+        return None
+    from bench.lm.loading import task_backbone
+
+    backbone = task_backbone(task)
+    return {"name": backbone.name, "kind": backbone.kind, "revision": backbone.revision, "toy": backbone.toy}

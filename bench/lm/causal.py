@@ -1,0 +1,289 @@
+"""A causal language model as the methods use it: loss on answers, candidate likelihoods, entropy, generation.
+
+All paths call the modules' own forward, so adapters and hooks placed on the model from outside take part in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from bench.errors import BenchError
+from bench.lm.packing import NO_ANSWER, PackedAnswers, padded
+from bench.lm.packing import length_buckets as length_buckets
+from bench.lm.prompts import SEPARATOR, AnswerStyle, Prompt, chat_format, clean_title, last_items, shared_prompt
+
+EntropyScope = Literal["first_title", "each_title"]
+
+MAX_LOGITS = 2**26
+"""Logits held at once while scoring (256 MB in float32)."""
+_MASKABLE_ATTENTION = ("sdpa", "eager")
+_ANY_TOKEN = 0
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, eq=False)
+class CausalLanguageModel:
+    """A loaded transformers decoder with its tokenizer.
+
+    The logits must be the output head of the last hidden state (Qwen2, Llama, Mistral and their kin).
+    """
+
+    model: Any
+    """A ``...ForCausalLM`` module with ``sdpa`` or ``eager`` attention."""
+    tokenizer: Any
+    """Its tokenizer, with an end token."""
+    max_tokens: int = 1200
+    """Longest prompt; the oldest purchases are left out to keep within it, candidates never."""
+    max_history: int | None = None
+    """How many of the latest purchases a prompt shows; None shows all that fit."""
+    batch_tokens: int = 4096
+    """Tokens in one forward pass of scoring and generating, padding included."""
+
+    def __post_init__(self) -> None:
+        attention = getattr(self.model.config, "_attn_implementation", "sdpa")
+        if attention not in _MASKABLE_ATTENTION:
+            raise BenchError(
+                f"Attention '{attention}' cannot score candidates together; load the model with 'sdpa' or 'eager'."
+            )
+        if self.tokenizer.eos_token_id is None:
+            raise BenchError(
+                "The tokenizer has no end token, so answers cannot end; choose an instruction-tuned model."
+            )
+
+    @property
+    def device(self) -> torch.device:
+        """The device that holds the model."""
+        return next(self.model.parameters()).device  # type: ignore[no-any-return]
+
+    def shared_prompts(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[str]:
+        """Write one prompt a query, with as much of the latest history as :attr:`max_tokens` allows."""
+        return [self._fitting_prompt(*query) for query in zip(histories, candidates, strict=True)]
+
+    def answer_loss(self, batch: Sequence[Prompt]) -> Tensor:
+        """Return the mean cross-entropy (nats) over the answers' tokens and end tokens, a scalar with gradient."""
+        prefixes = self._token_ids([prompt.shared for prompt in batch])
+        answers = self._answer_ids([prompt.answer for prompt in batch], "title")
+        logits, _ = self._logits_at_answers(prefixes, answers)
+        targets = torch.tensor([token for answer in answers for token in answer], device=self.device)
+        return F.cross_entropy(logits, targets)
+
+    def score(
+        self,
+        histories_titles: Sequence[Sequence[str]],
+        candidate_titles: Sequence[Sequence[str]],
+        style: AnswerStyle = "title",
+        length_normalised: bool = False,
+    ) -> NDArray[np.float32]:
+        """Return the log-likelihood of each candidate as the answer, shape (n, n_candidates).
+
+        Args:
+            histories_titles: For each query the titles bought, oldest first.
+            candidate_titles: For each query the titles on offer, equally many in each.
+            style: What the model was trained to answer: after a ``title`` comes the end token, after the first title
+                of a ``list`` the separator; that token counts.
+            length_normalised: Whether to divide by the number of tokens.
+        """
+        answers = [[clean_title(title) for title in titles] for titles in candidate_titles]
+        prompts = self.shared_prompts(histories_titles, candidate_titles)
+        return self.answer_log_likelihoods(prompts, answers, style, length_normalised)
+
+    def answer_log_likelihoods(
+        self,
+        shared: Sequence[str],
+        answers: Sequence[Sequence[str]],
+        style: AnswerStyle = "title",
+        length_normalised: bool = False,
+    ) -> NDArray[np.float32]:
+        """Return the log-likelihood of each of a prompt's answers, shape (n, n_answers); each prompt is read once."""
+        prefixes = self._token_ids(shared)
+        continuations = [self._answer_ids(row, style) for row in answers]
+        lengths = [len(prefix) + sum(map(len, row)) for prefix, row in zip(prefixes, continuations, strict=True)]
+        scores = np.empty((len(shared), len(answers[0]) if answers else 0), dtype=np.float32)
+        with _scoring(self.model):
+            for rows in length_buckets(lengths, self.batch_tokens):
+                totals = self._packed_log_likelihoods(_take(prefixes, rows), _take(continuations, rows))
+                scores[rows] = totals.cpu().numpy()
+        if length_normalised:
+            scores /= np.array([list(map(len, row)) for row in continuations], dtype=np.float32)
+        return scores
+
+    def first_token_logits(self, prompts: Sequence[str]) -> Tensor:
+        """Return the logits of the answer's first token, shape (n, vocabulary), float32, in one pass."""
+        return self._logits_at_answers(self._token_ids(prompts), [[_ANY_TOKEN]] * len(prompts))[0]
+
+    def answer_entropy(
+        self, prompts: Sequence[str], k: int, scope: EntropyScope = "first_title", max_new_tokens: int = 400
+    ) -> Tensor:
+        """Return the mean entropy (nats, full vocabulary) of the model's own greedy answer, a scalar with gradient.
+
+        Args:
+            prompts: Shared prompts; no labels are needed.
+            k: How many tokens count.
+            scope: Whether the first ``k`` tokens of the answer count, or of each title in it.
+            max_new_tokens: Length at which a list of titles is cut; ``first_title`` generates ``k`` tokens only.
+        """
+        n_tokens = k if scope == "first_title" else max_new_tokens
+        answers = self._greedy_ids(prompts, n_tokens)
+        logits, starts = self._logits_at_answers(self._token_ids(prompts), answers)
+        counted = [
+            start + position
+            for start, answer in zip(starts, answers, strict=True)
+            for position in leading_positions(list(map(self.tokenizer.decode, answer)), k, scope)
+        ]
+        return entropy(logits[counted]).mean()
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int = 400) -> list[str]:
+        """Return the model's greedy answer to each prompt, special tokens left out."""
+        answers = self._greedy_ids(prompts, max_new_tokens)
+        return [str(self.tokenizer.decode(answer, skip_special_tokens=True)) for answer in answers]
+
+    def _fitting_prompt(self, history: Sequence[str], candidates: Sequence[str]) -> str:
+        chat = chat_format(self.tokenizer)
+        kept = last_items(history, self.max_history)
+        text = shared_prompt(kept, candidates, chat)
+        while (excess := len(self._token_ids([text])[0]) - self.max_tokens) > 0 and len(kept) > 1:
+            freed = np.cumsum([len(ids) + 1 for ids in self._token_ids([clean_title(title) for title in kept])])
+            n_dropped = min(int(np.searchsorted(freed, excess)) + 1, len(kept) - 1)
+            kept = kept[n_dropped:]
+            text = shared_prompt(kept, candidates, chat)
+        return text
+
+    def _token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+        return ids
+
+    def _answer_ids(self, answers: Sequence[str], style: AnswerStyle) -> list[list[int]]:
+        if style == "list":
+            return self._token_ids([answer + SEPARATOR for answer in answers])
+        return [[*ids, self.tokenizer.eos_token_id] for ids in self._token_ids(answers)]
+
+    def _logits_at_answers(self, prefixes: list[list[int]], answers: list[list[int]]) -> tuple[Tensor, list[int]]:
+        """Return logits that predict each answer token, all answers' rows joined, and each answer's first row.
+
+        Rows are padded on the right, where causal attention cannot see, so no mask is needed.
+        """
+        inputs = [prefix + answer[:-1] for prefix, answer in zip(prefixes, answers, strict=True)]
+        hidden = self._decode(input_ids=padded(inputs, 0, self.device), use_cache=False).last_hidden_state
+        lengths = [len(answer) for answer in answers]
+        rows = np.repeat(np.arange(len(answers)), lengths)
+        columns = np.concatenate([len(p) - 1 + np.arange(n) for p, n in zip(prefixes, lengths, strict=True)])
+        needed = hidden[torch.from_numpy(rows).to(self.device), torch.from_numpy(columns).to(self.device)]
+        return self._head(needed), np.cumsum([0, *lengths[:-1]]).tolist()
+
+    def _decode(self, **inputs: Any) -> Any:
+        return self.model.get_decoder()(**inputs)
+
+    def _head(self, hidden: Tensor) -> Tensor:
+        logits: Tensor = self.model.get_output_embeddings()(hidden)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def _packed_log_likelihoods(self, prefixes: list[list[int]], answers: list[list[list[int]]]) -> Tensor:
+        """Return summed log-probabilities, shape (n, n_answers).
+
+        Each prefix is read once; then all its answers are read as one sequence behind the cached prefix, where each
+        answer sees the prefix and itself alone. That repeats no cache and pads no answer.
+        """
+        prefix = self._decode(input_ids=padded(prefixes, 0, self.device), use_cache=True)
+        prefix_lengths = torch.tensor([len(ids) for ids in prefixes], device=self.device)
+        last = prefix.last_hidden_state[torch.arange(len(prefixes), device=self.device), prefix_lengths - 1]
+        first_tokens = torch.tensor([[ids[0] for ids in row] for row in answers], device=self.device)
+        totals = self._head(last).log_softmax(-1).gather(1, first_tokens)
+        packed = PackedAnswers.of(answers, self.device)
+        if packed.inputs.shape[1] == 0:
+            return totals
+        hidden = self._decode(
+            input_ids=packed.inputs,
+            attention_mask=packed.additive_mask(prefix_lengths, prefix.last_hidden_state),
+            position_ids=prefix_lengths[:, None] + packed.offsets,
+            past_key_values=prefix.past_key_values,
+            use_cache=True,
+        ).last_hidden_state
+        rows, columns = torch.nonzero(packed.answer_index != NO_ANSWER, as_tuple=True)
+        gained = self._log_probabilities(hidden[rows, columns], packed.targets[rows, columns])
+        return totals.index_put((rows, packed.answer_index[rows, columns]), gained, accumulate=True)
+
+    def _log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        n_rows = max(1, MAX_LOGITS // int(self.model.config.vocab_size))
+        chunks = zip(torch.split(hidden, n_rows), torch.split(targets, n_rows), strict=True)
+        return torch.cat([-F.cross_entropy(self._head(rows), wanted, reduction="none") for rows, wanted in chunks])
+
+    def _greedy_ids(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
+        prefixes = self._token_ids(prompts)
+        answers: list[list[int]] = [[] for _ in prefixes]
+        with _scoring(self.model):
+            for rows in length_buckets([len(ids) + max_new_tokens for ids in prefixes], self.batch_tokens):
+                for row, answer in zip(rows, self._greedy_batch(_take(prefixes, rows), max_new_tokens), strict=True):
+                    answers[row] = answer
+        return answers
+
+    def _greedy_batch(self, prefixes: list[list[int]], max_new_tokens: int) -> list[list[int]]:
+        end = self.tokenizer.eos_token_id
+        ids = padded([row[::-1] for row in prefixes], end, self.device).flip(1)
+        lengths = torch.tensor([len(row) for row in prefixes], device=self.device)
+        mask = torch.arange(ids.shape[1], device=self.device).flip(0) < lengths[:, None]
+        # A hub model's own defaults may sample or punish repetition; each is set back to plain greedy.
+        made = self.model.generate(
+            input_ids=ids, attention_mask=mask.long(), max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
+            temperature=1.0, top_p=1.0, top_k=50, repetition_penalty=1.0, eos_token_id=end, pad_token_id=end,
+        )  # fmt: skip
+        return [_until(row, end) for row in made[:, ids.shape[1] :].tolist()]
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Return the entropy of each row's softmax in nats, shape (n,); logits have shape (n, vocabulary)."""
+    log_probabilities = logits.log_softmax(-1)
+    return -(log_probabilities.exp() * log_probabilities).sum(-1)
+
+
+def leading_positions(pieces: Sequence[str], k: int, scope: EntropyScope) -> list[int]:
+    """Return the positions of the first ``k`` tokens of an answer, or of each title in it.
+
+    ``pieces`` are the decoded tokens; a title ends with the piece that holds the separator.
+    """
+    if scope == "first_title":
+        return list(range(min(k, len(pieces))))
+    positions, within = [], 0
+    for position, piece in enumerate(pieces):
+        if within < k:
+            positions.append(position)
+        within = 0 if SEPARATOR in piece else within + 1
+    return positions
+
+
+def training_dtype(device: str | torch.device) -> torch.dtype:
+    """Return bfloat16 where the device computes in it natively, float32 elsewhere."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    abilities = torch.cpu.get_capabilities() if kind == "cpu" else {}
+    native = abilities.get("avx512_bf16", False) or abilities.get("amx_tile", False)
+    return torch.bfloat16 if native else torch.float32
+
+
+@contextmanager
+def _scoring(model: Any) -> Iterator[None]:
+    """Turn dropout and gradients off inside the block."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def _take(rows: Sequence[_Item], chosen: NDArray[np.int64]) -> list[_Item]:
+    return [rows[index] for index in chosen]
+
+
+def _until(ids: list[int], end: int) -> list[int]:
+    return ids[: ids.index(end) + 1] if end in ids else ids

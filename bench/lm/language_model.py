@@ -1,0 +1,51 @@
+"""What training, merging and scoring need of a language model, whichever kind it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.data.domain import Domain
+from bench.lm.adapters import LoraRecipe
+from bench.lm.backbones import Backbone
+from bench.plugin import ProgressHook, Queries
+
+
+class LanguageModel(ABC):
+    """A loaded backbone with a way to learn from domains and to score candidates.
+
+    Adapters come from outside (PEFT while training, hooks or folded weights afterwards), so every path runs the
+    ordinary forward of ``model``.
+    """
+
+    backbone: Backbone
+    model: nn.Module
+    objective: str
+    """Names what is learned; part of every adapter's key."""
+
+    @abstractmethod
+    def batches(
+        self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
+    ) -> Iterator[tuple[Any, int]]:
+        """Yield one epoch of training batches from the domains' training interactions, each with its examples."""
+
+    @abstractmethod
+    def count_batches(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
+        """Return the number of batches in an epoch."""
+
+    @abstractmethod
+    def loss(self, batch: Any) -> Tensor:
+        """Return the mean loss of a batch, a scalar."""
+
+    @abstractmethod
+    def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
+        """Return one score a candidate, shape (n, 30)."""
+
+    @abstractmethod
+    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
+        """Return the mean entropy in nats of what the model predicts for the queries, differentiable, a scalar."""

@@ -1,0 +1,212 @@
+"""Training of one LoRA adapter with PEFT, the same loop for every kind of backbone."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.data.domain import Domain
+from bench.hashing import content_hash, derived_seed
+from bench.lm.adapters import Adapter, LoraRecipe, linear_modules
+from bench.lm.language_model import LanguageModel
+from bench.plugin import ProgressHook
+
+ADAPTER_NAME = "trained"
+CHECKS_AN_EPOCH = 4
+"""How often the held-back slice is looked at in an epoch."""
+SLICE_BATCHES = 4
+"""Batches of the held-back slice that choose the best state."""
+SECONDS_BETWEEN_REPORTS = 10.0
+GRADIENT_NORM = 1.0
+
+
+@dataclass
+class TrainingLog:
+    """What happened while an adapter was trained."""
+
+    n_examples: int = 0
+    n_steps: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    """Mean training loss between two looks at the slice."""
+    slice_losses: list[float] = field(default_factory=list)
+    """Loss on the slice, the first before any step."""
+    best_check: int = 0
+    """Which look had the lowest loss; its state is the adapter."""
+
+
+def train_adapter(
+    language_model: LanguageModel,
+    domains: Sequence[Domain],
+    recipe: LoraRecipe,
+    seed: int,
+    progress: ProgressHook,
+    start: Adapter | None = None,
+) -> tuple[Adapter, TrainingLog]:
+    """Train an adapter on the domains' training interactions and return its best state by slice loss.
+
+    All adapters of one seed start from the same A and from B = 0, whatever they are trained on, unless ``start``
+    gives the factors to go on from.
+    """
+    domains = sorted(domains, key=lambda domain: domain.content_hash)
+    learned, held_back = zip(*(hold_back_slice(domain, recipe.slice_share, seed) for domain in domains), strict=True)
+    with torch.random.fork_rng(devices=[]), attached(language_model.model, recipe, seed, start) as factors:
+        torch.manual_seed(derived_seed(seed, "dropout"))
+        log = _fit(language_model, learned, held_back, recipe, seed, progress, factors)
+        trained = {module: (a.detach().clone(), b.detach().clone()) for module, (a, b) in factors.items()}
+    initialisation = initialisation_name(language_model, recipe, seed)
+    return Adapter(trained, recipe.alpha / recipe.rank, language_model.backbone.revision, initialisation), log
+
+
+def initialisation_name(language_model: LanguageModel, recipe: LoraRecipe, seed: int) -> str:
+    """Name the initialisation that all adapters of one backbone, rank and seed share."""
+    return content_hash(language_model.backbone.revision, recipe.rank, seed)
+
+
+def hold_back_slice(domain: Domain, share: float, seed: int) -> tuple[Domain, Domain]:
+    """Split a domain by users into what is learned and the slice that chooses the best state."""
+    rng = np.random.default_rng(derived_seed(seed, "slice", domain.content_hash))
+    held = rng.random(domain.n_users) < share
+    in_slice = held[domain.users_of_interactions()]
+    return domain.keeping(~in_slice), domain.keeping(in_slice)
+
+
+@contextmanager
+def attached(
+    model: nn.Module, recipe: LoraRecipe, seed: int, start: Adapter | None = None
+) -> Iterator[dict[str, tuple[nn.Parameter, nn.Parameter]]]:
+    """Put PEFT's LoRA on the model's linear layers while the block runs and yield (A, B) by module name.
+
+    The base stays frozen and in evaluation mode; only the adapter's own dropout is active.
+    """
+    from peft import LoraConfig, get_peft_model
+    from peft.tuners.lora import LoraLayer
+
+    settings = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules=list(linear_modules(model)),
+    )
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # PEFT asks transformers for an attribute that its next release renames
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        torch.manual_seed(derived_seed(seed, "lora-initialisation"))
+        wrapped = get_peft_model(model, settings, adapter_name=ADAPTER_NAME)
+    factors: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
+    for name, layer in model.named_modules():
+        if isinstance(layer, LoraLayer):
+            layer.lora_dropout.train()
+            factors[name] = (layer.lora_A[ADAPTER_NAME].weight, layer.lora_B[ADAPTER_NAME].weight)
+    try:
+        for name, (a, b) in start.factors.items() if start is not None else ():
+            factors[name][0].data.copy_(a)
+            factors[name][1].data.copy_(b)
+        yield factors
+    finally:
+        wrapped.unload()
+
+
+def _fit(
+    language_model: LanguageModel,
+    learned: Sequence[Domain],
+    held_back: Sequence[Domain],
+    recipe: LoraRecipe,
+    seed: int,
+    progress: ProgressHook,
+    factors: dict[str, tuple[nn.Parameter, nn.Parameter]],
+) -> TrainingLog:
+    """Train in place and leave the factors at their best state."""
+    parameters = [parameter for pair in factors.values() for parameter in pair]
+    optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
+    steps_an_epoch = language_model.count_batches(learned, recipe)
+    n_steps = max(1, steps_an_epoch * recipe.epochs)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: cosine_share(step, n_steps, recipe))
+    rng = np.random.default_rng(derived_seed(seed, "batches"))
+    slice_batches = _slice_batches(language_model, held_back, recipe, seed)
+    log, best, check_every = TrainingLog(), _copied(parameters), max(1, steps_an_epoch // CHECKS_AN_EPOCH)
+    log.slice_losses.append(_mean_loss(language_model, slice_batches, factors))
+    began = reported = time.monotonic()
+    recent: list[float] = []
+    for _ in range(recipe.epochs):
+        for batch, n_examples in language_model.batches(learned, recipe, rng):
+            recent.append(_step(language_model, batch, optimiser, parameters))
+            schedule.step()
+            log.n_steps += 1
+            log.n_examples += n_examples
+            if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
+                reported = time.monotonic()
+                progress(f"adapter: step {log.n_steps} of {n_steps}, loss {np.mean(recent):.3f}")
+            if log.n_steps % check_every == 0 or log.n_steps == n_steps:
+                log.losses.append(float(np.mean(recent)))
+                recent = []
+                log.slice_losses.append(_mean_loss(language_model, slice_batches, factors))
+                if log.slice_losses[-1] <= min(log.slice_losses):
+                    best, log.best_check = _copied(parameters), len(log.slice_losses) - 1
+    for parameter, value in zip(parameters, best, strict=True):
+        parameter.data.copy_(value)
+    log.seconds = time.monotonic() - began
+    return log
+
+
+def cosine_share(step: int, n_steps: int, recipe: LoraRecipe) -> float:
+    """Return the share of the peak learning rate at a step: a linear rise, then half a cosine to zero."""
+    n_rising = max(1, round(recipe.warmup_share * n_steps))
+    if step < n_rising:
+        return (step + 1) / n_rising
+    done = (step - n_rising) / max(1, n_steps - n_rising)
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _step(
+    language_model: LanguageModel, batch: object, optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter]
+) -> float:
+    loss = language_model.loss(batch)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM)
+    optimiser.step()
+    return loss.item()
+
+
+def _slice_batches(
+    language_model: LanguageModel, held_back: Sequence[Domain], recipe: LoraRecipe, seed: int
+) -> list[object]:
+    rng = np.random.default_rng(derived_seed(seed, "slice-batches"))
+    with_examples = [domain for domain in held_back if language_model.count_batches([domain], recipe)]
+    batches = language_model.batches(with_examples, recipe, rng)
+    return [batch for batch, _ in (next(batches, (None, 0)) for _ in range(SLICE_BATCHES)) if batch is not None]
+
+
+def _mean_loss(
+    language_model: LanguageModel, batches: list[object], factors: dict[str, tuple[nn.Parameter, nn.Parameter]]
+) -> float:
+    """Return the slice's loss without dropout; with no slice every state is as good as the next."""
+    if not batches:
+        return 0.0
+    dropouts = [
+        module
+        for name in factors
+        for module in language_model.model.get_submodule(name).modules()
+        if isinstance(module, nn.Dropout)
+    ]
+    try:
+        for dropout in dropouts:
+            dropout.eval()
+        with torch.no_grad():
+            return float(np.mean([language_model.loss(batch).item() for batch in batches]))
+    finally:
+        for dropout in dropouts:
+            dropout.train()
+
+
+def _copied(parameters: Sequence[Tensor]) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in parameters]

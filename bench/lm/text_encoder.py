@@ -1,0 +1,96 @@
+"""Texts to unit vectors with a pre-trained encoder: length-sorted batches, mean pooling over real tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.lm.backbones import Backbone
+from bench.plugin import ProgressHook
+
+MAX_TOKENS = 64
+TOKENS_A_BATCH = 2048
+"""Padded tokens encoded at once: large enough to keep the matrix products busy, small enough for the cache."""
+BATCHES_BETWEEN_REPORTS = 50
+
+
+class TextEncoder:
+    """A loaded encoder and its tokenizer. The base stays in evaluation mode: its own dropout is never applied."""
+
+    def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
+        self.tokenizer, self.model = load_encoder(backbone, device)
+        self.device = device
+        self.dimension = int(self.model.config.hidden_size)
+
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of each text, cut to :data:`MAX_TOKENS`."""
+        ids: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]
+        return ids
+
+    def encode(self, tokens: Sequence[list[int]], progress: ProgressHook | None = None) -> Tensor:
+        """Return unit vectors in the order given, (n, dimension); gradients flow where they are enabled."""
+        order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+        batches = length_batches([len(tokens[i]) for i in order])
+        pooled = []
+        for number, (start, stop) in enumerate(batches, start=1):
+            pooled.append(self._pool([tokens[i] for i in order[start:stop]]))
+            if progress is not None and number % BATCHES_BETWEEN_REPORTS == 0:
+                progress(f"encoded {stop:,} of {len(tokens):,} titles")
+        inverse = np.empty(len(order), dtype=np.int64)
+        inverse[order] = np.arange(len(order))
+        return torch.cat(pooled)[torch.from_numpy(inverse)]
+
+    def _pool(self, tokens: list[list[int]]) -> Tensor:
+        width = max(len(ids) for ids in tokens)
+        padding = self.tokenizer.pad_token_id or 0
+        ids = torch.tensor([row + [padding] * (width - len(row)) for row in tokens], device=self.device)
+        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in tokens], device=self.device)
+        hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return nn.functional.normalize(mean, dim=-1)
+
+
+def length_batches(sorted_lengths: Sequence[int], tokens_a_batch: int = TOKENS_A_BATCH) -> list[tuple[int, int]]:
+    """Cut ascending lengths into (start, stop) slices of at most ``tokens_a_batch`` padded tokens each."""
+    slices: list[tuple[int, int]] = []
+    start = 0
+    for stop, length in enumerate(sorted_lengths, start=1):
+        if (stop - start) * length > tokens_a_batch and stop - 1 > start:
+            slices.append((start, stop - 1))
+            start = stop - 1
+    if len(sorted_lengths) > start:
+        slices.append((start, len(sorted_lengths)))
+    return slices
+
+
+def load_encoder(backbone: Backbone, device: str) -> tuple[Any, Any]:
+    """Load tokenizer and model from the backbone's folder, float32, evaluation mode, without its unused pooler."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(backbone.folder)
+    with quiet_transformers():
+        settings = AutoConfig.from_pretrained(backbone.folder)
+        model = AutoModel.from_pretrained(backbone.folder, config=settings, dtype=torch.float32)
+    model.requires_grad_(False)
+    return tokenizer, model.eval().to(device)
+
+
+@contextmanager
+def quiet_transformers() -> Any:
+    """Keep the loading bars and the report of unused heads off the terminal; errors still come through."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

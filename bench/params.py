@@ -1,0 +1,70 @@
+"""Hyper-parameters: a recommender's frozen ``Params`` from the ``key=value`` words of a command line or a YAML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from bench.errors import BenchError, near_names
+
+TRUE_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def parse_assignments(words: tuple[str, ...]) -> dict[str, str]:
+    """Split ``key=value`` words; raise BenchError for a word without ``=``."""
+    pairs = [word.partition("=") for word in words]
+    for key, equals, _ in pairs:
+        if not equals:
+            raise BenchError(f"Parameter '{key}' has no value; expected -p {key}=VALUE.")
+    return {key: value for key, _, value in pairs}
+
+
+def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> Any:
+    """Build a ``Params`` dataclass, converting texts to each field's type.
+
+    Raises:
+        BenchError: an unknown key (with near names), or a value of the wrong type.
+    """
+    types = typing.get_type_hints(params_class)
+    names = [field.name for field in dataclasses.fields(params_class)]
+    for key in given:
+        if key not in names:
+            near = near_names(key, names)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            known = f" It has {', '.join(names)}." if names and not near else ""
+            raise BenchError(f"Method '{method}' has no parameter '{key}'.{hint}{known} See 'bench describe {method}'.")
+    return params_class(**{key: _converted(method, key, value, types[key]) for key, value in given.items()})
+
+
+def overrides(params: Any) -> dict[str, Any]:
+    """Return the parameters that differ from their defaults."""
+    defaults = type(params)()
+    fields = [field.name for field in dataclasses.fields(params)]
+    return {name: getattr(params, name) for name in fields if getattr(params, name) != getattr(defaults, name)}
+
+
+def _converted(method: str, key: str, value: Any, wanted: Any) -> Any:
+    try:
+        return _convert(value, wanted)
+    except (TypeError, ValueError, KeyError):
+        name = getattr(wanted, "__name__", str(wanted))
+        raise BenchError(
+            f"Parameter '{key}' of '{method}' must be of type {name}, not {value!r}. See 'bench describe {method}'."
+        ) from None
+
+
+def _convert(value: Any, wanted: Any) -> Any:
+    options = typing.get_args(wanted)
+    if typing.get_origin(wanted) is typing.Literal:
+        return {str(option): option for option in options}[str(value)]
+    if type(None) in options:
+        if value is None or str(value).lower() == "none":
+            return None
+        return _convert(value, next(option for option in options if option is not type(None)))
+    if wanted is bool:
+        return value if isinstance(value, bool) else TRUE_WORDS[str(value).lower()]
+    if wanted is int and isinstance(value, float | bool):
+        raise TypeError("a whole number is wanted")
+    return wanted(value)

@@ -1,0 +1,46 @@
+"""Tables as a fragment of HTML without style."""
+
+from __future__ import annotations
+
+from html import escape
+
+from bench.report.table import Cell, Table, TableRow, metric_title
+
+
+def to_html(table: Table) -> str:
+    """Return a ``<table>``, its notes and the commands of missing runs; every text is escaped."""
+    titles = "".join(f'<th colspan="{len(table.metrics)}">{escape(group.title)}</th>' for group in table.groups)
+    metrics = "".join(f"<th>{escape(metric_title(metric))}</th>" for _, metric in table.columns)
+    lines = [
+        f'<table id="{escape(table.name)}">',
+        f"<caption>{escape(table.caption)}</caption>",
+        "<thead>",
+        f'<tr><th rowspan="2">Method</th>{titles}</tr>',
+        f"<tr>{metrics}</tr>",
+        "</thead>",
+        "<tbody>",
+        *(_row(row) for row in table.rows),
+        "</tbody>",
+        "</table>",
+        *(f"<p>{escape(note)}</p>" for note in table.footnotes),
+        *_missing(table),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(row: TableRow) -> str:
+    marks = "".join(f"<sup>{escape(mark)}</sup>" for mark in row.marks)
+    return f"<tr><th>{escape(row.label)}{marks}</th>{''.join(_cell(cell) for cell in row.cells)}</tr>"
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    marked = f"<strong>{text}</strong>" if cell.best else f"<u>{text}</u>" if cell.second else text
+    interval = "" if cell.low is None or cell.high is None else f' title="[{cell.low:.4f}, {cell.high:.4f}]"'
+    return f"<td{interval}>{marked}{'<sup>*</sup>' * cell.starred}</td>"
+
+
+def _missing(table: Table) -> list[str]:
+    if not table.missing:
+        return []
+    return ["<p>Missing runs:</p>", f"<pre>{escape(chr(10).join(table.missing))}</pre>"]

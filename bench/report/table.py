@@ -1,0 +1,110 @@
+"""A table as data: cells with their values, marks and runs, kept apart from every way of printing them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MISSING_TEXT = "–"
+"""What a cell without a run shows."""
+METRIC_TITLES = {"ndcg": "NDCG", "hit": "Hit", "mrr": "MRR"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure and how it came about."""
+
+    text: str = MISSING_TEXT
+    """The figure as printed, without marks."""
+    value: float | None = None
+    """Mean over users (and over seeds, where there are several); None where no run is stored."""
+    low: float | None = None
+    """Lower end of the 95 % bootstrap interval of the value over users."""
+    high: float | None = None
+    """Upper end of it."""
+    sd: float | None = None
+    """Standard deviation over seeds; None for one seed."""
+    n: int = 0
+    """Users behind the value."""
+    n_seeds: int = 0
+    """Seeds behind the value."""
+    best: bool = False
+    """Highest of its column among the rows that take part."""
+    second: bool = False
+    """Second highest of its column among the rows that take part."""
+    starred: bool = False
+    """Best of its column, and different from the second after correction."""
+    p_corrected: float | None = None
+    """Corrected p-value of the best row against this rival; None for other cells."""
+    run_ids: tuple[str, ...] = ()
+    """The runs behind the value, one a seed."""
+    note: str = ""
+    """What a reader must know of this cell alone."""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row of figures."""
+
+    label: str
+    """What the table prints, without marks."""
+    method: str
+    """The method's name."""
+    cells: tuple[Cell, ...]
+    """Group by group, metric by metric."""
+    toy: bool = False
+    """Whether a run of the row used a toy backbone."""
+    transductive: bool = False
+    """Whether a run of the row read unlabelled test queries."""
+    reference: bool = False
+    """Shown for orientation: takes no mark and is no rival."""
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The signs behind the label: ``†toy`` and ``‡``."""
+        return ("†toy",) * self.toy + ("‡",) * self.transductive
+
+
+@dataclass(frozen=True)
+class ColumnGroup:
+    """Columns that share their queries and candidates: one dataset in one setting."""
+
+    dataset: str
+    setting: str
+    policy: str
+    title: str
+    """What the table prints over the group."""
+    candidates_hash: str | None = None
+    """Content hash of the candidates of all runs in the group; None where no run is stored."""
+    n_queries: int | None = None
+    """Test queries of all runs in the group."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of methods under groups of metric columns."""
+
+    name: str
+    caption: str
+    groups: tuple[ColumnGroup, ...]
+    metrics: tuple[str, ...]
+    """Repeated under each group."""
+    rows: tuple[TableRow, ...]
+    footnotes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Commands that make the runs that are not stored."""
+
+    @property
+    def columns(self) -> list[tuple[ColumnGroup, str]]:
+        """Return (group, metric) of each column, in the order of a row's cells."""
+        return [(group, metric) for group in self.groups for metric in self.metrics]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return asdict(self)
+
+
+def metric_title(metric: str) -> str:
+    """Return a metric as papers print it: ``NDCG@3``."""
+    name, _, cutoff = metric.partition("@")
+    return f"{METRIC_TITLES.get(name, name)}@{cutoff}"

@@ -1,0 +1,57 @@
+"""Tables for machines: one CSV line a cell, or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+from bench.report.table import Cell, ColumnGroup, Table, TableRow
+
+
+def to_csv(table: Table) -> str:
+    """Return one line a cell, an empty field where nothing is known; truth values as 0 and 1."""
+    lines = [
+        _tidy(table, row, group, metric, cell)
+        for row in table.rows
+        for (group, metric), cell in zip(table.columns, row.cells, strict=True)
+    ]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return stream.getvalue()
+
+
+def to_json(table: Table) -> str:
+    """Return the table with everything it holds."""
+    return json.dumps(table.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Cell) -> dict[str, Any]:
+    return {
+        "table": table.name,
+        "row": row.label,
+        "method": row.method,
+        "dataset": group.dataset,
+        "setting": group.setting,
+        "policy": group.policy if group.setting == "cold" else "",
+        "metric": metric,
+        "value": cell.value,
+        "low": cell.low,
+        "high": cell.high,
+        "sd": cell.sd,
+        "n": cell.n,
+        "n_seeds": cell.n_seeds,
+        "best": int(cell.best),
+        "second": int(cell.second),
+        "starred": int(cell.starred),
+        "p_corrected": cell.p_corrected,
+        "toy": int(row.toy),
+        "transductive": int(row.transductive),
+        "reference": int(row.reference),
+        "candidates_hash": group.candidates_hash,
+        "run_ids": " ".join(cell.run_ids),
+        "note": cell.note,
+    }

@@ -1,0 +1,214 @@
+"""RecCocktail: a general and a domain LoRA, merged by the weights under which the model is surest.
+
+Paper: RecCocktail, arXiv 2502.08271. The base spirit g is an adapter trained on a mixture of general domains, the
+ingredient s one trained on the target; both start from one initialisation. Merging averages their factors (eq. 7,
+``space=factor``) or, as the authors' code does, their updates (``space=delta``); the weights minimise the entropy of
+predictions on unlabelled test prompts (§3.3). The ablations use g alone, s alone, or equal weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.data.domain import Domain
+from bench.errors import BenchError
+from bench.lm.adapters import Adapter, LoraRecipe
+from bench.lm.entropy import EntropyRecipe, Granularity, LearnedWeights, learn_weights, mean_weights
+from bench.lm.library import trained_adapter
+from bench.lm.loading import load_language_model
+from bench.lm.merge import SPACES, MergeSpace, merge
+from bench.lm.mixing import folded
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import register
+
+
+class SingleAdapter(Recommender):
+    """Shared by the two one-adapter ablations: train (or find) the adapter, score with it folded in."""
+
+    Params = LoraRecipe
+
+    def fit(self, task: Task) -> None:
+        """Train the adapter, or find it."""
+        self.task, self.language_model = task, load_language_model(task)
+        domains = general_domains(task) if self.general else (task.target,)
+        self.adapter, self.facts = trained_adapter(
+            self.language_model, domains, self.params, task.seed, task.artefacts, task.progress
+        )
+
+    general: bool
+    """Whether the adapter is the general one."""
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Return the adapted model's scores."""
+        with folded(self.language_model.model, self.adapter):
+            return self.language_model.score(self.task.target, queries, self.task.progress)
+
+    def details(self) -> dict[str, Any]:
+        """Return the adapter's training and size."""
+        return {"adapter": self.facts, "n_trained_parameters": self.adapter.n_parameters}
+
+
+@register(
+    "reccocktail-g",
+    family="merging",
+    paper="Hou et al. 2025, arXiv 2502.08271, ablation",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class GeneralOnly(SingleAdapter):
+    """The base spirit alone: an adapter trained on the general domains, zero-shot on the target."""
+
+    general = True
+
+
+@register(
+    "reccocktail-s",
+    family="merging",
+    paper="Hou et al. 2025, arXiv 2502.08271, ablation",
+    needs_titles=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class SpecificOnly(SingleAdapter):
+    """The ingredient alone: an adapter trained on the target domain."""
+
+    general = False
+
+
+@dataclass(frozen=True)
+class MergeParams(LoraRecipe):
+    """The recipe of both adapters and the space they are merged in."""
+
+    space: str = "factor"
+    """``factor`` as printed (eq. 7), ``delta`` as in the authors' code."""
+
+
+@dataclass(frozen=True)
+class CocktailParams(MergeParams):
+    """Adds how the merge weights are learned."""
+
+    granularity: str = "global"
+    """``global``: two weights, as printed; ``per_module``: two for each adapted layer, as in the authors' code."""
+    n_prompts: int = 50
+    """Unlabelled test prompts (the paper: 50 or 100)."""
+    prompts_a_step: int = 10
+    """Prompts in one gradient step."""
+    passes: int = 4
+    """Passes over the prompts."""
+    entropy_learning_rate: float = 0.2
+    """Step size of Adam on the weights' logits."""
+
+
+class MergedPair(Recommender):
+    """Shared by the merging variants: both adapters, then weights, then one merged adapter."""
+
+    def fit(self, task: Task) -> None:
+        """Train (or find) the general and the target adapter."""
+        if self.params.space not in SPACES:
+            raise BenchError(f"Merge space must be one of {', '.join(SPACES)}, not '{self.params.space}'.")
+        self.task, self.language_model = task, load_language_model(task)
+        recipe = LoraRecipe(**{field.name: getattr(self.params, field.name) for field in fields(LoraRecipe)})
+        pairs = [
+            trained_adapter(self.language_model, domains, recipe, task.seed, task.artefacts, task.progress)
+            for domains in (general_domains(task), (task.target,))
+        ]
+        self.adapters: tuple[Adapter, Adapter] = (pairs[0][0], pairs[1][0])
+        self.facts = {"general": pairs[0][1], "specific": pairs[1][1]}
+        self.weights = torch.full((2,), 0.5)
+
+    def choose_weights(self, queries: Queries) -> Tensor:
+        """Return the weights of the general and the target adapter."""
+        return self.weights
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Merge with the chosen weights and return the merged model's scores."""
+        space: MergeSpace = self.params.space
+        self.weights = self.choose_weights(queries)
+        with folded(self.language_model.model, merge(self.adapters, self.weights, space)):
+            return self.language_model.score(self.task.target, queries, self.task.progress)
+
+    def details(self) -> dict[str, Any]:
+        """Return both trainings, the merge space and the weights (λ₁ of the general adapter, λ₂ of the target's)."""
+        weights = mean_weights(self.weights)
+        return {
+            "adapters": self.facts,
+            "n_trained_parameters": sum(adapter.n_parameters for adapter in self.adapters),
+            "merge_space": self.params.space,
+            "lambda_general": weights[0],
+            "lambda_specific": weights[1],
+        }
+
+
+@register(
+    "reccocktail-wa",
+    family="merging",
+    paper="Hou et al. 2025, arXiv 2502.08271, ablation",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class WeightAverage(MergedPair):
+    """Both adapters with equal weights."""
+
+    Params = MergeParams
+
+
+@register(
+    "reccocktail",
+    family="merging",
+    paper="Hou et al. 2025, arXiv 2502.08271",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+    transductive=True,
+)
+class RecCocktail(MergedPair):
+    """Both adapters, weighted to minimise the entropy of predictions on unlabelled test prompts."""
+
+    Params = CocktailParams
+    learned: LearnedWeights | None = None
+
+    def choose_weights(self, queries: Queries) -> Tensor:
+        """Learn the weights on a seeded sample of the queries; their answers are not to be had here."""
+        granularity: Granularity = self.params.granularity
+        recipe = EntropyRecipe(
+            n_prompts=self.params.n_prompts,
+            prompts_a_step=self.params.prompts_a_step,
+            passes=self.params.passes,
+            learning_rate=self.params.entropy_learning_rate,
+            granularity=granularity,
+        )
+        self.learned = learn_weights(
+            self.language_model,
+            self.task.target,
+            queries,
+            self.adapters,
+            self.params.space,
+            recipe,
+            self.task.seed,
+            self.task.progress,
+        )
+        return self.learned.weights
+
+    def details(self) -> dict[str, Any]:
+        """Add the entropy curve and the weights' path."""
+        learned = self.learned
+        curve = {} if learned is None else {"entropy_curve": learned.curve, "lambda_path": learned.path}
+        return {**super().details(), **curve}
+
+
+def general_domains(task: Task) -> tuple[Domain, ...]:
+    """Return the task's source domains; raise BenchError where there are none."""
+    if not task.sources:
+        raise BenchError("The general adapter needs source domains: give --sources a,b.")
+    return task.sources

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bench.cli.table import table
+from bench.errors import BenchError
+from bench.runs import RunRecord, RunStore
+
+Save = Callable[..., RunRecord]
+
+
+@pytest.fixture
+def invoke(run_store: RunStore) -> Callable[..., Result]:
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(table, [*words, "--results-dir", str(run_store.results_dir)])
+
+    return run
+
+
+def test_stored_runs_are_shown_without_an_experiment(invoke: Callable[..., Result], save_run: Save) -> None:
+    save_run("bpr", [0, 0, 3])
+    save_run("random", [9, 0, 3])
+    result = invoke("--dataset", "beauty", "--setting", "warm", "--metric", "NDCG@1", "--format", "json")
+    content = json.loads(result.output)
+    assert [row["label"] for row in content["rows"]] == ["bpr", "random"]
+    assert [row["cells"][0]["value"] for row in content["rows"]] == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_an_experiment_without_runs_lists_the_commands(invoke: Callable[..., Result]) -> None:
+    result = invoke("demo")
+    assert result.exit_code == 0
+    assert "bench run --method random --dataset ml-100k-drama --setting warm" in result.output
+    assert "–" in result.output
+
+
+def test_output_goes_to_a_file_and_leaves_standard_output_empty(
+    invoke: Callable[..., Result], save_run: Save, tmp_path: Path
+) -> None:
+    save_run("bpr", [0, 0, 3])
+    target = tmp_path / "tables" / "table.tex"
+    result = invoke("--dataset", "beauty", "--setting", "warm", "--format", "latex", "--output", str(target))
+    assert result.stdout == ""
+    assert target.read_text().startswith(r"\begin{table}")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ([], "Give either the name of an experiment or both --dataset and --setting"),
+        (["--dataset", "beauty"], "Give either"),
+        (["demo", "--dataset", "beauty", "--setting", "warm"], "Give either"),
+        (["dem"], r"Unknown experiment 'dem'\. Did you mean demo\?"),
+        (["--dataset", "beauty", "--setting", "warm"], "No stored run of dataset 'beauty'"),
+        (["--dataset", "beauty", "--setting", "warm", "--metric", "ndgc@3"], r"Unknown metric 'ndgc@3'.*ndcg@3"),
+    ],
+)
+def test_a_mistake_is_one_line(invoke: Callable[..., Result], words: list[str], complaint: str) -> None:
+    result = invoke(*words)
+    assert isinstance(result.exception, BenchError)
+    with pytest.raises(BenchError, match=complaint):
+        raise result.exception
+
+
+def test_help_has_two_worked_examples(invoke: Callable[..., Result]) -> None:
+    assert invoke("--help").output.count("\n    bench table ") == 2
+
+
+def test_a_table_imports_no_torch(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 0, 3])
+    save_run("random", [9, 0, 3])
+    words = ["--dataset", "beauty", "--setting", "warm", "--results-dir", str(run_store.results_dir)]
+    code = f"import sys; from bench.cli.table import table; table({words!r}, standalone_mode=False); " + (
+        "sys.exit('torch' in sys.modules or 'scipy.stats' in sys.modules or 'pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0

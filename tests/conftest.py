@@ -1,0 +1,64 @@
+"""Fixtures that several rooms' tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.metrics import Ranks
+from bench.runs import RunRecord, RunStore, summarise
+from bench.spec import ProtocolSpec, RunSpec
+
+
+@pytest.fixture
+def run_store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "results")
+
+
+@pytest.fixture
+def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
+    """Store a run made of given ranks: ``save_run("bpr", better=[0, 3, 1])``."""
+
+    def save(
+        method: str,
+        better: Sequence[int],
+        tied: Sequence[int] | None = None,
+        users: Sequence[int] | None = None,
+        dataset: str = "beauty",
+        setting: Any = "warm",
+        policy: Any = "holdout",
+        seed: int = 0,
+        sources: tuple[str, ...] = (),
+        backbone: str | None = None,
+        limit_queries: int | None = None,
+        overrides: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> RunRecord:
+        ranks = Ranks(np.asarray(better, np.int16), np.asarray(tied or [0] * len(better), np.int16))
+        protocol = ProtocolSpec(dataset, setting, policy)
+        params = {"layers": 2, "dropout": 0.5, **(overrides or {})}
+        spec = RunSpec(method, protocol, params, seed, sources, backbone, limit_queries=limit_queries)
+        facts = {
+            "family": "general",
+            "candidates_hash": f"hash-{dataset}-{setting}",
+            "bench_version": "0.1.0",
+            "created": "2026-01-01T00:00:00+00:00",
+            **fields,
+        }
+        record = RunRecord(
+            id=spec.hash(),
+            spec=spec,
+            metrics=summarise(ranks, ("ndcg@1", "ndcg@3")),
+            n_queries=len(ranks),
+            tie_rate=ranks.tie_rate,
+            overrides=overrides or {},
+            **facts,
+        )
+        run_store.save(record, np.asarray(users if users is not None else range(len(ranks))), ranks)
+        return record
+
+    return save

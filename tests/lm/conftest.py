@@ -1,0 +1,72 @@
+"""A pico decoder of the Qwen2 architecture with random weights and a tokenizer trained on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.data.domain import Domain
+
+PICO = {
+    "vocabulary": 400,
+    "hidden": 32,
+    "layers": 2,
+    "heads": 4,
+    "key_value_heads": 2,
+    "intermediate": 64,
+    "max_positions": 2048,
+}
+"""Sizes of the pico model, as keyword arguments of TinyParams."""
+MAKERS = ("Northwind", "Acme", "Larkspur", "Bluebird", "Old Mill", "Tern")
+GOODS = ("soap", "hand cream", "hair brush", "lip balm", "bath salt", "nail file", "sun lotion", "face mask")
+SIZES = ("3 oz", "large", "pack of 2", "travel size")
+
+
+def made_up_titles(n_items: int) -> list[str]:
+    """Return distinct product titles of unequal length, at most 192."""
+    return [f"{maker} {goods}, {size}" for size in SIZES for goods in GOODS for maker in MAKERS][:n_items]
+
+
+def made_up_domain(name: str = "pico", n_items: int = 40, n_users: int = 30, seed: int = 0) -> Domain:
+    """Return a titled domain with random histories of 3 to 8 items."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(3, 9, size=n_users)
+    return Domain(
+        name=name,
+        indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        items=rng.integers(n_items, size=int(lengths.sum())).astype(np.int32),
+        titles=tuple(made_up_titles(n_items)),
+        user_ids=np.arange(n_users).astype(str),
+        item_ids=np.arange(n_items).astype(str),
+    )
+
+
+@pytest.fixture(scope="session")
+def pico_titles():
+    return made_up_titles(40)
+
+
+@pytest.fixture(scope="session")
+def pico_folder(tmp_path_factory, pico_titles) -> Path:
+    """A folder that AutoModelForCausalLM and AutoTokenizer load; its weights are random."""
+    from bench.lm.tiny import TinyParams, byte_pair_tokenizer, untrained_decoder
+
+    folder = tmp_path_factory.mktemp("pico-qwen2")
+    params = TinyParams(**PICO)
+    tokenizer = byte_pair_tokenizer(pico_titles, params.vocabulary)
+    untrained_decoder(params, tokenizer, seed=0).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def pico(pico_folder):
+    """A freshly loaded CausalLanguageModel, so that a test may change it."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from bench.lm.causal import CausalLanguageModel
+
+    model = AutoModelForCausalLM.from_pretrained(pico_folder).eval()
+    return CausalLanguageModel(model, AutoTokenizer.from_pretrained(pico_folder))

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from bench.errors import BenchError
+from bench.experiment import Experiment, ExperimentDataset, ExperimentRow
+from bench.metrics import Metric, Ranks, per_user
+from bench.registry import Entry, Registry
+from bench.report.build import build_table, stored_table
+from bench.report.table import Table
+from bench.runs import RunRecord, RunStore
+from bench.significance import holm
+
+Save = Callable[..., RunRecord]
+N = 300
+REGISTRY = Registry({"oracle": Entry("oracle", "control", privileged=True)}, {})
+
+
+def ranks(seed: int, highest: int) -> list[int]:
+    return [int(rank) for rank in np.random.default_rng(seed).integers(0, highest, N)]
+
+
+def experiment(*methods: str, **fields: Any) -> Experiment:
+    facts: dict[str, Any] = {
+        "name": "small",
+        "caption": "A small table.",
+        "rows": tuple(ExperimentRow(method, method.upper()) for method in methods),
+        "datasets": (ExperimentDataset("beauty", "Beauty", ("clothing",)),),
+        "settings": ("warm",),
+        "metrics": ("ndcg@1", "ndcg@3"),
+        **fields,
+    }
+    return Experiment(**facts)
+
+
+def column(table: Table, number: int = 0) -> dict[str, Any]:
+    return {row.method: row.cells[number] for row in table.rows}
+
+
+def test_cells_hold_means_intervals_and_runs(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", ranks(0, 6))
+    cell = build_table(experiment("bpr"), run_store, REGISTRY).rows[0].cells[0]
+    assert cell.value == pytest.approx(saved.metrics["ndcg@1"]["value"])
+    assert (cell.low, cell.high) == (saved.metrics["ndcg@1"]["low"], saved.metrics["ndcg@1"]["high"])
+    assert (cell.n, cell.n_seeds, cell.run_ids, cell.sd) == (N, 1, (saved.id,), None)
+    assert cell.text == f"{cell.value:.4f}"
+
+
+def test_best_and_second_are_marked_in_each_column(run_store: RunStore, save_run: Save) -> None:
+    for method, highest in (("random", 30), ("bpr", 4), ("sasrec", 8)):
+        save_run(method, ranks(1, highest))
+    table = build_table(experiment("random", "bpr", "sasrec"), run_store, REGISTRY)
+    for number in range(2):
+        cells = column(table, number)
+        assert [method for method, cell in cells.items() if cell.best] == ["bpr"]
+        assert [method for method, cell in cells.items() if cell.second] == ["sasrec"]
+
+
+def test_the_star_follows_the_holm_corrected_test_against_the_second(run_store: RunStore, save_run: Save) -> None:
+    sizes = {"random": 30, "bpr": 4, "sasrec": 5}
+    values = {}
+    for method, highest in sizes.items():
+        save_run(method, ranks(2, highest))
+        values[method] = per_user(Ranks(np.array(ranks(2, highest)), np.zeros(N, int)), Metric("ndcg", 1))
+    cells = column(build_table(experiment(*sizes), run_store, REGISTRY))
+    p_values = [scipy.stats.ttest_rel(values["bpr"], values[rival]).pvalue for rival in ("random", "sasrec")]
+    corrected = dict(zip(("random", "sasrec"), holm(p_values), strict=True))
+    assert {method: cells[method].p_corrected for method in corrected} == pytest.approx(corrected)
+    assert cells["bpr"].starred == (corrected["sasrec"] < 0.05)
+    assert not cells["sasrec"].starred
+
+
+def test_a_clear_winner_is_starred_and_a_close_one_is_not(run_store: RunStore, save_run: Save) -> None:
+    base = ranks(3, 6)
+    save_run("bpr", base)
+    save_run("sasrec", [0, *base[1:]] if base[0] else [*base[:-1], 0])
+    save_run("random", ranks(4, 30))
+    close = column(build_table(experiment("bpr", "sasrec", "random"), run_store, REGISTRY))
+    clear = column(build_table(experiment("bpr", "random"), run_store, REGISTRY))
+    assert not any(cell.starred for cell in close.values())
+    assert clear["bpr"].starred
+
+
+@pytest.mark.parametrize("test", ["t-test", "wilcoxon", "permutation"])
+def test_each_test_can_earn_the_star(run_store: RunStore, save_run: Save, test: Any) -> None:
+    save_run("bpr", ranks(3, 3))
+    save_run("random", ranks(4, 30))
+    assert column(build_table(experiment("bpr", "random", test=test), run_store, REGISTRY))["bpr"].starred
+
+
+def test_a_metric_left_out_of_the_star_is_not_tested(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(3, 3))
+    save_run("random", ranks(4, 30))
+    table = build_table(experiment("bpr", "random", star_metrics=("ndcg@1",)), run_store, REGISTRY)
+    assert column(table, 0)["bpr"].starred
+    assert column(table, 1)["bpr"].best
+    assert not column(table, 1)["bpr"].starred
+
+
+def test_equal_rows_share_the_mark_without_a_star(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(3, 3))
+    save_run("sasrec", ranks(3, 3))
+    save_run("random", ranks(4, 30))
+    cells = column(build_table(experiment("bpr", "sasrec", "random"), run_store, REGISTRY))
+    assert cells["bpr"].best
+    assert cells["sasrec"].best
+    assert cells["random"].second
+    assert not any(cell.starred for cell in cells.values())
+
+
+def test_references_and_toys_are_shown_but_take_no_mark(run_store: RunStore, save_run: Save) -> None:
+    save_run("oracle", [0] * N, family="control")
+    save_run("lora", ranks(5, 2), backbone="minilm", sources=("clothing",), toy=True)
+    save_run("bpr", ranks(5, 4))
+    save_run("random", ranks(5, 30))
+    table = build_table(experiment("oracle", "lora", "bpr", "random"), run_store, REGISTRY)
+    cells = column(table)
+    assert cells["oracle"].value == 1.0
+    assert [method for method, cell in cells.items() if cell.best] == ["bpr"]
+    assert [method for method, cell in cells.items() if cell.second] == ["random"]
+    assert cells["oracle"].p_corrected is None
+    assert cells["lora"].p_corrected is None
+    assert {row.method: row.marks for row in table.rows}["lora"] == ("†toy",)
+    assert any("toy language model" in note for note in table.footnotes)
+    assert any("without marks: ORACLE" in note for note in table.footnotes)
+
+
+def test_a_row_the_experiment_calls_a_reference_takes_no_mark(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(5, 2))
+    save_run("random", ranks(5, 30))
+    rows = (ExperimentRow("bpr", "BPR", reference=True), ExperimentRow("random", "Random"))
+    table = build_table(experiment(rows=rows), run_store, REGISTRY)
+    assert not any(cell.best or cell.second for row in table.rows for cell in row.cells)
+
+
+def test_transductive_rows_can_win_and_are_explained(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(5, 2), transductive=True)
+    save_run("random", ranks(5, 30))
+    table = build_table(experiment("bpr", "random"), run_store, REGISTRY)
+    assert table.rows[0].marks == ("‡",)
+    assert table.rows[0].cells[0].best
+    assert any(note.startswith("‡") for note in table.footnotes)
+
+
+def test_a_missing_run_is_a_dash_and_a_command(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(0, 6))
+    table = build_table(experiment("bpr", "sasrec", settings=("warm", "cold")), run_store, REGISTRY)
+    assert [cell.text == "–" for cell in table.rows[1].cells] == [True] * 4
+    assert len(table.missing) == 3
+    assert table.missing[0].startswith("bench run --method bpr --dataset beauty --setting cold")
+
+
+def test_several_seeds_show_mean_and_deviation_over_seeds(run_store: RunStore, save_run: Save) -> None:
+    runs = [save_run("bpr", ranks(seed, 6), seed=seed) for seed in (0, 1, 2)]
+    table = build_table(experiment("bpr", seeds=(0, 1, 2)), run_store, REGISTRY)
+    cell = table.rows[0].cells[0]
+    values = [run.metrics["ndcg@1"]["value"] for run in runs]
+    assert cell.value == pytest.approx(np.mean(values))
+    assert cell.sd == pytest.approx(np.std(values, ddof=1))
+    assert (cell.n, cell.n_seeds) == (N, 3)
+    assert cell.text == f"{cell.value:.4f} ± {cell.sd:.4f}"
+    assert "over 3 seeds" in table.caption
+
+
+def test_tests_over_several_seeds_use_each_users_mean_and_never_pool(run_store: RunStore, save_run: Save) -> None:
+    means = {}
+    for number, (method, highest) in enumerate((("bpr", 5), ("sasrec", 6))):
+        samples = [ranks(10 * number + seed, highest) for seed in (0, 1)]
+        for seed, sample in enumerate(samples):
+            save_run(method, sample, seed=seed)
+        gains = [per_user(Ranks(np.array(s), np.zeros(N, int)), Metric("ndcg", 1)) for s in samples]
+        means[method] = np.mean(gains, axis=0)
+    cells = column(build_table(experiment("bpr", "sasrec", seeds=(0, 1)), run_store, REGISTRY))
+    second = next(cell for cell in cells.values() if cell.second)
+    expected = scipy.stats.ttest_rel(means["bpr"], means["sasrec"]).pvalue
+    assert second.p_corrected == pytest.approx(expected)
+
+
+def test_a_row_with_fewer_seeds_says_so(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(0, 6))
+    save_run("sasrec", ranks(0, 6))
+    save_run("sasrec", ranks(1, 6), seed=1)
+    table = build_table(experiment("bpr", "sasrec", seeds=(0, 1)), run_store, REGISTRY)
+    assert column(table)["bpr"].note == "1 of 2 seeds"
+    assert "BPR, Beauty, warm: 1 of 2 seeds." in table.footnotes
+    assert len(table.missing) == 1
+
+
+def test_runs_on_different_candidates_are_refused_by_name(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(0, 6))
+    save_run("sasrec", ranks(0, 6), candidates_hash="another")
+    with pytest.raises(BenchError, match=r"bpr@beauty@warm@seed0 .*sasrec@beauty@warm@seed0 .*different candidates"):
+        build_table(experiment("bpr", "sasrec"), run_store, REGISTRY)
+
+
+def test_different_candidates_in_different_columns_are_fine(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(0, 6))
+    save_run("bpr", ranks(0, 6), setting="cold")
+    table = build_table(experiment("bpr", settings=("warm", "cold")), run_store, REGISTRY)
+    assert [group.candidates_hash for group in table.groups] == ["hash-beauty-warm", "hash-beauty-cold"]
+
+
+def test_runs_over_different_users_are_refused_by_name(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1, 2], users=[1, 2, 3])
+    save_run("sasrec", [0, 1, 2], users=[1, 2, 4])
+    with pytest.raises(BenchError, match=r"bpr@beauty.* and sasrec@beauty.* scored different users"):
+        build_table(experiment("bpr", "sasrec"), run_store, REGISTRY)
+
+
+def test_the_caption_states_what_the_figures_rest_on(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(0, 6))
+    save_run("lora", ranks(0, 8), backbone="minilm", sources=("clothing",))
+    caption = build_table(experiment("bpr", "lora"), run_store, REGISTRY).caption
+    for fact in ("Beauty, warm: n = 300, candidates hash-beauty-warm", "paired t-test", "Holm", "One seed", "minilm"):
+        assert fact in caption
+
+
+def test_warnings_of_the_runs_stand_below_the_table_once(run_store: RunStore, save_run: Save) -> None:
+    for method in ("bpr", "sasrec"):
+        save_run(method, ranks(0, 6), warnings=["Only 52 queries."])
+    table = build_table(experiment("bpr", "sasrec"), run_store, REGISTRY)
+    assert table.footnotes == ("Warning: Only 52 queries.",)
+
+
+def test_a_table_of_stored_runs_needs_no_experiment(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(0, 4))
+    save_run("sasrec", ranks(0, 9), family="sequential")
+    table = stored_table("beauty", "warm", ("mrr@5",), run_store, REGISTRY)
+    assert [row.label for row in table.rows] == ["bpr", "sasrec"]
+    assert table.rows[0].cells[0].best
+    assert table.rows[0].cells[0].low is not None
+    assert table.missing == ()

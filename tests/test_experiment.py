@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PlannedRun
+from bench.experiment_reader import experiment_names, load_experiment
+from bench.registry import Entry
+
+MINIMAL = """\
+name: small
+caption: A small table.
+datasets: {beauty: {title: Beauty, sources: [clothing]}}
+settings: [warm, cold]
+metrics: [ndcg@1]
+rows:
+  - {method: bpr}
+"""
+
+
+def written(folder: Path, text: str, name: str = "small") -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_minimal_file_gets_the_defaults(tmp_path: Path) -> None:
+    assert load_experiment(str(written(tmp_path, MINIMAL))) == Experiment(
+        name="small",
+        caption="A small table.",
+        rows=(ExperimentRow("bpr", "bpr"),),
+        datasets=(ExperimentDataset("beauty", "Beauty", ("clothing",)),),
+        settings=("warm", "cold"),
+        metrics=("ndcg@1",),
+    )
+
+
+def test_every_field_is_read(tmp_path: Path) -> None:
+    text = MINIMAL.replace("{method: bpr}", "{method: bpr, label: BPR, params: {size: 8}, reference: true}") + (
+        "seeds: [0, 1]\nbackbone: tiny\npolicy: natural\nprotocol_seed: 3\nlimit_queries: 500\n"
+        "star: {test: permutation, level: 0.01, metrics: [ndcg@1]}\n"
+    )
+    experiment = load_experiment(str(written(tmp_path, text)))
+    assert experiment.rows == (ExperimentRow("bpr", "BPR", {"size": 8}, reference=True),)
+    assert (experiment.seeds, experiment.backbone, experiment.policy) == ((0, 1), "tiny", "natural")
+    assert (experiment.protocol_seed, experiment.limit_queries) == (3, 500)
+    assert (experiment.test, experiment.level, experiment.star_metrics) == ("permutation", 0.01, ("ndcg@1",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("metrics:", "metrcs:", r"small\.yaml: unknown key 'metrcs' in the experiment\. Did you mean metrics\?"),
+        ("{method: bpr}", "{methd: bpr}", r"unknown key 'methd' in row 1\. Did you mean method\?"),
+        ("title:", "titel:", r"unknown key 'titel' in dataset 'beauty'\. Did you mean title\?"),
+        ("caption: A small table.\n", "", r"key 'caption' is missing in the experiment"),
+        ("ndcg@1", "ndgc@1", r"'metrics' of the experiment is .*expected metrics such as ndcg@1"),
+        ("[warm, cold]", "[warm, colder]", r"'settings' .*expected a list of warm or cold"),
+        ("[warm, cold]", "[warm, warm]", r"'settings' "),
+        ("[clothing]", "[beauty]", r"expected source domains other than 'beauty' itself"),
+        ("[clothing]", "clothing", r"'sources' of dataset 'beauty' is 'clothing', expected a list of names"),
+        ("name: small", "name: large", r"'name' of the experiment is 'large', expected the file's name, 'small'"),
+        ("  - {method: bpr}", "  []", r"'rows' .*expected a list with at least one entry"),
+        ("  - {method: bpr}", "  - bpr", r"row 1 is str, expected a mapping with method"),
+        ("{beauty: {title: Beauty, sources: [clothing]}}", "{}", r"'datasets' .*expected a mapping from dataset names"),
+        ("rows:", "seeds: [0, 0]\nrows:", r"'seeds' .*expected different whole numbers"),
+        ("rows:", "limit_queries: 0\nrows:", r"'limit_queries' .*expected a whole number above 0"),
+        ("rows:", "star: {test: ttest}\nrows:", r"'test' of 'star' is 'ttest', expected t-test or wilcoxon"),
+        ("rows:", "star: {level: 5}\nrows:", r"'level' of 'star' is 5, expected a number between 0 and 1"),
+        ("rows:", "policy: naturally\nrows:", r"'policy' .*expected holdout or natural"),
+        ("name: small", "name: [", r"Cannot read .*small\.yaml"),
+    ],
+)
+def test_a_mistake_names_file_key_and_what_was_expected(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    path = written(tmp_path, MINIMAL.replace(old, new))
+    with pytest.raises(BenchError, match=complaint) as error:
+        load_experiment(str(path))
+    assert "small.yaml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_experiment_names_near_ones(tmp_path: Path) -> None:
+    written(tmp_path, MINIMAL)
+    assert load_experiment("small", tmp_path).name == "small"
+    with pytest.raises(BenchError, match=r"Unknown experiment 'smal'\. Did you mean small\?"):
+        load_experiment("smal", tmp_path)
+
+
+def test_cells_are_the_product_of_rows_datasets_settings_and_seeds(tmp_path: Path) -> None:
+    text = MINIMAL.replace("{method: bpr}", "{method: bpr}\n  - {method: lora, backbone: tiny}") + "seeds: [0, 1]\n"
+    cells = list(load_experiment(str(written(tmp_path, text))).cells())
+    assert len(cells) == 2 * 1 * 2 * 2
+    assert cells[0].run == PlannedRun("bpr", "beauty", "warm", sources=("clothing",), backbone="minilm")
+    assert cells[-1].run == PlannedRun("lora", "beauty", "cold", seed=1, sources=("clothing",), backbone="tiny")
+
+
+def test_the_command_of_a_planned_run_names_what_the_method_uses() -> None:
+    run = PlannedRun(
+        "bpr", "beauty", "cold", "natural", 1, 2, {"size": 8, "loss": "a b"}, ("x", "y"), "tiny", None, 500
+    )
+    rest = "--seed 2 --limit-queries 500 -p size=8 -p 'loss=a b'"
+    start = "bench run --method bpr --dataset beauty --setting cold --policy natural --protocol-seed 1"
+    assert run.command() == f"{start} --backbone tiny --sources x,y {rest}"
+    assert run.command(Entry("bpr", "general")) == f"{start} {rest}"
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_each_shipped_experiment_can_be_read_and_expanded(name: str) -> None:
+    experiment = load_experiment(name)
+    runs = [cell.run for cell in experiment.cells()]
+    keys = {run.command() for run in runs}
+    assert len(keys) == len(runs) > 0
+
+
+def test_the_main_table_has_the_rows_and_columns_of_its_description() -> None:
+    experiment = load_experiment("main-warm-cold")
+    assert [row.method for row in experiment.rows][-2:] == ["reccocktail", "reccocktail"]
+    assert experiment.rows[-1].backbone == "tiny"
+    assert [dataset.name for dataset in experiment.datasets] == ["beauty", "toys"]
+    assert len(list(experiment.cells())) == 10 * 2 * 2

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from bench.metrics import Metric, Ranks, per_user
+from bench.significance import (
+    TESTS,
+    Distinct,
+    bootstrap_interval,
+    compare,
+    effect_size,
+    holm,
+    minimum_detectable_difference,
+    p_value,
+    paired_differences,
+    paired_t_test,
+    sign_flip_permutation,
+    wilcoxon,
+    with_holm,
+)
+
+
+def metric_values(rng: np.random.Generator, n: int, text: str = "ndcg@5", low: int = 0) -> np.ndarray:
+    better = rng.integers(low, 12, n).astype(np.int16)
+    tied = rng.choice([0, 0, 0, 2], n).astype(np.int16)
+    return per_user(Ranks(better, tied), Metric.parse(text))
+
+
+def rng_of(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("n", [8, 52, 3000])
+@pytest.mark.parametrize("text", ["ndcg@1", "ndcg@3", "mrr@10"])
+def test_the_t_test_agrees_with_scipy(n: int, text: str) -> None:
+    a, b = metric_values(rng_of(1), n, text), metric_values(rng_of(2), n, text, low=1)
+    expected = scipy.stats.ttest_rel(a, b).pvalue
+    assert paired_t_test(paired_differences(a, b)) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [30, 52, 3000])
+@pytest.mark.parametrize("text", ["ndcg@1", "ndcg@3", "hit@5"])
+def test_wilcoxon_agrees_with_scipys_pratt_variant(n: int, text: str) -> None:
+    a, b = metric_values(rng_of(3), n, text), metric_values(rng_of(4), n, text, low=1)
+    rounded = np.round(a - b, 12)
+    expected = scipy.stats.wilcoxon(rounded, zero_method="pratt", method="asymptotic").pvalue
+    assert wilcoxon(paired_differences(a, b)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_differences_that_are_equal_but_for_the_last_bit_are_tied() -> None:
+    differences = paired_differences(np.array([1 / 2, 1 / 3]), np.array([1 / 6, 0.0]))
+    assert differences.counts.tolist() == [2]
+
+
+def test_the_permutation_test_agrees_with_all_sign_flips() -> None:
+    differences = np.array([0.63, -0.13, 0.5, 0.0, 0.37, 0.13, -0.37, 1.0, 0.13, 0.5])
+    sums = [abs(np.dot(signs, differences)) for signs in itertools.product((1, -1), repeat=len(differences))]
+    exact = np.mean(np.array(sums) >= abs(differences.sum()) - 1e-9)
+    estimate = sign_flip_permutation(Distinct.of(differences), rng_of(0), n_resamples=200_000)
+    assert estimate == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 200_000))
+
+
+def test_the_permutation_p_value_is_never_zero() -> None:
+    assert sign_flip_permutation(Distinct.of(np.ones(5000)), rng_of(0), n_resamples=999) == 0.001
+
+
+def test_systems_that_agree_on_every_user_have_p_one_and_no_interval() -> None:
+    values = metric_values(rng_of(0), 100)
+    same = compare("a", "b", "ndcg@5", values, values)
+    assert [same.p(test) for test in TESTS] == [1.0, 1.0, 1.0]
+    assert (same.difference, same.low, same.high, same.effect_size) == (0.0, 0.0, 0.0, 0.0)
+    assert (same.wins, same.ties, same.losses) == (0, 100, 0)
+
+
+def test_a_constant_difference_has_p_zero_and_an_infinite_effect_that_json_leaves_out() -> None:
+    comparison = compare("a", "b", "hit@1", np.full(20, 0.9), np.full(20, 0.6))
+    assert comparison.p_t == 0.0
+    assert comparison.effect_size == math.inf
+    assert comparison.to_json()["effect_size"] is None
+
+
+def test_a_single_user_proves_nothing() -> None:
+    assert paired_t_test(Distinct.of(np.array([0.5]))) == 1.0
+
+
+def test_swapping_the_systems_turns_signs_and_keeps_p_values() -> None:
+    a, b = metric_values(rng_of(5), 400), metric_values(rng_of(6), 400, low=1)
+    forward, backward = compare("a", "b", "m", a, b), compare("b", "a", "m", b, a)
+    assert forward.difference == pytest.approx(-backward.difference)
+    assert forward.effect_size == pytest.approx(-backward.effect_size)
+    assert (forward.wins, forward.losses) == (backward.losses, backward.wins)
+    assert [forward.p(test) for test in TESTS] == pytest.approx([backward.p(test) for test in TESTS])
+
+
+def test_a_comparison_reports_means_counts_and_effect_of_a_hand_made_case() -> None:
+    comparison = compare("a", "b", "hit@1", np.array([1.0, 1, 1, 0]), np.array([0.0, 1, 0, 1]))
+    assert (comparison.n, comparison.wins, comparison.ties, comparison.losses) == (4, 2, 1, 1)
+    assert (comparison.mean_a, comparison.mean_b, comparison.difference) == (0.75, 0.5, 0.25)
+    assert comparison.effect_size == pytest.approx(0.25 / np.std([1, 0, 1, -1], ddof=1))
+    assert comparison.low <= 0.25 <= comparison.high
+
+
+@pytest.mark.parametrize(
+    ("p_values", "corrected"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.5, 0.9], [1.0, 1.0]),
+        ([0.2], [0.2]),
+        ([0.01, 0.01, 0.01], [0.03, 0.03, 0.03]),
+        ([], []),
+    ],
+)
+def test_holm_agrees_with_the_hand_computed_steps(p_values: list[float], corrected: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(corrected)
+
+
+def test_a_family_states_its_test_and_size() -> None:
+    a, b = metric_values(rng_of(7), 200), metric_values(rng_of(8), 200, low=1)
+    family = with_holm([compare("a", name, "m", a, b) for name in "bc"], "wilcoxon")
+    assert {(c.corrected_test, c.family_size) for c in family} == {("wilcoxon", 2)}
+    assert family[0].p_holm == pytest.approx(min(1.0, 2 * family[0].p_wilcoxon))
+
+
+def test_the_interval_of_the_mean_covers_the_truth_about_95_times_in_100() -> None:
+    rng = rng_of(11)
+    truth = float(np.mean([per_user(Ranks(np.array([b]), np.array([0])), Metric("ndcg", 5))[0] for b in range(12)]))
+    hits = 0
+    for _ in range(400):
+        better = rng.integers(0, 12, 150).astype(np.int16)
+        values = per_user(Ranks(better, np.zeros(150, np.int16)), Metric("ndcg", 5))
+        low, high = bootstrap_interval(Distinct.of(values), rng, n_resamples=500)
+        hits += low <= truth <= high
+    assert 0.91 < hits / 400 < 0.98
+
+
+def test_the_bootstrap_spreads_as_the_standard_error_does() -> None:
+    sample = Distinct.of(metric_values(rng_of(12), 5000))
+    low, high = bootstrap_interval(sample, rng_of(0))
+    standard_error = sample.sd / math.sqrt(sample.n)
+    assert (high - low) / 2 == pytest.approx(1.96 * standard_error, rel=0.05)
+
+
+NULL_TESTS = {
+    "t-test": lambda differences, rng: p_value("t-test", differences, rng),
+    "wilcoxon": lambda differences, rng: p_value("wilcoxon", differences, rng),
+    "permutation": lambda differences, rng: sign_flip_permutation(differences, rng, n_resamples=399),
+}
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_under_the_null_each_test_rejects_about_5_times_in_100(test: str) -> None:
+    rng = rng_of(13)
+    samples = [paired_differences(metric_values(rng, 80), metric_values(rng, 80)) for _ in range(500)]
+    rejections = [NULL_TESTS[test](differences, rng) < 0.05 for differences in samples]
+    assert 0.02 < np.mean(rejections) < 0.08
+
+
+def test_the_named_test_is_the_one_that_runs() -> None:
+    differences = paired_differences(metric_values(rng_of(1), 60), metric_values(rng_of(2), 60, low=1))
+    assert p_value("t-test", differences, rng_of(0)) == paired_t_test(differences)
+    assert p_value("wilcoxon", differences, rng_of(0)) == wilcoxon(differences)
+    assert p_value("permutation", differences, rng_of(0)) == sign_flip_permutation(differences, rng_of(0))
+
+
+def test_a_difference_of_the_detectable_size_is_found_four_times_in_five() -> None:
+    rng = rng_of(14)
+    sample = rng.choice([-1.0, 0.0, 1.0], (500, 300))
+    shift = minimum_detectable_difference(Distinct.of(np.repeat([-1.0, 0.0, 1.0], 100)))
+    found = [paired_t_test(Distinct.of(row + shift)) < 0.05 for row in sample]
+    assert np.mean(found) == pytest.approx(0.80, abs=0.06)
+
+
+def test_the_effect_size_is_the_mean_over_the_standard_deviation() -> None:
+    differences = np.array([0.5, 0.5, -0.1, 0.0])
+    assert effect_size(Distinct.of(differences)) == pytest.approx(differences.mean() / differences.std(ddof=1))
+
+
+def test_the_same_comparison_has_the_same_figures_twice() -> None:
+    a, b = metric_values(rng_of(15), 200), metric_values(rng_of(16), 200)
+    assert compare("a", "b", "m", a, b) == compare("a", "b", "m", a, b)
+
+
+def test_samples_of_different_users_are_refused() -> None:
+    with pytest.raises(ValueError, match="same users"):
+        paired_differences(np.zeros(3), np.zeros(4))
+    with pytest.raises(ValueError, match="non-empty"):
+        Distinct.of(np.zeros(0))
