@@ -1,4 +1,4 @@
-"""Batches for RecBole models, cut from compressed histories: item indices become RecBole's 1-based ids, 0 is padding."""
+"""Batches for RecBole models, cut from compressed histories: item indices become 1-based ids, and 0 is padding."""
 
 from __future__ import annotations
 
@@ -39,11 +39,13 @@ class Sequences:
         columns = np.arange(lengths.max(initial=1) if width is None else width)
         inside = columns < lengths[:, None]
         positions = np.where(inside, self.starts[rows, None] + columns + shift, 0)
-        return np.where(inside, self.items[positions].astype(np.int64) + 1, 0)
+        ids: NDArray[np.int64] = np.where(inside, self.items[positions].astype(np.int64) + 1, 0)
+        return ids
 
     def following(self, rows: Rows) -> NDArray[np.int64]:
         """Return the id of the item that comes after each row's stretch."""
-        return self.items[self.starts[rows] + self.lengths[rows]].astype(np.int64) + 1
+        following: NDArray[np.int64] = self.items[self.starts[rows] + self.lengths[rows]].astype(np.int64)
+        return following + 1
 
 
 def last_stretches(indptr: Rows, items: NDArray[np.int32], users: Rows, max_length: int) -> Sequences:

@@ -38,7 +38,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return loss / len(hidden)
 
     @staticmethod
-    def backward(context: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(context: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
         """Scale the gradients by what comes from above."""
         hidden_gradient, weight_gradient = context.saved_tensors
         return upstream * hidden_gradient, upstream * weight_gradient, None
@@ -52,5 +52,5 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Ten
         weight: Shape (n_classes, d).
         targets: Class of each row, shape (n,).
     """
-    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets)
+    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
     return loss

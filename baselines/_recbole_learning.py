@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from baselines._recbole_cross_entropy import linear_cross_entropy
 from baselines._recbole_batches import (
     NegativeSampler,
     Rows,
@@ -22,6 +21,7 @@ from baselines._recbole_batches import (
     random_batches,
     windows,
 )
+from baselines._recbole_cross_entropy import linear_cross_entropy
 from baselines._recbole_dataset import Interaction, interaction
 from baselines._recbole_model import Abilities, total_loss, vectors_of_all_positions
 from baselines._recbole_zoo import ITEM, ITEMS, LABEL, LENGTH, NEGATIVE, USER, TrainingParams
@@ -30,8 +30,8 @@ from bench.data.domain import Domain
 Transform = Callable[[Interaction], Interaction]
 """RecBole's change of a batch before the loss."""
 
-GROUPS = 8
-"""Groups of similar length into which a batch of whole sequences is cut."""
+GROUP_SIZE = 32
+"""Sequences of similar length that are encoded together: their padding costs little, and so does another call."""
 
 
 class Learner(ABC):
@@ -82,7 +82,7 @@ class EveryPositionLearner(Learner):
     def encode(self, sequences: Sequences, rows: Rows) -> tuple[Tensor, Tensor, Rows]:
         """Return the vectors, target ids and user indices of all real positions of a batch."""
         vectors, targets, users = [], [], []
-        for part in ordered_batches(sequences.lengths[rows], -(-len(rows) // GROUPS)):
+        for part in ordered_batches(sequences.lengths[rows], GROUP_SIZE):
             group = rows[part]
             items, following = sequences.padded(group), sequences.padded(group, shift=1)
             real = items > 0
@@ -149,7 +149,9 @@ class UserLearner(Learner):
             yield total_loss(self.model, self.batch(**{USER: users[rows] + 1}))
 
 
-def with_negatives(model: Any, columns: dict[str, NDArray[Any]], negatives: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def with_negatives(
+    model: Any, columns: dict[str, NDArray[Any]], negatives: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
     """Add negatives to a batch's columns: as a column, or for a model that reads labels as rows of their own."""
     if not reads_labels(model):
         return {**columns, NEGATIVE: negatives}

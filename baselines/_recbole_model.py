@@ -76,9 +76,8 @@ def query_vectors(model: Any, batch: Interaction) -> Tensor:
 
 def total_loss(model: Any, batch: Interaction) -> Tensor:
     """Return the loss that RecBole's trainer minimises: a model may give it in parts."""
-    loss = model.calculate_loss(batch)
-    total: Tensor = sum(loss) if isinstance(loss, tuple) else loss
-    return total
+    loss: Tensor | tuple[Tensor, ...] = model.calculate_loss(batch)
+    return torch.stack(loss).sum() if isinstance(loss, tuple) else loss
 
 
 def abilities_of(model: Any, max_length: int, seed: int = 0) -> Abilities:
@@ -124,7 +123,9 @@ def _holds(question: Any) -> bool:
 
 
 def _same(left: Tensor, right: Tensor) -> bool:
-    return left.shape == right.shape and float((left - right).abs().max()) <= RELATIVE_TOLERANCE * float(right.abs().max())
+    if left.shape != right.shape:
+        return False
+    return float((left - right).abs().max()) <= RELATIVE_TOLERANCE * float(right.abs().max())
 
 
 def _same_scores(model: Any, batch: Interaction) -> bool:

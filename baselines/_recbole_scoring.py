@@ -58,6 +58,7 @@ def _batch_scores(model: Any, abilities: Abilities, batch: Interaction, candidat
 
 def _pair_scores(model: Any, batch: Interaction, candidates: Tensor) -> Tensor:
     """Score each pair of a query and a candidate by itself, for models that know no other way."""
-    repeated = {name: column.repeat_interleave(candidates.shape[1], dim=0) for name, column in batch.interaction.items()}
+    n_candidates = candidates.shape[1]
+    repeated = {name: column.repeat_interleave(n_candidates, dim=0) for name, column in batch.interaction.items()}
     scores: Tensor = model.predict(interaction(**repeated, **{ITEM: candidates.flatten()}))
     return scores.view(candidates.shape)

@@ -24,7 +24,7 @@ from bench.errors import BenchError, unknown_name
 FAMILIES = ("sequential_recommender", "general_recommender")
 LIST_COMMAND = "bench describe recbole"
 
-USER, ITEM, LENGTH, LABEL, RATING, TIME, FEATURE = "user_id", "item_id", "item_length", "label", "rating", "time", "class"
+USER, ITEM, LENGTH, LABEL, TIME, FEATURE = "user_id", "item_id", "item_length", "label", "time", "class"
 LIST_SUFFIX, NEGATIVE_PREFIX = "_list", "neg_"
 ITEMS, NEGATIVE = ITEM + LIST_SUFFIX, NEGATIVE_PREFIX + ITEM
 FIELD_NAMES: Mapping[str, Any] = MappingProxyType(
@@ -33,7 +33,7 @@ FIELD_NAMES: Mapping[str, Any] = MappingProxyType(
         "ITEM_ID_FIELD": ITEM,
         "ITEM_LIST_LENGTH_FIELD": LENGTH,
         "LABEL_FIELD": LABEL,
-        "RATING_FIELD": RATING,
+        "RATING_FIELD": "rating",
         "TIME_FIELD": TIME,
         "LIST_SUFFIX": LIST_SUFFIX,
         "NEG_PREFIX": NEGATIVE_PREFIX,

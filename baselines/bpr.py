@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from baselines._recbole_zoo import TrainingParams
 from baselines.recbole_adapter import RecBoleRecommender
@@ -15,14 +15,13 @@ from bench.registry import register
     "bpr",
     family="general",
     paper="Rendle et al. 2009",
-    settings=("warm", "cold"),
-    cold_rule="vector as initialised, never drawn as a negative",
+    cold_rule="vector as initialised, never drawn as a negative and kept from every training step",
 )
 class BPR(RecBoleRecommender):
     """RecBole's BPR: no biases, one uniform negative an interaction, drawn anew every epoch."""
 
     model_name = "BPR"
-    cold_rule = "vector as initialised, never drawn as a negative"
+    cold_rule = "vector as initialised, never drawn as a negative and kept from every training step"
 
     @dataclass(frozen=True)
     class Params(TrainingParams):

@@ -7,10 +7,10 @@ candidates and the storing of models are ours. A baseline is a short subclass of
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,14 +26,21 @@ from baselines._recbole_model import Abilities, abilities_of, with_every_positio
 from baselines._recbole_scoring import score_queries
 from bench import training
 from bench.data.domain import Domain
-from bench.errors import BenchError
 from bench.hashing import content_hash, derived_seed
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
-from bench.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
+from bench.training import (
+    TrainingRecord,
+    descend,
+    keep_rows,
+    seeded,
+    stopping_score,
+    train_until_no_better,
+    trained_once,
+)
 
 ARTEFACT_KIND = "models"
-COLD_RULE = "vector as initialised (a loss over the whole catalogue lowers the scores of items it never sees asked for)"
+COLD_RULE = "embedding as initialised, kept from every training step"
 
 
 class RecBoleRecommender(Recommender):
@@ -58,11 +65,7 @@ class RecBoleRecommender(Recommender):
         return choose_learner(model, abilities, domain, self.params, transform)
 
     def fit(self, task: Task) -> None:
-        """Build the model and train it, or load the weights of an equal training.
-
-        Raises:
-            BenchError: the model knows its users one by one and the setting tests users that are not trained on.
-        """
+        """Build the model and train it, or load the weights of an equal training."""
         seed = derived_seed(task.seed, "recbole", self.model_name)
         with seeded(seed), redirect_stdout(sys.stderr):  # some models print, and standard output is for results
             self.model, transform = self._build(task, seed)
@@ -71,9 +74,11 @@ class RecBoleRecommender(Recommender):
             self.learner = self.choose_learner(self.model, self.abilities, task.target, transform)
             # What RecBole keeps outside the weights is made with the model, or a cache of the weights before these.
             self.model.load_other_parameter(made_with_model)
-            self.record = self._learn_at_once() if self._is_closed_form() else self._learn(task)
-            if not self._is_closed_form():
+            if self._has_weights():
+                self.record = self._learn(task)
                 self.model.load_other_parameter(made_with_model)
+            else:
+                self.record = self._learn_at_once()
 
     def score(self, queries: Queries) -> NDArray[np.floating]:
         """Return the scores of all candidates, shape (n, n_candidates)."""
@@ -95,19 +100,15 @@ class RecBoleRecommender(Recommender):
 
         model_class = self.model_class()
         sequential = hasattr(model_class, "get_attention_mask")
-        if task.setting == "user-split" and not sequential:
-            raise BenchError(
-                f"RecBole's {self.model_name} learns each user and cannot score the unseen users of the user-split "
-                "setting. Use --setting warm or cold, or a sequential method; see 'bench list methods'."
-            )
         dataset = DomainAsDataset(task.target, self.params.max_length, sequential)
         config = zoo.model_config(self.model_values(), self.params, task.device, seed)
         change = construct_transform(config)  # before the model, which reads the names of the columns it adds
         made = with_every_position(model_class) if sequential else model_class
         return made(config, dataset).to(config["device"]), lambda batch: change(dataset, batch)
 
-    def _is_closed_form(self) -> bool:
-        return not any(weights.requires_grad and weights.numel() > 1 for weights in self.model.parameters())
+    def _has_weights(self) -> bool:
+        # RecBole gives a model that is not trained by gradients one number, to keep its own trainer content.
+        return any(weights.requires_grad and weights.numel() > 1 for weights in self.model.parameters())
 
     def _learn_at_once(self) -> TrainingRecord:
         """Show each example once: a model without weights is done when it is made, or counts what it is shown."""
@@ -123,6 +124,7 @@ class RecBoleRecommender(Recommender):
         optimizer = torch.optim.Adam(
             self.model.parameters(), self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
         )
+        self._keep_cold_embeddings(optimizer, task.target)
         return train_until_no_better(
             self.model,
             lambda: descend(self.model, optimizer, self.learner.losses(rng)),
@@ -131,6 +133,13 @@ class RecBoleRecommender(Recommender):
             self.params.patience,
             lambda line: task.progress(f"{self.model_name} on {task.target.name}, {line}"),
         )
+
+    def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, domain: Domain) -> None:
+        """Leave an item that nobody touched its first embedding; a softmax would only ever push its score down."""
+        embedding = getattr(self.model, "item_embedding", None)
+        if isinstance(embedding, torch.nn.Embedding):
+            cold = torch.from_numpy(np.flatnonzero(domain.item_counts() == 0) + 1)
+            keep_rows(optimizer, embedding.weight, cold.to(embedding.weight.device))
 
     def _key(self, task: Task) -> dict[str, Any]:
         """Name everything that makes the weights."""

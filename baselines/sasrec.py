@@ -23,8 +23,7 @@ from bench.registry import register
     "sasrec",
     family="sequential",
     paper="Kang & McAuley 2018",
-    settings=("warm", "cold", "user-split"),
-    cold_rule="embedding of an item that no user touched: only ever a wrong answer of the softmax (loss=bce: as initialised)",
+    cold_rule="embedding as initialised, kept from every training step",
 )
 class SASRec(RecBoleRecommender):
     """RecBole's SASRec, trained at every position of a sequence at once."""

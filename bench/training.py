@@ -109,6 +109,17 @@ def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable
     return float(torch.stack(seen).mean()) if seen else 0.0
 
 
+def keep_rows(optimizer: torch.optim.Optimizer, weights: Tensor, rows: Tensor) -> None:
+    """Let every step of the optimiser leave these rows of a weight as they are now."""
+    kept = weights.detach()[rows].clone()
+
+    def put_back(*_: Any) -> None:
+        weights.data[rows] = kept
+
+    if len(rows):
+        optimizer.register_step_post_hook(put_back)
+
+
 def stopping_score(scores: NDArray[np.floating], answers: Answers) -> float:
     """Return the mean of :data:`STOPPING_METRIC` for candidate scores of shape (n, n_candidates)."""
     ranks = rank_positive(scores, answers.positive_column)

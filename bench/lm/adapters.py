@@ -31,14 +31,14 @@ class LoraRecipe:
     """Scaling times rank."""
     dropout: float = 0.05
     """Share of a layer's input dropped before A."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     """Peak learning rate of AdamW."""
     epochs: int = 1
     """Passes over the examples."""
     batch_size: int = 32
     """Histories (encoder) or prompts (causal) a step."""
-    max_examples: int = 40_000
-    """Training examples taken from each domain, a seeded sample."""
+    max_examples: int = 10_000
+    """Training examples taken from each domain, a seeded sample (WeaveRec: 40,000)."""
     max_history: int = 20
     """Most recent items that a history keeps."""
     warmup_share: float = 0.05

@@ -53,7 +53,7 @@ class GenerativeLanguageModel(LanguageModel):
         order = rng.permutation(len(examples))
         window = recipe.batch_size * BATCHES_SORTED_TOGETHER
         for start in range(0, len(order), window):
-            prompts = [self._prompt(*examples[index], rng) for index in order[start : start + window]]
+            prompts = [self._prompt(examples[index], rng) for index in order[start : start + window]]
             prompts.sort(key=lambda prompt: len(prompt.shared))
             cut = range(0, len(prompts), recipe.batch_size)
             for first in rng.permutation(np.array(cut)):
@@ -85,8 +85,9 @@ class GenerativeLanguageModel(LanguageModel):
         prompts = self.causal.shared_prompts(*_titles(domain, queries))
         return self.causal.answer_entropy(prompts, ENTROPY_TOKENS)
 
-    def _prompt(self, domain: Domain, user: int, place: int, rng: np.random.Generator) -> Prompt:
-        """Write the example that asks for the user's item at ``place``, among negatives that somebody trained on."""
+    def _prompt(self, example: tuple[Domain, int, int], rng: np.random.Generator) -> Prompt:
+        """Write the example that asks for a user's item at a place, among negatives that somebody trained on."""
+        domain, user, place = example
         history = domain.history(user)
         negatives = untouched_items(domain, user, N_TRAINING_NEGATIVES, rng)
         offered = rng.permutation(np.append(negatives, history[place]))

@@ -36,7 +36,7 @@ class LanguageModel(ABC):
 
     @abstractmethod
     def count_batches(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
-        """Return the number of batches in an epoch."""
+        """Return about how many batches an epoch has: the learning rate's schedule is laid over this number."""
 
     @abstractmethod
     def loss(self, batch: Any) -> Tensor:

@@ -15,6 +15,8 @@ from bench.plugin import ProgressHook
 from bench.store import ArtefactStore
 
 ADAPTER_KIND = "adapters"
+TRAINING_REVISION = 1
+"""Raised whenever the same spec would train another adapter; part of every adapter's key."""
 
 
 def adapter_spec(
@@ -28,7 +30,7 @@ def adapter_spec(
         recipe=recipe,
         seed=seed,
         start=start,
-        objective=objective,
+        objective=f"{objective}, revision {TRAINING_REVISION}",
         names=tuple(domain.name for domain in by_hash),
     )
 

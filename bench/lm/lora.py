@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,9 +17,11 @@ from torch import Tensor, nn
 from bench.data.domain import Domain
 from bench.hashing import content_hash, derived_seed
 from bench.lm.adapters import Adapter, LoraRecipe, linear_modules
+from bench.lm.dropout import IntegerDropout
 from bench.lm.language_model import LanguageModel
 from bench.plugin import ProgressHook
 
+Item = TypeVar("Item")
 ADAPTER_NAME = "trained"
 CHECKS_AN_EPOCH = 4
 """How often the held-back slice is looked at in an epoch."""
@@ -58,8 +61,7 @@ def train_adapter(
     """
     domains = sorted(domains, key=lambda domain: domain.content_hash)
     learned, held_back = zip(*(hold_back_slice(domain, recipe.slice_share, seed) for domain in domains), strict=True)
-    with torch.random.fork_rng(devices=[]), attached(language_model.model, recipe, seed, start) as factors:
-        torch.manual_seed(derived_seed(seed, "dropout"))
+    with attached(language_model.model, recipe, seed, start) as factors:
         log = _fit(language_model, learned, held_back, recipe, seed, progress, factors)
         trained = {module: (a.detach().clone(), b.detach().clone()) for module, (a, b) in factors.items()}
     initialisation = initialisation_name(language_model, recipe, seed)
@@ -102,9 +104,10 @@ def attached(
         torch.manual_seed(derived_seed(seed, "lora-initialisation"))
         wrapped = get_peft_model(model, settings, adapter_name=ADAPTER_NAME)
     factors: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
+    masks = np.random.Generator(np.random.SFC64(derived_seed(seed, "dropout")))
     for name, layer in model.named_modules():
         if isinstance(layer, LoraLayer):
-            layer.lora_dropout.train()
+            layer.lora_dropout[ADAPTER_NAME] = IntegerDropout(recipe.dropout, masks)
             factors[name] = (layer.lora_A[ADAPTER_NAME].weight, layer.lora_B[ADAPTER_NAME].weight)
     try:
         for name, (a, b) in start.factors.items() if start is not None else ():
@@ -137,15 +140,16 @@ def _fit(
     began = reported = time.monotonic()
     recent: list[float] = []
     for _ in range(recipe.epochs):
-        for batch, n_examples in language_model.batches(learned, recipe, rng):
+        batches = language_model.batches(learned, recipe, rng)
+        for (batch, n_examples), is_last in with_last(batches):
             recent.append(_step(language_model, batch, optimiser, parameters))
             schedule.step()
             log.n_steps += 1
             log.n_examples += n_examples
             if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
                 reported = time.monotonic()
-                progress(f"adapter: step {log.n_steps} of {n_steps}, loss {np.mean(recent):.3f}")
-            if log.n_steps % check_every == 0 or log.n_steps == n_steps:
+                progress(f"adapter: step {log.n_steps} of about {n_steps}, loss {np.mean(recent):.3f}")
+            if log.n_steps % check_every == 0 or is_last:
                 log.losses.append(float(np.mean(recent)))
                 recent = []
                 log.slice_losses.append(_mean_loss(language_model, slice_batches, factors))
@@ -157,9 +161,19 @@ def _fit(
     return log
 
 
+def with_last(items: Iterator[Item]) -> Iterator[tuple[Item, bool]]:
+    """Yield each item with whether it is the last."""
+    pending = next(items, None)
+    while pending is not None:
+        following = next(items, None)
+        yield pending, following is None
+        pending = following
+
+
 def cosine_share(step: int, n_steps: int, recipe: LoraRecipe) -> float:
     """Return the share of the peak learning rate at a step: a linear rise, then half a cosine to zero."""
     n_rising = max(1, round(recipe.warmup_share * n_steps))
+    step = min(step, n_steps)  # the number of batches is an estimate
     if step < n_rising:
         return (step + 1) / n_rising
     done = (step - n_rising) / max(1, n_steps - n_rising)
@@ -196,7 +210,7 @@ def _mean_loss(
         module
         for name in factors
         for module in language_model.model.get_submodule(name).modules()
-        if isinstance(module, nn.Dropout)
+        if isinstance(module, IntegerDropout)
     ]
     try:
         for dropout in dropouts:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.hashing import derived_seed
-from bench.lm.prompts import SEPARATOR, chat_format, clean_title, shared_prompt
+from bench.lm.prompts import SEPARATOR, chat_format, clean_title, plain_chat, prompt_hash, shared_prompt
 from bench.plugin import ProgressHook
 from bench.store import ArtefactStore
 
@@ -34,15 +34,16 @@ CHAT_TEMPLATE = (
 )
 _LOSS_REPORTS = 10
 _TEXTS_AT_ONCE = 1000
+_TITLES_A_WORDING = 20
 
 
 @dataclass(frozen=True)
 class TinyParams:
     """Size of the model and of its training."""
 
-    vocabulary: int = 6000
+    vocabulary: int = 4096
     """Tokens of the byte-level tokenizer, at most."""
-    hidden: int = 256
+    hidden: int = 128
     """Width of the residual stream."""
     layers: int = 4
     """Decoder layers."""
@@ -50,8 +51,10 @@ class TinyParams:
     """Query heads."""
     key_value_heads: int = 2
     """Key and value heads."""
-    intermediate: int = 704
+    intermediate: int = 352
     """Width inside the gated feed-forward part."""
+    initial_range: float = 0.05
+    """Standard deviation of the initial weights; at a large model's 0.02 so narrow a one learns to look back late."""
     max_positions: int = 4096
     """Longest sequence the configuration declares."""
     steps: int = 300
@@ -60,14 +63,10 @@ class TinyParams:
     """Rows in a step."""
     row_tokens: int = 512
     """Tokens in a row."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     """Peak of the one-cycle schedule."""
     prompt_share: float = 0.4
-    """Share of the training rows that hold recommendation prompts with answers."""
-    copy_share: float = 0.3
-    """Share of the training rows that practise copying; the rest are bare title sequences."""
-    copied_titles: int = 8
-    """Titles in a copying exercise."""
+    """Share of the training rows that hold recommendation prompts with answers; the rest are bare title sequences."""
     prompt_history: int = 5
     """Latest purchases shown in such a prompt."""
     prompt_candidates: int = 10
@@ -100,7 +99,14 @@ def tiny_backbone(
     if not any(domain.titled and domain.n_interactions for domain in ordered):
         raise BenchError("Backbone 'tiny' needs at least one titled source domain; name one with --sources.")
     hashes = [domain.content_hash for domain in ordered]
-    key = {"backbone": "tiny", "revision": REVISION, "domains": hashes, "params": asdict(params), "seed": seed}
+    key = {
+        "backbone": "tiny",
+        "revision": REVISION,
+        "prompt": prompt_hash(),
+        "domains": hashes,
+        "params": asdict(params),
+        "seed": seed,
+    }
     return artefacts.get_or_make("backbone", key, lambda folder: _make(folder, ordered, params, seed, progress))
 
 
@@ -131,7 +137,7 @@ def untrained_decoder(params: TinyParams, tokenizer: Any, seed: int) -> Any:
         num_attention_heads=params.heads,
         num_key_value_heads=params.key_value_heads,
         max_position_embeddings=params.max_positions,
-        initializer_range=params.hidden**-0.5,
+        initializer_range=params.initial_range,
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -148,14 +154,6 @@ def title_sequences(domain: Domain, rng: np.random.Generator) -> Iterator[str]:
     while True:
         for user in rng.permutation(users):
             yield SEPARATOR.join(titles[item] for item in domain.history(user)) + END
-
-
-def copied_sequences(domain: Domain, params: TinyParams, rng: np.random.Generator) -> Iterator[str]:
-    """Yield random products' titles, then the same titles in another order, for ever: practice in copying a title."""
-    titles, trained = [clean_title(title) for title in domain.titles], np.unique(domain.items)
-    while True:
-        drawn = rng.choice(trained, size=params.copied_titles)
-        yield SEPARATOR.join(titles[item] for item in [*drawn, *rng.permutation(drawn)]) + END
 
 
 def prompt_examples(domain: Domain, params: TinyParams, tokenizer: Any, rng: np.random.Generator) -> Iterator[str]:
@@ -200,8 +198,8 @@ def _make(folder: Path, domains: Sequence[Domain], params: TinyParams, seed: int
     usable = [domain for domain in domains if domain.titled and domain.n_interactions]
     progress(f"tiny backbone: training on {', '.join(domain.name for domain in usable)}")
     titles = [clean_title(title) for domain in usable for title in domain.titles]
-    wording = [shared_prompt([], [], lambda system, user: f"system\n{system}\nuser\n{user}\nassistant\n")] * len(titles)
-    tokenizer = byte_pair_tokenizer(titles + wording[: len(titles) // 20 + 2], params.vocabulary)
+    wording = [shared_prompt([], [], plain_chat)] * (1 + len(titles) // _TITLES_A_WORDING)
+    tokenizer = byte_pair_tokenizer(titles + wording, params.vocabulary)
     model = untrained_decoder(params, tokenizer, seed)
     rng = np.random.default_rng(derived_seed(seed, "tiny-text"))
     train_decoder(model, training_rows(usable, params, tokenizer, rng), params, progress)
@@ -212,11 +210,10 @@ def _make(folder: Path, domains: Sequence[Domain], params: TinyParams, seed: int
 def training_rows(domains: Sequence[Domain], params: TinyParams, tokenizer: Any, rng: np.random.Generator) -> Tensor:
     """Cut a mixture of title sequences and prompts into token rows, shape (steps, batch, row tokens)."""
     n_rows = params.steps * params.batch
-    n_prompts, n_copies = round(n_rows * params.prompt_share), round(n_rows * params.copy_share)
+    n_prompts = round(n_rows * params.prompt_share)
     kinds = [
         ([prompt_examples(domain, params, tokenizer, rng) for domain in domains], n_prompts),
-        ([copied_sequences(domain, params, rng) for domain in domains], n_copies),
-        ([title_sequences(domain, rng) for domain in domains], n_rows - n_prompts - n_copies),
+        ([title_sequences(domain, rng) for domain in domains], n_rows - n_prompts),
     ]
     rows = torch.cat([_cut_rows(streams, n, params.row_tokens, tokenizer) for streams, n in kinds])
     return rows[torch.from_numpy(rng.permutation(n_rows))].view(params.steps, params.batch, params.row_tokens)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from bench.data.domain import Domain
 from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import Answers, Queries, Recommender, Task
@@ -45,9 +46,9 @@ def queries_of(
     return queries, Answers(columns)
 
 
-def task_of(domain: Domain, validation: tuple[Queries, Answers], folder: Path, **facts: object) -> Task:
-    settings = {"setting": "warm", "seed": 0, **facts}
-    return Task(domain, *validation, artefacts=ArtefactStore(folder), **settings)
+def task_of(domain: Domain, validation: tuple[Queries, Answers], folder: Path, seed: int = 0) -> Task:
+    queries, answers = validation
+    return Task(domain, queries, answers, setting="warm", seed=seed, artefacts=ArtefactStore(folder))
 
 
 def planted_successors(
@@ -57,7 +58,9 @@ def planted_successors(
     rng = np.random.default_rng(seed)
     starts = rng.integers(n_items, size=n_users)
     lengths = rng.integers(6, 12, size=n_users)
-    whole = [[int((start + step) % n_items) for step in range(length)] for start, length in zip(starts, lengths, strict=True)]
+    whole = [
+        [int((start + step) % n_items) for step in range(length)] for start, length in zip(starts, lengths, strict=True)
+    ]
     if shuffled:
         whole = [[int(item) for item in rng.permutation(n_items)[: len(history)]] for history in whole]
     train = [history[:-2] for history in whole]
@@ -76,7 +79,10 @@ def planted_blocks(
     if shuffled:
         whole = [[int(item) for item in rng.permutation(n_items)[:17]] for _ in range(n_users)]
     train = [history[:-2] for history in whole]
-    hidden = [history if shuffled else range((user % 2) * half, (user % 2) * half + half) for user, history in enumerate(whole)]
+    hidden = [
+        history if shuffled else range((user % 2) * half, (user % 2) * half + half)
+        for user, history in enumerate(whole)
+    ]
     validation = queries_of([list(block) for block in hidden], [history[-2] for history in whole], n_items, rng)
     test, answers = queries_of([list(block) for block in hidden], [history[-1] for history in whole], n_items, rng)
     return task_of(domain_of(train, n_items), validation, folder), test, answers

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.data.domain import Domain
+from bench.lm.causal import CausalLanguageModel
+from bench.lm.tiny import TinyParams, byte_pair_tokenizer, untrained_decoder
 
 PICO = {
     "vocabulary": 400,
@@ -44,19 +47,27 @@ def made_up_domain(name: str = "pico", n_items: int = 40, n_users: int = 30, see
 
 
 @pytest.fixture(scope="session")
+def make_domain() -> Callable[..., Domain]:
+    """The function that makes a made-up domain; see :func:`made_up_domain` for its arguments."""
+    return made_up_domain
+
+
+@pytest.fixture(scope="session")
+def pico_params() -> TinyParams:
+    return TinyParams(**PICO)
+
+
+@pytest.fixture(scope="session")
 def pico_titles():
     return made_up_titles(40)
 
 
 @pytest.fixture(scope="session")
-def pico_folder(tmp_path_factory, pico_titles) -> Path:
+def pico_folder(tmp_path_factory, pico_titles, pico_params) -> Path:
     """A folder that AutoModelForCausalLM and AutoTokenizer load; its weights are random."""
-    from bench.lm.tiny import TinyParams, byte_pair_tokenizer, untrained_decoder
-
     folder = tmp_path_factory.mktemp("pico-qwen2")
-    params = TinyParams(**PICO)
-    tokenizer = byte_pair_tokenizer(pico_titles, params.vocabulary)
-    untrained_decoder(params, tokenizer, seed=0).save_pretrained(folder)
+    tokenizer = byte_pair_tokenizer(pico_titles, pico_params.vocabulary)
+    untrained_decoder(pico_params, tokenizer, seed=0).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -65,8 +76,6 @@ def pico_folder(tmp_path_factory, pico_titles) -> Path:
 def pico(pico_folder):
     """A freshly loaded CausalLanguageModel, so that a test may change it."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from bench.lm.causal import CausalLanguageModel
 
     model = AutoModelForCausalLM.from_pretrained(pico_folder).eval()
     return CausalLanguageModel(model, AutoTokenizer.from_pretrained(pico_folder))

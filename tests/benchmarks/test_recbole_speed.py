@@ -1,0 +1,236 @@
+"""Our training epoch and validation pass of SASRec on Beauty beside RecBole's own, in one process.
+
+RecBole's side is its own code: its data loaders with their collation, its negative sampler, its trainer's epoch and
+evaluation loops, its collector and evaluator, with its default batch sizes. Its configuration and dataset classes do
+not run on numpy 2; a mapping and a small stand-in that holds RecBole's augmented prefixes take their place. Both sides
+run a fixed number of batches in turns, so that a busy machine slows both, and the times are scaled to whole passes.
+RecBole switches anomaly detection on for the whole process when it is imported; here it is off for both sides.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from baselines import _recbole_zoo as zoo
+from baselines._recbole_dataset import DomainAsDataset, interaction
+from baselines._recbole_scoring import score_queries
+from baselines.sasrec import SASRec
+from bench.data.prepare import load_domain
+from bench.plugin import Queries, Task
+from bench.protocol import PreparedTask, prepare_task
+from bench.spec import ProtocolSpec
+from bench.store import ArtefactStore
+from bench.training import descend, stopping_score
+
+pytestmark = [
+    pytest.mark.benchmark,
+    pytest.mark.skipif(not os.environ.get("BENCH_DATA"), reason="BENCH_DATA names no folder with the Beauty data"),
+]
+
+ROUNDS = 3
+RECBOLE_BATCHES, OUR_BATCHES = 2, 8
+TRAIN_RATIO_WANTED, VALIDATION_RATIO_WANTED = 8, 100
+RECBOLE_DEFAULTS = {
+    "epochs": 300,
+    "learner": "adam",
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+    "train_batch_size": 2048,
+    "eval_batch_size": 4096,
+    "eval_step": 1,
+    "stopping_step": 10,
+    "valid_metric": "NDCG@3",
+    "valid_metric_bigger": True,
+    "metrics": ["NDCG"],
+    "topk": [3],
+    "metric_decimal_place": 4,
+    "eval_args": {"mode": "uni29"},
+    "single_spec": True,
+    "worker": 0,
+    "train_neg_sample_args": {"distribution": "none", "sample_num": "none"},
+    "valid_neg_sample_args": {"distribution": "uniform", "sample_num": 29},
+}
+
+
+class RecBoleData(DomainAsDataset):
+    """The stand-in for RecBole's dataset: a table of examples that its loaders index, sort and join."""
+
+    item_feat = None
+
+    def __init__(self, domain: Any, max_length: int, examples: Any) -> None:
+        super().__init__(domain, max_length, sequential=True)
+        self.examples = examples
+
+    @property
+    def inter_feat(self) -> Any:
+        return self.examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.examples[index]
+
+    def join(self, examples: Any) -> Any:
+        return examples
+
+    def sort(self, by: str, ascending: bool = True) -> None:
+        self.examples.sort(by=by, ascending=ascending)
+
+    def set_field_property(self, *_: Any) -> None:
+        """RecBole's loaders declare the columns they add; nothing here reads that."""
+
+
+class FirstBatches:
+    """As much of a loader as is timed, for RecBole's loops, which also ask it for its dataset."""
+
+    def __init__(self, loader: Any, n_batches: int) -> None:
+        self.loader, self.n_batches, self._dataset = loader, n_batches, loader._dataset
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.islice(iter(self.loader), self.n_batches)
+
+
+@dataclass
+class Sides:
+    """What is timed: a call and the share of a whole pass that it does."""
+
+    recbole_train: Callable[[], Any]
+    recbole_validate: Callable[[], Any]
+    our_train: Callable[[], Any]
+    our_validate: Callable[[], Any]
+    recbole_train_share: float
+    recbole_validate_share: float
+    our_train_share: float
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedTask:
+    cache = tmp_path_factory.mktemp("cache")
+    domain = load_domain("beauty", Path(os.environ["BENCH_DATA"]), cache, lambda _line: None)
+    return prepare_task(domain, ProtocolSpec("beauty"), ArtefactStore(cache))
+
+
+@pytest.fixture(scope="module")
+def sides(prepared: PreparedTask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    folder = tmp_path_factory.mktemp("recbole")
+    task = Task(
+        prepared.training,
+        prepared.validation.queries,
+        prepared.validation.answers,
+        setting="warm",
+        seed=0,
+        artefacts=ArtefactStore(folder),
+    )
+    ours = SASRec(SASRec.Params(epochs=0))
+    ours.fit(task)
+    before = Path.cwd()
+    os.chdir(folder)  # RecBole's trainer writes its TensorBoard log where it stands
+    try:
+        yield both_sides(ours, task, folder)
+    finally:
+        os.chdir(before)
+
+
+def both_sides(ours: SASRec, task: Task, folder: Path) -> Sides:
+    config = recbole_config(ours, folder)
+    with zoo.importing_recbole():
+        from recbole.data.dataloader import NegSampleEvalDataLoader, TrainDataLoader
+        from recbole.sampler import RepeatableSampler
+        from recbole.trainer import Trainer
+
+        training = RecBoleData(task.target, 50, DomainAsDataset(task.target, 50, sequential=True).inter_feat)
+        validation = RecBoleData(task.target, 50, validation_examples(task.validation, task))
+        model = zoo.model_class("SASRec")(config, training)
+    train_loader = TrainDataLoader(config, training, None, shuffle=True)
+    sampler = RepeatableSampler(["train", "valid"], validation).set_phase("valid")
+    validation_loader = NegSampleEvalDataLoader(config, validation, sampler)
+    trainer = Trainer(config, model)
+    optimizer = torch.optim.Adam(ours.model.parameters(), 1e-3, fused=True)
+    rng = np.random.default_rng(0)
+    n_our_batches = -(-task.target.n_users // ours.params.batch_size)
+    return Sides(
+        lambda: trainer._train_epoch(FirstBatches(train_loader, RECBOLE_BATCHES), 0),
+        lambda: trainer.evaluate(FirstBatches(validation_loader, RECBOLE_BATCHES), load_best_model=False),
+        lambda: descend(ours.model, optimizer, itertools.islice(ours.learner.losses(rng), OUR_BATCHES)),
+        lambda: stopping_score(score_all(ours, task.validation), task.validation_answers),
+        RECBOLE_BATCHES / len(train_loader),
+        RECBOLE_BATCHES / len(validation_loader),
+        OUR_BATCHES / n_our_batches,
+    )
+
+
+def recbole_config(ours: SASRec, folder: Path) -> zoo.ModelConfig:
+    from recbole.utils import EvaluatorType, InputType, ModelType
+
+    config = zoo.model_config(ours.model_values(), ours.params, "cpu", 0)
+    config.update(RECBOLE_DEFAULTS)
+    config.update(
+        model="SASRec",
+        MODEL_TYPE=ModelType.SEQUENTIAL,
+        MODEL_INPUT_TYPE=InputType.POINTWISE,
+        eval_type=EvaluatorType.RANKING,
+        checkpoint_dir=str(folder),
+        log_wandb=False,
+    )
+    return config
+
+
+def validation_examples(queries: Queries, task: Task) -> Any:
+    """RecBole's examples of our validation queries: the history and the positive."""
+    rows = np.arange(len(queries))
+    positives = queries.candidates[rows, task.validation_answers.positive_column]
+    lengths = np.minimum(np.diff(queries.history_indptr), 50)
+    padded = np.zeros((len(queries), 50), dtype=np.int64)
+    for row in rows:
+        padded[row, : lengths[row]] = queries.history(row)[-50:] + 1
+    columns = {zoo.USER: queries.users + 1, zoo.ITEMS: padded, zoo.LENGTH: lengths, zoo.ITEM: positives + 1}
+    return interaction(**{name: torch.from_numpy(column.astype(np.int64)) for name, column in columns.items()})
+
+
+def score_all(ours: SASRec, queries: Queries) -> Any:
+    return score_queries(ours.model, ours.abilities, queries, ours.params.max_length)
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # RecBole's loops use several things that torch is giving up
+        call()
+    return time.perf_counter() - started
+
+
+def compared(recbole: Callable[[], Any], recbole_share: float, ours: Callable[[], Any], our_share: float) -> tuple[float, float]:
+    """Return the median scaled seconds of a whole pass of RecBole's and of ours."""
+    seconds(ours)  # the first call of either side also loads code and fills caches
+    seconds(recbole)
+    pairs = [(seconds(recbole) / recbole_share, seconds(ours) / our_share) for _ in range(ROUNDS)]
+    theirs, mine = np.median(np.array(pairs), axis=0)
+    return float(theirs), float(mine)
+
+
+def report(what: str, theirs: float, mine: float) -> None:
+    line = f"{what}: RecBole {theirs:.1f} s, ours {mine:.2f} s, {theirs / mine:.0f} times as fast"
+    print(f"\n{line} (both scaled from {ROUNDS} rounds of a few batches, {torch.get_num_threads()} threads)")  # noqa: T201
+
+
+def test_a_training_epoch_is_at_least_8_times_as_fast(sides: Sides) -> None:
+    theirs, mine = compared(sides.recbole_train, sides.recbole_train_share, sides.our_train, sides.our_train_share)
+    report("one SASRec training epoch on Beauty", theirs, mine)
+    assert theirs / mine >= TRAIN_RATIO_WANTED
+
+
+def test_a_validation_pass_is_at_least_100_times_as_fast(sides: Sides) -> None:
+    theirs, mine = compared(sides.recbole_validate, sides.recbole_validate_share, sides.our_validate, 1.0)
+    report("one validation pass with 29 negatives on Beauty", theirs, mine)
+    assert theirs / mine >= VALIDATION_RATIO_WANTED
