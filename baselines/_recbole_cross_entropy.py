@@ -22,16 +22,17 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def forward(context: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         """Return the loss and keep both gradients; shapes (n, d), (n_classes, d), (n,)."""
         rows = max(1, LOGITS_AT_ONCE // len(weight))
-        logits, log_probabilities = hidden.new_empty((2, min(rows, len(hidden)), len(weight)))
+        logits, probabilities = hidden.new_empty((2, min(rows, len(hidden)), len(weight)))
+        smallest = torch.finfo(hidden.dtype).tiny
         hidden_gradient, weight_gradient = torch.empty_like(hidden), torch.zeros_like(weight)
         loss = hidden.new_zeros(())
         for start in range(0, len(hidden), rows):
             part, target = hidden[start : start + rows], targets[start : start + rows, None]
-            gradient = log_probabilities[: len(part)]
+            gradient = probabilities[: len(part)]
             torch.mm(part, weight.T, out=logits[: len(part)])
-            torch.log_softmax(logits[: len(part)], dim=1, out=gradient)
-            loss -= gradient.gather(1, target).sum()
-            gradient.exp_().scatter_add_(1, target, gradient.new_full((len(part), 1), -1.0))
+            torch.softmax(logits[: len(part)], dim=1, out=gradient)
+            loss -= gradient.gather(1, target).clamp_min(smallest).log().sum()
+            gradient.scatter_add_(1, target, gradient.new_full((len(part), 1), -1.0))
             torch.mm(gradient, weight, out=hidden_gradient[start : start + rows])
             weight_gradient.addmm_(gradient.T, part)
         context.save_for_backward(hidden_gradient.div_(len(hidden)), weight_gradient.div_(len(hidden)))
@@ -46,6 +47,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """Return ``cross_entropy(hidden @ weight.T, targets)``, exact and differentiable in the first two.
+
+    A row's loss is cut where its probability leaves the floating-point range (at 87 in single precision); its
+    gradient is not.
 
     Args:
         hidden: Shape (n, d).

@@ -34,9 +34,7 @@ def stored_lists(
     path = artefacts.get_or_make("candidates", key, write) / FILE_NAME
     stored_users, lists, stored_hash = read_lists(path)
     if not np.array_equal(stored_users, users) or lists.hash(key, users) != stored_hash:
-        raise BenchError(
-            f"Candidate file {path} does not match its hash. Delete its folder and run again."
-        )
+        raise BenchError(f"Candidate file {path} does not match its hash. Delete its folder and run again.")
     return lists
 
 

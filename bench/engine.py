@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
-from bench.data.card import has_card, load_card
+from bench.data.card import has_card, list_cards, load_card
 from bench.data.domain import Domain
 from bench.data.prepare import load_domain
-from bench.errors import BenchError
+from bench.errors import BenchError, near_names
 from bench.experiment import PlannedRun
 from bench.measure import Meter, git_state, package_versions
 from bench.metrics import rank_positive
@@ -143,7 +144,7 @@ def checked_scores(method: str, scores: Any, queries: Queries) -> NDArray[np.flo
     Raises:
         BenchError: wrong shape or type, or NaN; the message names the plugin.
     """
-    array = np.asarray(scores)
+    array = _as_array(method, scores)
     if array.shape != queries.candidates.shape or not np.issubdtype(array.dtype, np.floating):
         raise BenchError(
             f"Method '{method}' returned scores of shape {array.shape} and type {array.dtype}; expected floats of "
@@ -153,6 +154,16 @@ def checked_scores(method: str, scores: Any, queries: Queries) -> NDArray[np.flo
     if n_bad:
         raise BenchError(f"Method '{method}' returned NaN for {n_bad} of {len(array)} queries; nothing was stored.")
     return array
+
+
+def checked_details(method: str, details: Any) -> dict[str, Any]:
+    """Return a plugin's details if JSON can hold them; raise BenchError that names the plugin if not."""
+    try:
+        return dict(json.loads(json.dumps(details, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise BenchError(
+            f"Method '{method}' gave details that JSON cannot hold ({error}); nothing was stored."
+        ) from error
 
 
 def source_domain(name: str, folders: Folders, progress: ProgressHook) -> Domain:
@@ -171,12 +182,25 @@ def require_titles(method: str, domain: Domain) -> None:
         )
 
 
+def _as_array(method: str, scores: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(scores)
+    except ValueError as error:
+        raise BenchError(f"Method '{method}' returned scores that are no array: {error}.") from error
+
+
 def _chosen_sources(entry: Entry, dataset: str, given: tuple[str, ...]) -> tuple[str, ...]:
     if not entry.needs_sources:
         return ()
     chosen = given or (load_card(dataset).sources if has_card(dataset) else ())
     if not chosen:
-        raise BenchError(f"Method '{entry.name}' learns from source domains: give --sources a,b.")
+        # a misspelt name has no card either, and the dataset's own error would come only after this one
+        near = [] if has_card(dataset) else near_names(dataset, [card.name for card in list_cards()])
+        hint = f" Or did you mean the dataset {' or '.join(near)}?" if near else ""
+        raise BenchError(
+            f"Method '{entry.name}' learns from source domains and '{dataset}' names none: give --sources a,b.{hint} "
+            f"See 'bench list datasets'."
+        )
     if dataset in chosen:
         raise BenchError(f"'{dataset}' is the target and cannot be a source as well; leave it out of --sources.")
     if len(set(chosen)) < len(chosen):
@@ -245,7 +269,7 @@ def _record(
         backbone=None if backbone is None else {key: backbone[key] for key in ("name", "kind", "revision")},
         toy=bool(backbone and backbone["toy"]),
         transductive=entry.transductive,
-        details={"cold_rule": entry.cold_rule, **recommender.details()},
+        details={"cold_rule": entry.cold_rule, **checked_details(spec.method, recommender.details())},
         notes=list(prepared.domain.notes),
         warnings=list(prepared.warnings),
     )

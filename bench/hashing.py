@@ -42,6 +42,8 @@ def derived_seed(seed: int, *purpose: str) -> int:
 
 def _bytes_of(part: Any) -> bytes:
     if isinstance(part, np.ndarray):
+        if part.dtype.hasobject:
+            raise TypeError("an array of objects has no stable bytes")
         little_endian = np.ascontiguousarray(part).astype(part.dtype.newbyteorder("<"), copy=False)
         header = canonical_json([little_endian.dtype.str, list(part.shape)]).encode()
         return header + little_endian.tobytes()

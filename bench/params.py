@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -49,10 +50,15 @@ def _converted(method: str, key: str, value: Any, wanted: Any) -> Any:
     try:
         return _convert(value, wanted)
     except (TypeError, ValueError, KeyError):
-        name = getattr(wanted, "__name__", str(wanted))
         raise BenchError(
-            f"Parameter '{key}' of '{method}' must be of type {name}, not {value!r}. See 'bench describe {method}'."
+            f"Parameter '{key}' of '{method}' must be {_described(wanted)}, not {value!r}. See 'bench describe {method}'."
         ) from None
+
+
+def _described(wanted: Any) -> str:
+    if typing.get_origin(wanted) is typing.Literal:
+        return " or ".join(str(option) for option in typing.get_args(wanted))
+    return f"of type {wanted.__name__ if isinstance(wanted, type) else wanted}"
 
 
 def _convert(value: Any, wanted: Any) -> Any:
@@ -63,8 +69,29 @@ def _convert(value: Any, wanted: Any) -> Any:
         if value is None or str(value).lower() == "none":
             return None
         return _convert(value, next(option for option in options if option is not type(None)))
+    if wanted is type(None):
+        return value  # a wrapped model's parameter that is unset by default says nothing of its type
     if wanted is bool:
         return value if isinstance(value, bool) else TRUE_WORDS[str(value).lower()]
-    if wanted is int and isinstance(value, float | bool):
-        raise TypeError("a whole number is wanted")
-    return wanted(value)
+    return _sequence(value) if wanted is tuple else _scalar(value, wanted)
+
+
+def _scalar(value: Any, wanted: Any) -> Any:
+    if value is None or isinstance(value, bool) or (wanted is int and isinstance(value, float)):
+        raise TypeError(f"{value!r} is no {wanted}")
+    converted = wanted(value)
+    if isinstance(converted, float) and not math.isfinite(converted):
+        raise ValueError("a run record holds finite numbers only")
+    return converted
+
+
+def _sequence(value: Any) -> tuple[Any, ...]:
+    """Return a tuple; a text such as ``64,32`` or ``[64, 32]`` is read as YAML reads a list."""
+    if not isinstance(value, str):
+        return tuple(value)
+    import yaml
+
+    try:
+        return tuple(yaml.safe_load(f"[{value.strip().strip('[]()')}]"))
+    except yaml.YAMLError as error:
+        raise ValueError(value) from error

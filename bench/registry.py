@@ -61,6 +61,10 @@ class Entry:
     privileged: bool = False
     """Whether the engine hands it the answers; allowed to controls alone."""
 
+    def __post_init__(self) -> None:
+        if self.privileged and self.family != "control":
+            raise ValueError(f"'{self.name}' is not a control and may not be privileged")
+
 
 def register(
     name: str,
@@ -84,8 +88,6 @@ def register(
         recommender.entry = Entry(name=name, target=target, **facts)  # type: ignore[attr-defined]
         return recommender
 
-    if privileged and family != "control":
-        raise ValueError(f"'{name}' is not a control and may not be privileged")
     return mark
 
 
@@ -106,9 +108,7 @@ class Registry:
         if name in self.broken:
             raise BenchError(f"Method '{name}' cannot be loaded: {self.broken[name]}. See 'bench list methods'.")
         if name in self.entries:
-            raise BenchError(
-                f"Method '{name}' needs a class, as in '{name}:SASRec'. See 'bench describe {name}'."
-            )
+            raise BenchError(f"Method '{name}' needs a class, as in '{name}:SASRec'. See 'bench describe {name}'.")
         raise unknown_name("method", name, self.entries, "bench list methods")
 
     def recommender(self, name: str) -> type[Recommender]:
@@ -171,10 +171,18 @@ def _foreign_entries() -> tuple[list[Entry], dict[str, str]]:
     broken: dict[str, str] = {}
     for point in entry_points(group=ENTRY_POINT_GROUP):
         try:
-            found.append(point.load().entry)
+            found.append(_own_entry(point.load()))
         except Exception as error:  # a stranger's plugin may fail in any way; it must not break the rest
             broken[point.name] = f"{type(error).__name__}: {error}"
     return found, broken
+
+
+def _own_entry(recommender: type[Recommender]) -> Entry:
+    """Return what a class itself was registered as, not what it inherits."""
+    entry = vars(recommender).get("entry")
+    if not isinstance(entry, Entry):
+        raise TypeError(f"{recommender.__qualname__} is not decorated with @register")
+    return entry
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, Entry]:

@@ -75,9 +75,20 @@ class ArtefactStore:
             make(temporary)
             write_text(temporary / "made.json", json.dumps(key, indent=2, default=str) + "\n")
             temporary.chmod(0o755)
-            if folder.exists():
-                shutil.rmtree(folder)
-            temporary.rename(folder)
+            _take_place(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return folder
+
+
+def _take_place(temporary: Path, folder: Path) -> None:
+    """Rename ``temporary`` to ``folder``, unless another process has finished the same artefact meanwhile."""
+    if (folder / "made.json").exists():
+        return
+    if folder.exists():
+        shutil.rmtree(folder)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if not (folder / "made.json").exists():
+            raise

@@ -62,3 +62,19 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         return record
 
     return save
+
+
+@pytest.fixture(scope="session")
+def pico_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that AutoModel and AutoTokenizer load: a two-layer encoder with random weights."""
+    from text_toys import save_pico_encoder
+
+    return save_pico_encoder(tmp_path_factory.mktemp("pico-bert"))
+
+
+@pytest.fixture(scope="session")
+def pico_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that AutoModelForCausalLM and AutoTokenizer load: a two-layer decoder with random weights."""
+    from text_toys import save_pico_decoder
+
+    return save_pico_decoder(tmp_path_factory.mktemp("pico-qwen2"))

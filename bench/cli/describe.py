@@ -40,6 +40,8 @@ def _facts(name: str) -> dict[str, Any]:
     try:
         entry = known.entry(name)
     except BenchError:
+        if name in known.broken:
+            raise
         everything = [*known.entries, *(card.name for card in list_cards())]
         raise unknown_name("method or dataset", name, everything, "bench list methods") from None
     recommender = known.recommender(name)
@@ -60,7 +62,12 @@ def _parameters(params_class: Any) -> list[dict[str, Any]]:
 
     meanings = field_docstrings(params_class)
     return [
-        {"name": item.name, "default": item.default, "type": str(item.type), "meaning": meanings.get(item.name, "")}
+        {
+            "name": item.name,
+            "default": item.default,
+            "type": str(item.type),
+            "meaning": meanings.get(item.name, item.metadata.get("help", "")),
+        }
         for item in dataclasses.fields(params_class)
     ]
 

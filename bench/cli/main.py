@@ -72,18 +72,26 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as finished:
-        sys.exit(finished.exit_code)
+        # without standalone mode click returns the code of an Exit instead of raising it
+        sys.exit(cli.main(prog_name="bench", standalone_mode=False))
     except click.Abort:
         click.echo("Aborted.", err=True)
         sys.exit(1)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code)
-    except BenchError as error:
+    except click.UsageError as error:
+        click.echo(f"Error: {_usage_message(error)}", err=True)
+    except (BenchError, click.ClickException, PermissionError, FileExistsError, NotADirectoryError) as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(USER_ERROR)
+    sys.exit(USER_ERROR)
+
+
+def _usage_message(error: click.UsageError) -> str:
+    """Return click's message as one line, with the command whose help says what was expected."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    path = "bench" if error.ctx is None else error.ctx.command_path
+    end = "" if message.endswith("?") else "."
+    return f"{message}{end} See '{path} --help'."
 
 
 if __name__ == "__main__":

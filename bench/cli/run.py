@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +86,8 @@ def run(
         limit_queries=limit_queries,
     )
     folders = Folders(cache_dir, results_dir, data_dir)
-    record = run_spec(spec, folders, progress_on_stderr, device=chosen_device(device), force=force)
+    with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
+        record = run_spec(spec, folders, progress_on_stderr, device=chosen_device(device), force=force)
     click.echo(json.dumps(record.to_json(), indent=2) if as_json else summary(record))
 
 

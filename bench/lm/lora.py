@@ -98,9 +98,7 @@ def attached(
         lora_dropout=recipe.dropout,
         target_modules=list(linear_modules(model)),
     )
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # PEFT asks transformers for an attribute that its next release renames
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+    with torch.random.fork_rng(devices=[]), quiet_peft():
         torch.manual_seed(derived_seed(seed, "lora-initialisation"))
         wrapped = get_peft_model(model, settings, adapter_name=ADAPTER_NAME)
     factors: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
@@ -116,6 +114,14 @@ def attached(
         yield factors
     finally:
         wrapped.unload()
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Silence one warning: PEFT asks transformers for an attribute that its next release renames."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        yield
 
 
 def _fit(

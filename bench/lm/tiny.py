@@ -210,9 +210,10 @@ def _make(folder: Path, domains: Sequence[Domain], params: TinyParams, seed: int
 def training_rows(domains: Sequence[Domain], params: TinyParams, tokenizer: Any, rng: np.random.Generator) -> Tensor:
     """Cut a mixture of title sequences and prompts into token rows, shape (steps, batch, row tokens)."""
     n_rows = params.steps * params.batch
-    n_prompts = round(n_rows * params.prompt_share)
+    with_successors = [domain for domain in domains if np.diff(domain.indptr).max() > 1]
+    n_prompts = round(n_rows * params.prompt_share) if with_successors else 0
     kinds = [
-        ([prompt_examples(domain, params, tokenizer, rng) for domain in domains], n_prompts),
+        ([prompt_examples(domain, params, tokenizer, rng) for domain in with_successors], n_prompts),
         ([title_sequences(domain, rng) for domain in domains], n_rows - n_prompts),
     ]
     rows = torch.cat([_cut_rows(streams, n, params.row_tokens, tokenizer) for streams, n in kinds])

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
+from text_toys import PICO, made_up_titles
 
 from bench.data.domain import Domain
 from bench.lm.causal import CausalLanguageModel
-from bench.lm.tiny import TinyParams, byte_pair_tokenizer, untrained_decoder
-
-PICO = {
-    "vocabulary": 400,
-    "hidden": 32,
-    "layers": 2,
-    "heads": 4,
-    "key_value_heads": 2,
-    "intermediate": 64,
-    "max_positions": 2048,
-}
-"""Sizes of the pico model, as keyword arguments of TinyParams."""
-MAKERS = ("Northwind", "Acme", "Larkspur", "Bluebird", "Old Mill", "Tern")
-GOODS = ("soap", "hand cream", "hair brush", "lip balm", "bath salt", "nail file", "sun lotion", "face mask")
-SIZES = ("3 oz", "large", "pack of 2", "travel size")
-
-
-def made_up_titles(n_items: int) -> list[str]:
-    """Return distinct product titles of unequal length, at most 192."""
-    return [f"{maker} {goods}, {size}" for size in SIZES for goods in GOODS for maker in MAKERS][:n_items]
+from bench.lm.tiny import TinyParams
 
 
 def made_up_domain(name: str = "pico", n_items: int = 40, n_users: int = 30, seed: int = 0) -> Domain:
@@ -60,16 +41,6 @@ def pico_params() -> TinyParams:
 @pytest.fixture(scope="session")
 def pico_titles():
     return made_up_titles(40)
-
-
-@pytest.fixture(scope="session")
-def pico_folder(tmp_path_factory, pico_titles, pico_params) -> Path:
-    """A folder that AutoModelForCausalLM and AutoTokenizer load; its weights are random."""
-    folder = tmp_path_factory.mktemp("pico-qwen2")
-    tokenizer = byte_pair_tokenizer(pico_titles, pico_params.vocabulary)
-    untrained_decoder(pico_params, tokenizer, seed=0).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture

@@ -213,3 +213,11 @@ def test_training_rows_are_full_and_repeatable(tokenizer, quick, make_domain):
     assert drawn[0].shape == (3, 2, 64)
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_histories_of_one_item_give_bare_titles_alone(tokenizer, make_domain, quick):
+    domain = make_domain()
+    single = replace(domain, indptr=np.arange(31, dtype=np.int64), items=domain.items[:30])
+    rows = training_rows([single], quick, tokenizer, np.random.default_rng(0))
+    assert rows.shape == (3, 2, 64)
+    assert "<|im_start|>" not in tokenizer.decode(rows.flatten().tolist())

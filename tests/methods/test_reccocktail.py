@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from text_toys import planted_groups
+
+from bench.errors import BenchError
+from bench.params import build_params
+from bench.plugin import Task
+from bench.protocol import PreparedTask, prepare_task
+from bench.registry import registry
+from bench.spec import ProtocolSpec
+from bench.store import ArtefactStore
+from methods.reccocktail import GeneralOnly, RecCocktail, SpecificOnly, WeightAverage
+
+SMALL = {"rank": 4, "alpha": 8, "batch_size": 32, "learning_rate": 1e-2}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedTask:
+    domain = planted_groups(40, name="target")
+    return prepare_task(domain, ProtocolSpec("target"), ArtefactStore(tmp_path_factory.mktemp("candidates")))
+
+
+@pytest.fixture(scope="module")
+def make_task(prepared, pico_encoder_folder, tmp_path_factory) -> Callable[..., Task]:
+    store = ArtefactStore(tmp_path_factory.mktemp("artefacts"))
+
+    def make(backbone: Path = pico_encoder_folder, **changes: Any) -> Task:
+        facts: dict[str, Any] = {
+            "target": prepared.training,
+            "validation": prepared.validation.queries,
+            "validation_answers": prepared.validation.answers,
+            "setting": "warm",
+            "seed": 0,
+            "artefacts": store,
+            "sources": (planted_groups(40, seed=3, name="one"), planted_groups(40, seed=4, name="two")),
+            "backbone": str(backbone),
+        }
+        return Task(**{**facts, **changes})
+
+    return make
+
+
+def fitted(recommender_class: type, task: Task, **params: Any) -> Any:
+    names = set(recommender_class.Params.__dataclass_fields__)
+    given = {key: value for key, value in {**SMALL, **params}.items() if key in names}
+    recommender = recommender_class(build_params("reccocktail", recommender_class.Params, given))
+    recommender.fit(task)
+    return recommender
+
+
+def test_the_variants_share_both_adapters(make_task) -> None:
+    task = make_task()
+    full, average = fitted(RecCocktail, task), fitted(WeightAverage, task)
+    general, specific = fitted(GeneralOnly, task), fitted(SpecificOnly, task)
+    assert full.facts["general"]["hash"] == average.facts["general"]["hash"] == general.facts["hash"]
+    assert full.facts["specific"]["hash"] == average.facts["specific"]["hash"] == specific.facts["hash"]
+    assert len(list((task.artefacts.root / "adapters").iterdir())) == 2
+
+
+@pytest.mark.parametrize("space", ["factor", "delta"])
+def test_all_weight_on_one_adapter_scores_as_that_adapter_alone(make_task, prepared, space, monkeypatch) -> None:
+    import torch
+
+    task, queries = make_task(), prepared.test.queries
+    for weights, alone in (([1.0, 0.0], GeneralOnly), ([0.0, 1.0], SpecificOnly)):
+        merged = fitted(WeightAverage, task, space=space)
+        monkeypatch.setattr(merged, "choose_weights", lambda _queries, weights=weights: torch.tensor(weights))
+        expected = fitted(alone, task).score(queries)
+        np.testing.assert_allclose(merged.score(queries), expected, rtol=0, atol=1e-6)
+
+
+def test_the_general_adapter_learns_from_the_sources_alone(make_task) -> None:
+    assert sorted(fitted(GeneralOnly, make_task()).facts["domains"]) == ["one", "two"]
+    assert fitted(SpecificOnly, make_task()).facts["domains"] == ["target"]
+
+
+def test_it_reports_weights_curve_and_space(make_task, prepared) -> None:
+    cocktail = fitted(RecCocktail, make_task(), n_prompts=10, prompts_a_step=5, passes=3)
+    cocktail.score(prepared.test.queries)
+    details = cocktail.details()
+    assert details["merge_space"] == "factor"
+    assert details["lambda_general"] + details["lambda_specific"] == pytest.approx(1.0)
+    assert len(details["entropy_curve"]) == 3
+    assert len(details["lambda_path"]) == 6
+    assert registry().entry("reccocktail").transductive
+
+
+def test_permuting_candidates_permutes_its_scores(make_task, prepared) -> None:
+    import dataclasses
+
+    queries = prepared.test.queries
+    order = np.random.default_rng(0).permutation(30)
+    permuted = dataclasses.replace(queries, candidates=queries.candidates[:, order])
+    recommender = fitted(RecCocktail, make_task(), n_prompts=10, passes=2)
+    np.testing.assert_allclose(recommender.score(permuted), recommender.score(queries)[:, order], atol=1e-5)
+
+
+def test_a_second_fit_finds_the_adapters_and_scores_the_same(make_task, prepared) -> None:
+    first = fitted(WeightAverage, make_task()).score(prepared.test.queries)
+    again = fitted(WeightAverage, make_task()).score(prepared.test.queries)
+    np.testing.assert_array_equal(first, again)
+
+
+def test_it_runs_on_a_causal_backbone_too(make_task, prepared, pico_folder: Path) -> None:
+    task = make_task(pico_folder)
+    few = prepared.test.sample(6, 0).queries
+    cocktail = fitted(RecCocktail, task, n_prompts=4, prompts_a_step=2, passes=1, max_examples=16, batch_size=8)
+    scores = cocktail.score(few)
+    assert scores.shape == (6, 30)
+    assert np.isfinite(scores).all()
+
+
+def test_no_sources_is_an_error_that_says_what_to_give(make_task) -> None:
+    with pytest.raises(BenchError, match="give --sources"):
+        fitted(GeneralOnly, make_task(sources=()))
+
+
+def test_an_unknown_merge_space_is_refused(make_task) -> None:
+    with pytest.raises(BenchError, match="must be one of factor, delta"):
+        fitted(WeightAverage, make_task(), space="average")
