@@ -64,20 +64,31 @@ class EveryPositionLearner(Learner):
     """A causal model's loss at all positions of whole sequences: what one prefix at a time would give.
 
     A batch is encoded in groups of similar length, each padded to its own longest, and the loss is the mean over the
-    real positions of the batch.
+    real positions of the batch. The softmax is over the items that were touched in training (and RecBole's padding):
+    an item that nobody touched is never an answer, and as a wrong one it would only teach the model to avoid it.
     """
 
     name = "every position of a sequence"
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        touched = np.concatenate([[True], self.domain.item_counts() > 0])
+        self.all_touched = bool(touched.all())
+        self.classes = self.tensor(np.flatnonzero(touched))
+        self.class_of_id = self.tensor(np.cumsum(touched) - 1)
+
     def losses(self, rng: np.random.Generator) -> Iterator[Tensor]:
-        """Yield each batch's mean cross-entropy over its real positions and the whole catalogue."""
+        """Yield each batch's mean loss over its real positions."""
         sequences = windows(self.domain, self.max_length)
         for rows in random_batches(len(sequences), self.batch_size, rng):
             yield self.loss(*self.encode(sequences, rows), rng)
 
     def loss(self, vectors: Tensor, targets: Tensor, users: Rows, rng: np.random.Generator) -> Tensor:
         """Return the loss of positions with vectors of shape (n, d), target ids (n,) and user indices (n,)."""
-        return linear_cross_entropy(vectors, self.model.item_embedding.weight, targets)
+        weight = self.model.item_embedding.weight
+        if self.all_touched:
+            return linear_cross_entropy(vectors, weight, targets)
+        return linear_cross_entropy(vectors, weight[self.classes], self.class_of_id[targets])
 
     def encode(self, sequences: Sequences, rows: Rows) -> tuple[Tensor, Tensor, Rows]:
         """Return the vectors, target ids and user indices of all real positions of a batch."""

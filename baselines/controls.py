@@ -63,7 +63,8 @@ class Oracle(Recommender):
 
     def score_with_answers(self, queries: Queries, answers: Answers) -> NDArray[np.float64]:
         """Return 1 in the positive's column."""
-        return (np.arange(queries.candidates.shape[1]) == answers.positive_column[:, None]).astype(np.float64)
+        is_positive = np.arange(queries.candidates.shape[1]) == answers.positive_column[:, None]
+        return np.where(is_positive, 1.0, 0.0)
 
 
 def _scrambled(keys: NDArray[np.uint64]) -> NDArray[np.float64]:

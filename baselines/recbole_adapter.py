@@ -135,7 +135,7 @@ class RecBoleRecommender(Recommender):
         )
 
     def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, domain: Domain) -> None:
-        """Leave an item that nobody touched its first embedding; a softmax would only ever push its score down."""
+        """Leave an item that nobody touched its first embedding: weight decay and RecBole's softmax would change it."""
         embedding = getattr(self.model, "item_embedding", None)
         if isinstance(embedding, torch.nn.Embedding):
             cold = torch.from_numpy(np.flatnonzero(domain.item_counts() == 0) + 1)

@@ -23,19 +23,20 @@ from bench.registry import register
     "sasrec",
     family="sequential",
     paper="Kang & McAuley 2018",
-    cold_rule="embedding as initialised, kept from every training step",
+    cold_rule="embedding as initialised, kept from the softmax and from every training step",
 )
 class SASRec(RecBoleRecommender):
     """RecBole's SASRec, trained at every position of a sequence at once."""
 
     model_name = "SASRec"
+    cold_rule = "embedding as initialised, kept from the softmax and from every training step"
 
     @dataclass(frozen=True)
     class Params(TrainingParams):
         """Hyper-parameters of SASRec."""
 
         loss: Literal["ce", "bce"] = "ce"
-        """Cross-entropy over the whole catalogue, or the original's binary loss with one negative a position."""
+        """Cross-entropy over all items of the training part, or the original's binary loss with one negative."""
         dimensions: int = 64
         """Length of an item's vector."""
         inner_dimensions: int = 256

@@ -50,9 +50,8 @@ def _converted(method: str, key: str, value: Any, wanted: Any) -> Any:
     try:
         return _convert(value, wanted)
     except (TypeError, ValueError, KeyError):
-        raise BenchError(
-            f"Parameter '{key}' of '{method}' must be {_described(wanted)}, not {value!r}. See 'bench describe {method}'."
-        ) from None
+        expected = f"must be {_described(wanted)}, not {value!r}"
+        raise BenchError(f"Parameter '{key}' of '{method}' {expected}. See 'bench describe {method}'.") from None
 
 
 def _described(wanted: Any) -> str:

@@ -90,7 +90,7 @@ def _usage_message(error: click.UsageError) -> str:
     """Return click's message as one line, with the command whose help says what was expected."""
     message = " ".join(error.format_message().split()).rstrip(".")
     path = "bench" if error.ctx is None else error.ctx.command_path
-    end = "" if message.endswith("?") else "."
+    end = "" if message.endswith(("?", "?)")) else "."
     return f"{message}{end} See '{path} --help'."
 
 

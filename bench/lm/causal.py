@@ -259,16 +259,6 @@ def leading_positions(pieces: Sequence[str], k: int, scope: EntropyScope) -> lis
     return positions
 
 
-def training_dtype(device: str | torch.device) -> torch.dtype:
-    """Return bfloat16 where the device computes in it natively, float32 elsewhere."""
-    kind = torch.device(device).type
-    if kind == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    abilities = torch.cpu.get_capabilities() if kind == "cpu" else {}
-    native = abilities.get("avx512_bf16", False) or abilities.get("amx_tile", False)
-    return torch.bfloat16 if native else torch.float32
-
-
 @contextmanager
 def _scoring(model: Any) -> Iterator[None]:
     """Turn dropout and gradients off inside the block."""

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from bench.data.domain import Domain
 from bench.lm.adapters import LoraRecipe
 from bench.lm.backbones import Backbone
-from bench.lm.causal import CausalLanguageModel, training_dtype
+from bench.lm.causal import CausalLanguageModel
 from bench.lm.language_model import LanguageModel
+from bench.lm.precision import training_dtype
 from bench.lm.prompts import Prompt, clean_title, prompt_hash
 from bench.lm.text_encoder import quiet_transformers
 from bench.plugin import ProgressHook, Queries

@@ -19,6 +19,7 @@ from bench.hashing import content_hash, derived_seed
 from bench.lm.adapters import Adapter, LoraRecipe, linear_modules
 from bench.lm.dropout import IntegerDropout
 from bench.lm.language_model import LanguageModel
+from bench.lm.precision import training_precision
 from bench.plugin import ProgressHook
 
 Item = TypeVar("Item")
@@ -189,7 +190,8 @@ def cosine_share(step: int, n_steps: int, recipe: LoraRecipe) -> float:
 def _step(
     language_model: LanguageModel, batch: object, optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter]
 ) -> float:
-    loss = language_model.loss(batch)
+    with training_precision(parameters[0].device):
+        loss = language_model.loss(batch)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM)

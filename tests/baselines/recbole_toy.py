@@ -56,7 +56,7 @@ def planted_successors(
 ) -> tuple[Task, Queries, Answers]:
     """Every history counts upwards; the next item is the current one plus one, or with ``shuffled`` any item."""
     rng = np.random.default_rng(seed)
-    starts = rng.integers(n_items, size=n_users)
+    starts = rng.permutation(n_users) * n_items // n_users  # evenly, so that every item is touched in training
     lengths = rng.integers(6, 12, size=n_users)
     whole = [
         [int((start + step) % n_items) for step in range(length)] for start, length in zip(starts, lengths, strict=True)

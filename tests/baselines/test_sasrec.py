@@ -95,6 +95,19 @@ def test_zero_embeddings_lose_the_logarithm_of_the_catalogue(task: Task) -> None
     assert losses == pytest.approx([math.log(task.target.n_items + 1)] * len(losses), abs=1e-5)
 
 
+def test_an_item_that_nobody_touched_is_no_class_of_the_softmax_and_keeps_its_embedding(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    histories = [[0, 1, 2, 3], [2, 3, 4], [1, 4, 0]]
+    task = task_of(domain_of(histories, 50), queries_of(histories, [4, 0, 2], 50, rng), tmp_path)
+    fresh = untrained(task)
+    fresh.model.item_embedding.weight.data.zero_()
+    losses = [loss.item() for loss in fresh.learner.losses(rng)]
+    assert losses == pytest.approx([math.log(5 + 1)], abs=1e-5)
+    before, after = (untrained(task, epochs=epochs).model.item_embedding.weight for epochs in (0, 3))
+    assert torch.equal(before[6:], after[6:])
+    assert not torch.isclose(before[1:6], after[1:6]).all(dim=1).any()
+
+
 def test_the_binary_loss_of_zero_logits_is_two_ln_2(task: Task) -> None:
     recommender = untrained(task, loss="bce")
     recommender.model.item_embedding.weight.data.zero_()

@@ -83,5 +83,5 @@ def test_cached_prefix_is_eight_times_as_fast_as_thirty_full_passes(language_mod
     plain = best_processor_seconds(lambda: one_pass_each(language_model, prompt, titles))
     cached = best_processor_seconds(lambda: language_model.answer_log_likelihoods([prompt], [titles]))
     with capsys.disabled():
-        print(f"\nlikelihood of 30 titles: {plain:.2f} s plain, {cached:.3f} s cached, {plain / cached:.1f} times")  # noqa: T201
+        print(f"\nlikelihood of 30 titles: {plain:.2f} s plain, {cached:.3f} s cached, {plain / cached:.1f} times")
     assert plain / cached >= LEAST_RATIO

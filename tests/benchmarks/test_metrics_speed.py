@@ -39,5 +39,5 @@ def test_all_default_metrics_of_a_beauty_sized_test_set_take_ten_milliseconds(
 
     measured = milliseconds(evaluate)
     with capsys.disabled():
-        print(f"\n{len(metrics)} metrics of {N_USERS} x 30 {dtype.__name__} scores: {measured:.2f} ms")  # noqa: T201
+        print(f"\n{len(metrics)} metrics of {N_USERS} x 30 {dtype.__name__} scores: {measured:.2f} ms")
     assert measured <= LIMIT_MILLISECONDS

@@ -224,7 +224,7 @@ def compared(
 
 def report(what: str, theirs: float, mine: float) -> None:
     line = f"{what}: RecBole {theirs:.1f} s, ours {mine:.2f} s, {theirs / mine:.0f} times as fast"
-    print(f"\n{line} (both scaled from {ROUNDS} rounds of a few batches, {torch.get_num_threads()} threads)")  # noqa: T201
+    print(f"\n{line} (both scaled from {ROUNDS} rounds of a few batches, {torch.get_num_threads()} threads)")
 
 
 def test_a_training_epoch_is_at_least_8_times_as_fast(sides: Sides) -> None:

@@ -45,6 +45,6 @@ def test_the_main_table_takes_two_seconds(
     wall, after = time.perf_counter() - wall, os.times()
     seconds = after.children_user + after.children_system - before.children_user - before.children_system
     with capsys.disabled():
-        print(f"\nmain-warm-cold from 40 runs, fresh process: {seconds:.2f} s (wall {wall:.2f} s)")  # noqa: T201
+        print(f"\nmain-warm-cold from 40 runs, fresh process: {seconds:.2f} s (wall {wall:.2f} s)")
     assert "Missing runs" not in output
     assert seconds <= LIMIT_SECONDS

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
-from bench.lm.causal import CausalLanguageModel, entropy, leading_positions, training_dtype
+from bench.lm.causal import CausalLanguageModel, entropy, leading_positions
 from bench.lm.packing import length_buckets
 from bench.lm.prompts import SEPARATOR, Prompt, title_answer
 
@@ -254,12 +254,3 @@ def test_buckets_come_longest_first_or_in_the_order_of_the_generator():
         [batch.tolist() for batch in length_buckets([4] * 40, 8, np.random.default_rng(seed))] for seed in (0, 0, 1)
     ]
     assert drawn[0] == drawn[1] != drawn[2]
-
-
-def test_training_type_is_native_or_float32():
-    assert training_dtype("cpu") in (torch.bfloat16, torch.float32)
-    assert training_dtype("meta") == torch.float32
-    native = torch.cpu.get_capabilities().get("avx512_bf16", False) or torch.cpu.get_capabilities().get(
-        "amx_tile", False
-    )
-    assert (training_dtype("cpu") == torch.bfloat16) == native

@@ -36,7 +36,7 @@ class TemplatedTokenizer:
 
 class PlainTokenizer:
     chat_template = None
-    bos_token = "<s>"  # noqa: S105
+    bos_token = "<s>"
 
 
 def test_prompt_shows_history_oldest_first_then_every_candidate_in_order():
