@@ -17,8 +17,6 @@ def write_shop(data_dir: Path, name: str = "shop", n_untitled: int = 0, seed: in
     for user in range(N_USERS):
         items = rng.choice(N_ITEMS, rng.integers(8, 13), replace=False, p=weights / weights.sum())
         events += [f"user{user},item{item},{1000 * user + step}" for step, item in enumerate(items)]
-    # every item occurs, so that the catalogue has its full size whatever the draw was
-    events += [f"collector,item{item},{10**6 + item}" for item in range(N_ITEMS - 35)]
     titles = [f"Article number {item}" if item < N_ITEMS - n_untitled else "" for item in range(N_ITEMS)]
     folder = data_dir / name
     folder.mkdir(parents=True)

@@ -90,7 +90,7 @@ def matches(planned: PlannedRun, record: RunRecord, entry: Entry | None) -> bool
         and spec.protocol.key() == planned.protocol.key()
         and (spec.ranking or "likelihood") == (planned.ranking or "likelihood")
         and _same_or_unused(spec.backbone, planned.backbone, None, None if entry is None else entry.needs_backbone)
-        and _same_or_unused(spec.sources, planned.sources, (), None if entry is None else entry.needs_sources)
+        and _same_sources(spec.sources, planned.sources, None if entry is None else entry.needs_sources)
         and _same_params(planned, record)
     )
 
@@ -152,6 +152,13 @@ def _same_or_unused(stored: object, planned: object, unused: object, is_needed: 
     if is_needed is None:
         return stored in (planned, unused)
     return stored == (planned if is_needed else unused)
+
+
+def _same_sources(stored: tuple[str, ...], planned: tuple[str, ...], is_needed: bool | None) -> bool:
+    """Compare as sets; a table that names no sources takes the card's own, whichever a run found there."""
+    if is_needed and not planned:
+        return bool(stored)
+    return _same_or_unused(sorted(stored), sorted(planned), [], is_needed)
 
 
 def _same_params(planned: PlannedRun, record: RunRecord) -> bool:

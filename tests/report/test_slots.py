@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,3 +93,11 @@ def test_oracle_and_constant_are_references_and_other_controls_are_not(run_store
 def test_a_dataset_without_runs_is_an_error_with_the_next_command(run_store: RunStore) -> None:
     with pytest.raises(BenchError, match=r"No stored run of dataset 'beauty' in setting 'warm'\..*bench run"):
         stored_layout("beauty", "warm", run_store.records(), REGISTRY)
+
+
+def test_sources_match_in_any_order_and_none_named_means_the_cards_own(save_run: Save) -> None:
+    record = save_run("lora", [0, 1], sources=("action", "comedy"), backbone="minilm")
+    wanted = PlannedRun("lora", "beauty", "warm", backbone="minilm", sources=("comedy", "action"))
+    assert matches(wanted, record, MERGING)
+    assert matches(replace(wanted, sources=()), record, MERGING)
+    assert not matches(replace(wanted, sources=("comedy",)), record, MERGING)

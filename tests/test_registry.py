@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import bench.registry
+from bench.errors import BenchError
+from bench.plugin import Recommender
+from bench.registry import Entry, Registry, register, registry, scan_room, scan_source
+
+SOURCE = """
+@register("first", family="control", settings=("warm",), cold_rule="none")
+class First: ...
+
+@other("ignored")
+@register("second", family="merging", needs_titles=True, needs_sources=True, paper="Somebody 2020")
+class Second: ...
+
+class Undecorated: ...
+
+@register
+def function(): ...
+"""
+
+
+class Stranger(Recommender):
+    """A foreign recommender that was never registered."""
+
+    def fit(self, task: Any) -> None: ...
+
+    def score(self, queries: Any) -> Any: ...
+
+
+@register("foreign", family="general")
+class Foreign(Stranger):
+    """A foreign recommender."""
+
+
+class Heir(Foreign):
+    """Inherits the entry of its base, but is not registered itself."""
+
+
+class Point:
+    """An entry point that loads what it is given, or fails as it is told."""
+
+    def __init__(self, name: str, load: Callable[[], Any]) -> None:
+        self.name = name
+        self.load = load
+
+
+def failing(error: BaseException) -> Callable[[], Any]:
+    def load() -> Any:
+        raise error
+
+    return load
+
+
+@pytest.fixture
+def with_plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Registry]]:
+    """Return the registry of an installation with these entry points."""
+
+    def known(*points: Point) -> Registry:
+        monkeypatch.setattr(bench.registry, "entry_points", lambda group: points if group == "bench.plugins" else ())
+        registry.cache_clear()
+        return registry()
+
+    yield known
+    registry.cache_clear()
+
+
+def entries(*names: str, **facts: Any) -> dict[str, Entry]:
+    return {name: Entry(name, "general", f"module:{name}", **facts) for name in names}
+
+
+def test_decorators_are_read_from_the_text_of_a_file() -> None:
+    first, second = scan_source(SOURCE, "methods.example")
+    assert first == Entry("first", "control", "methods.example:First", settings=("warm",), cold_rule="none")
+    assert (second.name, second.target) == ("second", "methods.example:Second")
+    assert (second.needs_titles, second.needs_sources, second.needs_backbone) == (True, True, False)
+    assert second.paper == "Somebody 2020"
+
+
+def test_what_is_read_from_the_text_is_what_the_decorator_says() -> None:
+    for entry in (*scan_room("baselines"), *scan_room("methods")):
+        assert bench.registry.load(entry.target).entry == entry  # type: ignore[attr-defined]
+
+
+def test_the_rooms_hold_the_controls_and_the_named_methods() -> None:
+    known = registry().entries
+    assert {"random", "popularity", "constant", "oracle", "bpr", "sasrec", "recbole", "reccocktail"} <= set(known)
+    assert known["oracle"].privileged
+    assert [name for name, entry in known.items() if entry.privileged] == ["oracle"]
+
+
+def test_a_room_that_does_not_exist_is_empty() -> None:
+    assert scan_room("no_such_room") == []
+
+
+def test_a_wrong_name_says_which_are_near() -> None:
+    with pytest.raises(BenchError, match=r"Unknown method 'sasrek'. Did you mean sasrec\? See 'bench list methods'."):
+        registry().entry("sasrek")
+
+
+@pytest.mark.parametrize("name", ["", "random:x", "nothing:SASRec"])
+def test_a_name_that_nobody_has_is_unknown(name: str) -> None:
+    with pytest.raises(BenchError, match=f"Unknown method '{name}'"):
+        registry().entry(name)
+
+
+def test_a_wrapper_takes_the_class_behind_the_colon() -> None:
+    assert registry().entry("recbole:SASRec").name == "recbole"
+    assert registry().recommender("recbole:NARM").model_name == "NARM"  # type: ignore[attr-defined]
+
+
+def test_a_wrapper_alone_asks_for_a_class() -> None:
+    with pytest.raises(BenchError, match=r"needs a class, as in 'recbole:SASRec'.*bench describe recbole"):
+        registry().entry("recbole")
+
+
+def test_a_wrapper_says_which_classes_are_near() -> None:
+    with pytest.raises(BenchError, match="Did you mean .*SASRec"):
+        registry().recommender("recbole:SASRek")
+
+
+def test_a_name_leads_to_its_class() -> None:
+    assert registry().recommender("random").__name__ == "RandomScorer"
+
+
+def test_two_methods_of_one_name_are_refused(with_plugins: Callable[..., Registry]) -> None:
+    twin = type("Twin", (Stranger,), {"entry": Entry("random", "general", "elsewhere:Twin")})
+    with pytest.raises(BenchError, match=r"Two methods are called 'random': baselines\.controls:RandomScorer and else"):
+        with_plugins(Point("random", lambda: twin))
+
+
+def test_a_plugin_of_another_package_is_listed_with_the_rest(with_plugins: Callable[..., Registry]) -> None:
+    known = with_plugins(Point("foreign", lambda: Foreign))
+    assert known.entry("foreign").target == f"{__name__}:Foreign"
+    assert known.recommender("foreign") is Foreign
+    assert not known.broken
+
+
+@pytest.mark.parametrize("error", [ImportError("no module named 'magic'"), RuntimeError("boom"), SyntaxError("bad")])
+def test_a_plugin_that_cannot_be_loaded_is_reported_and_breaks_nothing(
+    with_plugins: Callable[..., Registry], error: Exception
+) -> None:
+    known = with_plugins(Point("broken", failing(error)), Point("foreign", lambda: Foreign))
+    assert known.broken == {"broken": f"{type(error).__name__}: {error}"}
+    assert {"random", "foreign"} <= set(known.entries)
+    assert known.recommender("random").__name__ == "RandomScorer"
+    with pytest.raises(BenchError, match="Method 'broken' cannot be loaded: .*See 'bench list methods'"):
+        known.entry("broken")
+
+
+@pytest.mark.parametrize("recommender", [Stranger, Heir])
+def test_a_plugin_without_the_decorator_of_its_own_is_reported(
+    with_plugins: Callable[..., Registry], recommender: type
+) -> None:
+    known = with_plugins(Point("undecorated", lambda: recommender), Point("foreign", lambda: Foreign))
+    assert "is not decorated with @register" in known.broken["undecorated"]
+
+
+def test_only_a_control_may_be_handed_the_answers() -> None:
+    assert Entry("oracle", "control", privileged=True).privileged
+    with pytest.raises(ValueError, match="'cheat' is not a control"):
+        register("cheat", family="general", privileged=True)(Stranger)
+    with pytest.raises(ValueError, match="'cheat' is not a control"):
+        scan_source('@register("cheat", family="merging", privileged=True)\nclass Cheat: ...', "methods.cheat")
+
+
+def test_near_names_of_a_registry_are_its_own() -> None:
+    with pytest.raises(BenchError, match="Did you mean alpha"):
+        Registry(entries("alpha", "omega"), {}).entry("alhpa")
+
+
+def test_listing_the_methods_imports_no_torch() -> None:
+    code = (
+        "import json, sys, bench\n"
+        "sys.argv = ['bench', 'list', 'methods', '--json']\n"
+        "from bench.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as finished:\n    assert not finished.code\n"
+        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "random" in {row["name"] for row in json.loads(done.stdout)}
+    imported = set(json.loads(done.stderr))
+    assert "bench.registry" in imported
+    assert not imported & {"torch", "transformers", "recbole", "pandas", "scipy.stats"}
