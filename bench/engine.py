@@ -26,7 +26,7 @@ from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
 from bench.protocol import PreparedTask, QuerySet, prepare_task, split_domain
 from bench.registry import Entry, registry
 from bench.runs import RunRecord, RunStore, summarise
-from bench.spec import DEFAULT_BACKBONE, ProtocolSpec, Ranking, RunSpec
+from bench.spec import DEFAULT_BACKBONE, DEFAULT_RANKING, ProtocolSpec, Ranking, RunSpec
 from bench.store import ArtefactStore
 
 
@@ -82,7 +82,7 @@ def complete_spec(
         seed=seed,
         sources=_chosen_sources(entry, protocol.dataset, sources),
         backbone=(backbone or DEFAULT_BACKBONE) if entry.needs_backbone else None,
-        ranking=ranking,
+        ranking=None if ranking == DEFAULT_RANKING else ranking,  # one name for one run
         limit_queries=limit_queries,
     )
 

@@ -172,7 +172,8 @@ def _query_set(
             f"Try --setting warm, or --policy holdout; see 'bench data stats {domain.name}'."
         )
     key = [PROTOCOL_REVISION, domain.content_hash, spec.key(), part]
-    rng = np.random.default_rng(derived_seed(spec.seed, "candidates", domain.name, spec.setting, spec.policy, part))
+    policy = spec.policy if spec.setting == "cold" else "holdout"  # the warm lists know of no policy
+    rng = np.random.default_rng(derived_seed(spec.seed, "candidates", domain.name, spec.setting, policy, part))
     positives = domain.items[positives_at]
     lists = stored_lists(
         artefacts,

@@ -14,6 +14,7 @@ Ranking = Literal["likelihood", "generate"]
 SETTINGS: tuple[Setting, ...] = ("warm", "cold")
 POLICIES: tuple[ColdPolicy, ...] = ("holdout", "natural")
 DEFAULT_BACKBONE = "minilm"
+DEFAULT_RANKING: Ranking = "likelihood"
 
 
 @dataclass(frozen=True)

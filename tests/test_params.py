@@ -22,7 +22,7 @@ class Params:
     share: Optional[float] = None  # noqa: UP045 - both spellings occur
     biased: bool = False
     label: str = "plain"
-    sizes: tuple = (64, 32)
+    sizes: tuple = (64, 32)  # type: ignore[type-arg]
 
 
 Unset = dataclasses.make_dataclass("Unset", [("path", type(None), None)], frozen=True)
@@ -122,7 +122,7 @@ def test_a_misspelt_key_says_which_is_near() -> None:
 
 
 def test_a_strange_key_says_which_there_are() -> None:
-    with pytest.raises(BenchError, match="It has layers, dropout, loss.*bench describe example"):
+    with pytest.raises(BenchError, match=r"It has layers, dropout, loss.*bench describe example"):
         built(zzz="1")
 
 

@@ -147,6 +147,11 @@ def test_another_seed_or_setting_has_another_hash(tmp_path: Path) -> None:
     assert len({task.candidates_hash for task in tasks}) == 4
 
 
+def test_the_cold_policy_changes_no_warm_list(tmp_path: Path) -> None:
+    hashes = {prepared(random_domain(), tmp_path / p, "warm", p).candidates_hash for p in ("holdout", "natural")}
+    assert len(hashes) == 1
+
+
 def test_a_sample_of_queries_keeps_the_full_set_s_lists_and_hash(tmp_path: Path) -> None:
     test = prepared(random_domain(), tmp_path).test
     sample = test.sample(40, seed=0)

@@ -123,7 +123,7 @@ def test_a_wrapper_alone_asks_for_a_class() -> None:
 
 
 def test_a_wrapper_says_which_classes_are_near() -> None:
-    with pytest.raises(BenchError, match="Did you mean .*SASRec"):
+    with pytest.raises(BenchError, match=r"Did you mean .*SASRec"):
         registry().recommender("recbole:SASRek")
 
 
@@ -152,7 +152,7 @@ def test_a_plugin_that_cannot_be_loaded_is_reported_and_breaks_nothing(
     assert known.broken == {"broken": f"{type(error).__name__}: {error}"}
     assert {"random", "foreign"} <= set(known.entries)
     assert known.recommender("random").__name__ == "RandomScorer"
-    with pytest.raises(BenchError, match="Method 'broken' cannot be loaded: .*See 'bench list methods'"):
+    with pytest.raises(BenchError, match=r"Method 'broken' cannot be loaded: .*See 'bench list methods'"):
         known.entry("broken")
 
 

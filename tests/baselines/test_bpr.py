@@ -26,7 +26,7 @@ def test_zero_vectors_lose_ln_2(tmp_path: Path) -> None:
     recommender = fitted(tmp_path, epochs=0)
     for weights in recommender.model.parameters():
         weights.data.zero_()
-    losses = [float(loss) for loss in recommender.learner.losses(np.random.default_rng(0))]
+    losses = [loss.item() for loss in recommender.learner.losses(np.random.default_rng(0))]
     assert losses == pytest.approx([math.log(2)] * len(losses), abs=1e-6)
 
 

@@ -91,7 +91,7 @@ def test_a_later_item_changes_no_earlier_position(task: Task) -> None:
 def test_zero_embeddings_lose_the_logarithm_of_the_catalogue(task: Task) -> None:
     recommender = untrained(task)
     recommender.model.item_embedding.weight.data.zero_()
-    losses = [float(loss.detach()) for loss in recommender.learner.losses(np.random.default_rng(0))]
+    losses = [loss.item() for loss in recommender.learner.losses(np.random.default_rng(0))]
     assert losses == pytest.approx([math.log(task.target.n_items + 1)] * len(losses), abs=1e-5)
 
 
@@ -111,7 +111,7 @@ def test_an_item_that_nobody_touched_is_no_class_of_the_softmax_and_keeps_its_em
 def test_the_binary_loss_of_zero_logits_is_two_ln_2(task: Task) -> None:
     recommender = untrained(task, loss="bce")
     recommender.model.item_embedding.weight.data.zero_()
-    losses = [float(loss.detach()) for loss in recommender.learner.losses(np.random.default_rng(0))]
+    losses = [loss.item() for loss in recommender.learner.losses(np.random.default_rng(0))]
     assert losses == pytest.approx([2 * math.log(2)] * len(losses), abs=1e-6)
 
 

@@ -126,3 +126,15 @@ def test_dropout_does_nothing_outside_training_or_at_share_zero() -> None:
     values = torch.randn(10, 10)
     assert IntegerDropout(0.5, np.random.default_rng(0)).eval()(values) is values
     assert IntegerDropout(0.0, np.random.default_rng(0))(values) is values
+
+
+def test_the_papers_backbone_has_the_papers_number_of_trained_parameters() -> None:
+    """Qwen2-7B, rank 16, all linear layers: 40,370,176."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    sizes = {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28}
+    with torch.device("meta"):
+        model = Qwen2ForCausalLM(Qwen2Config(vocab_size=152064, num_key_value_heads=4, **sizes))
+    layers = linear_modules(model).values()
+    assert len(layers) == 196
+    assert sum(16 * (layer.in_features + layer.out_features) for layer in layers) == 40_370_176

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from command_line import Outcome
+
+from bench.data.card import list_cards
+
+Bench = Callable[..., Outcome]
+
+
+def test_a_method_is_shown_with_its_hyper_parameters(bench: Bench) -> None:
+    facts = json.loads(bench("describe", "sasrec", "--json").stdout)
+    assert (facts["kind"], facts["name"], facts["family"]) == ("method", "sasrec", "sequential")
+    assert facts["paper"] == "Kang & McAuley 2018"
+    parameters = {item["name"]: item for item in facts["parameters"]}
+    assert parameters["dropout"]["default"] == 0.5
+    assert all(item["meaning"] for item in parameters.values())
+
+
+def test_the_text_shows_each_parameter_with_default_and_meaning(bench: Bench) -> None:
+    facts = json.loads(bench("describe", "sasrec", "--json").stdout)
+    text = " ".join(bench("describe", "sasrec").stdout.split())
+    assert "Parameters (-p name=value)" in text
+    for item in facts["parameters"]:
+        assert f"{item['name']} {item['default']} {item['meaning']}" in text
+
+
+def test_a_method_without_parameters_shows_none(bench: Bench) -> None:
+    outcome = bench("describe", "random")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert "chance level" in outcome.stdout
+    assert "Parameters" not in outcome.stdout
+
+
+@pytest.mark.parametrize("name", [card.name for card in list_cards()])
+def test_every_card_is_shown(bench: Bench, name: str) -> None:
+    facts = json.loads(bench("describe", name, "--json").stdout)
+    assert (facts["kind"], facts["name"]) == ("dataset", name)
+    text = bench("describe", name).stdout
+    assert facts["licence"] in text
+    assert all(f"users {row['users']}" in text for row in facts["expected"])
+
+
+def test_a_wrapper_is_shown_alone_and_with_a_class(bench: Bench) -> None:
+    assert json.loads(bench("describe", "recbole", "--json").stdout)["wraps"] is True
+    facts = json.loads(bench("describe", "recbole:NARM", "--json").stdout)
+    assert facts["name"] == "recbole:NARM"
+    parameters = {item["name"]: item["meaning"] for item in facts["parameters"]}
+    assert parameters["epochs"].startswith("Epochs")
+    assert parameters["hidden_size"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("sasrek", "Unknown method or dataset 'sasrek'. Did you mean sasrec"),
+        ("beaty", "Unknown method or dataset 'beaty'. Did you mean beauty"),
+        ("recbole:SASRek", "Unknown RecBole class 'SASRek'. Did you mean SASRec"),
+        ("random:x", "Unknown method or dataset 'random:x'."),
+    ],
+)
+def test_an_unknown_name_says_which_are_near(bench: Bench, name: str, message: str) -> None:
+    assert message in bench("describe", name).mistake

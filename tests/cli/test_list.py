@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from command_line import Outcome
+
+import bench.registry
+from bench.data.card import list_cards
+from bench.experiment_reader import experiment_names
+
+Bench = Callable[..., Outcome]
+
+
+class BrokenPoint:
+    name = "magic"
+
+    def load(self) -> None:
+        raise ImportError("no module named 'magic_wand'")
+
+
+@pytest.fixture
+def _broken_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(bench.registry, "entry_points", lambda group: [BrokenPoint()])
+    bench.registry.registry.cache_clear()
+    yield
+    bench.registry.registry.cache_clear()
+
+
+@pytest.mark.parametrize("kind", ["methods", "datasets", "experiments"])
+def test_json_is_a_list_of_objects_with_name_and_family(bench: Bench, kind: str) -> None:
+    outcome = bench("list", kind, "--json")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    rows = json.loads(outcome.stdout)
+    assert rows
+    assert all(row["name"] and row["family"] for row in rows)
+    assert len({row["name"] for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("kind", ["methods", "datasets", "experiments"])
+def test_the_text_has_the_names_of_the_json(bench: Bench, kind: str) -> None:
+    rows = json.loads(bench("list", kind, "--json").stdout)
+    lines = bench("list", kind).stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [row["name"] for row in rows]
+
+
+def test_methods_come_with_family_and_settings(bench: Bench) -> None:
+    rows = {row["name"]: row for row in json.loads(bench("list", "methods", "--json").stdout)}
+    assert rows["random"]["family"] == "control"
+    assert rows["sasrec"] == {
+        "name": "sasrec",
+        "family": "sequential",
+        "settings": "warm cold",
+        "paper": "Kang & McAuley 2018",
+    }
+    assert "recbole:<Class>" in rows
+
+
+def test_every_card_and_every_experiment_is_listed(bench: Bench) -> None:
+    cards = [row["name"] for row in json.loads(bench("list", "datasets", "--json").stdout)]
+    assert cards == [card.name for card in list_cards()]
+    experiments = [row["name"] for row in json.loads(bench("list", "experiments", "--json").stdout)]
+    assert experiments == experiment_names()
+
+
+@pytest.mark.usefixtures("_broken_plugin")
+def test_a_plugin_that_cannot_be_loaded_is_listed_with_the_reason(bench: Bench) -> None:
+    rows = json.loads(bench("list", "methods", "--json").stdout)
+    assert rows[-1] == {
+        "name": "magic",
+        "family": "cannot be loaded",
+        "settings": "",
+        "paper": "ImportError: no module named 'magic_wand'",
+    }
+    assert "random" in {row["name"] for row in rows}
+    assert "no module named 'magic_wand'" in bench("list", "methods").stdout
+
+
+@pytest.mark.usefixtures("_broken_plugin")
+def test_a_plugin_that_cannot_be_loaded_disturbs_no_other_command(bench: Bench) -> None:
+    assert bench("run", "--method", "constant", "--dataset", "shop", "--device", "cpu").code == 0
+    expected = "Method 'magic' cannot be loaded: ImportError: no module named 'magic_wand'. See 'bench list methods'."
+    assert bench("run", "--method", "magic", "--dataset", "shop").mistake == expected
+    assert bench("describe", "magic").mistake == expected

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from command_line import Outcome
+
+from bench import __version__
+from bench.cli.main import COMMANDS
+
+Bench = Callable[..., Outcome]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_every_command_explains_itself_with_two_examples(bench: Bench, command: str, word: str) -> None:
+    outcome = bench(command, word)
+    assert outcome.code == 0
+    assert outcome.stderr == ""
+    assert outcome.stdout.startswith(f"Usage: bench {command} ")
+    examples = outcome.stdout.partition("Examples:")[2]
+    assert examples.count(f"  bench {command} ") + examples.count(f"  bench {command}\n") >= 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_says_what_it_does(command: str) -> None:
+    module = __import__(f"bench.cli.{command}", fromlist=[command])
+    found = getattr(module, "list_" if command == "list" else command)
+    commands = [found, *(found.commands.values() if isinstance(found, click.Group) else ())]
+    silent = [
+        option.name
+        for one in commands
+        for option in one.params
+        if isinstance(option, click.Option) and not option.help and not isinstance(option.type, click.Choice)
+    ]
+    assert silent == []
+
+
+def test_the_help_lists_every_command_with_one_line(bench: Bench) -> None:
+    outcome = bench("--help")
+    assert outcome.code == 0
+    lines = [" ".join(line.split()) for line in outcome.stdout.splitlines()]
+    assert all(f"{name} {meaning}" in lines for name, meaning in COMMANDS.items())
+    assert outcome.stdout.count("  bench ") >= 2
+
+
+def test_the_version_is_told(bench: Bench) -> None:
+    assert bench("--version") == Outcome(0, f"bench, version {__version__}\n", "")
+
+
+def test_without_a_command_the_help_is_shown_and_the_call_fails(bench: Bench) -> None:
+    outcome = bench()
+    assert outcome.code == 2
+    assert outcome.stdout == ""
+    assert outcome.stderr.startswith("Usage: bench ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["rnu"], "Unknown command 'rnu'. Did you mean run? See 'bench --help'."),
+        (["tabel"], "Unknown command 'tabel'. Did you mean table? See 'bench --help'."),
+        (["--verison"], "No such option '--verison'. Did you mean '--version'? See 'bench --help'."),
+        (["run"], "Missing option '--method'. See 'bench run --help'."),
+        (["run", "--method", "bpr"], "Missing option '--dataset'. See 'bench run --help'."),
+        (["list"], "Missing argument"),
+        (["list", "method"], "'method' is not one of 'methods', 'datasets', 'experiments'. See 'bench list --help'."),
+        (["describe"], "Missing argument 'NAME'. See 'bench describe --help'."),
+        (["describe", "beaty"], "Unknown method or dataset 'beaty'. Did you mean beauty"),
+        (["candidates", "beaty"], "Unknown dataset 'beaty'. Did you mean beauty"),
+        (["candidates", "shop", "--setting", "hot"], "'hot' is not one of 'warm', 'cold'."),
+        (["candidates", "shop", "--policy", "wild"], "'wild' is not one of 'holdout', 'natural'."),
+        (["candidates", "shop", "--protocol-seed", "x"], "'x' is not a valid integer"),
+        (["reproduce", "dmeo"], "Unknown experiment 'dmeo'. Did you mean demo? See 'bench list experiments'."),
+        (["reproduce", "demo", "--limit-queries", "0"], "0 is not in the range"),
+        (["table", "dmeo"], "Unknown experiment 'dmeo'. Did you mean demo?"),
+        (["table"], "Give either the name of an experiment or both --dataset and --setting"),
+        (["compare", "one", "two"], "No run 'one'"),
+        (["data", "stats", "beaty"], "Unknown dataset 'beaty'. Did you mean beauty"),
+        (["data", "stat", "beauty"], "No such command 'stat'."),
+        (["doctor", "now"], "Got unexpected extra argument (now)"),
+    ],
+)
+def test_a_mistake_is_answered_with_one_line_that_helps(bench: Bench, words: list[str], message: str) -> None:
+    assert message in bench(*words).mistake
+
+
+def test_a_file_in_the_place_of_a_folder_is_a_mistake_of_one_line(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    words = ("run", "--method", "constant", "--dataset", "shop", "--device", "cpu")
+    assert "file" in bench(*words, "--results-dir", tmp_path / "file").stderr.splitlines()[-1]
+    assert bench(*words, "--results-dir", tmp_path / "file").code == 2
+    assert "file" in bench(*words, "--cache-dir", tmp_path / "file").stderr.splitlines()[-1]
+    assert bench(*words, "--cache-dir", tmp_path / "file").code == 2
+
+
+def test_an_interrupt_ends_with_code_1(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.data.card.list_cards", interrupted)
+    outcome = bench("list", "datasets")
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert outcome.stderr.strip() == "Aborted."
+
+
+def test_a_fault_of_the_bench_itself_is_not_hidden(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.data.card.list_cards", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        bench("list", "datasets")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import json, sys\n"
+        "sys.argv = ['bench', '--help']\n"
+        "from bench.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as finished:\n    assert not finished.code\n"
+        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = set(json.loads(done.stderr))
+    assert not imported & {"numpy", "pandas", "torch", "pyarrow", "scipy", "yaml", "bench.cli.run"}
+
+
+def test_the_module_can_be_run(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.cli.main", "rnu"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: Unknown command 'rnu'. Did you mean run? See 'bench --help'.\n"

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_line import Outcome, call_bench
+from fake_methods import Spy, registry_with_fakes
+
+from bench.engine import Folders
+from bench.runs import RunStore
+
+Bench = Callable[..., Outcome]
+EXPERIMENT = """
+name: small
+caption: A small table.
+datasets: {shop: {title: Shop}}
+settings: [warm, cold]
+metrics: [ndcg@1, ndcg@3]
+rows:
+  - {method: popularity, label: Popularity}
+  - {method: spy, label: Spy}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = registry_with_fakes()
+    monkeypatch.setattr("bench.engine.registry", lambda: known)
+    monkeypatch.setattr("bench.registry.registry", lambda: known)
+    monkeypatch.setattr(Spy, "seen", [])
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(EXPERIMENT)
+    return path
+
+
+def test_what_is_missing_is_run_and_the_table_is_written_in_every_format(
+    bench: Bench, folders: Folders, experiment: Path
+) -> None:
+    outcome = bench("reproduce", experiment, "--device", "cpu")
+    assert outcome.code == 0, outcome.stderr
+    assert "small: 4 runs, 0 stored, 4 to do" in outcome.stderr
+    assert "[4/4] spy on shop cold" in outcome.stderr
+    assert len(RunStore(folders.results_dir).records()) == 4
+    tables = folders.results_dir / "tables"
+    assert {path.name for path in tables.iterdir()} == {f"small.{suffix}" for suffix in ("tex", "md", "csv", "json")}
+    content = json.loads((tables / "small.json").read_text())
+    assert [row["label"] for row in content["rows"]] == ["Popularity", "Spy"]
+    assert not content["missing"]
+    assert "Popularity" in outcome.stdout
+    assert "Popularity," in (tables / "small.csv").read_text()
+    assert r"\begin{tabular}" in (tables / "small.tex").read_text()
+
+
+def test_the_printed_table_is_that_of_the_stored_runs(bench: Bench, experiment: Path) -> None:
+    printed = bench("reproduce", experiment, "--device", "cpu").stdout
+    assert bench("table", experiment).stdout == printed
+
+
+def test_nothing_is_done_twice(bench: Bench, experiment: Path) -> None:
+    first = bench("reproduce", experiment, "--device", "cpu")
+    second = bench("reproduce", experiment, "--device", "cpu")
+    assert "4 runs, 4 stored, 0 to do" in second.stderr
+    assert second.stdout == first.stdout
+    assert len(Spy.seen) == 2
+
+
+def test_a_dry_run_prints_commands_that_make_the_missing_runs(bench: Bench, folders: Folders, experiment: Path) -> None:
+    outcome = bench("reproduce", experiment, "--dry-run")
+    commands = outcome.stdout.splitlines()
+    assert commands[0] == "bench run --method popularity --dataset shop --setting warm"
+    assert len(commands) == 4
+    assert not folders.results_dir.exists()
+    for command in commands:
+        assert call_bench([*shlex.split(command)[1:], "--device", "cpu"]).code == 0
+    assert bench("reproduce", experiment, "--dry-run").stdout == ""
+
+
+def test_a_broken_off_reproduction_goes_on_where_it_stopped(
+    bench: Bench, folders: Folders, experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spy, "fit", interrupted)
+        assert bench("reproduce", experiment, "--device", "cpu").code == 1
+    assert len(RunStore(folders.results_dir).records()) == 2
+    assert not (folders.results_dir / "tables").exists()
+    outcome = bench("reproduce", experiment, "--device", "cpu")
+    assert "4 runs, 2 stored, 2 to do" in outcome.stderr
+    assert outcome.code == 0
+
+
+def test_a_limit_makes_other_runs_and_says_so_in_the_table(bench: Bench, folders: Folders, experiment: Path) -> None:
+    outcome = bench("reproduce", experiment, "--limit-queries", 5, "--device", "cpu")
+    assert outcome.code == 0, outcome.stderr
+    assert {record.n_queries for record in RunStore(folders.results_dir).records()} == {5}
+    assert "4 stored" not in bench("reproduce", experiment, "--dry-run").stderr
+
+
+def test_the_demonstration_is_planned_from_the_cards(bench: Bench) -> None:
+    outcome = bench("reproduce", "demo", "--dry-run")
+    assert outcome.code == 0, outcome.stderr
+    assert "bench run --method random --dataset ml-100k-drama --setting warm" in outcome.stdout.splitlines()
+
+
+def test_a_faulty_method_ends_the_reproduction_and_keeps_what_was_done(
+    bench: Bench, folders: Folders, experiment: Path
+) -> None:
+    experiment.write_text(EXPERIMENT.replace("method: spy", "method: undecided"))
+    outcome = bench("reproduce", experiment, "--device", "cpu")
+    assert outcome.code == 2
+    assert outcome.stderr.splitlines()[-1].startswith("Error: Method 'undecided' returned NaN")
+    assert [record.spec.method for record in RunStore(folders.results_dir).records()] == ["popularity"] * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("method: spy", "method: sasrek"), "Unknown method 'sasrek'. Did you mean sasrec"),
+        (("settings:", "setting:"), "unknown key 'setting' in the experiment. Did you mean settings"),
+        (("ndcg@1", "ndgc@1"), "expected metrics such as ndcg@1"),
+    ],
+)
+def test_a_fault_in_the_file_is_found_before_anything_is_run(
+    bench: Bench, folders: Folders, experiment: Path, change: tuple[str, str], message: str
+) -> None:
+    experiment.write_text(EXPERIMENT.replace(*change))
+    assert message in bench("reproduce", experiment).mistake
+    assert not folders.results_dir.exists()

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Outcome, call_bench
+from fake_methods import registry_with_fakes
+
+from bench.engine import Folders
+from bench.runs import RunStore
+
+Bench = Callable[..., Outcome]
+DEMO = ("run", "--method", "random", "--dataset", "ml-100k-drama", "--setting", "cold", "--device", "cpu")
+SHOP = ("run", "--dataset", "shop", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Outcome, Outcome]:
+    """The same run as JSON, again, and as text, where there is no data folder and nothing is prepared."""
+    root = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("BENCH_DATA", raising=False)
+        patch.setenv("BENCH_CACHE", str(root / "cache"))
+        patch.setenv("BENCH_RESULTS", str(root / "results"))
+        return call_bench([*DEMO, "--json"]), call_bench([*DEMO, "--json"]), call_bench(DEMO)
+
+
+@pytest.fixture
+def bench_with_fakes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    known = registry_with_fakes()
+    monkeypatch.setattr("bench.engine.registry", lambda: known)
+    return bench
+
+
+def record_of(outcome: Outcome) -> dict[str, Any]:
+    assert outcome.code == 0, outcome.stderr
+    return dict(json.loads(outcome.stdout))
+
+
+def test_the_embedded_data_need_no_data_folder_and_give_the_same_candidates_everywhere(
+    demo: tuple[Outcome, ...],
+) -> None:
+    record = record_of(demo[0])
+    assert record["spec"]["dataset"] == "ml-100k-drama"
+    assert (record["spec"]["setting"], record["spec"]["policy"]) == ("cold", "holdout")
+    assert (record["n_queries"], record["candidates_hash"]) == (88, "9eff1d2e5243ee25")
+
+
+def test_json_has_the_fields_that_scripts_read(demo: tuple[Outcome, ...]) -> None:
+    record = record_of(demo[0])
+    assert {"metrics", "candidates_hash", "n_queries", "tie_rate", "spec", "seconds", "toy"} <= set(record)
+    assert {"ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "mrr@5"} <= set(record["metrics"])
+    for figures in record["metrics"].values():
+        assert 0 <= figures["low"] <= figures["value"] <= figures["high"] <= 1
+    assert set(record["seconds"]) == {"prepare", "fit", "score"}
+    assert (record["tie_rate"], record["toy"]) == (0, False)
+    assert (record["spec"]["method"], record["spec"]["seed"], record["spec"]["protocol_seed"]) == ("random", 0, 0)
+
+
+def test_progress_goes_to_standard_error_alone(demo: tuple[Outcome, ...]) -> None:
+    first, second, text = demo
+    assert "Preparing ml-100k-drama" in first.stderr
+    assert first.stdout.startswith("{")
+    assert first.stdout.endswith("}\n")
+    assert "stored already" in second.stderr
+    assert "stored already" not in text.stdout
+
+
+def test_the_same_run_is_printed_again_from_the_store(demo: tuple[Outcome, ...]) -> None:
+    assert demo[1].stdout == demo[0].stdout
+
+
+def test_the_text_shows_intervals_hashes_and_warnings(demo: tuple[Outcome, ...]) -> None:
+    record, text = record_of(demo[0]), demo[2].stdout
+    assert f"random · ml-100k-drama cold · {record['n_queries']} queries" in text
+    figures = record["metrics"]["ndcg@3"]
+    assert ["ndcg@3", *(f"{figures[key]:.4f}" for key in ("value", "low", "high"))] in [
+        line.split() for line in text.splitlines()
+    ]
+    assert f"candidates {record['candidates_hash']} · run {record['id']}" in text
+    assert all(f"note: {note}\n" in text for note in record["notes"])
+    assert all(f"warning: {warning}\n" in text for warning in record["warnings"])
+
+
+def test_options_reach_the_record(bench: Bench) -> None:
+    words = ("--method", "popularity", "--seed", 3, "--protocol-seed", 2, "--limit-queries", 7, "--json")
+    record = record_of(bench(*SHOP, *words))
+    spec = record["spec"]
+    assert (spec["seed"], spec["protocol_seed"], spec["limit_queries"], record["n_queries"]) == (3, 2, 7, 7)
+
+
+def test_force_does_a_stored_run_again(bench: Bench, folders: Folders) -> None:
+    words = (*SHOP, "--method", "popularity", "--json")
+    first = record_of(bench(*words))
+    assert "stored already" in bench(*words).stderr
+    assert "stored already" not in bench(*words, "--force").stderr
+    assert [record.id for record in RunStore(folders.results_dir).records()] == [first["id"]]
+
+
+def test_folders_may_be_given_as_options(bench: Bench, folders: Folders, tmp_path: Path) -> None:
+    words = ("--data-dir", folders.data_dir, "--cache-dir", tmp_path / "cache", "--results-dir", tmp_path / "other")
+    record = record_of(bench(*SHOP, "--method", "constant", *words, "--json"))
+    assert (tmp_path / "other" / "runs" / record["id"] / "run.json").exists()
+    assert (tmp_path / "cache" / "candidates").is_dir()
+    assert not folders.results_dir.exists()
+
+
+def test_what_a_method_prints_does_not_spoil_the_json(bench_with_fakes: Bench) -> None:
+    outcome = bench_with_fakes(*SHOP, "--method", "noisy", "--json")
+    assert record_of(outcome)["spec"]["method"] == "noisy"
+    assert "standard output is mine" in outcome.stderr
+    assert sys.stdout is not sys.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--method", "popularty"], "Unknown method 'popularty'. Did you mean popularity? See 'bench list methods'."),
+        (["--method", "recbole"], "Method 'recbole' needs a class, as in 'recbole:SASRec'."),
+        (["--method", "recbole:SASRek"], "Did you mean SASRec"),
+        (["--method", "warm-only", "--setting", "cold"], "has no cold setting; it runs in: warm"),
+        (["--method", "bpr", "-p", "epochs"], "Parameter 'epochs' has no value; expected -p epochs=VALUE."),
+        (["--method", "bpr", "-p", "epoch=3"], "Method 'bpr' has no parameter 'epoch'. Did you mean epochs?"),
+        (["--method", "bpr", "-p", "epochs=few"], "Parameter 'epochs' of 'bpr' must be of type int, not 'few'."),
+        (["--method", "sasrec", "-p", "loss=mse"], "Parameter 'loss' of 'sasrec' must be ce or bce, not 'mse'."),
+        (["--method", "bpr", "--sources", "beauty"], "Method 'bpr' uses no source domains."),
+        (["--method", "bpr", "--backbone", "tiny"], "Method 'bpr' uses no backbone."),
+        (["--method", "learner"], "'shop' names none: give --sources a,b."),
+        (["--method", "learner", "--sources", "shop,beauty"], "'shop' is the target and cannot be a source"),
+        (["--method", "learner", "--sources", "beauty, beauty"], "--sources names a domain twice"),
+        (["--method", "constant", "--device", "gpu"], "Device 'gpu' cannot be used"),
+        (["--method", "constant", "--limit-queries", "0"], "'--limit-queries': 0 is not in the range x>=1."),
+        (["--method", "constant", "--seed", "one"], "'--seed': 'one' is not a valid integer."),
+        (["--method", "constant", "--ranking", "guess"], "'--ranking': 'guess' is not"),
+        (["--method", "constant", "--metod", "x"], "No such option '--metod'."),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_stored(
+    bench_with_fakes: Bench, folders: Folders, words: list[str], message: str
+) -> None:
+    assert message in bench_with_fakes(*SHOP, *words).mistake
+    assert not folders.results_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--method", "constant", "--dataset", "beaty"], "Unknown dataset 'beaty'. Did you mean beauty"),
+        (["--method", "learner", "--sources", "beaty"], "Unknown dataset 'beaty'. Did you mean beauty"),
+        (["--method", "undecided"], "Method 'undecided' returned NaN for 3 of 80 queries; nothing was stored."),
+        (["--method", "forgetful"], "Method 'forgetful' returned scores of shape (79, 30)"),
+    ],
+)
+def test_a_fault_that_shows_later_ends_with_one_line_too(
+    bench_with_fakes: Bench, folders: Folders, words: list[str], message: str
+) -> None:
+    outcome = bench_with_fakes(*SHOP, *words)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    last = outcome.stderr.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert message in last
+    assert not folders.results_dir.exists()

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import pytest
+from fake_methods import registry_with_fakes
+
+import bench.engine
+from bench.engine import complete_planned, complete_spec
+from bench.errors import BenchError
+from bench.experiment import PlannedRun
+from bench.registry import registry
+from bench.spec import ProtocolSpec, RunSpec
+
+
+@pytest.fixture(autouse=True)
+def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = registry_with_fakes()
+    monkeypatch.setattr(bench.engine, "registry", lambda: known)
+
+
+def spec_of(method: str, setting: Any = "warm", dataset: str = "shop", **wanted: Any) -> RunSpec:
+    return complete_spec(method, ProtocolSpec(dataset, setting), **wanted)
+
+
+def test_a_method_without_the_wanted_setting_says_which_it_has() -> None:
+    with pytest.raises(BenchError, match="Method 'warm-only' has no cold setting; it runs in: warm"):
+        spec_of("warm-only", "cold")
+    assert spec_of("warm-only").protocol.setting == "warm"
+
+
+def test_the_order_of_the_sources_does_not_matter() -> None:
+    one, other = (spec_of("learner", sources=names) for names in (("a", "b"), ("b", "a")))
+    assert one.hash() == other.hash()
+
+
+def test_the_card_names_the_sources_unless_told_otherwise() -> None:
+    assert spec_of("learner", dataset="ml-100k-drama").sources == ("ml-100k-action", "ml-100k-comedy")
+    assert spec_of("learner", dataset="ml-100k-drama", sources=("beauty",)).sources == ("beauty",)
+
+
+@pytest.mark.parametrize(
+    ("method", "wanted", "message"),
+    [
+        ("learner", {"sources": ("market", "shop")}, "'shop' is the target and cannot be a source"),
+        ("learner", {"sources": ("market", "market")}, "--sources names a domain twice: market, market"),
+        ("learner", {}, "'shop' names none: give --sources a,b"),
+        ("learner", {"dataset": "beaty"}, "did you mean the dataset beauty"),
+        (
+            "popularity",
+            {"sources": ("market",)},
+            "'popularity' uses no source domains. See 'bench describe popularity'",
+        ),
+        ("popularity", {"backbone": "tiny"}, "'popularity' uses no backbone"),
+        ("popularity", {"ranking": "likelihood"}, "'popularity' uses no ranking"),
+        ("popularty", {}, r"Unknown method 'popularty'. Did you mean popularity\?"),
+        (
+            "bpr",
+            {"params": {"learning_rat": "1"}},
+            r"'bpr' has no parameter 'learning_rat'. Did you mean learning_rate\?",
+        ),
+        ("bpr", {"params": {"learning_rate": "fast"}}, "'learning_rate' of 'bpr' must be of type float, not 'fast'"),
+    ],
+)
+def test_what_a_method_cannot_use_is_refused_before_anything_is_read(
+    method: str, wanted: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BenchError, match=message) as error:
+        spec_of(method, **wanted)
+    assert "\n" not in str(error.value)
+
+
+def test_a_spec_states_every_hyper_parameter() -> None:
+    bpr = registry().recommender("bpr")
+    spec = spec_of("bpr", params={"learning_rate": "0.5"})
+    assert spec.params == dataclasses.asdict(bpr.Params(learning_rate=0.5))
+    assert spec.hash() == spec_of("bpr", params={"learning_rate": 0.5}).hash() != spec_of("bpr").hash()
+    assert spec_of("bpr", params={"learning_rate": bpr.Params().learning_rate}).hash() == spec_of("bpr").hash()
+
+
+def test_a_wrapped_model_with_unset_parameters_survives_its_spec() -> None:
+    spec = spec_of("recbole:NeuMF", params={"mlp_hidden_size": "8,4"})
+    assert spec.params["mf_pretrain_path"] is None
+    assert spec_of("recbole:NeuMF", params=spec.params) == spec
+    assert spec.params["mlp_hidden_size"] == (8, 4)
+
+
+def test_a_planned_run_leaves_out_what_its_method_does_not_use() -> None:
+    plan = partial(PlannedRun, dataset="shop", setting="cold", sources=("market",), backbone="tiny", limit_queries=5)
+    plain = complete_planned(plan(method="popularity"))
+    assert (plain.sources, plain.backbone, plain.limit_queries) == ((), None, 5)
+    assert complete_planned(plan(method="learner")).sources == ("market",)
+    full = complete_planned(plan(method="reccocktail", ranking="likelihood"))
+    assert (full.sources, full.backbone, full.ranking) == (("market",), "tiny", "likelihood")
