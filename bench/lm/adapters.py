@@ -38,7 +38,7 @@ class LoraRecipe:
     batch_size: int = 32
     """Histories (encoder) or prompts (causal) a step."""
     max_examples: int = 10_000
-    """Training examples taken from each domain, a seeded sample (WeaveRec: 40,000)."""
+    """Training examples of an epoch, a seeded sample, the same number from each domain (WeaveRec: 40,000 a domain)."""
     max_history: int = 20
     """Most recent items that a history keeps."""
     warmup_share: float = 0.05

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -62,8 +62,9 @@ def train_adapter(
     """
     domains = sorted(domains, key=lambda domain: domain.content_hash)
     learned, held_back = zip(*(hold_back_slice(domain, recipe.slice_share, seed) for domain in domains), strict=True)
+    shared_out = replace(recipe, max_examples=max(1, recipe.max_examples // len(domains)))
     with attached(language_model.model, recipe, seed, start) as factors:
-        log = _fit(language_model, learned, held_back, recipe, seed, progress, factors)
+        log = _fit(language_model, learned, held_back, shared_out, seed, progress, factors)
         trained = {module: (a.detach().clone(), b.detach().clone()) for module, (a, b) in factors.items()}
     initialisation = initialisation_name(language_model, recipe, seed)
     return Adapter(trained, recipe.alpha / recipe.rank, language_model.backbone.revision, initialisation), log

@@ -138,3 +138,12 @@ def test_the_papers_backbone_has_the_papers_number_of_trained_parameters() -> No
     layers = linear_modules(model).values()
     assert len(layers) == 196
     assert sum(16 * (layer.in_features + layer.out_features) for layer in layers) == 40_370_176
+
+
+def test_examples_are_shared_out_evenly_between_domains(towers: TowerLanguageModel) -> None:
+    domains = [planted_groups(60, seed=seed) for seed in range(3)]
+    recipe = LoraRecipe(rank=4, alpha=8, batch_size=4, max_examples=90, slice_share=0.0)
+    _, together = train_adapter(towers, domains, recipe, 0, lambda _line: None)
+    _, alone = train_adapter(towers, domains[:1], recipe, 0, lambda _line: None)
+    assert 90 <= together.n_examples <= 90 + 3 * 8
+    assert 90 <= alone.n_examples <= 90 + 8
