@@ -80,7 +80,8 @@ def _order(events: Events, users: NDArray[np.int64], keep: NDArray[np.bool_]) ->
     within_user = events.positions if events.positions is not None else events.timestamps
     if within_user is None:
         return np.argsort(users, kind="stable")
-    return np.lexsort((within_user[keep], users))
+    order: NDArray[np.intp] = np.lexsort((within_user[keep], users))
+    return order
 
 
 def _of_genres(items: Coded, facts: ItemFacts, genres: tuple[str, ...]) -> NDArray[np.bool_]:
