@@ -82,13 +82,13 @@ class ArtefactStore:
 
 
 def _take_place(temporary: Path, folder: Path) -> None:
-    """Rename ``temporary`` to ``folder``, unless another process has finished the same artefact meanwhile."""
-    if (folder / "made.json").exists():
-        return
-    if folder.exists():
-        shutil.rmtree(folder)
+    """Rename ``temporary`` to ``folder``, unless another process has finished the same artefact meanwhile.
+
+    A folder comes by its name whole, so one without ``made.json`` was damaged later and is replaced.
+    """
     try:
         temporary.rename(folder)
     except OSError:
         if not (folder / "made.json").exists():
-            raise
+            shutil.rmtree(folder)
+            temporary.rename(folder)

@@ -93,4 +93,4 @@ def test_a_planned_run_leaves_out_what_its_method_does_not_use() -> None:
     assert (plain.sources, plain.backbone, plain.limit_queries) == ((), None, 5)
     assert complete_planned(plan(method="learner")).sources == ("market",)
     full = complete_planned(plan(method="reccocktail", ranking="likelihood"))
-    assert (full.sources, full.backbone, full.ranking) == (("market",), "tiny", "likelihood")
+    assert (full.sources, full.backbone, full.ranking) == (("market",), "tiny", None)

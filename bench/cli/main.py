@@ -63,7 +63,7 @@ Examples:
 """
 
 
-@click.group(cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, epilog=EXAMPLES)
 @click.version_option(__version__, prog_name="bench")
 def cli() -> None:
     """Classical, transferable and language-model recommenders under one protocol: 1 positive + 29 negatives."""
