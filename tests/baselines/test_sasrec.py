@@ -63,7 +63,7 @@ def test_all_positions_at_once_lose_what_one_prefix_at_a_time_does(task: Task) -
             prefix, target = torch.from_numpy(history[None, :end]), torch.from_numpy(history[[end]])
             batch = interaction(**{ITEMS: prefix, LENGTH: torch.tensor([end]), ITEM: target})
             losses.append(model.calculate_loss(batch).detach())
-    assert at_once.item() == pytest.approx(float(torch.stack(losses).mean()), abs=1e-6)
+    assert at_once.item() == pytest.approx(float(torch.stack(losses).mean()), abs=1e-5)
 
 
 def test_cutting_a_batch_into_groups_of_similar_length_leaves_its_loss(task: Task) -> None:
@@ -75,7 +75,7 @@ def test_cutting_a_batch_into_groups_of_similar_length_leaves_its_loss(task: Tas
     items, following = (torch.from_numpy(sequences.padded(rows, 12, shift)) for shift in (0, 1))
     vectors = vectors_of_all_positions(model, items, torch.from_numpy(sequences.lengths))[items > 0]
     padded = cross_entropy(vectors @ model.item_embedding.weight.T, following[items > 0])
-    assert grouped.item() == pytest.approx(padded.item(), abs=1e-6)
+    assert grouped.item() == pytest.approx(padded.item(), abs=1e-5)
 
 
 def test_a_later_item_changes_no_earlier_position(task: Task) -> None:
