@@ -91,6 +91,18 @@ class ExperimentDataset:
 
 
 @dataclass(frozen=True)
+class PublishedReference:
+    """A printed table whose figures are put beside those of one setting."""
+
+    paper: str
+    """Name of a file of published tables."""
+    table: str
+    setting: Setting
+    not_comparable: str = ""
+    """Why no verdict can be given on its cells; empty where one can."""
+
+
+@dataclass(frozen=True)
 class ExperimentCell:
     """One run of a table and the place it has there."""
 
@@ -123,6 +135,8 @@ class Experiment:
     """Corrected p-values below this earn the star."""
     star_metrics: tuple[str, ...] | None = None
     """Metrics whose best value may earn a star; None means all."""
+    published: tuple[PublishedReference, ...] = ()
+    """Printed tables to be put beside this one."""
 
     def cells(self) -> Iterator[ExperimentCell]:
         """Yield every run of the table, row by row."""

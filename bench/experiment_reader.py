@@ -9,16 +9,18 @@ from typing import Any
 import yaml
 
 from bench.errors import BenchError, near_names, unknown_name
-from bench.experiment import Experiment, ExperimentDataset, ExperimentRow
+from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PublishedReference
 from bench.metrics import Metric
+from bench.published import published_papers, published_tables
 from bench.shipped import shipped_folder
 from bench.significance import TESTS
 from bench.spec import DEFAULT_BACKBONE, POLICIES, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
-OPTIONAL = ("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star")
+OPTIONAL = ("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star", "published")
 ROW_KEYS = ("method", "label", "params", "backbone", "ranking", "reference")
 DATASET_KEYS = ("title", "sources")
+PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")
 STAR_KEYS = ("test", "level", "metrics")
 RANKINGS = ("likelihood", "generate")
 
@@ -63,6 +65,10 @@ def read_experiment(path: Path) -> Experiment:
         test=star.choice("test", TESTS, "t-test"),
         level=star.share("level", 0.05),
         star_metrics=star.metrics("metrics") if "metrics" in star.values else None,
+        published=tuple(
+            _published(path, number, content)
+            for number, content in enumerate(fields.items("published") if "published" in fields.values else [], start=1)
+        ),
     )
 
 
@@ -76,6 +82,17 @@ def _row(path: Path, number: int, content: Any) -> ExperimentRow:
         backbone=fields.text("backbone") if "backbone" in fields.values else None,
         ranking=fields.choice("ranking", RANKINGS, None),
         reference=fields.flag("reference"),
+    )
+
+
+def _published(path: Path, number: int, content: Any) -> PublishedReference:
+    fields = _Fields.of(path, f"published table {number}", content, PUBLISHED_KEYS, PUBLISHED_KEYS[:3])
+    paper = fields.choice("paper", published_papers(), None)
+    return PublishedReference(
+        paper=paper,
+        table=fields.choice("table", list(published_tables(paper)), None),
+        setting=fields.choice("setting", SETTINGS, None),
+        not_comparable=fields.text("not_comparable") if "not_comparable" in fields.values else "",
     )
 
 

@@ -28,6 +28,23 @@ def published_source(paper: str, folder: Path | None = None) -> str:
     return f"{source['title']} ({source['address']})"
 
 
+def published_language_model(paper: str, folder: Path | None = None) -> str:
+    """Return the backbone behind a paper's language-model rows, by its hub name."""
+    return str(_paper(paper, folder)["source"]["language_model"])
+
+
+def published_cell(paper: str, table: str, method: str, dataset: str, folder: Path | None = None) -> dict[str, float]:
+    """Return all metrics that a table prints for a method and dataset, by our names and as fractions."""
+    content = _content_with_table(paper, table, folder)
+    values = _lookup(
+        {row["method"]: row["values"] for row in content["tables"][table]["rows"]}, method, _methods(content)
+    )
+    cell = _lookup(values, dataset, content["datasets"])
+    names = [name.casefold() for name in cell] if isinstance(cell, dict) else []
+    figures = {name: published_value(paper, table, method, dataset, name, folder) for name in names}
+    return {name: value for name, value in figures.items() if value is not None}
+
+
 def published_value(
     paper: str, table: str, method: str, dataset: str, metric: str, folder: Path | None = None
 ) -> float | None:
@@ -36,9 +53,7 @@ def published_value(
     Methods, datasets and metrics go by our names (``bpr``, ``ml-1m``, ``ndcg@1``) or as printed; tables of counts
     have one row a dataset, which stands for the method. BenchError where the paper or the table is not known.
     """
-    content = _paper(paper, folder)
-    if table not in content["tables"]:
-        raise unknown_name(f"table of {paper}", table, content["tables"], "bench list experiments")
+    content = _content_with_table(paper, table, folder)
     cell = _cell(content, content["tables"][table], method, dataset, metric)
     if cell is None:
         return None
@@ -48,7 +63,7 @@ def published_value(
 def _cell(content: dict[str, Any], table: dict[str, Any], method: str, dataset: str, metric: str) -> float | None:
     """Find a figure in a table of datasets x metrics, or in one that states its only dataset or metric."""
     rows = {row["method"]: row["values"] for row in table["rows"]}
-    values = _lookup(rows, method, content.get("methods", {}))
+    values = _lookup(rows, method, _methods(content))
     cell = _lookup(values, dataset, content["datasets"])
     if isinstance(cell, dict):
         cell = _lookup(cell, metric, {})
@@ -57,6 +72,17 @@ def _cell(content: dict[str, Any], table: dict[str, Any], method: str, dataset: 
     elif _lookup({table.get("dataset", dataset): True}, dataset, content["datasets"]):
         cell = _lookup(values, metric, {})
     return float(cell) if isinstance(cell, int | float) else None
+
+
+def _methods(content: dict[str, Any]) -> dict[str, str]:
+    return dict(content.get("methods", {}))
+
+
+def _content_with_table(paper: str, table: str, folder: Path | None) -> dict[str, Any]:
+    content = _paper(paper, folder)
+    if table not in content["tables"]:
+        raise unknown_name(f"table of {paper}", table, content["tables"], "bench list experiments")
+    return content
 
 
 def _paper(paper: str, folder: Path | None) -> dict[str, Any]:

@@ -241,7 +241,11 @@ def _write_ranks(path: Path, query_users: NDArray[np.int64], ranks: Ranks) -> No
         "better": ranks.better.astype(np.int16),
         "tied": ranks.tied.astype(np.int16),
     }
-    pq.write_table(pa.table(columns), path)
+    # user indices rise and ranks repeat: packed so, the runs of a whole table are small enough to be passed around
+    packing = {"query": "DELTA_BINARY_PACKED"}
+    pq.write_table(
+        pa.table(columns), path, compression="zstd", use_dictionary=["better", "tied"], column_encoding=packing
+    )
 
 
 def _read_columns(path: Path) -> dict[str, NDArray[Any]]:

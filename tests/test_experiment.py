@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PlannedRun
+from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PlannedRun, PublishedReference
 from bench.experiment_reader import experiment_names, load_experiment
 from bench.registry import Entry
 
@@ -41,12 +41,14 @@ def test_every_field_is_read(tmp_path: Path) -> None:
     text = MINIMAL.replace("{method: bpr}", "{method: bpr, label: BPR, params: {size: 8}, reference: true}") + (
         "seeds: [0, 1]\nbackbone: tiny\npolicy: natural\nprotocol_seed: 3\nlimit_queries: 500\n"
         "star: {test: permutation, level: 0.01, metrics: [ndcg@1]}\n"
+        "published: [{paper: weaverec, table: table1, setting: warm, not_comparable: other data}]\n"
     )
     experiment = load_experiment(str(written(tmp_path, text)))
     assert experiment.rows == (ExperimentRow("bpr", "BPR", {"size": 8}, reference=True),)
     assert (experiment.seeds, experiment.backbone, experiment.policy) == ((0, 1), "tiny", "natural")
     assert (experiment.protocol_seed, experiment.limit_queries) == (3, 500)
     assert (experiment.test, experiment.level, experiment.star_metrics) == ("permutation", 0.01, ("ndcg@1",))
+    assert experiment.published == (PublishedReference("weaverec", "table1", "warm", "other data"),)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,11 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         ("title:", "titel:", r"unknown key 'titel' in dataset 'beauty'\. Did you mean title\?"),
         ("caption: A small table.\n", "", r"key 'caption' is missing in the experiment"),
         ("ndcg@1", "ndgc@1", r"'metrics' of the experiment is .*expected metrics such as ndcg@1"),
+        (
+            "rows:",
+            "published: [{paper: weaverec, table: tabel1, setting: warm}]\nrows:",
+            r"'table' .*expected table1 or table2",
+        ),
         ("[warm, cold]", "[warm, colder]", r"'settings' .*expected a list of warm or cold"),
         ("[warm, cold]", "[warm, warm]", r"'settings' "),
         ("[clothing]", "[beauty]", r"expected source domains other than 'beauty' itself"),

@@ -18,6 +18,7 @@ STORED_METRICS = ("ndcg@1", "ndcg@3")
 EXAMPLES = """\b
 Examples:
   bench table main-warm-cold --format latex --output table.tex
+  bench table baselines-warm --published
   bench table --dataset beauty --setting cold --metric ndcg@1 --metric mrr@5
 """
 
@@ -29,6 +30,7 @@ Examples:
 @click.option(
     "--metric", "metrics", multiple=True, help="Metric of such a table, as ndcg@1, hit@3 or mrr@5; repeatable."
 )
+@click.option("--published", is_flag=True, help="Put the papers' printed figures beside ours, with a verdict on each.")
 @click.option("--format", "output_format", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
 @results_dir_option
@@ -37,6 +39,7 @@ def table(
     dataset: str | None,
     setting: str | None,
     metrics: tuple[str, ...],
+    published: bool,
     output_format: str,
     output: Path | None,
     results_dir: Path,
@@ -49,12 +52,29 @@ def table(
     from bench.report.render import render
     from bench.store import write_text
 
-    text = render(_built(name, dataset, setting, metrics, results_dir), output_format)
+    if published:
+        text = _beside(name, output_format, results_dir)
+    else:
+        text = render(_built(name, dataset, setting, metrics, results_dir), output_format)
     if output is None:
         click.echo(text, nl=False)
     else:
         write_text(output, text)
         click.echo(f"Wrote {output}.", err=True)
+
+
+def _beside(name: str | None, output_format: str, results_dir: Path) -> str:
+    from bench.experiment_reader import load_experiment
+    from bench.registry import registry
+    from bench.report.beside import beside_published, render_beside
+    from bench.report.build import build_table
+    from bench.runs import RunStore
+
+    if name is None:
+        raise BenchError("--published needs the name of an experiment. See 'bench list experiments'.")
+    experiment = load_experiment(name)
+    table = build_table(experiment, RunStore(results_dir), registry())
+    return render_beside(beside_published(experiment, table, registry()), output_format)
 
 
 def _built(

@@ -56,6 +56,8 @@ def test_output_goes_to_a_file_and_leaves_standard_output_empty(
         ([], "Give either the name of an experiment or both --dataset and --setting"),
         (["--dataset", "beauty"], "Give either"),
         (["demo", "--dataset", "beauty", "--setting", "warm"], "Give either"),
+        (["--published"], "--published needs the name of an experiment"),
+        (["demo", "--published"], r"names no published tables \(key 'published'\)"),
         (["dem"], r"Unknown experiment 'dem'\. Did you mean demo\?"),
         (["--dataset", "beauty", "--setting", "warm"], "No stored run of dataset 'beauty'"),
         (["--dataset", "beauty", "--setting", "warm", "--metric", "ndgc@3"], r"Unknown metric 'ndgc@3'.*ndcg@3"),
@@ -68,8 +70,15 @@ def test_a_mistake_is_one_line(invoke: Callable[..., Result], words: list[str], 
         raise result.exception
 
 
-def test_help_has_two_worked_examples(invoke: Callable[..., Result]) -> None:
-    assert invoke("--help").output.count("\n    bench table ") == 2
+def test_printed_figures_stand_beside_ours(invoke: Callable[..., Result], save_run: Save) -> None:
+    save_run("bpr", [0, 0, 3, 9])
+    result = invoke("main-warm-cold", "--published")
+    line = next(line for line in result.output.splitlines() if line.startswith("BPR-MF"))
+    assert line.split()[:9] == ["BPR-MF", "beauty,", "warm", "NDCG@1", "0.5000", "0.1630", "+0.3370", "at", "or"]
+
+
+def test_help_has_worked_examples(invoke: Callable[..., Result]) -> None:
+    assert invoke("--help").output.count("\n    bench table ") == 3
 
 
 def test_a_table_imports_no_torch(run_store: RunStore, save_run: Save) -> None:

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.errors import BenchError
+from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PublishedReference
+from bench.registry import Entry, Registry
+from bench.report.beside import Beside, beside_published, render_beside, verdict
+from bench.report.build import build_table
+from bench.runs import RunRecord, RunStore
+
+Save = Callable[..., RunRecord]
+REGISTRY = Registry({"reccocktail": Entry("reccocktail", "merging", needs_backbone=True)}, {})
+WARM = (PublishedReference("reccocktail", "table1", "warm"),)
+
+
+def experiment(*methods: str, **fields: Any) -> Experiment:
+    facts: dict[str, Any] = {
+        "name": "small",
+        "caption": "A small table.",
+        "rows": tuple(ExperimentRow(method, method.upper()) for method in methods),
+        "datasets": (ExperimentDataset("beauty", "Beauty"),),
+        "settings": ("warm",),
+        "metrics": ("ndcg@1", "ndcg@3"),
+        "published": WARM,
+        **fields,
+    }
+    return Experiment(**facts)
+
+
+def beside(store: RunStore, *methods: str, **fields: Any) -> list[Beside]:
+    described = experiment(*methods, **fields)
+    return beside_published(described, build_table(described, store, REGISTRY), REGISTRY)
+
+
+def test_ours_stands_beside_the_printed_figure(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1, 5, 9])
+    first, second = beside(run_store, "bpr")
+    assert (first.row, first.metric, first.ours, first.printed) == ("BPR", "ndcg@1", 0.25, 0.1630)
+    assert first.difference == pytest.approx(0.087)
+    assert (first.verdict, first.source) == ("at or above", "RecCocktail table1")
+    assert (second.metric, second.printed) == ("ndcg@3", 0.2588)
+
+
+@pytest.mark.parametrize(
+    ("ours", "expected"),
+    [(0.3, "at or above"), (0.26996, "at or above"), (0.269, "within 0.02"), (0.25, "within 0.02"), (0.249, "below")],
+)
+def test_a_verdict_follows_the_difference(ours: float, expected: str) -> None:
+    assert verdict(ours, 0.27) == expected
+
+
+def test_a_run_that_was_not_made_has_no_verdict(run_store: RunStore) -> None:
+    assert [cell.verdict for cell in beside(run_store, "bpr")] == ["not run", "not run"]
+
+
+def test_a_toy_another_backbone_and_an_impossible_cell_are_not_compared(run_store: RunStore, save_run: Save) -> None:
+    save_run("fmlp", [0, 1, 5], toy=True)
+    assert beside(run_store, "fmlp")[0].verdict == "not comparable: toy backbone"
+    assert beside(run_store, "reccocktail")[0].verdict == (
+        "not comparable: backbone minilm, the paper's Qwen/Qwen2-7B-Instruct"
+    )
+    weaverec = (PublishedReference("weaverec", "table1", "warm"),)
+    save_run("mcrpl", [0, 1, 5])
+    assert beside(run_store, "mcrpl", published=weaverec)[0].verdict == (
+        "not comparable: no ranking has the printed figures"
+    )
+
+
+def test_a_reason_of_the_experiments_own_stands_in_the_verdict(run_store: RunStore) -> None:
+    published = (PublishedReference("reccocktail", "table1", "warm", "other data"),)
+    assert {cell.verdict for cell in beside(run_store, "bpr", published=published)} == {"not comparable: other data"}
+
+
+def test_only_the_settings_own_tables_are_read(run_store: RunStore) -> None:
+    cells = beside(run_store, "bpr", settings=("warm", "cold"))
+    assert {cell.setting for cell in cells} == {"warm"}
+
+
+def test_nothing_printed_is_an_error(run_store: RunStore) -> None:
+    with pytest.raises(BenchError, match="names no published tables"):
+        beside(run_store, "bpr", published=())
+    with pytest.raises(BenchError, match="No cell of experiment 'small' was printed"):
+        beside(run_store, "text-knn")
+
+
+def test_every_format_holds_every_cell(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1, 5, 9])
+    cells = beside(run_store, "bpr", "sasrec")
+    assert [line["verdict"] for line in json.loads(render_beside(cells, "json"))] == [cell.verdict for cell in cells]
+    assert len(list(csv.DictReader(io.StringIO(render_beside(cells, "csv"))))) == 4
+    for output_format, sign in (("text", "---"), ("markdown", "|"), ("latex", r"\toprule")):
+        text = render_beside(cells, output_format)
+        assert sign in text
+        assert "0.2410" in text
+        assert "+0.0870" in text
+    with pytest.raises(BenchError, match="cannot be printed as 'html'"):
+        render_beside(cells, "html")
