@@ -1,0 +1,215 @@
+"""UniSRec: title vectors through gated whitening experts into a causal encoder, pre-trained on other domains.
+
+An item is the gate-weighted sum of parametric whitenings of its title's vector; the transductive form adds an item
+embedding on both sides. Pre-training contrasts a history with its next item, and with an augmented copy of itself,
+within batches that mix the source domains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import dropout, embedding, softplus
+
+from baselines._recbole_batches import Rows
+from baselines._transferable import FINE_TUNING_FIELDS, TransferableParams, TransferableRecommender
+from baselines._transferable_model import (
+    INITIAL_DEVIATION,
+    Batch,
+    SequenceEncoder,
+    TransferableModel,
+    info_nce,
+    position_vectors,
+)
+from bench.data.domain import Domain
+from bench.hashing import derived_seed
+from bench.lm.backbones import Backbone
+from bench.lm.vectors import title_vectors
+from bench.plugin import Task
+from bench.registry import register
+
+SMALLEST_NOISE = 0.01
+"""Added to the learned standard deviation of the gates' noise."""
+
+
+@dataclass(frozen=True)
+class UniSRecParams(TransferableParams):
+    """Hyper-parameters of UniSRec."""
+
+    mode: Literal["auto", "inductive", "transductive"] = "auto"
+    """Titles alone, or an item embedding besides; ``auto`` is inductive on cold items and transductive on warm."""
+    experts: int = 8
+    """Whitening experts, all of them used for every item."""
+    text_dropout: float = 0.2
+    """Share of a title vector's numbers dropped in training."""
+    sequence_loss_weight: float = 1e-3
+    """Weight of the loss between a sequence and its augmented copy, in pre-training."""
+    item_drop: float = 0.2
+    """Share of items dropped from an augmented copy."""
+    item_drop_share: float = 0.9
+    """Share of augmented copies made by dropping items; the others have words dropped from their titles."""
+    word_drop: float = 0.15
+    """Share of words dropped from a title; with 0 every copy is made by dropping items, and no title is read twice."""
+
+
+class GatedWhitening(nn.Module):
+    """A mixture of parametric whitenings (equations 2 to 5): sum over j of g_j(x) (dropout(x) - b_j) W_j."""
+
+    def __init__(self, text_dimensions: int, dimensions: int, experts: int, text_dropout: float) -> None:
+        super().__init__()
+        self.text_dropout = text_dropout
+        self.shift = nn.Parameter(torch.zeros(experts, text_dimensions))
+        self.map = nn.Parameter(torch.randn(experts, text_dimensions, dimensions) * INITIAL_DEVIATION)
+        self.gate = nn.Parameter(torch.zeros(text_dimensions, experts))
+        self.noise = nn.Parameter(torch.zeros(text_dimensions, experts))
+
+    def gates(self, text: Tensor) -> Tensor:
+        """Return each expert's share of each item, shape (n, experts); noisy in training."""
+        logits = text @ self.gate
+        if self.training:
+            logits = logits + torch.randn_like(logits) * (softplus(text @ self.noise) + SMALLEST_NOISE)
+        return logits.softmax(dim=-1)
+
+    def whitened(self, text: Tensor) -> Tensor:
+        """Return what each expert makes of each item, shape (n, experts, d)."""
+        experts, text_dimensions, dimensions = self.map.shape
+        side_by_side = self.map.transpose(0, 1).reshape(text_dimensions, experts * dimensions)
+        mapped = dropout(text, self.text_dropout, self.training) @ side_by_side
+        return mapped.view(-1, experts, dimensions) - torch.einsum("et,etd->ed", self.shift, self.map)
+
+    def forward(self, text: Tensor) -> Tensor:
+        """Return items' vectors, shape (n, d), from title vectors of shape (n, text_dimensions)."""
+        return torch.einsum("ne,ned->nd", self.gates(text), self.whitened(text))
+
+
+class UniSRecModel(TransferableModel):
+    """The adaptor and the encoder over a catalogue of title vectors."""
+
+    text: Tensor
+    """Title vectors, in pre-training followed by those of the titles with words dropped."""
+
+    def __init__(self, params: UniSRecParams, text_dimensions: int, encoder: SequenceEncoder) -> None:
+        super().__init__()
+        self.params = params
+        self.adaptor = GatedWhitening(text_dimensions, params.dimensions, params.experts, params.text_dropout)
+        self.encoder = encoder
+        self.identity: nn.Embedding | None = None
+        self.register_buffer("text", torch.empty(0, text_dimensions), persistent=False)
+
+    def read(self, text: NDArray[np.float32]) -> None:
+        """Take a catalogue's unit title vectors, scaled to coordinates of about unit variance as BERT's have."""
+        self.text = torch.from_numpy(text * np.float32(text.shape[1] ** 0.5)).to(self.device)
+
+    def identify(self, touched: NDArray[np.bool_]) -> None:
+        """Add an item embedding, zero for items that nobody touched: they are scored by their titles alone."""
+        self.identity = nn.Embedding(len(touched), self.params.dimensions)
+        nn.init.normal_(self.identity.weight, std=INITIAL_DEVIATION)
+        with torch.no_grad():
+            self.identity.weight[torch.from_numpy(~touched)] = 0
+
+    def item_vectors(self, items: Tensor) -> Tensor:
+        """Return the adapted title vectors, plus the item embeddings where there are any, shape (n, d)."""
+        vectors: Tensor = self.adaptor(self.text[items])
+        return vectors if self.identity is None else vectors + self.identity(items)
+
+    def pretraining_loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
+        """Return the loss of histories against next items, plus that of sequences against augmented copies."""
+        params = self.params
+        copies, copy_lengths = self.augmented(batch, rng)
+        wanted = np.concatenate([batch.items, batch.following, copies])
+        distinct, rows = np.unique(wanted, return_inverse=True)
+        items, following, copied = np.split(rows, [len(batch.items), 2 * len(batch.items)])
+        table = self.vectors_of(distinct)
+        vectors = position_vectors(self.encoder, table, items, batch.lengths)
+        positives = embedding(torch.from_numpy(following).to(self.device), table)
+        targets, users = (torch.from_numpy(column).to(self.device) for column in (batch.following, batch.users))
+        loss = info_nce(vectors, positives, targets, users, params.temperature, params.quirk)
+        last, copy_last = (torch.from_numpy(ends).to(self.device) for ends in (batch.last, np.cumsum(copy_lengths) - 1))
+        copy_vectors = position_vectors(self.encoder, table, copied, copy_lengths)[copy_last]
+        between = info_nce(vectors[last], copy_vectors, targets[last], users[last], params.temperature, params.quirk)
+        return loss + params.sequence_loss_weight * between
+
+    def augmented(self, batch: Batch, rng: np.random.Generator) -> tuple[Rows, Rows]:
+        """Return the items and the lengths of a batch's copies, some items or some words of their titles dropped.
+
+        A copy keeps at least one item. The title with words dropped of item ``i`` is item ``i + n`` of the ``2 n``.
+        """
+        params = self.params
+        n_sequences = len(batch.lengths)
+        drops_items = rng.random(n_sequences) < (params.item_drop_share if params.word_drop else 1.0)
+        sequence = np.repeat(np.arange(n_sequences), batch.lengths)
+        chance = rng.random(len(batch.items))
+        safest = np.maximum.reduceat(chance, batch.last - batch.lengths + 1)
+        kept = ~drops_items[sequence] | (chance >= params.item_drop) | (chance == safest[sequence])
+        items = np.where(drops_items[sequence], batch.items, batch.items + len(self.text) // 2)
+        return items[kept], np.bincount(sequence[kept], minlength=n_sequences)
+
+
+@register(
+    "unisrec",
+    family="transferable",
+    paper="Hou et al. 2022",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text through the adaptor; its item embedding, where there is one, stays zero",
+)
+class UniSRec(TransferableRecommender):
+    """Universal sequence representations from title vectors."""
+
+    Params = UniSRecParams
+    fine_tuning_fields = FINE_TUNING_FIELDS | {"mode"}
+    cold_rule = "title text through the adaptor; its item embedding, where there is one, stays zero"
+
+    def build_model(self, text_dimensions: int) -> UniSRecModel:
+        """Return the untrained adaptor and encoder."""
+        return UniSRecModel(self.params, text_dimensions, self.encoder())
+
+    def read_sources(self, model: UniSRecModel, task: Task, backbone: Backbone) -> None:
+        """Give the model all source titles, and if wanted those with words dropped after them."""
+        versions = [task.sources]
+        if self.params.word_drop:
+            versions.append(tuple(with_words_dropped(domain, self.params.word_drop) for domain in task.sources))
+        domains = [domain for version in versions for domain in version]
+        text = [title_vectors(domain, backbone, task.artefacts, task.progress, task.device) for domain in domains]
+        model.read(np.concatenate(text))
+
+    def read_target(self, model: UniSRecModel, task: Task, text: NDArray[np.float32]) -> None:
+        """Give the model the target's titles, and item embeddings in the transductive mode."""
+        model.read(text)
+        by_setting = "inductive" if task.setting == "cold" else "transductive"
+        self.mode = by_setting if self.params.mode == "auto" else self.params.mode
+        if self.mode == "transductive":
+            model.identify(task.target.item_counts() > 0)
+
+    def details(self) -> dict[str, Any]:
+        """Add the mode that was chosen."""
+        return {**super().details(), "mode": self.mode}
+
+    def deviations(self) -> Sequence[str]:
+        """Return UniSRec's own departures."""
+        shared = "the experts share one dropout mask of a title vector"
+        if self.params.word_drop or not self.params.pretrain_epochs:
+            return [shared]
+        return [shared, "every augmented copy is made by dropping items"]
+
+
+def with_words_dropped(domain: Domain, share: float) -> Domain:
+    """Return the domain with this share of words gone from its titles, at random but always the same ones.
+
+    A title keeps at least one word. The draw depends on the titles alone, so that every run shares the vectors.
+    """
+    rng = np.random.default_rng(derived_seed(0, "word drop", str(share)))
+    return replace(domain, titles=tuple(_shortened(title, share, rng) for title in domain.titles))
+
+
+def _shortened(title: str, share: float, rng: np.random.Generator) -> str:
+    words = title.split()
+    chance = rng.random(len(words))
+    return " ".join(word for word, drawn in zip(words, chance, strict=True) if drawn >= share or drawn == chance.max())

@@ -1,0 +1,319 @@
+"""VQ-Rec: titles become discrete codes by optimised product quantisation, and an item is the mean of its codes' vectors.
+
+Pre-training contrasts a history with its next item, against the other items of a batch that mixes the source domains
+and against a semi-synthetic item. For the target, whose codes are its own, the pre-trained vectors are first
+re-assigned to codes by a learned permutation and then trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import embedding, embedding_bag, one_hot
+
+from baselines._recbole_batches import Rows
+from baselines._transferable import FINE_TUNING_FIELDS, TransferableParams, TransferableRecommender
+from baselines._transferable_model import (
+    Batch,
+    FineTuning,
+    SequenceEncoder,
+    TransferableModel,
+    info_nce,
+    initialise,
+    position_vectors,
+)
+from bench.errors import BenchError
+from bench.hashing import content_hash, derived_seed
+from bench.lm.backbones import Backbone
+from bench.lm.vectors import title_vectors
+from bench.plugin import Task
+from bench.registry import register
+from bench.store import ArtefactStore
+from bench.training import descend
+
+CODES_KIND = "item-codes"
+CODING_REVISION = 1
+"""Raised whenever the same vectors would get other codes."""
+BITS = 8
+"""Of a code where there are items enough: 256 centroids."""
+SLOTS = 2**BITS + 1
+"""Rows of a block of the code table: slot 0 is padding, code ``c`` is slot ``c + 1``."""
+
+
+@dataclass(frozen=True)
+class VQRecParams(TransferableParams):
+    """Hyper-parameters of VQ-Rec."""
+
+    learning_rate: float = 3e-3
+    """Adam's step size in fine-tuning."""
+    code_blocks: int = 32
+    """Codes of an item: its title vector is rotated and cut into as many blocks."""
+    rotation_rounds: int = 20
+    """Rounds in which the rotation and the centroids are fitted to each other (faiss's default: 50)."""
+    synthetic_share: float = 0.75
+    """Share of an item's codes replaced by random ones to make its semi-synthetic negative."""
+    permutation: Literal["straight-through", "random", "none"] = "straight-through"
+    """How pre-trained vectors are re-assigned to the target's codes: learned as the paper means it, drawn at random as
+    the published code does in effect, or not at all."""
+    permutation_epochs: int = 5
+    """Epochs in which the permutation alone is learned."""
+    permutation_temperature: float = 0.7
+    """Divides the permutation's scores before they are balanced."""
+    sinkhorn_rounds: int = 3
+    """Times that rows and columns are balanced."""
+
+
+class Permutation(nn.Module):
+    """For each slot of each block the slot whose vector it takes over, learned through Sinkhorn balancing."""
+
+    def __init__(self, blocks: int, temperature: float, rounds: int) -> None:
+        super().__init__()
+        self.temperature, self.rounds = temperature, rounds
+        self.scores = nn.Parameter(torch.randn(blocks, SLOTS, SLOTS))
+        padding = torch.zeros(SLOTS, SLOTS, dtype=torch.bool)
+        padding[0, 1:] = padding[1:, 0] = True
+        self.register_buffer("padding", padding, persistent=False)
+
+    def forward(self, noisy: bool) -> Tensor:
+        """Return the assignment, shape (blocks, slots, slots): a one in each row; the gradient is the balanced scores'.
+
+        Rows may agree on a column, as in the published code. The padding keeps its place.
+        """
+        scores = self.scores
+        if noisy:
+            scores = scores - torch.log(-torch.log(torch.rand_like(scores).clamp(1e-9, 1 - 1e-7)))
+        soft = sinkhorn((scores / self.temperature).masked_fill(self.padding, -torch.inf), self.rounds)
+        hard = one_hot(soft.argmax(dim=-1), SLOTS).to(soft)
+        return hard + soft - soft.detach()
+
+
+class VQRecModel(TransferableModel):
+    """The table of code vectors and the encoder over a catalogue of codes."""
+
+    codes: Tensor
+    """Rows of the table for each item, shape (n_items, blocks)."""
+
+    def __init__(self, params: VQRecParams, encoder: SequenceEncoder) -> None:
+        super().__init__()
+        self.params = params
+        self.encoder = encoder
+        self.table = nn.Embedding(params.code_blocks * SLOTS, params.dimensions)
+        initialise(self.table)
+        self.permutation: Permutation | None = None
+        self.n_centroids = 1
+        self.register_buffer("codes", torch.empty(0, params.code_blocks, dtype=torch.int64), persistent=False)
+
+    def read(self, codes: NDArray[np.int64], n_centroids: int) -> None:
+        """Take a catalogue's codes, shape (n_items, blocks), each less than ``n_centroids``."""
+        self.codes = torch.from_numpy(table_rows(codes)).to(self.device)
+        self.n_centroids = n_centroids
+
+    def item_vectors(self, items: Tensor) -> Tensor:
+        """Return the means of the items' code vectors, shape (n, d)."""
+        return embedding_bag(self.codes[items], self.code_vectors(), mode="mean")
+
+    def code_vectors(self) -> Tensor:
+        """Return the table, re-assigned while a permutation is being learned, shape (blocks * slots, d)."""
+        if self.permutation is None:
+            return self.table.weight
+        return self.permuted(self.permutation(noisy=self.training))
+
+    def permuted(self, assignment: Tensor) -> Tensor:
+        """Return the table with every block's rows re-assigned, shape (blocks * slots, d)."""
+        blocks = self.table.weight.view(len(assignment), SLOTS, -1)
+        return torch.bmm(assignment, blocks).flatten(0, 1)
+
+    def pretraining_loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
+        """Return the loss of histories against next items, other items of the batch and semi-synthetic ones."""
+        distinct, rows = np.unique(np.concatenate([batch.items, batch.following]), return_inverse=True)
+        items, following = np.split(rows, 2)
+        vectors_of_items = self.vectors_of(distinct)
+        vectors = position_vectors(self.encoder, vectors_of_items, items, batch.lengths)
+        positives = embedding(torch.from_numpy(following).to(self.device), vectors_of_items)
+        targets, users = (torch.from_numpy(column).to(self.device) for column in (batch.following, batch.users))
+        synthetic = embedding_bag(self.synthetic(targets), self.table.weight, mode="mean")
+        return info_nce(vectors, positives, targets, users, self.params.temperature, self.params.quirk, synthetic)
+
+    def synthetic(self, items: Tensor) -> Tensor:
+        """Return the items' rows of the table with a share of the codes replaced by random ones, (n, blocks)."""
+        real = self.codes[items]
+        first = torch.arange(real.shape[1], device=real.device) * SLOTS + 1
+        drawn = first + torch.randint(self.n_centroids, real.shape, device=real.device)
+        return torch.where(torch.rand(real.shape, device=real.device) < self.params.synthetic_share, drawn, real)
+
+
+@register(
+    "vqrec",
+    family="transferable",
+    paper="Hou et al. 2023",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="codes of its title, by centroids fitted to the titles of trained items",
+)
+class VQRec(TransferableRecommender):
+    """Vector-quantised item representations from title vectors."""
+
+    Params = VQRecParams
+    fine_tuning_fields = FINE_TUNING_FIELDS | {
+        "permutation",
+        "permutation_epochs",
+        "permutation_temperature",
+        "sinkhorn_rounds",
+    }
+    cold_rule = "codes of its title, by centroids fitted to the titles of trained items"
+
+    def build_model(self, text_dimensions: int) -> VQRecModel:
+        """Return the untrained code table and encoder."""
+        if text_dimensions % self.params.code_blocks:
+            raise BenchError(
+                f"Parameter 'code_blocks' of 'vqrec' must divide the {text_dimensions} dimensions of a title vector, "
+                f"and {self.params.code_blocks} does not. See 'bench describe vqrec'."
+            )
+        return VQRecModel(self.params, self.encoder())
+
+    def read_sources(self, model: VQRecModel, task: Task, backbone: Backbone) -> None:
+        """Give the model the codes of all source items, by centroids that the sources share."""
+        text = [title_vectors(domain, backbone, task.artefacts, task.progress, task.device) for domain in task.sources]
+        trained = np.concatenate([domain.item_counts() > 0 for domain in task.sources])
+        model.read(*self._codes(task, np.concatenate(text), trained))
+
+    def read_target(self, model: VQRecModel, task: Task, text: NDArray[np.float32]) -> None:
+        """Give the model the codes of the target's items, by centroids of its own."""
+        model.read(*self._codes(task, text, task.target.item_counts() > 0))
+
+    def before_fine_tuning(self, model: VQRecModel, task: Task, learner: FineTuning) -> None:
+        """Re-assign the pre-trained code vectors to the target's codes."""
+        params = self.params
+        if not params.pretrain_epochs or params.permutation == "none":
+            return
+        model.permutation = Permutation(params.code_blocks, params.permutation_temperature, params.sinkhorn_rounds)
+        model.permutation.to(task.device)
+        if params.permutation == "straight-through":
+            self._learn_permutation(model, model.permutation, task, learner)
+        with torch.no_grad():
+            model.table.weight.copy_(model.permuted(model.permutation(noisy=params.permutation == "random")))
+        model.permutation = None
+
+    def deviations(self) -> Sequence[str]:
+        """Return VQ-Rec's own departures."""
+        found = [
+            "no inverted list: with the published code's single list it changes no code",
+            f"rotation fitted in {self.params.rotation_rounds} rounds instead of 50",
+        ]
+        if not self.params.pretrain_epochs or self.params.permutation == "random":
+            return found
+        if self.params.permutation == "none":
+            return [*found, "no permutation"]
+        return [*found, "the permutation is learned by a straight-through gradient; the published code has none"]
+
+    def _learn_permutation(self, model: VQRecModel, permutation: Permutation, task: Task, learner: FineTuning) -> None:
+        rng = np.random.default_rng(derived_seed(task.seed, "VQRec", "permutation"))
+        model.requires_grad_(False)
+        permutation.requires_grad_(True)
+        optimizer = torch.optim.Adam(permutation.parameters(), self.params.learning_rate, fused=True)
+        for epoch in range(1, self.params.permutation_epochs + 1):
+            loss = descend(model, optimizer, learner.losses(model, rng))
+            task.progress(f"VQRec on {task.target.name}, permutation epoch {epoch}: loss {loss:.4f}")
+        model.requires_grad_(True)
+
+    def _codes(
+        self, task: Task, vectors: NDArray[np.float32], trained: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], int]:
+        blocks, rounds = self.params.code_blocks, self.params.rotation_rounds
+        task.progress(f"coding {len(vectors):,} titles in {blocks} blocks")
+        return stored_codes(task.artefacts, vectors, trained, blocks, rounds, task.seed)
+
+
+def sinkhorn(scores: Tensor, rounds: int) -> Tensor:
+    """Return ``exp(scores)`` with rows and columns balanced in turn, shape (..., n, n): each sums to about one."""
+    for _ in range(rounds):
+        scores = scores - scores.logsumexp(dim=-1, keepdim=True)
+        scores = scores - scores.logsumexp(dim=-2, keepdim=True)
+    return scores.exp()
+
+
+def table_rows(codes: NDArray[np.int64]) -> Rows:
+    """Return the table's row of each code of each block: code ``c`` of block ``b`` is ``257 b + c + 1``."""
+    rows: Rows = codes + 1 + SLOTS * np.arange(codes.shape[1])
+    return rows
+
+
+def stored_codes(
+    store: ArtefactStore,
+    vectors: NDArray[np.float32],
+    trained: NDArray[np.bool_],
+    blocks: int,
+    rounds: int,
+    seed: int,
+) -> tuple[NDArray[np.int64], int]:
+    """Return each item's codes, shape (n_items, blocks), and the number of centroids a block; kept by content."""
+    faiss = _faiss()
+    key = {
+        "revision": CODING_REVISION,
+        "vectors": content_hash(vectors),
+        "trained": content_hash(trained),
+        "blocks": blocks,
+        "rounds": rounds,
+        "seed": seed,
+        "faiss": faiss.__version__,
+    }
+
+    def make(folder: Path) -> None:
+        rotation, centroids = fitted_centroids(vectors[trained], blocks, rounds, seed)
+        np.savez(folder / "codes.npz", codes=nearest_centroids(vectors, rotation, centroids), centroids=centroids)
+
+    with np.load(store.get_or_make(CODES_KIND, key, make) / "codes.npz") as stored:
+        return stored["codes"].astype(np.int64), stored["centroids"].shape[1]
+
+
+def fitted_centroids(
+    vectors: NDArray[np.float32], blocks: int, rounds: int, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Fit an optimised product quantiser (Ge et al. 2013) to vectors of shape (n, d).
+
+    Returns:
+        The rotation, shape (d, d), and the centroids, shape (blocks, n_centroids, d / blocks): 256 of them, or where
+        there are fewer vectors the largest power of two that they fill.
+    """
+    faiss = _faiss()
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    dimensions = vectors.shape[1]
+    bits = max(1, min(BITS, len(vectors).bit_length() - 1))
+    quantiser = faiss.ProductQuantizer(dimensions, blocks, bits)
+    quantiser.cp.seed = derived_seed(seed, "centroids") % 2**31
+    quantiser.cp.min_points_per_centroid = 1  # it would only complain, and on standard error
+    rotation = faiss.OPQMatrix(dimensions, blocks)
+    rotation.niter = rounds
+    rotation.pq = quantiser
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    rotation.train(vectors)
+    quantiser.train(rotation.apply(vectors))
+    centroids = faiss.vector_to_array(quantiser.centroids).reshape(blocks, 2**bits, dimensions // blocks)
+    return faiss.vector_to_array(rotation.A).reshape(dimensions, dimensions), centroids
+
+
+def nearest_centroids(
+    vectors: NDArray[np.float32], rotation: NDArray[np.float32], centroids: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Return the nearest centroid of every block of the rotated vectors, shape (n, blocks)."""
+    blocks, _, width = centroids.shape
+    parts = (vectors @ rotation.T).reshape(len(vectors), blocks, width)
+    half_norms = (centroids**2).sum(-1) / 2
+    nearest = [(half_norms[b] - parts[:, b] @ centroids[b].T).argmin(axis=1) for b in range(blocks)]
+    return np.stack(nearest, axis=1).astype(np.uint8)
+
+
+def _faiss() -> Any:
+    try:
+        import faiss
+    except ImportError as error:
+        raise BenchError("Method 'vqrec' needs faiss: pip install 'llmrec-bench[vqrec]'.") from error
+    return faiss
