@@ -142,6 +142,10 @@ class TransferableRecommender(Recommender):
             "deviations": [*self.deviations(), *self._shared_deviations()],
         }
 
+    def made_with(self) -> dict[str, str]:
+        """Return the versions of the packages that shape the weights."""
+        return {"torch": version("torch"), "recbole": version("recbole")}
+
     def deviations(self) -> Sequence[str]:
         """Return the method's own departures from its publication."""
         return ()
@@ -226,7 +230,7 @@ class TransferableRecommender(Recommender):
             "sources": [domain.content_hash for domain in task.sources],
             "backbone": backbone.revision,
             "encoding": ENCODING_REVISION,
-            "versions": [version("torch"), version("recbole")],
+            "made with": self.made_with(),
             "code": self._code_revision(),
         }
 

@@ -1,4 +1,4 @@
-"""VQ-Rec: titles become discrete codes by optimised product quantisation, and an item is the mean of its codes' vectors.
+"""VQ-Rec: titles become discrete codes by optimised product quantisation, an item is the mean of its codes' vectors.
 
 Pre-training contrasts a history with its next item, against the other items of a batch that mixes the source domains
 and against a semi-synthetic item. For the target, whose codes are its own, the pre-trained vectors are first
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch.nn.functional import embedding, embedding_bag, one_hot
 
 from baselines._recbole_batches import Rows
 from baselines._transferable import FINE_TUNING_FIELDS, TransferableParams, TransferableRecommender
+from baselines._transferable_codes import BITS, faiss_library, stored_codes
 from baselines._transferable_model import (
     Batch,
     FineTuning,
@@ -30,19 +30,13 @@ from baselines._transferable_model import (
     position_vectors,
 )
 from bench.errors import BenchError
-from bench.hashing import content_hash, derived_seed
+from bench.hashing import derived_seed
 from bench.lm.backbones import Backbone
 from bench.lm.vectors import title_vectors
 from bench.plugin import Task
 from bench.registry import register
-from bench.store import ArtefactStore
 from bench.training import descend
 
-CODES_KIND = "item-codes"
-CODING_REVISION = 1
-"""Raised whenever the same vectors would get other codes."""
-BITS = 8
-"""Of a code where there are items enough: 256 centroids."""
 SLOTS = 2**BITS + 1
 """Rows of a block of the code table: slot 0 is padding, code ``c`` is slot ``c + 1``."""
 
@@ -179,6 +173,10 @@ class VQRec(TransferableRecommender):
             )
         return VQRecModel(self.params, self.encoder())
 
+    def made_with(self) -> dict[str, str]:
+        """Add faiss, which makes the codes."""
+        return {**super().made_with(), "faiss": faiss_library().__version__}
+
     def read_sources(self, model: VQRecModel, task: Task, backbone: Backbone) -> None:
         """Give the model the codes of all source items, by centroids that the sources share."""
         text = [title_vectors(domain, backbone, task.artefacts, task.progress, task.device) for domain in task.sources]
@@ -244,76 +242,3 @@ def table_rows(codes: NDArray[np.int64]) -> Rows:
     """Return the table's row of each code of each block: code ``c`` of block ``b`` is ``257 b + c + 1``."""
     rows: Rows = codes + 1 + SLOTS * np.arange(codes.shape[1])
     return rows
-
-
-def stored_codes(
-    store: ArtefactStore,
-    vectors: NDArray[np.float32],
-    trained: NDArray[np.bool_],
-    blocks: int,
-    rounds: int,
-    seed: int,
-) -> tuple[NDArray[np.int64], int]:
-    """Return each item's codes, shape (n_items, blocks), and the number of centroids a block; kept by content."""
-    faiss = _faiss()
-    key = {
-        "revision": CODING_REVISION,
-        "vectors": content_hash(vectors),
-        "trained": content_hash(trained),
-        "blocks": blocks,
-        "rounds": rounds,
-        "seed": seed,
-        "faiss": faiss.__version__,
-    }
-
-    def make(folder: Path) -> None:
-        rotation, centroids = fitted_centroids(vectors[trained], blocks, rounds, seed)
-        np.savez(folder / "codes.npz", codes=nearest_centroids(vectors, rotation, centroids), centroids=centroids)
-
-    with np.load(store.get_or_make(CODES_KIND, key, make) / "codes.npz") as stored:
-        return stored["codes"].astype(np.int64), stored["centroids"].shape[1]
-
-
-def fitted_centroids(
-    vectors: NDArray[np.float32], blocks: int, rounds: int, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Fit an optimised product quantiser (Ge et al. 2013) to vectors of shape (n, d).
-
-    Returns:
-        The rotation, shape (d, d), and the centroids, shape (blocks, n_centroids, d / blocks): 256 of them, or where
-        there are fewer vectors the largest power of two that they fill.
-    """
-    faiss = _faiss()
-    faiss.omp_set_num_threads(torch.get_num_threads())
-    dimensions = vectors.shape[1]
-    bits = max(1, min(BITS, len(vectors).bit_length() - 1))
-    quantiser = faiss.ProductQuantizer(dimensions, blocks, bits)
-    quantiser.cp.seed = derived_seed(seed, "centroids") % 2**31
-    quantiser.cp.min_points_per_centroid = 1  # it would only complain, and on standard error
-    rotation = faiss.OPQMatrix(dimensions, blocks)
-    rotation.niter = rounds
-    rotation.pq = quantiser
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-    rotation.train(vectors)
-    quantiser.train(rotation.apply(vectors))
-    centroids = faiss.vector_to_array(quantiser.centroids).reshape(blocks, 2**bits, dimensions // blocks)
-    return faiss.vector_to_array(rotation.A).reshape(dimensions, dimensions), centroids
-
-
-def nearest_centroids(
-    vectors: NDArray[np.float32], rotation: NDArray[np.float32], centroids: NDArray[np.float32]
-) -> NDArray[np.uint8]:
-    """Return the nearest centroid of every block of the rotated vectors, shape (n, blocks)."""
-    blocks, _, width = centroids.shape
-    parts = (vectors @ rotation.T).reshape(len(vectors), blocks, width)
-    half_norms = (centroids**2).sum(-1) / 2
-    nearest = [(half_norms[b] - parts[:, b] @ centroids[b].T).argmin(axis=1) for b in range(blocks)]
-    return np.stack(nearest, axis=1).astype(np.uint8)
-
-
-def _faiss() -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise BenchError("Method 'vqrec' needs faiss: pip install 'llmrec-bench[vqrec]'.") from error
-    return faiss
