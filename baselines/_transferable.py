@@ -72,7 +72,7 @@ class TransferableParams(TrainingParams):
     """Share of units and of attention weights dropped in training."""
     temperature: float = 0.07
     """Divides the cosines in every loss."""
-    pretrain_epochs: int = 8
+    pretrain_epochs: int = 5
     """Epochs of pre-training on the source domains (published: 300); 0 leaves it out and reads no source."""
     pretrain_batch_size: int = 2048
     """Examples (positions) in a batch of pre-training, about (published: 8192)."""

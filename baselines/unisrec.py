@@ -76,16 +76,15 @@ class GatedWhitening(nn.Module):
             logits = logits + torch.randn_like(logits) * (softplus(text @ self.noise) + SMALLEST_NOISE)
         return logits.softmax(dim=-1)
 
-    def whitened(self, text: Tensor) -> Tensor:
-        """Return what each expert makes of each item, shape (n, experts, d)."""
-        experts, text_dimensions, dimensions = self.map.shape
-        side_by_side = self.map.transpose(0, 1).reshape(text_dimensions, experts * dimensions)
-        mapped = dropout(text, self.text_dropout, self.training) @ side_by_side
-        return mapped.view(-1, experts, dimensions) - torch.einsum("et,etd->ed", self.shift, self.map)
-
     def forward(self, text: Tensor) -> Tensor:
         """Return items' vectors, shape (n, d), from title vectors of shape (n, text_dimensions)."""
-        return torch.einsum("ne,ned->nd", self.gates(text), self.whitened(text))
+        experts, text_dimensions, dimensions = self.map.shape
+        gates = self.gates(text)
+        side_by_side = self.map.transpose(0, 1).reshape(text_dimensions, experts * dimensions)
+        mapped = dropout(text, self.text_dropout, self.training) @ side_by_side
+        # The shifts are mapped once an expert, not once an item.
+        shifts = torch.einsum("et,etd->ed", self.shift, self.map)
+        return torch.einsum("ne,ned->nd", gates, mapped.view(-1, experts, dimensions)) - gates @ shifts
 
 
 class UniSRecModel(TransferableModel):
