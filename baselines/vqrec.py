@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -181,11 +181,12 @@ class VQRec(TransferableRecommender):
         """Give the model the codes of all source items, by centroids that the sources share."""
         text = [title_vectors(domain, backbone, task.artefacts, task.progress, task.device) for domain in task.sources]
         trained = np.concatenate([domain.item_counts() > 0 for domain in task.sources])
-        model.read(*self._codes(task, np.concatenate(text), trained))
+        titles = [title for domain in task.sources for title in domain.titles]
+        model.read(*self._codes(task, titles, np.concatenate(text), trained))
 
     def read_target(self, model: VQRecModel, task: Task, text: NDArray[np.float32]) -> None:
         """Give the model the codes of the target's items, by centroids of its own."""
-        model.read(*self._codes(task, text, task.target.item_counts() > 0))
+        model.read(*self._codes(task, task.target.titles, text, task.target.item_counts() > 0))
 
     def before_fine_tuning(self, model: VQRecModel, task: Task, learner: FineTuning) -> None:
         """Re-assign the pre-trained code vectors to the target's codes."""
@@ -223,11 +224,15 @@ class VQRec(TransferableRecommender):
         model.requires_grad_(True)
 
     def _codes(
-        self, task: Task, vectors: NDArray[np.float32], trained: NDArray[np.bool_]
+        self, task: Task, titles: Sequence[str], vectors: NDArray[np.float32], trained: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], int]:
+        """Code each distinct title once: rounding could give two copies of a vector different nearest centroids."""
+        _, first, distinct = np.unique(np.array(titles), return_index=True, return_inverse=True)
         blocks, rounds = self.params.code_blocks, self.params.rotation_rounds
-        task.progress(f"coding {len(vectors):,} titles in {blocks} blocks")
-        return stored_codes(task.artefacts, vectors, trained, blocks, rounds, task.seed)
+        task.progress(f"coding {len(first):,} titles in {blocks} blocks")
+        anyone = np.bincount(distinct[trained], minlength=len(first)) > 0
+        codes, n_centroids = stored_codes(task.artefacts, vectors[first], anyone, blocks, rounds, task.seed)
+        return codes[distinct], n_centroids
 
 
 def sinkhorn(scores: Tensor, rounds: int) -> Tensor:

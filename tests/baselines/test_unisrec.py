@@ -118,7 +118,7 @@ def test_targets_and_settings_with_the_same_sources_share_one_pre_training(
 def test_a_pre_trained_encoder_that_is_frozen_stays_as_it_was(tmp_path: Path, pico_encoder_folder: Path) -> None:
     task, _, _ = planted_titles(tmp_path, pico_encoder_folder, n_users=20)
     before, frozen, free = (
-        fitted(task, **{"pretrain_epochs": 1, "epochs": epochs, "frozen_encoder": freeze}).model
+        fitted(task, pretrain_epochs=1, epochs=epochs, frozen_encoder=freeze).model
         for epochs, freeze in ((0, False), (1, True), (1, False))
     )
     for name, weights in before.encoder.named_parameters():

@@ -59,7 +59,7 @@ def planted_titles(
 
 
 def cold_steps(folder: Path, backbone: Path) -> tuple[Task, Queries, Answers]:
-    """One number of each noun occurs in no training part, nor what came after it; the queries ask for it in its turn."""
+    """One number of each noun occurs in no training part, nor what came after it; the queries ask for it."""
     cold = [chain * N_STEPS + (3 * chain + 2) % N_STEPS for chain in range(N_CHAINS)]
     task, _, _ = planted_titles(folder, backbone)
     is_cold, users = np.isin(task.target.items, cold), task.target.users_of_interactions()
@@ -73,3 +73,11 @@ def cold_steps(folder: Path, backbone: Path) -> tuple[Task, Queries, Answers]:
     ]
     queries, answers = queries_of(histories, [item for item in cold for _ in range(4)], N_ITEMS, rng)
     return replace(task, target=task.target.keeping(keep), setting="cold"), queries, answers
+
+
+def cold_twins(folder: Path, backbone: Path) -> tuple[Task, Queries, Answers]:
+    """Each item has a twin that nobody touched, its title one word longer; the queries ask for the successor's twin."""
+    task, test, answers = planted_titles(folder, backbone)
+    titles = (*task.target.titles, *(f"{title} {NOUNS[-1]}" for title in task.target.titles))
+    target = replace(task.target, titles=titles, item_ids=np.array([f"item {item}" for item in range(2 * N_ITEMS)]))
+    return replace(task, target=target, setting="cold"), replace(test, candidates=test.candidates + N_ITEMS), answers
