@@ -1,0 +1,336 @@
+"""AlphaRec: title vectors of a frozen language model, mapped by a small network and smoothed over who touched what.
+
+Paper: Sheng et al. 2024, "Language Representations Can be What Recommenders Need". With frozen title vectors ``e_i``,
+the map ``f`` and the degrees ``d`` of the training graph::
+
+    i⁰ = f(e_i)        u⁰ = f(mean of e_i over u's items)
+    iˡ⁺¹ = Σ_u uˡ / √(d_u d_i)        uˡ⁺¹ = Σ_i iˡ / √(d_u d_i)
+    score(u, i) = cosine(mean of uˡ over the layers, mean of iˡ over the layers)
+
+Nothing belongs to one user, so the vector of a query is built from its history by these very equations; where the
+history is what the user was trained on, it is the trained user's vector, and a user who was not trained has one too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import embedding, embedding_bag, leaky_relu, normalize
+
+from baselines import _recbole_batches
+from baselines._recbole_batches import Rows, random_batches
+from bench import training
+from bench.hashing import content_hash, derived_seed
+from bench.lm.loading import task_backbone
+from bench.lm.vectors import title_vectors
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import register
+from bench.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
+
+ROWS_SHARING_NEGATIVES = 64
+"""Training pairs that are compared with the same drawn items: a 64th of the vectors to fetch, the same expectation."""
+QUERIES_AT_ONCE = 4096
+DEVIATIONS = (
+    "Title vectors come from the run's backbone, not from text-embedding-3-large.",
+    f"{ROWS_SHARING_NEGATIVES} training pairs share their negatives; an item that a pair's user touched is left out, "
+    "and the others count for it.",
+    "Negatives are drawn from items that somebody touched in training.",
+    "A query's user vector is built from its history by the trained equations.",
+    "Early stopping watches NDCG@3 over the frozen validation candidates.",
+)
+
+
+@register(
+    "alpharec",
+    family="transferable",
+    paper="Sheng et al. 2024",
+    needs_titles=True,
+    needs_backbone=True,
+    cold_rule="mapped title vector; an item without training edges adds nothing in the graph",
+)
+class AlphaRec(Recommender):
+    """A map of frozen title vectors, trained through the graph of training interactions."""
+
+    @dataclass(frozen=True)
+    class Params:
+        """Hyper-parameters of AlphaRec."""
+
+        map: Literal["mlp", "linear"] = "mlp"
+        """Two layers with a leaky ReLU between them, or one matrix without bias (the paper's ``homo``)."""
+        hidden: int = 384
+        """Width of the network's hidden layer (the paper: half of 3072 inputs, and more for shorter vectors)."""
+        dimensions: int = 64
+        """Length of a mapped vector."""
+        layers: int = 2
+        """Graph steps; 0 is the map alone."""
+        temperature: float = 0.15
+        """What cosines are divided by in the loss (the paper: .15 or .2)."""
+        negatives: int = 256
+        """Items that each training pair is compared with."""
+        user_vector: Literal["query", "training"] = "query"
+        """What a user's vector is made of: the query's history, or the paper's training items where there are any."""
+        epochs: int = 200
+        """Epochs at most (the paper: 500)."""
+        patience: int = 10
+        """Epochs without a better validation NDCG@3 before training stops (the paper: 20)."""
+        learning_rate: float = 5e-4
+        """Adam's step size."""
+        batch_size: int = 4096
+        """Training pairs in a batch."""
+        weight_decay: float = 1e-6
+        """Adam's L2 penalty."""
+
+    def fit(self, task: Task) -> None:
+        """Fetch the title vectors, then train the map, or load the weights of an equal training."""
+        self.domain, self.device = task.target, task.device
+        backbone = task_backbone(task)
+        vectors = title_vectors(task.target, backbone, task.artefacts, task.progress, task.device)
+        self.histories = touched(task.target.indptr, task.target.items, task.target.n_items)
+        self.degrees = np.maximum(self.histories.sum(axis=0), 1)
+        with seeded(derived_seed(task.seed, "alpharec")):
+            graph = Graph(self.histories, self.degrees, task.device)
+            self.model = Network(torch.from_numpy(vectors), graph, self.params).to(task.device)
+            key = self._key(task, backbone.revision)
+            self.record = trained_once(task.artefacts, "models", key, self.model, lambda: self._train(task))
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Return the cosines of users and candidates, shape (n, 30)."""
+        self.model.eval()
+        with torch.no_grad():
+            users, items = self.model.encode(Graph(self._histories_of(queries), self.degrees, self.device))
+            scores = [
+                torch.einsum("nd,ncd->nc", part, items[torch.from_numpy(candidates).long().to(self.device)])
+                for part, candidates in zip(
+                    users.split(QUERIES_AT_ONCE),
+                    np.split(queries.candidates, range(QUERIES_AT_ONCE, len(queries), QUERIES_AT_ONCE)),
+                    strict=True,
+                )
+            ]
+            return torch.cat(scores).cpu().numpy()
+
+    def details(self) -> dict[str, Any]:
+        """Return the size of the map, the course of its training and what differs from the paper."""
+        return {
+            "parameters": sum(weights.numel() for weights in self.model.parameters()),
+            **self.record.summary(),
+            "title_dimensions": self.model.titles.shape[1],
+            "edges": self.histories.nnz,
+            "user_vector": self.params.user_vector,
+            "cold_rule": "mapped title vector; an item without training edges adds nothing in the graph",
+            "deviations": list(DEVIATIONS),
+        }
+
+    def losses(self, rng: np.random.Generator) -> Iterator[Tensor]:
+        """Yield the loss of each batch of one epoch; all pairs of a user and a touched item, in random order."""
+        pairs = self.histories.tocoo()
+        pool = np.flatnonzero(self.domain.item_counts())
+        for rows in random_batches(pairs.nnz, self.params.batch_size, rng):
+            users, positives = pairs.row[rows], pairs.col[rows].astype(np.int64)
+            n_groups = -(-len(rows) // ROWS_SHARING_NEGATIVES)
+            negatives = np.sort(pool[rng.integers(len(pool), size=(n_groups, self.params.negatives))])
+            allowed = untouched(self.histories[users], negatives)
+            yield self.model.loss(
+                *(torch.from_numpy(part).to(self.device) for part in (users, positives)),
+                *(torch.from_numpy(part).to(self.device) for part in (negatives, allowed)),
+            )
+
+    def _histories_of(self, queries: Queries) -> sp.csr_array:
+        given = touched(queries.history_indptr, queries.history_items, self.domain.n_items)
+        if self.params.user_vector == "query":
+            return given
+        trained = self.histories[queries.users]
+        return sp.csr_array(trained + sp.diags_array((trained.sum(axis=1) == 0).astype(np.float32)) @ given)
+
+    def _train(self, task: Task) -> TrainingRecord:
+        rng = np.random.default_rng(derived_seed(task.seed, "batches", "alpharec"))
+        optimizer = torch.optim.Adam(
+            self.model.parameters(), self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
+        )
+        return train_until_no_better(
+            self.model,
+            lambda: descend(self.model, optimizer, self.losses(rng)),
+            lambda: stopping_score(self.score(task.validation), task.validation_answers),
+            self.params.epochs,
+            self.params.patience,
+            lambda line: task.progress(f"AlphaRec on {task.target.name}, {line}"),
+        )
+
+    def _key(self, task: Task, backbone_revision: str) -> dict[str, Any]:
+        """Name everything that makes the weights."""
+        files = (Path(__file__), Path(str(_recbole_batches.__file__)), Path(training.__file__))
+        return {
+            "method": "alpharec",
+            "params": asdict(self.params),
+            "seed": task.seed,
+            "setting": task.setting,
+            "domain": task.target.content_hash,
+            "validation": content_hash(task.validation.candidates, task.validation_answers.positive_column),
+            "backbone": backbone_revision,
+            "torch": torch.__version__,
+            "code": content_hash(*files),
+        }
+
+
+class Network(nn.Module):
+    """The map and its propagation; title vectors and graph are given and kept out of the stored weights."""
+
+    titles: Tensor
+
+    def __init__(self, titles: Tensor, graph: Graph, params: AlphaRec.Params) -> None:
+        super().__init__()
+        self.register_buffer("titles", titles, persistent=False)
+        self.graph, self.n_layers, self.temperature = graph, params.layers, params.temperature
+        is_linear = params.map == "linear"
+        first = nn.Linear(titles.shape[1], params.dimensions if is_linear else params.hidden, bias=not is_linear)
+        self.weight, self.bias = first.weight, first.bias
+        self.last = None if is_linear else nn.Linear(params.hidden, params.dimensions)
+
+    def encode(self, readers: Graph | None = None) -> tuple[Tensor, Tensor]:
+        """Return unit vectors of the readers (by default the training users) and of all items, (n, d), (n_items, d).
+
+        The map's first layer is linear, so it is applied to the items alone: a user's is the mean of theirs.
+        """
+        projected = self.titles @ self.weight.T
+        items, users = [self._finish(projected)], [self._finish(self.graph.mean_of(projected))]
+        for _ in range(self.n_layers):
+            following = self.graph.to_users(items[-1])
+            items.append(self.graph.to_items(users[-1]))
+            users.append(following)
+        if readers is not None:
+            users = [self._finish(readers.mean_of(projected)), *map(readers.to_users, items[:-1])]
+        return normalize(torch.stack(users).mean(dim=0), dim=1), normalize(torch.stack(items).mean(dim=0), dim=1)
+
+    def loss(self, users: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor) -> Tensor:
+        """Return the mean sampled-softmax loss of pairs of a user and a touched item.
+
+        Args:
+            users: User of each pair, shape (n,).
+            positives: Item of each pair, shape (n,).
+            negatives: Items that :data:`ROWS_SHARING_NEGATIVES` pairs in a row share, shape (n_groups, k).
+            allowed: Which of its group's negatives count for each pair, shape (n, k).
+        """
+        all_users, all_items = self.encode()
+        vectors = embedding(users, all_users)
+        wanted = (vectors * embedding(positives, all_items)).sum(dim=1, keepdim=True)
+        groups = zip(vectors.split(ROWS_SHARING_NEGATIVES), embedding(negatives, all_items), strict=True)
+        unwanted = torch.cat([part @ items.T for part, items in groups])
+        return sampled_softmax_loss(wanted / self.temperature, unwanted / self.temperature, allowed)
+
+    def _finish(self, projected: Tensor) -> Tensor:
+        """Return the map's output from that of its first layer without the bias."""
+        if self.last is None:
+            return projected
+        mapped: Tensor = self.last(leaky_relu(projected + self.bias))
+        return mapped
+
+
+def sampled_softmax_loss(wanted: Tensor, unwanted: Tensor, allowed: Tensor) -> Tensor:
+    """Return the mean cross-entropy of one wanted logit (n, 1) against k others (n, k), of which some are allowed.
+
+    The allowed ones count as k altogether, as if each refused one had been drawn again.
+    """
+    k = allowed.shape[1]
+    weights = (k / allowed.sum(dim=1, keepdim=True).clamp(min=1)).log()
+    logits = torch.cat([wanted, (unwanted + weights).masked_fill(~allowed, -torch.inf)], dim=1)
+    return (logits.logsumexp(dim=1) - wanted[:, 0]).mean()
+
+
+def touched(indptr: Rows, items: NDArray[np.int32], n_items: int) -> sp.csr_array:
+    """Return the 0/1 matrix of histories and items, shape (n_histories, n_items); a repeated item counts once."""
+    ones = np.ones(len(items), dtype=np.float32)
+    matrix = sp.csr_array((ones, items.astype(np.int64), indptr.copy()), shape=(len(indptr) - 1, n_items))
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix
+
+
+def untouched(histories: sp.csr_array, negatives: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which negatives of its group each row's history lacks, shape (n, k).
+
+    Args:
+        histories: History of each row, shape (n, n_items).
+        negatives: Ascending items of each group of :data:`ROWS_SHARING_NEGATIVES` rows, shape (n_groups, k).
+    """
+    (n_rows, n_items), (n_groups, k) = histories.shape, negatives.shape
+    drawn = (np.arange(n_groups)[:, None] * n_items + negatives).ravel()
+    rows = np.repeat(np.arange(n_rows), np.diff(histories.indptr))
+    groups = rows // ROWS_SHARING_NEGATIVES
+    owned = groups * n_items + histories.indices
+    start, stop = (np.searchsorted(drawn, owned, side=side) for side in ("left", "right"))
+    allowed = np.ones((n_rows, k), dtype=bool)
+    while (hit := start < stop).any():  # once, and again for an item that a group drew several times
+        allowed[rows[hit], (start - groups * k)[hit]] = False
+        start = start + hit
+    return allowed
+
+
+class Graph:
+    """Histories as a graph of readers and items with LightGCN's weights; products are differentiable."""
+
+    def __init__(self, histories: sp.csr_array, item_degrees: NDArray[np.floating], device: str) -> None:
+        degrees = np.maximum(np.diff(histories.indptr), 1).astype(np.float32)
+        by_reader = sp.diags_array(1 / degrees)
+        symmetric = sp.diags_array(degrees**-0.5) @ histories @ sp.diags_array(item_degrees.astype(np.float32) ** -0.5)
+        self.mean, self.smooth = (Weights.of(matrix, device) for matrix in (by_reader @ histories, symmetric))
+
+    def mean_of(self, items: Tensor) -> Tensor:
+        """Return the mean of each reader's items, (n_items, d) to (n_readers, d)."""
+        return product(*self.mean, items)
+
+    def to_users(self, items: Tensor) -> Tensor:
+        """Return what items pass on to their readers, (n_items, d) to (n_readers, d)."""
+        return product(*self.smooth, items)
+
+    def to_items(self, users: Tensor) -> Tensor:
+        """Return what readers pass on to their items, (n_readers, d) to (n_items, d)."""
+        return product(*reversed(self.smooth), users)
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A sparse matrix in compressed rows. ``embedding_bag`` multiplies it many times faster than torch's own."""
+
+    indptr: Tensor
+    columns: Tensor
+    values: Tensor
+
+    @classmethod
+    def of(cls, matrix: Any, device: str) -> tuple[Weights, Weights]:
+        """Return a matrix and its transpose."""
+        return cls._one(matrix.tocsr(), device), cls._one(matrix.T.tocsr(), device)
+
+    @classmethod
+    def _one(cls, matrix: sp.csr_array, device: str) -> Weights:
+        indices = (torch.from_numpy(part.astype(np.int64)).to(device) for part in (matrix.indptr, matrix.indices))
+        return cls(*indices, torch.from_numpy(matrix.data.astype(np.float32)).to(device))
+
+    def times(self, dense: Tensor) -> Tensor:
+        """Return the product with a dense matrix, without a gradient."""
+        return embedding_bag(
+            self.columns, dense, self.indptr, mode="sum", per_sample_weights=self.values, include_last_offset=True
+        )
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, matrix: Weights, transposed: Weights, dense: Tensor) -> Tensor:
+        context.transposed = transposed
+        return matrix.times(dense)
+
+    @staticmethod
+    def backward(context: Any, upstream: Tensor) -> tuple[None, None, Tensor]:
+        return None, None, context.transposed.times(upstream.contiguous())
+
+
+def product(matrix: Weights, transposed: Weights, dense: Tensor) -> Tensor:
+    """Return a sparse matrix times a dense one, differentiable in the dense one."""
+    result: Tensor = _Product.apply(matrix, transposed, dense)  # type: ignore[no-untyped-call]
+    return result
