@@ -65,8 +65,8 @@ class AlphaRec(Recommender):
 
         map: Literal["mlp", "linear"] = "mlp"
         """Two layers with a leaky ReLU between them, or one matrix without bias (the paper's ``homo``)."""
-        hidden: int = 384
-        """Width of the network's hidden layer (the paper: half of 3072 inputs, and more for shorter vectors)."""
+        hidden: int = 192
+        """Width of the network's hidden layer: half of minilm's 384, as the paper takes half of 3072."""
         dimensions: int = 64
         """Length of a mapped vector."""
         layers: int = 2
@@ -107,7 +107,7 @@ class AlphaRec(Recommender):
         with torch.no_grad():
             users, items = self.model.encode(Graph(self._histories_of(queries), self.degrees, self.device))
             scores = [
-                torch.einsum("nd,ncd->nc", part, items[torch.from_numpy(candidates).long().to(self.device)])
+                torch.einsum("nd,ncd->nc", part, items[torch.from_numpy(candidates.astype(np.int64)).to(self.device)])
                 for part, candidates in zip(
                     users.split(QUERIES_AT_ONCE),
                     np.split(queries.candidates, range(QUERIES_AT_ONCE, len(queries), QUERIES_AT_ONCE)),
@@ -189,23 +189,25 @@ class Network(nn.Module):
         self.register_buffer("titles", titles, persistent=False)
         self.graph, self.n_layers, self.temperature = graph, params.layers, params.temperature
         is_linear = params.map == "linear"
-        first = nn.Linear(titles.shape[1], params.dimensions if is_linear else params.hidden, bias=not is_linear)
-        self.weight, self.bias = first.weight, first.bias
+        width = params.dimensions if is_linear else params.hidden
+        self.first = nn.Linear(titles.shape[1], width, bias=not is_linear)
         self.last = None if is_linear else nn.Linear(params.hidden, params.dimensions)
 
     def encode(self, readers: Graph | None = None) -> tuple[Tensor, Tensor]:
         """Return unit vectors of the readers (by default the training users) and of all items, (n, d), (n_items, d).
 
-        The map's first layer is linear, so it is applied to the items alone: a user's is the mean of theirs.
+        The map's first layer is linear, so it is applied to the items alone: a reader's is the mean of theirs.
         """
-        projected = self.titles @ self.weight.T
-        items, users = [self._finish(projected)], [self._finish(self.graph.mean_of(projected))]
+        projected = self.first(self.titles)
+        readers_mean = None if readers is None else readers.mean_of(projected)
+        users = [self._finish(self.graph.mean_of(projected))]
+        items = [self._finish(projected)]
         for _ in range(self.n_layers):
             following = self.graph.to_users(items[-1])
             items.append(self.graph.to_items(users[-1]))
             users.append(following)
-        if readers is not None:
-            users = [self._finish(readers.mean_of(projected)), *map(readers.to_users, items[:-1])]
+        if readers is not None and readers_mean is not None:
+            users = [self._finish(readers_mean), *map(readers.to_users, items[:-1])]
         return normalize(torch.stack(users).mean(dim=0), dim=1), normalize(torch.stack(items).mean(dim=0), dim=1)
 
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor) -> Tensor:
@@ -225,10 +227,10 @@ class Network(nn.Module):
         return sampled_softmax_loss(wanted / self.temperature, unwanted / self.temperature, allowed)
 
     def _finish(self, projected: Tensor) -> Tensor:
-        """Return the map's output from that of its first layer without the bias."""
+        """Return the map's output from that of its first layer, which is overwritten: it is the largest array here."""
         if self.last is None:
             return projected
-        mapped: Tensor = self.last(leaky_relu(projected + self.bias))
+        mapped: Tensor = self.last(leaky_relu(projected, inplace=True))
         return mapped
 
 
