@@ -1,0 +1,326 @@
+"""MCRPL: prompts that all domains share and prompts of each domain, learned from item ids of several domains.
+
+Paper: Liu et al. 2023, "Multi-domain Recommendation with Prompt Learning" (non-overlapping, many to one). At each
+position of a history an item vector ``x`` (id plus position) is mixed with two shared and two domain prompts::
+
+    weights = softmax over c of MLP([c; x]),   c = the four prompts and x itself
+    mixed   = Σ_c weight_c · c
+
+One causal transformer block reads the mixed vectors, and a class head names the next item. Stage 1 trains on all
+domains; stage 2 on the target alone, its logits masked to the target's ids, with a penalty that keeps the target's
+prompts orthogonal to the shared ones.
+
+The domains' ids form one space, the target's first. Each domain's part of it is a table of its own, so that a batch
+of one domain moves, and pays for, that domain's rows only; a mask to one domain's ids is then its table alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import dropout, embedding, layer_norm, normalize, relu, scaled_dot_product_attention
+
+from baselines import _recbole_batches, _recbole_cross_entropy
+from baselines._recbole_batches import Rows, Sequences, last_stretches, ordered_batches, random_batches, windows
+from baselines._recbole_cross_entropy import linear_cross_entropy
+from baselines._recbole_zoo import TrainingParams
+from bench import training
+from bench.hashing import content_hash, derived_seed
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import register
+from bench.training import (
+    TrainingRecord,
+    descend,
+    keep_rows,
+    seeded,
+    stopping_score,
+    train_until_no_better,
+    trained_once,
+)
+
+TARGET = 0
+"""Place of the target among the domains; the sources follow in the task's order."""
+N_PROMPTS = 2
+"""Shared prompts, and prompts of each domain."""
+MIXING_UNITS = 16
+"""Width of the network that weighs the prompts."""
+SAMPLED_CLASSES = 1024
+"""Items drawn for the sampled softmax of a source batch, beside the batch's own answers."""
+QUERIES_AT_ONCE = 512
+Stage = Literal["all domains", "target"]
+COLD_RULE = "output vector as initialised, kept from the softmax and from every training step"
+DEVIATIONS = (
+    "Every prefix of a training history is an example, not one a user; 10 epochs of stage 1 then show about as many "
+    "as the paper's 50.",
+    "The softmax of stage 1 is over the items of the batch's own domain, for sources over a part of them "
+    "(softmax=all: over the items of all domains).",
+    "Batches of one domain each; Adam leaves the tables of other domains alone in that step.",
+    "Histories are read up to 50 items, not 15, and an item's position is counted from the history's start.",
+    "The penalty compares prompts with prompts (orthogonality=coded: as the authors' code does).",
+    "Both stages keep their best epoch by NDCG@3 over the frozen validation candidates of the target.",
+    "The class head has no bias; layer norms have no weights and nothing is frozen in stage 2, as in the code.",
+)
+
+
+@register(
+    "mcrpl",
+    family="transferable",
+    paper="Liu et al. 2023",
+    needs_sources=True,
+    cold_rule="output vector as initialised, kept from the softmax and from every training step",
+)
+class MCRPL(Recommender):
+    """Prompt learning over item ids: all domains first, then the target."""
+
+    @dataclass(frozen=True)
+    class Params(TrainingParams):
+        """Hyper-parameters of MCRPL."""
+
+        dimensions: int = 100
+        """Length of an item's vector and of a prompt."""
+        inner_dimensions: int = 2048
+        """Width of the feed-forward layer."""
+        dropout: float = 0.25
+        """Share of units of an item's vector dropped in training."""
+        softmax: Literal["sampled", "domain", "all"] = "sampled"
+        """Classes of stage 1: the batch's domain (of a source: drawn ones), the domain, or all domains (the paper)."""
+        source_epochs: int = 10
+        """Epochs at most of stage 1, on all domains (the paper: 50, of one example a user)."""
+        epochs: int = 30
+        """Epochs at most of stage 2, on the target."""
+        orthogonality: Literal["clean", "coded"] = "clean"
+        """Penalty on cosines of target and shared prompts, or the authors' code's, which does not measure them."""
+        penalty: float = 0.002
+        """Weight of the orthogonality penalty in stage 2."""
+
+    def fit(self, task: Task) -> None:
+        """Train both stages, or load the weights of equal trainings."""
+        self.device = task.device
+        self.domains = (task.target, *task.sources)
+        self.sequences = [windows(domain, self.params.max_length) for domain in self.domains]
+        self.classes = [np.flatnonzero(domain.item_counts()).astype(np.int64) for domain in self.domains]
+        with seeded(derived_seed(task.seed, "mcrpl")):
+            sizes = [domain.n_items for domain in self.domains]
+            self.model = Network(sizes, self.params).to(task.device)
+        everything = range(len(self.domains))
+        first = self._key(task)
+        self.records: dict[Stage, TrainingRecord] = {}
+        self.records["all domains"] = self._learned(task, "all domains", everything, self.params.source_epochs, first)
+        second = {"stage 1": first, "params": asdict(self.params)}
+        self.records["target"] = self._learned(task, "target", (TARGET,), self.params.epochs, second)
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Return the logits of all candidates, shape (n, 30)."""
+        histories = last_stretches(queries.history_indptr, queries.history_items, queries.users, self.params.max_length)
+        scores = np.zeros(queries.candidates.shape, dtype=np.float32)
+        known = np.flatnonzero(histories.lengths)
+        self.model.eval()
+        with torch.no_grad():
+            for part in ordered_batches(histories.lengths[known], QUERIES_AT_ONCE):
+                batch = Packed.of(histories, known[part])
+                vectors = self._encoded(TARGET, batch)[torch.from_numpy(np.cumsum(batch.lengths) - 1)]
+                candidates = embedding(self._tensor(queries.candidates[batch.rows]), self.model.classes[TARGET])
+                scores[batch.rows] = torch.einsum("nd,ncd->nc", vectors, candidates).cpu().numpy()
+        return scores
+
+    def details(self) -> dict[str, Any]:
+        """Return the model's size, both trainings, the domains and what differs from the paper."""
+        return {
+            "parameters": sum(weights.numel() for weights in self.model.parameters()),
+            "stages": {stage: record.summary() for stage, record in self.records.items()},
+            "items": {domain.name: domain.n_items for domain in self.domains},
+            "cold_rule": COLD_RULE,
+            "deviations": list(DEVIATIONS),
+        }
+
+    def losses(self, stage: Stage, domains: Sequence[int], rng: np.random.Generator) -> Iterator[Tensor]:
+        """Yield the loss of each batch of one epoch, the domains' batches in random order."""
+        plan = [
+            (domain, rows)
+            for domain in domains
+            for rows in random_batches(len(self.sequences[domain]), self.params.batch_size, rng)
+        ]
+        for index in rng.permutation(len(plan)):
+            yield self.loss(stage, *plan[index], rng)
+
+    def loss(self, stage: Stage, domain: int, rows: Rows, rng: np.random.Generator) -> Tensor:
+        """Return the mean cross-entropy over all positions of a domain's sequences, and in stage 2 the penalty."""
+        batch = Packed.of(self.sequences[domain], rows)
+        answers = self.sequences[domain].items[batch.at + 1].astype(np.int64)
+        classes, weight = self._softmax(stage, domain, answers, rng)
+        targets = self._tensor(np.searchsorted(classes, answers + self._offset(domain, stage)))
+        loss = linear_cross_entropy(self._encoded(domain, batch), embedding(self._tensor(classes), weight), targets)
+        if stage == "all domains":
+            return loss
+        specific, shared = self.model.specific[TARGET], self.model.shared
+        return loss + self.params.penalty * orthogonality_penalty(specific, shared, self.params.orthogonality)
+
+    def _softmax(
+        self, stage: Stage, domain: int, answers: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], Tensor]:
+        """Return the ascending classes of a batch's softmax, touched items all, and the table they are rows of."""
+        if self._over_all(stage):
+            offsets = [self._offset(each, stage) for each in range(len(self.domains))]
+            ids = [classes + offset for classes, offset in zip(self.classes, offsets, strict=True)]
+            return np.concatenate(ids), torch.cat(list(self.model.classes))
+        classes = self.classes[domain]
+        if self.params.softmax == "sampled" and domain != TARGET:
+            classes = np.union1d(answers, rng.choice(classes, min(SAMPLED_CLASSES, len(classes)), replace=False))
+        return classes, self.model.classes[domain]
+
+    def _offset(self, domain: int, stage: Stage) -> int:
+        """Return the first id of a domain in the table that its softmax is over."""
+        return sum(each.n_items for each in self.domains[:domain]) if self._over_all(stage) else 0
+
+    def _over_all(self, stage: Stage) -> bool:
+        return self.params.softmax == "all" and stage == "all domains"
+
+    def _encoded(self, domain: int, batch: Packed) -> Tensor:
+        return self.model.encode(domain, self._tensor(batch.items), batch.lengths)
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array.astype(np.int64)).to(self.device)
+
+    def _learned(
+        self, task: Task, stage: Stage, domains: Sequence[int], epochs: int, key: dict[str, Any]
+    ) -> TrainingRecord:
+        """Train one stage or load it; its dropout does not depend on whether the stage before it was loaded."""
+        with seeded(derived_seed(task.seed, "mcrpl", stage)):
+            return trained_once(
+                task.artefacts, "models", key, self.model, lambda: self._train(task, stage, domains, epochs)
+            )
+
+    def _train(self, task: Task, stage: Stage, domains: Sequence[int], epochs: int) -> TrainingRecord:
+        rng = np.random.default_rng(derived_seed(task.seed, "batches", "mcrpl", stage))
+        optimizer = torch.optim.Adam(
+            self.model.parameters(),
+            self.params.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=self.params.weight_decay,
+            fused=True,
+        )
+        cold = self._tensor(np.flatnonzero(task.target.item_counts() == 0))
+        for table in (self.model.items[TARGET], self.model.classes[TARGET]):
+            keep_rows(optimizer, table, cold)
+        return train_until_no_better(
+            self.model,
+            lambda: descend(self.model, optimizer, self.losses(stage, domains, rng)),
+            lambda: stopping_score(self.score(task.validation), task.validation_answers),
+            epochs,
+            self.params.patience,
+            lambda line: task.progress(f"MCRPL on {stage}, {line}"),
+        )
+
+    def _key(self, task: Task) -> dict[str, Any]:
+        """Name everything that makes the weights of stage 1."""
+        modules = (_recbole_batches, _recbole_cross_entropy, training)
+        of_stage_2 = ("epochs", "orthogonality", "penalty")
+        return {
+            "method": "mcrpl",
+            "params": {name: value for name, value in asdict(self.params).items() if name not in of_stage_2},
+            "seed": task.seed,
+            "setting": task.setting,
+            "domains": [domain.content_hash for domain in self.domains],
+            "validation": content_hash(task.validation.candidates, task.validation_answers.positive_column),
+            "torch": torch.__version__,
+            "code": content_hash(Path(__file__), *(Path(str(module.__file__)) for module in modules)),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Sequences from short to long, one behind the other without padding."""
+
+    rows: Rows
+    """Which sequence each one is, shape (n,)."""
+    lengths: Rows
+    """Ascending, shape (n,)."""
+    at: Rows
+    """Index of each position's item in the array that the sequences are stretches of, shape (n_positions,)."""
+    items: NDArray[np.int32]
+    """Item of each position, shape (n_positions,)."""
+
+    @classmethod
+    def of(cls, sequences: Sequences, rows: Rows) -> Packed:
+        """Pack some rows of the sequences."""
+        rows = rows[np.argsort(sequences.lengths[rows], kind="stable")]
+        lengths = sequences.lengths[rows]
+        before = np.cumsum(lengths) - lengths
+        at = np.repeat(sequences.starts[rows] - before, lengths) + np.arange(lengths.sum())
+        return cls(rows, lengths, at, sequences.items[at])
+
+
+class Network(nn.Module):
+    """Item tables, prompts, one transformer block and class heads of all domains."""
+
+    def __init__(self, sizes: Sequence[int], params: MCRPL.Params) -> None:
+        super().__init__()
+        d = params.dimensions
+        self.dropout = params.dropout
+        self.items = nn.ParameterList([torch.empty(n_items, d) for n_items in sizes])
+        self.classes = nn.ParameterList([torch.empty(n_items, d) for n_items in sizes])
+        self.positions = nn.Parameter(torch.empty(params.max_length, d))
+        self.shared = nn.Parameter(torch.empty(N_PROMPTS, d))
+        self.specific = nn.ParameterList([torch.empty(N_PROMPTS, d) for _ in sizes])
+        self.mix_context = nn.Linear(d, MIXING_UNITS, bias=False)
+        self.mix_item = nn.Linear(d, MIXING_UNITS)
+        self.mix_weight = nn.Linear(MIXING_UNITS, 1, bias=False)
+        self.query, self.key, self.value, self.output = (nn.Linear(d, d, bias=False) for _ in range(4))
+        self.inner = nn.Linear(d, params.inner_dimensions, bias=False)
+        self.outer = nn.Linear(params.inner_dimensions, d, bias=False)
+        for weights in self.parameters():
+            if weights.dim() > 1:
+                nn.init.xavier_uniform_(weights)
+
+    def encode(self, domain: int, items: Tensor, lengths: Rows) -> Tensor:
+        """Return the vector of every position, which has read its sequence up to itself.
+
+        Args:
+            domain: Whose tables and prompts are used.
+            items: Item of each position of sequences one behind the other, shape (n_positions,).
+            lengths: Lengths of the sequences, ascending, shape (n,).
+        """
+        starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        positions = torch.from_numpy(np.arange(len(items)) - starts).to(items.device)
+        steps = embedding(items, self.items[domain]) + embedding(positions, self.positions)
+        mixed = self.mixed(dropout(steps, self.dropout, self.training), domain)
+        attended = self._attended(mixed, lengths)
+        vectors = layer_norm(mixed + self.output(attended), mixed.shape[1:])
+        return layer_norm(vectors + self.outer(relu(self.inner(vectors))), mixed.shape[1:])
+
+    def mixed(self, steps: Tensor, domain: int) -> Tensor:
+        """Return each position's weighted sum of the prompts and its own vector, (n_positions, d)."""
+        prompts = torch.cat([self.shared, self.specific[domain]])
+        of_prompts = self.mix_context(prompts).expand(len(steps), -1, -1)
+        of_contexts = torch.cat([of_prompts, self.mix_context(steps)[:, None]], dim=1)
+        weights = self.mix_weight(relu(of_contexts + self.mix_item(steps)[:, None])).softmax(dim=1)
+        return weights[:, :-1, 0] @ prompts + weights[:, -1] * steps
+
+    def _attended(self, mixed: Tensor, lengths: Rows) -> Tensor:
+        """Attend causally within each sequence; sequences of one length lie together and need no padding."""
+        distinct, counts = np.unique(lengths, return_counts=True)
+        sizes = (distinct * counts).tolist()
+        parts = zip(*(each(mixed).split(sizes) for each in (self.query, self.key, self.value)), strict=True)
+        attended = [
+            scaled_dot_product_attention(*(part.view(1, -1, length, part.shape[1]) for part in three), is_causal=True)
+            for three, length in zip(parts, distinct.tolist(), strict=True)
+        ]
+        return torch.cat([part.reshape(-1, mixed.shape[1]) for part in attended])
+
+
+def orthogonality_penalty(specific: Tensor, shared: Tensor, form: str) -> Tensor:
+    """Return the mean square of a product of unit prompts, each (n, d).
+
+    ``clean`` multiplies (n, d) by (d, n): the cosines, 0 for orthogonal prompts. ``coded`` multiplies (d, n) by (n, d)
+    as the authors' code does, which is the same for equal as for orthogonal prompts.
+    """
+    specific, shared = normalize(specific, dim=1), normalize(shared, dim=1)
+    product = specific.T @ shared if form == "coded" else specific @ shared.T
+    return product.square().mean()
