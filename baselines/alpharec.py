@@ -109,7 +109,7 @@ class AlphaRec(Recommender):
             scores = [
                 torch.einsum("nd,ncd->nc", part, items[torch.from_numpy(candidates.astype(np.int64)).to(self.device)])
                 for part, candidates in zip(
-                    users.split(QUERIES_AT_ONCE),
+                    torch.split(users, QUERIES_AT_ONCE),
                     np.split(queries.candidates, range(QUERIES_AT_ONCE, len(queries), QUERIES_AT_ONCE)),
                     strict=True,
                 )
@@ -222,7 +222,7 @@ class Network(nn.Module):
         all_users, all_items = self.encode()
         vectors = embedding(users, all_users)
         wanted = (vectors * embedding(positives, all_items)).sum(dim=1, keepdim=True)
-        groups = zip(vectors.split(ROWS_SHARING_NEGATIVES), embedding(negatives, all_items), strict=True)
+        groups = zip(torch.split(vectors, ROWS_SHARING_NEGATIVES), embedding(negatives, all_items), strict=True)
         unwanted = torch.cat([part @ items.T for part, items in groups])
         return sampled_softmax_loss(wanted / self.temperature, unwanted / self.temperature, allowed)
 
@@ -293,7 +293,8 @@ class Graph:
 
     def to_items(self, users: Tensor) -> Tensor:
         """Return what readers pass on to their items, (n_readers, d) to (n_items, d)."""
-        return product(*reversed(self.smooth), users)
+        by_reader, by_item = self.smooth
+        return product(by_item, by_reader, users)
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,8 +312,10 @@ class Weights:
 
     @classmethod
     def _one(cls, matrix: sp.csr_array, device: str) -> Weights:
-        indices = (torch.from_numpy(part.astype(np.int64)).to(device) for part in (matrix.indptr, matrix.indices))
-        return cls(*indices, torch.from_numpy(matrix.data.astype(np.float32)).to(device))
+        indptr, columns = (
+            torch.from_numpy(part.astype(np.int64)).to(device) for part in (matrix.indptr, matrix.indices)
+        )
+        return cls(indptr, columns, torch.from_numpy(matrix.data.astype(np.float32)).to(device))
 
     def times(self, dense: Tensor) -> Tensor:
         """Return the product with a dense matrix, without a gradient."""

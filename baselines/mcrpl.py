@@ -148,7 +148,8 @@ class MCRPL(Recommender):
             for rows in random_batches(len(self.sequences[domain]), self.params.batch_size, rng)
         ]
         for index in rng.permutation(len(plan)):
-            yield self.loss(stage, *plan[index], rng)
+            domain, rows = plan[index]
+            yield self.loss(stage, domain, rows, rng)
 
     def loss(self, stage: Stage, domain: int, rows: Rows, rng: np.random.Generator) -> Tensor:
         """Return the mean cross-entropy over all positions of a domain's sequences, and in stage 2 the penalty."""
@@ -160,7 +161,8 @@ class MCRPL(Recommender):
         if stage == "all domains":
             return loss
         specific, shared = self.model.specific[TARGET], self.model.shared
-        return loss + self.params.penalty * orthogonality_penalty(specific, shared, self.params.orthogonality)
+        penalty = orthogonality_penalty(specific, shared, self.params.orthogonality)
+        return loss.add(penalty, alpha=self.params.penalty)
 
     def _softmax(
         self, stage: Stage, domain: int, answers: NDArray[np.int64], rng: np.random.Generator
@@ -183,7 +185,8 @@ class MCRPL(Recommender):
         return self.params.softmax == "all" and stage == "all domains"
 
     def _encoded(self, domain: int, batch: Packed) -> Tensor:
-        return self.model.encode(domain, self._tensor(batch.items), batch.lengths)
+        vectors: Tensor = self.model.encode(domain, self._tensor(batch.items), batch.lengths)
+        return vectors
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array.astype(np.int64)).to(self.device)
@@ -301,18 +304,19 @@ class Network(nn.Module):
         of_prompts = self.mix_context(prompts).expand(len(steps), -1, -1)
         of_contexts = torch.cat([of_prompts, self.mix_context(steps)[:, None]], dim=1)
         weights = self.mix_weight(relu(of_contexts + self.mix_item(steps)[:, None])).softmax(dim=1)
-        return weights[:, :-1, 0] @ prompts + weights[:, -1] * steps
+        mixed: Tensor = weights[:, :-1, 0] @ prompts + weights[:, -1] * steps
+        return mixed
 
     def _attended(self, mixed: Tensor, lengths: Rows) -> Tensor:
         """Attend causally within each sequence; sequences of one length lie together and need no padding."""
         distinct, counts = np.unique(lengths, return_counts=True)
         sizes = (distinct * counts).tolist()
-        parts = zip(*(each(mixed).split(sizes) for each in (self.query, self.key, self.value)), strict=True)
-        attended = [
-            scaled_dot_product_attention(*(part.view(1, -1, length, part.shape[1]) for part in three), is_causal=True)
-            for three, length in zip(parts, distinct.tolist(), strict=True)
-        ]
-        return torch.cat([part.reshape(-1, mixed.shape[1]) for part in attended])
+        queries, keys, values = (torch.split(each(mixed), sizes) for each in (self.query, self.key, self.value))
+        attended = []
+        for length, *parts in zip(distinct.tolist(), queries, keys, values, strict=True):
+            query, key, value = (part.view(1, -1, length, part.shape[1]) for part in parts)
+            attended.append(scaled_dot_product_attention(query, key, value, is_causal=True).flatten(0, 2))
+        return torch.cat(attended)
 
 
 def orthogonality_penalty(specific: Tensor, shared: Tensor, form: str) -> Tensor:
