@@ -1,6 +1,6 @@
 """MCRPL: prompts that all domains share and prompts of each domain, learned from item ids of several domains.
 
-Paper: Liu et al. 2023, "Multi-domain Recommendation with Prompt Learning" (non-overlapping, many to one). At each
+Paper: Liu et al. 2024, arXiv 2401.08228 (domains without common users, several sources for one target). At each
 position of a history an item vector ``x`` (id plus position) is mixed with two shared and two domain prompts::
 
     weights = softmax over c of MLP([c; x]),   c = the four prompts and x itself
@@ -65,14 +65,15 @@ DEVIATIONS = (
     "Histories are read up to 50 items, not 15, and an item's position is counted from the history's start.",
     "The penalty compares prompts with prompts (orthogonality=coded: as the authors' code does).",
     "Both stages keep their best epoch by NDCG@3 over the frozen validation candidates of the target.",
-    "The class head has no bias; layer norms have no weights and nothing is frozen in stage 2, as in the code.",
+    "Stage 2 trains everything, as the authors' code does (trains=prompts: the target's prompts alone, as the paper).",
+    "The class head has no bias, and the layer norms no weights, as the code's are never trained.",
 )
 
 
 @register(
     "mcrpl",
     family="transferable",
-    paper="Liu et al. 2023",
+    paper="Liu et al. 2024",
     needs_sources=True,
     cold_rule="output vector as initialised, kept from the softmax and from every training step",
 )
@@ -97,6 +98,8 @@ class MCRPL(Recommender):
         """Epochs at most of stage 2, on the target."""
         orthogonality: Literal["clean", "coded"] = "clean"
         """Penalty on cosines of target and shared prompts, or the authors' code's, which does not measure them."""
+        trains: Literal["everything", "prompts"] = "everything"
+        """What stage 2 changes: everything, as the authors' code, or the target's prompts alone, as the paper says."""
         penalty: float = 0.002
         """Weight of the orthogonality penalty in stage 2."""
 
@@ -202,8 +205,12 @@ class MCRPL(Recommender):
 
     def _train(self, task: Task, stage: Stage, domains: Sequence[int], epochs: int) -> TrainingRecord:
         rng = np.random.default_rng(derived_seed(task.seed, "batches", "mcrpl", stage))
+        only_prompts = stage == "target" and self.params.trains == "prompts"
+        trained = [self.model.specific[TARGET]] if only_prompts else list(self.model.parameters())
+        self.model.requires_grad_(not only_prompts)
+        self.model.specific[TARGET].requires_grad_(True)
         optimizer = torch.optim.Adam(
-            self.model.parameters(),
+            trained,
             self.params.learning_rate,
             betas=(0.9, 0.98),
             weight_decay=self.params.weight_decay,
@@ -224,7 +231,7 @@ class MCRPL(Recommender):
     def _key(self, task: Task) -> dict[str, Any]:
         """Name everything that makes the weights of stage 1."""
         modules = (_recbole_batches, _recbole_cross_entropy, training)
-        of_stage_2 = ("epochs", "orthogonality", "penalty")
+        of_stage_2 = ("epochs", "orthogonality", "trains", "penalty")
         return {
             "method": "mcrpl",
             "params": {name: value for name, value in asdict(self.params).items() if name not in of_stage_2},

@@ -208,6 +208,12 @@ def test_the_second_stage_trains_the_target_and_leaves_the_tables_of_the_sources
         assert same == [False, True, True]
 
 
+def test_the_second_stage_can_train_the_targets_prompts_alone(task: Task) -> None:
+    before, after = (fitted(task, trains="prompts", epochs=epochs).model for epochs in (0, 2))
+    pairs = zip(before.state_dict().items(), after.state_dict().items(), strict=True)
+    assert [name for (name, one), (_, two) in pairs if not torch.equal(one, two)] == ["specific.0"]
+
+
 def test_the_clean_penalty_turns_the_targets_prompts_away_from_the_shared_ones(task: Task) -> None:
     reached = []
     for penalty in (0.0, 10.0):
