@@ -1,0 +1,75 @@
+"""Matrices of low rank as factors: cutting a product or a dense update down to a given rank.
+
+An update is kept as (A, B) with A (r × d_in) and B (d_out × r), the update being B·A, as in an adapter.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EXACT_SIDE = 1024
+"""Up to this smaller side a dense matrix is decomposed exactly, beyond it by subspace iteration."""
+OVERSAMPLING = 16
+"""Directions that subspace iteration follows beyond the wanted ones."""
+POWER_STEPS = 4
+"""Rounds of subspace iteration."""
+WHOLE = 0
+"""The rank that stands for "cut nothing"."""
+
+
+def truncate_product(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return the factors of rank ``rank`` closest to B·A (Eckart and Young 1936) without forming the product.
+
+    With B = Q_b R_b and Aᵀ = Q_a R_a, the singular values of B·A are those of the small core R_b R_aᵀ. A sum of
+    updates Σ B_i A_i comes here stacked: the A_i on top of each other, the B_i side by side.
+
+    Args:
+        a: Shape (n, d_in).
+        b: Shape (d_out, n).
+        rank: Rank of the result, at most n; :data:`WHOLE` or anything from n on returns the factors as they are.
+    """
+    if not 0 < rank < a.shape[0]:
+        return a, b
+    q_b, r_b = torch.linalg.qr(b)
+    q_a, r_a = torch.linalg.qr(a.T)
+    u, s, vh = torch.linalg.svd(r_b @ r_a.T, full_matrices=False)
+    root = s[:rank].sqrt()
+    return (vh[:rank] * root[:, None]) @ q_a.T, q_b @ (u[:, :rank] * root)
+
+
+def factorise(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return factors of a dense update (d_out, d_in), cut to ``rank`` by singular value decomposition.
+
+    :data:`WHOLE`, or a rank from the smaller side on, keeps the update bit for bit: one factor is the identity.
+    """
+    smaller = min(delta.shape)
+    if not 0 < rank < smaller:
+        unit = torch.eye(smaller, dtype=delta.dtype, device=delta.device)
+        return (delta, unit) if delta.shape[0] == smaller else (unit, delta)
+    if smaller <= EXACT_SIDE:
+        u, s, vh = torch.linalg.svd(delta, full_matrices=False)
+        root = s[:rank].sqrt()
+        return vh[:rank] * root[:, None], u[:, :rank] * root
+    basis = _leading_directions(delta, min(rank + OVERSAMPLING, smaller))
+    return truncate_product(basis.T @ delta, basis, rank)
+
+
+def squared_norm(a: Tensor, b: Tensor) -> float:
+    """Return the sum of the squared entries of B·A without forming the product."""
+    return float(((b.T @ b) * (a @ a.T)).sum())
+
+
+def row_norms(a: Tensor, b: Tensor) -> Tensor:
+    """Return the Euclidean norm of each row of B·A, shape (d_out,), without forming the product."""
+    return ((b @ (a @ a.T)) * b).sum(1).clamp(min=0).sqrt()
+
+
+def _leading_directions(matrix: Tensor, n_directions: int) -> Tensor:
+    """Return an orthonormal basis (d_out, n) near the leading left singular vectors (Halko et al. 2011, 4.4)."""
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(matrix.shape[1], n_directions, generator=generator, dtype=matrix.dtype)
+    basis: Tensor = torch.linalg.qr(matrix @ start.to(matrix.device))[0]
+    for _ in range(POWER_STEPS):
+        basis = torch.linalg.qr(matrix @ torch.linalg.qr(matrix.T @ basis)[0])[0]
+    return basis
