@@ -71,6 +71,6 @@ def _labels(units: Tensor, n_clusters: int, seed: int) -> Tensor:
     spanned = torch.linalg.qr(units.T.double())[1].T
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct units than clusters: fewer clusters
-        found = KMeans(n_clusters, n_init=RESTARTS, random_state=seed).fit_predict(spanned.cpu().numpy())
+        found = KMeans(n_clusters, n_init=RESTARTS, random_state=seed % 2**32).fit_predict(spanned.cpu().numpy())
     labels: Tensor = torch.unique(torch.from_numpy(found), return_inverse=True)[1]
     return labels
