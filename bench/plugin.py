@@ -18,9 +18,9 @@ It sees training histories, validation queries with their answers and test queri
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +100,13 @@ class Task:
     """Where long jobs report."""
 
 
+class Planned(Protocol):
+    """Something to be trained once and shared by all who need it; :class:`bench.lm.adapters.AdapterSpec` is one."""
+
+    def key(self) -> dict[str, Any]:
+        """Return all that makes it: what has equal keys is one thing."""
+
+
 @dataclass(frozen=True)
 class NoParams:
     """A method without hyper-parameters."""
@@ -113,6 +120,10 @@ class Recommender(ABC):
 
     def __init__(self, params: Any) -> None:
         self.params = params
+
+    def adapters(self, task: Task) -> Sequence[Planned]:
+        """Return the adapters that ``fit`` will train or find, in that order, without loading a model."""
+        return []
 
     @abstractmethod
     def fit(self, task: Task) -> None:

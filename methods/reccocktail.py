@@ -8,50 +8,20 @@ predictions on unlabelled test prompts (§3.3). The ablations use g alone, s alo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.lm.adapters import Adapter, LoraRecipe
 from bench.lm.entropy import EntropyRecipe, Granularity, LearnedWeights, learn_weights, mean_weights
-from bench.lm.library import trained_adapter
-from bench.lm.loading import load_language_model
+from bench.lm.library import AdapterPlan
 from bench.lm.merge import SPACES, MergeSpace, merge
-from bench.lm.mixing import folded
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import Queries, Task
 from bench.registry import register
-
-
-class SingleAdapter(Recommender):
-    """Shared by the two one-adapter ablations: train (or find) the adapter, score with it folded in."""
-
-    Params = LoraRecipe
-
-    def fit(self, task: Task) -> None:
-        """Train the adapter, or find it."""
-        self.task, self.language_model = task, load_language_model(task)
-        domains = general_domains(task) if self.general else (task.target,)
-        self.adapter, self.facts = trained_adapter(
-            self.language_model, domains, self.params, task.seed, task.artefacts, task.progress
-        )
-
-    general: bool
-    """Whether the adapter is the general one."""
-
-    def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the adapted model's scores."""
-        with folded(self.language_model.model, self.adapter):
-            return self.language_model.score(self.task.target, queries, self.task.progress)
-
-    def details(self) -> dict[str, Any]:
-        """Return the adapter's training and size."""
-        return {"adapter": self.facts, "n_trained_parameters": self.adapter.n_parameters}
+from methods._shared_adapters import AdapterRecommender, SingleAdapter, general_domains, recipe_of
 
 
 @register(
@@ -66,7 +36,9 @@ class SingleAdapter(Recommender):
 class GeneralOnly(SingleAdapter):
     """The base spirit alone: an adapter trained on the general domains, zero-shot on the target."""
 
-    general = True
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return the general adapter."""
+        return {"general": AdapterPlan(general_domains(task), recipe_of(self.params))}
 
 
 @register(
@@ -80,7 +52,9 @@ class GeneralOnly(SingleAdapter):
 class SpecificOnly(SingleAdapter):
     """The ingredient alone: an adapter trained on the target domain."""
 
-    general = False
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return the target's adapter."""
+        return {"specific": AdapterPlan((task.target,), recipe_of(self.params))}
 
 
 @dataclass(frozen=True)
@@ -107,40 +81,39 @@ class CocktailParams(MergeParams):
     """Step size of Adam on the weights' logits."""
 
 
-class MergedPair(Recommender):
+class MergedPair(AdapterRecommender):
     """Shared by the merging variants: both adapters, then weights, then one merged adapter."""
+
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return the general and the target's adapter."""
+        recipe = recipe_of(self.params)
+        return {
+            "general": AdapterPlan(general_domains(task), recipe),
+            "specific": AdapterPlan((task.target,), recipe),
+        }
 
     def fit(self, task: Task) -> None:
         """Train (or find) the general and the target adapter."""
         if self.params.space not in SPACES:
             raise BenchError(f"Merge space must be one of {', '.join(SPACES)}, not '{self.params.space}'.")
-        self.task, self.language_model = task, load_language_model(task)
-        recipe = LoraRecipe(**{field.name: getattr(self.params, field.name) for field in fields(LoraRecipe)})
-        pairs = [
-            trained_adapter(self.language_model, domains, recipe, task.seed, task.artefacts, task.progress)
-            for domains in (general_domains(task), (task.target,))
-        ]
-        self.adapters: tuple[Adapter, Adapter] = (pairs[0][0], pairs[1][0])
-        self.facts = {"general": pairs[0][1], "specific": pairs[1][1]}
+        super().fit(task)
         self.weights = torch.full((2,), 0.5)
 
     def choose_weights(self, queries: Queries) -> Tensor:
         """Return the weights of the general and the target adapter."""
         return self.weights
 
-    def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Merge with the chosen weights and return the merged model's scores."""
+    def adapter_for(self, queries: Queries) -> Adapter:
+        """Merge with the chosen weights."""
         space: MergeSpace = self.params.space
         self.weights = self.choose_weights(queries)
-        with folded(self.language_model.model, merge(self.adapters, self.weights, space)):
-            return self.language_model.score(self.task.target, queries, self.task.progress)
+        return merge(list(self.trained.values()), self.weights, space)
 
     def details(self) -> dict[str, Any]:
         """Return both trainings, the merge space and the weights (λ₁ of the general adapter, λ₂ of the target's)."""
         weights = mean_weights(self.weights)
         return {
-            "adapters": self.facts,
-            "n_trained_parameters": sum(adapter.n_parameters for adapter in self.adapters),
+            **super().details(),
             "merge_space": self.params.space,
             "lambda_general": weights[0],
             "lambda_specific": weights[1],
@@ -192,7 +165,7 @@ class RecCocktail(MergedPair):
             self.language_model,
             self.task.target,
             queries,
-            self.adapters,
+            list(self.trained.values()),
             self.params.space,
             recipe,
             self.task.seed,
@@ -205,10 +178,3 @@ class RecCocktail(MergedPair):
         learned = self.learned
         curve = {} if learned is None else {"entropy_curve": learned.curve, "lambda_path": learned.path}
         return {**super().details(), **curve}
-
-
-def general_domains(task: Task) -> tuple[Domain, ...]:
-    """Return the task's source domains; raise BenchError where there are none."""
-    if not task.sources:
-        raise BenchError("The general adapter needs source domains: give --sources a,b.")
-    return task.sources

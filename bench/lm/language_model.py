@@ -26,7 +26,10 @@ class LanguageModel(ABC):
     backbone: Backbone
     model: nn.Module
     objective: str
-    """Names what is learned; part of every adapter's key."""
+    """Names what is learned, the same for all instances of a class; part of every adapter's key."""
+
+    @abstractmethod
+    def __init__(self, backbone: Backbone, device: str = "cpu") -> None: ...
 
     @abstractmethod
     def batches(

@@ -3,20 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.data.domain import Domain
+from bench.hashing import content_hash
 from bench.lm.adapters import Adapter, AdapterSpec, LoraRecipe, load_adapter, save_adapter
 from bench.lm.language_model import LanguageModel
+from bench.lm.loading import language_model_class, planned_backbone
 from bench.lm.lora import train_adapter
-from bench.plugin import ProgressHook
+from bench.plugin import ProgressHook, Task
 from bench.store import ArtefactStore
 
 ADAPTER_KIND = "adapters"
 TRAINING_REVISION = 1
 """Raised whenever the same spec would train another adapter; part of every adapter's key."""
+
+
+@dataclass(frozen=True, eq=False)
+class AdapterPlan:
+    """An adapter that a method wants, whatever the backbone and the seed."""
+
+    domains: tuple[Domain, ...]
+    """What it is trained on, in any order."""
+    recipe: LoraRecipe
+    start: AdapterPlan | None = None
+    """The adapter that training goes on from; None starts from the group's initialisation."""
+
+    def spec(self, revision: str, objective: str, seed: int) -> AdapterSpec:
+        """Return the adapter's spec for one backbone revision."""
+        start = None if self.start is None else content_hash(self.start.spec(revision, objective, seed).key())
+        return adapter_spec(revision, objective, self.domains, self.recipe, seed, start)
+
+
+def planned_specs(task: Task, plans: Sequence[AdapterPlan]) -> list[AdapterSpec]:
+    """Return the distinct specs of the planned adapters in the order of their training, without loading a model."""
+    backbone = planned_backbone(task)
+    objective = language_model_class(backbone.kind).objective
+    specs = [step.spec(backbone.revision, objective, task.seed) for plan in plans for step in _steps(plan)]
+    return list({content_hash(spec.key()): spec for spec in specs}.values())
+
+
+def carry_out(plan: AdapterPlan, language_model: LanguageModel, task: Task) -> tuple[Adapter, dict[str, Any]]:
+    """Return the planned adapter, trained now if it never was, and the facts of its training."""
+    start = None
+    for step in _steps(plan):
+        made = trained_adapter(
+            language_model, step.domains, step.recipe, task.seed, task.artefacts, task.progress, start
+        )
+        start = str(made[1]["hash"])
+    return made
+
+
+def _steps(plan: AdapterPlan) -> list[AdapterPlan]:
+    """Return the plans of the adapters that must be trained one after the other, the wanted one last."""
+    return [*(_steps(plan.start) if plan.start is not None else []), plan]
 
 
 def adapter_spec(
@@ -42,13 +84,18 @@ def trained_adapter(
     seed: int,
     artefacts: ArtefactStore,
     progress: ProgressHook,
+    start: str | None = None,
 ) -> tuple[Adapter, dict[str, Any]]:
-    """Return the adapter for these domains, trained now if it never was, and the facts of its training."""
-    spec = adapter_spec(language_model.backbone.revision, language_model.objective, domains, recipe, seed)
+    """Return the adapter for these domains, trained now if it never was, and the facts of its training.
+
+    ``start`` is the hash of a stored adapter that training goes on from.
+    """
+    spec = adapter_spec(language_model.backbone.revision, language_model.objective, domains, recipe, seed, start)
 
     def make(folder: Path) -> None:
         progress(f"training an adapter on {', '.join(spec.names)}")
-        adapter, log = train_adapter(language_model, domains, recipe, seed, progress)
+        begun = None if start is None else load_adapter(artefacts.root / ADAPTER_KIND / start)[0]
+        adapter, log = train_adapter(language_model, domains, recipe, seed, progress, begun)
         save_adapter(folder, adapter, {"training": asdict(log), "domains": list(spec.names)})
 
     folder = artefacts.get_or_make(ADAPTER_KIND, spec.key(), make)

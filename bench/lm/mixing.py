@@ -13,12 +13,14 @@ from bench.lm.merge import MergeSpace, merge
 
 
 @contextmanager
-def mixed(model: nn.Module, adapters: Sequence[Adapter], weights: Tensor, space: MergeSpace) -> Iterator[None]:
+def mixed(
+    model: nn.Module, adapters: Sequence[Adapter], weights: Tensor, space: MergeSpace, *, any_sum: bool = False
+) -> Iterator[None]:
     """Add the merge of ``adapters`` to the model's linear layers while the block runs.
 
     ``weights`` has shape (n,) or (n_modules, n) and may require gradients; nothing of the model is changed.
     """
-    with hooked(model, merge(adapters, weights, space)):
+    with hooked(model, merge(adapters, weights, space, any_sum=any_sum)):
         yield
 
 

@@ -23,6 +23,8 @@ from bench.lm.prompts import SEPARATOR, chat_format, clean_title, plain_chat, pr
 from bench.plugin import ProgressHook
 from bench.store import ArtefactStore
 
+KIND = "backbone"
+"""Kind of artefact."""
 REVISION = 1
 """Raised whenever the same parameters would give other weights."""
 PAD, TURN, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -98,16 +100,20 @@ def tiny_backbone(
     ordered = sorted(domains, key=lambda domain: domain.content_hash)
     if not any(domain.titled and domain.n_interactions for domain in ordered):
         raise BenchError("Backbone 'tiny' needs at least one titled source domain; name one with --sources.")
-    hashes = [domain.content_hash for domain in ordered]
-    key = {
+    key = tiny_key(domains, params, seed)
+    return artefacts.get_or_make(KIND, key, lambda folder: _make(folder, ordered, params, seed, progress))
+
+
+def tiny_key(domains: Sequence[Domain], params: TinyParams = TinyParams(), seed: int = 0) -> dict[str, Any]:
+    """Return all that makes the toy decoder for these domains; its hash is the backbone's revision."""
+    return {
         "backbone": "tiny",
         "revision": REVISION,
         "prompt": prompt_hash(),
-        "domains": hashes,
+        "domains": sorted(domain.content_hash for domain in domains),
         "params": asdict(params),
         "seed": seed,
     }
-    return artefacts.get_or_make("backbone", key, lambda folder: _make(folder, ordered, params, seed, progress))
 
 
 def byte_pair_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:

@@ -58,8 +58,8 @@ def test_the_variants_share_both_adapters(make_task) -> None:
     task = make_task()
     full, average = fitted(RecCocktail, task), fitted(WeightAverage, task)
     general, specific = fitted(GeneralOnly, task), fitted(SpecificOnly, task)
-    assert full.facts["general"]["hash"] == average.facts["general"]["hash"] == general.facts["hash"]
-    assert full.facts["specific"]["hash"] == average.facts["specific"]["hash"] == specific.facts["hash"]
+    assert full.facts["general"]["hash"] == average.facts["general"]["hash"] == general.facts["general"]["hash"]
+    assert full.facts["specific"]["hash"] == average.facts["specific"]["hash"] == specific.facts["specific"]["hash"]
     assert len(list((task.artefacts.root / "adapters").iterdir())) == 2
 
 
@@ -76,8 +76,8 @@ def test_all_weight_on_one_adapter_scores_as_that_adapter_alone(make_task, prepa
 
 
 def test_the_general_adapter_learns_from_the_sources_alone(make_task) -> None:
-    assert sorted(fitted(GeneralOnly, make_task()).facts["domains"]) == ["one", "two"]
-    assert fitted(SpecificOnly, make_task()).facts["domains"] == ["target"]
+    assert sorted(fitted(GeneralOnly, make_task()).facts["general"]["domains"]) == ["one", "two"]
+    assert fitted(SpecificOnly, make_task()).facts["specific"]["domains"] == ["target"]
 
 
 def test_it_reports_weights_curve_and_space(make_task, prepared) -> None:
