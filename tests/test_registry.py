@@ -190,3 +190,10 @@ def test_listing_the_methods_imports_no_torch() -> None:
     imported = set(json.loads(done.stderr))
     assert "bench.registry" in imported
     assert not imported & {"torch", "transformers", "recbole", "pandas", "scipy.stats"}
+
+
+def test_the_plugin_contract_imports_no_torch_and_plans_no_adapters_by_default() -> None:
+    code = "import sys, bench.plugin; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    assert registry().recommender("random")(None).adapters(None) == []  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ from text_toys import planted_groups
 
 from bench.lm.adapters import Adapter, LoraRecipe
 from bench.lm.backbones import local_backbone
-from bench.lm.entropy import EntropyRecipe, entropy_grid, learn_weights, mean_weights
+from bench.lm.entropy import (
+    Box,
+    EntropyRecipe,
+    entropy_grid,
+    learn_pooled_weights,
+    learn_weights,
+    mean_weights,
+)
 from bench.lm.lora import attached
 from bench.lm.mixing import mixed
 from bench.lm.towers import TowerLanguageModel
@@ -103,3 +111,42 @@ def test_prompts_are_a_seeded_sample_whatever_their_answers(towers, adapters, qu
         for seed in (0, 0, 1)
     ]
     assert runs[0] == runs[1] != runs[2]
+
+
+def boxed(initial: float, **changes: float) -> EntropyRecipe:
+    return dataclasses.replace(
+        EntropyRecipe(n_prompts=8, prompts_a_step=4, passes=3, learning_rate=0.3, granularity="per_module"),
+        region=Box(initial),
+        **changes,
+    )
+
+
+def test_weights_in_a_box_stay_there_and_need_no_sum(towers, adapters, queries) -> None:
+    learned = learn_weights(towers, DOMAIN, queries, adapters, "delta", boxed(0.9), 0, lambda _line: None)
+    assert learned.weights.shape == (len(adapters[0].factors), 2)
+    assert 0 <= learned.weights.min() <= learned.weights.max() <= 1
+    assert not torch.allclose(learned.weights.sum(1), torch.ones(len(learned.weights)))
+
+
+@pytest.mark.parametrize("initial", [0.5, 0.3])
+def test_weights_in_a_box_start_where_they_are_told(towers, adapters, queries, initial) -> None:
+    still = boxed(initial, learning_rate=0.0)
+    learned = learn_weights(towers, DOMAIN, queries, adapters, "delta", still, 0, lambda _line: None)
+    assert torch.equal(learned.weights, torch.full_like(learned.weights, initial))
+
+
+def test_equal_adapters_in_a_box_are_weighted_equally(towers, adapters, queries) -> None:
+    twins = (adapters[0], adapters[0])
+    learned = learn_weights(towers, DOMAIN, queries, twins, "delta", boxed(0.5), 0, lambda _line: None)
+    torch.testing.assert_close(learned.weights[:, 0], learned.weights[:, 1])
+    assert not torch.equal(learned.weights, torch.full_like(learned.weights, 0.5))
+
+
+def test_the_entropy_of_pooled_prompts_is_the_mean_over_domains(towers, adapters, queries) -> None:
+    few = queries.take(np.arange(3))
+    other = planted_groups(30, seed=5)
+    recipe = dataclasses.replace(RECIPE, passes=1, learning_rate=0.0)
+    pools = [(DOMAIN, queries), (other, few)]
+    together = learn_pooled_weights(towers, pools, adapters, "delta", recipe, 0, lambda _line: None)
+    alone = [learn_pooled_weights(towers, [pool], adapters, "delta", recipe, 0, lambda _line: None) for pool in pools]
+    assert together.curve[0] == pytest.approx(np.mean([one.curve[0] for one in alone]))

@@ -1,0 +1,104 @@
+"""AdaMerging: weights of single-domain adapters that make the model surest of unlabelled prompts of all domains.
+
+Paper: Yang et al. 2024, arXiv 2310.02575. Δ = Σ λ_n Δ_n with each λ in [0, 1] and any sum, one for each adapter
+(task-wise) or for each adapter and layer (layer-wise); Adam minimises the mean over the domains of the prediction
+entropy. WeaveRec pools 50 unlabelled test prompts of each domain. Of a source domain a task holds no test queries, so
+its prompts are made of training histories. Rows are transductive: the target's prompts are test queries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench.lm.adapters import Adapter, LoraRecipe
+from bench.lm.entropy import Box, EntropyRecipe, Granularity, LearnedWeights, learn_pooled_weights, mean_weights
+from bench.lm.merge import MergeSpace, merge
+from bench.lm.unlabelled import training_queries
+from bench.plugin import Queries, Task
+from bench.registry import register
+from methods._shared_adapters import DomainMerge
+
+
+@dataclass(frozen=True)
+class AdaMergingParams(LoraRecipe):
+    """The recipe of the adapters and how their weights are learned."""
+
+    space: MergeSpace = "delta"
+    """``delta`` weights the updates, the paper's task vectors; ``factor`` A and B apart."""
+    granularity: Granularity = "per_module"
+    """``per_module``: a weight for each adapter and layer; ``global``: one for each adapter."""
+    initial: float | None = None
+    """What every weight starts from; none: one over the number of adapters (the authors: 0.3)."""
+    n_prompts: int = 50
+    """Unlabelled prompts of each domain."""
+    prompts_a_step: int = 10
+    """Prompts of each domain in one gradient step (the authors: 16)."""
+    passes: int = 10
+    """Passes over the prompts: with 50 of them in tens, 50 steps (the authors: 500)."""
+    entropy_learning_rate: float = 0.01
+    """Step size of Adam on the weights (the authors: 0.001, over ten times as many steps)."""
+
+
+@register(
+    "adamerging",
+    family="merging",
+    paper="Yang et al. 2024, arXiv 2310.02575",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+    transductive=True,
+)
+class AdaMerging(DomainMerge):
+    """All single-domain adapters with weights learned from entropy."""
+
+    Params = AdaMergingParams
+    deviations = (
+        "Prompts of source domains are made of their training histories; their test queries are not in the task.",
+        "Weights start at one over the number of adapters and take a tenth of the authors' steps of ten times their "
+        "size; a step out of [0, 1] ends at its edge.",
+    )
+    learned: LearnedWeights | None = None
+
+    def fit(self, task: Task) -> None:
+        """Train (or find) the adapters; the weights are learned when the queries are there."""
+        super().fit(task)
+        self.learned = None
+
+    def merge(self, queries: Queries) -> Adapter:
+        """Learn the weights on the queries (their answers are not to be had here) and the sources' prompts."""
+        settings, adapters = self.params, list(self.trained.values())
+        recipe = EntropyRecipe(
+            n_prompts=settings.n_prompts,
+            prompts_a_step=settings.prompts_a_step,
+            passes=settings.passes,
+            learning_rate=settings.entropy_learning_rate,
+            granularity=settings.granularity,
+            region=Box(1 / len(adapters) if settings.initial is None else settings.initial),
+        )
+        task = self.task
+        sources = [(domain, training_queries(domain, settings.n_prompts, task.seed)) for domain in task.sources]
+        self.learned = learn_pooled_weights(
+            self.language_model,
+            [(task.target, queries), *sources],
+            adapters,
+            settings.space,
+            recipe,
+            task.seed,
+            task.progress,
+        )
+        return merge(adapters, self.learned.weights, settings.space, any_sum=True)
+
+    def details(self) -> dict[str, Any]:
+        """Add the mean weights, the entropy curve and the weights' path."""
+        facts = {**super().details(), "merge_space": self.params.space}
+        if self.learned is None:
+            return facts
+        weights = dict(zip(self.trained, mean_weights(self.learned.weights), strict=True))
+        return {
+            **facts,
+            "mean_weights": weights,
+            "entropy_curve": self.learned.curve,
+            "weights_path": self.learned.path,
+        }

@@ -1,0 +1,71 @@
+"""DARE, then a weight average, of the target's adapter and one of each source domain; see :mod:`bench.lm.merge_dare`.
+
+Δ = Σ m_n ⊙ Δ_n / ((1 − p)(N + 1)) with masks m_n that drop each entry with probability p.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bench.errors import BenchError
+from bench.lm.adapters import Adapter, LoraRecipe
+from bench.lm.merge import MergeSpace
+from bench.lm.merge_dare import DROP, merge_dare
+from bench.plugin import Queries
+from bench.registry import register
+from methods._shared_adapters import DomainMerge
+
+
+@dataclass(frozen=True)
+class DareParams(LoraRecipe):
+    """The recipe of the adapters and how they are merged."""
+
+    space: MergeSpace = "delta"
+    """``delta`` drops entries of the updates; ``factor`` entries of A and B, each with a mask of its own."""
+    drop: float = DROP
+    """Probability p that an entry is dropped (the authors: 0.2 where language models are merged, else 0.9)."""
+    merged_rank: int = 16
+    """Rank that the merged update is cut to in ``delta`` space; 0 keeps it whole, for which large models lack room."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.drop < 1:
+            raise BenchError(f"Parameter 'drop' must be at least 0 and below 1, not {self.drop}.")
+
+
+@register(
+    "dare",
+    family="merging",
+    paper="Yu et al. 2024, arXiv 2311.03099",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class Dare(DomainMerge):
+    """All single-domain adapters, thinned at random, with equal weights."""
+
+    Params = DareParams
+    deviations = (
+        "In delta space the merged update is cut to merged_rank by singular value decomposition; kept_share states "
+        "what is left of it.",
+    )
+
+    def merge(self, queries: Queries) -> Adapter:
+        """Drop, rescale and average."""
+        adapters = list(self.trained.values())
+        settings = self.params
+        return merge_dare(
+            adapters,
+            torch.full((len(adapters),), 1 / len(adapters)),
+            drop=settings.drop,
+            space=settings.space,
+            rank=settings.merged_rank,
+            seed=self.task.seed,
+        )
+
+    def details(self) -> dict[str, Any]:
+        """Add the merge space."""
+        return {**super().details(), "merge_space": self.params.space}

@@ -1,0 +1,46 @@
+"""Ext-Sub: the target's adapter with what each source's shares with it; see :mod:`bench.lm.merge_ext_sub`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.lm.adapters import Adapter, LoraRecipe
+from bench.lm.merge_ext_sub import ExtSubVariant, merge_ext_sub
+from bench.plugin import Queries
+from bench.registry import register
+from methods._shared_adapters import DomainMerge
+
+
+@dataclass(frozen=True)
+class ExtSubParams(LoraRecipe):
+    """The recipe of the adapters and how they are merged."""
+
+    variant: ExtSubVariant = "average"
+    """``average`` adds the shared parts to the target's update and averages; ``subtract``, the authors' formula,
+    takes from the target's update what is not shared."""
+    strength: float = 1.0
+    """α of ``subtract``."""
+
+
+@register(
+    "ext-sub",
+    family="merging",
+    paper="Hu et al. 2024, arXiv 2308.08090",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class ExtSub(DomainMerge):
+    """All single-domain adapters, the sources' by the part they share with the target's."""
+
+    Params = ExtSubParams
+    deviations = (
+        "The method was made to unlearn; by default the shared parts are averaged with the target's update.",
+        "The authors' formula takes one source; with several, the parts taken away are averaged.",
+    )
+
+    def merge(self, queries: Queries) -> Adapter:
+        """Merge by shared parts."""
+        target, *sources = self.trained.values()
+        return merge_ext_sub(target, sources, variant=self.params.variant, strength=self.params.strength)

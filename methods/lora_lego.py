@@ -1,0 +1,51 @@
+"""LoRA-LEGO: single-domain adapters taken apart into ranks and clustered; see :mod:`bench.lm.merge_lego`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.errors import BenchError
+from bench.lm.adapters import Adapter, LoraRecipe
+from bench.lm.merge_lego import merge_lego
+from bench.plugin import Queries
+from bench.registry import register
+from methods._shared_adapters import DomainMerge
+
+
+@dataclass(frozen=True)
+class LegoParams(LoraRecipe):
+    """The recipe of the adapters and how they are merged."""
+
+    n_clusters: int | None = None
+    """Ranks k of the merged adapter; none: as many as each adapter has."""
+    reweight: bool = True
+    """Whether centroids are rescaled to their members' mean norm and the output to √(r/k)."""
+
+    def __post_init__(self) -> None:
+        if self.n_clusters is not None and self.n_clusters < 1:
+            raise BenchError(f"Parameter 'n_clusters' must be at least 1, not {self.n_clusters}.")
+
+
+@register(
+    "lora-lego",
+    family="merging",
+    paper="Zhao et al. 2024, arXiv 2409.16167",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class LoraLego(DomainMerge):
+    """All single-domain adapters, merged rank by rank."""
+
+    Params = LegoParams
+    deviations = (
+        "No code of the authors was found: a cluster counts once, whatever its size, and the constants of the "
+        "reweighting are our reading.",
+    )
+
+    def merge(self, queries: Queries) -> Adapter:
+        """Cluster the ranks."""
+        settings = self.params
+        adapters = list(self.trained.values())
+        return merge_lego(adapters, n_clusters=settings.n_clusters, reweight=settings.reweight, seed=self.task.seed)

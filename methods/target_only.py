@@ -1,0 +1,27 @@
+"""Target-only: one adapter trained on the target domain, WeaveRec's θ₀ and the floor that a merge must beat.
+
+It has the spec of RecCocktail's ingredient and therefore is the same file.
+"""
+
+from __future__ import annotations
+
+from bench.lm.library import AdapterPlan
+from bench.plugin import Task
+from bench.registry import register
+from methods._shared_adapters import SingleAdapter, recipe_of
+
+
+@register(
+    "target-only",
+    family="merging",
+    paper="WeaveRec, arXiv 2510.26546, baseline",
+    needs_titles=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class TargetOnly(SingleAdapter):
+    """The target's adapter alone."""
+
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return the target's adapter."""
+        return {"target": AdapterPlan((task.target,), recipe_of(self.params))}

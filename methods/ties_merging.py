@@ -1,0 +1,70 @@
+"""TIES-Merging of the target's adapter with one of each source domain alone; see :mod:`bench.lm.merge_ties`.
+
+τ_i = Δ_i trimmed to its largest entries, γ = sign(Σ τ_i), Δ = λ · mean of the τ_i whose sign is γ, entry by entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import BenchError
+from bench.lm.adapters import Adapter, LoraRecipe
+from bench.lm.merge import MergeSpace
+from bench.lm.merge_ties import DENSITY, merge_ties
+from bench.plugin import Queries
+from bench.registry import register
+from methods._shared_adapters import DomainMerge
+
+
+@dataclass(frozen=True)
+class TiesParams(LoraRecipe):
+    """The recipe of the adapters and how they are merged."""
+
+    space: MergeSpace = "delta"
+    """``delta`` merges the updates; ``factor`` A and B apart, as PEFT does."""
+    density: float = DENSITY
+    """Share of the entries that trimming keeps."""
+    scale: float = 1.0
+    """λ, by which the merged update is multiplied."""
+    merged_rank: int = 16
+    """Rank that the merged update is cut to in ``delta`` space; 0 keeps it whole, for which large models lack room."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.density <= 1:
+            raise BenchError(f"Parameter 'density' must be above 0 and at most 1, not {self.density}.")
+
+
+@register(
+    "ties-merging",
+    family="merging",
+    paper="Yadav et al. 2023, arXiv 2306.01708",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class TiesMerging(DomainMerge):
+    """All single-domain adapters, merged by TIES."""
+
+    Params = TiesParams
+    deviations = (
+        "Trimming and the majority sign are of each layer, not of the whole model.",
+        "In delta space the merged update is cut to merged_rank by singular value decomposition; kept_share states "
+        "what is left of it.",
+    )
+
+    def merge(self, queries: Queries) -> Adapter:
+        """Merge by TIES."""
+        settings = self.params
+        return merge_ties(
+            list(self.trained.values()),
+            density=settings.density,
+            scale=settings.scale,
+            space=settings.space,
+            rank=settings.merged_rank,
+        )
+
+    def details(self) -> dict[str, Any]:
+        """Add the merge space."""
+        return {**super().details(), "merge_space": self.params.space}

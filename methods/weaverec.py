@@ -1,0 +1,136 @@
+"""WeaveRec: the target's adapter merged with hybrid ones, each trained on the target and one source together.
+
+Paper: WeaveRec, arXiv 2510.26546 (eq. 5 to 11). θ₀ learns from the target D_T, θ_n from D_T ∪ D_n for each source
+n = 1 … N, all from one initialisation; the merged adapter is their average with weights 1/(N + 1). Every branch has
+learned the target, so that none pulls the average far from it. ``space=factor`` averages A and B as printed,
+``space=delta`` the updates as the authors' code does. ``weights=validated`` chooses the target adapter's weight α on validation queries, the hybrids
+sharing the rest (figure 8); ``merging`` replaces the average by a rival's operator with its defaults (table 4).
+
+A hybrid of A and B serves both as target: it is trained once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.errors import BenchError
+from bench.hashing import derived_seed
+from bench.lm.adapters import Adapter
+from bench.lm.library import AdapterPlan
+from bench.lm.merge import MergeSpace, merge
+from bench.lm.merge_dare import merge_dare
+from bench.lm.merge_ext_sub import merge_ext_sub
+from bench.lm.merge_lego import merge_lego
+from bench.lm.merge_ties import merge_ties
+from bench.plugin import Answers, Queries, Task
+from bench.registry import register
+from bench.training import STOPPING_METRIC, stopping_score
+from methods._shared_adapters import AdapterRecommender, MixtureParams, mixture, recipe_of
+
+GRID = tuple(round(step / 10, 1) for step in range(11))
+"""Weights of the target's adapter that validation chooses from, beside the uniform one."""
+
+
+@dataclass(frozen=True)
+class WeaveRecParams(MixtureParams):
+    """The recipe of all adapters and how they are merged."""
+
+    merging: Literal["average", "ties", "dare", "ext-sub", "lego"] = "average"
+    """The merge operator; all but ``average`` run with their own defaults, TIES and DARE on whole updates."""
+    space: MergeSpace = "factor"
+    """Of ``average``: ``factor`` as printed, ``delta`` as in the authors' code."""
+    weights: Literal["uniform", "validated"] = "uniform"
+    """Of ``average``: 1/(N + 1) each, or the target adapter's weight chosen on validation queries."""
+    merged_rank: int = 16
+    """Rank that ``ties`` and ``dare`` cut the merged update to; 0 keeps it whole."""
+    n_validation: int = 2000
+    """Validation queries that choose the weight, a seeded sample."""
+
+    def __post_init__(self) -> None:
+        if self.weights == "validated" and self.merging != "average":
+            raise BenchError(f"Only merging=average takes validated weights, not merging={self.merging}.")
+
+
+@register(
+    "weaverec",
+    family="merging",
+    paper="WeaveRec, arXiv 2510.26546",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class WeaveRec(AdapterRecommender):
+    """The target's adapter and one hybrid a source, merged."""
+
+    Params = WeaveRecParams
+    deviations = (
+        "Trained on prefixes of the training part alone; the authors' examples hold all users' validation answers.",
+    )
+
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return the target's adapter, then the hybrids."""
+        hybrids = {
+            f"{task.target.name} + {source.name}": mixture(self.params, task.target, source) for source in task.sources
+        }
+        return {"target": AdapterPlan((task.target,), recipe_of(self.params)), **hybrids}
+
+    def fit(self, task: Task) -> None:
+        """Train the adapters, or find them, and choose the weights."""
+        super().fit(task)
+        self.grid: dict[float, float] = {}
+        self.target_weight = 1 / len(self.trained)
+        if self.params.weights == "validated" and len(self.trained) > 1:
+            self.grid = {weight: self._validation(weight) for weight in sorted({*GRID, self.target_weight})}
+            uniform = self.target_weight
+            self.target_weight = max(self.grid, key=lambda weight: (self.grid[weight], -abs(weight - uniform)))
+
+    def adapter_for(self, queries: Queries) -> Adapter:
+        """Merge; with no source domain that is the target's adapter."""
+        target, *hybrids = adapters = list(self.trained.values())
+        rank, seed = self.params.merged_rank, self.task.seed
+        if not hybrids:
+            return target
+        match self.params.merging:
+            case "ties":
+                return merge_ties(adapters, rank=rank)
+            case "dare":
+                return merge_dare(adapters, self._weights(self.target_weight), rank=rank, seed=seed)
+            case "ext-sub":
+                return merge_ext_sub(target, hybrids)
+            case "lego":
+                return merge_lego(adapters, seed=seed)
+        return merge(adapters, self._weights(self.target_weight), self.params.space)
+
+    def details(self) -> dict[str, Any]:
+        """Add how the adapters were merged."""
+        chosen = {f"validation_{STOPPING_METRIC}_by_target_weight": [[*pair] for pair in self.grid.items()]}
+        return {
+            **super().details(),
+            "merging": self.params.merging,
+            "merge_space": self.params.space if self.params.merging == "average" else None,
+            "target_weight": self.target_weight,
+            **(chosen if self.grid else {}),
+        }
+
+    def _weights(self, target_weight: float) -> Tensor:
+        """Return the weights of all adapters, the target's first; the hybrids share the rest equally."""
+        n_hybrids = len(self.trained) - 1
+        return torch.tensor([target_weight, *[(1 - target_weight) / n_hybrids] * n_hybrids])
+
+    def _validation(self, target_weight: float) -> float:
+        """Return the stopping metric of one target weight on a sample of the validation queries."""
+        task = self.task
+        order = np.random.default_rng(derived_seed(task.seed, "validated-weights")).permutation(len(task.validation))
+        rows = np.sort(order[: self.params.n_validation])
+        merged = merge(list(self.trained.values()), self._weights(target_weight), self.params.space)
+        value = stopping_score(
+            self.scores_with(merged, task.validation.take(rows)), Answers(task.validation_answers.positive_column[rows])
+        )
+        task.progress(f"target weight {target_weight:.2f}: validation {STOPPING_METRIC} {value:.4f}")
+        return value

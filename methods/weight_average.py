@@ -1,0 +1,50 @@
+"""Weight average: equal weights for the target's adapter and one of each source domain alone (WeaveRec, eq. 5 to 7).
+
+θ = Σ θ_n / (N + 1), over A and B apart as printed (``space=factor``) or over the updates as in the authors' code
+(``space=delta``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bench.lm.adapters import Adapter, LoraRecipe
+from bench.lm.merge import MergeSpace, merge
+from bench.plugin import Queries
+from bench.registry import register
+from methods._shared_adapters import DomainMerge
+
+
+@dataclass(frozen=True)
+class WeightAverageParams(LoraRecipe):
+    """The recipe of the adapters and the space they are merged in."""
+
+    space: MergeSpace = "factor"
+    """``factor`` averages A and B, as printed; ``delta`` the updates, as in the authors' code."""
+
+
+@register(
+    "weight-average",
+    family="merging",
+    paper="Wortsman et al. 2022, arXiv 2203.05482",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class WeightAverage(DomainMerge):
+    """All single-domain adapters with equal weights."""
+
+    Params = WeightAverageParams
+
+    def merge(self, queries: Queries) -> Adapter:
+        """Average the adapters."""
+        adapters = list(self.trained.values())
+        return merge(adapters, torch.full((len(adapters),), 1 / len(adapters)), self.params.space)
+
+    def details(self) -> dict[str, Any]:
+        """Add the merge space."""
+        return {**super().details(), "merge_space": self.params.space}

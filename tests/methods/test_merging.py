@@ -1,0 +1,288 @@
+"""The merging methods that WeaveRec is compared with, and WeaveRec itself, on toy domains."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from adapter_toys import fitted, prepared_toy, toy_recommender, toy_task
+
+from bench.errors import BenchError
+from bench.hashing import content_hash
+from bench.lm.library import ADAPTER_KIND
+from bench.lm.loading import planned_backbone, task_backbone
+from bench.plugin import Task
+from bench.protocol import PreparedTask
+from bench.registry import registry
+from bench.store import ArtefactStore
+from methods.second_finetune import share_of_users
+
+ALONE = ("target-only", "all-data", "second-finetune", "reccocktail-g", "reccocktail-s")
+DOMAIN_MERGES = ("weight-average", "adamerging", "lora-lego", "ties-merging", "dare", "ext-sub")
+METHODS = (*ALONE, *DOMAIN_MERGES, "weaverec", "reccocktail-wa", "reccocktail")
+FEW_STEPS = {
+    "adamerging": {"n_prompts": 6, "prompts_a_step": 3, "passes": 2},
+    "reccocktail": {"n_prompts": 6, "prompts_a_step": 3, "passes": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedTask:
+    return prepared_toy("target", ArtefactStore(tmp_path_factory.mktemp("candidates")))
+
+
+@pytest.fixture(scope="module")
+def make_task(prepared, pico_encoder_folder, tmp_path_factory) -> Callable[..., Task]:
+    store = ArtefactStore(tmp_path_factory.mktemp("artefacts"))
+
+    def make(**changes: Any) -> Task:
+        return toy_task(prepared, store, pico_encoder_folder, **changes)
+
+    return make
+
+
+def trained_hashes(store: ArtefactStore) -> set[str]:
+    folder = store.root / ADAPTER_KIND
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def scores_of(method: str, task: Task, queries: Any, **params: Any) -> np.ndarray:
+    return fitted(method, task, **{**FEW_STEPS.get(method, {}), **params}).score(queries)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_it_trains_exactly_the_adapters_it_planned_without_loading_a_model(
+    method: str, make_task, prepared, tmp_path: Path, monkeypatch
+) -> None:
+    """Planned from nothing, then trained: every planned folder is there, and no other."""
+    fresh = make_task(artefacts=ArtefactStore(tmp_path))
+    recommender = toy_recommender(method, max_examples=16, **FEW_STEPS.get(method, {}))
+    with monkeypatch.context() as patched:
+        patched.setattr("bench.lm.text_encoder.load_encoder", lambda *_: pytest.fail("a model was loaded"))
+        planned = recommender.adapters(fresh)
+    assert trained_hashes(fresh.artefacts) == set()
+    recommender.fit(fresh)
+    assert [content_hash(spec.key()) for spec in planned] == [facts["hash"] for facts in recommender.facts.values()]
+    assert trained_hashes(fresh.artefacts) == {content_hash(spec.key()) for spec in planned}
+    scores = recommender.score(prepared.test.queries)
+    assert trained_hashes(fresh.artefacts) == {content_hash(spec.key()) for spec in planned}
+    assert scores.shape == prepared.test.queries.candidates.shape
+    assert np.isfinite(scores).all()
+    assert json.loads(json.dumps(recommender.details(), allow_nan=False))["n_trained_parameters"] > 0
+
+
+def test_four_cross_domain_targets_need_four_target_and_six_hybrid_adapters(
+    pico_encoder_folder, tmp_path: Path
+) -> None:
+    store = ArtefactStore(tmp_path)
+    domains = {name: prepared_toy(name, store) for name in ("beauty", "clothing", "food", "sports")}
+    for target, prepared in domains.items():
+        sources = tuple(other.training for name, other in domains.items() if name != target)
+        task = toy_task(prepared, store, pico_encoder_folder, sources=sources)
+        weaver = toy_recommender("weaverec", max_examples=16)
+        planned = weaver.adapters(task)
+        weaver.fit(task)
+        assert len(planned) == len(weaver.trained) == 4
+    trained = [json.loads((path / "made.json").read_text()) for path in (store.root / ADAPTER_KIND).iterdir()]
+    assert sorted(len(key["domains"]) for key in trained) == [1] * 4 + [2] * 6
+
+
+@pytest.mark.parametrize("method", ["target-only", "all-data", "weaverec", *DOMAIN_MERGES])
+def test_without_sources_it_is_the_target_adapter(method: str, make_task, prepared) -> None:
+    expected = scores_of("reccocktail-s", make_task(), prepared.test.queries)
+    np.testing.assert_array_equal(scores_of(method, make_task(sources=()), prepared.test.queries), expected)
+
+
+def test_target_only_is_reccocktail_s_ingredient_in_the_same_file(make_task) -> None:
+    task = make_task()
+    target, ingredient = fitted("target-only", task), fitted("reccocktail-s", task)
+    assert target.facts["target"]["hash"] == ingredient.facts["specific"]["hash"]
+
+
+def test_a_hybrid_of_a_and_b_is_the_hybrid_of_b_and_a(make_task) -> None:
+    task = make_task()
+    (source, _) = task.sources
+    mirrored = dataclasses.replace(task, target=source, sources=(task.target,))
+    one_way = toy_recommender("weaverec").adapters(dataclasses.replace(task, sources=(source,)))
+    other_way = toy_recommender("weaverec").adapters(mirrored)
+    assert one_way[1].key() == other_way[1].key()
+    assert one_way[0].key() != other_way[0].key()
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"space": "delta"}, {"merging": "ext-sub"}, {"merging": "lego"}], ids=lambda params: str(params)
+)
+def test_equal_adapters_merge_to_themselves(params, make_task, prepared) -> None:
+    weaver = fitted("weaverec", make_task(), **params)
+    weaver.trained = dict.fromkeys(weaver.trained, weaver.trained["target"])
+    expected = scores_of("target-only", make_task(), prepared.test.queries)
+    np.testing.assert_allclose(weaver.score(prepared.test.queries), expected, atol=1e-5)
+
+
+def test_merge_operators_and_spaces_score_differently(make_task, prepared) -> None:
+    choices = [{"merging": name} for name in ("average", "ties", "dare", "ext-sub", "lego")] + [{"space": "delta"}]
+    scored = [scores_of("weaverec", make_task(), prepared.test.queries, **choice) for choice in choices]
+    assert len({scores.tobytes() for scores in scored}) == len(choices)
+
+
+def test_its_hybrids_learn_from_target_and_source_and_from_as_many_examples_of_each(make_task) -> None:
+    task = make_task()
+    target, *hybrids = toy_recommender("weaverec").adapters(task)
+    assert target.names == ("target",)
+    assert [set(hybrid.names) for hybrid in hybrids] == [{"target", "one"}, {"target", "two"}]
+    assert [spec.recipe.max_examples for spec in (target, *hybrids)] == [96, 192, 192]
+    shared = toy_recommender("weaverec", share_examples=True).adapters(task)
+    assert [spec.recipe.max_examples for spec in shared] == [96, 96, 96]
+    (everything,) = toy_recommender("all-data").adapters(task)
+    assert (set(everything.names), everything.recipe.max_examples) == ({"target", "one", "two"}, 288)
+
+
+def test_validation_chooses_the_target_weight_that_does_best_there(make_task, prepared) -> None:
+    weaver = fitted("weaverec", make_task(), weights="validated", n_validation=20)
+    details = weaver.details()
+    by_weight = {weight: value for weight, value in details["validation_ndcg@3_by_target_weight"]}
+    assert len(by_weight) == 12
+    assert by_weight[details["target_weight"]] == max(by_weight.values())
+    pure = fitted("weaverec", make_task())
+    assert pure.details()["target_weight"] == pytest.approx(1 / 3)
+    monotone = weaver._weights(0.4)
+    assert monotone.tolist() == pytest.approx([0.4, 0.3, 0.3])
+
+
+def test_validated_weights_are_for_the_average_alone() -> None:
+    with pytest.raises(BenchError, match="Only merging=average takes validated weights"):
+        toy_recommender("weaverec", weights="validated", merging="ties")
+
+
+def test_the_weight_average_is_of_single_domain_adapters(make_task, prepared) -> None:
+    average = fitted("weight-average", make_task(), space="delta")
+    assert [facts["domains"] for facts in average.facts.values()] == [["target"], ["one"], ["two"]]
+    average.score(prepared.test.queries)
+    for module, merged in ((module, average.used.delta(module)) for module in average.used.factors):
+        expected = sum(adapter.delta(module) for adapter in average.trained.values()) / 3
+        torch.testing.assert_close(merged, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("granularity", ["global", "per_module"])
+def test_adamerging_with_a_learning_rate_of_zero_is_the_delta_average(granularity, make_task, prepared) -> None:
+    still = scores_of(
+        "adamerging", make_task(), prepared.test.queries, granularity=granularity, entropy_learning_rate=0.0, passes=1
+    )
+    average = scores_of("weight-average", make_task(), prepared.test.queries, space="delta")
+    np.testing.assert_allclose(still, average, atol=1e-5)
+
+
+def test_adamerging_keeps_its_weights_in_the_box_and_reports_them(make_task, prepared) -> None:
+    merging = fitted(
+        "adamerging", make_task(), n_prompts=4, prompts_a_step=4, passes=3, entropy_learning_rate=0.6, initial=0.3
+    )
+    merging.score(prepared.test.queries)
+    weights = merging.learned.weights
+    assert weights.shape == (len(merging.used.factors), 3)
+    assert 0 <= weights.min() <= weights.max() <= 1
+    assert ((weights == 0) | (weights == 1)).any()
+    details = merging.details()
+    assert list(details["mean_weights"]) == ["target", "one", "two"]
+    assert len(details["entropy_curve"]) == 3
+    assert registry().entry("adamerging").transductive
+
+
+def test_dare_without_drops_and_whole_is_the_delta_average(make_task, prepared) -> None:
+    whole = scores_of("dare", make_task(), prepared.test.queries, drop=0.0, merged_rank=0)
+    average = scores_of("weight-average", make_task(), prepared.test.queries, space="delta")
+    np.testing.assert_allclose(whole, average, atol=1e-5)
+
+
+def test_what_a_cut_to_a_rank_leaves_is_reported(make_task, prepared) -> None:
+    kept = []
+    for rank in (0, 4, 1):
+        merging = fitted("ties-merging", make_task(), merged_rank=rank)
+        merging.score(prepared.test.queries)
+        kept.append(merging.details()["kept_share"])
+    assert kept[0] == 1.0 > kept[1] > kept[2] > 0
+
+
+def test_a_second_finetuning_of_no_epochs_is_the_general_adapter(make_task, prepared) -> None:
+    nothing = scores_of("second-finetune", make_task(), prepared.test.queries, target_epochs=0)
+    general = scores_of("reccocktail-g", make_task(), prepared.test.queries)
+    np.testing.assert_array_equal(nothing, general)
+
+
+def test_a_second_finetuning_goes_on_from_the_general_adapter(make_task, prepared) -> None:
+    task = make_task()
+    twice, general = fitted("second-finetune", task), fitted("reccocktail-g", task)
+    assert twice.facts["general"]["hash"] == general.facts["general"]["hash"]
+    start, end = twice.adapters(task)
+    assert (start.start, end.start) == (None, general.facts["general"]["hash"])
+    assert not np.array_equal(twice.score(prepared.test.queries), general.score(prepared.test.queries))
+    assert twice.details()["n_trained_parameters"] == general.details()["n_trained_parameters"]
+
+
+def test_a_smaller_share_of_the_target_lies_within_a_larger(prepared) -> None:
+    domain = prepared.training
+    shares = [set(np.flatnonzero(np.diff(share_of_users(domain, share, 0).indptr))) for share in (0.2, 0.4, 1.0)]
+    assert shares[0] < shares[1] < shares[2]
+    assert share_of_users(domain, 1.0, 0) is domain
+
+
+@pytest.mark.parametrize("method", ["second-finetune", "reccocktail-g"])
+def test_a_general_adapter_needs_sources(method: str, make_task) -> None:
+    with pytest.raises(BenchError, match="give --sources"):
+        fitted(method, make_task(sources=()))
+
+
+@pytest.mark.parametrize("method", ["weaverec", "ties-merging", "adamerging"])
+def test_permuting_candidates_permutes_its_scores(method: str, make_task, prepared) -> None:
+    queries = prepared.test.queries
+    order = np.random.default_rng(0).permutation(30)
+    permuted = dataclasses.replace(queries, candidates=queries.candidates[:, order])
+    scores = scores_of(method, make_task(), queries)
+    np.testing.assert_allclose(scores_of(method, make_task(), permuted), scores[:, order], atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["weaverec", "lora-lego", "dare"])
+def test_a_second_fit_finds_the_adapters_and_scores_the_same(method: str, make_task, prepared) -> None:
+    first = scores_of(method, make_task(), prepared.test.queries)
+    np.testing.assert_array_equal(first, scores_of(method, make_task(), prepared.test.queries))
+
+
+@pytest.mark.parametrize("method", ["adamerging", "ext-sub", "weaverec"])
+def test_it_runs_on_a_causal_backbone_too(method: str, make_task, prepared, pico_folder: Path) -> None:
+    few = prepared.test.sample(4, 0).queries
+    steps = {"n_prompts": 2, "prompts_a_step": 2, "passes": 1} if method == "adamerging" else {}
+    task = make_task(backbone=str(pico_folder))
+    scores = fitted(method, task, max_examples=8, batch_size=8, **steps).score(few)
+    assert scores.shape == (4, 30)
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "message"),
+    [
+        ("ties-merging", {"density": 0.0}, "'density' must be above 0"),
+        ("dare", {"drop": 1.0}, "'drop' must be at least 0 and below 1"),
+        ("lora-lego", {"n_clusters": 0}, "'n_clusters' must be at least 1"),
+        ("second-finetune", {"target_share": 0.0}, "'target_share' must be above 0"),
+        ("weaverec", {"merging": "sum"}, "must be average or ties"),
+        ("weight-average", {"space": "average"}, "must be factor or delta"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_anything_is_trained(method, params, message) -> None:
+    with pytest.raises(BenchError, match=message):
+        toy_recommender(method, **params)
+
+
+def test_the_toy_backbone_s_revision_is_known_before_it_is_made(make_task, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("bench.lm.tiny._make", lambda folder, *_: (folder / "model").write_text("weights"))
+    task = make_task(backbone="tiny", artefacts=ArtefactStore(tmp_path))
+    planned = planned_backbone(task)
+    assert not planned.folder.exists()
+    assert toy_recommender("target-only").adapters(task)[0].backbone == planned.revision
+    assert task_backbone(task) == planned
+    assert planned.folder.exists()
