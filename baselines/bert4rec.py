@@ -1,0 +1,186 @@
+"""BERT4Rec: a bidirectional self-attention encoder that learns to name masked items; [MASK] stands for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy, pad
+
+from baselines import _recbole_zoo as zoo
+from baselines._recbole_batches import Rows, Sequences, ordered_batches, random_batches, windows
+from baselines._recbole_cross_entropy import linear_cross_entropy
+from baselines._recbole_dataset import Interaction
+from baselines._recbole_learning import GROUP_SIZE, EveryPositionLearner, Learner, Transform
+from baselines._recbole_model import Abilities
+from baselines._recbole_zoo import ITEM, ITEMS, LENGTH, TrainingParams
+from baselines.recbole_adapter import RecBoleRecommender
+from bench.data.domain import Domain
+from bench.registry import register
+
+DEVIATIONS = (
+    "A last-item example masks the last item of a prefix drawn at random, as RecBole does; the paper masks the last "
+    "item of the whole history.",
+    "An example in which no item would be masked has one masked at random.",
+    "Adam with a constant step size, without the paper's warm-up, decay and weight decay.",
+)
+
+
+class ReadsTheMask:
+    """Mixin for RecBole's BERT4Rec: [MASK] comes after the last item, and no item has to go for it.
+
+    RecBole's own moves the history along by one to make room for [MASK], which costs even a short history its oldest
+    item, and its loss passes over a masked first position. Attention gives padding a weight of exactly zero, so
+    however far a batch is padded, its vectors are the same.
+    """
+
+    def __init__(self, config: zoo.ModelConfig, dataset: Any) -> None:
+        recbole: Any = super()
+        recbole.__init__(zoo.ModelConfig(config, MAX_ITEM_LIST_LENGTH=config["MAX_ITEM_LIST_LENGTH"] + 1), dataset)
+
+    def vectors_at(self: Any, items: Tensor, chosen: Tensor) -> Tensor:
+        """Return the encoder's vectors at the chosen positions, ids and a mask of shape (n, width), row by row."""
+        places = self.position_embedding.weight[: items.shape[1]]
+        entered = self.dropout(self.LayerNorm(self.item_embedding(items) + places))
+        attended = self.trm_encoder(entered, self.get_attention_mask(items, bidirectional=True))[-1]
+        vectors: Tensor = attended[chosen]
+        return vectors
+
+    def head(self: Any, vectors: Tensor) -> Tensor:
+        """Return what is compared with the items' embeddings, shape (n, d)."""
+        compared: Tensor = self.output_ln(self.output_gelu(self.output_ffn(vectors)))
+        return compared
+
+    def full_sort_predict(self: Any, batch: Interaction) -> Tensor:
+        """Return the scores of all items at a [MASK] after the last one, shape (n, n_items)."""
+        items, ends = pad(batch[ITEMS], (0, 1)), batch[LENGTH][:, None]
+        items = items.scatter(1, ends, self.mask_token)
+        vectors = self.head(self.vectors_at(items, items == self.mask_token))
+        return vectors @ self.item_embedding.weight[: self.n_items].T + self.output_bias
+
+    def calculate_loss(self, batch: Interaction) -> Tensor:
+        """Return the cross-entropy of the next item at a [MASK] after the last one."""
+        return cross_entropy(self.full_sort_predict(batch), batch[ITEM])
+
+
+class MaskedItemLearner(EveryPositionLearner):
+    """Several copies of each history an epoch, each masked anew, with the loss at the masked positions alone.
+
+    In a copy either every item is masked with the same probability, or the last item of a prefix of random length is:
+    that is what a query looks like. Items that nobody touched are no classes, as in the other softmaxes.
+    """
+
+    name = "a history with masked items"
+
+    def __init__(self, model: Any, domain: Domain, params: BERT4Rec.Params) -> None:
+        super().__init__(model, domain, params.batch_size, params.max_length)
+        self.params = params
+
+    def losses(self, rng: np.random.Generator) -> Iterator[Tensor]:
+        """Yield each batch's mean loss over its masked positions."""
+        histories = whole_windows(self.domain, self.max_length)
+        for _ in range(self.params.copies):
+            for rows in random_batches(len(histories), self.batch_size, rng):
+                yield self.masked_loss(*self.masked(histories.padded(rows), histories.lengths[rows], rng))
+
+    def masked(self, items: Rows, lengths: Rows, rng: np.random.Generator) -> tuple[Rows, NDArray[np.bool_]]:
+        """Choose what is masked: return the ids without what a prefix cuts off, and the choice, both (n, width)."""
+        column = np.arange(items.shape[1])
+        last_only = rng.random(len(items)) < self.params.last_only_share
+        ends = np.where(last_only, rng.integers(2, lengths + 1), lengths)[:, None]
+        last = column == ends - 1
+        chosen = np.where(last_only[:, None], last, (rng.random(items.shape) < self.params.mask_share) & (column < ends))
+        one_at_least = column == (rng.random(len(items))[:, None] * ends).astype(np.int64)
+        chosen |= one_at_least & ~chosen.any(axis=1, keepdims=True)
+        return np.where(column < ends, items, 0), chosen
+
+    def masked_loss(self, items: Rows, chosen: NDArray[np.bool_]) -> Tensor:
+        """Return the mean cross-entropy at the chosen positions, which the model sees as [MASK]."""
+        vectors, targets = [], []
+        lengths = (items > 0).sum(axis=1)
+        for group in ordered_batches(lengths, GROUP_SIZE):
+            width = int(lengths[group].max())
+            seen, hidden = items[group, :width], chosen[group, :width]
+            masked = np.where(hidden, self.model.mask_token, seen)
+            vectors.append(self.model.vectors_at(self.tensor(masked), self.tensor(hidden)))
+            targets.append(seen[hidden])
+        return self.cross_entropy(self.model.head(torch.cat(vectors)), self.tensor(np.concatenate(targets)))
+
+    def cross_entropy(self, vectors: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean cross-entropy of target ids (n,) under vectors (n, d): the bias is one more dimension."""
+        ones = vectors.new_ones(len(vectors), 1)
+        weight = torch.cat([self.model.item_embedding.weight[: self.model.n_items], self.model.output_bias[:, None]], 1)
+        return linear_cross_entropy(torch.cat([vectors, ones], 1), weight[self.classes], self.class_of_id[targets])
+
+
+def whole_windows(domain: Domain, max_length: int) -> Sequences:
+    """Cut each history of two items or more into windows of up to ``max_length`` + 1 that share their end items."""
+    inputs = windows(domain, max_length)
+    return Sequences(inputs.items, inputs.starts, inputs.lengths + 1, inputs.users)
+
+
+@register(
+    "bert4rec",
+    family="sequential",
+    paper="Sun et al. 2019",
+    cold_rule="embedding and bias as initialised, kept from the softmax and from every training step",
+)
+class BERT4Rec(RecBoleRecommender):
+    """RecBole's BERT4Rec, with masks of our own."""
+
+    model_name = "BERT4Rec"
+    cold_rule = "embedding and bias as initialised, kept from the softmax and from every training step"
+
+    @dataclass(frozen=True)
+    class Params(TrainingParams):
+        """Hyper-parameters of BERT4Rec."""
+
+        copies: int = 10
+        """Masked copies of each history an epoch, so that patience is counted in as many passes over the users."""
+        mask_share: float = 0.2
+        """Probability that an item is masked (0.2 for MovieLens in the paper, 0.6 for Beauty)."""
+        last_only_share: float = 0.5
+        """Share of copies in which the last item of a prefix is masked, and no other."""
+        dimensions: int = 64
+        """Length of an item's vector."""
+        inner_dimensions: int = 256
+        """Width of the feed-forward layers."""
+        layers: int = 2
+        """Self-attention blocks."""
+        heads: int = 2
+        """Attention heads of a block."""
+        dropout: float = 0.2
+        """Share of units and of attention weights dropped in training."""
+
+    def model_class(self) -> type[Any]:
+        """Return RecBole's class with [MASK] after the last item."""
+        return type(self.model_name, (ReadsTheMask, super().model_class()), {})
+
+    def model_values(self) -> Mapping[str, Any]:
+        """Return the model's settings under RecBole's names."""
+        return {
+            "hidden_size": self.params.dimensions,
+            "inner_size": self.params.inner_dimensions,
+            "n_layers": self.params.layers,
+            "n_heads": self.params.heads,
+            "hidden_dropout_prob": self.params.dropout,
+            "attn_dropout_prob": self.params.dropout,
+            "hidden_act": "gelu",
+            "layer_norm_eps": 1e-12,
+            "initializer_range": 0.02,
+            "mask_ratio": self.params.mask_share,
+            "loss_type": "CE",
+        }
+
+    def choose_learner(self, model: Any, abilities: Abilities, domain: Domain, transform: Transform) -> Learner:
+        """Return the learner of masked items."""
+        return MaskedItemLearner(model, domain, self.params)
+
+    def details(self) -> dict[str, Any]:
+        """Return the facts of the training, and where the model departs from its paper."""
+        return {**super().details(), "deviations": list(DEVIATIONS)}

@@ -1,0 +1,61 @@
+"""GRU4Rec: a gated recurrent network reads the history, and its last state is compared with the items' embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from baselines._recbole_zoo import TrainingParams
+from baselines.recbole_adapter import RecBoleRecommender
+from bench.registry import register
+
+DEVIATIONS = (
+    "Cross-entropy over all items of the training part in place of the original's ranking losses over the other "
+    "sessions of a batch.",
+    "Every session starts from an empty state and is trained at all its positions at once.",
+    "The recurrent layer has no biases, and a linear layer maps its state to the length of an item's vector.",
+)
+
+
+@register(
+    "gru4rec",
+    family="sequential",
+    paper="Hidasi et al. 2016",
+    cold_rule="embedding as initialised, kept from the softmax and from every training step",
+)
+class GRU4Rec(RecBoleRecommender):
+    """RecBole's GRU4Rec, trained at every position of a sequence at once.
+
+    A state depends on the items up to its position alone, so this gives what one prefix at a time would.
+    """
+
+    model_name = "GRU4Rec"
+    cold_rule = "embedding as initialised, kept from the softmax and from every training step"
+
+    @dataclass(frozen=True)
+    class Params(TrainingParams):
+        """Hyper-parameters of GRU4Rec."""
+
+        dimensions: int = 64
+        """Length of an item's vector."""
+        hidden_dimensions: int = 128
+        """Length of the recurrent state (100 in the original)."""
+        layers: int = 1
+        """Recurrent layers."""
+        dropout: float = 0.3
+        """Share of the items' vectors' entries dropped in training."""
+
+    def model_values(self) -> Mapping[str, Any]:
+        """Return the model's settings under RecBole's names."""
+        return {
+            "embedding_size": self.params.dimensions,
+            "hidden_size": self.params.hidden_dimensions,
+            "num_layers": self.params.layers,
+            "dropout_prob": self.params.dropout,
+            "loss_type": "CE",
+        }
+
+    def details(self) -> dict[str, Any]:
+        """Return the facts of the training, and where the model departs from its paper."""
+        return {**super().details(), "deviations": list(DEVIATIONS)}
