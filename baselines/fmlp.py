@@ -1,0 +1,230 @@
+"""FMLP-Rec: learned filters in the frequency domain mix a history's positions; the last is compared with the items.
+
+Written as one more of RecBole's sequential models, since RecBole has none. A product in the frequency domain is a
+circular convolution over the slots, padding included, so the number of slots is part of the model, no position but
+the last can be trained, and each prefix of a history is an example of its own. Of the last block only the last
+position is needed, where the convolution is a weighted sum over the slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, gelu, logsigmoid
+
+from baselines._recbole_batches import Rows, prefixes, random_batches
+from baselines._recbole_dataset import Interaction
+from baselines._recbole_learning import EveryPositionLearner, Learner, Transform
+from baselines._recbole_model import Abilities
+from baselines._recbole_zoo import ITEM, ITEMS, LENGTH, ModelConfig, TrainingParams, importing_recbole
+from baselines.recbole_adapter import RecBoleRecommender
+from bench.data.domain import Domain
+from bench.lm.dropout import IntegerDropout
+from bench.registry import register
+
+with importing_recbole():
+    from recbole.model.abstract_recommender import SequentialRecommender
+
+LAYER_NORM_EPSILON = 1e-12
+INITIAL_DEVIATION = 0.02
+COLD_RULE_OF_CROSS_ENTROPY = "embedding as initialised, kept from the softmax and from every training step"
+DEVIATIONS = ("The best epoch is that of the highest validation NDCG@3, not of the highest MRR.",)
+
+
+class Filter(nn.Module):
+    """A learnable complex weight for each frequency and dimension; Zhou et al. 2022, equations 5 to 7."""
+
+    def __init__(self, n_slots: int, dimensions: int) -> None:
+        super().__init__()
+        self.n_slots = n_slots
+        self.weight = nn.Parameter(torch.randn(n_slots // 2 + 1, dimensions, 2) * INITIAL_DEVIATION)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return what passes the filter, shape (n, n_slots, d) as it comes in."""
+        spectrum = torch.fft.rfft(hidden, dim=1, norm="ortho") * torch.view_as_complex(self.weight)
+        return torch.fft.irfft(spectrum, n=self.n_slots, dim=1, norm="ortho")
+
+    def at_last(self, hidden: Tensor) -> Tensor:
+        """Return what passes the filter at the last slot, shape (n, d)."""
+        kernel = torch.fft.irfft(torch.view_as_complex(self.weight), n=self.n_slots, dim=0)
+        return torch.einsum("nsd,sd->nd", hidden, kernel.flip(0))
+
+
+class Block(nn.Module):
+    """A filter and a feed-forward layer, each with dropout, a shortcut and layer normalisation after it."""
+
+    def __init__(self, n_slots: int, dimensions: int, inner_dimensions: int, dropout: IntegerDropout) -> None:
+        super().__init__()
+        self.filter = Filter(n_slots, dimensions)
+        self.filter_norm = nn.LayerNorm(dimensions, eps=LAYER_NORM_EPSILON)
+        self.widen = nn.Linear(dimensions, inner_dimensions)
+        self.narrow = nn.Linear(inner_dimensions, dimensions)
+        self.norm = nn.LayerNorm(dimensions, eps=LAYER_NORM_EPSILON)
+        self.dropout = dropout
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return all slots, shape (n, n_slots, d) as they come in."""
+        return self._after_filter(hidden, self.filter(hidden))
+
+    def at_last(self, hidden: Tensor) -> Tensor:
+        """Return the last slot, shape (n, d), of slots of shape (n, n_slots, d)."""
+        return self._after_filter(hidden[:, -1], self.filter.at_last(hidden))
+
+    def _after_filter(self, hidden: Tensor, filtered: Tensor) -> Tensor:
+        hidden = self.filter_norm(hidden + self.dropout(filtered))
+        widened = gelu(self.widen(hidden))
+        normed: Tensor = self.norm(hidden + self.dropout(self.narrow(widened)))
+        return normed
+
+
+class FMLPModel(SequentialRecommender):  # type: ignore[misc]
+    """FMLP-Rec behind RecBole's interface; a history may come with any padding on its right."""
+
+    def __init__(self, config: ModelConfig, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        dimensions = config["hidden_size"]
+        dropout = IntegerDropout(config["dropout"], np.random.Generator(np.random.SFC64(config["seed"])))
+        sizes = (self.max_seq_length, dimensions, config["inner_size"], dropout)
+        self.item_embedding = nn.Embedding(self.n_items, dimensions, padding_idx=0)
+        self.position_embedding = nn.Embedding(self.max_seq_length, dimensions)
+        self.norm = nn.LayerNorm(dimensions, eps=LAYER_NORM_EPSILON)
+        self.dropout = dropout
+        self.blocks = nn.ModuleList(Block(*sizes) for _ in range(config["n_layers"]))
+        self.apply(self._initialise)
+
+    def forward(self, items: Tensor, lengths: Tensor) -> Tensor:
+        """Return the last slots' vectors, shape (n, d)."""
+        hidden = self.slots(items, lengths)
+        for block in self.blocks[:-1]:
+            hidden = block(hidden)
+        return self.blocks[-1].at_last(hidden)  # type: ignore[no-any-return]
+
+    def slots(self, items: Tensor, lengths: Tensor) -> Tensor:
+        """Return what enters the blocks, shape (n, n_slots, d): the last item is in the last slot."""
+        slot = torch.arange(self.max_seq_length, device=items.device)
+        source = slot - (self.max_seq_length - lengths[:, None])
+        moved = torch.where(source >= 0, items.gather(1, source.clamp(0, items.shape[1] - 1)), 0)
+        return self.dropout(self.norm(self.item_embedding(moved) + self.position_embedding.weight))  # type: ignore[no-any-return]
+
+    def full_sort_predict(self, batch: Interaction) -> Tensor:
+        """Return the scores of all items, shape (n, n_items)."""
+        return self.forward(batch[ITEMS], batch[LENGTH]) @ self.item_embedding.weight.T  # type: ignore[no-any-return]
+
+    def calculate_loss(self, batch: Interaction) -> Tensor:
+        """Return the cross-entropy of the next items over the whole catalogue."""
+        return cross_entropy(self.full_sort_predict(batch), batch[ITEM])
+
+    @staticmethod
+    def _initialise(module: nn.Module) -> None:
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=INITIAL_DEVIATION)
+        if isinstance(module, nn.Linear):
+            nn.init.zeros_(module.bias)
+
+
+class PrefixLearner(EveryPositionLearner):
+    """Each prefix of each history against all items that were touched in training."""
+
+    name = "one prefix"
+
+    def losses(self, rng: np.random.Generator) -> Iterator[Tensor]:
+        """Yield each batch's mean loss."""
+        examples = prefixes(self.domain, self.max_length)
+        for rows in random_batches(len(examples), self.batch_size, rng):
+            vectors = self.model(self.tensor(examples.padded(rows)), self.tensor(examples.lengths[rows]))
+            yield self.loss(vectors, self.tensor(examples.following(rows)), examples.users[rows], rng)
+
+
+class BinaryPrefixLearner(PrefixLearner):
+    """Each prefix's next item against one item, drawn anew every time, that the user never touched.
+
+    As published, that may be an item that nobody touched. This loss gives a logit of zero a meaning: were such items
+    never drawn, their logits would stay at zero, above those of nearly all others, and being new would be a merit.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.touched = np.unique(self.domain.users_of_interactions() * self.domain.n_items + self.domain.items)
+        self.n_touched = np.bincount(self.touched // self.domain.n_items, minlength=self.domain.n_users)
+
+    def loss(self, vectors: Tensor, targets: Tensor, users: Rows, rng: np.random.Generator) -> Tensor:
+        """Return the mean over prefixes of the two binary cross-entropies."""
+        usable = self.n_touched[users] < self.domain.n_items
+        keep = self.tensor(usable)
+        wrong = self.tensor(self.untouched(users[usable], rng) + 1)
+        logits = (vectors[keep] * self.model.item_embedding(torch.stack([targets[keep], wrong]))).sum(dim=2)
+        return -(logsigmoid(logits[0]) + logsigmoid(-logits[1])).mean()
+
+    def untouched(self, users: Rows, rng: np.random.Generator) -> Rows:
+        """Return one item index for each user, uniform over the catalogue without what the user touched."""
+        items = rng.integers(self.domain.n_items, size=len(users))
+        again = np.arange(len(users))
+        while len(again):
+            pairs = users[again] * self.domain.n_items + items[again]
+            nearest = np.searchsorted(self.touched, pairs).clip(max=len(self.touched) - 1)
+            again = again[self.touched[nearest] == pairs]
+            items[again] = rng.integers(self.domain.n_items, size=len(again))
+        return items
+
+
+@register(
+    "fmlp",
+    family="sequential",
+    paper="Zhou et al. 2022",
+    cold_rule="drawn as a wrong answer like any item, as published, so that its embedding learns to come last",
+)
+class FMLP(RecBoleRecommender):
+    """FMLP-Rec, trained at the last position of each prefix."""
+
+    model_name = "FMLP"
+    cold_rule = "drawn as a wrong answer like any item, as published, so that its embedding learns to come last"
+
+    @dataclass(frozen=True)
+    class Params(TrainingParams):
+        """Hyper-parameters of FMLP-Rec; ``max_length`` is the number of slots that a filter runs round."""
+
+        loss: Literal["bce", "ce"] = "bce"
+        """The paper's binary loss with one negative, or cross-entropy over all items of the training part."""
+        dimensions: int = 64
+        """Length of an item's vector."""
+        inner_dimensions: int = 256
+        """Width of the feed-forward layers."""
+        layers: int = 2
+        """Filter blocks."""
+        dropout: float = 0.5
+        """Share of units dropped in training."""
+
+    def model_class(self) -> type[Any]:
+        """Return the model."""
+        return FMLPModel
+
+    def model_values(self) -> Mapping[str, Any]:
+        """Return the model's settings under RecBole's names."""
+        return {
+            "hidden_size": self.params.dimensions,
+            "inner_size": self.params.inner_dimensions,
+            "n_layers": self.params.layers,
+            "dropout": self.params.dropout,
+        }
+
+    def choose_learner(self, model: Any, abilities: Abilities, domain: Domain, transform: Transform) -> Learner:
+        """Return the learner of the chosen loss."""
+        learner = BinaryPrefixLearner if self.params.loss == "bce" else PrefixLearner
+        return learner(model, domain, self.params.batch_size, self.params.max_length)
+
+    def details(self) -> dict[str, Any]:
+        """Return the facts of the training, the rule for cold items, and where the model departs from its paper."""
+        facts = {**super().details(), "deviations": list(DEVIATIONS)}
+        if self.params.loss == "ce":
+            facts["cold_rule"] = COLD_RULE_OF_CROSS_ENTROPY
+            facts["deviations"] += ["Cross-entropy over all items of the training part in place of the binary loss."]
+        return facts
+
+    def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, domain: Domain) -> None:
+        if self.params.loss == "ce":
+            super()._keep_cold_embeddings(optimizer, domain)
