@@ -1,0 +1,256 @@
+"""LLM-Rec: one text encoder for users and items, trained to tell a user's next item from others of its domain.
+
+A user's text is the titles of the last items joined by ``"; "``, an item's is its title; a score is the dot product of
+the two vectors. The target and all source domains are mixed in training, or the target is trained on alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from baselines._recbole_batches import bucketed_batches
+from baselines._text_encoders import (
+    ARTEFACT_KIND,
+    Examples,
+    PooledEncoder,
+    Rows,
+    TextParams,
+    TitledDomains,
+    domain_key,
+    dot_scores,
+    draw_examples,
+    encode_by_length,
+    encoder_backbone,
+    framing,
+    most_tokens,
+    optimiser,
+    recent_histories,
+    training_key,
+    validation_sample,
+)
+from bench.errors import BenchError
+from bench.hashing import derived_seed
+from bench.lm.adapters import LoraRecipe
+from bench.lm.lora import attached
+from bench.lm.text_encoder import load_encoder
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import register
+from bench.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
+
+SEPARATOR = ";"
+
+
+class Texts:
+    """The token ids of users' and items' texts."""
+
+    def __init__(self, domains: TitledDomains, tokenizer: Any, encoder: torch.nn.Module) -> None:
+        self._titles = domains.tokens
+        self._before, self._after = framing(tokenizer)
+        self._separator: list[int] = tokenizer(SEPARATOR, add_special_tokens=False)["input_ids"]
+        self._room = most_tokens(tokenizer, encoder) - len(self._after)
+        self._padding = tokenizer.pad_token_id or 0
+
+    def joined(self, items: Sequence[int] | Rows) -> list[int]:
+        """Return the text of the items' titles in the order given; an item without a title is passed over."""
+        ids = list(self._before)
+        for title in (self._titles[item] for item in items if self._titles[item]):
+            ids += [*self._separator, *title] if len(ids) > len(self._before) else title
+        return [*ids[: self._room], *self._after]
+
+    def padded(self, texts: Sequence[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return token ids padded on the right and which are real, both (n, width)."""
+        lengths = np.array([len(text) for text in texts])
+        real = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.full(real.shape, self._padding, dtype=np.int64)
+        ids[real] = np.concatenate(texts)
+        return torch.from_numpy(ids).to(device), torch.from_numpy(real).to(device)
+
+
+class TextVectors(PooledEncoder):
+    """The encoder with its pooling: a vector a text, not scaled to unit length."""
+
+    def forward(self, ids: Tensor, real: Tensor) -> Tensor:
+        """Return the vectors, (n, dimension)."""
+        return self.pool(self.states(ids, real), real)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Histories of one domain over the batch's distinct items, each of whose titles is encoded once."""
+
+    histories: list[Rows]
+    """Items of each history, oldest first."""
+    items: Rows
+    """Distinct items, (n_distinct,)."""
+    columns: NDArray[np.int64]
+    """Columns of ``items``: the positive of each history, then its negatives, (n, 1 + n_negatives)."""
+    allowed: NDArray[np.bool_]
+    """Whether each of them counts; false where the pool held too few items that the user never touched."""
+
+
+@register(
+    "llmrec",
+    family="transferable",
+    paper="Tang et al. 2023",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class LlmRec(Recommender):
+    """One text encoder for users and items of all domains."""
+
+    @dataclass(frozen=True)
+    class Params(TextParams):
+        """Hyper-parameters of LLM-Rec; the defaults of sizes are cut to what a processor trains in minutes."""
+
+        max_examples: int = 10_000
+        """Histories trained on in an epoch, one of each sampled user, the same number from each domain (all users)."""
+        warm_up_steps: int = 1
+        """Steps over which the step size rises to its peak (the paper: a thousandth of all)."""
+        weight_decay: float = 1e-3
+        """AdamW's weight decay."""
+        domains: Literal["all", "target"] = "all"
+        """Whether the source domains are trained on together with the target."""
+        n_negatives: int = 10
+        """Negatives of a history, drawn from its own domain's items and never from its user's."""
+        negative_pool: int = 64
+        """Items a batch draws its negatives from; its titles are encoded once (the paper: each user its own draw)."""
+        lora_rank: int = 0
+        """Rank of LoRA factors (the paper: 16); 0 trains all weights."""
+        lora_alpha: int = 16
+        """LoRA's scaling times its rank."""
+        lora_dropout: float = 0.05
+        """Share of an adapted layer's input that LoRA drops."""
+
+    def fit(self, task: Task) -> None:
+        """Train the encoder on the domains, or find its weights in the store."""
+        if self.params.domains == "all" and not task.sources:
+            raise BenchError("LLM-Rec mixes the target with source domains: give --sources a,b, or -p domains=target.")
+        backbone = encoder_backbone(task, "llmrec")
+        sources = task.sources if self.params.domains == "all" else ()
+        ordered = sorted(sources, key=lambda domain: domain.content_hash)
+        self.progress, self.n_domains = task.progress, 1 + len(sources)
+        with seeded(derived_seed(task.seed, "llmrec")):
+            tokenizer, encoder = load_encoder(backbone, task.device)
+            self.domains = TitledDomains([task.target, *ordered], tokenizer, self.params.title_tokens)
+            self.texts = Texts(self.domains, tokenizer, encoder)
+            self.model = TextVectors(encoder, self.params)
+            key = {**training_key(type(self), asdict(self.params), backbone, task, sources), **domain_key(task)}
+            self.record = trained_once(task.artefacts, ARTEFACT_KIND, key, self.model, lambda: self._trained(task))
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Return dot products of users' and candidates' vectors, shape (n, n_candidates)."""
+        histories = self.vectors(
+            [self.texts.joined(items) for items in recent_histories(queries, self.params.max_history)]
+        )
+        items, columns = np.unique(queries.candidates, return_inverse=True)
+        table = self.vectors([self.texts.joined([item]) for item in items])
+        titled = torch.from_numpy(self.domains.titled[items]).to(table.device)
+        return dot_scores(histories, table * titled[:, None], columns.reshape(queries.candidates.shape))
+
+    def details(self) -> dict[str, Any]:
+        """Return the size of the model, the course of its training and what differs from the paper."""
+        return {
+            "parameters": sum(weights.numel() for weights in self.model.parameters()),
+            **self.record.summary(),
+            "trained_domains": self.n_domains,
+            "cold_rule": "title text",
+            "deviations": self._deviations(),
+        }
+
+    def vectors(self, texts: Sequence[list[int]]) -> Tensor:
+        """Return the vector of each text, (n, dimension), without gradients."""
+        self.model.eval()
+
+        def encode(rows: Rows) -> Tensor:
+            vectors: Tensor = self.model(*self.texts.padded([texts[row] for row in rows], self.model.device))
+            return vectors
+
+        return encode_by_length([len(text) for text in texts], encode, self.progress)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        """Yield one epoch of batches of one domain each, the domains interleaved at random."""
+        examples = draw_examples(self.domains, self.params.max_examples, self.params.max_history, rng)
+        lengths, of_domain = examples.ends - examples.starts, self.domains.user_domain[examples.users]
+        plan = []
+        for domain in range(self.n_domains):
+            own = np.flatnonzero(of_domain == domain)
+            plan += [(domain, own[rows]) for rows in bucketed_batches(lengths[own], self.params.batch_size, rng)]
+        trained = [self.domains.trained_items(domain) for domain in range(self.n_domains)]
+        for at in rng.permutation(len(plan)):
+            domain, rows = plan[at]
+            yield self._batch(examples, rows, trained[domain], rng)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the mean cross-entropy of the positives against their negatives."""
+        device = self.model.device
+        users = self.model(*self.texts.padded([self.texts.joined(items) for items in batch.histories], device))
+        items = self.model(*self.texts.padded([self.texts.joined([item]) for item in batch.items], device))
+        scores = (users @ items.T).gather(1, torch.from_numpy(batch.columns).to(device))
+        return choice_loss(scores, torch.from_numpy(batch.allowed).to(device))
+
+    def _batch(self, examples: Examples, rows: Rows, trained: Rows, rng: np.random.Generator) -> Batch:
+        """Draw a pool of items that somebody trained on, and each user's negatives from it."""
+        domains, n_negatives = self.domains, min(self.params.n_negatives, len(trained))
+        pool = rng.choice(trained, size=min(max(self.params.negative_pool, n_negatives), len(trained)), replace=False)
+        positives = domains.items[examples.ends[rows]]
+        untouched = np.stack([~np.isin(pool, domains.history(user)) for user in examples.users[rows]])
+        order = np.argsort(np.where(untouched, rng.random(untouched.shape), np.inf), axis=1)[:, :n_negatives]
+        items, columns = np.unique(np.concatenate([positives, pool]), return_inverse=True)
+        chosen = np.concatenate([columns[: len(rows), None], columns[len(rows) :][order]], axis=1)
+        allowed = np.concatenate(
+            [np.ones((len(rows), 1), dtype=bool), np.take_along_axis(untouched, order, axis=1)], axis=1
+        )
+        return Batch([domains.items[examples.starts[row] : examples.ends[row]] for row in rows], items, chosen, allowed)
+
+    def _trained(self, task: Task) -> TrainingRecord:
+        """Train all weights or LoRA factors, which are then added to the weights."""
+        params, seed = self.params, derived_seed(task.seed, "llmrec", "examples")
+        rng = np.random.default_rng(seed)
+        queries, answers = validation_sample(task, params.validation_queries)
+        recipe = LoraRecipe(rank=max(1, params.lora_rank), alpha=params.lora_alpha, dropout=params.lora_dropout)
+        with attached(self.model.encoder, recipe, seed) if params.lora_rank else nullcontext({}) as factors:
+            if not params.lora_rank:
+                self.model.make_trainable(freeze_words=params.freeze_words)
+            adam = optimiser(self.model, params)
+            record = train_until_no_better(
+                self.model,
+                lambda: descend(self.model, adam, (self.loss(batch) for batch in self.batches(rng))),
+                lambda: stopping_score(self.score(queries), answers),
+                params.epochs,
+                params.patience,
+                lambda line: task.progress(f"LLM-Rec on {task.target.name}, {line}"),
+            )
+            updates = {name: (b @ a).detach() * recipe.alpha / recipe.rank for name, (a, b) in factors.items()}
+        for name, update in updates.items():
+            self.model.encoder.get_parameter(f"{name}.weight").data.add_(update)
+        return record
+
+    def _deviations(self) -> list[str]:
+        params = self.params
+        return [
+            f"titles are cut to {params.title_tokens} tokens (the paper: 40)",
+            f"an epoch is a sample of at most {params.max_examples} users, the same number of each domain (all users), "
+            f"and {params.validation_queries} validation queries choose it",
+            f"the negatives of a batch of {params.batch_size} histories come from {params.negative_pool} items, "
+            "and never from the user's own (the code draws each user's anew and does not look)",
+            f"pooling is {params.pooling} (the paper: the first token's state for BERT)",
+            f"the encoder's dropout is {params.dropout} (0.1)",
+            "early stopping watches NDCG@3 over the frozen candidates (Recall@1 on a tenth of the validation part)",
+        ]
+
+
+def choice_loss(scores: Tensor, allowed: Tensor) -> Tensor:
+    """Return the mean cross-entropy of the first column, (n, 1 + n_negatives), over those that are allowed."""
+    targets = torch.zeros(len(scores), dtype=torch.long, device=scores.device)
+    return cross_entropy(scores.masked_fill(~allowed, -torch.inf), targets)

@@ -1,0 +1,274 @@
+"""RecFormer: one encoder reads a history as one text, its items' titles most recent first, and an item likewise.
+
+A score is the cosine of the two vectors over the temperature. The encoder reads two more embeddings with each token,
+its type and which item it belongs to. It is pre-trained on the source domains, then fine-tuned on the target in two
+stages: in the first the table of item vectors is encoded anew after each epoch, in the second the best one stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from baselines._recbole_batches import bucketed_batches
+from baselines._recformer_reader import MaskedWords, SequenceEncoder, Texts
+from baselines._text_encoders import (
+    ARTEFACT_KIND,
+    Examples,
+    Rows,
+    TextParams,
+    TitledDomains,
+    domain_key,
+    dot_scores,
+    draw_examples,
+    encode_by_length,
+    encoder_backbone,
+    optimiser,
+    recent_histories,
+    training_key,
+    validation_sample,
+)
+from bench.errors import BenchError
+from bench.hashing import derived_seed
+from bench.lm.backbones import Backbone
+from bench.lm.text_encoder import load_encoder
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import register
+from bench.training import (
+    TrainingRecord,
+    descend,
+    seeded,
+    state_copy,
+    stopping_score,
+    train_until_no_better,
+    trained_once,
+)
+
+
+class Ranker(nn.Module):
+    """The encoder and the table of item vectors that its histories are compared with."""
+
+    table: Tensor
+
+    def __init__(self, reader: SequenceEncoder, n_items: int) -> None:
+        super().__init__()
+        self.reader = reader
+        width = int(reader.encoder.config.hidden_size)  # type: ignore[union-attr, arg-type]
+        self.register_buffer("table", torch.zeros(n_items, width, device=reader.device))
+
+
+@register(
+    "recformer",
+    family="transferable",
+    paper="Li et al. 2023",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class RecFormer(Recommender):
+    """Items and histories as flattened text through one encoder."""
+
+    @dataclass(frozen=True)
+    class Params(TextParams):
+        """Hyper-parameters of RecFormer; the defaults of sizes are cut to what a processor trains in minutes."""
+
+        temperature: float = 0.05
+        """What cosines are divided by."""
+        attribute_names: bool = True
+        """Whether each title follows the word ``title``, the name of its attribute."""
+        pretrain_examples: int = 6_000
+        """Histories of the sources in pre-training, one pass, the same number from each; 0 leaves it out."""
+        mlm_weight: float = 0.1
+        """Weight of each of the two masked-word losses in pre-training; 0 turns them off."""
+        mask_share: float = 0.15
+        """Share of the words that are hidden."""
+        second_epochs: int = 2
+        """Epochs at most with the best table of item vectors held still (the paper: 128 in each stage)."""
+
+    def fit(self, task: Task) -> None:
+        """Pre-train on the sources, fine-tune on the target, or find either in the store."""
+        self.progress = task.progress
+        backbone = encoder_backbone(task, "recformer")
+        with seeded(derived_seed(task.seed, "recformer")):
+            self.tokenizer, encoder = load_encoder(backbone, task.device)
+            reader = SequenceEncoder(encoder, self.params).to(task.device)
+            self.pretraining = self._pretrained(task, backbone, reader)
+            self.domains = TitledDomains([task.target], self.tokenizer, self.params.title_tokens)
+            self.texts = Texts(self.domains, self.tokenizer, encoder, self.params.attribute_names)
+            self.model = Ranker(reader, task.target.n_items)
+            sources = task.sources if self.params.pretrain_examples else ()
+            key = {**training_key(type(self), asdict(self.params), backbone, task, sources), **domain_key(task)}
+            self.record = trained_once(task.artefacts, ARTEFACT_KIND, key, self.model, lambda: self._fine_tuned(task))
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Return cosines over the temperature, shape (n, n_candidates)."""
+        histories = self.history_vectors(list(recent_histories(queries, self.params.max_history)))
+        return dot_scores(histories, self.model.table, queries.candidates) / np.float32(self.params.temperature)
+
+    def details(self) -> dict[str, Any]:
+        """Return the size of the model, the course of both trainings and what differs from the paper."""
+        return {
+            "parameters": sum(weights.numel() for weights in self.model.parameters()),
+            "trained_parameters": sum(weights.numel() for weights in self.model.parameters() if weights.requires_grad),
+            **self.record.summary(),
+            "pretraining": self.pretraining,
+            "cold_rule": "title text",
+            "deviations": self._deviations(),
+        }
+
+    def history_vectors(self, histories: Sequence[Rows]) -> Tensor:
+        """Return the unit vector of each history (item indices, oldest first), (n, dimension)."""
+        return self._vectors([self.texts.flattened(history[::-1]) for history in histories])
+
+    def item_vectors(self) -> Tensor:
+        """Return the unit vector of each item of the target, (n_items, dimension); without a title it is zero."""
+        texts = [self.texts.flattened([item]) for item in range(len(self.domains.titled))]
+        titled = torch.from_numpy(self.domains.titled).to(self.model.table.device)
+        return self._vectors(texts) * titled[:, None]
+
+    def _vectors(self, texts: Sequence[NDArray[np.int64]]) -> Tensor:
+        self.model.eval()
+        reader = self.model.reader
+
+        def encode(rows: Rows) -> Tensor:
+            vectors: Tensor = reader(self.texts.padded([texts[row] for row in rows], reader.device))
+            return vectors
+
+        return encode_by_length([text.shape[1] for text in texts], encode, self.progress)
+
+    def _pretrained(self, task: Task, backbone: Backbone, reader: SequenceEncoder) -> dict[str, Any]:
+        """Give the reader the weights pre-trained on the sources; the target has no part in them."""
+        if not self.params.pretrain_examples:
+            return {"examples": 0}
+        if not task.sources:
+            raise BenchError("RecFormer pre-trains on source domains: give --sources a,b, or -p pretrain_examples=0.")
+        key = {**training_key(type(self), _pretraining_params(self.params), backbone, task, task.sources), "stage": 1}
+        record = trained_once(
+            task.artefacts, ARTEFACT_KIND, key, reader, lambda: pretrain(reader, self.tokenizer, task, self.params)
+        )
+        return {
+            "examples": self.params.pretrain_examples,
+            "sources": sorted(domain.name for domain in task.sources),
+            "loss": round(record.losses[0], 6),
+            "seconds": round(record.seconds[0], 3),
+        }
+
+    def _fine_tuned(self, task: Task) -> TrainingRecord:
+        """Train in two stages; the second's best state is kept only where it is better than the first's."""
+        model = self.model
+        model.reader.make_trainable(freeze_words=self.params.freeze_words)
+        adam = optimiser(model, self.params)
+        rng = np.random.default_rng(derived_seed(task.seed, "recformer", "examples"))
+        queries, answers = validation_sample(task, self.params.validation_queries)
+
+        def train_epoch() -> float:
+            return descend(model, adam, self._losses(rng))
+
+        def validate() -> float:
+            return stopping_score(self.score(queries), answers)
+
+        def encode_and_validate() -> float:
+            model.table.copy_(self.item_vectors())
+            return validate()
+
+        def stage(what: str, epochs: int, look: Callable[[], float]) -> TrainingRecord:
+            def report(line: str) -> None:
+                task.progress(f"RecFormer on {task.target.name}, {what}, {line}")
+
+            return train_until_no_better(model, train_epoch, look, epochs, self.params.patience, report)
+
+        model.table.copy_(self.item_vectors())
+        first = stage("items encoded anew", self.params.epochs, encode_and_validate)
+        best_of_first = state_copy(model)
+        second = stage("items held still", self.params.second_epochs, validate)
+        if max(second.validation, default=0.0) <= max(first.validation, default=-1.0):
+            model.load_state_dict(best_of_first)
+        return TrainingRecord(
+            first.losses + second.losses, first.validation + second.validation, first.seconds + second.seconds
+        )
+
+    def _losses(self, rng: np.random.Generator) -> Iterator[Tensor]:
+        """Yield the cross-entropy over the table of each batch of one epoch, one random target a user."""
+        examples = draw_examples(self.domains, self.params.max_examples, self.params.max_history, rng)
+        trained = np.flatnonzero(self.domains.trained)  # a held-out item must not be taught to be a wrong answer
+        classes = self.model.table[torch.from_numpy(trained).to(self.model.table.device)]
+        for rows in bucketed_batches(examples.ends - examples.starts, self.params.batch_size, rng):
+            vectors = self.model.reader(
+                self.texts.padded(_histories(self.texts, self.domains, examples, rows), classes.device)
+            )
+            targets = torch.from_numpy(np.searchsorted(trained, self.domains.items[examples.ends[rows]]))
+            yield cross_entropy(vectors @ classes.T / self.params.temperature, targets.to(classes.device))
+
+    def _deviations(self) -> list[str]:
+        return [
+            "the base is the given encoder, which reads all its tokens at once, in place of Longformer",
+            "pre-trained on the given sources for a fixed number of histories, in place of the authors' checkpoint",
+            f"titles are cut to {self.params.title_tokens} tokens (the paper: 32 an attribute) "
+            f"and histories to {self.params.max_history} items (50)",
+            f"an epoch is a sample of at most {self.params.max_examples} users, "
+            f"and {self.params.validation_queries} validation queries choose it",
+            f"pooling is {self.params.pooling} (the paper: the first token's state)",
+            f"the encoder's dropout is {self.params.dropout} (0.1)",
+            "the softmax leaves out items that nobody touched in training",
+        ]
+
+
+def pretrain(reader: SequenceEncoder, tokenizer: Any, task: Task, params: RecFormer.Params) -> TrainingRecord:
+    """Train the reader for one pass over the sources: the next item among the batch's, and masked words."""
+    sources = sorted(task.sources, key=lambda domain: domain.content_hash)
+    domains = TitledDomains(sources, tokenizer, params.title_tokens)
+    texts = Texts(domains, tokenizer, reader.encoder, params.attribute_names)
+    head = MaskedWords(reader, tokenizer, params.mask_share).to(reader.device)
+    reader.make_trainable(freeze_words=params.freeze_words)
+    both = nn.ModuleList([reader, head])
+    rng = np.random.default_rng(derived_seed(task.seed, "recformer", "pre-training"))
+    examples = draw_examples(domains, params.pretrain_examples, params.max_history, rng, second_half=True)
+    batches = list(bucketed_batches(examples.ends - examples.starts, params.batch_size, rng))
+
+    def losses() -> Iterator[Tensor]:
+        for number, rows in enumerate(batches):
+            items, columns = np.unique(domains.items[examples.ends[rows]], return_inverse=True)
+            histories = texts.padded(_histories(texts, domains, examples, rows), reader.device)
+            alone = texts.padded([texts.flattened([item]) for item in items], reader.device)
+            loss = contrast(reader(histories), reader(alone), torch.from_numpy(columns), params.temperature)
+            if params.mlm_weight:
+                loss = loss + params.mlm_weight * (head(reader, histories, rng) + head(reader, alone, rng))
+            if number % 50 == 0:
+                task.progress(f"RecFormer, pre-training: batch {number} of {len(batches)}, loss {loss.item():.3f}")
+            yield loss
+
+    started = perf_counter()
+    loss = descend(both, optimiser(both, params), losses())
+    return TrainingRecord((loss,), (), (perf_counter() - started,))
+
+
+def contrast(histories: Tensor, items: Tensor, columns: Tensor, temperature: float) -> Tensor:
+    """Return the cross-entropy of each history's item among the batch's distinct ones.
+
+    Args:
+        histories: Unit vectors, (n, dimension).
+        items: Unit vectors of distinct items, (n_items, dimension).
+        columns: Each history's item, (n,).
+        temperature: What cosines are divided by.
+    """
+    return cross_entropy(histories @ items.T / temperature, columns.to(histories.device))
+
+
+def _histories(texts: Texts, domains: TitledDomains, examples: Examples, rows: Rows) -> list[NDArray[np.int64]]:
+    """Return the texts of the examples' histories, most recent first."""
+    return [texts.flattened(domains.items[examples.starts[row] : examples.ends[row]][::-1]) for row in rows]
+
+
+def _pretraining_params(params: RecFormer.Params) -> dict[str, Any]:
+    """Return the parameters that matter before the target is seen."""
+    later = {"max_examples", "epochs", "second_epochs", "patience", "validation_queries"}
+    return {name: value for name, value in asdict(params).items() if name not in later}
