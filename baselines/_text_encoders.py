@@ -227,7 +227,7 @@ def recent_histories(queries: Queries, max_history: int) -> Iterator[Rows]:
         yield queries.history(query)[-max_history:].astype(np.int64)
 
 
-def dot_scores(histories: Tensor, table: Tensor, candidates: NDArray[np.int32]) -> NDArray[np.float32]:
+def dot_scores(histories: Tensor, table: Tensor, candidates: NDArray[np.integer]) -> NDArray[np.float32]:
     """Return dot products, (n, n_candidates), of history vectors (n, d) and candidates of a table (n_items, d)."""
     scores = []
     for start in range(0, len(histories), QUERIES_SCORED_AT_ONCE):

@@ -7,7 +7,7 @@ the two vectors. The target and all source domains are mixed in training, or the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -219,8 +219,9 @@ class LlmRec(Recommender):
         rng = np.random.default_rng(seed)
         queries, answers = validation_sample(task, params.validation_queries)
         recipe = LoraRecipe(rank=max(1, params.lora_rank), alpha=params.lora_alpha, dropout=params.lora_dropout)
-        with attached(self.model.encoder, recipe, seed) if params.lora_rank else nullcontext({}) as factors:
-            if not params.lora_rank:
+        with ExitStack() as adapted:
+            factors = adapted.enter_context(attached(self.model.encoder, recipe, seed)) if params.lora_rank else {}
+            if not factors:
                 self.model.make_trainable(freeze_words=params.freeze_words)
             adam = optimiser(self.model, params)
             record = train_until_no_better(
