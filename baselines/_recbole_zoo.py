@@ -108,6 +108,24 @@ class PublicAdjacency:
         return torch.sparse_coo_tensor(indices, values, normalised.shape, check_invariants=False)
 
 
+class ScoresWithoutAnswer:
+    """Mixin for RecBole's softmax-CPR models, which otherwise read the answer even where they only score."""
+
+    def calculate_loss_prob(self, interaction: Any, only_compute_prob: bool = False) -> Any:
+        """Return the loss, or None where the batch holds no answer, and the probability of every item."""
+        recbole: Any = super()
+        return recbole.calculate_loss_prob(interaction, only_compute_prob or ITEM not in interaction.interaction)
+
+
+MIXINS: Mapping[str, type[Any]] = MappingProxyType(
+    {
+        **dict.fromkeys(("GCMC", "LightGCN", "NGCF"), PublicAdjacency),
+        **dict.fromkeys(("GRU4RecCPR", "SASRecCPR"), ScoresWithoutAnswer),
+    }
+)
+"""Classes of which one method cannot run here as it is, each with what replaces it."""
+
+
 @cache
 def model_modules() -> Mapping[str, str]:
     """Return the module of each sequential and general model class of the installed RecBole, by class name."""
@@ -147,7 +165,7 @@ def model_class(name: str) -> type[Any]:
     with importing_recbole():
         module = importlib.import_module(model_modules()[name])
     found: type[Any] = getattr(module, name)
-    return type(name, (PublicAdjacency, found), {}) if name in ("LightGCN", "NGCF") else found
+    return type(name, (MIXINS[name], found), {}) if name in MIXINS else found
 
 
 @cache
