@@ -1,0 +1,141 @@
+"""S3-Rec: a SASRec that first learns which items, attributes and segments belong together, then to recommend.
+
+The second stage is :mod:`baselines.sasrec` with the binary loss, and without the first stage is equal to it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from baselines import _s3rec_pretraining, sasrec
+from baselines._s3rec_pretraining import BatchMaker, Pretraining, Weights, title_attributes
+from baselines.recbole_adapter import ARTEFACT_KIND
+from baselines.sasrec import SASRec
+from bench.hashing import content_hash, derived_seed
+from bench.plugin import Task
+from bench.registry import register
+from bench.training import TrainingRecord, descend, seeded, trained_once
+
+FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size", "weight_decay")
+"""Parameters of the second stage alone: the first stage's weights are kept whatever they are."""
+
+
+@register(
+    "s3rec",
+    family="sequential",
+    paper="Zhou et al. 2020",
+    needs_titles=True,
+    cold_rule="embedding as initialised, kept from every training step of both stages",
+)
+class S3Rec(SASRec):
+    """SASRec, pre-trained by the sum of four losses: .2 AAP + MIP + MAP + .5 SP.
+
+    The attributes are words of the titles. Both stages align histories to the left, so that a position means the
+    same in both; the encoder sees both directions in the first and the past alone in the second.
+    """
+
+    cold_rule = "embedding as initialised, kept from every training step of both stages"
+
+    @dataclass(frozen=True)
+    class Params(SASRec.Params):
+        """Hyper-parameters of S3-Rec."""
+
+        loss: Literal["ce", "bce"] = "bce"
+        """Second stage: the paper's binary loss with one negative, or cross-entropy over the training part's items."""
+        pretrain_epochs: int = 50
+        """Epochs of the first stage, each of one prefix a user; the paper has 300 of all prefixes. 0 skips it."""
+        pretrain_batch_size: int = 100
+        """Prefixes in a batch of the first stage."""
+        pretrain_learning_rate: float = 1e-3
+        """Adam's step size in the first stage."""
+        mask_share: float = 0.2
+        """Share of the items that are masked one by one; the last one always is."""
+        attribute_weight: float = 0.2
+        """Weight of the visible items' attributes (AAP)."""
+        masked_item_weight: float = 1.0
+        """Weight of the masked items (MIP)."""
+        masked_attribute_weight: float = 1.0
+        """Weight of the masked items' attributes (MAP)."""
+        segment_weight: float = 0.5
+        """Weight of the masked segments (SP)."""
+        attributes: int = 512
+        """Attributes at most: more title words are hashed to this number."""
+        min_titles: int = 5
+        """A word is an attribute if it occurs in at least so many titles,"""
+        max_title_share: float = 0.01
+        """and in at most this share of them."""
+
+    def details(self) -> dict[str, Any]:
+        """Add the first stage's course, its attributes and the deviations from the paper."""
+        params = self.params
+        return {
+            **super().details(),
+            "pretraining": {
+                "epochs": self.pretraining.epochs,
+                "losses": [round(loss, 6) for loss in self.pretraining.losses],
+                "seconds_per_epoch": self.pretraining.summary()["seconds_per_epoch"],
+            },
+            "n_attributes": self.attributes.shape[1],
+            "n_attribute_words": self.n_attribute_words,
+            "deviations": [
+                f"attributes are words of titles (in {params.min_titles} titles to {params.max_title_share:.0%} of "
+                f"them, hashed to {params.attributes} where there are more), not categories and brands",
+                f"{params.pretrain_epochs} pre-training epochs of one prefix a user, drawn from all prefixes; the "
+                "paper has 300 epochs of all prefixes",
+                "histories are aligned to the left in both stages",
+                "a prefix of one item, which has no segment, is left out of pre-training",
+                "early stopping on validation NDCG@3 over the frozen candidates",
+            ],
+        }
+
+    def _learn(self, task: Task) -> TrainingRecord:
+        params = self.params
+        self.attributes, self.n_attribute_words = title_attributes(
+            task.target.titles, params.attributes, params.min_titles, params.max_title_share
+        )
+        self.pretraining = TrainingRecord((), (), ())
+        if params.pretrain_epochs:
+            key = self._pretraining_key(task)
+            self.pretraining = trained_once(
+                task.artefacts, ARTEFACT_KIND, key, self.model, lambda: self._pretrain(task)
+            )
+        return super()._learn(task)
+
+    def _pretrain(self, task: Task) -> TrainingRecord:
+        """Train the model by the four losses; draw from no generator that the second stage draws from."""
+        params = self.params
+        rng = np.random.default_rng(derived_seed(task.seed, "batches", "s3rec pre-training"))
+        maker = BatchMaker(task.target, params.max_length, params.pretrain_batch_size, params.mask_share)
+        weights = Weights(
+            params.attribute_weight, params.masked_item_weight, params.masked_attribute_weight, params.segment_weight
+        )
+        losses: list[float] = []
+        seconds: list[float] = []
+        with seeded(derived_seed(task.seed, "s3rec pre-training")):
+            stage = Pretraining(self.model, self.attributes).to(self.model.device)
+            optimizer = torch.optim.Adam(stage.parameters(), params.pretrain_learning_rate, fused=True)
+            self._keep_cold_embeddings(optimizer, task.target)
+            for epoch in range(1, params.pretrain_epochs + 1):
+                started = time.perf_counter()
+                batches = (batch.to(self.model.device) for batch in maker.epoch(rng))
+                losses.append(descend(stage, optimizer, (stage.total(batch, weights) for batch in batches)))
+                seconds.append(time.perf_counter() - started)
+                task.progress(
+                    f"S3Rec on {task.target.name}, pre-training epoch {epoch} of {params.pretrain_epochs}: "
+                    f"loss {losses[-1]:.4f}, {seconds[-1]:.1f} s"
+                )
+        return TrainingRecord(tuple(losses), (), tuple(seconds))
+
+    def _key(self, task: Task) -> dict[str, Any]:
+        code = content_hash(Path(sasrec.__file__), Path(_s3rec_pretraining.__file__))
+        return {**super()._key(task), "pretraining_code": code}
+
+    def _pretraining_key(self, task: Task) -> dict[str, Any]:
+        params = {name: value for name, value in asdict(self.params).items() if name not in FINE_TUNING_PARAMS}
+        return {**self._key(task), "stage": "pre-training", "params": params}
