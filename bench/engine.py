@@ -26,7 +26,7 @@ from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
 from bench.protocol import PreparedTask, QuerySet, prepare_task, split_domain
 from bench.registry import Entry, registry
 from bench.runs import RunRecord, RunStore, summarise
-from bench.spec import DEFAULT_BACKBONE, DEFAULT_RANKING, ProtocolSpec, Ranking, RunSpec
+from bench.spec import DEFAULT_BACKBONE, DEFAULT_RANKING, DEFAULT_SEQ2SEQ_BACKBONE, ProtocolSpec, Ranking, RunSpec
 from bench.store import ArtefactStore
 
 
@@ -81,7 +81,7 @@ def complete_spec(
         params=dataclasses.asdict(built),
         seed=seed,
         sources=_chosen_sources(entry, protocol.dataset, sources),
-        backbone=(backbone or DEFAULT_BACKBONE) if entry.needs_backbone else None,
+        backbone=(backbone or _default_backbone(entry)) if entry.needs_backbone else None,
         ranking=None if ranking == DEFAULT_RANKING else ranking,  # one name for one run
         limit_queries=limit_queries,
     )
@@ -189,6 +189,10 @@ def _as_array(method: str, scores: Any) -> NDArray[Any]:
         raise BenchError(f"Method '{method}' returned scores that are no array: {error}.") from error
 
 
+def _default_backbone(entry: Entry) -> str:
+    return DEFAULT_SEQ2SEQ_BACKBONE if entry.backbone_kind == "seq2seq" else DEFAULT_BACKBONE
+
+
 def _chosen_sources(entry: Entry, dataset: str, given: tuple[str, ...]) -> tuple[str, ...]:
     if not entry.needs_sources:
         return ()
@@ -250,7 +254,7 @@ def _record(
     task: Task,
     meter: Meter,
 ) -> RunRecord:
-    backbone = _backbone_facts(task)
+    backbone = _backbone_facts(task, entry)
     return RunRecord(
         id=spec.hash(),
         spec=spec,
@@ -275,10 +279,10 @@ def _record(
     )
 
 
-def _backbone_facts(task: Task) -> dict[str, Any] | None:
+def _backbone_facts(task: Task, entry: Entry) -> dict[str, Any] | None:
     if task.backbone is None:
         return None
     from bench.lm.loading import task_backbone
 
-    backbone = task_backbone(task)
+    backbone = task_backbone(task, entry.backbone_kind or None)
     return {"name": backbone.name, "kind": backbone.kind, "revision": backbone.revision, "toy": backbone.toy}

@@ -50,6 +50,8 @@ class Entry:
     """Whether it learns from source domains."""
     needs_backbone: bool = False
     """Whether it runs on a language model."""
+    backbone_kind: Literal["", "seq2seq"] = ""
+    """The one kind of language model it runs on; empty where an encoder and a decoder both do."""
     settings: tuple[str, ...] = ("warm", "cold")
     """The protocol settings it can run in."""
     cold_rule: str = ""
@@ -74,6 +76,7 @@ def register(
     needs_titles: bool = False,
     needs_sources: bool = False,
     needs_backbone: bool = False,
+    backbone_kind: Literal["", "seq2seq"] = "",
     settings: tuple[str, ...] = ("warm", "cold"),
     cold_rule: str = "",
     wraps: bool = False,

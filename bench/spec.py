@@ -14,6 +14,8 @@ Ranking = Literal["likelihood", "generate"]
 SETTINGS: tuple[Setting, ...] = ("warm", "cold")
 POLICIES: tuple[ColdPolicy, ...] = ("holdout", "natural")
 DEFAULT_BACKBONE = "minilm"
+DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
+"""No pre-trained encoder-decoder is packaged, and a default never depends on the network."""
 DEFAULT_RANKING: Ranking = "likelihood"
 
 

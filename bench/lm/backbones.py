@@ -11,7 +11,7 @@ from typing import Literal
 from bench.errors import BenchError
 from bench.hashing import HASH_LENGTH, content_hash, file_sha256
 
-BackboneKind = Literal["causal", "encoder"]
+BackboneKind = Literal["causal", "encoder", "seq2seq"]
 
 TINY = "tiny"
 MINILM = "minilm"
@@ -31,7 +31,7 @@ class Backbone:
     name: str
     """The name that the user gave."""
     kind: BackboneKind
-    """``causal`` ranks by likelihood of titles, ``encoder`` by two towers."""
+    """``causal`` ranks by likelihood of titles, ``encoder`` by two towers; ``seq2seq`` reads, then writes."""
     folder: Path
     """Folder with weights, tokenizer and ``config.json``."""
     revision: str
@@ -59,8 +59,13 @@ def local_backbone(name: str, folder: Path, *, toy: bool = False) -> Backbone:
     if not config_file.exists() or not weights:
         raise BenchError(f"'{folder}' holds no language model: expected config.json and *.safetensors in it.")
     architectures = json.loads(config_file.read_text(encoding="utf-8")).get("architectures") or [""]
-    kind: BackboneKind = "causal" if "CausalLM" in architectures[0] else "encoder"
-    return Backbone(name, kind, folder, content_hash(config_file, *weights), toy)
+    return Backbone(name, _kind_of(architectures[0]), folder, content_hash(config_file, *weights), toy)
+
+
+def _kind_of(architecture: str) -> BackboneKind:
+    if "ForConditionalGeneration" in architecture:
+        return "seq2seq"
+    return "causal" if "CausalLM" in architecture else "encoder"
 
 
 def hub_folder(name: str) -> Path:

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from bench.errors import BenchError
-from bench.lm.backbones import TINY, Backbone, BackboneKind, resolve_backbone
+from bench.lm.backbones import MINILM, TINY, Backbone, BackboneKind, resolve_backbone
 from bench.lm.language_model import LanguageModel
 from bench.plugin import Task
 
+_EXPECTED: dict[BackboneKind | None, str] = {
+    None: f"an encoder or a decoder. Without the hub, use --backbone {MINILM}.",
+    "causal": f"a decoder. Without the hub, use --backbone {TINY} (a toy).",
+    "encoder": f"an encoder. Without the hub, use --backbone {MINILM}.",
+    "seq2seq": f"an encoder-decoder such as google-t5/t5-small. Without the hub, use --backbone {TINY} (a toy).",
+}
 
-def task_backbone(task: Task) -> Backbone:
-    """Return the backbone that the task names; ``tiny`` is made on the spot from the sources' (else target's) text."""
-    if task.backbone == TINY:
-        from bench.lm.tiny import tiny_backbone
 
-        tiny_backbone(task.sources or (task.target,), task.artefacts, task.progress)
-    return planned_backbone(task)
+def task_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
+    """Return the backbone that the task names; ``tiny`` is made on the spot from the sources' (else target's) text.
+
+    Args:
+        task: Names the backbone and holds the text.
+        kind: The kind that the method must have; None where an encoder and a decoder both do.
+
+    Raises:
+        BenchError: the task names none, or one of another kind.
+    """
+    backbone = _made_tiny(task, kind) if task.backbone == TINY else planned_backbone(task)
+    if backbone.kind not in ((kind,) if kind else ("causal", "encoder")):
+        raise BenchError(
+            f"Backbone '{task.backbone}' is of the kind '{backbone.kind}'; this method expects {_EXPECTED[kind]}"
+        )
+    return backbone
 
 
 def planned_backbone(task: Task) -> Backbone:
-    """Return the backbone that the task names, made or not: the folder of a ``tiny`` may not be there yet."""
+    """Return the backbone that the task names, made or not: the folder of a ``tiny`` decoder may not be there yet."""
     if task.backbone is None:
         raise BenchError("A language-model method needs a backbone, such as --backbone minilm.")
     if task.backbone != TINY:
@@ -27,6 +43,19 @@ def planned_backbone(task: Task) -> Backbone:
 
     folder = task.artefacts.path(KIND, tiny_key(task.sources or (task.target,)))
     return Backbone(TINY, "causal", folder, folder.name, toy=True)
+
+
+def _made_tiny(task: Task, kind: BackboneKind | None) -> Backbone:
+    domains = task.sources or (task.target,)
+    if kind == "seq2seq":
+        from bench.lm.tiny_seq2seq import tiny_seq2seq
+
+        folder = tiny_seq2seq(domains, task.artefacts, task.progress)
+        return Backbone(TINY, "seq2seq", folder, folder.name, toy=True)
+    from bench.lm.tiny import tiny_backbone
+
+    tiny_backbone(domains, task.artefacts, task.progress)
+    return planned_backbone(task)
 
 
 def load_language_model(task: Task) -> LanguageModel:

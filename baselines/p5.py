@@ -1,0 +1,378 @@
+"""P5: recommendation as text to text. A T5 reads a prompt with history and candidates and writes the next item.
+
+All weights are trained. A vector for the place of each whole word is added to the encoder's input, so that the pieces
+of one word stay together. A candidate's score is the log-likelihood of its title (or number) as the answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines import _recbole_batches
+from baselines._recbole_batches import bucketed_batches, prefixes
+from baselines._recbole_zoo import TrainingParams
+from bench import training
+from bench.errors import BenchError
+from bench.hashing import content_hash, derived_seed
+from bench.lm import packing, prompts
+from bench.lm.backbones import Backbone
+from bench.lm.generative import N_TRAINING_NEGATIVES, untouched_items
+from bench.lm.loading import task_backbone
+from bench.lm.packing import NO_ANSWER, PackedAnswers, length_buckets, padded
+from bench.lm.prompts import clean_title, plain_chat, shared_prompt
+from bench.lm.text_encoder import quiet_transformers
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import register
+from bench.training import descend, seeded, stopping_score, train_until_no_better, trained_once
+
+N_WHOLE_WORDS = 512
+"""Slots of the whole-word embedding; slot 0 is that of the end token."""
+WARM_UP_SHARE = 0.05
+GRADIENT_NORM = 1.0
+MAX_BATCH_TOKENS = 4096
+MAX_LOGITS = 2**25
+"""Logits held at once while scoring (128 MB)."""
+QUERIES_BETWEEN_REPORTS = 1000
+NUMBER_PROMPTS = (
+    "{user} has bought, oldest first : {history} . On offer are {candidates} . Which of these is bought next ?",
+    "On offer to {user} are {candidates} . Choose what follows these purchases : {history}",
+)
+"""Prompts with numbers for items, in the manner of P5's 2-7 and 2-9; training draws one, scoring uses the first."""
+WORD_START = "▁"
+Tokens = list[int]
+
+
+@register(
+    "p5",
+    family="transferable",
+    paper="Geng et al. 2022",
+    needs_titles=True,
+    needs_backbone=True,
+    backbone_kind="seq2seq",
+    cold_rule="likelihood of its title; in mode id, of a random number that was never read in training",
+)
+class P5(Recommender):
+    """A T5, fine-tuned in full on one prompt a training prefix."""
+
+    @dataclass(frozen=True)
+    class Params(TrainingParams):
+        """Hyper-parameters of P5."""
+
+        mode: Literal["text", "id"] = "text"
+        """Items as titles in the prompt that all language models share, or as random numbers in P5's own manner."""
+        max_length: int = 10
+        """Latest items of a history in a prompt; fewer where they do not fit. P5 has no limit but the prompt's."""
+        max_tokens: int = 512
+        """Longest prompt; the oldest items are left out to keep within it, candidates never."""
+        title_tokens: int = 8
+        """Pieces kept of a title, in prompt and answer; P5 has no titles in this task."""
+        epochs: int = 10
+        """Epochs at most; the learning rate falls to 0 at their end."""
+        max_examples: int | None = 5_000
+        """Training prefixes drawn for an epoch; None takes all, as P5 does."""
+        batch_size: int = 32
+        """Prompts in a step."""
+        learning_rate: float = 1e-3
+        """AdamW's step size at its peak, after 5 % of the steps."""
+        weight_decay: float = 0.01
+        """AdamW's decoupled decay."""
+        validation_queries: int | None = 500
+        """Validation queries that choose the best epoch, a seeded sample; None takes all."""
+
+    def fit(self, task: Task) -> None:
+        """Fine-tune the T5, or load the weights of an equal training."""
+        self.backbone = task_backbone(task, "seq2seq")
+        self.progress = task.progress
+        with seeded(derived_seed(task.seed, "p5")):
+            self.model, tokenizer = load_t5(self.backbone, task.device)
+            self.writer = PromptWriter(task, tokenizer, self.params)
+            self.record = trained_once(
+                task.artefacts, "models", self._key(task), self.model, lambda: self._train(task)
+            )
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Return the log-likelihood of each candidate as the answer, shape (n, n_candidates)."""
+        scores = np.empty(queries.candidates.shape, dtype=np.float32)
+        for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
+            rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
+            part = queries.take(rows)
+            written = [
+                self.writer.write(0, part.users[row], part.history(row), part.candidates[row])
+                for row in range(len(part))
+            ]
+            scores[rows] = self.model.score(written, [self.writer.answers(row) for row in part.candidates])
+            if len(queries) > QUERIES_BETWEEN_REPORTS:
+                self.progress(f"p5: scored {rows[-1] + 1:,} of {len(queries):,} queries")
+        return scores
+
+    def details(self) -> dict[str, Any]:
+        """Return the size of the model, the course of its training, and what differs from the paper."""
+        scored_by = "title" if self.params.mode == "text" else "random number"
+        return {
+            "parameters": sum(weights.numel() for weights in self.model.parameters()),
+            **self.record.summary(),
+            "from_scratch": self.backbone.toy,
+            "candidate_order": "as stored",
+            "items_that_read_alike": self.writer.n_alike,
+            "cold_rule": f"likelihood of its {scored_by}",
+            "deviations": [
+                "trained on one task with its prompts, not on five families of tasks",
+                f"{N_TRAINING_NEGATIVES} training negatives, as many as are scored; P5 draws 79 to 99",
+                "candidates are ranked by their likelihood, each ended by the end token; P5 searches with a beam",
+                "item numbers are random; P5 hands them out along the full histories, which gives the test item away",
+                *(["T5 has no line breaks, so the shared prompt has ' ; ' for them"] if self.writer.titled else []),
+                *(["the T5 starts from random weights"] if self.backbone.toy else []),
+            ],
+        }
+
+    def _train(self, task: Task) -> training.TrainingRecord:
+        params, rng = self.params, np.random.default_rng(derived_seed(task.seed, "p5", "examples"))
+        optimizer = torch.optim.AdamW(self.model.parameters(), params.learning_rate, weight_decay=params.weight_decay)
+        optimizer.register_step_pre_hook(
+            lambda *_: nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM) and None
+        )
+        n_examples = int(np.maximum(np.diff(task.target.indptr) - 1, 0).sum())
+        an_epoch = min(n_examples, params.max_examples or n_examples)
+        n_steps = max(1, params.epochs * -(-an_epoch // params.batch_size))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_peak(step, n_steps))
+
+        def losses() -> Iterator[Tensor]:
+            for written, answers in self._examples(task, rng):
+                yield self.model.loss(written, answers)
+                schedule.step()
+
+        drawn = np.random.default_rng(derived_seed(task.seed, "p5", "validation")).permutation(len(task.validation))
+        rows = np.sort(drawn[: params.validation_queries])
+        validation = task.validation.take(rows)
+        answers = type(task.validation_answers)(task.validation_answers.positive_column[rows])
+        return train_until_no_better(
+            self.model,
+            lambda: descend(self.model, optimizer, losses()),
+            lambda: stopping_score(self.score(validation), answers),
+            params.epochs,
+            params.patience,
+            lambda line: task.progress(f"p5 on {task.target.name}, {line}"),
+        )
+
+    def _examples(self, task: Task, rng: np.random.Generator) -> Iterator[tuple[list[Tokens], list[Tokens]]]:
+        """Yield an epoch's batches: the prompts of training prefixes, of similar length, and their answers."""
+        sequences = prefixes(task.target, self.params.max_length)
+        chosen = rng.permutation(len(sequences))[: self.params.max_examples]
+        for places in bucketed_batches(sequences.lengths[chosen], self.params.batch_size, rng):
+            batch = chosen[places]
+            histories, following = sequences.padded(batch) - 1, sequences.following(batch) - 1
+            written = []
+            for row, history, item in zip(batch, histories, following, strict=True):
+                user = int(sequences.users[row])
+                negatives = untouched_items(task.target, user, N_TRAINING_NEGATIVES, rng)
+                offered = rng.permutation(np.append(negatives, item))
+                form = int(rng.integers(self.writer.n_forms))
+                written.append(self.writer.write(form, user, history[: sequences.lengths[row]], offered))
+            yield written, self.writer.answers(following)
+
+    def _key(self, task: Task) -> dict[str, Any]:
+        """Name everything that makes the weights."""
+        modules = (training, packing, prompts, _recbole_batches)
+        return {
+            "method": "p5",
+            "params": asdict(self.params),
+            "seed": task.seed,
+            "setting": task.setting,
+            "domain": task.target.content_hash,
+            "validation": content_hash(task.validation.candidates, task.validation_answers.positive_column),
+            "backbone": self.backbone.revision,
+            "versions": [version("transformers"), version("torch")],
+            "code": content_hash(Path(__file__), *(Path(str(module.__file__)) for module in modules)),
+        }
+
+
+class PromptWriter:
+    """Writes prompts and answers as token ids; words are cut apart once, for each is cut on its own anyway."""
+
+    def __init__(self, task: Task, tokenizer: Any, params: P5.Params) -> None:
+        def cut(texts: Sequence[str]) -> list[Tokens]:
+            ids: list[Tokens] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+            return ids
+
+        self.titled, self.max_tokens, self.max_length = params.mode == "text", params.max_tokens, params.max_length
+        self.end: int = tokenizer.eos_token_id
+        n_users, n_items = task.target.n_users, task.target.n_items
+        if self.titled:
+            self.items = [ids[: params.title_tokens] for ids in cut([clean_title(title) for title in task.target.titles])]
+            self.users: list[Tokens] = [[]] * n_users
+            text = shared_prompt(["{history}"], ["{candidates}"], plain_chat)
+            forms, between = (re.sub(r"\s*\n\s*", " ; ", text.strip()),), ";"
+        else:
+            self.items = cut([str(number) for number in random_numbers(n_items, task.seed, "items")])
+            self.users = cut([f"user_{number}" for number in random_numbers(n_users, task.seed, "users")])
+            forms, between = NUMBER_PROMPTS, ","
+        self.between = cut([between])[0]
+        self.forms = [_parts(form, cut) for form in forms]
+
+    @property
+    def n_forms(self) -> int:
+        """Number of prompts that training draws from."""
+        return len(self.forms)
+
+    @property
+    def n_alike(self) -> int:
+        """Number of items whose cut title is also another's; such candidates tie."""
+        _, places, counts = np.unique(
+            [content_hash(ids) for ids in self.items], return_inverse=True, return_counts=True
+        )
+        return int((counts[places] > 1).sum())
+
+    def answers(self, items: NDArray[np.integer]) -> list[Tokens]:
+        """Return each item's tokens with the end token."""
+        return [[*self.items[item], self.end] for item in items]
+
+    def write(self, form: int, user: int, history: NDArray[np.integer], candidates: NDArray[np.integer]) -> Tokens:
+        """Write one prompt with as much of the latest history as fits, candidates as they stand, and the end token.
+
+        Raises:
+            BenchError: the candidates alone are too long.
+        """
+        offered = self._joined(candidates)
+        fixed = sum(len(part) for part in self.forms[form] if not isinstance(part, str)) + len(self.users[user]) + 1
+        room = self.max_tokens - fixed - len(offered)
+        if room < 0:
+            raise BenchError(
+                f"A prompt of p5 needs {fixed + len(offered)} tokens and may have {self.max_tokens}; lower "
+                "-p title_tokens, or raise -p max_tokens."
+            )
+        kept = history[max(0, len(history) - self.max_length) :]
+        bought = self._joined(kept)
+        while len(bought) > room:
+            kept = kept[1:]
+            bought = self._joined(kept)
+        slots: Mapping[str, Tokens] = {"user": self.users[user], "history": bought, "candidates": offered}
+        parts = (slots[part] if isinstance(part, str) else part for part in self.forms[form])
+        return [*(token for part in parts for token in part), self.end]
+
+    def _joined(self, items: NDArray[np.integer]) -> Tokens:
+        tokens = [token for item in items for token in (*self.items[item], *self.between)]
+        return tokens[: len(tokens) - len(self.between)]
+
+
+class WholeWordT5(nn.Module):
+    """A T5 whose encoder is also told which word each piece belongs to."""
+
+    starts_word: Tensor
+
+    def __init__(self, t5: Any, starts_word: Sequence[bool]) -> None:
+        super().__init__()
+        self.t5 = t5
+        self.whole_word = nn.Embedding(N_WHOLE_WORDS, t5.config.d_model)
+        self.register_buffer("starts_word", torch.tensor(starts_word), persistent=False)
+
+    def encode(self, written: Sequence[Tokens]) -> tuple[Tensor, Tensor]:
+        """Return the encoder's vectors, shape (n, longest, d), and which of them are no padding, (n, longest)."""
+        config = self.t5.config
+        ids = padded(written, config.pad_token_id, self.starts_word.device)
+        words = whole_words(ids, self.starts_word, (config.eos_token_id, config.pad_token_id))
+        vectors = self.t5.get_input_embeddings()(ids) + self.whole_word(words)
+        read = ids != config.pad_token_id
+        return self.t5.get_encoder()(inputs_embeds=vectors, attention_mask=read).last_hidden_state, read
+
+    def loss(self, written: Sequence[Tokens], answers: Sequence[Tokens]) -> Tensor:
+        """Return the mean cross-entropy over the answers' tokens, end tokens included."""
+        vectors, read = self.encode(written)
+        logits, packed = self._packed_logits(vectors, read, [[answer] for answer in answers])
+        told = packed.answer_index != NO_ANSWER
+        return F.cross_entropy(logits[told], packed.targets[told])
+
+    @torch.no_grad()
+    def score(self, written: Sequence[Tokens], answers: Sequence[Sequence[Tokens]]) -> NDArray[np.float32]:
+        """Return the log-likelihood of each of a prompt's answers, shape (n, n_answers); each prompt is read once."""
+        self.eval()
+        scores = np.empty((len(written), len(answers[0]) if answers else 0), dtype=np.float32)
+        lengths = [max(len(ids), sum(map(len, row))) for ids, row in zip(written, answers, strict=True)]
+        for rows in length_buckets(lengths, min(MAX_BATCH_TOKENS, MAX_LOGITS // self.t5.config.vocab_size)):
+            vectors, read = self.encode([written[row] for row in rows])
+            logits, packed = self._packed_logits(vectors, read, [answers[row] for row in rows])
+            gained = -F.cross_entropy(logits.transpose(1, 2), packed.targets, reduction="none")
+            totals = vectors.new_zeros(len(rows), scores.shape[1] + 1)
+            # What only fills a row up (index -1) is gathered in the last column and dropped.
+            totals.scatter_add_(1, packed.answer_index % totals.shape[1], gained)
+            scores[rows] = totals[:, :-1].float().cpu().numpy()
+        return scores
+
+    def _packed_logits(
+        self, vectors: Tensor, read: Tensor, answers: Sequence[Sequence[Tokens]]
+    ) -> tuple[Tensor, PackedAnswers]:
+        """Return logits, shape (n, longest row, vocabulary), and the rows: each prompt's answers one after another.
+
+        Every answer sees itself alone. T5 knows only distances between tokens, which are the same in a packed row, so
+        the prompt's keys and values are made once for all its answers and nothing is padded but the row.
+        """
+        start = self.t5.config.decoder_start_token_id
+        packed = PackedAnswers.of([[[start, *ids] for ids in row] for row in answers], vectors.device)
+        mask = packed.additive_mask(torch.zeros(len(answers), dtype=torch.long, device=vectors.device), vectors[:, :0])
+        logits: Tensor = self.t5(
+            encoder_outputs=(vectors,),
+            attention_mask=read,
+            decoder_input_ids=packed.inputs,
+            decoder_attention_mask=mask,
+            use_cache=False,
+        ).logits
+        return logits, packed
+
+
+def load_t5(backbone: Backbone, device: str) -> tuple[WholeWordT5, Any]:
+    """Load a T5 with its tokenizer; raise BenchError for another encoder-decoder."""
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    with quiet_transformers():
+        t5 = AutoModelForSeq2SeqLM.from_pretrained(backbone.folder, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(backbone.folder)
+    n_vectors = t5.get_input_embeddings().num_embeddings
+    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    starts_word = [token.startswith(WORD_START) for token in tokens] + [False] * (n_vectors - len(tokens))
+    if not hasattr(t5.config, "relative_attention_num_buckets") or not any(starts_word):
+        raise BenchError(
+            f"Backbone '{backbone.name}' is no T5 with pieces of words, which p5 runs on; give one such as "
+            "--backbone google-t5/t5-small, or --backbone tiny (a toy)."
+        )
+    return WholeWordT5(t5, starts_word[:n_vectors]).to(device), tokenizer
+
+
+def whole_words(ids: Tensor, starts_word: Tensor, special: Sequence[int]) -> Tensor:
+    """Return the number of the word that each token belongs to, counted from 1, and 0 for special tokens.
+
+    Args:
+        ids: Token ids, shape (n, length).
+        starts_word: Whether each token of the vocabulary starts a word.
+        special: Ids of the end token and of padding.
+    """
+    words = starts_word[ids].cumsum(dim=1).clamp_max(N_WHOLE_WORDS - 1)
+    return words.masked_fill(torch.isin(ids, torch.tensor(special, device=ids.device)), 0)
+
+
+def random_numbers(count: int, seed: int, purpose: str) -> NDArray[np.int64]:
+    """Return the numbers 1 to ``count`` in random order: neighbouring numbers say nothing of who bought what."""
+    rng = np.random.default_rng(derived_seed(seed, "p5", "numbers", purpose))
+    return rng.permutation(count) + 1
+
+
+def share_of_peak(step: int, n_steps: int) -> float:
+    """Return the share of the peak learning rate at a step: a linear rise, then a linear fall to 0."""
+    n_rising = max(1, round(WARM_UP_SHARE * n_steps))
+    return min((step + 1) / n_rising, max(0.0, (n_steps - step) / max(1, n_steps - n_rising)))
+
+
+def _parts(form: str, cut: Callable[[Sequence[str]], list[Tokens]]) -> list[str | Tokens]:
+    """Split a prompt's wording at its slots: a slot's name, or the tokens of what stands between."""
+    return [
+        part[1:-1] if part.startswith("{") else cut([part.strip()])[0] for part in re.split(r"(\{\w+\})", form) if part
+    ]
