@@ -17,40 +17,30 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from baselines import _recbole_batches
+from baselines import _p5_model, _recbole_batches
+from baselines._p5_model import Tokens, load_t5
 from baselines._recbole_batches import bucketed_batches, prefixes
 from baselines._recbole_zoo import TrainingParams
 from bench import training
 from bench.errors import BenchError
 from bench.hashing import content_hash, derived_seed
 from bench.lm import packing, prompts
-from bench.lm.backbones import Backbone
-from bench.lm.generative import N_TRAINING_NEGATIVES, untouched_items
+from bench.lm.generative import untouched_items
 from bench.lm.loading import task_backbone
-from bench.lm.packing import NO_ANSWER, PackedAnswers, length_buckets, padded
 from bench.lm.prompts import clean_title, plain_chat, shared_prompt
-from bench.lm.text_encoder import quiet_transformers
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
 from bench.training import descend, seeded, stopping_score, train_until_no_better, trained_once
 
-N_WHOLE_WORDS = 512
-"""Slots of the whole-word embedding; slot 0 is that of the end token."""
 WARM_UP_SHARE = 0.05
 GRADIENT_NORM = 1.0
-MAX_BATCH_TOKENS = 4096
-MAX_LOGITS = 2**25
-"""Logits held at once while scoring (128 MB)."""
 QUERIES_BETWEEN_REPORTS = 1000
 NUMBER_PROMPTS = (
-    "{user} has bought, oldest first : {history} . On offer are {candidates} . Which of these is bought next ?",
-    "On offer to {user} are {candidates} . Choose what follows these purchases : {history}",
+    "{user} bought {history} . Which of {candidates} is bought next ?",
+    "Of {candidates} choose what {user} buys after {history} .",
 )
 """Prompts with numbers for items, in the manner of P5's 2-7 and 2-9; training draws one, scoring uses the first."""
-WORD_START = "▁"
-Tokens = list[int]
 
 
 @register(
@@ -79,8 +69,10 @@ class P5(Recommender):
         """Pieces kept of a title, in prompt and answer; P5 has no titles in this task."""
         epochs: int = 10
         """Epochs at most; the learning rate falls to 0 at their end."""
-        max_examples: int | None = 5_000
-        """Training prefixes drawn for an epoch; None takes all, as P5 does."""
+        training_negatives: int = 29
+        """Negatives beside the next item in a training prompt, as many as are scored; P5 draws 79 to 99."""
+        max_examples: int | None = 1_000
+        """Training prefixes drawn for an epoch, so that a CPU ends in minutes; None takes all, as P5 does."""
         batch_size: int = 32
         """Prompts in a step."""
         learning_rate: float = 1e-3
@@ -97,9 +89,7 @@ class P5(Recommender):
         with seeded(derived_seed(task.seed, "p5")):
             self.model, tokenizer = load_t5(self.backbone, task.device)
             self.writer = PromptWriter(task, tokenizer, self.params)
-            self.record = trained_once(
-                task.artefacts, "models", self._key(task), self.model, lambda: self._train(task)
-            )
+            self.record = trained_once(task.artefacts, "models", self._key(task), self.model, lambda: self._train(task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the log-likelihood of each candidate as the answer, shape (n, n_candidates)."""
@@ -128,7 +118,7 @@ class P5(Recommender):
             "cold_rule": f"likelihood of its {scored_by}",
             "deviations": [
                 "trained on one task with its prompts, not on five families of tasks",
-                f"{N_TRAINING_NEGATIVES} training negatives, as many as are scored; P5 draws 79 to 99",
+                f"{self.params.training_negatives} training negatives a prompt; P5 draws 79 to 99",
                 "candidates are ranked by their likelihood, each ended by the end token; P5 searches with a beam",
                 "item numbers are random; P5 hands them out along the full histories, which gives the test item away",
                 *(["T5 has no line breaks, so the shared prompt has ' ; ' for them"] if self.writer.titled else []),
@@ -138,20 +128,22 @@ class P5(Recommender):
 
     def _train(self, task: Task) -> training.TrainingRecord:
         params, rng = self.params, np.random.default_rng(derived_seed(task.seed, "p5", "examples"))
-        optimizer = torch.optim.AdamW(self.model.parameters(), params.learning_rate, weight_decay=params.weight_decay)
-        optimizer.register_step_pre_hook(
-            lambda *_: nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM) and None
-        )
+        weights = list(self.model.parameters())
+        optimizer = torch.optim.AdamW(weights, params.learning_rate, weight_decay=params.weight_decay, fused=True)
         n_examples = int(np.maximum(np.diff(task.target.indptr) - 1, 0).sum())
         an_epoch = min(n_examples, params.max_examples or n_examples)
         n_steps = max(1, params.epochs * -(-an_epoch // params.batch_size))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_peak(step, n_steps))
+
+        def clip(*_: Any) -> None:
+            nn.utils.clip_grad_norm_(weights, GRADIENT_NORM)
 
         def losses() -> Iterator[Tensor]:
             for written, answers in self._examples(task, rng):
                 yield self.model.loss(written, answers)
                 schedule.step()
 
+        optimizer.register_step_pre_hook(clip)
         drawn = np.random.default_rng(derived_seed(task.seed, "p5", "validation")).permutation(len(task.validation))
         rows = np.sort(drawn[: params.validation_queries])
         validation = task.validation.take(rows)
@@ -175,7 +167,7 @@ class P5(Recommender):
             written = []
             for row, history, item in zip(batch, histories, following, strict=True):
                 user = int(sequences.users[row])
-                negatives = untouched_items(task.target, user, N_TRAINING_NEGATIVES, rng)
+                negatives = untouched_items(task.target, user, self.params.training_negatives, rng)
                 offered = rng.permutation(np.append(negatives, item))
                 form = int(rng.integers(self.writer.n_forms))
                 written.append(self.writer.write(form, user, history[: sequences.lengths[row]], offered))
@@ -183,7 +175,7 @@ class P5(Recommender):
 
     def _key(self, task: Task) -> dict[str, Any]:
         """Name everything that makes the weights."""
-        modules = (training, packing, prompts, _recbole_batches)
+        modules = (_p5_model, _recbole_batches, packing, prompts, training)
         return {
             "method": "p5",
             "params": asdict(self.params),
@@ -209,7 +201,9 @@ class PromptWriter:
         self.end: int = tokenizer.eos_token_id
         n_users, n_items = task.target.n_users, task.target.n_items
         if self.titled:
-            self.items = [ids[: params.title_tokens] for ids in cut([clean_title(title) for title in task.target.titles])]
+            self.items = [
+                ids[: params.title_tokens] for ids in cut([clean_title(title) for title in task.target.titles])
+            ]
             self.users: list[Tokens] = [[]] * n_users
             text = shared_prompt(["{history}"], ["{candidates}"], plain_chat)
             forms, between = (re.sub(r"\s*\n\s*", " ; ", text.strip()),), ";"
@@ -263,100 +257,6 @@ class PromptWriter:
     def _joined(self, items: NDArray[np.integer]) -> Tokens:
         tokens = [token for item in items for token in (*self.items[item], *self.between)]
         return tokens[: len(tokens) - len(self.between)]
-
-
-class WholeWordT5(nn.Module):
-    """A T5 whose encoder is also told which word each piece belongs to."""
-
-    starts_word: Tensor
-
-    def __init__(self, t5: Any, starts_word: Sequence[bool]) -> None:
-        super().__init__()
-        self.t5 = t5
-        self.whole_word = nn.Embedding(N_WHOLE_WORDS, t5.config.d_model)
-        self.register_buffer("starts_word", torch.tensor(starts_word), persistent=False)
-
-    def encode(self, written: Sequence[Tokens]) -> tuple[Tensor, Tensor]:
-        """Return the encoder's vectors, shape (n, longest, d), and which of them are no padding, (n, longest)."""
-        config = self.t5.config
-        ids = padded(written, config.pad_token_id, self.starts_word.device)
-        words = whole_words(ids, self.starts_word, (config.eos_token_id, config.pad_token_id))
-        vectors = self.t5.get_input_embeddings()(ids) + self.whole_word(words)
-        read = ids != config.pad_token_id
-        return self.t5.get_encoder()(inputs_embeds=vectors, attention_mask=read).last_hidden_state, read
-
-    def loss(self, written: Sequence[Tokens], answers: Sequence[Tokens]) -> Tensor:
-        """Return the mean cross-entropy over the answers' tokens, end tokens included."""
-        vectors, read = self.encode(written)
-        logits, packed = self._packed_logits(vectors, read, [[answer] for answer in answers])
-        told = packed.answer_index != NO_ANSWER
-        return F.cross_entropy(logits[told], packed.targets[told])
-
-    @torch.no_grad()
-    def score(self, written: Sequence[Tokens], answers: Sequence[Sequence[Tokens]]) -> NDArray[np.float32]:
-        """Return the log-likelihood of each of a prompt's answers, shape (n, n_answers); each prompt is read once."""
-        self.eval()
-        scores = np.empty((len(written), len(answers[0]) if answers else 0), dtype=np.float32)
-        lengths = [max(len(ids), sum(map(len, row))) for ids, row in zip(written, answers, strict=True)]
-        for rows in length_buckets(lengths, min(MAX_BATCH_TOKENS, MAX_LOGITS // self.t5.config.vocab_size)):
-            vectors, read = self.encode([written[row] for row in rows])
-            logits, packed = self._packed_logits(vectors, read, [answers[row] for row in rows])
-            gained = -F.cross_entropy(logits.transpose(1, 2), packed.targets, reduction="none")
-            totals = vectors.new_zeros(len(rows), scores.shape[1] + 1)
-            # What only fills a row up (index -1) is gathered in the last column and dropped.
-            totals.scatter_add_(1, packed.answer_index % totals.shape[1], gained)
-            scores[rows] = totals[:, :-1].float().cpu().numpy()
-        return scores
-
-    def _packed_logits(
-        self, vectors: Tensor, read: Tensor, answers: Sequence[Sequence[Tokens]]
-    ) -> tuple[Tensor, PackedAnswers]:
-        """Return logits, shape (n, longest row, vocabulary), and the rows: each prompt's answers one after another.
-
-        Every answer sees itself alone. T5 knows only distances between tokens, which are the same in a packed row, so
-        the prompt's keys and values are made once for all its answers and nothing is padded but the row.
-        """
-        start = self.t5.config.decoder_start_token_id
-        packed = PackedAnswers.of([[[start, *ids] for ids in row] for row in answers], vectors.device)
-        mask = packed.additive_mask(torch.zeros(len(answers), dtype=torch.long, device=vectors.device), vectors[:, :0])
-        logits: Tensor = self.t5(
-            encoder_outputs=(vectors,),
-            attention_mask=read,
-            decoder_input_ids=packed.inputs,
-            decoder_attention_mask=mask,
-            use_cache=False,
-        ).logits
-        return logits, packed
-
-
-def load_t5(backbone: Backbone, device: str) -> tuple[WholeWordT5, Any]:
-    """Load a T5 with its tokenizer; raise BenchError for another encoder-decoder."""
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-
-    with quiet_transformers():
-        t5 = AutoModelForSeq2SeqLM.from_pretrained(backbone.folder, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(backbone.folder)
-    n_vectors = t5.get_input_embeddings().num_embeddings
-    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    starts_word = [token.startswith(WORD_START) for token in tokens] + [False] * (n_vectors - len(tokens))
-    if not hasattr(t5.config, "relative_attention_num_buckets") or not any(starts_word):
-        raise BenchError(
-            f"Backbone '{backbone.name}' is no T5 with pieces of words, which p5 runs on; give one such as "
-            "--backbone google-t5/t5-small, or --backbone tiny (a toy)."
-        )
-    return WholeWordT5(t5, starts_word[:n_vectors]).to(device), tokenizer
-
-
-def whole_words(ids: Tensor, starts_word: Tensor, special: Sequence[int]) -> Tensor:
-    """Return the number of the word that each token belongs to, counted from 1, and 0 for special tokens.
-
-    Args:
-        ids: Token ids, shape (n, length).
-        starts_word: Whether each token of the vocabulary starts a word.
-        special: Ids of the end token and of padding.
-    """
-    words = starts_word[ids].cumsum(dim=1).clamp_max(N_WHOLE_WORDS - 1)
-    return words.masked_fill(torch.isin(ids, torch.tensor(special, device=ids.device)), 0)
 
 
 def random_numbers(count: int, seed: int, purpose: str) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.hashing import derived_seed
 from bench.lm.prompts import clean_title, plain_chat, prompt_hash, shared_prompt
+from bench.lm.text_encoder import quiet_transformers
 from bench.plugin import ProgressHook
 from bench.store import ArtefactStore
 
@@ -35,10 +36,12 @@ class TinySeq2SeqParams:
     """Width of the residual stream."""
     layers: int = 2
     """Layers of the encoder, and again of the decoder."""
-    heads: int = 4
+    heads: int = 2
     """Attention heads."""
     feed_forward: int = 256
     """Width inside the feed-forward part."""
+    initial_range: float = 0.1
+    """Standard deviation of the initial token vectors; from T5's own 1 a training of few steps hardly moves them."""
     dropout: float = 0.0
     """Share of units dropped in training; so small a model underfits."""
 
@@ -87,7 +90,8 @@ def tiny_seq2seq(
 def save_tiny_seq2seq(folder: Path, texts: Sequence[str], params: TinySeq2SeqParams, seed: int) -> None:
     """Make the tokenizer and the untrained model and save both in a folder."""
     tokenizer = piece_tokenizer(texts, params.vocabulary)
-    untrained_seq2seq(params, tokenizer, seed).save_pretrained(folder)
+    with quiet_transformers():
+        untrained_seq2seq(params, tokenizer, seed).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
@@ -137,4 +141,8 @@ def untrained_seq2seq(params: TinySeq2SeqParams, tokenizer: Any, seed: int) -> A
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "tiny-seq2seq-weights"))
-        return T5ForConditionalGeneration(config)
+        model = T5ForConditionalGeneration(config)
+        torch.nn.init.normal_(model.get_input_embeddings().weight, std=params.initial_range)
+        # T5 divides what its head reads by the square root of the width, which suits token vectors of length 1.
+        torch.nn.init.constant_(model.decoder.final_layer_norm.weight, params.hidden**0.5)
+    return model
