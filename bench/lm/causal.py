@@ -17,14 +17,27 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.errors import BenchError
-from bench.lm.packing import NO_ANSWER, PackedAnswers, padded
+from bench.lm.branching import Branching, last_hidden_states
 from bench.lm.packing import length_buckets as length_buckets
-from bench.lm.prompts import SEPARATOR, AnswerStyle, Prompt, chat_format, clean_title, last_items, shared_prompt
+from bench.lm.packing import padded
+from bench.lm.prompts import (
+    SEPARATOR,
+    AnswerStyle,
+    ChatFormat,
+    Prompt,
+    chat_format,
+    clean_title,
+    last_items,
+    shared_prompt,
+)
 
 EntropyScope = Literal["first_title", "each_title"]
 
 MAX_LOGITS = 2**26
-"""Logits held at once while scoring (256 MB in float32)."""
+"""Logits that an accelerator holds at once while scoring (256 MB in float32)."""
+CACHED_LOGITS = 2**18
+"""Logits that a processor holds at once: 1 MB in float32 stays in its cache, which is three times as fast."""
+MIN_ROWS_AT_ONCE = 16
 _MASKABLE_ATTENTION = ("sdpa", "eager")
 _ANY_TOKEN = 0
 _Item = TypeVar("_Item")
@@ -66,7 +79,7 @@ class CausalLanguageModel:
 
     def shared_prompts(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[str]:
         """Write one prompt a query, with as much of the latest history as :attr:`max_tokens` allows."""
-        return [self._fitting_prompt(*query) for query in zip(histories, candidates, strict=True)]
+        return [text for text, _ in self._fitting_prompts(histories, candidates)]
 
     def answer_loss(self, batch: Sequence[Prompt]) -> Tensor:
         """Return the mean cross-entropy (nats) over the answers' tokens and end tokens, a scalar with gradient."""
@@ -93,8 +106,8 @@ class CausalLanguageModel:
             length_normalised: Whether to divide by the number of tokens.
         """
         answers = [[clean_title(title) for title in titles] for titles in candidate_titles]
-        prompts = self.shared_prompts(histories_titles, candidate_titles)
-        return self.answer_log_likelihoods(prompts, answers, style, length_normalised)
+        prompts = [ids for _, ids in self._fitting_prompts(histories_titles, candidate_titles)]
+        return self._log_likelihoods(prompts, answers, style, length_normalised)
 
     def answer_log_likelihoods(
         self,
@@ -104,13 +117,17 @@ class CausalLanguageModel:
         length_normalised: bool = False,
     ) -> NDArray[np.float32]:
         """Return the log-likelihood of each of a prompt's answers, shape (n, n_answers); each prompt is read once."""
-        prefixes = self._token_ids(shared)
-        continuations = [self._answer_ids(row, style) for row in answers]
-        lengths = [len(prefix) + sum(map(len, row)) for prefix, row in zip(prefixes, continuations, strict=True)]
-        scores = np.empty((len(shared), len(answers[0]) if answers else 0), dtype=np.float32)
+        return self._log_likelihoods(self._token_ids(shared), answers, style, length_normalised)
+
+    def _log_likelihoods(
+        self, prompts: list[list[int]], answers: Sequence[Sequence[str]], style: AnswerStyle, length_normalised: bool
+    ) -> NDArray[np.float32]:
+        continuations = self._answers_ids(answers, style)
+        lengths = [len(prompt) + sum(map(len, row)) for prompt, row in zip(prompts, continuations, strict=True)]
+        scores = np.empty((len(prompts), len(answers[0]) if answers else 0), dtype=np.float32)
         with _scoring(self.model):
             for rows in length_buckets(lengths, self.batch_tokens):
-                totals = self._packed_log_likelihoods(_take(prefixes, rows), _take(continuations, rows))
+                totals = self._branch_log_likelihoods(_take(prompts, rows), _take(continuations, rows))
                 scores[rows] = totals.cpu().numpy()
         if length_normalised:
             scores /= np.array([list(map(len, row)) for row in continuations], dtype=np.float32)
@@ -146,16 +163,26 @@ class CausalLanguageModel:
         answers = self._greedy_ids(prompts, max_new_tokens)
         return [str(self.tokenizer.decode(answer, skip_special_tokens=True)) for answer in answers]
 
-    def _fitting_prompt(self, history: Sequence[str], candidates: Sequence[str]) -> str:
+    def _fitting_prompts(
+        self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]
+    ) -> list[tuple[str, list[int]]]:
+        """Return each query's prompt and its token ids, shortened where it is too long."""
         chat = chat_format(self.tokenizer)
-        kept = last_items(history, self.max_history)
-        text = shared_prompt(kept, candidates, chat)
-        while (excess := len(self._token_ids([text])[0]) - self.max_tokens) > 0 and len(kept) > 1:
-            freed = np.cumsum([len(ids) + 1 for ids in self._token_ids([clean_title(title) for title in kept])])
+        kept = [last_items(history, self.max_history) for history in histories]
+        texts = [shared_prompt(*query, chat) for query in zip(kept, candidates, strict=True)]
+        written = zip(texts, self._token_ids(texts), kept, candidates, strict=True)
+        return [self._shortened(*prompt, chat) for prompt in written]
+
+    def _shortened(
+        self, text: str, ids: list[int], kept: Sequence[str], candidates: Sequence[str], chat: ChatFormat
+    ) -> tuple[str, list[int]]:
+        while (excess := len(ids) - self.max_tokens) > 0 and len(kept) > 1:
+            freed = np.cumsum([len(title) + 1 for title in self._token_ids([clean_title(title) for title in kept])])
             n_dropped = min(int(np.searchsorted(freed, excess)) + 1, len(kept) - 1)
             kept = kept[n_dropped:]
             text = shared_prompt(kept, candidates, chat)
-        return text
+            ids = self._token_ids([text])[0]
+        return text, ids
 
     def _token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
@@ -165,6 +192,12 @@ class CausalLanguageModel:
         if style == "list":
             return self._token_ids([answer + SEPARATOR for answer in answers])
         return [[*ids, self.tokenizer.eos_token_id] for ids in self._token_ids(answers)]
+
+    def _answers_ids(self, answers: Sequence[Sequence[str]], style: AnswerStyle) -> list[list[list[int]]]:
+        """Return the token ids of each query's answers; an answer that many queries share is cut once."""
+        distinct = list(dict.fromkeys(answer for row in answers for answer in row))
+        ids = dict(zip(distinct, self._answer_ids(distinct, style), strict=True))
+        return [[ids[answer] for answer in row] for row in answers]
 
     def _logits_at_answers(self, prefixes: list[list[int]], answers: list[list[int]]) -> tuple[Tensor, list[int]]:
         """Return logits that predict each answer token, all answers' rows joined, and each answer's first row.
@@ -186,33 +219,24 @@ class CausalLanguageModel:
         logits: Tensor = self.model.get_output_embeddings()(hidden)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
-    def _packed_log_likelihoods(self, prefixes: list[list[int]], answers: list[list[list[int]]]) -> Tensor:
-        """Return summed log-probabilities, shape (n, n_answers).
-
-        Each prefix is read once; then all its answers are read as one sequence behind the cached prefix, where each
-        answer sees the prefix and itself alone. That repeats no cache and pads no answer.
-        """
-        prefix = self._decode(input_ids=padded(prefixes, 0, self.device), use_cache=True)
-        prefix_lengths = torch.tensor([len(ids) for ids in prefixes], device=self.device)
-        last = prefix.last_hidden_state[torch.arange(len(prefixes), device=self.device), prefix_lengths - 1]
-        first_tokens = torch.tensor([[ids[0] for ids in row] for row in answers], device=self.device)
-        totals = self._head(last).log_softmax(-1).gather(1, first_tokens)
-        packed = PackedAnswers.of(answers, self.device)
-        if packed.inputs.shape[1] == 0:
-            return totals
-        hidden = self._decode(
-            input_ids=packed.inputs,
-            attention_mask=packed.additive_mask(prefix_lengths, prefix.last_hidden_state),
-            position_ids=prefix_lengths[:, None] + packed.offsets,
-            past_key_values=prefix.past_key_values,
-            use_cache=True,
-        ).last_hidden_state
-        rows, columns = torch.nonzero(packed.answer_index != NO_ANSWER, as_tuple=True)
-        gained = self._log_probabilities(hidden[rows, columns], packed.targets[rows, columns])
-        return totals.index_put((rows, packed.answer_index[rows, columns]), gained, accumulate=True)
+    def _branch_log_likelihoods(self, prompts: list[list[int]], answers: list[list[list[int]]]) -> Tensor:
+        """Return summed log-probabilities, shape (n, n_answers); an answer's last token is predicted, never read."""
+        read = [[answer[:-1] for answer in row] for row in answers]
+        branching = Branching.of(prompts, read, self.model.dtype, self.device)
+        hidden = last_hidden_states(self.model, branching)
+        first_tokens = torch.tensor([[answer[0] for answer in row] for row in answers], device=self.device)
+        ends = torch.from_numpy(branching.prompt_ends).to(self.device)
+        totals = self._head(hidden[ends]).log_softmax(-1).gather(1, first_tokens)
+        later = [token for row in answers for answer in row for token in answer[1:]]
+        n_later = [len(answer) - 1 for row in answers for answer in row]
+        rows = torch.from_numpy(branching.branch_rows).to(self.device)
+        gained = self._log_probabilities(hidden[rows], torch.tensor(later, dtype=torch.long, device=self.device))
+        index = torch.from_numpy(np.repeat(np.arange(len(n_later)), n_later)).to(self.device)
+        return totals.flatten().index_add(0, index, gained).view(totals.shape)
 
     def _log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        n_rows = max(1, MAX_LOGITS // int(self.model.config.vocab_size))
+        at_once = CACHED_LOGITS if self.device.type == "cpu" else MAX_LOGITS
+        n_rows = max(MIN_ROWS_AT_ONCE, at_once // int(self.model.config.vocab_size))
         chunks = zip(torch.split(hidden, n_rows), torch.split(targets, n_rows), strict=True)
         return torch.cat([-F.cross_entropy(self._head(rows), wanted, reduction="none") for rows, wanted in chunks])
 

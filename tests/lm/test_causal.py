@@ -81,7 +81,8 @@ def test_answers_of_one_token_need_no_second_pass(pico):
 
 def test_logits_are_taken_in_chunks_without_changing_scores(pico, queries, monkeypatch):
     whole = pico.score(*queries)
-    monkeypatch.setattr("bench.lm.causal.MAX_LOGITS", 7 * pico.model.config.vocab_size)
+    monkeypatch.setattr("bench.lm.causal.CACHED_LOGITS", 7 * pico.model.config.vocab_size)
+    monkeypatch.setattr("bench.lm.causal.MIN_ROWS_AT_ONCE", 1)
     np.testing.assert_allclose(pico.score(*queries), whole, atol=1e-5)
 
 

@@ -1,0 +1,192 @@
+"""Prompts that branch: the tokens of a prompt are read once, and every continuation of it in the same forward pass.
+
+All prompts of a batch stand in one row of tokens, each followed by its branches; nothing is padded. What a token may
+see is kept block by block: a block of a prompt sees what stands before it, a block of branches sees the whole prompt,
+and each branch itself. Attention computes just those pairs, in pieces that stay in a processor's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.errors import BenchError
+
+ATTENTION = "bench_branching"
+"""Name under which transformers' models find :func:`branching_attention`."""
+BLOCK_TOKENS = 128
+ACCELERATOR_BLOCK_TOKENS = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Tokens that attend together."""
+
+    rows: slice
+    """Places of the tokens."""
+    shared: slice
+    """Places before them that all of them see."""
+    own: Tensor
+    """0 where a row sees a row, the type's lowest number elsewhere, shape (n_rows, n_rows)."""
+
+
+@dataclass(eq=False)
+class Branching:
+    """A batch of prompts with their branches as one row of tokens."""
+
+    token_ids: Tensor
+    """Shape (1, n_tokens)."""
+    position_ids: Tensor
+    """Place of each token in the text that a branch and its prompt make, shape (1, n_tokens)."""
+    prompt_ends: NDArray[np.int64]
+    """Place of each prompt's last token, shape (n_prompts,)."""
+    branch_rows: NDArray[np.int64]
+    """Places of the branches' tokens, prompt by prompt and branch by branch, shape (n_branch_tokens,)."""
+    blocks: list[Block]
+    n_attended: int = field(default=0, init=False)
+    """Layers that asked for this batch's attention."""
+
+    @classmethod
+    def of(
+        cls,
+        prompts: Sequence[Sequence[int]],
+        branches: Sequence[Sequence[Sequence[int]]],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> Branching:
+        """Lay out prompts of at least one token and, for each, its branches' token ids; a branch may be empty."""
+        block_tokens = BLOCK_TOKENS if device.type == "cpu" else ACCELERATOR_BLOCK_TOKENS
+        triangle = _additive(np.tri(block_tokens, dtype=bool), dtype, device)
+        tokens: list[int] = []
+        positions: list[int] = []
+        blocks: list[Block] = []
+        prompt_ends, branch_rows = [], []
+        for prompt, own_branches in zip(prompts, branches, strict=True):
+            start, end = len(tokens), len(tokens) + len(prompt)
+            tokens += prompt
+            positions += range(len(prompt))
+            for first in range(start, end, block_tokens):
+                n_rows = min(block_tokens, end - first)
+                blocks.append(Block(slice(first, first + n_rows), slice(start, first), triangle[:n_rows, :n_rows]))
+            for together in _joined(own_branches, block_tokens):
+                first = len(tokens)
+                tokens += [token for branch in together for token in branch]
+                positions += [len(prompt) + offset for branch in together for offset in range(len(branch))]
+                number = np.repeat(np.arange(len(together)), list(map(len, together)))
+                seen = np.tri(len(number), dtype=bool) & (number[:, None] == number[None, :])
+                blocks.append(Block(slice(first, len(tokens)), slice(start, end), _additive(seen, dtype, device)))
+            prompt_ends.append(end - 1)
+            branch_rows.append(np.arange(end, len(tokens)))
+        return cls(
+            token_ids=torch.tensor([tokens], device=device),
+            position_ids=torch.tensor([positions], device=device),
+            prompt_ends=np.array(prompt_ends, dtype=np.int64),
+            branch_rows=np.concatenate(branch_rows),
+            blocks=blocks,
+        )
+
+
+def last_hidden_states(model: Any, branching: Branching) -> Tensor:
+    """Return the decoder's last hidden state of every token, shape (n_tokens, width).
+
+    Raises:
+        BenchError: the model's layers do not attend through transformers' attention interface.
+    """
+    with _attending_by_blocks(model):
+        hidden: Tensor = model.get_decoder()(
+            input_ids=branching.token_ids,
+            position_ids=branching.position_ids,
+            use_cache=False,
+            branching=branching,
+        ).last_hidden_state
+    if branching.n_attended != model.config.num_hidden_layers:
+        raise BenchError(
+            f"{type(model).__name__} does not attend through transformers' attention interface, so its candidates "
+            "cannot be scored together; choose a Qwen2, Llama or Mistral backbone."
+        )
+    return hidden[0]
+
+
+def branching_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    branching: Branching,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Attend as :class:`Branching` says; transformers' attention interface.
+
+    Args:
+        module: The calling layer, unused.
+        query: Shape (1, n_heads, n_tokens, head_width).
+        key: Shape (1, n_key_heads, n_tokens, head_width); each key head serves ``n_heads / n_key_heads`` in a row.
+        value: As ``key``.
+        attention_mask: None: the blocks say what is seen.
+        scaling: Factor of the products of queries and keys.
+        branching: The batch.
+
+    Returns:
+        What each token gathered, shape (1, n_tokens, n_heads, head_width), and no weights.
+    """
+    branching.n_attended += 1
+    queries, keys, values = query[0] * scaling, key[0], value[0]
+    n_heads, n_tokens, width = queries.shape
+    n_key_heads = len(keys)
+    gathered = queries.new_empty(n_tokens, n_heads, width)
+    for block in branching.blocks:
+        n_rows = block.rows.stop - block.rows.start
+        asked = queries[:, block.rows].reshape(n_key_heads, -1, width)
+        scores = asked @ _both(keys, block).transpose(1, 2)
+        scores.view(n_heads, n_rows, -1)[:, :, -n_rows:] += block.own
+        answer = scores.softmax(-1) @ _both(values, block)
+        gathered[block.rows] = answer.view(n_heads, n_rows, width).transpose(0, 1)
+    return gathered[None], None
+
+
+def _both(states: Tensor, block: Block) -> Tensor:
+    """Return the states that a block sees, the shared ones first; a view where they stand side by side."""
+    if block.shared.stop == block.rows.start:
+        return states[:, block.shared.start : block.rows.stop]
+    return torch.cat([states[:, block.shared], states[:, block.rows]], dim=1)
+
+
+def _joined(branches: Sequence[Sequence[int]], n_tokens: int) -> Iterator[list[Sequence[int]]]:
+    """Yield runs of branches, in order, of at most ``n_tokens`` tokens or one branch."""
+    run: list[Sequence[int]] = []
+    size = 0
+    for branch in branches:
+        if run and size + len(branch) > n_tokens:
+            yield run
+            run, size = [], 0
+        run.append(branch)
+        size += len(branch)
+    if size:
+        yield run
+
+
+def _additive(seen: NDArray[np.bool_], dtype: torch.dtype, device: torch.device) -> Tensor:
+    mask = torch.zeros(seen.shape, dtype=dtype, device=device)
+    return mask.masked_fill_(torch.from_numpy(~seen).to(device), torch.finfo(dtype).min)
+
+
+@contextmanager
+def _attending_by_blocks(model: Any) -> Iterator[None]:
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(ATTENTION, branching_attention)
+    usual = model.config._attn_implementation
+    model.set_attn_implementation(ATTENTION)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(usual)
