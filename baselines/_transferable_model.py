@@ -202,7 +202,7 @@ def mixed(domains: Sequence[Domain], max_length: int) -> Sequences:
             n_events + domain.n_interactions,
             n_users + domain.n_users,
         )
-    return Sequences(*(np.concatenate(parts) for parts in (items, starts, lengths, users)))
+    return Sequences(np.concatenate(items), *(np.concatenate(parts) for parts in (starts, lengths, users)))
 
 
 def pretraining_losses(

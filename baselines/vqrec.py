@@ -67,6 +67,9 @@ class VQRecParams(TransferableParams):
 class Permutation(nn.Module):
     """For each slot of each block the slot whose vector it takes over, learned through Sinkhorn balancing."""
 
+    padding: Tensor
+    """The moves between padding and codes, which never happen, shape (slots, slots)."""
+
     def __init__(self, blocks: int, temperature: float, rounds: int) -> None:
         super().__init__()
         self.temperature, self.rounds = temperature, rounds
@@ -80,7 +83,7 @@ class Permutation(nn.Module):
 
         Rows may agree on a column, as in the published code. The padding keeps its place.
         """
-        scores = self.scores
+        scores: Tensor = self.scores
         if noisy:
             scores = scores - torch.log(-torch.log(torch.rand_like(scores).clamp(1e-9, 1 - 1e-7)))
         soft = sinkhorn((scores / self.temperature).masked_fill(self.padding, -torch.inf), self.rounds)
@@ -227,7 +230,9 @@ class VQRec(TransferableRecommender):
         self, task: Task, titles: Sequence[str], vectors: NDArray[np.float32], trained: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], int]:
         """Code each distinct title once: rounding could give two copies of a vector different nearest centroids."""
-        _, first, distinct = np.unique(np.array(titles), return_index=True, return_inverse=True)
+        numbers: dict[str, int] = {}
+        distinct = np.array([numbers.setdefault(title, len(numbers)) for title in titles])
+        _, first = np.unique(distinct, return_index=True)
         blocks, rounds = self.params.code_blocks, self.params.rotation_rounds
         task.progress(f"coding {len(first):,} titles in {blocks} blocks")
         anyone = np.bincount(distinct[trained], minlength=len(first)) > 0
