@@ -3,8 +3,9 @@
 Paper: WeaveRec, arXiv 2510.26546 (eq. 5 to 11). θ₀ learns from the target D_T, θ_n from D_T ∪ D_n for each source
 n = 1 … N, all from one initialisation; the merged adapter is their average with weights 1/(N + 1). Every branch has
 learned the target, so that none pulls the average far from it. ``space=factor`` averages A and B as printed,
-``space=delta`` the updates as the authors' code does. ``weights=validated`` chooses the target adapter's weight α on validation queries, the hybrids
-sharing the rest (figure 8); ``merging`` replaces the average by a rival's operator with its defaults (table 4).
+``space=delta`` the updates as the authors' code does. ``weights=validated`` chooses the target adapter's weight α on
+validation queries, the hybrids sharing the rest (figure 8); ``merging`` replaces the average by a rival's operator
+with its defaults (table 4).
 
 A hybrid of A and B serves both as target: it is trained once.
 """

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from bench.lm.adapters import Adapter, check_mergeable, like
 from bench.lm.merge_updates import module_names
@@ -53,11 +54,12 @@ def cluster_units(units: Tensor, n_clusters: int, *, reweight: bool, seed: int) 
     """Return the centroids (k, d) of k-means over units (n, d), rescaled to their members' mean norm if asked."""
     membership = torch.nn.functional.one_hot(_labels(units, n_clusters, seed)).to(units)
     sizes = membership.sum(0)[:, None]
-    centroids: Tensor = membership.T @ units / sizes
+    centroids = membership.T @ units / sizes
     if not reweight:
         return centroids
-    mean_norms = membership.T @ units.norm(dim=1, keepdim=True) / sizes
-    return centroids * mean_norms / centroids.norm(dim=1, keepdim=True).clamp(min=torch.finfo(units.dtype).tiny)
+    mean_norms = membership.T @ vector_norm(units, dim=1, keepdim=True) / sizes
+    lengths = vector_norm(centroids, dim=1, keepdim=True)
+    return centroids * mean_norms / lengths.clamp(min=torch.finfo(units.dtype).tiny)
 
 
 def _labels(units: Tensor, n_clusters: int, seed: int) -> Tensor:

@@ -42,7 +42,7 @@ def make_task(prepared, pico_encoder_folder, tmp_path_factory) -> Callable[..., 
     store = ArtefactStore(tmp_path_factory.mktemp("artefacts"))
 
     def make(**changes: Any) -> Task:
-        return toy_task(prepared, store, pico_encoder_folder, **changes)
+        return toy_task(prepared, **{"store": store, "backbone": pico_encoder_folder, **changes})
 
     return make
 
@@ -131,11 +131,13 @@ def test_merge_operators_and_spaces_score_differently(make_task, prepared) -> No
     assert len({scores.tobytes() for scores in scored}) == len(choices)
 
 
-def test_its_hybrids_learn_from_target_and_source_and_from_as_many_examples_of_each(make_task) -> None:
+def test_its_hybrids_learn_from_target_and_source_and_from_as_many_examples_of_each(make_task, prepared) -> None:
     task = make_task()
     target, *hybrids = toy_recommender("weaverec").adapters(task)
     assert target.names == ("target",)
     assert [set(hybrid.names) for hybrid in hybrids] == [{"target", "one"}, {"target", "two"}]
+    for hybrid, source in zip(hybrids, task.sources, strict=True):
+        assert set(hybrid.domains) == {prepared.training.content_hash, source.content_hash}  # no test item among them
     assert [spec.recipe.max_examples for spec in (target, *hybrids)] == [96, 192, 192]
     shared = toy_recommender("weaverec", share_examples=True).adapters(task)
     assert [spec.recipe.max_examples for spec in shared] == [96, 96, 96]
@@ -146,13 +148,11 @@ def test_its_hybrids_learn_from_target_and_source_and_from_as_many_examples_of_e
 def test_validation_chooses_the_target_weight_that_does_best_there(make_task, prepared) -> None:
     weaver = fitted("weaverec", make_task(), weights="validated", n_validation=20)
     details = weaver.details()
-    by_weight = {weight: value for weight, value in details["validation_ndcg@3_by_target_weight"]}
+    by_weight = dict(details["validation_ndcg@3_by_target_weight"])
     assert len(by_weight) == 12
     assert by_weight[details["target_weight"]] == max(by_weight.values())
-    pure = fitted("weaverec", make_task())
-    assert pure.details()["target_weight"] == pytest.approx(1 / 3)
-    monotone = weaver._weights(0.4)
-    assert monotone.tolist() == pytest.approx([0.4, 0.3, 0.3])
+    assert weaver._weights(0.4).tolist() == pytest.approx([0.4, 0.3, 0.3])
+    assert fitted("weaverec", make_task()).details()["target_weight"] == pytest.approx(1 / 3)
 
 
 def test_validated_weights_are_for_the_average_alone() -> None:
@@ -164,9 +164,9 @@ def test_the_weight_average_is_of_single_domain_adapters(make_task, prepared) ->
     average = fitted("weight-average", make_task(), space="delta")
     assert [facts["domains"] for facts in average.facts.values()] == [["target"], ["one"], ["two"]]
     average.score(prepared.test.queries)
-    for module, merged in ((module, average.used.delta(module)) for module in average.used.factors):
+    for module in average.used.factors:
         expected = sum(adapter.delta(module) for adapter in average.trained.values()) / 3
-        torch.testing.assert_close(merged, expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(average.used.delta(module), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("granularity", ["global", "per_module"])
