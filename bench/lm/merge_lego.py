@@ -54,11 +54,11 @@ def cluster_units(units: Tensor, n_clusters: int, *, reweight: bool, seed: int) 
     """Return the centroids (k, d) of k-means over units (n, d), rescaled to their members' mean norm if asked."""
     membership = torch.nn.functional.one_hot(_labels(units, n_clusters, seed)).to(units)
     sizes = membership.sum(0)[:, None]
-    centroids = membership.T @ units / sizes
+    centroids: Tensor = membership.T @ units / sizes
     if not reweight:
         return centroids
-    mean_norms = membership.T @ vector_norm(units, dim=1, keepdim=True) / sizes
-    lengths = vector_norm(centroids, dim=1, keepdim=True)
+    mean_norms: Tensor = membership.T @ vector_norm(units, dim=1, keepdim=True) / sizes
+    lengths: Tensor = vector_norm(centroids, dim=1, keepdim=True)
     return centroids * mean_norms / lengths.clamp(min=torch.finfo(units.dtype).tiny)
 
 
