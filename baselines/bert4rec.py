@@ -99,10 +99,8 @@ class MaskedItemLearner(EveryPositionLearner):
         column = np.arange(items.shape[1])
         last_only = rng.random(len(items)) < self.params.last_only_share
         ends = np.where(last_only, rng.integers(2, lengths + 1), lengths)[:, None]
-        last = column == ends - 1
-        chosen = np.where(
-            last_only[:, None], last, (rng.random(items.shape) < self.params.mask_share) & (column < ends)
-        )
+        drawn = (rng.random(items.shape) < self.params.mask_share) & (column < ends)
+        chosen = np.where(last_only[:, None], column == ends - 1, drawn)
         one_at_least = column == (rng.random(len(items))[:, None] * ends).astype(np.int64)
         chosen |= one_at_least & ~chosen.any(axis=1, keepdims=True)
         return np.where(column < ends, items, 0), chosen
