@@ -44,9 +44,9 @@ class TextParams:
     """A text's vector: the mean of its tokens' states, or the state of the first token (the paper: ``cls``)."""
     title_tokens: int = 12
     """Tokens of a title that are read, counted from its start."""
-    max_history: int = 10
-    """Items of a history that are read, counted from its end."""
-    max_examples: int = 8_000
+    max_history: int = 8
+    """Items of a history that are read, counted from its end (RecFormer: 50, LLM-Rec: 10)."""
+    max_examples: int = 6_000
     """Histories trained on in an epoch, one of each sampled user (the paper: every user)."""
     epochs: int = 3
     """Epochs at most."""

@@ -240,7 +240,8 @@ class LlmRec(Recommender):
     def _deviations(self) -> list[str]:
         params = self.params
         return [
-            f"titles are cut to {params.title_tokens} tokens (the paper: 40)",
+            f"titles are cut to {params.title_tokens} tokens (the paper: 40) "
+            f"and histories to {params.max_history} items (10)",
             f"an epoch is a sample of at most {params.max_examples} users, the same number of each domain (all users), "
             f"and {params.validation_queries} validation queries choose it",
             f"the negatives of a batch of {params.batch_size} histories come from {params.negative_pool} items, "

@@ -85,7 +85,7 @@ class RecFormer(Recommender):
         """What cosines are divided by."""
         attribute_names: bool = True
         """Whether each title follows the word ``title``, the name of its attribute."""
-        pretrain_examples: int = 6_000
+        pretrain_examples: int = 5_000
         """Histories of the sources in pre-training, one pass, the same number from each; 0 leaves it out."""
         mlm_weight: float = 0.1
         """Weight of each of the two masked-word losses in pre-training; 0 turns them off."""

@@ -11,6 +11,7 @@ from recbole_toy import ndcg_at_1
 from text_encoder_toy import Planted, cold_text, permuted, text_blocks
 from text_toys import planted_groups
 
+from baselines._text_encoders import validation_sample
 from baselines.llmrec import LlmRec, choice_loss
 from bench.errors import BenchError
 from bench.metrics import Metric, chance
@@ -39,14 +40,15 @@ def untrained(planted: Planted) -> LlmRec:
 @pytest.mark.parametrize("domains", ["target", "all"])
 def test_planted_preferences_are_learned(planted: Planted, domains: str) -> None:
     task, queries, answers = planted
-    assert ndcg_at_1(fitted(task, epochs=6, domains=domains), queries, answers) >= 0.9
+    assert ndcg_at_1(fitted(task, epochs=5, domains=domains), queries, answers) >= 0.9
 
 
-def test_lora_factors_learn_planted_preferences_and_leave_a_plain_encoder(planted: Planted) -> None:
-    task, queries, answers = planted
-    recommender = fitted(task, epochs=10, lora_rank=16, learning_rate=1e-2)
+def test_lora_factors_learn_planted_kinds_and_leave_a_plain_encoder(tmp_path: Path, pico_encoder_folder: Path) -> None:
+    task, queries, answers = cold_text(tmp_path, pico_encoder_folder)
+    before, recommender = fitted(task, epochs=0), fitted(task, epochs=5, lora_rank=16, learning_rate=1e-2)
+    assert ndcg_at_1(before, queries, answers) < 0.4
     assert ndcg_at_1(recommender, queries, answers) >= 0.9
-    untrained = dict(fitted(task, epochs=0).model.named_parameters())
+    untrained = dict(before.model.named_parameters())
     changed = {
         name for name, weights in recommender.model.named_parameters() if not torch.equal(weights, untrained[name])
     }
@@ -64,7 +66,7 @@ def test_shuffled_labels_are_scored_at_chance(tmp_path: Path, pico_encoder_folde
 
 def test_cold_items_are_scored_from_their_titles(tmp_path: Path, pico_encoder_folder: Path) -> None:
     task, queries, answers = cold_text(tmp_path, pico_encoder_folder)
-    assert ndcg_at_1(fitted(task, epochs=6), queries, answers) >= 0.5
+    assert ndcg_at_1(fitted(task, epochs=5), queries, answers) >= 0.8
 
 
 def test_equal_scores_lose_the_logarithm_of_eleven() -> None:
@@ -107,7 +109,7 @@ def test_a_score_is_the_dot_product_of_the_two_vectors(untrained: LlmRec, plante
     queries = planted[1]
     scores = untrained.score(queries)
     for query in (0, 17):
-        user = untrained.vectors([untrained.texts.joined(queries.history(query)[-10:])])[0]
+        user = untrained.vectors([untrained.texts.joined(queries.history(query)[-8:])])[0]
         items = untrained.vectors([untrained.texts.joined([item]) for item in queries.candidates[query]])
         np.testing.assert_allclose(scores[query], (items @ user).numpy(), rtol=1e-4, atol=1e-4)
 
@@ -122,9 +124,6 @@ def test_permuting_candidates_permutes_scores(untrained: LlmRec, planted: Plante
 def test_negatives_are_the_domains_own_and_never_the_users(planted: Planted, pool: int) -> None:
     recommender = fitted(planted[0], epochs=0, domains="all", negative_pool=pool)
     domains, seen = recommender.domains, 0
-    users_of = {}
-    for user in range(len(domains.indptr) - 1):
-        users_of.setdefault(tuple(domains.history(user)[:6]), set(domains.history(user).tolist()))
     for batch in recommender.batches(np.random.default_rng(0)):
         assert len(np.unique(batch.items)) == len(batch.items)
         assert len(np.unique(domains.item_domain[batch.items])) == 1
@@ -141,14 +140,14 @@ def test_negatives_are_the_domains_own_and_never_the_users(planted: Planted, poo
 def test_negatives_avoid_what_the_user_touched_after_the_target(planted: Planted) -> None:
     recommender = fitted(planted[0], epochs=0)
     domains = recommender.domains
-    owners = {int(start): user for user, start in enumerate(domains.indptr[:-1])}
+    whole = [domains.history(user) for user in range(80)]
     checked = 0
     for batch in recommender.batches(np.random.default_rng(1)):
         for history, columns, allowed in zip(batch.histories, batch.columns, batch.allowed, strict=True):
-            matching = [u for u in owners.values() if domains.history(u)[: len(history)].tolist() == history.tolist()]
+            matching = [items for items in whole if items[: len(history)].tolist() == history.tolist()]
             if len(matching) == 1:
                 negatives = batch.items[columns[1:][allowed[1:]]]
-                assert not np.isin(negatives, domains.history(matching[0])).any()
+                assert not np.isin(negatives, matching[0]).any()
                 checked += 1
     assert checked > 20
 
@@ -203,8 +202,6 @@ def test_a_seed_determines_the_scores(tmp_path: Path, pico_encoder_folder: Path,
 
 def test_the_validation_sample_is_the_same_every_time_and_may_be_all(planted: Planted) -> None:
     task = planted[0]
-    from baselines._text_encoders import validation_sample
-
     queries, answers = validation_sample(task, 10)
     again, _ = validation_sample(task, 10)
     np.testing.assert_array_equal(queries.candidates, again.candidates)

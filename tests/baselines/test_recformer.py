@@ -60,7 +60,7 @@ def test_shuffled_labels_are_scored_at_chance(tmp_path: Path, pico_encoder_folde
 def test_cold_items_are_scored_from_their_titles(tmp_path: Path, pico_encoder_folder: Path) -> None:
     task, queries, answers = cold_text(tmp_path, pico_encoder_folder)
     recommender = fitted(task, epochs=4, second_epochs=1)
-    assert ndcg_at_1(recommender, queries, answers) >= 0.5
+    assert ndcg_at_1(recommender, queries, answers) >= 0.8
     cold = np.flatnonzero(task.target.item_counts() == 0)
     assert np.isin(task.target.items, cold).sum() == 0
     norms = recommender.model.table[torch.from_numpy(cold)].norm(dim=1)
