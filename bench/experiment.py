@@ -76,6 +76,12 @@ class ExperimentRow:
     ranking: Ranking | None = None
     reference: bool = False
     """Shown for orientation only: takes no mark and is no rival."""
+    settings: tuple[Setting, ...] | None = None
+    """Settings that this row is run in; None means all of the table's."""
+
+    def runs_in(self, setting: Setting) -> bool:
+        """Whether the table wants this row in a setting."""
+        return self.settings is None or setting in self.settings
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ class Experiment:
         """Yield every run of the table, row by row."""
         for row in self.rows:
             for dataset in self.datasets:
-                for setting in self.settings:
+                for setting in filter(row.runs_in, self.settings):
                     for seed in self.seeds:
                         yield ExperimentCell(row, dataset, setting, seed, self.planned(row, dataset, setting, seed))
 

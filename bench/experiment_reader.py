@@ -18,7 +18,7 @@ from bench.spec import DEFAULT_BACKBONE, POLICIES, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
 OPTIONAL = ("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star", "published")
-ROW_KEYS = ("method", "label", "params", "backbone", "ranking", "reference")
+ROW_KEYS = ("method", "label", "params", "backbone", "ranking", "reference", "settings")
 DATASET_KEYS = ("title", "sources")
 PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")
 STAR_KEYS = ("test", "level", "metrics")
@@ -82,6 +82,7 @@ def _row(path: Path, number: int, content: Any) -> ExperimentRow:
         backbone=fields.text("backbone") if "backbone" in fields.values else None,
         ranking=fields.choice("ranking", RANKINGS, None),
         reference=fields.flag("reference"),
+        settings=fields.choices("settings", SETTINGS) if "settings" in fields.values else None,
     )
 
 

@@ -51,6 +51,16 @@ def test_every_field_is_read(tmp_path: Path) -> None:
     assert experiment.published == (PublishedReference("weaverec", "table1", "warm", "other data"),)
 
 
+def test_a_row_may_be_wanted_in_some_settings_only(tmp_path: Path) -> None:
+    text = MINIMAL.replace("{method: bpr}", "{method: bpr, settings: [cold]}\n  - {method: random}")
+    cells = load_experiment(str(written(tmp_path, text))).cells()
+    assert [(cell.row.method, cell.setting) for cell in cells] == [
+        ("bpr", "cold"),
+        ("random", "warm"),
+        ("random", "cold"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
@@ -126,4 +136,4 @@ def test_the_main_table_has_the_rows_and_columns_of_its_description() -> None:
     assert [row.method for row in experiment.rows][-2:] == ["reccocktail", "reccocktail"]
     assert experiment.rows[-1].backbone == "tiny"
     assert [dataset.name for dataset in experiment.datasets] == ["beauty", "toys"]
-    assert len(list(experiment.cells())) == 10 * 2 * 2
+    assert len(list(experiment.cells())) == 9 * 2 * 2 + 2

@@ -113,7 +113,8 @@ def _experiment_row(
     entry = known_entry(registry, row.method)
     slots = []
     for dataset, setting in places:
-        planned = [experiment.planned(row, dataset, setting, seed) for seed in experiment.seeds]
+        seeds = experiment.seeds if row.runs_in(setting) else ()
+        planned = [experiment.planned(row, dataset, setting, seed) for seed in seeds]
         found = [(run, _newest(record for record in records if matches(run, record, entry))) for run in planned]
         slots.append(
             Slot(

@@ -147,6 +147,13 @@ def test_transductive_rows_can_win_and_are_explained(run_store: RunStore, save_r
     assert any(note.startswith("‡") for note in table.footnotes)
 
 
+def test_a_row_of_some_settings_only_is_no_missing_run_in_the_others(run_store: RunStore) -> None:
+    rows = (ExperimentRow("bpr", "BPR", settings=("cold",)),)
+    table = build_table(experiment(rows=rows, settings=("warm", "cold")), run_store, REGISTRY)
+    assert [cell.text for cell in table.rows[0].cells] == ["–"] * 4
+    assert [command.split(" --setting ")[1].split()[0] for command in table.missing] == ["cold"]
+
+
 def test_a_missing_run_is_a_dash_and_a_command(run_store: RunStore, save_run: Save) -> None:
     save_run("bpr", ranks(0, 6))
     table = build_table(experiment("bpr", "sasrec", settings=("warm", "cold")), run_store, REGISTRY)
