@@ -40,7 +40,7 @@ def untrained(planted: Planted) -> LlmRec:
 @pytest.mark.parametrize("domains", ["target", "all"])
 def test_planted_preferences_are_learned(planted: Planted, domains: str) -> None:
     task, queries, answers = planted
-    assert ndcg_at_1(fitted(task, epochs=5, domains=domains), queries, answers) >= 0.9
+    assert ndcg_at_1(fitted(task, epochs=8, domains=domains), queries, answers) >= 0.9
 
 
 def test_lora_factors_learn_planted_kinds_and_leave_a_plain_encoder(tmp_path: Path, pico_encoder_folder: Path) -> None:

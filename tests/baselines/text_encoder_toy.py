@@ -9,17 +9,25 @@ import numpy as np
 from recbole_toy import planted_blocks, queries_of, task_of
 from text_toys import NOUNS, domain_of, planted_groups
 
+from bench.data.domain import Domain
 from bench.plugin import Answers, Queries, Task
 
 Planted = tuple[Task, Queries, Answers]
+
+NUMBERS = tuple(str(number) for number in range(40, 100))
+"""Titles of a source's items: words that the targets do not use."""
+
+
+def numbered_source() -> Domain:
+    """Return a source domain whose users each stay in one group of numbers."""
+    return replace(planted_groups(n_users=40, seed=7, name="source"), titles=NUMBERS)
 
 
 def text_task(planted: Planted, encoder: Path) -> Planted:
     """Give a planted task titles, the pico encoder and a source domain."""
     task, queries, answers = planted
-    source = planted_groups(n_users=40, group_size=10, seed=7, name="source")
     target = replace(task.target, titles=tuple(NOUNS))
-    return replace(task, target=target, backbone=str(encoder), sources=(source,)), queries, answers
+    return replace(task, target=target, backbone=str(encoder), sources=(numbered_source(),)), queries, answers
 
 
 def text_blocks(folder: Path, encoder: Path, *, n_users: int = 80, shuffled: bool = False) -> Planted:
@@ -51,8 +59,7 @@ def cold_text(folder: Path, encoder: Path) -> Planted:
     train = [history[:-1] for history in histories]
     validation = queries_of(train, [history[-1] for history in histories], len(titles), rng)
     task = task_of(domain_of(train, titles), validation, folder)
-    source = planted_groups(n_users=40, seed=7, name="source")
-    return replace(task, backbone=str(encoder), sources=(source,)), queries, answers
+    return replace(task, backbone=str(encoder), sources=(numbered_source(),)), queries, answers
 
 
 def permuted(queries: Queries, order: np.ndarray) -> Queries:
