@@ -174,7 +174,7 @@ class MCRPL(Recommender):
         A softmax does not feel a vector that is added to all of its classes, but training drifts along it: trained
         logits sink, and an untrained item would stand out by never having been trained.
         """
-        table = self.model.classes[TARGET].detach().clone()
+        table: Tensor = self.model.classes[TARGET].detach().clone()
         trained = self._tensor(self.classes[TARGET])
         table[trained] -= table[trained].mean(dim=0)
         return table
