@@ -63,7 +63,8 @@ class ReadsTheMask:
         items, ends = pad(batch[ITEMS], (0, 1)), batch[LENGTH][:, None]
         items = items.scatter(1, ends, self.mask_token)
         vectors = self.head(self.vectors_at(items, items == self.mask_token))
-        return vectors @ self.item_embedding.weight[: self.n_items].T + self.biases()
+        scores: Tensor = vectors @ self.item_embedding.weight[: self.n_items].T + self.biases()
+        return scores
 
     def biases(self: Any) -> Tensor:
         """Return the items' biases, shape (n_items,): what nobody touched is as popular as the least popular."""

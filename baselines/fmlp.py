@@ -47,7 +47,8 @@ class Filter(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Return what passes the filter, shape (n, n_slots, d) as it comes in."""
         spectrum = torch.fft.rfft(hidden, dim=1, norm="ortho") * torch.view_as_complex(self.weight)
-        return torch.fft.irfft(spectrum, n=self.n_slots, dim=1, norm="ortho")
+        filtered: Tensor = torch.fft.irfft(spectrum, n=self.n_slots, dim=1, norm="ortho")
+        return filtered
 
     def at_last(self, hidden: Tensor) -> Tensor:
         """Return what passes the filter at the last slot, shape (n, d)."""
@@ -102,7 +103,9 @@ class FMLPModel(SequentialRecommender):  # type: ignore[misc]
         hidden = self.slots(items, lengths)
         for block in self.blocks[:-1]:
             hidden = block(hidden)
-        return self.blocks[-1].at_last(hidden)  # type: ignore[no-any-return]
+        last: Any = self.blocks[-1]
+        vectors: Tensor = last.at_last(hidden)
+        return vectors
 
     def slots(self, items: Tensor, lengths: Tensor) -> Tensor:
         """Return what enters the blocks, shape (n, n_slots, d): the last item is in the last slot."""
@@ -113,7 +116,7 @@ class FMLPModel(SequentialRecommender):  # type: ignore[misc]
 
     def full_sort_predict(self, batch: Interaction) -> Tensor:
         """Return the scores of all items, shape (n, n_items)."""
-        return self.forward(batch[ITEMS], batch[LENGTH]) @ self.item_embedding.weight.T  # type: ignore[no-any-return]
+        return self.forward(batch[ITEMS], batch[LENGTH]) @ self.item_embedding.weight.T
 
     def calculate_loss(self, batch: Interaction) -> Tensor:
         """Return the cross-entropy of the next items over the whole catalogue."""

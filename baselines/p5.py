@@ -206,7 +206,8 @@ class PromptWriter:
             ]
             self.users: list[Tokens] = [[]] * n_users
             text = shared_prompt(["{history}"], ["{candidates}"], plain_chat)
-            forms, between = (re.sub(r"\s*\n\s*", " ; ", text.strip()),), ";"
+            forms: tuple[str, ...] = (re.sub(r"\s*\n\s*", " ; ", text.strip()),)
+            between = ";"
         else:
             self.items = cut([str(number) for number in random_numbers(n_items, task.seed, "items")])
             self.users = cut([f"user_{number}" for number in random_numbers(n_users, task.seed, "users")])

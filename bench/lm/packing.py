@@ -1,13 +1,53 @@
-"""Token rows of unequal length as rectangular batches: padded, or bucketed by length."""
+"""Token rows of unequal length as rectangular batches: padded, bucketed by length, or packed behind a shared prefix."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+NO_ANSWER = -1
+
+
+@dataclass(frozen=True, eq=False)
+class PackedAnswers:
+    """The answers of each query joined into one row; all tensors have shape (n, longest row)."""
+
+    inputs: Tensor
+    """Every answer without its last token."""
+    targets: Tensor
+    """The token that follows each input."""
+    offsets: Tensor
+    """Place of each input in its answer."""
+    answer_index: Tensor
+    """Which answer an input belongs to; :data:`NO_ANSWER` where the row is filled up."""
+
+    @classmethod
+    def of(cls, answers: Sequence[Sequence[Sequence[int]]], device: torch.device) -> PackedAnswers:
+        """Join the answers' token ids; ``answers[q][a]`` has at least one token, whose prediction is the prefix's."""
+        inputs = [[token for answer in row for token in answer[:-1]] for row in answers]
+        targets = [[token for answer in row for token in answer[1:]] for row in answers]
+        offsets = [[offset for answer in row for offset in range(len(answer) - 1)] for row in answers]
+        index = [[number for number, answer in enumerate(row) for _ in answer[1:]] for row in answers]
+        return cls(
+            inputs=padded(inputs, 0, device),
+            targets=padded(targets, 0, device),
+            offsets=padded(offsets, 0, device),
+            answer_index=padded(index, NO_ANSWER, device),
+        )
+
+    def additive_mask(self, prefix_lengths: Tensor, like: Tensor) -> Tensor:
+        """Return 0 where a token may look and the type's lowest number elsewhere, shape (n, 1, row, prefix + row)."""
+        prefix = torch.arange(like.shape[1], device=like.device) < prefix_lengths[:, None]
+        own = self.answer_index[:, :, None] == self.answer_index[:, None, :]
+        earlier = self.offsets[:, :, None] >= self.offsets[:, None, :]
+        seen = torch.cat([prefix[:, None, :].expand(-1, own.shape[1], -1), own & earlier], dim=2)
+        mask = torch.full(seen.shape, torch.finfo(like.dtype).min, dtype=like.dtype, device=like.device)
+        return mask.masked_fill(seen, 0.0)[:, None]
 
 
 def length_buckets(
