@@ -67,9 +67,9 @@ class S3Rec(SASRec):
         attributes: int = 512
         """Attributes at most: more title words are hashed to this number."""
         min_titles: int = 5
-        """A word is an attribute if it occurs in at least so many titles,"""
+        """Titles that a word must occur in to be an attribute."""
         max_title_share: float = 0.01
-        """and in at most this share of them."""
+        """Largest share of the titles that an attribute's word may occur in."""
 
     def details(self) -> dict[str, Any]:
         """Add the first stage's course, its attributes and the deviations from the paper."""
