@@ -113,7 +113,7 @@ class LlmRec(Recommender):
     class Params(TextParams):
         """Hyper-parameters of LLM-Rec; the defaults of sizes are cut to what a processor trains in minutes."""
 
-        max_examples: int = 10_000
+        max_examples: int = 8_000
         """Histories trained on in an epoch, one of each sampled user, the same number from each domain (all users)."""
         warm_up_steps: int = 1
         """Steps over which the step size rises to its peak (the paper: a thousandth of all)."""
