@@ -1,0 +1,46 @@
+"""The tables and figures that come with the project are those of the run records that come with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.cli.reproduce import SUFFIXES
+from bench.experiment_reader import load_experiment
+from bench.metrics import Metric, per_user
+from bench.registry import registry
+from bench.report.build import build_table
+from bench.report.render import render
+from bench.runs import RunStore
+
+ROOT = Path(__file__).parents[1]
+MEASURED = RunStore(ROOT / "results" / "measured")
+TABLES = sorted(path.stem for path in (ROOT / "results" / "tables").glob("*.json"))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_shipped_table_is_what_the_shipped_records_give(name: str) -> None:
+    table = build_table(load_experiment(name), MEASURED, registry())
+    for output_format, suffix in SUFFIXES.items():
+        shipped = ROOT / "results" / "tables" / f"{name}.{suffix}"
+        assert shipped.read_text(encoding="utf-8") == render(table, output_format)
+
+
+def test_a_records_metrics_are_those_of_its_ranks() -> None:
+    records = MEASURED.records()
+    assert records
+    for record in records:
+        _, ranks = MEASURED.ranks(record.id)
+        for name, summary in record.metrics.items():
+            values = per_user(ranks, Metric.parse(name), record.n_candidates)
+            assert values.mean() == pytest.approx(summary["value"], abs=1e-12)
+
+
+def test_the_readme_prints_the_shipped_tables() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    for name in TABLES:
+        shipped = (ROOT / "results" / "tables" / f"{name}.md").read_text(encoding="utf-8").splitlines()
+        rows = [line for line in shipped if line.startswith("|")]
+        start = readme.index(rows[0])
+        assert readme[start : start + len(rows)] == rows
