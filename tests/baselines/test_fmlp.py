@@ -23,7 +23,7 @@ SLOTS, DIMENSIONS = 50, 64
 
 class TestBehaviourWithTheBinaryLoss(SequentialBehaviours):
     recommender = FMLP
-    quick = {"batch_size": 32, "learning_rate": 1e-2, "dropout": 0.1, "max_length": 12, "epochs": 12}  # noqa: RUF012
+    quick = {"batch_size": 32, "learning_rate": 3e-3, "dropout": 0.1, "max_length": 12, "epochs": 5}  # noqa: RUF012
 
 
 class TestBehaviourWithCrossEntropy(SequentialBehaviours):
@@ -71,8 +71,8 @@ def hidden() -> Tensor:
 
 def test_a_weight_of_one_lets_everything_pass(hidden: Tensor) -> None:
     everything = filter_with(torch.ones(SLOTS // 2 + 1))
-    assert float((everything(hidden) - hidden).abs().max()) < 2e-6
-    assert float((everything.at_last(hidden) - hidden[:, -1]).abs().max()) < 2e-6
+    assert (everything(hidden) - hidden).abs().max().item() < 2e-6
+    assert (everything.at_last(hidden) - hidden[:, -1]).abs().max().item() < 2e-6
 
 
 def test_a_turning_weight_shifts_round_by_one_slot(hidden: Tensor) -> None:
