@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -222,6 +223,7 @@ def test_a_causal_backbone_is_refused(planted: Planted, pico_folder: Path) -> No
 
 def test_the_record_states_parameters_seconds_and_deviations(planted: Planted) -> None:
     details = fitted(planted[0], epochs=1, domains="all").details()
+    assert json.loads(json.dumps(details, allow_nan=False)) == details
     assert details["cold_rule"] == "title text"
     assert details["trained_domains"] == 2
     assert details["seconds_per_epoch"] > 0

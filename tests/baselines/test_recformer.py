@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -252,7 +253,8 @@ def test_a_causal_backbone_is_refused(planted: Planted, pico_folder: Path) -> No
 
 
 def test_the_record_states_parameters_seconds_and_deviations(planted: Planted) -> None:
-    details = fitted(planted[0], epochs=1, second_epochs=0).details()
+    details = fitted(planted[0], epochs=1, second_epochs=0, pretrain_examples=20).details()
+    assert json.loads(json.dumps(details, allow_nan=False)) == details
     assert details["cold_rule"] == "title text"
     assert details["epochs"] == 1
     assert details["seconds_per_epoch"] > 0
