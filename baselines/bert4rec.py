@@ -148,9 +148,9 @@ class BERT4Rec(RecBoleRecommender):
         """Hyper-parameters of BERT4Rec."""
 
         copies: int = 10
-        """Masked copies of each history an epoch, so that patience is counted in as many passes over the users."""
+        """Masked copies of each history an epoch, as many as the authors' code makes; 10 epochs of patience are 100."""
         mask_share: float = 0.2
-        """Probability that an item is masked (0.2 for MovieLens in the paper, 0.6 for Beauty)."""
+        """Probability that an item is masked (the authors: 0.2 for MovieLens, 0.6 for Beauty)."""
         last_only_share: float = 0.5
         """Share of copies in which the last item of a prefix is masked, and no other."""
         dimensions: int = 64

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -24,7 +25,10 @@ from baselines._recbole_model import Abilities
 from baselines._recbole_zoo import ITEM, ITEMS, LENGTH, ModelConfig, TrainingParams, importing_recbole
 from baselines.recbole_adapter import RecBoleRecommender
 from bench.data.domain import Domain
+from bench.hashing import content_hash
+from bench.lm import dropout as dropout_module
 from bench.lm.dropout import IntegerDropout
+from bench.plugin import Task
 from bench.registry import register
 
 with importing_recbole():
@@ -37,7 +41,7 @@ DEVIATIONS = ("The best epoch is that of the highest validation NDCG@3, not of t
 
 
 class Filter(nn.Module):
-    """A learnable complex weight for each frequency and dimension; Zhou et al. 2022, equations 5 to 7."""
+    """A learnable complex weight for each frequency and dimension, as in Zhou et al. 2022."""
 
     def __init__(self, n_slots: int, dimensions: int) -> None:
         super().__init__()
@@ -47,8 +51,8 @@ class Filter(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Return what passes the filter, shape (n, n_slots, d) as it comes in."""
         spectrum = torch.fft.rfft(hidden, dim=1, norm="ortho") * torch.view_as_complex(self.weight)
-        filtered: Tensor = torch.fft.irfft(spectrum, n=self.n_slots, dim=1, norm="ortho")
-        return filtered
+        passed: Tensor = torch.fft.irfft(spectrum, n=self.n_slots, dim=1, norm="ortho")
+        return passed
 
     def at_last(self, hidden: Tensor) -> Tensor:
         """Return what passes the filter at the last slot, shape (n, d)."""
@@ -101,18 +105,18 @@ class FMLPModel(SequentialRecommender):  # type: ignore[misc]
     def forward(self, items: Tensor, lengths: Tensor) -> Tensor:
         """Return the last slots' vectors, shape (n, d)."""
         hidden = self.slots(items, lengths)
-        for block in self.blocks[:-1]:
+        *earlier, last = cast("list[Block]", list(self.blocks))
+        for block in earlier:
             hidden = block(hidden)
-        last: Any = self.blocks[-1]
-        vectors: Tensor = last.at_last(hidden)
-        return vectors
+        return last.at_last(hidden)
 
     def slots(self, items: Tensor, lengths: Tensor) -> Tensor:
         """Return what enters the blocks, shape (n, n_slots, d): the last item is in the last slot."""
         slot = torch.arange(self.max_seq_length, device=items.device)
         source = slot - (self.max_seq_length - lengths[:, None])
         moved = torch.where(source >= 0, items.gather(1, source.clamp(0, items.shape[1] - 1)), 0)
-        return self.dropout(self.norm(self.item_embedding(moved) + self.position_embedding.weight))  # type: ignore[no-any-return]
+        entered: Tensor = self.dropout(self.norm(self.item_embedding(moved) + self.position_embedding.weight))
+        return entered
 
     def full_sort_predict(self, batch: Interaction) -> Tensor:
         """Return the scores of all items, shape (n, n_items)."""
@@ -231,3 +235,6 @@ class FMLP(RecBoleRecommender):
     def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, domain: Domain) -> None:
         if self.params.loss == "ce":
             super()._keep_cold_embeddings(optimizer, domain)
+
+    def _key(self, task: Task) -> dict[str, Any]:
+        return {**super()._key(task), "dropout": content_hash(Path(dropout_module.__file__))}
