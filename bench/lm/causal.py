@@ -28,6 +28,7 @@ from bench.lm.prompts import (
     chat_format,
     clean_title,
     last_items,
+    prompt_hash,
     shared_prompt,
 )
 
@@ -77,16 +78,25 @@ class CausalLanguageModel:
         """The device that holds the model."""
         return next(self.model.parameters()).device  # type: ignore[no-any-return]
 
+    @property
+    def prompt_hash(self) -> str:
+        """Hash of the wording that this model is given: its chat format and the cut of the history included."""
+        return prompt_hash(chat_format(self.tokenizer), self.max_history)
+
     def shared_prompts(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[str]:
         """Write one prompt a query, with as much of the latest history as :attr:`max_tokens` allows."""
         return [text for text, _ in self._fitting_prompts(histories, candidates)]
 
     def answer_loss(self, batch: Sequence[Prompt]) -> Tensor:
         """Return the mean cross-entropy (nats) over the answers' tokens and end tokens, a scalar with gradient."""
-        prefixes = self._token_ids([prompt.shared for prompt in batch])
-        answers = self._answer_ids([prompt.answer for prompt in batch], "title")
-        logits, _ = self._logits_at_answers(prefixes, answers)
-        targets = torch.tensor([token for answer in answers for token in answer], device=self.device)
+        prefixes = self.token_ids([prompt.shared for prompt in batch])
+        return self.loss_behind(prefixes, [prompt.answer for prompt in batch])
+
+    def loss_behind(self, prompts: list[list[int]], answers: Sequence[str]) -> Tensor:
+        """Return :meth:`answer_loss` for prompts that are token ids already."""
+        answer_ids = self._answer_ids(answers, "title")
+        logits, _ = self._logits_at_answers(prompts, answer_ids)
+        targets = torch.tensor([token for answer in answer_ids for token in answer], device=self.device)
         return F.cross_entropy(logits, targets)
 
     def score(
@@ -117,7 +127,7 @@ class CausalLanguageModel:
         length_normalised: bool = False,
     ) -> NDArray[np.float32]:
         """Return the log-likelihood of each of a prompt's answers, shape (n, n_answers); each prompt is read once."""
-        return self._log_likelihoods(self._token_ids(shared), answers, style, length_normalised)
+        return self._log_likelihoods(self.token_ids(shared), answers, style, length_normalised)
 
     def _log_likelihoods(
         self, prompts: list[list[int]], answers: Sequence[Sequence[str]], style: AnswerStyle, length_normalised: bool
@@ -133,9 +143,36 @@ class CausalLanguageModel:
             scores /= np.array([list(map(len, row)) for row in continuations], dtype=np.float32)
         return scores
 
+    def logits_behind(
+        self, prompts: list[list[int]], branches: list[list[list[int]]], tokens: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Return the logits of some tokens as the next one after each branch, shape (n, n_branches, n_tokens).
+
+        Args:
+            prompts: Token ids that a query's branches share; their keys and values are computed once.
+            branches: For each query equally many continuations of at least one token.
+            tokens: The tokens that are asked for.
+        """
+        lengths = [len(prompt) + sum(map(len, row)) for prompt, row in zip(prompts, branches, strict=True)]
+        n_branches = len(branches[0]) if branches else 0
+        logits = np.empty((len(prompts), n_branches, len(tokens)), dtype=np.float32)
+        with _scoring(self.model):
+            for rows in length_buckets(lengths, self.batch_tokens):
+                batch = _take(branches, rows)
+                branching = Branching.of(_take(prompts, rows), batch, self.model.dtype, self.device)
+                last = branching.branch_rows[np.cumsum([len(branch) for row in batch for branch in row]) - 1]
+                hidden = last_hidden_states(self.model, branching)[torch.from_numpy(last).to(self.device)]
+                asked = self._head(hidden)[:, list(tokens)]
+                logits[rows] = asked.view(len(rows), n_branches, -1).cpu().numpy()
+        return logits
+
     def first_token_logits(self, prompts: Sequence[str]) -> Tensor:
         """Return the logits of the answer's first token, shape (n, vocabulary), float32, in one pass."""
-        return self._logits_at_answers(self._token_ids(prompts), [[_ANY_TOKEN]] * len(prompts))[0]
+        return self.logits_after(self.token_ids(prompts))
+
+    def logits_after(self, prompts: list[list[int]]) -> Tensor:
+        """Return :meth:`first_token_logits` for prompts that are token ids already."""
+        return self._logits_at_answers(prompts, [[_ANY_TOKEN]] * len(prompts))[0]
 
     def answer_entropy(
         self, prompts: Sequence[str], k: int, scope: EntropyScope = "first_title", max_new_tokens: int = 400
@@ -150,7 +187,7 @@ class CausalLanguageModel:
         """
         n_tokens = k if scope == "first_title" else max_new_tokens
         answers = self._greedy_ids(prompts, n_tokens)
-        logits, starts = self._logits_at_answers(self._token_ids(prompts), answers)
+        logits, starts = self._logits_at_answers(self.token_ids(prompts), answers)
         counted = [
             start + position
             for start, answer in zip(starts, answers, strict=True)
@@ -170,28 +207,29 @@ class CausalLanguageModel:
         chat = chat_format(self.tokenizer)
         kept = [last_items(history, self.max_history) for history in histories]
         texts = [shared_prompt(*query, chat) for query in zip(kept, candidates, strict=True)]
-        written = zip(texts, self._token_ids(texts), kept, candidates, strict=True)
+        written = zip(texts, self.token_ids(texts), kept, candidates, strict=True)
         return [self._shortened(*prompt, chat) for prompt in written]
 
     def _shortened(
         self, text: str, ids: list[int], kept: Sequence[str], candidates: Sequence[str], chat: ChatFormat
     ) -> tuple[str, list[int]]:
         while (excess := len(ids) - self.max_tokens) > 0 and len(kept) > 1:
-            freed = np.cumsum([len(title) + 1 for title in self._token_ids([clean_title(title) for title in kept])])
+            freed = np.cumsum([len(title) + 1 for title in self.token_ids([clean_title(title) for title in kept])])
             n_dropped = min(int(np.searchsorted(freed, excess)) + 1, len(kept) - 1)
             kept = kept[n_dropped:]
             text = shared_prompt(kept, candidates, chat)
-            ids = self._token_ids([text])[0]
+            ids = self.token_ids([text])[0]
         return text, ids
 
-    def _token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return each text's token ids, none added."""
         ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
         return ids
 
     def _answer_ids(self, answers: Sequence[str], style: AnswerStyle) -> list[list[int]]:
         if style == "list":
-            return self._token_ids([answer + SEPARATOR for answer in answers])
-        return [[*ids, self.tokenizer.eos_token_id] for ids in self._token_ids(answers)]
+            return self.token_ids([answer + SEPARATOR for answer in answers])
+        return [[*ids, self.tokenizer.eos_token_id] for ids in self.token_ids(answers)]
 
     def _answers_ids(self, answers: Sequence[Sequence[str]], style: AnswerStyle) -> list[list[list[int]]]:
         """Return the token ids of each query's answers; an answer that many queries share is cut once."""
@@ -241,7 +279,7 @@ class CausalLanguageModel:
         return torch.cat([-F.cross_entropy(self._head(rows), wanted, reduction="none") for rows, wanted in chunks])
 
     def _greedy_ids(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
-        prefixes = self._token_ids(prompts)
+        prefixes = self.token_ids(prompts)
         answers: list[list[int]] = [[] for _ in prefixes]
         with _scoring(self.model):
             for rows in length_buckets([len(ids) + max_new_tokens for ids in prefixes], self.batch_tokens):

@@ -7,6 +7,7 @@ the likelihood of their titles; entropy is that of the first tokens of the model
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +47,15 @@ class GenerativeLanguageModel(LanguageModel):
 
     objective = f"next title, prompt {prompt_hash(max_history=MAX_HISTORY)}, negatives {N_TRAINING_NEGATIVES}"
 
+    def facts(self) -> dict[str, Any]:
+        """Return the hash of the prompt's wording and how candidates are ranked."""
+        return {"prompt_hash": self.causal.prompt_hash, "scored_by": "likelihood of the title as the answer"}
+
     def batches(
         self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
     ) -> Iterator[tuple[list[Prompt], int]]:
         """Yield batches of prompts of similar length: examples are shuffled, then sorted within windows."""
-        examples = [example for domain in domains for example in _sampled_prefixes(domain, recipe, rng)]
+        examples = [example for domain in domains for example in sampled_prefixes(domain, recipe, rng)]
         order = rng.permutation(len(examples))
         window = recipe.batch_size * BATCHES_SORTED_TOGETHER
         for start in range(0, len(order), window):
@@ -63,7 +68,7 @@ class GenerativeLanguageModel(LanguageModel):
 
     def count_batches(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
         """Return the number of batches in an epoch."""
-        n_examples = sum(min(recipe.max_examples, int(_n_prefixes(domain).sum())) for domain in domains)
+        n_examples = sum(min(recipe.max_examples, int(n_prefixes(domain).sum())) for domain in domains)
         window = recipe.batch_size * BATCHES_SORTED_TOGETHER
         full, rest = divmod(n_examples, window)
         return full * BATCHES_SORTED_TOGETHER + -(-rest // recipe.batch_size)
@@ -77,13 +82,13 @@ class GenerativeLanguageModel(LanguageModel):
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
             rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
-            scores[rows] = self.causal.score(*_titles(domain, queries.take(rows)))
+            scores[rows] = self.causal.score(*titles_of(domain, queries.take(rows)))
             progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
         return scores
 
     def entropy(self, domain: Domain, queries: Queries) -> Tensor:
         """Return the mean entropy over the first tokens of the model's own greedy answers."""
-        prompts = self.causal.shared_prompts(*_titles(domain, queries))
+        prompts = self.causal.shared_prompts(*titles_of(domain, queries))
         return self.causal.answer_entropy(prompts, ENTROPY_TOKENS)
 
     def _prompt(self, example: tuple[Domain, int, int], rng: np.random.Generator) -> Prompt:
@@ -109,20 +114,22 @@ def untouched_items(domain: Domain, user: int, n_items: int, rng: np.random.Gene
     return drawn[~np.isin(drawn, own)][:n_items].astype(np.int32)
 
 
-def _n_prefixes(domain: Domain) -> NDArray[np.int64]:
+def n_prefixes(domain: Domain) -> NDArray[np.int64]:
+    """Return how many training prefixes with a following item each user has, shape (n_users,)."""
     counts: NDArray[np.int64] = np.maximum(np.diff(domain.indptr) - 1, 0)
     return counts
 
 
-def _sampled_prefixes(domain: Domain, recipe: LoraRecipe, rng: np.random.Generator) -> list[tuple[Domain, int, int]]:
+def sampled_prefixes(domain: Domain, recipe: LoraRecipe, rng: np.random.Generator) -> list[tuple[Domain, int, int]]:
     """Return at most ``max_examples`` (domain, user, place of the item to be predicted), a sample of all prefixes."""
-    counts = _n_prefixes(domain)
+    counts = n_prefixes(domain)
     users = np.repeat(np.arange(domain.n_users), counts)
     places = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
     chosen = rng.permutation(len(users))[: recipe.max_examples]
     return [(domain, int(users[index]), int(places[index])) for index in chosen]
 
 
-def _titles(domain: Domain, queries: Queries) -> tuple[list[list[str]], list[list[str]]]:
+def titles_of(domain: Domain, queries: Queries) -> tuple[list[list[str]], list[list[str]]]:
+    """Return each query's history and candidates as titles."""
     histories = [[domain.titles[item] for item in queries.history(row)] for row in range(len(queries))]
     return histories, [[domain.titles[item] for item in row] for row in queries.candidates]

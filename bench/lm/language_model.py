@@ -31,6 +31,14 @@ class LanguageModel(ABC):
     @abstractmethod
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None: ...
 
+    adapted_layers: tuple[str, ...] = ()
+    """Names of the linear layers that adapters change, such as ``q_proj``; empty where that is all of them.
+    Where it is not, ``objective`` must say so."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a run record should state about how a query is read and scored."""
+        return {}
+
     @abstractmethod
     def batches(
         self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator

@@ -63,7 +63,7 @@ def train_adapter(
     domains = sorted(domains, key=lambda domain: domain.content_hash)
     learned, held_back = zip(*(hold_back_slice(domain, recipe.slice_share, seed) for domain in domains), strict=True)
     shared_out = replace(recipe, max_examples=max(1, recipe.max_examples // len(domains)))
-    with attached(language_model.model, recipe, seed, start) as factors:
+    with attached(language_model.model, recipe, seed, start, language_model.adapted_layers) as factors:
         log = _fit(language_model, learned, held_back, shared_out, seed, progress, factors)
         trained = {module: (a.detach().clone(), b.detach().clone()) for module, (a, b) in factors.items()}
     initialisation = initialisation_name(language_model, recipe, seed)
@@ -85,10 +85,11 @@ def hold_back_slice(domain: Domain, share: float, seed: int) -> tuple[Domain, Do
 
 @contextmanager
 def attached(
-    model: nn.Module, recipe: LoraRecipe, seed: int, start: Adapter | None = None
+    model: nn.Module, recipe: LoraRecipe, seed: int, start: Adapter | None = None, layers: Sequence[str] = ()
 ) -> Iterator[dict[str, tuple[nn.Parameter, nn.Parameter]]]:
     """Put PEFT's LoRA on the model's linear layers while the block runs and yield (A, B) by module name.
 
+    ``layers`` names the only ones to adapt, such as ``q_proj``; empty adapts all.
     The base stays frozen and in evaluation mode; only the adapter's own dropout is active.
     """
     from peft import LoraConfig, get_peft_model
@@ -98,7 +99,7 @@ def attached(
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
-        target_modules=list(linear_modules(model)),
+        target_modules=[name for name in linear_modules(model) if not layers or name.rpartition(".")[2] in layers],
     )
     with torch.random.fork_rng(devices=[]), quiet_peft():
         torch.manual_seed(derived_seed(seed, "lora-initialisation"))

@@ -57,6 +57,10 @@ class TowerLanguageModel(LanguageModel):
         self.model: nn.Module = self.encoder.model
         self._tokens: dict[str, list[list[int]]] = {}
 
+    def facts(self) -> dict[str, Any]:
+        """Return how candidates are ranked; there is no prompt."""
+        return {"prompt_hash": None, "scored_by": "cosine of two towers"}
+
     def batches(
         self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
     ) -> Iterator[tuple[TowerBatch, int]]:

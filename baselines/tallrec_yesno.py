@@ -1,0 +1,288 @@
+"""TALLRec as published: a language model asked of one item at a time whether the user will like it.
+
+Paper: Bao et al. 2023, arXiv 2305.00447. A LoRA adapter on the query and value projections is tuned on a handful of
+samples (16, 64 or 256) whose answers are "Yes." or "No.". With l the logits of the answer's first token,
+
+    P(yes) = exp(l_yes) / (exp(l_yes) + exp(l_no)) = sigmoid(l_yes - l_no),
+
+and candidates rank by l_yes - l_no. The authors' evaluator takes a softmax of probabilities instead, which is monotone
+in their difference, not in their ratio, and so may order candidates of different prompts otherwise. The 30 prompts of
+a query share the user's history: its keys and values are computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.data.domain import Domain
+from bench.errors import BenchError
+from bench.hashing import content_hash, derived_seed
+from bench.lm.adapters import LoraRecipe
+from bench.lm.backbones import Backbone
+from bench.lm.generative import GenerativeLanguageModel, n_prefixes, titles_of
+from bench.lm.library import trained_adapter
+from bench.lm.loading import task_backbone
+from bench.lm.mixing import folded
+from bench.lm.prompts import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat
+from bench.plugin import ProgressHook, Queries, Recommender, Task
+from bench.registry import register
+
+SYSTEM_LINE = "You judge whether a customer will like a product. Answer with Yes. or No. alone."
+USER_TURN = (
+    "Products that this customer liked, oldest first:\n{history}\n\nWill the customer like this one too?\n{item}\n"
+)
+YES, NO = "Yes.", "No."
+ADAPTED_LAYERS = ("q_proj", "v_proj")
+_ITEM_PLACE = "\ue000item\ue000"
+"""Stands for the item until the chat format is around it; of a private Unicode area, so in no title."""
+QUERIES_BETWEEN_REPORTS = 500
+
+
+def question_parts(history: Sequence[str], chat: ChatFormat) -> tuple[str, str]:
+    """Return the prompt's text before and after the item; the first ends and the item begins a line."""
+    titles = "\n".join(map(clean_title, history)) or NO_HISTORY
+    opening, _, closing = chat(SYSTEM_LINE, USER_TURN.format(history=titles, item=_ITEM_PLACE)).partition(_ITEM_PLACE)
+    return opening, closing
+
+
+def question_hash(chat: ChatFormat) -> str:
+    """Hash the wording by what it makes of a fixed example."""
+    return content_hash([question_parts(["a", "b"], chat), question_parts([], chat), YES, NO])
+
+
+@dataclass(frozen=True)
+class Question:
+    """One sample: token ids of what a user's questions share and of the rest, and the answer."""
+
+    opening: list[int]
+    """Everything before the item."""
+    rest: list[int]
+    """The item and what follows it."""
+    answer: str
+
+
+class YesNoLanguageModel(GenerativeLanguageModel):
+    """A decoder that judges one item at a time."""
+
+    adapted_layers = ADAPTED_LAYERS
+    objective = f"yes or no, prompt {question_hash(plain_chat)}, adapted {' '.join(ADAPTED_LAYERS)}"
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        device: str = "cpu",
+        seed: int = 0,
+        max_history: int = 20,
+        refused: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Load the decoder; ``refused`` are the items to be asked of as untouched, by default all trained on."""
+        super().__init__(backbone, device)
+        self.seed, self.max_history, self.refused = seed, max_history, refused
+        self.chat = chat_format(self.causal.tokenizer)
+        self.yes_tokens, self.no_tokens = answer_tokens(self.causal.tokenizer)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the wording's hash and the tokens whose logits count."""
+        pieces = [list(map(self.causal.tokenizer.decode, tokens)) for tokens in (self.yes_tokens, self.no_tokens)]
+        return {"prompt_hash": question_hash(self.chat), "yes_tokens": pieces[0], "no_tokens": pieces[1]}
+
+    def batches(
+        self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
+    ) -> Iterator[tuple[list[Question], int]]:
+        """Yield the same samples in every epoch, in another order; of each domain half are answered with yes."""
+        questions = [question for domain in domains for question in self.samples(domain, recipe.max_examples)]
+        order = rng.permutation(len(questions))
+        for start in range(0, len(order), recipe.batch_size):
+            batch = [questions[index] for index in order[start : start + recipe.batch_size]]
+            yield batch, len(batch)
+
+    def count_batches(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
+        """Return the number of batches in an epoch."""
+        n_samples = sum(min(recipe.max_examples, int(n_prefixes(domain).sum())) for domain in domains)
+        return -(-n_samples // recipe.batch_size)
+
+    def loss(self, batch: list[Question]) -> Tensor:
+        """Return the mean cross-entropy over the answers' tokens, the end token included."""
+        prompts = [question.opening + question.rest for question in batch]
+        return self.causal.loss_behind(prompts, [question.answer for question in batch])
+
+    def samples(self, domain: Domain, n_samples: int) -> list[Question]:
+        """Draw training prefixes and ask, in turn, of the item that followed and of one the user never touched."""
+        rng = np.random.default_rng(derived_seed(self.seed, "yes-no-samples", domain.content_hash))
+        # The users set aside touch few items: their negatives must come from the same ones as all others'.
+        refused = np.flatnonzero(domain.item_counts()) if self.refused is None else self.refused
+        counts = n_prefixes(domain)
+        ends = np.cumsum(counts)
+        chosen = rng.permutation(int(counts.sum()))[:n_samples]
+        questions = []
+        for number, index in enumerate(chosen):
+            user = int(np.searchsorted(ends, index, side="right"))
+            place = int(index - (ends[user] - counts[user])) + 1
+            history = domain.history(user)
+            drawn = rng.permutation(refused)[: 1 + len(history)] if number % 2 else refused[:0]
+            untouched = drawn[~np.isin(drawn, history)]
+            item, answer = (untouched[0], NO) if len(untouched) else (history[place], YES)
+            opening, rests = self.question([domain.titles[i] for i in history[:place]], [domain.titles[item]])
+            questions.append(Question(opening, rests[0], answer))
+        return questions
+
+    def question(self, history: Sequence[str], items: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+        """Return token ids of what the questions about some items share, and for each item of the rest.
+
+        The two are cut into tokens apart, in training as in scoring, so that sharing changes nothing. The oldest
+        history is left out where the shared part is too long.
+        """
+        kept = list(last_items(history, self.max_history))
+        while True:
+            opening, closing = question_parts(kept, self.chat)
+            shared = self.causal.token_ids([opening])[0]
+            if len(shared) <= self.causal.max_tokens or len(kept) <= 1:
+                return shared, self.causal.token_ids([clean_title(item) + closing for item in items])
+            kept = kept[1:]
+
+    def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
+        """Return the log-odds of yes for each candidate, shape (n, 30)."""
+        scores = np.empty(queries.candidates.shape, dtype=np.float32)
+        for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
+            rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
+            asked = [self.question(*query) for query in zip(*titles_of(domain, queries.take(rows)), strict=True)]
+            logits = self.causal.logits_behind(
+                [shared for shared, _ in asked], [rests for _, rests in asked], [*self.yes_tokens, *self.no_tokens]
+            )
+            scores[rows] = log_odds(torch.from_numpy(logits), len(self.yes_tokens)).numpy()
+            progress(f"judged the candidates of {rows[-1] + 1:,} of {len(queries):,} queries")
+        return scores
+
+    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
+        """Return the mean entropy in nats of yes and no over all candidates, a scalar with gradient."""
+        asked = [self.question(*query) for query in zip(*titles_of(domain, queries), strict=True)]
+        logits = self.causal.logits_after([shared + rest for shared, rests in asked for rest in rests])
+        odds = log_odds(logits[:, [*self.yes_tokens, *self.no_tokens]], len(self.yes_tokens))
+        both = torch.stack([odds, torch.zeros_like(odds)], dim=-1).log_softmax(-1)
+        return -(both.exp() * both).sum(-1).mean()
+
+
+def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """Return the tokens with which each answer may begin: with and without a leading space and the full stop.
+
+    A token that is nothing but space, or that begins both, says nothing and is left out.
+
+    Raises:
+        BenchError: the tokenizer begins both answers alike, so that no first token tells them apart.
+    """
+    yes, no = (
+        {
+            first
+            for text in (answer, " " + answer, answer.rstrip("."), " " + answer.rstrip("."))
+            if tokenizer.decode(first := tokenizer(text, add_special_tokens=False)["input_ids"][0]).strip()
+        }
+        for answer in (YES, NO)
+    )
+    if not yes - no or not no - yes:
+        raise BenchError(f"The tokenizer begins '{YES}' and '{NO}' with the same token; choose another backbone.")
+    return sorted(yes - no), sorted(no - yes)
+
+
+def log_odds(logits: Tensor, n_yes: int) -> Tensor:
+    """Return log P(yes) - log P(no), shape (...), from the logits of the yes tokens and then the no tokens."""
+    return logits[..., :n_yes].logsumexp(-1) - logits[..., n_yes:].logsumexp(-1)
+
+
+@dataclass(frozen=True)
+class YesNoParams:
+    """How the adapter is trained."""
+
+    n_samples: int = 64
+    """Training samples, half of them answered with yes (the paper: 16, 64 and 256)."""
+    rank: int = 8
+    """Rank of the factors."""
+    alpha: int = 16
+    """Scaling times rank."""
+    dropout: float = 0.05
+    """Share of a layer's input dropped before A."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of AdamW (the paper: 1e-4 for seven billion parameters)."""
+    epochs: int = 20
+    """Passes over the samples (the paper: 200, in batches of 128, which is as many steps)."""
+    batch_size: int = 16
+    """Samples a step (the paper: 128, so that up to 64 samples are one step)."""
+    max_history: int = 20
+    """Latest purchases shown."""
+    warmup_share: float = 0.05
+    """Share of the steps over which the learning rate rises."""
+    slice_share: float = 0.02
+    """Share of the training users set aside; the best state by loss on as many samples of theirs is kept."""
+
+    def recipe(self) -> LoraRecipe:
+        """Return the adapter's recipe."""
+        return LoraRecipe(
+            rank=self.rank,
+            alpha=self.alpha,
+            dropout=self.dropout,
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            max_examples=self.n_samples,
+            max_history=self.max_history,
+            warmup_share=self.warmup_share,
+            slice_share=self.slice_share,
+        )
+
+
+@register(
+    "tallrec-yesno",
+    family="language-model",
+    paper="Bao et al. 2023, arXiv 2305.00447",
+    needs_titles=True,
+    needs_backbone=True,
+    cold_rule="title text",
+)
+class TallRecYesNo(Recommender):
+    """Thirty questions a query, each answered with yes or no."""
+
+    Params = YesNoParams
+
+    def fit(self, task: Task) -> None:
+        """Train the adapter, or find it."""
+        backbone = task_backbone(task)
+        if backbone.kind != "causal":
+            raise BenchError(
+                f"Backbone '{task.backbone}' is an encoder and answers nothing; tallrec-yesno expects a decoder: "
+                "give --backbone tiny."
+            )
+        self.task = task
+        self.language_model = YesNoLanguageModel(
+            backbone, task.device, task.seed, self.params.max_history, np.flatnonzero(task.target.item_counts())
+        )
+        self.adapter, self.facts = trained_adapter(
+            self.language_model, (task.target,), self.params.recipe(), task.seed, task.artefacts, task.progress
+        )
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Return the log-odds of yes, shape (n, 30)."""
+        with folded(self.language_model.model, self.adapter):
+            return self.language_model.score(self.task.target, queries, self.task.progress)
+
+    def details(self) -> dict[str, Any]:
+        """Return the adapter's training and size, the wording, the answers' tokens and the deviations."""
+        return {
+            **self.language_model.facts(),
+            "adapter": self.facts,
+            "n_trained_parameters": self.adapter.n_parameters,
+            "deviations": [
+                "The common backbone instead of LLaMA-7B, without tuning on general instructions first.",
+                "Purchases stand for liked items; there is no list of disliked ones, and No. is the answer to an "
+                "item of the training part that the user never touched.",
+                "Ranks by the difference of the two answers' logits; the authors' evaluator takes a softmax of "
+                "probabilities.",
+                "Learning rate, batch and epochs are those of a small backbone, and the best state is chosen by "
+                "loss on samples of users set aside, not by AUC.",
+            ],
+        }
