@@ -26,7 +26,8 @@ from bench.errors import BenchError
 from bench.hashing import content_hash, derived_seed
 from bench.lm.adapters import LoraRecipe
 from bench.lm.backbones import Backbone
-from bench.lm.generative import GenerativeLanguageModel, n_prefixes, titles_of
+from bench.lm.generative import loaded_decoder, n_prefixes, titles_of
+from bench.lm.language_model import LanguageModel
 from bench.lm.library import trained_adapter
 from bench.lm.loading import task_backbone
 from bench.lm.mixing import folded
@@ -68,7 +69,7 @@ class Question:
     answer: str
 
 
-class YesNoLanguageModel(GenerativeLanguageModel):
+class YesNoLanguageModel(LanguageModel):
     """A decoder that judges one item at a time."""
 
     adapted_layers = ADAPTED_LAYERS
@@ -83,7 +84,9 @@ class YesNoLanguageModel(GenerativeLanguageModel):
         refused: NDArray[np.int64] | None = None,
     ) -> None:
         """Load the decoder; ``refused`` are the items to be asked of as untouched, by default all trained on."""
-        super().__init__(backbone, device)
+        self.backbone = backbone
+        self.causal = loaded_decoder(backbone, device, max_history)
+        self.model = self.causal.model
         self.seed, self.max_history, self.refused = seed, max_history, refused
         self.chat = chat_format(self.causal.tokenizer)
         self.yes_tokens, self.no_tokens = answer_tokens(self.causal.tokenizer)

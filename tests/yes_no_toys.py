@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from recbole_toy import queries_of, task_of
-from text_toys import GOODS, MAKERS, PICO, domain_of
+from text_toys import GOODS, MAKERS, domain_of
 
 from bench.plugin import Answers, Queries, Task
 

@@ -35,15 +35,9 @@ class GenerativeLanguageModel(LanguageModel):
     """Instruction-tuned ranking with a decoder."""
 
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        with quiet_transformers():
-            model = AutoModelForCausalLM.from_pretrained(backbone.folder, dtype=training_dtype(device))
-        model.requires_grad_(False)
         self.backbone = backbone
-        self.model: nn.Module = model.eval().to(device)
-        tokenizer = AutoTokenizer.from_pretrained(backbone.folder)
-        self.causal = CausalLanguageModel(self.model, tokenizer, max_history=MAX_HISTORY)
+        self.causal = loaded_decoder(backbone, device, MAX_HISTORY)
+        self.model: nn.Module = self.causal.model
 
     objective = f"next title, prompt {prompt_hash(max_history=MAX_HISTORY)}, negatives {N_TRAINING_NEGATIVES}"
 
@@ -102,6 +96,17 @@ class GenerativeLanguageModel(LanguageModel):
             [[titles[item] for item in history[:place]]], [[titles[item] for item in offered]]
         )
         return Prompt(shared[0], clean_title(titles[history[place]]))
+
+
+def loaded_decoder(backbone: Backbone, device: str, max_history: int) -> CausalLanguageModel:
+    """Load a decoder with frozen weights, in the number format that the device trains in."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with quiet_transformers():
+        model = AutoModelForCausalLM.from_pretrained(backbone.folder, dtype=training_dtype(device))
+    model.requires_grad_(False)
+    tokenizer = AutoTokenizer.from_pretrained(backbone.folder)
+    return CausalLanguageModel(model.eval().to(device), tokenizer, max_history=max_history)
 
 
 def untouched_items(domain: Domain, user: int, n_items: int, rng: np.random.Generator) -> NDArray[np.int32]:

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from recbole_toy import queries_of, task_of
+from text_toys import domain_of, made_up_titles
+
+from baselines.text_knn import TextNearestNeighbour
+from baselines.zeroshot import ZeroShot
+from bench.errors import BenchError
+from bench.lm.adapters import LoraRecipe
+from bench.lm.backbones import local_backbone
+from bench.lm.causal import CausalLanguageModel
+from bench.lm.generative import MAX_HISTORY, GenerativeLanguageModel
+from bench.lm.lora import attached, train_adapter
+from bench.lm.mixing import folded
+from bench.lm.prompts import chat_format, prompt_hash
+from bench.plugin import NoParams, Queries, Task
+
+SMALL = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, batch_size=8, max_examples=16)
+
+
+@pytest.fixture
+def task(tmp_path: Path, pico_folder: Path) -> Task:
+    rng = np.random.default_rng(0)
+    histories = [[int(item) for item in rng.permutation(40)[:5]] for _ in range(6)]
+    validation = queries_of(histories, [int(rng.integers(40)) for _ in histories], 40, rng)
+    task = task_of(domain_of(histories, made_up_titles(40)), validation, tmp_path)
+    return dataclasses.replace(task, backbone=str(pico_folder))
+
+
+def fitted(task: Task, **params: int) -> ZeroShot:
+    recommender = ZeroShot(ZeroShot.Params(**params))
+    recommender.fit(task)
+    return recommender
+
+
+def test_scores_are_those_of_the_bare_backbone(task: Task, pico_folder: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    recommender = fitted(task)
+    model = AutoModelForCausalLM.from_pretrained(pico_folder, dtype=recommender.language_model.model.dtype).eval()
+    bare = CausalLanguageModel(model, AutoTokenizer.from_pretrained(pico_folder), max_history=MAX_HISTORY)
+    titles, queries = task.target.titles, task.validation
+    histories = [[titles[item] for item in queries.history(row)] for row in range(len(queries))]
+    candidates = [[titles[item] for item in row] for row in queries.candidates]
+    np.testing.assert_array_equal(recommender.score(queries), bare.score(histories, candidates))
+    assert recommender.details()["n_trained_parameters"] == 0
+
+
+def test_an_adapter_that_is_switched_off_leaves_the_very_logits_and_scores(task: Task, pico_folder: Path) -> None:
+    from peft.tuners.lora import LoraLayer
+
+    language_model = GenerativeLanguageModel(local_backbone("pico", pico_folder))
+    prompts = ["One prompt", "A rather longer prompt"]
+    with torch.no_grad():
+        base = language_model.causal.first_token_logits(prompts)
+    adapter, _ = train_adapter(language_model, [task.target], SMALL, 0, lambda _line: None)
+    with torch.no_grad(), attached(language_model.model, SMALL, 0, start=adapter):
+        layers = [module for module in language_model.model.modules() if isinstance(module, LoraLayer)]
+        switched_on = language_model.causal.first_token_logits(prompts)
+        for layer in layers:
+            layer.enable_adapters(False)
+        switched_off = language_model.causal.first_token_logits(prompts)
+    assert not torch.equal(switched_on, base)
+    assert torch.equal(switched_off, base)
+    with folded(language_model.model, adapter):
+        adapted = language_model.score(task.target, task.validation, task.progress)
+    zero = fitted(task).score(task.validation)
+    assert np.abs(adapted - zero).max() > 1e-4
+    np.testing.assert_array_equal(language_model.score(task.target, task.validation, task.progress), zero)
+
+
+def test_the_prompt_is_that_of_the_fine_tuned_systems(task: Task) -> None:
+    recommender = fitted(task)
+    model = recommender.language_model
+    stated = recommender.details()["prompt_hash"]
+    assert stated == prompt_hash(chat_format(model.causal.tokenizer), MAX_HISTORY)
+    assert prompt_hash(max_history=MAX_HISTORY) in GenerativeLanguageModel.objective
+
+
+def test_with_an_encoder_it_is_the_nearest_neighbour_control(task: Task, pico_encoder_folder: Path) -> None:
+    task = dataclasses.replace(task, backbone=str(pico_encoder_folder))
+    control = TextNearestNeighbour(NoParams())
+    control.fit(task)
+    recommender = fitted(task)
+    expected = control.score(task.validation)
+    np.testing.assert_allclose(recommender.score(task.validation), expected, atol=1e-5)
+    assert recommender.details()["equals"].startswith("text-knn")
+
+
+def test_written_lists_are_counted_and_change_no_score(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    offered = [[task.target.titles[item] for item in row] for row in task.validation.candidates]
+
+    def written(_self: object, prompts: list[str], _max_new_tokens: int) -> list[str]:
+        first = next(row for row in offered if all(title in prompts[0] for title in row))
+        return [f"{first[3]}||{first[3]}||nonsense", "nothing that is on offer"]
+
+    recommender = fitted(task, n_written=2)
+    monkeypatch.setattr(CausalLanguageModel, "generate", written)
+    np.testing.assert_array_equal(recommender.score(task.validation), fitted(task).score(task.validation))
+    details = recommender.details()
+    assert details["n_written_lists"] == 2
+    assert details["invalid_share_of_written_titles"] == pytest.approx(2 / 4)
+    assert details["share_of_lists_without_a_candidate"] == pytest.approx(1 / 2)
+
+
+def test_the_model_really_writes(task: Task) -> None:
+    recommender = fitted(task, n_written=2, max_new_tokens=4)
+    recommender.score(task.validation)
+    assert recommender.details()["n_written_lists"] == 2
+
+
+def test_an_encoder_is_not_asked_to_write(task: Task, pico_encoder_folder: Path) -> None:
+    with pytest.raises(BenchError, match="--backbone tiny"):
+        fitted(dataclasses.replace(task, backbone=str(pico_encoder_folder)), n_written=1)
+
+
+def test_no_candidate_depends_on_another_ones_column_under_one_prompt(task: Task) -> None:
+    """A prompt lists its candidates in order, so their order is part of it; the same order gives the same scores."""
+    queries = task.validation
+    twice = Queries(
+        users=np.repeat(queries.users[:1], 2),
+        history_indptr=np.array([0, 5, 10]),
+        history_items=np.tile(queries.history(0), 2),
+        candidates=np.repeat(queries.candidates[:1], 2, axis=0),
+    )
+    scores = fitted(task).score(twice)
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)
