@@ -148,7 +148,7 @@ class BERT4Rec(RecBoleRecommender):
         """Hyper-parameters of BERT4Rec."""
 
         copies: int = 10
-        """Masked copies of each history an epoch, as many as the authors' code makes; 10 epochs of patience are 100."""
+        """Masked copies of each history an epoch, 10 as in the authors' code: patience counts such rounds of passes."""
         mask_share: float = 0.2
         """Probability that an item is masked (the authors: 0.2 for MovieLens, 0.6 for Beauty)."""
         last_only_share: float = 0.5

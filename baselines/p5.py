@@ -28,7 +28,7 @@ from bench.hashing import content_hash, derived_seed
 from bench.lm import packing, prompts
 from bench.lm.generative import untouched_items
 from bench.lm.loading import task_backbone
-from bench.lm.prompts import clean_title, plain_chat, shared_prompt
+from bench.lm.prompts import NO_HISTORY, clean_title, plain_chat, shared_prompt
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
 from bench.training import descend, seeded, stopping_score, train_until_no_better, trained_once
@@ -205,13 +205,15 @@ class PromptWriter:
                 ids[: params.title_tokens] for ids in cut([clean_title(title) for title in task.target.titles])
             ]
             self.users: list[Tokens] = [[]] * n_users
+            self.nothing = cut([NO_HISTORY])[0]
             text = shared_prompt(["{history}"], ["{candidates}"], plain_chat)
             forms: tuple[str, ...] = (re.sub(r"\s*\n\s*", " ; ", text.strip()),)
             between = ";"
         else:
             self.items = cut([str(number) for number in random_numbers(n_items, task.seed, "items")])
             self.users = cut([f"user_{number}" for number in random_numbers(n_users, task.seed, "users")])
-            forms, between = NUMBER_PROMPTS, ","
+            self.nothing = []
+            forms, between = NUMBER_PROMPTS, ""
         self.between = cut([between])[0]
         self.forms = [_parts(form, cut) for form in forms]
 
@@ -251,7 +253,8 @@ class PromptWriter:
         while len(bought) > room:
             kept = kept[1:]
             bought = self._joined(kept)
-        slots: Mapping[str, Tokens] = {"user": self.users[user], "history": bought, "candidates": offered}
+        shown = bought or self.nothing[:room]
+        slots: Mapping[str, Tokens] = {"user": self.users[user], "history": shown, "candidates": offered}
         parts = (slots[part] if isinstance(part, str) else part for part in self.forms[form])
         return [*(token for part in parts for token in part), self.end]
 

@@ -6,6 +6,7 @@ pre-trained T5 would do.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,7 +115,9 @@ def piece_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     merges = Tokenizer(models.BPE())
     merges.pre_tokenizer = T5Tokenizer(extra_ids=0).backend_tokenizer.pre_tokenizer
     special = [PAD, END, UNKNOWN]
-    trainer = trainers.BpeTrainer(vocab_size=vocabulary - len(special), show_progress=False)
+    # Any ASCII text can then be read, whatever wording a method puts around the titles.
+    alphabet = list(string.ascii_letters + string.digits + string.punctuation)
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary - len(special), initial_alphabet=alphabet, show_progress=False)
     merges.train_from_iterator(texts, trainer)
     learned = merges.get_vocab()
     pieces = sorted(learned, key=lambda piece: learned[piece])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,43 +19,47 @@ from baselines._p5_model import N_WHOLE_WORDS, whole_words
 from baselines.p5 import NUMBER_PROMPTS, P5, random_numbers, share_of_peak
 from bench.engine import complete_spec
 from bench.errors import BenchError
-from bench.lm.prompts import plain_chat, shared_prompt
+from bench.lm.prompts import NO_HISTORY, plain_chat, shared_prompt
 from bench.lm.tiny_seq2seq import TinySeq2SeqParams, save_tiny_seq2seq
 from bench.metrics import Metric, chance
 from bench.plugin import Answers, Queries, Task
 from bench.registry import registry
 from bench.spec import ProtocolSpec
 
-PICO = TinySeq2SeqParams(hidden=32, heads=2, feed_forward=64, layers=1)
+PICO = TinySeq2SeqParams(vocabulary=1000, hidden=32, heads=2, feed_forward=64, layers=1)
 QUICK = {
     "mode": "id",
     "max_length": 1,
     "batch_size": 16,
     "learning_rate": 5e-3,
-    "training_negatives": 4,
-    "validation_queries": 10,
+    "validation_queries": 80,
 }
-WORDING = [word for form in NUMBER_PROMPTS for word in form.split() if "{" not in word]
 
 
 @pytest.fixture(scope="module")
-def pico_t5(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Make the folder of a one-layer T5 whose pieces fit the toys."""
+def pico_t5(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Make the folder of a one-layer T5 that has a piece for each number, each user and each word of the texts."""
 
-    def make(n_numbers: int = 120, vocabulary: int = 1000) -> Path:
+    def make(n_numbers: int, texts: Sequence[str] = ()) -> str:
         numbers = [str(number) for number in range(1, n_numbers + 1)]
-        users = [f"user_{number}" for number in numbers]
+        users = [f"user_{number}" for number in range(1, 121)]
         folder = tmp_path_factory.mktemp("pico-t5")
-        texts = [*numbers, *users, *WORDING, *made_up_titles(192), shared_prompt(["item"], ["item"], plain_chat)]
-        save_tiny_seq2seq(folder, texts, dataclasses.replace(PICO, vocabulary=vocabulary), seed=0)
-        return folder
+        save_tiny_seq2seq(folder, [*numbers, *users, *NUMBER_PROMPTS, *texts], PICO, seed=0)
+        return str(folder)
 
     return make
 
 
 @pytest.fixture(scope="module")
-def pico(pico_t5: Callable[..., Path]) -> str:
-    return str(pico_t5())
+def pico(pico_t5: Callable[..., str]) -> str:
+    return pico_t5(
+        60, [*made_up_titles(192), *(shared_prompt(titles, titles, plain_chat) for titles in ([], ["item"]))]
+    )
+
+
+@pytest.fixture(scope="module")
+def pico_of_numbers(pico_t5: Callable[..., str]) -> str:
+    return pico_t5(60)
 
 
 @pytest.fixture
@@ -82,7 +86,7 @@ def permuted(queries: Queries, order: NDArray[np.int64]) -> Queries:
     return dataclasses.replace(queries, candidates=queries.candidates[:, order])
 
 
-def words_of(recommender: P5, written: list[int], tokenizer: Any) -> str:
+def words_of(written: list[int], tokenizer: Any) -> str:
     return str(tokenizer.decode(written, skip_special_tokens=True))
 
 
@@ -189,13 +193,15 @@ def test_a_text_prompt_is_the_shared_one_with_semicolons_for_line_breaks(task: T
     shared = shared_prompt([titles[item] for item in history], [titles[item] for item in candidates], plain_chat)
     expected = tokenizer(re.sub(r"\s*\n\s*", " ; ", shared.strip()))["input_ids"]
     assert recommender.writer.write(0, 3, history, candidates) == expected
+    text = words_of(recommender.writer.write(0, 3, history[:0], candidates), tokenizer)
+    assert f"oldest first: ; {NO_HISTORY} ; Products on offer: ;" in text
 
 
 def test_candidates_stand_in_the_prompt_as_stored(task: Task, tokenizer: Any) -> None:
     recommender, candidates = untrained(task, mode="id"), task.validation.candidates[0]
-    text = words_of(recommender, recommender.writer.write(0, 0, task.validation.history(0), candidates), tokenizer)
+    text = words_of(recommender.writer.write(0, 0, task.validation.history(0), candidates), tokenizer)
     numbers = random_numbers(60, task.seed, "items")
-    assert f"Which of {' , '.join(str(numbers[item]) for item in candidates)} is" in text
+    assert f"Which of {' '.join(str(numbers[item]) for item in candidates)} is" in text
 
 
 def test_the_oldest_items_are_left_out_until_the_prompt_fits_and_candidates_never(task: Task) -> None:
@@ -203,10 +209,11 @@ def test_the_oldest_items_are_left_out_until_the_prompt_fits_and_candidates_neve
     whole = untrained(task).writer.write(0, 0, history, candidates)
     tight = untrained(task, max_tokens=len(whole) - 1).writer.write(0, 0, history, candidates)
     assert tight == untrained(task).writer.write(0, 0, history[1:], candidates)
-    bare = len(untrained(task).writer.write(0, 0, history[:0], candidates))
-    assert len(untrained(task, max_tokens=bare).writer.write(0, 0, history, candidates)) == bare
+    nothing = untrained(task).writer.write(0, 0, history[:0], candidates)
+    fixed = len(nothing) - len(untrained(task).writer.nothing)
+    assert len(untrained(task, max_tokens=fixed).writer.write(0, 0, history, candidates)) == fixed
     with pytest.raises(BenchError, match="lower -p title_tokens"):
-        untrained(task, max_tokens=bare - 1).writer.write(0, 0, history, candidates)
+        untrained(task, max_tokens=fixed - 1).writer.write(0, 0, history, candidates)
 
 
 def test_only_the_latest_items_are_read(task: Task) -> None:
@@ -255,7 +262,7 @@ def test_an_epoch_draws_at_most_the_asked_number_of_prefixes_and_both_wordings(t
     recommender = untrained(task, mode="id", max_examples=30)
     written = [ids for batch, _ in recommender._examples(task, np.random.default_rng(0)) for ids in batch]
     assert len(written) == 30
-    texts = [words_of(recommender, ids, tokenizer) for ids in written]
+    texts = [words_of(ids, tokenizer) for ids in written]
     assert {text.startswith("Of ") for text in texts} == {True, False}
     assert all(re.search(r"user_\d+ (bought|buys)", text) for text in texts)
 
@@ -264,10 +271,10 @@ def test_an_epoch_draws_at_most_the_asked_number_of_prefixes_and_both_wordings(t
 
 
 @pytest.fixture(scope="module")
-def learned(tmp_path_factory: pytest.TempPathFactory, pico: str) -> tuple[Task, Queries, Answers, P5]:
+def learned(tmp_path_factory: pytest.TempPathFactory, pico_of_numbers: str) -> tuple[Task, Queries, Answers, P5]:
     task, queries, answers = planted_successors(tmp_path_factory.mktemp("planted"))
-    task = dataclasses.replace(task, backbone=pico)
-    return task, queries, answers, fitted(task, **QUICK, epochs=12)
+    task = dataclasses.replace(task, backbone=pico_of_numbers)
+    return task, queries, answers, fitted(task, **QUICK, epochs=14)
 
 
 def test_the_successor_of_each_item_is_learned(learned: tuple[Task, Queries, Answers, P5]) -> None:
@@ -285,14 +292,16 @@ def test_permuting_candidates_leaves_the_successor_first(learned: tuple[Task, Qu
 def test_an_equal_training_is_found_and_scores_identically(learned: tuple[Task, Queries, Answers, P5]) -> None:
     task, queries, _, recommender = learned
     lines: list[str] = []
-    again = fitted(dataclasses.replace(task, progress=lines.append), **QUICK, epochs=12)
+    again = fitted(dataclasses.replace(task, progress=lines.append), **QUICK, epochs=14)
     assert not lines
     assert np.array_equal(recommender.score(queries), again.score(queries))
 
 
-def test_shuffled_labels_are_scored_at_chance(tmp_path: Path, pico: str) -> None:
+def test_shuffled_labels_are_scored_at_chance(tmp_path: Path, pico_of_numbers: str) -> None:
     task, queries, answers = planted_successors(tmp_path, shuffled=True)
-    recommender = fitted(dataclasses.replace(task, backbone=pico), **QUICK, epochs=3)
+    recommender = fitted(
+        dataclasses.replace(task, backbone=pico_of_numbers), **{**QUICK, "validation_queries": 4}, epochs=2
+    )
     by_chance = chance(Metric("ndcg", 1))
     standard_error = math.sqrt(by_chance * (1 - by_chance) / len(queries))
     assert ndcg_at_1(recommender, queries, answers) == pytest.approx(by_chance, abs=3.5 * standard_error)
@@ -323,31 +332,35 @@ def test_a_cold_item_is_scored_by_its_title_alone(task: Task) -> None:
     np.testing.assert_allclose(scores[:, 0], scores[:, 1], atol=1e-4)
 
 
-def private_shelves(folder: Path, n_users: int = 50) -> tuple[Task, Queries, Answers]:
-    """Each user buys ten items that nobody else does: what comes next cannot be known."""
-    rng, n_items = np.random.default_rng(0), n_users * 10
-    whole = [list(range(10 * user, 10 * user + 10)) for user in range(n_users)]
-    train = [history[:-2] for history in whole]
+def private_shelves(folder: Path, n_users: int = 80) -> tuple[Task, Queries, Answers]:
+    """Each user buys 7 to 12 items that nobody else does, in the order of the catalogue: what comes next is unknown."""
+    rng = np.random.default_rng(0)
+    ends = np.cumsum(rng.integers(7, 13, size=n_users))
+    whole = [list(range(start, end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    train, n_items = [history[:-2] for history in whole], int(ends[-1])
     validation = queries_of(train, [history[-2] for history in whole], n_items, rng)
     test, answers = queries_of([history[:-1] for history in whole], [history[-1] for history in whole], n_items, rng)
     return task_of(domain_of(train, n_items), validation, folder), test, answers
 
 
 def test_numbers_in_order_of_first_appearance_give_the_next_item_away_and_random_ones_do_not(
-    tmp_path: Path, pico_t5: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pico_t5: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The tokenizer knows numbers up to 90, so that the leading digits of longer ones are a piece that they share."""
     task, queries, answers = private_shelves(tmp_path)
-    task = dataclasses.replace(task, backbone=str(pico_t5(n_numbers=500, vocabulary=400)))
-    honest = ndcg_at_1(fitted(task, **QUICK, epochs=3), queries, answers)
+    task = dataclasses.replace(task, backbone=pico_t5(90))
+    training = {**QUICK, "epochs": 18, "validation_queries": 40, "patience": 18}
+    honest = ndcg_at_1(fitted(task, **training), queries, answers)
 
     def in_order_over_full_histories(count: int, seed: int, purpose: str) -> NDArray[np.int64]:
         return np.arange(1, count + 1) if purpose == "items" else random_numbers(count, seed, purpose)
 
     monkeypatch.setattr(p5, "random_numbers", in_order_over_full_histories)
     leaky_task = dataclasses.replace(task, artefacts=type(task.artefacts)(tmp_path / "leaky"))
-    leaky = ndcg_at_1(fitted(leaky_task, **QUICK, epochs=12), queries, answers)
-    assert honest <= 0.15
-    assert leaky >= 0.4
+    leaky = ndcg_at_1(fitted(leaky_task, **training), queries, answers)
+    by_chance = chance(Metric("ndcg", 1))
+    assert honest <= by_chance + 3.5 * math.sqrt(by_chance * (1 - by_chance) / len(queries))
+    assert leaky >= 0.3
 
 
 # Backbones and record
@@ -366,7 +379,6 @@ def test_without_a_backbone_it_runs_on_the_toy_and_says_so(task: Task) -> None:
     assert complete_spec("p5", ProtocolSpec("beauty")).backbone == "tiny"
     details = untrained(dataclasses.replace(task, backbone="tiny")).details()
     assert details["from_scratch"]
-    assert details["parameters"] > 1_000_000
     assert "the T5 starts from random weights" in details["deviations"]
     assert not untrained(task).details()["from_scratch"]
 
