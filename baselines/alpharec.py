@@ -23,10 +23,11 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import embedding, embedding_bag, leaky_relu, normalize
+from torch.nn.functional import embedding, leaky_relu, normalize
 
-from baselines import _recbole_batches
-from baselines._recbole_batches import Rows, random_batches
+from baselines import _interaction_graph, _recbole_batches
+from baselines._interaction_graph import Graph, touched, untouched
+from baselines._recbole_batches import random_batches
 from bench import training
 from bench.hashing import content_hash, derived_seed
 from bench.lm.loading import task_backbone
@@ -136,7 +137,7 @@ class AlphaRec(Recommender):
             users, positives = pairs.row[rows], pairs.col[rows].astype(np.int64)
             n_groups = -(-len(rows) // ROWS_SHARING_NEGATIVES)
             negatives = np.sort(pool[rng.integers(len(pool), size=(n_groups, self.params.negatives))])
-            allowed = untouched(self.histories[users], negatives)
+            allowed = untouched(self.histories[users], negatives, ROWS_SHARING_NEGATIVES)
             yield self.model.loss(
                 *(torch.from_numpy(part).to(self.device) for part in (users, positives)),
                 *(torch.from_numpy(part).to(self.device) for part in (negatives, allowed)),
@@ -165,7 +166,7 @@ class AlphaRec(Recommender):
 
     def _key(self, task: Task, backbone_revision: str) -> dict[str, Any]:
         """Name everything that makes the weights."""
-        files = (Path(__file__), Path(str(_recbole_batches.__file__)), Path(training.__file__))
+        modules = (_interaction_graph, _recbole_batches, training)
         return {
             "method": "alpharec",
             "params": asdict(self.params),
@@ -175,7 +176,7 @@ class AlphaRec(Recommender):
             "validation": content_hash(task.validation.candidates, task.validation_answers.positive_column),
             "backbone": backbone_revision,
             "torch": torch.__version__,
-            "code": content_hash(*files),
+            "code": content_hash(Path(__file__), *(Path(str(module.__file__)) for module in modules)),
         }
 
 
@@ -243,99 +244,3 @@ def sampled_softmax_loss(wanted: Tensor, unwanted: Tensor, allowed: Tensor) -> T
     weights = (k / allowed.sum(dim=1, keepdim=True).clamp(min=1)).log()
     logits = torch.cat([wanted, (unwanted + weights).masked_fill(~allowed, -torch.inf)], dim=1)
     return (logits.logsumexp(dim=1) - wanted[:, 0]).mean()
-
-
-def touched(indptr: Rows, items: NDArray[np.int32], n_items: int) -> sp.csr_array:
-    """Return the 0/1 matrix of histories and items, shape (n_histories, n_items); a repeated item counts once."""
-    ones = np.ones(len(items), dtype=np.float32)
-    matrix = sp.csr_array((ones, items.astype(np.int64), indptr.copy()), shape=(len(indptr) - 1, n_items))
-    matrix.sum_duplicates()
-    matrix.data[:] = 1
-    return matrix
-
-
-def untouched(histories: sp.csr_array, negatives: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which negatives of its group each row's history lacks, shape (n, k).
-
-    Args:
-        histories: History of each row, shape (n, n_items).
-        negatives: Ascending items of each group of :data:`ROWS_SHARING_NEGATIVES` rows, shape (n_groups, k).
-    """
-    (n_rows, n_items), (n_groups, k) = histories.shape, negatives.shape
-    drawn = (np.arange(n_groups)[:, None] * n_items + negatives).ravel()
-    rows = np.repeat(np.arange(n_rows), np.diff(histories.indptr))
-    groups = rows // ROWS_SHARING_NEGATIVES
-    owned = groups * n_items + histories.indices
-    start, stop = (np.searchsorted(drawn, owned, side=side) for side in ("left", "right"))
-    allowed = np.ones((n_rows, k), dtype=bool)
-    while (hit := start < stop).any():  # once, and again for an item that a group drew several times
-        allowed[rows[hit], (start - groups * k)[hit]] = False
-        start = start + hit
-    return allowed
-
-
-class Graph:
-    """Histories as a graph of readers and items with LightGCN's weights; products are differentiable."""
-
-    def __init__(self, histories: sp.csr_array, item_degrees: NDArray[np.floating], device: str) -> None:
-        degrees = np.maximum(np.diff(histories.indptr), 1).astype(np.float32)
-        by_reader = sp.diags_array(1 / degrees)
-        symmetric = sp.diags_array(degrees**-0.5) @ histories @ sp.diags_array(item_degrees.astype(np.float32) ** -0.5)
-        self.mean, self.smooth = (Weights.of(matrix, device) for matrix in (by_reader @ histories, symmetric))
-
-    def mean_of(self, items: Tensor) -> Tensor:
-        """Return the mean of each reader's items, (n_items, d) to (n_readers, d)."""
-        return product(*self.mean, items)
-
-    def to_users(self, items: Tensor) -> Tensor:
-        """Return what items pass on to their readers, (n_items, d) to (n_readers, d)."""
-        return product(*self.smooth, items)
-
-    def to_items(self, users: Tensor) -> Tensor:
-        """Return what readers pass on to their items, (n_readers, d) to (n_items, d)."""
-        by_reader, by_item = self.smooth
-        return product(by_item, by_reader, users)
-
-
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """A sparse matrix in compressed rows. ``embedding_bag`` multiplies it many times faster than torch's own."""
-
-    indptr: Tensor
-    columns: Tensor
-    values: Tensor
-
-    @classmethod
-    def of(cls, matrix: Any, device: str) -> tuple[Weights, Weights]:
-        """Return a matrix and its transpose."""
-        return cls._one(matrix.tocsr(), device), cls._one(matrix.T.tocsr(), device)
-
-    @classmethod
-    def _one(cls, matrix: sp.csr_array, device: str) -> Weights:
-        indptr, columns = (
-            torch.from_numpy(part.astype(np.int64)).to(device) for part in (matrix.indptr, matrix.indices)
-        )
-        return cls(indptr, columns, torch.from_numpy(matrix.data.astype(np.float32)).to(device))
-
-    def times(self, dense: Tensor) -> Tensor:
-        """Return the product with a dense matrix, without a gradient."""
-        return embedding_bag(
-            self.columns, dense, self.indptr, mode="sum", per_sample_weights=self.values, include_last_offset=True
-        )
-
-
-class _Product(torch.autograd.Function):
-    @staticmethod
-    def forward(context: Any, matrix: Weights, transposed: Weights, dense: Tensor) -> Tensor:
-        context.transposed = transposed
-        return matrix.times(dense)
-
-    @staticmethod
-    def backward(context: Any, upstream: Tensor) -> tuple[None, None, Tensor]:
-        return None, None, context.transposed.times(upstream.contiguous())
-
-
-def product(matrix: Weights, transposed: Weights, dense: Tensor) -> Tensor:
-    """Return a sparse matrix times a dense one, differentiable in the dense one."""
-    result: Tensor = _Product.apply(matrix, transposed, dense)  # type: ignore[no-untyped-call]
-    return result

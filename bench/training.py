@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from bench.errors import BenchError
 from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import Answers, ProgressHook
 from bench.store import ArtefactStore, read_json, write_json
@@ -98,7 +100,11 @@ def train_until_no_better(
 
 
 def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable[Tensor]) -> float:
-    """Take one optimiser step for each loss as it is drawn from ``losses``; return their mean."""
+    """Take one optimiser step for each loss as it is drawn from ``losses``; return their mean.
+
+    Raises:
+        BenchError: the mean is no finite number, so the weights are of no use.
+    """
     model.train()
     seen = []
     for loss in losses:
@@ -106,7 +112,10 @@ def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         seen.append(loss.detach())
-    return float(torch.stack(seen).mean()) if seen else 0.0
+    mean = float(torch.stack(seen).mean()) if seen else 0.0
+    if not math.isfinite(mean):
+        raise BenchError(f"Training diverged: the mean loss of an epoch is {mean}; try a lower -p learning_rate.")
+    return mean
 
 
 def keep_rows(optimizer: torch.optim.Optimizer, weights: Tensor, rows: Tensor) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from bench.errors import BenchError
 from bench.plugin import Answers
 from bench.store import ArtefactStore
 from bench.training import (
@@ -96,6 +97,14 @@ def test_descending_returns_the_mean_loss_and_takes_a_step_for_each() -> None:
     losses = (model(torch.ones(1, 1)).sum() for _ in range(2))
     assert descend(model, optimizer, losses) == pytest.approx((1.0 + 0.5) / 2)
     assert model.weight.item() == pytest.approx(0.0)
+
+
+def test_a_diverged_training_is_an_error_that_says_what_to_try() -> None:
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = (model(torch.ones(1)).sum() * factor for factor in (1.0, float("nan")))
+    with pytest.raises(BenchError, match="mean loss of an epoch is nan; try a lower -p learning_rate"):
+        descend(model, optimizer, losses)
 
 
 def test_the_stopping_score_is_ndcg_at_3() -> None:

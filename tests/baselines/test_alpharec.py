@@ -12,7 +12,8 @@ from text_toys import NOUNS
 from torch.nn.functional import normalize
 
 from baselines import alpharec
-from baselines.alpharec import AlphaRec, Graph, sampled_softmax_loss, touched, untouched
+from baselines._interaction_graph import Graph, touched, untouched
+from baselines.alpharec import AlphaRec, sampled_softmax_loss
 from bench.metrics import Metric, chance
 from bench.plugin import Answers, Queries, Task
 from bench.registry import registry
@@ -150,7 +151,7 @@ def test_the_allowed_negatives_are_those_that_a_history_lacks() -> None:
     items = rng.integers(20, size=lengths.sum()).astype(np.int32)
     histories = touched(np.concatenate([[0], np.cumsum(lengths)]), items, 20)
     negatives = np.sort(rng.integers(20, size=(2, 30)))  # each item is drawn more than once
-    allowed = untouched(histories, negatives)
+    allowed = untouched(histories, negatives, alpharec.ROWS_SHARING_NEGATIVES)
     for row in range(100):
         history = np.flatnonzero(histories[[row]].toarray()[0])
         assert np.array_equal(allowed[row], ~np.isin(negatives[row // alpharec.ROWS_SHARING_NEGATIVES], history))

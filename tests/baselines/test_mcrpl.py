@@ -11,8 +11,9 @@ from recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, ta
 from torch.nn.functional import cross_entropy
 
 from baselines import mcrpl
+from baselines._mcrpl_network import Packed, orthogonality_penalty
 from baselines._recbole_batches import last_stretches
-from baselines.mcrpl import MCRPL, TARGET, Packed, orthogonality_penalty
+from baselines.mcrpl import MCRPL, TARGET
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.plugin import Answers, Queries, Task
 from bench.registry import registry
