@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,12 +110,13 @@ def run(
     if store.exists(spec.hash()) and not force:
         progress(f"run {spec.hash()} is stored already; --force redoes it")
         return store.load(spec.hash())
-    entry, recommender = registry().entry(spec.method), _instance(spec)
+    entry, recommender = registry().entry(spec.method), recommender_of(spec)
     meter = Meter()
     with meter.phase("prepare"):
         prepared = prepare(spec.protocol, folders, progress)
         queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
-        task = _task(spec, entry, prepared, folders, progress, device)
+        sources = [source_domain(name, folders, progress) for name in spec.sources]
+        task = task_of(spec, prepared, sources, folders, progress, device)
     with meter.phase("fit"):
         recommender.fit(task)
     with meter.phase("score"):
@@ -168,8 +169,48 @@ def checked_details(method: str, details: Any) -> dict[str, Any]:
 
 def source_domain(name: str, folders: Folders, progress: ProgressHook) -> Domain:
     """Return a source domain with the training interactions of its own warm split."""
-    domain = load_domain(name, folders.data_dir, folders.cache_dir, progress)
-    return domain.keeping(split_domain(domain, ProtocolSpec(name)).train)
+    return as_source(load_domain(name, folders.data_dir, folders.cache_dir, progress))
+
+
+def as_source(domain: Domain) -> Domain:
+    """Return what a source domain may teach: the training interactions of its own warm split."""
+    return domain.keeping(split_domain(domain, ProtocolSpec(domain.name)).train)
+
+
+def recommender_of(spec: RunSpec) -> Recommender:
+    """Return the recommender that a spec describes, not fitted."""
+    recommender = registry().recommender(spec.method)
+    return recommender(build_params(spec.method, recommender.Params, spec.params))
+
+
+def task_of(
+    spec: RunSpec,
+    prepared: PreparedTask,
+    sources: Sequence[Domain],
+    folders: Folders,
+    progress: ProgressHook,
+    device: str = "cpu",
+) -> Task:
+    """Return what the recommender of a spec may learn from; ``sources`` are the spec's, in its order.
+
+    Raises:
+        BenchError: the method reads titles and too many are missing.
+    """
+    for domain in (prepared.domain, *sources) if registry().entry(spec.method).needs_titles else ():
+        require_titles(spec.method, domain)
+    return Task(
+        target=prepared.training,
+        validation=prepared.validation.queries,
+        validation_answers=prepared.validation.answers,
+        setting=spec.protocol.setting,
+        seed=spec.seed,
+        artefacts=folders.artefacts,
+        sources=tuple(sources),
+        backbone=spec.backbone,
+        ranking=spec.ranking,
+        device=device,
+        progress=progress,
+    )
 
 
 def require_titles(method: str, domain: Domain) -> None:
@@ -210,32 +251,6 @@ def _chosen_sources(entry: Entry, dataset: str, given: tuple[str, ...]) -> tuple
     if len(set(chosen)) < len(chosen):
         raise BenchError(f"--sources names a domain twice: {', '.join(chosen)}.")
     return tuple(sorted(chosen))
-
-
-def _instance(spec: RunSpec) -> Recommender:
-    recommender = registry().recommender(spec.method)
-    return recommender(build_params(spec.method, recommender.Params, spec.params))
-
-
-def _task(
-    spec: RunSpec, entry: Entry, prepared: PreparedTask, folders: Folders, progress: ProgressHook, device: str
-) -> Task:
-    sources = tuple(source_domain(name, folders, progress) for name in spec.sources)
-    for domain in (prepared.domain, *sources) if entry.needs_titles else ():
-        require_titles(spec.method, domain)
-    return Task(
-        target=prepared.training,
-        validation=prepared.validation.queries,
-        validation_answers=prepared.validation.answers,
-        setting=spec.protocol.setting,
-        seed=spec.seed,
-        artefacts=folders.artefacts,
-        sources=sources,
-        backbone=spec.backbone,
-        ranking=spec.ranking,
-        device=device,
-        progress=progress,
-    )
 
 
 def _scores(recommender: Recommender, entry: Entry, queries: QuerySet) -> Any:
