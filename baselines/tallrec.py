@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.lm.adapters import LoraRecipe
-from bench.lm.library import trained_adapter
+from bench.lm.adapters import AdapterSpec, LoraRecipe
+from bench.lm.library import AdapterPlan, carry_out, planned_specs
 from bench.lm.loading import load_language_model
 from bench.lm.mixing import folded
 from bench.plugin import Queries, Recommender, Task
@@ -50,13 +50,19 @@ class TallRec(Recommender):
 
     Params = TallRecParams
 
+    def plan(self, task: Task) -> AdapterPlan:
+        """Return the one adapter that is needed."""
+        domains = (task.target, *(task.sources if self.params.domains == "all" else ()))
+        return AdapterPlan(domains, self.params.recipe(len(domains)))
+
+    def adapters(self, task: Task) -> list[AdapterSpec]:
+        """Return the spec of the adapter that ``fit`` trains or finds."""
+        return planned_specs(task, [self.plan(task)])
+
     def fit(self, task: Task) -> None:
         """Train the adapter, or find it."""
         self.task, self.language_model = task, load_language_model(task)
-        domains = (task.target, *(task.sources if self.params.domains == "all" else ()))
-        self.adapter, self.facts = trained_adapter(
-            self.language_model, domains, self.params.recipe(len(domains)), task.seed, task.artefacts, task.progress
-        )
+        self.adapter, self.facts = carry_out(self.plan(task), self.language_model, task)
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the adapted model's scores, shape (n, 30)."""

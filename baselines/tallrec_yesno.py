@@ -24,12 +24,12 @@ from torch import Tensor
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.hashing import content_hash, derived_seed
-from bench.lm.adapters import LoraRecipe
+from bench.lm.adapters import AdapterSpec, LoraRecipe
 from bench.lm.backbones import Backbone
 from bench.lm.generative import loaded_decoder, n_prefixes, titles_of
 from bench.lm.language_model import LanguageModel
-from bench.lm.library import trained_adapter
-from bench.lm.loading import task_backbone
+from bench.lm.library import AdapterPlan, carry_out, planned_specs
+from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.mixing import folded
 from bench.lm.prompts import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat
 from bench.plugin import ProgressHook, Queries, Recommender, Task
@@ -252,21 +252,24 @@ class TallRecYesNo(Recommender):
 
     Params = YesNoParams
 
+    def plan(self, task: Task) -> AdapterPlan:
+        """Return the one adapter that is needed."""
+        return AdapterPlan((task.target,), self.params.recipe())
+
+    def adapters(self, task: Task) -> list[AdapterSpec]:
+        """Return the spec of the adapter that ``fit`` trains or finds."""
+        _require_decoder(planned_backbone(task))
+        return planned_specs(task, [self.plan(task)], YesNoLanguageModel.objective)
+
     def fit(self, task: Task) -> None:
         """Train the adapter, or find it."""
         backbone = task_backbone(task)
-        if backbone.kind != "causal":
-            raise BenchError(
-                f"Backbone '{task.backbone}' is an encoder and answers nothing; tallrec-yesno expects a decoder: "
-                "give --backbone tiny."
-            )
+        _require_decoder(backbone)
         self.task = task
         self.language_model = YesNoLanguageModel(
             backbone, task.device, task.seed, self.params.max_history, np.flatnonzero(task.target.item_counts())
         )
-        self.adapter, self.facts = trained_adapter(
-            self.language_model, (task.target,), self.params.recipe(), task.seed, task.artefacts, task.progress
-        )
+        self.adapter, self.facts = carry_out(self.plan(task), self.language_model, task)
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the log-odds of yes, shape (n, 30)."""
@@ -289,3 +292,11 @@ class TallRecYesNo(Recommender):
                 "loss on samples of users set aside, not by AUC.",
             ],
         }
+
+
+def _require_decoder(backbone: Backbone) -> None:
+    if backbone.kind != "causal":
+        raise BenchError(
+            f"Backbone '{backbone.name}' is an encoder and answers nothing; tallrec-yesno expects a decoder: "
+            "give --backbone tiny."
+        )

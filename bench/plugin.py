@@ -103,8 +103,24 @@ class Task:
 class Planned(Protocol):
     """Something to be trained once and shared by all who need it; :class:`bench.lm.adapters.AdapterSpec` is one."""
 
+    @property
+    def kind(self) -> str:
+        """Kind of artefact under which it is stored."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the domains that it learns from, for people."""
+
+    @property
+    def max_examples(self) -> int:
+        """Training examples that it reads at most, all passes together."""
+
+    @property
+    def start(self) -> str | None:
+        """Hash of the key of the planned thing that its training goes on from."""
+
     def key(self) -> dict[str, Any]:
-        """Return all that makes it: what has equal keys is one thing."""
+        """Return all that makes it: what has equal keys is one thing, stored under the hash of this key."""
 
 
 @dataclass(frozen=True)

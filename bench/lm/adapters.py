@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
@@ -51,6 +51,8 @@ class LoraRecipe:
 class AdapterSpec:
     """Everything that makes an adapter; equal specs are trained once and shared by all methods."""
 
+    kind: ClassVar[str] = "adapters"
+    """Kind of artefact under which adapters are stored."""
     backbone: str
     """Revision of the backbone's weights."""
     domains: tuple[str, ...]
@@ -64,6 +66,11 @@ class AdapterSpec:
     """What is learned from the domains."""
     names: tuple[str, ...] = field(default=(), compare=False)
     """The domains' names, for people."""
+
+    @property
+    def max_examples(self) -> int:
+        """Training examples that it reads at most, all epochs together."""
+        return self.recipe.max_examples * self.recipe.epochs
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the adapter."""

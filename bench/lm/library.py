@@ -16,7 +16,7 @@ from bench.lm.lora import train_adapter
 from bench.plugin import ProgressHook, Task
 from bench.store import ArtefactStore
 
-ADAPTER_KIND = "adapters"
+ADAPTER_KIND = AdapterSpec.kind
 TRAINING_REVISION = 1
 """Raised whenever the same spec would train another adapter; part of every adapter's key."""
 
@@ -37,10 +37,13 @@ class AdapterPlan:
         return adapter_spec(revision, objective, self.domains, self.recipe, seed, start)
 
 
-def planned_specs(task: Task, plans: Sequence[AdapterPlan]) -> list[AdapterSpec]:
-    """Return the distinct specs of the planned adapters in the order of their training, without loading a model."""
+def planned_specs(task: Task, plans: Sequence[AdapterPlan], objective: str = "") -> list[AdapterSpec]:
+    """Return the distinct specs of the planned adapters in the order of their training, without loading a model.
+
+    ``objective`` is that of a language model of the method's own; empty takes that of the backbone's kind.
+    """
     backbone = planned_backbone(task)
-    objective = language_model_class(backbone.kind).objective
+    objective = objective or language_model_class(backbone.kind).objective
     specs = [step.spec(backbone.revision, objective, task.seed) for plan in plans for step in _steps(plan)]
     return list({content_hash(spec.key()): spec for spec in specs}.values())
 

@@ -12,6 +12,7 @@ from text_toys import NOUNS, domain_of, planted_groups
 
 from baselines.tallrec import TallRec, TallRecParams
 from baselines.zeroshot import ZeroShot
+from bench.hashing import content_hash
 from bench.lm.adapters import LoraRecipe
 from bench.metrics import Metric, chance
 from bench.params import build_params
@@ -87,6 +88,18 @@ def test_all_domains_are_learned_from_with_as_many_examples_of_each(few: tuple[T
     facts = fitted(few[0], domains="all", max_examples=60, slice_share=0.0, **FEW).details()["adapter"]
     assert sorted(facts["domains"]) == ["one", "toy", "two"]
     assert 3 * 60 <= facts["n_examples"] <= 3 * (60 + 8)
+
+
+@pytest.mark.parametrize("domains", ["target", "all"])
+def test_it_trains_the_adapter_that_it_planned_without_loading_a_model(
+    few: tuple[Task, Queries], domains: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, params = few[0], {"domains": domains, "max_examples": 32, **FEW}
+    with monkeypatch.context() as patched:
+        patched.setattr("bench.lm.text_encoder.load_encoder", lambda *_: pytest.fail("a model was loaded"))
+        (planned,) = TallRec(build_params("tallrec", TallRecParams, params)).adapters(task)
+    assert not task.artefacts.made(planned.kind, planned.key())
+    assert fitted(task, **params).facts["hash"] == content_hash(planned.key())
 
 
 def test_permuting_candidates_permutes_scores(few: tuple[Task, Queries]) -> None:

@@ -26,6 +26,7 @@ from baselines.tallrec_yesno import (
     question_parts,
 )
 from bench.errors import BenchError
+from bench.hashing import content_hash
 from bench.lm.adapters import linear_modules
 from bench.lm.backbones import local_backbone
 from bench.lm.prompts import plain_chat
@@ -259,8 +260,21 @@ def test_a_cold_item_is_scored_by_its_title(task: Task) -> None:
 
 
 def test_an_encoder_is_refused_with_the_backbone_that_works(task: Task, pico_encoder_folder: Path) -> None:
+    on_encoder = dataclasses.replace(task, backbone=str(pico_encoder_folder))
     with pytest.raises(BenchError, match="--backbone tiny"):
-        fitted(dataclasses.replace(task, backbone=str(pico_encoder_folder)), **FEW)
+        fitted(on_encoder, **FEW)
+    with pytest.raises(BenchError, match="--backbone tiny"):
+        TallRecYesNo(YesNoParams()).adapters(on_encoder)
+
+
+def test_it_trains_the_adapter_that_it_planned_without_loading_a_model(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("baselines.tallrec_yesno.loaded_decoder", lambda *_: pytest.fail("a model was loaded"))
+        (planned,) = TallRecYesNo(YesNoParams(**FEW)).adapters(task)  # type: ignore[arg-type]
+    assert not task.artefacts.made(planned.kind, planned.key())
+    assert fitted(task, **FEW).facts["hash"] == content_hash(planned.key())
 
 
 def test_entropy_is_that_of_the_two_answers_and_has_a_gradient(language_model, task: Task) -> None:
