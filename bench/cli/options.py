@@ -78,6 +78,21 @@ def protocol_options(command: Command) -> Command:
     return setting(policy(seed(command)))
 
 
+def recommender_options(command: Command) -> Command:
+    """Add what else describes a run: ``--backbone``, ``--sources``, ``--ranking``, ``--seed`` and ``-p``."""
+    backbone = click.option("--backbone", help="Language model: minilm (default), tiny, a folder or a hub name.")
+    sources = click.option("--sources", default="", help="Source domains, comma-separated; default the card's.")
+    ranking = click.option("--ranking", type=click.Choice(["likelihood"]), help="How a causal language model ranks.")
+    seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of training.")
+    params = click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; repeatable.")
+    return backbone(sources(ranking(seed(params(command)))))
+
+
+def comma_separated(text: str) -> tuple[str, ...]:
+    """Return the words of ``a,b, c``."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def progress_on_stderr(line: str) -> None:
     """Print a progress line on stderr."""
     click.echo(line, err=True)

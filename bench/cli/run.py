@@ -12,10 +12,12 @@ import click
 
 from bench.cli.options import (
     cache_dir_option,
+    comma_separated,
     data_dir_option,
     json_option,
     progress_on_stderr,
     protocol_options,
+    recommender_options,
     results_dir_option,
 )
 
@@ -34,11 +36,7 @@ Examples:
 @click.option("--method", required=True, help="A name from 'bench list methods', or recbole:<Class>.")
 @click.option("--dataset", required=True, help="A name from 'bench list datasets', or your own folder's.")
 @protocol_options
-@click.option("--backbone", help="Language model: minilm (default), tiny, a folder or a hub name.")
-@click.option("--sources", default="", help="Source domains, comma-separated; default the card's.")
-@click.option("--ranking", type=click.Choice(["likelihood"]), help="How a causal language model ranks.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of training.")
-@click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; repeatable.")
+@recommender_options
 @click.option("--limit-queries", type=click.IntRange(min=1), help="Score a seeded sample of the test queries.")
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
 @click.option("--force", is_flag=True, help="Redo a run that is stored already.")
@@ -80,7 +78,7 @@ def run(
         ProtocolSpec(dataset, setting, policy, protocol_seed),
         params=parse_assignments(params),
         seed=seed,
-        sources=tuple(name.strip() for name in sources.split(",") if name.strip()),
+        sources=comma_separated(sources),
         backbone=backbone,
         ranking=ranking,
         limit_queries=limit_queries,
