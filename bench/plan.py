@@ -109,7 +109,7 @@ class Plan:
     def summary(self) -> str:
         """Return the totals as one line; of adapters nothing is said where there are none."""
         totals = self.totals()
-        parts = [f"{totals['runs']:,} runs, {totals['runs_stored']:,} stored, {totals['runs_to_do']:,} to do"]
+        parts = [f"{_counted(totals['runs'], 'run')}, {totals['runs_stored']:,} stored, {totals['runs_to_do']:,} to do"]
         if totals["adapters"]:
             of_domains = ", ".join(
                 f"{count:,} of {_in_words(int(number))}"
@@ -118,8 +118,8 @@ class Plan:
             idle = totals["adapters_not_needed"]
             parts.insert(
                 0,
-                f"{totals['adapters']:,} adapters ({of_domains}), {totals['adapters_cached']:,} cached, "
-                f"{totals['adapters_to_train']:,} to train" + (f", {idle:,} of stored runs alone" if idle else ""),
+                f"{_counted(totals['adapters'], 'adapter')} ({of_domains}), {totals['adapters_cached']:,} cached, "
+                f"{totals['adapters_to_train']:,} to train" + (f", {idle:,} for stored runs alone" if idle else ""),
             )
         return "; ".join(parts)
 
@@ -198,3 +198,7 @@ def _starts_first(method: str, planned: Mapping[str, Planned]) -> list[str]:
 def _in_words(number: int) -> str:
     word = NUMBER_WORDS[number] if number < len(NUMBER_WORDS) else str(number)
     return f"{word} domain" if number == 1 else word
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

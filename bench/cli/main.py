@@ -17,6 +17,7 @@ COMMANDS = {
     "data": "Prepare, verify, import or count source data.",
     "candidates": "Show or export the frozen candidate lists.",
     "table": "Build a table from stored runs.",
+    "plan": "Show what a table would train and run, and what is cached.",
     "reproduce": "Run what a table still lacks, then write the table.",
     "compare": "Compare two stored runs with paired tests.",
     "doctor": "Check this installation.",

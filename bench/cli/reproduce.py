@@ -48,26 +48,31 @@ def reproduce(
     from bench.report.render import render
     from bench.runs import RunStore
     from bench.store import write_text
+    from bench.tasks import plan_of
 
     experiment = load_experiment(name)
     if limit_queries is not None:
         experiment = dataclasses.replace(experiment, limit_queries=limit_queries)
-    store = RunStore(results_dir)
-    planned = [cell.run for cell in experiment.cells()]
-    specs = [complete_planned(run_) for run_ in planned]
-    missing = [spec for spec in specs if not store.exists(spec.hash())]
-    progress_on_stderr(
-        f"{experiment.name}: {len(specs)} runs, {len(specs) - len(missing)} stored, {len(missing)} to do"
+    store, folders = RunStore(results_dir), Folders(cache_dir, results_dir, data_dir)
+    asked = [cell.run for cell in experiment.cells()]
+    specs = [complete_planned(wanted) for wanted in asked]
+    # only what is going to be run may ask for its data: a table of stored runs is made where there are none
+    plan = plan_of(
+        specs, folders, progress_on_stderr, reads_data=lambda spec: not dry_run and not store.exists(spec.hash())
     )
+    progress_on_stderr(f"{experiment.name}: {plan.summary()}")
+    missing = [job for job in plan.runs if not job.is_done]
     if dry_run:
-        for wanted, spec in zip(planned, specs, strict=True):
-            if spec in missing:
-                click.echo(wanted.command(registry().entry(wanted.method)))
+        commands = {
+            spec.hash(): wanted.command(registry().entry(wanted.method))
+            for wanted, spec in zip(asked, specs, strict=True)
+        }
+        for job in missing:
+            click.echo(commands[job.id])
         return
-    folders = Folders(cache_dir, results_dir, data_dir)
     torch_device = chosen_device(device)
-    for number, spec in enumerate(missing, start=1):
-        protocol = spec.protocol
+    for number, job in enumerate(missing, start=1):
+        spec, protocol = job.spec, job.spec.protocol
         progress_on_stderr(f"[{number}/{len(missing)}] {spec.method} on {protocol.dataset} {protocol.setting}")
         run(spec, folders, progress_on_stderr, device=torch_device)
     table = build_table(experiment, store, registry())

@@ -1,0 +1,183 @@
+"""``bench plan``: which adapters and runs are needed, what is there already, and what the runs share."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from bench.cli.options import (
+    cache_dir_option,
+    comma_separated,
+    data_dir_option,
+    json_option,
+    progress_on_stderr,
+    protocol_options,
+    recommender_options,
+    results_dir_option,
+)
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.plan import AdapterJob, Plan, RunJob
+    from bench.spec import RunSpec
+
+ADAPTER_STATES = {"done": "cached", "to do": "to train", "not needed": "not needed"}
+RUN_STATES = {"done": "stored", "to do": "to do"}
+OF_EVERY_PLAN = ("names", "limit_queries", "data_dir", "cache_dir", "results_dir", "as_json")
+"""Parameters of the command that do not describe a single run."""
+EXAMPLES = """\b
+Examples:
+  bench plan main-warm-cold baselines-warm
+  bench plan --method weaverec --dataset beauty --sources clothing,health --json
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("names", nargs=-1, metavar="[EXPERIMENT]...")
+@click.option("--method", help="Instead of EXPERIMENT: one run of this method.")
+@click.option("--dataset", help="Instead of EXPERIMENT: the dataset of that run.")
+@protocol_options
+@recommender_options
+@click.option("--limit-queries", type=click.IntRange(min=1), help="Plan runs that score a seeded sample.")
+@data_dir_option
+@cache_dir_option
+@results_dir_option
+@json_option
+@click.pass_context
+def plan(
+    context: click.Context,
+    names: tuple[str, ...],
+    method: str | None,
+    dataset: str | None,
+    setting: Any,
+    policy: Any,
+    protocol_seed: int,
+    backbone: str | None,
+    sources: str,
+    ranking: Any,
+    seed: int,
+    params: tuple[str, ...],
+    limit_queries: int | None,
+    data_dir: Path | None,
+    cache_dir: Path,
+    results_dir: Path,
+    as_json: bool,
+) -> None:
+    """Show what would be trained and run and what is there already; nothing is trained and nothing is run.
+
+    EXPERIMENT is a name (see 'bench list experiments') or the path of a YAML file. What several of them, or several
+    runs of one, have in common is planned once. Data that were never prepared are prepared first.
+    """
+    from bench.engine import Folders, complete_spec
+    from bench.params import parse_assignments
+    from bench.spec import ProtocolSpec
+    from bench.tasks import plan_of
+
+    if names:
+        _refuse_options_of_one_run(context)
+        specs = [spec for name in names for spec in _specs_of(name, limit_queries)]
+    elif method and dataset:
+        spec = complete_spec(
+            method,
+            ProtocolSpec(dataset, setting, policy, protocol_seed),
+            params=parse_assignments(params),
+            seed=seed,
+            sources=comma_separated(sources),
+            backbone=backbone,
+            ranking=ranking,
+            limit_queries=limit_queries,
+        )
+        specs = [spec]
+    else:
+        raise BenchError("Give experiments, or both --method and --dataset. See 'bench list experiments'.")
+    with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the plan
+        made = plan_of(specs, Folders(cache_dir, results_dir, data_dir), progress_on_stderr)
+    click.echo(json.dumps(made.to_json(), indent=2) if as_json else as_text(made))
+
+
+def as_text(made: Plan) -> str:
+    """Return the totals, a table of adapters and one of runs, whose adapters are named by their numbers."""
+    numbers = {job.id: number for number, job in enumerate(made.adapters, start=1)}
+    parts = [made.summary()]
+    if numbers:
+        parts[0] += f"\n(with nothing shared: {made.totals()['unshared_adapters']:,} adapters)"
+        parts.append(_table([_adapter_row(made, job, numbers) for job in made.adapters]))
+    parts.append(_table([_run_row(made, job, numbers) for job in made.runs]))
+    return "\n\n".join(parts)
+
+
+def _refuse_options_of_one_run(context: click.Context) -> None:
+    """Raise BenchError for an option that experiments settle themselves and that would be ignored."""
+    for parameter in context.command.params:
+        is_given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if is_given and parameter.name not in OF_EVERY_PLAN:
+            raise BenchError(
+                f"{parameter.opts[0]} describes a single run, and experiments name their own: leave it out, "
+                "or give --method and --dataset in place of experiments. See 'bench plan --help'."
+            )
+
+
+def _specs_of(name: str, limit_queries: int | None) -> list[RunSpec]:
+    from bench.engine import complete_planned
+    from bench.experiment_reader import load_experiment
+
+    experiment = load_experiment(name)
+    if limit_queries is not None:
+        experiment = dataclasses.replace(experiment, limit_queries=limit_queries)
+    return [complete_planned(cell.run) for cell in experiment.cells()]
+
+
+def _adapter_row(made: Plan, job: AdapterJob, numbers: dict[str, int]) -> dict[str, Any]:
+    runs = made.needed_by[job.id]
+    return {
+        "adapter": numbers[job.id],
+        "domains": " + ".join(sorted(job.adapter.names)),
+        "backbone": job.backbone,
+        "seed": _listed(run.spec.seed for run in runs) if _has_seeds(made) else "",
+        "setting": _listed(run.spec.protocol.setting for run in runs),
+        "examples": f"≤ {job.adapter.max_examples:,}",
+        "goes on from": _listed(numbers[start] for start in job.needs),
+        "needed by": f"{len(runs):,} run{'' if len(runs) == 1 else 's'}",
+        "state": ADAPTER_STATES[made.state(job)],
+    }
+
+
+def _run_row(made: Plan, job: RunJob, numbers: dict[str, int]) -> dict[str, Any]:
+    from bench.engine import recommender_of
+    from bench.params import overrides
+
+    spec = job.spec
+    return {
+        "run": spec.method,
+        "dataset": spec.protocol.dataset,
+        "setting": spec.protocol.setting,
+        "backbone": spec.backbone or "",
+        "seed": spec.seed if _has_seeds(made) else "",
+        "parameters": " ".join(f"{name}={value}" for name, value in overrides(recommender_of(spec).params).items()),
+        "adapters": " ".join(str(numbers[adapter]) for adapter in job.needs),
+        "state": RUN_STATES[made.state(job)],
+    }
+
+
+def _has_seeds(made: Plan) -> bool:
+    return any(run.spec.seed for run in made.runs)
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(map(str, dict.fromkeys(values)))
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """Return rows as a table without the columns that are empty in all of them."""
+    from tabulate import tabulate
+
+    columns = [name for name in rows[0] if any(row[name] != "" for row in rows)]
+    kept = [[row[name] for name in columns] for row in rows]
+    return tabulate(kept, headers=columns, tablefmt="plain", disable_numparse=True)
