@@ -58,13 +58,16 @@ class TitleGroups:
         touched = np.sort(domain.users_of_interactions() * domain.n_items + group[domain.items])
         return cls(group, has_title if domain.titled else np.ones(domain.n_items, dtype=bool), touched)
 
+    def touched_by(self, users: NDArray[np.int64], items: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Mark items, shape (n_users, n), of which the row's user touched one with the same title."""
+        return _contained(users[:, None] * len(self.group) + self.group[items], self.touched)
+
     def check(self, domain: Domain, users: NDArray[np.int64], lists: CandidateLists) -> None:
         """Raise BenchError if a list repeats a title, holds a touched negative, or places its positive unevenly."""
         groups = np.sort(self.group[lists.items], axis=1)
         if (groups[:, 1:] == groups[:, :-1]).any():
             raise BenchError(f"A candidate list of {domain.name} holds two items with one title.")
-        keys = users[:, None] * domain.n_items + self.group[lists.items]
-        touched = _contained(keys, self.touched)
+        touched = self.touched_by(users, lists.items)
         np.put_along_axis(touched, lists.positive_column[:, None], False, axis=1)
         if touched.any():
             raise BenchError(f"A candidate list of {domain.name} holds a negative that its user touched.")
@@ -93,24 +96,28 @@ def draw_candidates(
     n_drawn = int(SURPLUS * n_negatives) + 4
     drawn = pool[rng.integers(len(pool), size=(len(users), n_drawn))]
     valid = _first_of_group(positives, drawn, groups)
-    valid &= ~_contained(users[:, None] * domain.n_items + groups.group[drawn], groups.touched)
+    valid &= ~groups.touched_by(users, drawn)
     order = np.argsort(~valid, axis=1, kind="stable")[:, :n_negatives]
     negatives = np.take_along_axis(drawn, order, axis=1)
     for row in np.flatnonzero(valid.sum(axis=1) < n_negatives):
         negatives[row] = _exact_negatives(domain, int(users[row]), int(positives[row]), pool, groups, n_negatives, rng)
-    return _shuffled_in(positives, negatives, rng)
+    return shuffled_in(positives, negatives, rng)
 
 
 def _first_of_group(positives: NDArray[np.int32], drawn: NDArray[np.int32], groups: TitleGroups) -> NDArray[np.bool_]:
     """Mark, in each row, draws whose group is neither the positive's nor an earlier draw's."""
-    with_positive = groups.group[np.concatenate([positives[:, None], drawn], axis=1)]
-    order = np.argsort(with_positive, axis=1, kind="stable")
-    sorted_groups = np.take_along_axis(with_positive, order, axis=1)
+    return first_in_row(groups.group[np.concatenate([positives[:, None], drawn], axis=1)])[:, 1:]
+
+
+def first_in_row(values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark, in each row, values that no earlier column of the row holds."""
+    order = np.argsort(values, axis=1, kind="stable")
+    in_order = np.take_along_axis(values, order, axis=1)
     is_first = np.ones_like(order, dtype=bool)
-    is_first[:, 1:] = sorted_groups[:, 1:] != sorted_groups[:, :-1]
+    is_first[:, 1:] = in_order[:, 1:] != in_order[:, :-1]
     first = np.empty_like(is_first)
     np.put_along_axis(first, order, is_first, axis=1)
-    return first[:, 1:]
+    return first
 
 
 def _exact_negatives(
@@ -133,9 +140,7 @@ def _exact_negatives(
     return shuffled[np.sort(first_of_each_group)[:n_negatives]]
 
 
-def _shuffled_in(
-    positives: NDArray[np.int32], negatives: NDArray[np.int32], rng: np.random.Generator
-) -> CandidateLists:
+def shuffled_in(positives: NDArray[np.int32], negatives: NDArray[np.int32], rng: np.random.Generator) -> CandidateLists:
     """Put each positive into a random column; the negatives are in random order already."""
     n, n_negatives = negatives.shape
     column = rng.integers(n_negatives + 1, size=n)
