@@ -23,7 +23,7 @@ from bench.measure import Meter, git_state, package_versions
 from bench.metrics import rank_positive
 from bench.params import build_params, overrides
 from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
-from bench.protocol import PreparedTask, QuerySet, prepare_task, split_domain
+from bench.protocol import PreparedTask, QuerySet, prepare_task, source_training
 from bench.registry import Entry, registry
 from bench.runs import RunRecord, RunStore, summarise
 from bench.spec import DEFAULT_BACKBONE, DEFAULT_RANKING, DEFAULT_SEQ2SEQ_BACKBONE, ProtocolSpec, Ranking, RunSpec
@@ -115,7 +115,7 @@ def run(
     with meter.phase("prepare"):
         prepared = prepare(spec.protocol, folders, progress)
         queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
-        sources = [source_domain(name, folders, progress) for name in spec.sources]
+        sources = [source_domain(name, spec.protocol, folders, progress) for name in spec.sources]
         task = task_of(spec, prepared, sources, folders, progress, device)
     with meter.phase("fit"):
         recommender.fit(task)
@@ -167,14 +167,10 @@ def checked_details(method: str, details: Any) -> dict[str, Any]:
         ) from error
 
 
-def source_domain(name: str, folders: Folders, progress: ProgressHook) -> Domain:
-    """Return a source domain with the training interactions of its own warm split."""
-    return as_source(load_domain(name, folders.data_dir, folders.cache_dir, progress))
-
-
-def as_source(domain: Domain) -> Domain:
-    """Return what a source domain may teach: the training interactions of its own warm split."""
-    return domain.keeping(split_domain(domain, ProtocolSpec(domain.name)).train)
+def source_domain(name: str, protocol: ProtocolSpec, folders: Folders, progress: ProgressHook) -> Domain:
+    """Return a source domain with its own training interactions, beside a target under ``protocol``."""
+    domain = load_domain(name, folders.data_dir, folders.cache_dir, progress)
+    return source_training(domain, protocol)
 
 
 def recommender_of(spec: RunSpec) -> Recommender:

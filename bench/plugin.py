@@ -77,9 +77,10 @@ class Task:
     """Everything a recommender may learn from. Test answers are not in it."""
 
     target: Domain
-    """The target domain with its training interactions alone; the catalogue lists every item."""
+    """The target domain with its training interactions alone; the catalogue lists every item, and under user-split
+    the users who are asked for have no row but an empty one."""
     validation: Queries
-    """Validation queries (histories from the training part)."""
+    """Validation queries (histories from the training part, under user-split of users who are not trained on)."""
     validation_answers: Answers
     """Their answers, for early stopping and model selection; never to be trained on."""
     setting: Setting
@@ -89,7 +90,7 @@ class Task:
     artefacts: ArtefactStore
     """Where trained models, adapters and vectors are kept, addressed by content."""
     sources: tuple[Domain, ...] = ()
-    """Source domains, each with the training interactions of its own warm split."""
+    """Source domains, each with its own training interactions: its train users' under user-split, else warm's."""
     backbone: str | None = None
     """Name or path of the language model, for methods that use one."""
     ranking: Ranking | None = None

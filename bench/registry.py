@@ -23,6 +23,7 @@ from typing import Any, Literal, TypeVar
 
 from bench.errors import BenchError, unknown_name
 from bench.plugin import Recommender
+from bench.spec import SETTINGS
 
 Family = Literal["control", "general", "sequential", "transferable", "language-model", "merging", "integrating"]
 ROOMS = ("baselines", "methods")
@@ -52,8 +53,8 @@ class Entry:
     """Whether it runs on a language model."""
     backbone_kind: Literal["", "seq2seq"] = ""
     """The one kind of language model it runs on; empty where an encoder and a decoder both do."""
-    settings: tuple[str, ...] = ("warm", "cold")
-    """The protocol settings it can run in."""
+    settings: tuple[str, ...] = SETTINGS
+    """The protocol settings it can run in; a method that learns a vector for each user has no user-split setting."""
     cold_rule: str = ""
     """How it scores an item that was never trained."""
     wraps: bool = False
@@ -77,7 +78,7 @@ def register(
     needs_sources: bool = False,
     needs_backbone: bool = False,
     backbone_kind: Literal["", "seq2seq"] = "",
-    settings: tuple[str, ...] = ("warm", "cold"),
+    settings: tuple[str, ...] = SETTINGS,
     cold_rule: str = "",
     wraps: bool = False,
     transductive: bool = False,

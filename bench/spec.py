@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from bench.hashing import content_hash
 
-Setting = Literal["warm", "cold"]
+Setting = Literal["warm", "cold", "user-split"]
 ColdPolicy = Literal["holdout", "natural"]
 Ranking = Literal["likelihood", "generate"]
 
-SETTINGS: tuple[Setting, ...] = ("warm", "cold")
+SETTINGS: tuple[Setting, ...] = ("warm", "cold", "user-split")
 POLICIES: tuple[ColdPolicy, ...] = ("holdout", "natural")
 DEFAULT_BACKBONE = "minilm"
 DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
@@ -26,11 +26,11 @@ class ProtocolSpec:
     dataset: str
     """The card's name."""
     setting: Setting = "warm"
-    """Which split: leave-one-out, or leave-one-out on cold items."""
+    """Which split: leave-one-out, leave-one-out on cold items, or by users with popular negatives."""
     policy: ColdPolicy = "holdout"
     """How the cold setting chooses its items; ignored elsewhere."""
     seed: int = 0
-    """Seed of the held-out items and of the candidate draws (not of any training)."""
+    """Seed of the held-out items, of the users' parts and days, and of the candidate draws (not of any training)."""
     n_negatives: int = 29
     """Negatives beside the one positive of each query."""
     holdout_share: float = 0.10

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 
 from bench.data.domain import Domain
 from bench.data.prepare import card_of, load_domain
-from bench.engine import Folders, as_source, recommender_of, task_of
+from bench.engine import Folders, recommender_of, task_of
 from bench.plan import Plan, plan_runs
 from bench.plugin import Planned, ProgressHook, Recommender, Task
-from bench.protocol import PreparedTask, prepare_task
+from bench.protocol import PreparedTask, prepare_task, source_training
 from bench.runs import RunStore
 from bench.spec import ProtocolSpec, RunSpec
 
@@ -23,14 +24,16 @@ class Tasks:
         self._domain: Callable[[str], Domain] = cache(
             lambda name: load_domain(name, folders.data_dir, folders.cache_dir, progress)
         )
-        self._source: Callable[[str], Domain] = cache(lambda name: as_source(self._domain(name)))
+        self._source: Callable[[ProtocolSpec], Domain] = cache(
+            lambda protocol: source_training(self._domain(protocol.dataset), protocol)
+        )
         self._prepared: Callable[[ProtocolSpec], PreparedTask] = cache(
             lambda protocol: prepare_task(self._domain(protocol.dataset), protocol, folders.artefacts)
         )
 
     def task(self, spec: RunSpec) -> Task:
         """Return the task of a run."""
-        sources = [self._source(name) for name in spec.sources]
+        sources = [self._source(replace(spec.protocol, dataset=name)) for name in spec.sources]
         return task_of(spec, self._prepared(spec.protocol), sources, self.folders, self.progress)
 
     def adapters(self, spec: RunSpec) -> Sequence[Planned]:

@@ -79,6 +79,8 @@ class Card:
     """Least number of events of each user and item, filtered iteratively; 0 filters nothing."""
     one_a_day: bool = False
     """Whether one event, drawn by hash, is kept for each user and day."""
+    order_as_days: bool = False
+    """Whether, where the source has no timestamps, the user-split setting may take each event for a day of its own."""
     user_share: float = 1.0
     """Share of the users that is kept, drawn by hash of the user id."""
     derived_from: str = ""

@@ -36,6 +36,8 @@ class Domain:
     """The source's category or genre text for each item, where it has any."""
     notes: tuple[str, ...] = field(default=())
     """What a reader of results must know: missing titles, missing timestamps, a stand-in source."""
+    order_as_days: bool = False
+    """Whether, without timestamps, each interaction may count as a day of its own, as the card says."""
 
     @property
     def n_users(self) -> int:

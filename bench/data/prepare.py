@@ -48,7 +48,8 @@ def load_domain(
         progress(f"Preparing {name}")
         write_domain(read_source(card, source), folder)
 
-    return read_domain(ArtefactStore(cache_dir).get_or_make(KIND, key, make))
+    domain = read_domain(ArtefactStore(cache_dir).get_or_make(KIND, key, make))
+    return dataclasses.replace(domain, order_as_days=card.order_as_days)
 
 
 def card_of(name: str, data_dir: Path | None) -> Card:
@@ -91,8 +92,10 @@ def _note_checksum(path: Path, folder: Path) -> None:
 
 
 def _key(card: Card, source: Source, cache_dir: Path) -> dict[str, Any]:
+    facts = dataclasses.asdict(card)
+    del facts["order_as_days"]  # changes no prepared file
     return {
-        "card": dataclasses.asdict(card),
+        "card": facts,
         "format": source.format,
         "files": [[path.name, checksum(path, cache_dir)] for path in source.paths],
         "revision": READER_REVISION,
