@@ -15,6 +15,7 @@ from bench.registry import register
     "bpr",
     family="general",
     paper="Rendle et al. 2009",
+    settings=("warm", "cold"),  # a user who was not trained on has no vector
     cold_rule="vector as initialised, never drawn as a negative and kept from every training step",
 )
 class BPR(RecBoleRecommender):

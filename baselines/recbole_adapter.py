@@ -26,6 +26,7 @@ from baselines._recbole_model import Abilities, abilities_of, with_every_positio
 from baselines._recbole_scoring import score_queries
 from bench import training
 from bench.data.domain import Domain
+from bench.errors import BenchError
 from bench.hashing import content_hash, derived_seed
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
@@ -70,6 +71,7 @@ class RecBoleRecommender(Recommender):
         with seeded(seed), redirect_stdout(sys.stderr):  # some models print, and standard output is for results
             self.model, transform = self._build(task, seed)
             made_with_model = self.model.other_parameter()
+            self._require_known_users(task)
             self.abilities = abilities_of(self.model, self.params.max_length)
             self.learner = self.choose_learner(self.model, self.abilities, task.target, transform)
             # What RecBole keeps outside the weights is made with the model, or a cache of the weights before these.
@@ -105,6 +107,14 @@ class RecBoleRecommender(Recommender):
         change = construct_transform(config)  # before the model, which reads the names of the columns it adds
         made = with_every_position(model_class) if sequential else model_class
         return made(config, dataset).to(config["device"]), lambda batch: change(dataset, batch)
+
+    def _require_known_users(self, task: Task) -> None:
+        """Raise BenchError where the model looks users up by number and the setting asks for users it never saw."""
+        if task.setting == "user-split" and not reads_histories_alone(self.model):
+            raise BenchError(
+                f"RecBole's {self.model_name} learns about each user by number, and the user-split setting asks for "
+                "users who are not trained on. Use --setting warm, or a class that reads histories, as recbole:SASRec."
+            )
 
     def _has_weights(self) -> bool:
         # RecBole gives a model that is not trained by gradients one number, to keep its own trainer content.
@@ -166,6 +176,12 @@ class RecBole(RecBoleRecommender):
         zoo.require_model(suffix)
         attributes = {"model_name": suffix, "Params": zoo.params_class(suffix), "__doc__": f"RecBole's {suffix}."}
         return type(f"RecBole{suffix}", (cls,), attributes)
+
+
+def reads_histories_alone(model: Any) -> bool:
+    """Whether a model is sequential and has no weights of single users."""
+    sequential = hasattr(model, "get_attention_mask")
+    return sequential and not any("user" in name for name, _ in model.named_parameters())
 
 
 def _code_revision(recommender: type[Any]) -> str:
