@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   bench candidates ml-100k-drama --setting cold
+  bench candidates beauty --setting user-split
   bench candidates beauty --export candidates.csv
 """
 
@@ -50,6 +51,8 @@ def candidates(
 
     The export has the source's ids: user_id, positive item, then 30 candidates in stored order.
     """
+    import numpy as np
+
     from bench.engine import Folders, prepare
     from bench.spec import ProtocolSpec
 
@@ -64,15 +67,18 @@ def candidates(
         "candidates_hash": prepared.candidates_hash,
         "n_queries": len(prepared.test),
         "n_validation_queries": len(prepared.validation),
+        "n_training_users": int((np.diff(prepared.training.indptr) > 0).sum()),
         "n_training_interactions": prepared.training.n_interactions,
         "n_cold_items": int(prepared.cold_items.sum()),
+        "notes": list(prepared.domain.notes),
         "warnings": list(prepared.warnings),
     }
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
     for name, value in facts.items():
-        click.echo(f"{name.replace('_', ' ')}: {value if value != [] else 'none'}")
+        text = " ".join(value) or "none" if isinstance(value, list) else value
+        click.echo(f"{name.replace('_', ' ')}: {text}")
 
 
 def export_lists(prepared: PreparedTask, path: Path) -> None:

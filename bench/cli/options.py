@@ -9,9 +9,23 @@ from typing import Any, TypeVar
 import click
 import platformdirs
 
+from bench.errors import near_names
 from bench.spec import POLICIES, SETTINGS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class NearChoice(click.Choice):  # type: ignore[type-arg]  # not generic before click 8.2
+    """A choice whose complaint names what is near."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the chosen name; click's complaint ends with the names that the value may have been meant for."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            near = near_names(str(value), map(str, self.choices))
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise click.BadParameter(error.message + hint, ctx, param) from None
 
 
 def data_dir_option(command: Command) -> Command:
@@ -59,11 +73,16 @@ def json_option(command: Command) -> Command:
 def protocol_options(command: Command) -> Command:
     """Add ``--setting``, ``--policy`` and ``--protocol-seed``."""
     setting = click.option(
-        "--setting", type=click.Choice(SETTINGS), default="warm", show_default=True, help="Which split."
+        "--setting",
+        type=NearChoice(SETTINGS),
+        default="warm",
+        show_default=True,
+        help="Which split: leave-one-out (warm), leave-one-out on items never trained on (cold), or users 3:1:1 with "
+        "negatives by popularity (user-split).",
     )
     policy = click.option(
         "--policy",
-        type=click.Choice(POLICIES),
+        type=NearChoice(POLICIES),
         default="holdout",
         show_default=True,
         help="How the cold setting finds its items.",
@@ -73,7 +92,8 @@ def protocol_options(command: Command) -> Command:
         type=int,
         default=0,
         show_default=True,
-        help="Seed of held-out items and candidate lists; runs of different seeds are never compared.",
+        help="Seed of held-out items, of the users' parts and of candidate lists; runs of different seeds are never "
+        "compared.",
     )
     return setting(policy(seed(command)))
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import results_dir_option
+from bench.cli.options import NearChoice, results_dir_option
 from bench.errors import BenchError
+from bench.spec import SETTINGS
 
 if TYPE_CHECKING:
     from bench.report.table import Table
@@ -26,7 +27,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("name", required=False)
 @click.option("--dataset", help="Instead of NAME: all stored runs of this dataset.")
-@click.option("--setting", help="Instead of NAME: the setting of these runs (warm or cold).")
+@click.option("--setting", type=NearChoice(SETTINGS), help="Instead of NAME: the setting of these runs.")
 @click.option(
     "--metric", "metrics", multiple=True, help="Metric of such a table, as ndcg@1, hit@3 or mrr@5; repeatable."
 )
@@ -74,7 +75,7 @@ def _beside(name: str | None, output_format: str, results_dir: Path) -> str:
         raise BenchError("--published needs the name of an experiment. See 'bench list experiments'.")
     experiment = load_experiment(name)
     table = build_table(experiment, RunStore(results_dir), registry())
-    return render_beside(beside_published(experiment, table, registry()), output_format)
+    return render_beside(beside_published(experiment, table, registry()), output_format, experiment.percent)
 
 
 def _built(

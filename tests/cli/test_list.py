@@ -51,7 +51,7 @@ def test_methods_come_with_family_and_settings(bench: Bench) -> None:
     assert rows["sasrec"] == {
         "name": "sasrec",
         "family": "sequential",
-        "settings": "warm cold",
+        "settings": "warm cold user-split",
         "paper": "Kang & McAuley 2018",
     }
     assert "recbole:<Class>" in rows
