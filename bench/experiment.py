@@ -141,6 +141,8 @@ class Experiment:
     """Corrected p-values below this earn the star."""
     star_metrics: tuple[str, ...] | None = None
     """Metrics whose best value may earn a star; None means all."""
+    percent: bool = False
+    """Whether figures are printed in percent, with two decimals."""
     published: tuple[PublishedReference, ...] = ()
     """Printed tables to be put beside this one."""
 

@@ -17,7 +17,7 @@ from bench.significance import TESTS
 from bench.spec import DEFAULT_BACKBONE, POLICIES, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
-OPTIONAL = ("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star", "published")
+OPTIONAL = ("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star", "percent", "published")
 ROW_KEYS = ("method", "label", "params", "backbone", "ranking", "reference", "settings")
 DATASET_KEYS = ("title", "sources")
 PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")
@@ -65,6 +65,7 @@ def read_experiment(path: Path) -> Experiment:
         test=star.choice("test", TESTS, "t-test"),
         level=star.share("level", 0.05),
         star_metrics=star.metrics("metrics") if "metrics" in star.values else None,
+        percent=fields.flag("percent"),
         published=tuple(
             _published(path, number, content)
             for number, content in enumerate(fields.items("published") if "published" in fields.values else [], start=1)

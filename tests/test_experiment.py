@@ -39,14 +39,14 @@ def test_a_minimal_file_gets_the_defaults(tmp_path: Path) -> None:
 
 def test_every_field_is_read(tmp_path: Path) -> None:
     text = MINIMAL.replace("{method: bpr}", "{method: bpr, label: BPR, params: {size: 8}, reference: true}") + (
-        "seeds: [0, 1]\nbackbone: tiny\npolicy: natural\nprotocol_seed: 3\nlimit_queries: 500\n"
+        "seeds: [0, 1]\nbackbone: tiny\npolicy: natural\nprotocol_seed: 3\nlimit_queries: 500\npercent: true\n"
         "star: {test: permutation, level: 0.01, metrics: [ndcg@1]}\n"
         "published: [{paper: weaverec, table: table1, setting: warm, not_comparable: other data}]\n"
     )
     experiment = load_experiment(str(written(tmp_path, text)))
     assert experiment.rows == (ExperimentRow("bpr", "BPR", {"size": 8}, reference=True),)
     assert (experiment.seeds, experiment.backbone, experiment.policy) == ((0, 1), "tiny", "natural")
-    assert (experiment.protocol_seed, experiment.limit_queries) == (3, 500)
+    assert (experiment.protocol_seed, experiment.limit_queries, experiment.percent) == (3, 500, True)
     assert (experiment.test, experiment.level, experiment.star_metrics) == ("permutation", 0.01, ("ndcg@1",))
     assert experiment.published == (PublishedReference("weaverec", "table1", "warm", "other data"),)
 
@@ -74,6 +74,7 @@ def test_a_row_may_be_wanted_in_some_settings_only(tmp_path: Path) -> None:
             "published: [{paper: weaverec, table: tabel1, setting: warm}]\nrows:",
             r"'table' .*expected table1 or table2",
         ),
+        ("rows:", "percent: 100\nrows:", r"'percent' of the experiment is 100, expected true or false"),
         ("[warm, cold]", "[warm, colder]", r"'settings' .*expected a list of warm or cold"),
         ("[warm, cold]", "[warm, warm]", r"'settings' "),
         ("[clothing]", "[beauty]", r"expected source domains other than 'beauty' itself"),
