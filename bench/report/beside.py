@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from tabulate import tabulate
 
@@ -16,12 +17,25 @@ from bench.experiment import Experiment, ExperimentRow, PublishedReference
 from bench.published import published_cell, published_language_model, published_source
 from bench.registry import Registry
 from bench.report.slots import known_entry
-from bench.report.table import Cell, ColumnGroup, Table, TableRow, metric_title
+from bench.report.table import (
+    MISSING_TEXT,
+    PERCENT_SIGN,
+    Cell,
+    ColumnGroup,
+    Table,
+    TableRow,
+    figure,
+    in_percent,
+    metric_title,
+)
 
 NEAR = 0.02
 """A figure this far below the printed one is within what one repetition differs from the next in these papers."""
-LANGUAGE_MODEL_FAMILIES = ("language-model", "merging")
+WITHIN = f"within {NEAR}"
+LANGUAGE_MODEL_FAMILIES = ("language-model", "merging", "integrating")
 """Families whose figures belong to the backbone as much as to the method."""
+FIGURES = ("ours", "printed", "difference")
+"""Fields of a comparison that are figures."""
 TABULATE_FORMATS = {"text": "simple", "markdown": "pipe", "latex": "latex_booktabs"}
 
 
@@ -66,37 +80,53 @@ def verdict(ours: float | None, printed: float, reason: str = "") -> str:
         return "not run"
     if ours >= printed - ROUNDING:
         return "at or above"
-    return f"within {NEAR}" if ours >= printed - NEAR else "below"
+    return WITHIN if ours >= printed - NEAR else "below"
 
 
-def render_beside(cells: list[Beside], output_format: str) -> str:
-    """Return the comparison as text, Markdown, LaTeX, CSV or JSON; BenchError for another format."""
+def render_beside(cells: list[Beside], output_format: str, percent: bool = False) -> str:
+    """Return the comparison as text, Markdown, LaTeX, CSV or JSON; BenchError for another format.
+
+    ``percent`` prints both sides in percent, as the heads then say; JSON keeps fractions, and CSV names its unit.
+    """
     if output_format == "json":
         return json.dumps([asdict(cell) for cell in cells], indent=2, ensure_ascii=False) + "\n"
     if output_format == "csv":
         stream = io.StringIO()
-        writer = csv.DictWriter(stream, [field.name for field in fields(Beside)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(cell) for cell in cells)
+        names = [field.name for field in fields(Beside)]
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([f"{name}_percent" if percent and name in FIGURES else name for name in names])
+        writer.writerows([_tidy(name, getattr(cell, name), percent) for name in names] for cell in cells)
         return stream.getvalue()
     if output_format not in TABULATE_FORMATS:
         raise BenchError(f"Published figures cannot be printed as '{output_format}'; use text, markdown or csv.")
-    headers = ["Method", "Data", "Metric", "Ours", "Printed", "Difference", "Verdict", "Source"]
+    unit = PERCENT_SIGN * percent
+    figures = ["Ours" + unit, "Printed" + unit, "Difference" + unit]
+    headers = ["Method", "Data", "Metric", *figures, "Verdict", "Source"]
     rows = [
         [
             cell.row,
             f"{cell.dataset}, {cell.setting}",
             metric_title(cell.metric),
-            "–" if cell.ours is None else f"{cell.ours:.4f}",
-            f"{cell.printed:.4f}",
-            "–" if cell.difference is None else f"{cell.difference:+.4f}",
-            cell.verdict,
+            MISSING_TEXT if cell.ours is None else figure(cell.ours, percent),
+            figure(cell.printed, percent),
+            MISSING_TEXT if cell.difference is None else figure(cell.difference, percent, "+"),
+            _verdict_text(cell.verdict, percent),
             cell.source,
         ]
         for cell in cells
     ]
     alignment = ["left"] * 3 + ["right"] * 3 + ["left"] * 2
     return tabulate(rows, headers, TABULATE_FORMATS[output_format], disable_numparse=True, colalign=alignment) + "\n"
+
+
+def _tidy(name: str, value: Any, percent: bool) -> Any:
+    if not percent or value is None:
+        return value
+    return in_percent(value) if name in FIGURES else _verdict_text(value, percent) if name == "verdict" else value
+
+
+def _verdict_text(text: str, percent: bool) -> str:
+    return text.replace(WITHIN, f"within {figure(NEAR, percent)}") if percent else text
 
 
 def _of_row(

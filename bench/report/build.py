@@ -13,7 +13,7 @@ from bench.hashing import derived_seed
 from bench.registry import Registry
 from bench.report.caption import Star, footnotes, full_caption
 from bench.report.slots import Layout, RowSlots, experiment_layout, stored_layout
-from bench.report.table import Cell, ColumnGroup, Table, TableRow
+from bench.report.table import Cell, ColumnGroup, Table, TableRow, figure
 from bench.report.values import SlotValues, read_group
 from bench.runs import RunRecord, RunStore
 from bench.significance import Distinct, bootstrap_interval, holm, p_value, paired_differences
@@ -37,7 +37,7 @@ def build_table(experiment: Experiment, store: RunStore, registry: Registry) -> 
     """
     star = Star(experiment.test, experiment.level, experiment.star_metrics)
     layout = experiment_layout(experiment, store.records(), registry)
-    return _table(experiment.name, experiment.caption, layout, experiment.metrics, star, store)
+    return _table(experiment.name, experiment.caption, layout, experiment.metrics, star, store, experiment.percent)
 
 
 def stored_table(
@@ -49,7 +49,15 @@ def stored_table(
     return _table(f"{dataset}-{setting}", caption, layout, tuple(metrics), star or Star(), store)
 
 
-def _table(name: str, caption: str, layout: Layout, metrics: tuple[str, ...], star: Star, store: RunStore) -> Table:
+def _table(
+    name: str,
+    caption: str,
+    layout: Layout,
+    metrics: tuple[str, ...],
+    star: Star,
+    store: RunStore,
+    percent: bool = False,
+) -> Table:
     n_seeds = len({record.spec.seed for row in layout.rows for record in row.records})
     takes_part = [not row.reference and not _is_toy(row) for row in layout.rows]
     columns: list[list[Cell]] = []
@@ -60,16 +68,17 @@ def _table(name: str, caption: str, layout: Layout, metrics: tuple[str, ...], st
         first = next((record for slot in slots for record in slot.records), None)
         groups.append(group if first is None else _with_facts(group, first))
         for metric in metrics:
-            column = _column(group_values, metric, n_seeds)
+            column = _column(group_values, metric, n_seeds, percent)
             columns.append(_marked(column, takes_part, star, metric))
     rows = [_row(row, [column[number] for column in columns]) for number, row in enumerate(layout.rows)]
     missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
     return Table(
         name=name,
-        caption=full_caption(caption, groups, layout.rows, n_seeds, star),
+        caption=full_caption(caption, groups, layout.rows, n_seeds, star, percent),
         groups=tuple(groups),
         metrics=metrics,
         rows=tuple(rows),
+        percent=percent,
         footnotes=footnotes(rows, groups, metrics, layout.rows),
         missing=tuple(missing),
     )
@@ -94,22 +103,22 @@ def _row(row: RowSlots, cells: list[Cell]) -> TableRow:
     )
 
 
-def _column(group_values: Sequence[SlotValues], metric: str, n_seeds: int) -> _Column:
+def _column(group_values: Sequence[SlotValues], metric: str, n_seeds: int, percent: bool) -> _Column:
     values = [slot.by_seed(metric) if slot.records else None for slot in group_values]
     cells = [
-        Cell() if by_seed is None else _cell(slot, metric, by_seed, n_seeds)
+        Cell() if by_seed is None else _cell(slot, metric, by_seed, n_seeds, percent)
         for slot, by_seed in zip(group_values, values, strict=True)
     ]
     return _Column(cells, [None if by_seed is None else by_seed.mean(axis=0) for by_seed in values])
 
 
-def _cell(slot: SlotValues, metric: str, by_seed: NDArray[np.float64], n_seeds: int) -> Cell:
+def _cell(slot: SlotValues, metric: str, by_seed: NDArray[np.float64], n_seeds: int, percent: bool) -> Cell:
     found, n_users = by_seed.shape
     low, high = _interval(slot, metric, by_seed)
     value = float(by_seed.mean())
     sd = float(by_seed.mean(axis=1).std(ddof=1)) if found > 1 else None
     return Cell(
-        text=f"{value:.4f}" if sd is None else f"{value:.4f} ± {sd:.4f}",
+        text=figure(value, percent) + ("" if sd is None else f" ± {figure(sd, percent)}"),
         value=value,
         low=low,
         high=high,

@@ -31,12 +31,18 @@ class Star:
 
 
 def full_caption(
-    caption: str, groups: Sequence[ColumnGroup], rows: Sequence[RowSlots], n_seeds: int, star: Star
+    caption: str,
+    groups: Sequence[ColumnGroup],
+    rows: Sequence[RowSlots],
+    n_seeds: int,
+    star: Star,
+    percent: bool = False,
 ) -> str:
     """Return the caption with everything a reader must know to read the figures."""
     sentences = [
         caption,
         _ranking_sentence(rows),
+        "Figures in percent." if percent else "",
         "Best in bold, second underlined.",
         _star_sentence(star, n_seeds),
         _queries_sentence(groups),

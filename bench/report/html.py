@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from html import escape
 
-from bench.report.table import Cell, Table, TableRow, metric_title
+from bench.report.table import Cell, Table, TableRow, figure
 
 
 def to_html(table: Table) -> str:
     """Return a ``<table>``, its notes and the commands of missing runs; every text is escaped."""
     titles = "".join(f'<th colspan="{len(table.metrics)}">{escape(group.title)}</th>' for group in table.groups)
-    metrics = "".join(f"<th>{escape(metric_title(metric))}</th>" for _, metric in table.columns)
+    metrics = "".join(f"<th>{escape(table.metric_header(metric))}</th>" for _, metric in table.columns)
     lines = [
         f'<table id="{escape(table.name)}">',
         f"<caption>{escape(table.caption)}</caption>",
@@ -19,7 +19,7 @@ def to_html(table: Table) -> str:
         f"<tr>{metrics}</tr>",
         "</thead>",
         "<tbody>",
-        *(_row(row) for row in table.rows),
+        *(_row(row, table.percent) for row in table.rows),
         "</tbody>",
         "</table>",
         *(f"<p>{escape(note)}</p>" for note in table.footnotes),
@@ -28,15 +28,17 @@ def to_html(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(row: TableRow) -> str:
+def _row(row: TableRow, percent: bool) -> str:
     marks = "".join(f"<sup>{escape(mark)}</sup>" for mark in row.marks)
-    return f"<tr><th>{escape(row.label)}{marks}</th>{''.join(_cell(cell) for cell in row.cells)}</tr>"
+    return f"<tr><th>{escape(row.label)}{marks}</th>{''.join(_cell(cell, percent) for cell in row.cells)}</tr>"
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, percent: bool) -> str:
     text = escape(cell.text)
     marked = f"<strong>{text}</strong>" if cell.best else f"<u>{text}</u>" if cell.second else text
-    interval = "" if cell.low is None or cell.high is None else f' title="[{cell.low:.4f}, {cell.high:.4f}]"'
+    interval = ""
+    if cell.low is not None and cell.high is not None:
+        interval = f' title="[{figure(cell.low, percent)}, {figure(cell.high, percent)}]"'
     return f"<td{interval}>{marked}{'<sup>*</sup>' * cell.starred}</td>"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.report.table import Cell, Table, TableRow, metric_title
+from bench.report.table import Cell, Table, TableRow
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -66,7 +66,7 @@ def _header(table: Table) -> list[str]:
     titles = [rf"\multicolumn{{{span}}}{{c}}{{{escape(group.title)}}}" for group in table.groups]
     starts = range(2, 2 + span * len(table.groups), span)
     rules = "".join(rf"\cmidrule(lr){{{start}-{start + span - 1}}}" for start in starts)
-    metrics = [escape(metric_title(metric)) for _, metric in table.columns]
+    metrics = [escape(table.metric_header(metric)) for _, metric in table.columns]
     return [_line(["", *titles]), rules, _line(["Method", *metrics])]
 
 

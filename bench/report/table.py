@@ -8,6 +8,8 @@ from typing import Any
 MISSING_TEXT = "–"
 """What a cell without a run shows."""
 METRIC_TITLES = {"ndcg": "NDCG", "hit": "Hit", "mrr": "MRR"}
+PERCENT_SIGN = " (%)"
+"""What stands behind a metric whose figures are printed in percent."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Cell:
     text: str = MISSING_TEXT
     """The figure as printed, without marks."""
     value: float | None = None
-    """Mean over users (and over seeds, where there are several); None where no run is stored."""
+    """Mean over users (and over seeds, where there are several), a fraction; None where no run is stored."""
     low: float | None = None
     """Lower end of the 95 % bootstrap interval of the value over users."""
     high: float | None = None
@@ -90,6 +92,8 @@ class Table:
     metrics: tuple[str, ...]
     """Repeated under each group."""
     rows: tuple[TableRow, ...]
+    percent: bool = False
+    """Whether figures are printed in percent; the cells' values are fractions all the same."""
     footnotes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     """Commands that make the runs that are not stored."""
@@ -99,9 +103,23 @@ class Table:
         """Return (group, metric) of each column, in the order of a row's cells."""
         return [(group, metric) for group in self.groups for metric in self.metrics]
 
+    def metric_header(self, metric: str) -> str:
+        """Return a metric as the head of its column: ``NDCG@3``, or ``Hit@1 (%)`` in a table in percent."""
+        return metric_title(metric) + PERCENT_SIGN * self.percent
+
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""
         return asdict(self)
+
+
+def in_percent(value: float) -> float:
+    """Return a fraction in percent, without the digits that multiplying adds."""
+    return round(100 * value, 10)
+
+
+def figure(value: float, percent: bool = False, sign: str = "") -> str:
+    """Return a fraction as papers print it: ``0.0638``, or ``6.38`` in percent; ``sign`` is that of a format."""
+    return f"{100 * value:{sign}.2f}" if percent else f"{value:{sign}.4f}"
 
 
 def metric_title(metric: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from bench.report.table import Cell, Table, TableRow, metric_title
+from bench.report.table import Cell, Table, TableRow
 
 TEXT_LEGEND = "(1) best, (2) second, * star."
 
 
 def to_text(table: Table) -> str:
     """Return a table for a terminal: best and second as ``(1)`` and ``(2)``, a star as ``*``."""
-    headers = ["Method", *(f"{group.title}\n{metric_title(metric)}" for group, metric in table.columns)]
+    headers = ["Method", *(f"{group.title}\n{table.metric_header(metric)}" for group, metric in table.columns)]
     rows = [[_label(row), *(_text_cell(cell) for cell in row.cells)] for row in table.rows]
     grid = tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=_alignment(table))
     caption = table.caption.replace("Best in bold, second underlined.", TEXT_LEGEND)
@@ -20,7 +20,7 @@ def to_text(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """Return a Markdown table: best bold, second underlined by ``<u>``, a star as ``*``."""
-    headers = ["Method", *(f"{group.title}<br>{metric_title(metric)}" for group, metric in table.columns)]
+    headers = ["Method", *(f"{group.title}<br>{table.metric_header(metric)}" for group, metric in table.columns)]
     rows = [[_markdown(_label(row)), *(_markdown_cell(cell) for cell in row.cells)] for row in table.rows]
     ruler = ["---", *("---:" for _ in table.columns)]
     lines = [_markdown_row(row) for row in ([_markdown(header) for header in headers], ruler, *rows)]

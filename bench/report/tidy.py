@@ -7,11 +7,14 @@ import io
 import json
 from typing import Any
 
-from bench.report.table import Cell, ColumnGroup, Table, TableRow
+from bench.report.table import Cell, ColumnGroup, Table, TableRow, in_percent
 
 
 def to_csv(table: Table) -> str:
-    """Return one line a cell, an empty field where nothing is known; truth values as 0 and 1."""
+    """Return one line a cell, an empty field where nothing is known; truth values as 0 and 1.
+
+    In a table in percent the heads of the figures say so: ``value_percent`` for ``value``.
+    """
     lines = [
         _tidy(table, row, group, metric, cell)
         for row in table.rows
@@ -30,6 +33,9 @@ def to_json(table: Table) -> str:
 
 
 def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Cell) -> dict[str, Any]:
+    figures = {"value": cell.value, "low": cell.low, "high": cell.high, "sd": cell.sd}
+    if table.percent:
+        figures = {f"{name}_percent": None if value is None else in_percent(value) for name, value in figures.items()}
     return {
         "table": table.name,
         "row": row.label,
@@ -38,10 +44,7 @@ def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Ce
         "setting": group.setting,
         "policy": group.policy if group.setting == "cold" else "",
         "metric": metric,
-        "value": cell.value,
-        "low": cell.low,
-        "high": cell.high,
-        "sd": cell.sd,
+        **figures,
         "n": cell.n,
         "n_seeds": cell.n_seeds,
         "best": int(cell.best),

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,3 +103,44 @@ def test_every_format_holds_every_cell(run_store: RunStore, save_run: Save) -> N
         assert "+0.0870" in text
     with pytest.raises(BenchError, match="cannot be printed as 'html'"):
         render_beside(cells, "html")
+
+
+def test_a_percent_table_compares_percents_with_percents(run_store: RunStore, save_run: Save) -> None:
+    """X-Cross prints 8.36 for SASRec on Toys, Hit@1, and 16.13 for MRR@10."""
+    save_run("sasrec", [0] * 9 + [20] * 91, dataset="toys-2018", setting="user-split")
+    described = experiment(
+        "sasrec",
+        datasets=(ExperimentDataset("toys-2018", "Toys"),),
+        settings=("user-split",),
+        metrics=("hit@1", "mrr@10"),
+        percent=True,
+        published=(PublishedReference("xcross", "table2", "user-split"),),
+    )
+    table = build_table(described, run_store, REGISTRY)
+    cells = beside_published(described, table, REGISTRY)
+    assert [cell.printed for cell in cells] == pytest.approx([0.0836, 0.1613])
+    assert [cell.verdict for cell in cells] == ["at or above", "below"]
+    text = render_beside(cells, "text", described.percent)
+    assert "Ours (%)" in text
+    for figure in (" 9.00 ", " 8.36 ", "+0.64", "16.13", "-7.13"):
+        assert figure in text
+    line = next(csv.DictReader(io.StringIO(render_beside(cells, "csv", described.percent))))
+    assert (line["ours_percent"], line["printed_percent"], line["difference_percent"]) == ("9.0", "8.36", "0.64")
+    near = replace(cells[1], verdict=verdict(0.15, 0.1613))
+    assert "within 2.00" in render_beside([near], "text", percent=True)
+    assert json.loads(render_beside(cells, "json", described.percent))[0]["ours"] == pytest.approx(0.09)
+
+
+def test_an_integrating_method_on_another_backbone_is_not_compared(run_store: RunStore) -> None:
+    known = Registry({"xcross": Entry("xcross", "integrating", needs_backbone=True)}, {})
+    described = experiment(
+        "xcross",
+        datasets=(ExperimentDataset("toys-2018", "Toys"),),
+        settings=("user-split",),
+        metrics=("hit@1",),
+        published=(PublishedReference("xcross", "table2", "user-split"),),
+    )
+    cells = beside_published(described, build_table(described, run_store, known), known)
+    assert [cell.verdict for cell in cells] == [
+        "not comparable: backbone minilm, the paper's microsoft/deberta-v3-base"
+    ]

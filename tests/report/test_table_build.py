@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +15,7 @@ from bench.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.metrics import Metric, Ranks, per_user
 from bench.registry import Entry, Registry
 from bench.report.build import build_table, stored_table
+from bench.report.render import render
 from bench.report.table import Table
 from bench.runs import RunRecord, RunStore
 from bench.significance import holm
@@ -242,3 +246,26 @@ def test_a_table_of_stored_runs_needs_no_experiment(run_store: RunStore, save_ru
     assert table.rows[0].cells[0].best
     assert table.rows[0].cells[0].low is not None
     assert table.missing == ()
+
+
+def test_a_table_in_percent_has_two_decimals_a_head_that_says_so_and_fractions_as_values(
+    run_store: RunStore, save_run: Save
+) -> None:
+    save_run("bpr", [0] * 13 + [20] * 187, seed=0)
+    save_run("bpr", [0] * 15 + [20] * 185, seed=1)
+    described = experiment("bpr", "sasrec", metrics=("hit@1", "mrr@10"), seeds=(0, 1), percent=True)
+    table = build_table(described, run_store, REGISTRY)
+    cell = table.rows[0].cells[0]
+    assert (cell.text, cell.value) == ("7.00 ± 0.71", pytest.approx(0.07))
+    assert "Figures in percent." in table.caption
+    assert "percent" not in build_table(experiment("bpr"), run_store, REGISTRY).caption
+    for output_format, head in (("text", "Hit@1 (%)"), ("markdown", "Hit@1 (%)"), ("html", "Hit@1 (%)"),
+                                ("latex", r"Hit@1 (\%)")):  # fmt: skip
+        text = render(table, output_format)
+        assert head in text
+        assert "7.00" in text
+    line = next(csv.DictReader(io.StringIO(render(table, "csv"))))
+    assert float(line["value_percent"]) == 7.0
+    assert float(line["low_percent"]) < 7.0 < float(line["high_percent"])
+    assert "value" not in line
+    assert json.loads(render(table, "json"))["percent"]
