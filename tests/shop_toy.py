@@ -9,14 +9,21 @@ import numpy as np
 N_USERS, N_ITEMS = 80, 60
 
 
-def write_shop(data_dir: Path, name: str = "shop", n_untitled: int = 0, seed: int = 0) -> Path:
-    """Write ``data_dir/name`` with 80 users of 8 to 12 purchases among 60 items; the last items lack a title."""
+def write_shop(
+    data_dir: Path,
+    name: str = "shop",
+    n_untitled: int = 0,
+    seed: int = 0,
+    n_users: int = N_USERS,
+    seconds_between: int = 1,
+) -> Path:
+    """Write ``data_dir/name`` with users of 8 to 12 purchases among 60 items; the last items lack a title."""
     rng = np.random.default_rng(seed)
     weights = 1 / np.arange(1, N_ITEMS + 1) ** 0.3
     events = ["user_id,item_id,timestamp"]
-    for user in range(N_USERS):
+    for user in range(n_users):
         items = rng.choice(N_ITEMS, rng.integers(8, 13), replace=False, p=weights / weights.sum())
-        events += [f"user{user},item{item},{1000 * user + step}" for step, item in enumerate(items)]
+        events += [f"user{user},item{item},{1000 * user + seconds_between * step}" for step, item in enumerate(items)]
     titles = [f"Article number {item}" if item < N_ITEMS - n_untitled else "" for item in range(N_ITEMS)]
     folder = data_dir / name
     folder.mkdir(parents=True)
