@@ -47,13 +47,14 @@ class UserParts:
 
     def of(self, part: int) -> NDArray[np.bool_]:
         """Mark the interactions in the sequences of one part's users, shape (n_interactions,)."""
-        return self.kept & (self.part[self.users] == part)
+        in_part: NDArray[np.bool_] = self.kept & (self.part[self.users] == part)
+        return in_part
 
     def last_of(self, part: int) -> NDArray[np.int64]:
         """Return the index of the last interaction of each of one part's sequences, ascending."""
         at = np.flatnonzero(self.of(part))
-        is_last = np.append(self.users[at][1:] != self.users[at][:-1], True)[: len(at)]
-        return at[is_last]
+        last: NDArray[np.int64] = at[np.append(self.users[at][1:] != self.users[at][:-1], True)[: len(at)]]
+        return last
 
 
 def user_parts(domain: Domain, seed: int) -> UserParts:
@@ -108,7 +109,8 @@ def notes_on_parts(
         f"{n_trained + n_validated + n_tested:,} of {domain.n_users:,} users have {MIN_ITEMS} unique items or more at "
         f"one a day (the latest {MAX_ITEMS} are kept): {n_trained:,} train, {n_validated:,} validate, {n_tested:,} "
         "test.",
-        f"{n_unseen:,} of {len(test_positives):,} test positives occur in no training sequence; no negative does so.",
+        f"{n_unseen:,} of {len(test_positives):,} test positives occur in no training sequence. Negatives are "
+        "drawn in proportion to an item's training interactions (exponent 1), so each of them occurs in one.",
         f"Titles are cut to {TITLE_WORDS} words.",
     )
 
