@@ -23,7 +23,7 @@ from bench.measure import Meter, git_state, package_versions
 from bench.metrics import rank_positive
 from bench.params import build_params, overrides
 from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
-from bench.protocol import PreparedTask, QuerySet, prepare_task, source_training
+from bench.protocol import PreparedTask, QuerySet, prepare_task, share_of_training, source_training
 from bench.registry import Entry, registry
 from bench.runs import RunRecord, RunStore, summarise
 from bench.spec import DEFAULT_BACKBONE, DEFAULT_RANKING, DEFAULT_SEQ2SEQ_BACKBONE, ProtocolSpec, Ranking, RunSpec
@@ -57,6 +57,7 @@ def complete_spec(
     backbone: str | None = None,
     ranking: Ranking | None = None,
     limit_queries: int | None = None,
+    train_share: float = 1.0,
 ) -> RunSpec:
     """Fill in what a method needs and refuse what it cannot use.
 
@@ -74,6 +75,8 @@ def complete_spec(
     ):
         if given and not used:
             raise BenchError(f"Method '{method}' uses no {what}. See 'bench describe {method}'.")
+    if not 0 < train_share <= 1:
+        raise BenchError(f"--train-share must be above 0 and at most 1, not {train_share}.")
     built = build_params(method, recommender.Params, params or {})
     return RunSpec(
         method=method,
@@ -84,6 +87,7 @@ def complete_spec(
         backbone=(backbone or _default_backbone(entry)) if entry.needs_backbone else None,
         ranking=None if ranking == DEFAULT_RANKING else ranking,  # one name for one run
         limit_queries=limit_queries,
+        train_share=train_share,
     )
 
 
@@ -99,6 +103,7 @@ def complete_planned(planned: PlannedRun) -> RunSpec:
         backbone=planned.backbone if entry.needs_backbone else None,
         ranking=planned.ranking if entry.needs_backbone else None,
         limit_queries=planned.limit_queries,
+        train_share=planned.train_share,
     )
 
 
@@ -195,7 +200,7 @@ def task_of(
     for domain in (prepared.domain, *sources) if registry().entry(spec.method).needs_titles else ():
         require_titles(spec.method, domain)
     return Task(
-        target=prepared.training,
+        target=share_of_training(prepared.training, spec.train_share, spec.protocol.seed),
         validation=prepared.validation.queries,
         validation_answers=prepared.validation.answers,
         setting=spec.protocol.setting,

@@ -34,6 +34,8 @@ class PlannedRun:
     ranking: Ranking | None = None
     """How a causal language model ranks; None is the default, by likelihood."""
     limit_queries: int | None = None
+    train_share: float = 1.0
+    """Share of the target's training part that is learned from."""
 
     @property
     def protocol(self) -> ProtocolSpec:
@@ -57,6 +59,7 @@ class PlannedRun:
         words = ["--ranking", self.ranking] if self.ranking else []
         words += ["--seed", str(self.seed)] if self.seed else []
         words += ["--limit-queries", str(self.limit_queries)] if self.limit_queries else []
+        words += ["--train-share", str(self.train_share)] if self.train_share < 1 else []
         for name, value in self.params.items():
             words += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
         return words
@@ -78,6 +81,10 @@ class ExperimentRow:
     """Shown for orientation only: takes no mark and is no rival."""
     settings: tuple[Setting, ...] | None = None
     """Settings that this row is run in; None means all of the table's."""
+    sources: tuple[str, ...] | None = None
+    """Source domains of this row; None takes the dataset's."""
+    train_share: float = 1.0
+    """Share of the target's training part that this row learns from; smaller shares lie in larger ones."""
 
     def runs_in(self, setting: Setting) -> bool:
         """Whether the table wants this row in a setting."""
@@ -164,8 +171,9 @@ class Experiment:
             protocol_seed=self.protocol_seed,
             seed=seed,
             params=row.params,
-            sources=dataset.sources,
+            sources=dataset.sources if row.sources is None else row.sources,
             backbone=row.backbone or self.backbone,
             ranking=row.ranking,
             limit_queries=self.limit_queries,
+            train_share=row.train_share,
         )

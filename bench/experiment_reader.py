@@ -18,7 +18,7 @@ from bench.spec import DEFAULT_BACKBONE, POLICIES, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
 OPTIONAL = ("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star", "percent", "published")
-ROW_KEYS = ("method", "label", "params", "backbone", "ranking", "reference", "settings")
+ROW_KEYS = ("method", "label", "params", "backbone", "ranking", "reference", "settings", "sources", "train_share")
 DATASET_KEYS = ("title", "sources")
 PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")
 STAR_KEYS = ("test", "level", "metrics")
@@ -50,11 +50,13 @@ def read_experiment(path: Path) -> Experiment:
     if fields.text("name") != path.stem:
         raise fields.wrong("name", f"the file's name, '{path.stem}'")
     star = fields.inner("star", STAR_KEYS)
+    datasets = _datasets(path, fields)
+    targets = [dataset.name for dataset in datasets]
     return Experiment(
         name=fields.text("name"),
         caption=fields.text("caption").strip(),
-        rows=tuple(_row(path, number, row) for number, row in enumerate(fields.items("rows"), start=1)),
-        datasets=_datasets(path, fields),
+        rows=tuple(_row(path, number, row, targets) for number, row in enumerate(fields.items("rows"), start=1)),
+        datasets=datasets,
         settings=fields.choices("settings", SETTINGS),
         metrics=fields.metrics("metrics"),
         seeds=fields.seeds("seeds", (0,)),
@@ -73,9 +75,11 @@ def read_experiment(path: Path) -> Experiment:
     )
 
 
-def _row(path: Path, number: int, content: Any) -> ExperimentRow:
+def _row(path: Path, number: int, content: Any, targets: Collection[str]) -> ExperimentRow:
     fields = _Fields.of(path, f"row {number}", content, ROW_KEYS, ("method",))
-    method = fields.text("method")
+    method, sources = fields.text("method"), fields.names("sources")
+    if "sources" in fields.values and (not sources or set(sources) & set(targets)):
+        raise fields.wrong("sources", "at least one source domain, and no target of the table")
     return ExperimentRow(
         method=method,
         label=fields.text("label", method),
@@ -84,6 +88,8 @@ def _row(path: Path, number: int, content: Any) -> ExperimentRow:
         ranking=fields.choice("ranking", RANKINGS, None),
         reference=fields.flag("reference"),
         settings=fields.choices("settings", SETTINGS) if "settings" in fields.values else None,
+        sources=sources or None,
+        train_share=fields.share("train_share", 1.0),
     )
 
 
@@ -160,7 +166,8 @@ class _Fields:
 
     def share(self, key: str, default: float) -> float:
         value = self.values.get(key, default)
-        return float(self._checked(key, value, isinstance(value, float) and 0 < value < 1, "a number between 0 and 1"))
+        is_share = value == default or (isinstance(value, float) and 0 < value < 1)
+        return float(self._checked(key, value, is_share, "a number between 0 and 1"))
 
     def mapping(self, key: str) -> dict[str, Any]:
         value = self.values.get(key) or {}

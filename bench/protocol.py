@@ -139,6 +139,20 @@ def source_training(domain: Domain, protocol: ProtocolSpec) -> Domain:
     return with_short_titles(domain).keeping(split_domain(domain, replace(protocol, dataset=domain.name)).train)
 
 
+def share_of_training(training: Domain, share: float, seed: int) -> Domain:
+    """Return the histories of a seeded choice of users that hold this share of the interactions, to within one user.
+
+    Shares of one seed are nested: a smaller one's users are among a larger one's.
+    """
+    if share == 1:
+        return training
+    order = np.random.default_rng(derived_seed(seed, "train-share", training.name)).permutation(training.n_users)
+    lengths = np.diff(training.indptr)[order]
+    chosen = np.zeros(training.n_users, dtype=bool)
+    chosen[order[np.cumsum(lengths) - lengths < share * training.n_interactions]] = True
+    return training.keeping(chosen[training.users_of_interactions()])
+
+
 def prepare_task(domain: Domain, spec: ProtocolSpec, artefacts: ArtefactStore) -> PreparedTask:
     """Split a domain, draw its candidate lists (or read those drawn before) and check both for leaks.
 

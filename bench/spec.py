@@ -71,10 +71,12 @@ class RunSpec:
     """How a causal language model ranks, for methods that use one."""
     limit_queries: int | None = None
     """Score only this many test queries (a seeded sample); None scores all."""
+    train_share: float = 1.0
+    """Share of the target's training part that is learned from (few-shot); the queries stay the same."""
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the run, for hashing."""
-        return {
+        fields: dict[str, Any] = {
             "method": self.method,
             "protocol": self.protocol.key(),
             "params": self.params,
@@ -84,6 +86,7 @@ class RunSpec:
             "ranking": self.ranking,
             "limit_queries": self.limit_queries,
         }
+        return fields if self.train_share == 1 else {**fields, "train_share": self.train_share}
 
     def hash(self) -> str:
         """Return the run's id: equal specs share it on every platform."""

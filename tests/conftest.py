@@ -39,13 +39,14 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         sources: tuple[str, ...] = (),
         backbone: str | None = None,
         limit_queries: int | None = None,
+        train_share: float = 1.0,
         overrides: dict[str, Any] | None = None,
         **fields: Any,
     ) -> RunRecord:
         ranks = Ranks(np.asarray(better, np.int16), np.asarray(tied or [0] * len(better), np.int16))
         protocol = ProtocolSpec(dataset, setting, policy)
         params = {"layers": 2, "dropout": 0.5, **(overrides or {})}
-        spec = RunSpec(method, protocol, params, seed, sources, backbone, limit_queries=limit_queries)
+        spec = RunSpec(method, protocol, params, seed, sources, backbone, None, limit_queries, train_share)
         facts = {
             "family": "general",
             "candidates_hash": f"hash-{dataset}-{setting}",

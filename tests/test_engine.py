@@ -276,3 +276,17 @@ def test_an_unknown_dataset_says_which_are_near(folders: Folders, method: str, w
     with pytest.raises(BenchError, match=r"Unknown dataset 'beaty'. Did you mean beauty"):
         carried_out(folders, method, **wanted)
     assert stored_files(folders) == []
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_share_of_the_training_part_leaves_the_queries_and_their_candidates_alone(
+    folders: Folders, setting: str
+) -> None:
+    whole, part = (carried_out(folders, "spy", setting, train_share=share) for share in (1.0, 0.2))
+    assert part.id != whole.id
+    assert part.candidates_hash == whole.candidates_hash
+    (all_of, queries), (few, same_queries) = Spy.seen
+    np.testing.assert_array_equal(same_queries.candidates, queries.candidates)
+    np.testing.assert_array_equal(same_queries.history_items, queries.history_items)
+    np.testing.assert_array_equal(few.validation.history_items, all_of.validation.history_items)
+    assert 0.2 <= few.target.n_interactions / all_of.target.n_interactions < 0.3

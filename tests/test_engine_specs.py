@@ -55,6 +55,7 @@ def test_the_card_names_the_sources_unless_told_otherwise() -> None:
         ),
         ("popularity", {"backbone": "tiny"}, "'popularity' uses no backbone"),
         ("popularity", {"ranking": "likelihood"}, "'popularity' uses no ranking"),
+        ("popularity", {"train_share": 0.0}, "--train-share must be above 0 and at most 1, not 0.0"),
         ("popularty", {}, r"Unknown method 'popularty'. Did you mean popularity\?"),
         (
             "bpr",
@@ -92,5 +93,6 @@ def test_a_planned_run_leaves_out_what_its_method_does_not_use() -> None:
     plain = complete_planned(plan(method="popularity"))
     assert (plain.sources, plain.backbone, plain.limit_queries) == ((), None, 5)
     assert complete_planned(plan(method="learner")).sources == ("market",)
+    assert complete_planned(plan(method="learner", train_share=0.2)).train_share == 0.2
     full = complete_planned(plan(method="reccocktail", ranking="likelihood"))
     assert (full.sources, full.backbone, full.ranking) == (("market",), "tiny", None)

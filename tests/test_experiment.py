@@ -61,6 +61,19 @@ def test_a_row_may_be_wanted_in_some_settings_only(tmp_path: Path) -> None:
     ]
 
 
+def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path) -> None:
+    row = "{method: weaverec, sources: [toys, health], train_share: 0.1}"
+    cells = load_experiment(
+        str(written(tmp_path, MINIMAL.replace("{method: bpr}", f"{row}\n  - method: all-data")))
+    ).cells()
+    commands = [cell.run.command() for cell in cells if cell.setting == "warm"]
+    start = "bench run --method {} --dataset beauty --setting warm --backbone minilm --sources {}"
+    assert commands == [
+        start.format("weaverec", "toys,health") + " --train-share 0.1",
+        start.format("all-data", "clothing"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
@@ -83,6 +96,10 @@ def test_a_row_may_be_wanted_in_some_settings_only(tmp_path: Path) -> None:
         ("  - {method: bpr}", "  []", r"'rows' .*expected a list with at least one entry"),
         ("  - {method: bpr}", "  - bpr", r"row 1 is str, expected a mapping with method"),
         ("{beauty: {title: Beauty, sources: [clothing]}}", "{}", r"'datasets' .*expected a mapping from dataset names"),
+        ("{method: bpr}", "{method: bpr, sources: []}", r"'sources' of row 1 is \[\], expected at least one source"),
+        ("{method: bpr}", "{method: bpr, sources: [beauty]}", r"'sources' of row 1 .*no target of the table"),
+        ("{method: bpr}", "{method: bpr, sources: toys}", r"'sources' of row 1 is 'toys', expected a list of names"),
+        ("{method: bpr}", "{method: bpr, train_share: 10}", r"'train_share' of row 1 is 10, expected a number between"),
         ("rows:", "seeds: [0, 0]\nrows:", r"'seeds' .*expected different whole numbers"),
         ("rows:", "limit_queries: 0\nrows:", r"'limit_queries' .*expected a whole number above 0"),
         ("rows:", "star: {test: ttest}\nrows:", r"'test' of 'star' is 'ttest', expected t-test or wilcoxon"),

@@ -50,6 +50,7 @@ def test_known_specs_keep_their_id() -> None:
     spec = RunSpec("weaverec", protocol, {"rank": 16}, 2, ("sports",), "minilm", "generate", 500)
     assert RunSpec("bpr", ProtocolSpec("beauty")).hash() == "b69533b38eb73d81"
     assert spec.hash() == "066379ff3b285209"
+    assert RunSpec("bpr", ProtocolSpec("beauty"), train_share=0.1).hash() == "6e9ebb2092b1dc95"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from bench.candidates import CandidateLists, TitleGroups
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.plugin import Answers, Queries
-from bench.protocol import PreparedTask, QuerySet, check_leakage, prepare_task, split_domain
+from bench.protocol import PreparedTask, QuerySet, check_leakage, prepare_task, share_of_training, split_domain
 from bench.spec import ProtocolSpec
 from bench.store import ArtefactStore
 
@@ -234,6 +234,21 @@ def test_warm_split_takes_every_interaction_once() -> None:
     split = split_domain(domain, ProtocolSpec("toy"))
     parts = np.concatenate([np.flatnonzero(split.train), split.validation, split.test])
     assert np.array_equal(np.sort(parts), np.arange(domain.n_interactions))
+
+
+def test_shares_of_the_training_part_are_nested_and_as_large_as_asked_for() -> None:
+    domain = random_domain()
+    parts = [share_of_training(domain, share, 0) for share in (0.1, 0.2, 0.3, 1.0)]
+    kept = [set(np.flatnonzero(np.diff(part.indptr))) for part in parts]
+    assert kept[0] < kept[1] < kept[2] < kept[3]
+    longest = np.diff(domain.indptr).max()
+    for share, part in zip((0.1, 0.2, 0.3), parts, strict=False):
+        wanted = share * domain.n_interactions
+        assert wanted <= part.n_interactions < wanted + longest
+        assert all(len(part.history(user)) in (0, len(domain.history(user))) for user in range(domain.n_users))
+    assert parts[-1] is domain
+    assert part.titles == domain.titles
+    assert set(np.flatnonzero(np.diff(share_of_training(domain, 0.1, 1).indptr))) != kept[0]
 
 
 @pytest.mark.skipif(not os.environ.get("BENCH_DATA"), reason="needs the real data in BENCH_DATA")

@@ -58,9 +58,17 @@ def test_the_file_holds_a_flat_spec_and_plain_values(run_store: RunStore, save_r
 def test_a_spec_survives_the_way_through_json_with_its_hash() -> None:
     protocol = ProtocolSpec("beauty", "cold", "natural", seed=4)
     spec = RunSpec("weaverec", protocol, {"rank": 16}, 2, ("sports",), "minilm", "generate", 500)
-    again = spec_from_json(json.loads(json.dumps(spec_to_json(spec))))
-    assert again == spec
-    assert again.hash() == spec.hash()
+    for whole in (spec, dataclasses.replace(spec, train_share=0.1)):
+        again = spec_from_json(json.loads(json.dumps(spec_to_json(whole))))
+        assert again == whole
+        assert again.hash() == whole.hash()
+
+
+def test_a_record_from_before_there_were_shares_is_of_the_whole_training_part() -> None:
+    spec = RunSpec("bpr", ProtocolSpec("beauty"))
+    fields = spec_to_json(spec)
+    del fields["train_share"]
+    assert spec_from_json(fields) == spec
 
 
 def test_a_run_does_not_exist_before_its_record_is_written(

@@ -38,6 +38,12 @@ Examples:
 @protocol_options
 @recommender_options
 @click.option("--limit-queries", type=click.IntRange(min=1), help="Score a seeded sample of the test queries.")
+@click.option(
+    "--train-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    help="Learn from this share of the target's training part (few-shot); smaller shares lie in larger ones.",
+)
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
 @click.option("--force", is_flag=True, help="Redo a run that is stored already.")
 @data_dir_option
@@ -56,6 +62,7 @@ def run(
     seed: int,
     params: tuple[str, ...],
     limit_queries: int | None,
+    train_share: float,
     device: str,
     force: bool,
     data_dir: Path | None,
@@ -82,6 +89,7 @@ def run(
         backbone=backbone,
         ranking=ranking,
         limit_queries=limit_queries,
+        train_share=train_share,
     )
     folders = Folders(cache_dir, results_dir, data_dir)
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
@@ -97,7 +105,13 @@ def summary(record: RunRecord) -> str:
     rows = [[name, *(f"{record.metrics[name][key]:.4f}" for key in ("value", "low", "high"))] for name in SHOWN_METRICS]
     table = tabulate(rows, headers=["metric", "value", "95 % low", "high"], disable_numparse=True)
     backbone = f" on {record.backbone['name']}" if record.backbone else ""
-    marks = [mark for mark, is_set in (("TOY backbone", record.toy), ("transductive", record.transductive)) if is_set]
+    share = record.spec.train_share
+    facts = (
+        (f"{share:.0%} of the training part", share < 1),
+        ("TOY backbone", record.toy),
+        ("transductive", record.transductive),
+    )
+    marks = [mark for mark, is_set in facts if is_set]
     lines = [
         f"{record.spec.method}{backbone} · {protocol.dataset} {protocol.setting} · {record.n_queries:,} queries"
         + "".join(f" · {mark}" for mark in marks),

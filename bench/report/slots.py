@@ -87,6 +87,7 @@ def matches(planned: PlannedRun, record: RunRecord, entry: Entry | None) -> bool
     spec = record.spec
     return (
         (spec.method, spec.seed, spec.limit_queries) == (planned.method, planned.seed, planned.limit_queries)
+        and spec.train_share == planned.train_share
         and spec.protocol.key() == planned.protocol.key()
         and (spec.ranking or "likelihood") == (planned.ranking or "likelihood")
         and _same_or_unused(spec.backbone, planned.backbone, None, None if entry is None else entry.needs_backbone)
@@ -186,7 +187,7 @@ def _variant(record: RunRecord) -> tuple[int, str, str]:
     spec = record.spec
     families: tuple[str, ...] = get_args(Family)
     family = families.index(record.family) if record.family in families else len(families)
-    rest = [record.overrides, spec.sources, spec.backbone, spec.ranking]
+    rest = [record.overrides, spec.sources, spec.backbone, spec.ranking, spec.train_share]
     return family, spec.method, canonical_json(rest)
 
 

@@ -91,6 +91,7 @@ def test_options_reach_the_record(bench: Bench) -> None:
     record = record_of(bench(*SHOP, *words))
     spec = record["spec"]
     assert (spec["seed"], spec["protocol_seed"], spec["limit_queries"], record["n_queries"]) == (3, 2, 7, 7)
+    assert spec["train_share"] == 1.0
 
 
 def test_force_does_a_stored_run_again(bench: Bench, folders: Folders) -> None:
@@ -134,6 +135,7 @@ def test_what_a_method_prints_does_not_spoil_the_json(bench_with_fakes: Bench) -
         (["--method", "learner", "--sources", "beauty, beauty"], "--sources names a domain twice"),
         (["--method", "constant", "--device", "gpu"], "Device 'gpu' cannot be used"),
         (["--method", "constant", "--limit-queries", "0"], "'--limit-queries': 0 is not in the range x>=1."),
+        (["--method", "constant", "--train-share", "0"], "'--train-share': 0.0 is not in the range 0<x<=1."),
         (["--method", "constant", "--seed", "one"], "'--seed': 'one' is not a valid integer."),
         (["--method", "constant", "--ranking", "guess"], "'--ranking': 'guess' is not"),
         (["--method", "constant", "--metod", "x"], "No such option '--metod'."),

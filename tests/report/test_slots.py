@@ -38,7 +38,14 @@ def test_a_method_with_sources_and_backbone_must_have_the_tables_own(save_run: S
 
 @pytest.mark.parametrize(
     "fields",
-    [{"seed": 1}, {"limit_queries": 500}, {"dataset": "toys"}, {"setting": "cold"}, {"overrides": {"layers": 3}}],
+    [
+        {"seed": 1},
+        {"limit_queries": 500},
+        {"train_share": 0.1},
+        {"dataset": "toys"},
+        {"setting": "cold"},
+        {"overrides": {"layers": 3}},
+    ],
 )
 def test_a_run_of_another_seed_sample_place_or_parameter_does_not_match(save_run: Save, fields: dict[str, Any]) -> None:
     assert not matches(planned(), save_run("bpr", [0], **fields), PLAIN)
