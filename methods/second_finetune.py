@@ -1,8 +1,7 @@
 """Second fine-tuning: RecCocktail's general adapter, trained on with the target's examples.
 
 The rival that spends the same data one after the other in one adapter, where RecCocktail trains two and merges them:
-fresh optimiser, same recipe. The paper's table 3 gives it 10, 20 and 30 % of the target: ``target_share``, of users,
-so that a smaller share lies within a larger one.
+fresh optimiser, same recipe. The paper's table 3 gives it 10, 20 and 30 % of the target: ``--train-share``.
 """
 
 from __future__ import annotations
@@ -10,11 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from bench.data.domain import Domain
-from bench.errors import BenchError
-from bench.hashing import derived_seed
 from bench.lm.adapters import LoraRecipe
 from bench.lm.library import AdapterPlan
 from bench.plugin import Task
@@ -28,12 +22,6 @@ class SecondFinetuneParams(LoraRecipe):
 
     target_epochs: int | None = None
     """Passes over the target's examples; none: as many as over the general ones. 0 is the general adapter."""
-    target_share: float = 1.0
-    """Share of the target's users that are learned from, the general adapter's being all."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.target_share <= 1:
-            raise BenchError(f"Parameter 'target_share' must be above 0 and at most 1, not {self.target_share}.")
 
 
 @register(
@@ -55,17 +43,8 @@ class SecondFinetune(SingleAdapter):
         recipe = recipe_of(self.params)
         epochs = recipe.epochs if self.params.target_epochs is None else self.params.target_epochs
         general = AdapterPlan(general_domains(task), recipe)
-        target = share_of_users(task.target, self.params.target_share, task.seed)
-        return {"general": general, "target": AdapterPlan((target,), replace(recipe, epochs=epochs), general)}
+        return {"general": general, "target": AdapterPlan((task.target,), replace(recipe, epochs=epochs), general)}
 
     def details(self) -> dict[str, Any]:
         """Count the one adapter's parameters once."""
         return {**super().details(), "n_trained_parameters": self.trained["target"].n_parameters}
-
-
-def share_of_users(domain: Domain, share: float, seed: int) -> Domain:
-    """Return the domain with the histories of a seeded share of its users; a smaller share lies in a larger one."""
-    if share == 1:
-        return domain
-    chosen = np.random.default_rng(derived_seed(seed, "target-share")).random(domain.n_users) < share
-    return domain.keeping(chosen[domain.users_of_interactions()])

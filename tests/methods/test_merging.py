@@ -21,7 +21,6 @@ from bench.plugin import Task
 from bench.protocol import PreparedTask
 from bench.registry import registry
 from bench.store import ArtefactStore
-from methods.second_finetune import share_of_users
 
 ALONE = ("target-only", "all-data", "second-finetune", "reccocktail-g", "reccocktail-s")
 DOMAIN_MERGES = ("weight-average", "adamerging", "lora-lego", "ties-merging", "dare", "ext-sub")
@@ -224,13 +223,6 @@ def test_a_second_finetuning_goes_on_from_the_general_adapter(make_task, prepare
     assert twice.details()["n_trained_parameters"] == general.details()["n_trained_parameters"]
 
 
-def test_a_smaller_share_of_the_target_lies_within_a_larger(prepared) -> None:
-    domain = prepared.training
-    shares = [set(np.flatnonzero(np.diff(share_of_users(domain, share, 0).indptr))) for share in (0.2, 0.4, 1.0)]
-    assert shares[0] < shares[1] < shares[2]
-    assert share_of_users(domain, 1.0, 0) is domain
-
-
 @pytest.mark.parametrize("method", ["second-finetune", "reccocktail-g"])
 def test_a_general_adapter_needs_sources(method: str, make_task) -> None:
     with pytest.raises(BenchError, match="give --sources"):
@@ -268,7 +260,6 @@ def test_it_runs_on_a_causal_backbone_too(method: str, make_task, prepared, pico
         ("ties-merging", {"density": 0.0}, "'density' must be above 0"),
         ("dare", {"drop": 1.0}, "'drop' must be at least 0 and below 1"),
         ("lora-lego", {"n_clusters": 0}, "'n_clusters' must be at least 1"),
-        ("second-finetune", {"target_share": 0.0}, "'target_share' must be above 0"),
         ("weaverec", {"merging": "sum"}, "must be average or ties"),
         ("weight-average", {"space": "average"}, "must be factor or delta"),
     ],
