@@ -4,8 +4,9 @@ Paper: WeaveRec, arXiv 2510.26546 (eq. 5 to 11). θ₀ learns from the target D_
 n = 1 … N, all from one initialisation; the merged adapter is their average with weights 1/(N + 1). Every branch has
 learned the target, so that none pulls the average far from it. ``space=factor`` averages A and B as printed,
 ``space=delta`` the updates as the authors' code does. ``weights=validated`` chooses the target adapter's weight α on
-validation queries, the hybrids sharing the rest (figure 8); ``merging`` replaces the average by a rival's operator
-with its defaults (table 4).
+validation queries, the hybrids sharing the rest, and ``target_weight`` sets it (figure 8); ``merging`` replaces the
+average by a rival's operator with its defaults (table 4); ``branch`` scores with one adapter alone (table 3) and
+``branches=joint`` trains one hybrid on the target and all sources (figure 10a).
 
 A hybrid of A and B serves both as target: it is trained once.
 """
@@ -31,14 +32,14 @@ from bench.lm.merge_ties import merge_ties
 from bench.plugin import Answers, Queries, Task
 from bench.registry import register
 from bench.training import STOPPING_METRIC, stopping_score
-from methods._shared_adapters import AdapterRecommender, MixtureParams, mixture, recipe_of
+from methods._shared_adapters import AdapterRecommender, WeaveParams, woven
 
 GRID = tuple(round(step / 10, 1) for step in range(11))
 """Weights of the target's adapter that validation chooses from, beside the uniform one."""
 
 
 @dataclass(frozen=True)
-class WeaveRecParams(MixtureParams):
+class WeaveRecParams(WeaveParams):
     """The recipe of all adapters and how they are merged."""
 
     merging: Literal["average", "ties", "dare", "ext-sub", "lego"] = "average"
@@ -47,6 +48,10 @@ class WeaveRecParams(MixtureParams):
     """Of ``average``: ``factor`` as printed, ``delta`` as in the authors' code."""
     weights: Literal["uniform", "validated"] = "uniform"
     """Of ``average``: 1/(N + 1) each, or the target adapter's weight chosen on validation queries."""
+    target_weight: float | None = None
+    """Of ``average``: weight α of the target's adapter, the hybrids sharing the rest equally; none: 1/(N + 1)."""
+    branch: int | None = None
+    """Score with one adapter alone, unmerged: 0 the target's, n the hybrid with the n-th source; none: merge all."""
     merged_rank: int = 16
     """Rank that ``ties`` and ``dare`` cut the merged update to; 0 keeps it whole."""
     n_validation: int = 2000
@@ -55,6 +60,17 @@ class WeaveRecParams(MixtureParams):
     def __post_init__(self) -> None:
         if self.weights == "validated" and self.merging != "average":
             raise BenchError(f"Only merging=average takes validated weights, not merging={self.merging}.")
+        if self.target_weight is not None:
+            if self.merging != "average" or self.weights == "validated":
+                raise BenchError("Only merging=average with weights=uniform takes a target_weight.")
+            if not 0 <= self.target_weight <= 1:
+                raise BenchError(f"Parameter 'target_weight' must be from 0 to 1, not {self.target_weight}.")
+        if self.branch is not None and (self.branch < 0 or self._merges_otherwise):
+            raise BenchError("Parameter 'branch' is the number of one adapter, which is then not merged in any way.")
+
+    @property
+    def _merges_otherwise(self) -> bool:
+        return self.merging != "average" or self.weights == "validated" or self.target_weight is not None
 
 
 @register(
@@ -76,16 +92,17 @@ class WeaveRec(AdapterRecommender):
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the target's adapter, then the hybrids."""
-        hybrids = {
-            f"{task.target.name} + {source.name}": mixture(self.params, task.target, source) for source in task.sources
-        }
-        return {"target": AdapterPlan((task.target,), recipe_of(self.params)), **hybrids}
+        plans = woven(self.params, task)
+        if self.params.branch is not None and self.params.branch >= len(plans):
+            raise BenchError(f"Parameter 'branch' is {self.params.branch}, but the adapters are 0 to {len(plans) - 1}.")
+        return plans
 
     def fit(self, task: Task) -> None:
         """Train the adapters, or find them, and choose the weights."""
         super().fit(task)
         self.grid: dict[float, float] = {}
-        self.target_weight = 1 / len(self.trained)
+        given = self.params.target_weight
+        self.target_weight = 1 / len(self.trained) if given is None or len(self.trained) == 1 else given
         if self.params.weights == "validated" and len(self.trained) > 1:
             self.grid = {weight: self._validation(weight) for weight in sorted({*GRID, self.target_weight})}
             uniform = self.target_weight
@@ -95,6 +112,8 @@ class WeaveRec(AdapterRecommender):
         """Merge; with no source domain that is the target's adapter."""
         target, *hybrids = adapters = list(self.trained.values())
         rank, seed = self.params.merged_rank, self.task.seed
+        if self.params.branch is not None:
+            return adapters[self.params.branch]
         if not hybrids:
             return target
         match self.params.merging:
@@ -110,12 +129,14 @@ class WeaveRec(AdapterRecommender):
 
     def details(self) -> dict[str, Any]:
         """Add how the adapters were merged."""
+        alone = self.params.branch
         chosen = {f"validation_{STOPPING_METRIC}_by_target_weight": [[*pair] for pair in self.grid.items()]}
         return {
             **super().details(),
-            "merging": self.params.merging,
-            "merge_space": self.params.space if self.params.merging == "average" else None,
-            "target_weight": self.target_weight,
+            "merging": self.params.merging if alone is None else None,
+            "merge_space": self.params.space if self.params.merging == "average" and alone is None else None,
+            "target_weight": self.target_weight if alone is None else float(alone == 0),
+            "scored_with": "merged" if alone is None else list(self.trained)[alone],
             **(chosen if self.grid else {}),
         }
 

@@ -18,17 +18,15 @@ from bench.hashing import content_hash
 from bench.lm.library import ADAPTER_KIND
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.plugin import Task
-from bench.protocol import PreparedTask
+from bench.protocol import PreparedTask, share_of_training
 from bench.registry import registry
 from bench.store import ArtefactStore
 
 ALONE = ("target-only", "all-data", "second-finetune", "reccocktail-g", "reccocktail-s")
 DOMAIN_MERGES = ("weight-average", "adamerging", "lora-lego", "ties-merging", "dare", "ext-sub")
-METHODS = (*ALONE, *DOMAIN_MERGES, "weaverec", "reccocktail-wa", "reccocktail")
-FEW_STEPS = {
-    "adamerging": {"n_prompts": 6, "prompts_a_step": 3, "passes": 2},
-    "reccocktail": {"n_prompts": 6, "prompts_a_step": 3, "passes": 2},
-}
+METHODS = (*ALONE, *DOMAIN_MERGES, "weaverec", "weaverec-adamerging", "reccocktail-wa", "reccocktail")
+LEARNING = ("adamerging", "weaverec-adamerging", "reccocktail")
+FEW_STEPS = {method: {"n_prompts": 6, "prompts_a_step": 3, "passes": 2} for method in LEARNING}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +90,7 @@ def test_four_cross_domain_targets_need_four_target_and_six_hybrid_adapters(
     assert sorted(len(key["domains"]) for key in trained) == [1] * 4 + [2] * 6
 
 
-@pytest.mark.parametrize("method", ["target-only", "all-data", "weaverec", *DOMAIN_MERGES])
+@pytest.mark.parametrize("method", ["target-only", "all-data", "weaverec", "weaverec-adamerging", *DOMAIN_MERGES])
 def test_without_sources_it_is_the_target_adapter(method: str, make_task, prepared) -> None:
     expected = scores_of("reccocktail-s", make_task(), prepared.test.queries)
     np.testing.assert_array_equal(scores_of(method, make_task(sources=()), prepared.test.queries), expected)
@@ -157,6 +155,63 @@ def test_validation_chooses_the_target_weight_that_does_best_there(make_task, pr
 def test_validated_weights_are_for_the_average_alone() -> None:
     with pytest.raises(BenchError, match="Only merging=average takes validated weights"):
         toy_recommender("weaverec", weights="validated", merging="ties")
+
+
+def test_the_target_weight_leads_from_the_hybrids_alone_to_the_target_adapter(make_task, prepared) -> None:
+    """α = 1 is the target's adapter; with one source, α = 0 is the hybrid and α = ½ the uniform average."""
+    task = make_task(sources=make_task().sources[:1])
+    at = {weight: scores_of("weaverec", task, prepared.test.queries, target_weight=weight) for weight in (0, 0.5, 1)}
+    ends = [scores_of("weaverec", task, prepared.test.queries, branch=branch) for branch in (1, 0)]
+    np.testing.assert_allclose(at[0], ends[0], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(at[1], ends[1], rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(at[0.5], scores_of("weaverec", task, prepared.test.queries))
+    third = fitted("weaverec", make_task(), target_weight=0.35)
+    assert third._weights(third.target_weight).tolist() == pytest.approx([0.35, 0.325, 0.325])
+    assert third.details()["target_weight"] == 0.35
+
+
+def test_each_branch_alone_is_an_adapter_that_others_have_too(make_task, prepared) -> None:
+    task, queries = make_task(), prepared.test.queries
+    (first, second) = task.sources
+    alone = [fitted("weaverec", task, branch=branch) for branch in range(3)]
+    np.testing.assert_array_equal(alone[0].score(queries), scores_of("target-only", task, queries))
+    for weaver, source in zip(alone[1:], (first, second), strict=True):
+        both = scores_of("all-data", make_task(sources=(source,)), queries)
+        np.testing.assert_array_equal(weaver.score(queries), both)
+    assert [weaver.details()["scored_with"] for weaver in alone] == ["target", "target + one", "target + two"]
+    assert [weaver.details()["target_weight"] for weaver in alone] == [1, 0, 0]
+    with pytest.raises(BenchError, match="'branch' is 3, but the adapters are 0 to 2"):
+        fitted("weaverec", task, branch=3)
+
+
+def test_one_branch_may_hold_several_sources(make_task, prepared) -> None:
+    task = make_task()
+    joint = fitted("weaverec", task, branches="joint")
+    assert list(joint.trained) == ["target", "target + one + two"]
+    (everything,) = fitted("all-data", task).facts.values()
+    assert joint.facts["target + one + two"]["hash"] == everything["hash"]
+    assert joint.details()["target_weight"] == 0.5
+
+
+def test_weaverec_s_branches_may_be_weighted_by_entropy(make_task, prepared) -> None:
+    """Without a step the weights are 1/(N + 1), in delta space; the row is transductive, WeaveRec's own is not."""
+    task, queries = make_task(), prepared.test.queries
+    still = scores_of("weaverec-adamerging", task, queries, entropy_learning_rate=0.0, passes=1)
+    np.testing.assert_allclose(still, scores_of("weaverec", task, queries, space="delta"), atol=1e-5)
+    weaver, learned = fitted("weaverec", task), fitted("weaverec-adamerging", task)
+    assert [facts["hash"] for facts in weaver.facts.values()] == [facts["hash"] for facts in learned.facts.values()]
+    assert registry().entry("weaverec-adamerging").transductive
+    assert not registry().entry("weaverec").transductive
+
+
+def test_a_few_shot_run_trains_on_a_share_of_the_target_and_on_all_of_the_sources(make_task, prepared) -> None:
+    few = share_of_training(prepared.training, 0.3, 0)
+    whole, part = make_task(), make_task(target=few)
+    for method in ("weaverec", "weight-average", "second-finetune", "reccocktail"):
+        planned, planned_few = toy_recommender(method).adapters(whole), toy_recommender(method).adapters(part)
+        for spec, few_spec in zip(planned, planned_few, strict=True):
+            replaced = {prepared.training.content_hash: few.content_hash}
+            assert set(few_spec.domains) == {replaced.get(domain, domain) for domain in spec.domains}
 
 
 def test_the_weight_average_is_of_single_domain_adapters(make_task, prepared) -> None:
@@ -261,6 +316,12 @@ def test_it_runs_on_a_causal_backbone_too(method: str, make_task, prepared, pico
         ("dare", {"drop": 1.0}, "'drop' must be at least 0 and below 1"),
         ("lora-lego", {"n_clusters": 0}, "'n_clusters' must be at least 1"),
         ("weaverec", {"merging": "sum"}, "must be average or ties"),
+        ("weaverec", {"target_weight": 1.5}, "'target_weight' must be from 0 to 1"),
+        ("weaverec", {"target_weight": 0.5, "merging": "ties"}, "takes a target_weight"),
+        ("weaverec", {"target_weight": 0.5, "weights": "validated"}, "takes a target_weight"),
+        ("weaverec", {"branch": -1}, "is the number of one adapter"),
+        ("weaverec", {"branch": 1, "target_weight": 0.5}, "is the number of one adapter"),
+        ("weaverec", {"branches": "two"}, "must be each or joint"),
         ("weight-average", {"space": "average"}, "must be factor or delta"),
     ],
 )

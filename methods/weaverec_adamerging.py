@@ -1,0 +1,41 @@
+"""WeaveRec's branches with AdaMerging's weights (WeaveRec, table 4, "w/ AdaMerging").
+
+A name of its own, for its rows are transductive: the weights are learned on unlabelled test queries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.lm.library import AdapterPlan
+from bench.plugin import Task
+from bench.registry import register
+from methods._shared_adapters import WeaveParams, woven
+from methods.adamerging import AdaMerging, AdaMergingParams
+from methods.weaverec import WeaveRec
+
+
+@dataclass(frozen=True)
+class WeaveAdaMergingParams(AdaMergingParams, WeaveParams):
+    """The recipe of WeaveRec's branches and how their weights are learned."""
+
+
+@register(
+    "weaverec-adamerging",
+    family="merging",
+    paper="WeaveRec, arXiv 2510.26546, table 4",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    cold_rule="title text",
+    transductive=True,
+)
+class WeaveRecAdaMerging(AdaMerging):
+    """The target's adapter and one hybrid a source, with weights learned from entropy."""
+
+    Params = WeaveAdaMergingParams
+    deviations = (*WeaveRec.deviations, *AdaMerging.deviations)
+
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return the target's adapter, then the hybrids."""
+        return woven(self.params, task)
