@@ -19,6 +19,7 @@ from bench.data.domain import Domain
 from bench.data.prepare import load_domain
 from bench.errors import BenchError, near_names
 from bench.experiment import PlannedRun
+from bench.held import Held
 from bench.measure import Meter, git_state, package_versions
 from bench.metrics import rank_positive
 from bench.params import build_params, overrides
@@ -108,9 +109,18 @@ def complete_planned(planned: PlannedRun) -> RunSpec:
 
 
 def run(
-    spec: RunSpec, folders: Folders, progress: ProgressHook, *, device: str = "cpu", force: bool = False
+    spec: RunSpec,
+    folders: Folders,
+    progress: ProgressHook,
+    *,
+    device: str = "cpu",
+    force: bool = False,
+    held: Held | None = None,
 ) -> RunRecord:
-    """Carry out a run and store it, or return it from the store where it was done before."""
+    """Carry out a run and store it, or return it from the store where it was done before.
+
+    Runs that are given one ``held`` share what is slow to load.
+    """
     store = RunStore(folders.results_dir)
     if store.exists(spec.hash()) and not force:
         progress(f"run {spec.hash()} is stored already; --force redoes it")
@@ -121,7 +131,7 @@ def run(
         prepared = prepare(spec.protocol, folders, progress)
         queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
         sources = [source_domain(name, spec.protocol, folders, progress) for name in spec.sources]
-        task = task_of(spec, prepared, sources, folders, progress, device)
+        task = task_of(spec, prepared, sources, folders, progress, device, held)
     with meter.phase("fit"):
         recommender.fit(task)
     with meter.phase("score"):
@@ -191,6 +201,7 @@ def task_of(
     folders: Folders,
     progress: ProgressHook,
     device: str = "cpu",
+    held: Held | None = None,
 ) -> Task:
     """Return what the recommender of a spec may learn from; ``sources`` are the spec's, in its order.
 
@@ -211,6 +222,7 @@ def task_of(
         ranking=spec.ranking,
         device=device,
         progress=progress,
+        held=held or Held(),
     )
 
 

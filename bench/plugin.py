@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.domain import Domain
+from bench.held import Held
 from bench.spec import Ranking, Setting
 from bench.store import ArtefactStore
 
@@ -99,6 +100,8 @@ class Task:
     """Torch device."""
     progress: ProgressHook = field(default=lambda _line: None)
     """Where long jobs report."""
+    held: Held = field(default_factory=Held)
+    """What was loaded for this run, or for the runs of one set before it: a language model above all."""
 
 
 class Planned(Protocol):

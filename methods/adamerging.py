@@ -9,7 +9,7 @@ its prompts are made of training histories. Rows are transductive: the target's 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from bench.lm.adapters import Adapter, LoraRecipe
 from bench.lm.entropy import Box, EntropyRecipe, Granularity, LearnedWeights, learn_pooled_weights, mean_weights
@@ -55,8 +55,8 @@ class AdaMergingParams(LoraRecipe):
 class AdaMerging(DomainMerge):
     """All single-domain adapters with weights learned from entropy."""
 
-    Params = AdaMergingParams
-    deviations = (
+    Params: ClassVar[type] = AdaMergingParams
+    deviations: ClassVar[tuple[str, ...]] = (
         "Prompts of source domains are made of their training histories; their test queries are not in the task.",
         "Weights start at one over the number of adapters and take a fiftieth of the authors' steps of fifty times "
         "their size; a step out of [0, 1] ends at its edge.",

@@ -112,8 +112,9 @@ class WeaveRec(AdapterRecommender):
         """Merge; with no source domain that is the target's adapter."""
         target, *hybrids = adapters = list(self.trained.values())
         rank, seed = self.params.merged_rank, self.task.seed
-        if self.params.branch is not None:
-            return adapters[self.params.branch]
+        alone: int | None = self.params.branch
+        if alone is not None:
+            return adapters[alone]
         if not hybrids:
             return target
         match self.params.merging:

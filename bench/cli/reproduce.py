@@ -43,6 +43,7 @@ def reproduce(
     from bench.devices import chosen_device
     from bench.engine import Folders, complete_planned, run
     from bench.experiment_reader import load_experiment
+    from bench.held import Held
     from bench.registry import registry
     from bench.report.build import build_table
     from bench.report.render import render
@@ -71,10 +72,11 @@ def reproduce(
             click.echo(commands[job.id])
         return
     torch_device = chosen_device(device)
-    for number, job in enumerate(missing, start=1):
-        spec, protocol = job.spec, job.spec.protocol
-        progress_on_stderr(f"[{number}/{len(missing)}] {spec.method} on {protocol.dataset} {protocol.setting}")
-        run(spec, folders, progress_on_stderr, device=torch_device)
+    with Held() as held:
+        for number, job in enumerate(missing, start=1):
+            spec, protocol = job.spec, job.spec.protocol
+            progress_on_stderr(f"[{number}/{len(missing)}] {spec.method} on {protocol.dataset} {protocol.setting}")
+            run(spec, folders, progress_on_stderr, device=torch_device, held=held)
     table = build_table(experiment, store, registry())
     for output_format, suffix in SUFFIXES.items():
         write_text(results_dir / "tables" / f"{experiment.name}.{suffix}", render(table, output_format))

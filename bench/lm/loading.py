@@ -38,7 +38,8 @@ def planned_backbone(task: Task) -> Backbone:
     if task.backbone is None:
         raise BenchError("A language-model method needs a backbone, such as --backbone minilm.")
     if task.backbone != TINY:
-        return resolve_backbone(task.backbone)
+        name = task.backbone
+        return task.held.get("backbone", name, lambda: resolve_backbone(name))  # hashing large weights takes long
     from bench.lm.tiny import KIND, tiny_key
 
     folder = task.artefacts.path(KIND, tiny_key(task.sources or (task.target,)))
@@ -59,9 +60,14 @@ def _made_tiny(task: Task, kind: BackboneKind | None) -> Backbone:
 
 
 def load_language_model(task: Task) -> LanguageModel:
-    """Load the task's backbone as the language model of its kind."""
+    """Return the task's backbone as the language model of its kind, loaded unless a run before it held the same.
+
+    Training and scoring leave the model as it was; :func:`bench.lm.lora.attached` and :func:`bench.lm.mixing.folded`
+    see to that.
+    """
     backbone = task_backbone(task)
-    return language_model_class(backbone.kind)(backbone, task.device)
+    key = (backbone, task.ranking, task.device)
+    return task.held.get("language model", key, lambda: language_model_class(backbone.kind)(backbone, task.device))
 
 
 def language_model_class(kind: BackboneKind) -> type[LanguageModel]:
