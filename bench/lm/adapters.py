@@ -121,7 +121,15 @@ def check_mergeable(adapters: Sequence[Adapter], *, same_initialisation: bool) -
             ]
         for what, mine, theirs in facts:
             if mine != theirs:
-                raise BenchError(f"These adapters cannot be merged: their {what} differ ({mine} and {theirs}).")
+                raise BenchError(f"These adapters cannot be merged: their {what} differ ({_apart(mine, theirs)}).")
+
+
+def _apart(mine: Any, theirs: Any) -> str:
+    """Return in a few words what tells two facts apart; of two lists, one name that only one of them has."""
+    if not isinstance(mine, list):
+        return f"{mine} and {theirs}"
+    only = sorted(set(mine) ^ set(theirs))
+    return f"{len(mine)} and {len(theirs)} of them; only one adapter has {only[0]}"
 
 
 def save_adapter(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> None:
@@ -139,7 +147,7 @@ def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Any]]:
     """Read an adapter and the facts stored with it.
 
     Raises:
-        BenchError: the file is damaged (its SHA-256 is not the recorded one).
+        BenchError: the file is damaged (its SHA-256 is not the recorded one), or one of the two cannot be read.
     """
     path = folder / "adapter.safetensors"
     try:
@@ -147,11 +155,12 @@ def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Any]]:
         if file_sha256(path) != facts["sha256"]:
             raise BenchError(f"Adapter {path} is damaged: its SHA-256 is not the recorded one. Delete its folder.")
         tensors = load_file(path)
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        raise BenchError(f"Adapter {path} cannot be read ({error}). Delete its folder and run again.") from error
-    modules = sorted(name.removesuffix(".A") for name in tensors if name.endswith(".A"))
-    factors = {module: (tensors[f"{module}.A"], tensors[f"{module}.B"]) for module in modules}
-    return Adapter(factors, facts["scaling"], facts["base"], facts["initialisation"]), facts
+        modules = sorted(name.removesuffix(".A") for name in tensors if name.endswith(".A"))
+        factors = {module: (tensors[f"{module}.A"], tensors[f"{module}.B"]) for module in modules}
+        return Adapter(factors, facts["scaling"], facts["base"], facts["initialisation"]), facts
+    except (OSError, SafetensorError, json.JSONDecodeError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise BenchError(f"Adapter {path} cannot be read ({reason}). Delete its folder and run again.") from error
 
 
 def like(adapter: Adapter, factors: Mapping[str, tuple[Tensor, Tensor]], scaling: float) -> Adapter:

@@ -27,8 +27,7 @@ def merge(adapters: Sequence[Adapter], weights: Tensor, space: MergeSpace, *, an
         BenchError: the adapters do not fit together, or the weights do not sum to 1 (and ``any_sum`` is false).
     """
     check_mergeable(adapters, same_initialisation=space == "factor")
-    if not any_sum and not torch.allclose(weights.sum(-1), torch.ones(()).to(weights), atol=1e-4):
-        raise BenchError(f"Merge weights must sum to 1, not {weights.sum(-1).flatten()[0].item():.4g}.")
+    check_weights(weights, len(adapters), any_sum=any_sum)
     modules = sorted({module for adapter in adapters for module in adapter.factors})
     by_module = weights.expand(len(modules), -1) if weights.dim() == 1 else weights
     merge_module = factor_merge if space == "factor" else delta_merge
@@ -38,6 +37,16 @@ def merge(adapters: Sequence[Adapter], weights: Tensor, space: MergeSpace, *, an
         pairs = [adapters[i].factors[module] for i in present]
         merged[module] = merge_module(pairs, module_weights[present])
     return like(adapters[0], merged, adapters[0].scaling)
+
+
+def check_weights(weights: Tensor, n_adapters: int, *, any_sum: bool = False) -> None:
+    """Raise BenchError where there is not one weight an adapter, or where they do not sum to 1 and should."""
+    if weights.shape[-1] != n_adapters:
+        raise BenchError(f"Merge weights must be one an adapter: {weights.shape[-1]} were given for {n_adapters}.")
+    sums = weights.detach().sum(-1).flatten()
+    wrong = sums[~torch.isclose(sums, torch.ones(()).to(sums), atol=1e-4)]
+    if len(wrong) and not any_sum:
+        raise BenchError(f"Merge weights must sum to 1, not {wrong[0].item():.4g}.")
 
 
 def factor_merge(pairs: Sequence[tuple[Tensor, Tensor]], weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bench.hashing import derived_seed
 from bench.lm.adapters import Adapter, like
-from bench.lm.merge import MergeSpace, merge
+from bench.lm.merge import MergeSpace, check_weights, merge
 from bench.lm.merge_updates import merge_updates
 
 DROP = 0.2
@@ -39,9 +39,14 @@ def merge_dare(
         space: ``delta`` for entries of the updates, ``factor`` for entries of A and B.
         rank: Rank to which the merged update is cut in ``delta`` space; 0 keeps it whole.
         seed: Seed of the masks; each layer and adapter draws its own.
+
+    Raises:
+        BenchError: the adapters do not fit together, or the weights do not sum to 1.
     """
     if space == "factor":
         return merge([_dropped(adapter, drop, seed, str(i)) for i, adapter in enumerate(adapters)], weights, "factor")
+
+    check_weights(weights, len(adapters))
 
     def average(module: str, updates: Tensor) -> Tensor:
         thinned = [drop_entries(update, drop, mask_generator(seed, str(i), module)) for i, update in enumerate(updates)]

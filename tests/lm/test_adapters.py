@@ -35,6 +35,26 @@ def test_a_damaged_adapter_file_is_found_by_its_hash(tmp_path: Path) -> None:
         load_adapter(tmp_path)
 
 
+def test_a_cut_off_adapter_file_is_found_by_its_hash(tmp_path: Path) -> None:
+    save_adapter(tmp_path, ONE, {})
+    path = tmp_path / "adapter.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(BenchError, match=r"adapter\.safetensors is damaged: its SHA-256 .* Delete its folder"):
+        load_adapter(tmp_path)
+
+
+@pytest.mark.parametrize("facts", ["", "{", "{}", "[]"])
+def test_an_adapter_whose_facts_are_damaged_or_gone_is_refused_in_one_line(tmp_path: Path, facts: str) -> None:
+    save_adapter(tmp_path, ONE, {})
+    (tmp_path / "adapter.json").write_text(facts)
+    with pytest.raises(BenchError, match=r"cannot be read .* Delete its folder and run again") as error:
+        load_adapter(tmp_path)
+    assert "\n" not in str(error.value)
+    (tmp_path / "adapter.json").unlink()
+    with pytest.raises(BenchError, match="cannot be read"):
+        load_adapter(tmp_path)
+
+
 def test_an_adapter_of_two_domains_has_one_spec_in_either_order(make_domain) -> None:
     first, second = make_domain("first", seed=1), make_domain("second", seed=2)
     one_way = adapter_spec("rev", "objective", [first, second], LoraRecipe(), 0)

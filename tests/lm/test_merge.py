@@ -95,16 +95,31 @@ def test_weights_that_do_not_sum_to_one_are_refused_unless_asked_for() -> None:
     with pytest.raises(BenchError, match=r"must sum to 1, not 1.2"):
         merge(pair, weights, "delta")
     assert merge(pair, weights, "delta", any_sum=True).rank == 4
+    with pytest.raises(BenchError, match=r"must sum to 1, not 0.9"):
+        merge(pair, torch.tensor([[0.5, 0.5], [0.5, 0.4]]), "factor")
+    with pytest.raises(BenchError, match="must sum to 1, not nan"):
+        merge(pair, torch.tensor([float("nan"), 0.5]), "factor")
+
+
+@pytest.mark.parametrize("any_sum", [False, True])
+def test_there_is_one_weight_an_adapter(any_sum: bool) -> None:
+    with pytest.raises(BenchError, match="one an adapter: 3 were given for 2"):
+        merge([adapter(0), adapter(1)], torch.tensor([0.5, 0.5, 0.0]), "factor", any_sum=any_sum)
 
 
 @pytest.mark.parametrize(
     ("space", "other", "message"),
     [
-        ("delta", {"base": "another"}, "base models differ"),
-        ("delta", {"scaling": 1.0}, "scalings differ"),
-        ("factor", {"rank": 3}, "ranks differ"),
-        ("factor", {"modules": ("layer", "more")}, "target modules differ"),
-        ("factor", {"initialisation": "another"}, "initialisations differ"),
+        ("delta", {"base": "another"}, r"their base models differ \(base and another\)"),
+        ("delta", {"scaling": 1.0}, r"their scalings differ \(2.0 and 1.0\)"),
+        ("factor", {"base": "another"}, r"their base models differ \(base and another\)"),
+        ("factor", {"rank": 3}, r"their ranks differ \(2 and 3\)"),
+        (
+            "factor",
+            {"modules": ("layer", "more")},
+            r"their target modules differ .*only one adapter has more",
+        ),
+        ("factor", {"initialisation": "another"}, r"their initialisations differ \(init and another\)"),
     ],
 )
 def test_adapters_that_do_not_fit_are_refused_with_what_differs(

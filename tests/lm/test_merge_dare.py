@@ -86,3 +86,9 @@ def test_at_the_sum_of_ranks_nothing_is_lost_where_nothing_is_dropped() -> None:
 def test_adapters_of_two_bases_are_refused(space) -> None:
     with pytest.raises(BenchError, match="base models differ"):
         merge_dare([random_adapter(0), random_adapter(1, base="another")], HALVES, space=space)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_weights_that_do_not_sum_to_one_are_refused(space) -> None:
+    with pytest.raises(BenchError, match=r"must sum to 1, not 1.5"):
+        merge_dare(pair(), torch.tensor([0.5, 1.0]), drop=0.0, space=space)
