@@ -39,7 +39,7 @@ def published_cell(paper: str, table: str, method: str, dataset: str, folder: Pa
     values = _lookup(
         {row["method"]: row["values"] for row in content["tables"][table]["rows"]}, method, _methods(content)
     )
-    cell = _lookup(values, dataset, content["datasets"])
+    cell = _lookup(values, dataset, _datasets(content, content["tables"][table]))
     names = [name.casefold() for name in cell] if isinstance(cell, dict) else []
     figures = {name: published_value(paper, table, method, dataset, name, folder) for name in names}
     return {name: value for name, value in figures.items() if value is not None}
@@ -64,14 +64,20 @@ def _cell(content: dict[str, Any], table: dict[str, Any], method: str, dataset: 
     """Find a figure in a table of datasets x metrics, or in one that states its only dataset or metric."""
     rows = {row["method"]: row["values"] for row in table["rows"]}
     values = _lookup(rows, method, _methods(content))
-    cell = _lookup(values, dataset, content["datasets"])
+    datasets = _datasets(content, table)
+    cell = _lookup(values, dataset, datasets)
     if isinstance(cell, dict):
         cell = _lookup(cell, metric, {})
     elif cell is not None:
         cell = _lookup({table.get("metric", ""): cell}, metric, {})
-    elif _lookup({table.get("dataset", dataset): True}, dataset, content["datasets"]):
+    elif _lookup({table.get("dataset", dataset): True}, dataset, datasets):
         cell = _lookup(values, metric, {})
     return float(cell) if isinstance(cell, int | float) else None
+
+
+def _datasets(content: dict[str, Any], table: dict[str, Any]) -> dict[str, str]:
+    """Return what a table calls our datasets; its own names, where its columns are no plain datasets, come first."""
+    return {**content["datasets"], **table.get("dataset_names", {})}
 
 
 def _methods(content: dict[str, Any]) -> dict[str, str]:

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from pathlib import Path
 
 import pytest
 
+from bench.engine import complete_planned
 from bench.errors import BenchError
 from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PlannedRun, PublishedReference
 from bench.experiment_reader import experiment_names, load_experiment
-from bench.registry import Entry
+from bench.lm.adapters import LoraRecipe
+from bench.params import build_params
+from bench.registry import Entry, registry
+from methods._shared_adapters import MixtureParams
 
 MINIMAL = """\
 name: small
@@ -155,3 +161,69 @@ def test_the_main_table_has_the_rows_and_columns_of_its_description() -> None:
     assert experiment.rows[-1].backbone == "tiny"
     assert [dataset.name for dataset in experiment.datasets] == ["beauty", "toys"]
     assert len(list(experiment.cells())) == 9 * 2 * 2 + 2
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_each_run_of_a_shipped_experiment_can_be_completed_and_is_there_once(name: str) -> None:
+    """Methods, parameters, settings and sources all fit together, and no two places ask for the same run."""
+    specs = [complete_planned(cell.run) for cell in load_experiment(name).cells()]
+    assert len({spec.hash() for spec in specs}) == len(specs)
+    for spec in specs:
+        build_params(spec.method, registry().recommender(spec.method).Params, spec.params)
+
+
+def test_the_sweep_has_twenty_one_points_and_none_takes_a_mark() -> None:
+    rows = load_experiment("weaverec-alpha").rows
+    points = [row for row in rows if "target_weight" in row.params]
+    assert [row.params["target_weight"] for row in points] == [round(0.05 * step, 2) for step in range(21)]
+    assert [row.reference for row in rows] == [True] * 21 + [False] * 2
+    assert rows[-1].params == {"weights": "validated"}
+
+
+def test_each_target_of_the_cross_domain_table_has_the_other_three_as_sources() -> None:
+    datasets = load_experiment("weaverec-cross-domain").datasets
+    names = {dataset.name for dataset in datasets}
+    assert names == {"beauty", "toys", "clothing", "health"}
+    assert all(set(dataset.sources) == names - {dataset.name} for dataset in datasets)
+    platforms = load_experiment("weaverec-cross-platform").datasets
+    assert {dataset.name: dataset.sources for dataset in platforms} == {"toys": ("ml-1m",), "ml-1m": ("toys",)}
+
+
+def test_few_shot_rows_come_in_three_nested_shares() -> None:
+    rows = load_experiment("few-shot").rows
+    shares: dict[str, list[float]] = {}
+    for row in rows:
+        shares.setdefault(row.method, []).append(row.train_share)
+    learning = ("sasrec", "target-only", "second-finetune", "reccocktail")
+    assert all(shares[method] == [0.1, 0.2, 0.3] for method in learning)
+
+
+def test_the_number_of_sources_grows_by_one_a_row() -> None:
+    rows = load_experiment("weaverec-sources").rows
+    for method in ("weaverec", "weight-average"):
+        chosen = [row.sources or () for row in rows if row.method == method]
+        assert [len(names) for names in chosen] == [1, 2, 3, 4]
+        assert all(set(fewer) < set(more) for fewer, more in itertools.pairwise(chosen))
+
+
+@pytest.mark.parametrize("name", ["entropy-prompts", "reccocktail-components"])
+def test_the_cocktail_s_variants_train_no_other_adapters_than_the_main_table(name: str) -> None:
+    """They differ in how they merge alone, on the same targets and sources."""
+    recipe = {field.name for field in dataclasses.fields(LoraRecipe)}
+    experiment, main = load_experiment(name), load_experiment("main-warm-cold")
+    assert (experiment.datasets, experiment.settings, experiment.backbone) == (
+        main.datasets,
+        main.settings,
+        main.backbone,
+    )
+    assert not any(recipe & set(row.params) for row in experiment.rows)
+
+
+@pytest.mark.parametrize(
+    "name", ["weaverec-components", "weaverec-merging", "weaverec-alpha", "weaverec-branches", "weaverec-sources"]
+)
+def test_weaverec_s_analyses_train_with_the_cross_domain_table_s_recipe(name: str) -> None:
+    recipe = {field.name for field in dataclasses.fields(MixtureParams)}
+    experiment = load_experiment(name)
+    assert not any(recipe & set(row.params) for row in experiment.rows)
+    assert (experiment.backbone, experiment.settings) == ("minilm", ("warm",))

@@ -21,6 +21,8 @@ def test_three_papers_with_fourteen_tables_and_132_rows_are_kept() -> None:
         (("reccocktail", "table2", "reccocktail", "ml-1m", "ndcg@3"), 0.2755),
         (("reccocktail", "table2", "TALLRec", "Toys", "NDCG@1"), 0.1624),
         (("weaverec", "table1", "weaverec", "grocery", "mrr@5"), 0.4452),
+        (("weaverec", "table2", "weaverec", "ml-1m", "ndcg@1"), 0.4854),
+        (("weaverec", "table2", "target-only", "toys", "mrr@5"), 0.4350),
         (("weaverec", "table3", "WeaveRec", "beauty", "ndcg@1"), 0.4180),
         (("weaverec", "table4", "w/ AdaMerging", "beauty", "mrr@5"), 0.4347),
         (("xcross", "table2", "xcross", "toys-2018", "hit@10"), 0.8566),

@@ -13,6 +13,9 @@ from bench.significance import TEST_TITLES, Test
 TOY_NOTE = "†toy: made with a toy language model; the figures say nothing of the method and take no mark."
 TRANSDUCTIVE_NOTE = "‡: read unlabelled test queries while it was fitted."
 REFERENCE_NOTE = "Shown for reference, without marks: {labels}."
+DEVIATION_NOTE = "Deviates from its paper ({labels}): {sentence}"
+MOST_LABELS = 3
+"""Rows that a note names; a sweep has one deviation in twenty rows."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,31 @@ def footnotes(
     """Return the notes under the table: marks of rows, incomplete seeds, warnings of the runs."""
     notes = [TOY_NOTE] * any(row.toy for row in rows) + [TRANSDUCTIVE_NOTE] * any(row.transductive for row in rows)
     references = [row.label for row in rows if row.reference]
-    notes += [REFERENCE_NOTE.format(labels=", ".join(references))] if references else []
+    notes += [REFERENCE_NOTE.format(labels=_shortened(references))] if references else []
     notes += [
         f"{row.label}, {group.title}: {row.cells[number * len(metrics)].note}."
         for row in rows
         for number, group in enumerate(groups)
         if row.cells[number * len(metrics)].note
     ]
+    notes += _deviations(slots)
     warnings = dict.fromkeys(warning for row in slots for record in row.records for warning in record.warnings)
     return tuple(notes + [f"Warning: {warning}" for warning in warnings])
+
+
+def _deviations(rows: Sequence[RowSlots]) -> list[str]:
+    """Return what the runs say of their methods' departures from the papers, each sentence once with its rows."""
+    labels: dict[str, list[str]] = {}
+    for row in rows:
+        said = dict.fromkeys(line for record in row.records for line in record.details.get("deviations", ()))
+        for sentence in said:
+            labels.setdefault(sentence, []).append(row.label)
+    return [DEVIATION_NOTE.format(labels=_shortened(rows_), sentence=line) for line, rows_ in labels.items()]
+
+
+def _shortened(labels: Sequence[str]) -> str:
+    rest = len(labels) - MOST_LABELS
+    return ", ".join(labels[:MOST_LABELS]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _ranking_sentence(rows: Sequence[RowSlots]) -> str:

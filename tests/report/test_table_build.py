@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -269,3 +270,24 @@ def test_a_table_in_percent_has_two_decimals_a_head_that_says_so_and_fractions_a
     assert float(line["low_percent"]) < 7.0 < float(line["high_percent"])
     assert "value" not in line
     assert json.loads(render(table, "json"))["percent"]
+
+
+def test_deviations_from_the_papers_stand_below_the_table_once_with_their_rows(
+    run_store: RunStore, save_run: Save
+) -> None:
+    own, shared = "Trained on half the data.", "Another backbone."
+    save_run("bpr", ranks(0, 6), details={"deviations": [own, shared]})
+    save_run("sasrec", ranks(0, 6), details={"deviations": [shared]})
+    table = build_table(experiment("bpr", "sasrec"), run_store, REGISTRY)
+    assert table.footnotes == (
+        f"Deviates from its paper (BPR): {own}",
+        f"Deviates from its paper (BPR, SASREC): {shared}",
+    )
+
+
+def test_a_deviation_of_many_rows_names_the_first_of_them(run_store: RunStore, save_run: Save) -> None:
+    rows = tuple(ExperimentRow("bpr", f"α {number}", {"layers": number}) for number in range(3, 8))
+    for number in range(3, 8):
+        save_run("bpr", ranks(0, 6), overrides={"layers": number}, details={"deviations": ["Rounded."]})
+    table = build_table(dataclasses.replace(experiment("bpr"), rows=rows), run_store, REGISTRY)
+    assert table.footnotes == ("Deviates from its paper (α 3, α 4, α 5 and 2 more): Rounded.",)
