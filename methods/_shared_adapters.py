@@ -18,13 +18,18 @@ from bench.lm.merge_updates import CutAdapter
 from bench.lm.mixing import folded
 from bench.plugin import Queries, Recommender, Task
 
+PREFIXES_ALONE = (
+    "Trained on prefixes of the training part alone; the examples of RecCocktail's and WeaveRec's authors hold all "
+    "users' validation answers."
+)
+
 
 class AdapterRecommender(Recommender):
     """Trains (or finds) the adapters it plans, makes one of them, and scores with that."""
 
     Params = LoraRecipe
     deviations: ClassVar[tuple[str, ...]] = ()
-    """Where this differs from the paper."""
+    """Where this differs from the paper, beside what all adapters are trained on."""
 
     @abstractmethod
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
@@ -60,7 +65,7 @@ class AdapterRecommender(Recommender):
     def details(self) -> dict[str, Any]:
         """Return the adapters' trainings and size, what a cut to a rank has left, and the deviations."""
         cut = {"kept_share": round(self.used.kept_share, 6)} if isinstance(self.used, CutAdapter) else {}
-        deviations = {"deviations": list(self.deviations)} if self.deviations else {}
+        deviations = {"deviations": [PREFIXES_ALONE, *self.deviations]}
         n_parameters = sum(adapter.n_parameters for adapter in self.trained.values())
         return {"adapters": self.facts, "n_trained_parameters": n_parameters, **cut, **deviations}
 

@@ -56,7 +56,7 @@ class AdaMerging(DomainMerge):
     """All single-domain adapters with weights learned from entropy."""
 
     Params: ClassVar[type[LoraRecipe]] = AdaMergingParams
-    deviations: ClassVar[tuple[str, ...]] = (
+    deviations = (
         "Prompts of source domains are made of their training histories; their test queries are not in the task.",
         "Weights start at one over the number of adapters and take a fiftieth of the authors' steps of fifty times "
         "their size; a step out of [0, 1] ends at its edge.",

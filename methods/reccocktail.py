@@ -149,6 +149,10 @@ class RecCocktail(MergedPair):
     """Both adapters, weighted to minimise the entropy of predictions on unlabelled test prompts."""
 
     Params = CocktailParams
+    deviations = (
+        "The weights' step size is fixed beforehand; the authors' scripts try several and keep the run that does best "
+        "on the test file.",
+    )
     learned: LearnedWeights | None = None
 
     def choose_weights(self, queries: Queries) -> Tensor:

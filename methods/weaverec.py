@@ -86,9 +86,6 @@ class WeaveRec(AdapterRecommender):
     """The target's adapter and one hybrid a source, merged."""
 
     Params = WeaveRecParams
-    deviations = (
-        "Trained on prefixes of the training part alone; the authors' examples hold all users' validation answers.",
-    )
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the target's adapter, then the hybrids."""

@@ -12,7 +12,6 @@ from bench.plugin import Task
 from bench.registry import register
 from methods._shared_adapters import WeaveParams, woven
 from methods.adamerging import AdaMerging, AdaMergingParams
-from methods.weaverec import WeaveRec
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,6 @@ class WeaveRecAdaMerging(AdaMerging):
     """The target's adapter and one hybrid a source, with weights learned from entropy."""
 
     Params = WeaveAdaMergingParams
-    deviations = (*WeaveRec.deviations, *AdaMerging.deviations)
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the target's adapter, then the hybrids."""

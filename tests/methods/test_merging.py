@@ -71,7 +71,9 @@ def test_it_trains_exactly_the_adapters_it_planned_without_loading_a_model(
     assert trained_hashes(fresh.artefacts) == {content_hash(spec.key()) for spec in planned}
     assert scores.shape == prepared.test.queries.candidates.shape
     assert np.isfinite(scores).all()
-    assert json.loads(json.dumps(recommender.details(), allow_nan=False))["n_trained_parameters"] > 0
+    details = json.loads(json.dumps(recommender.details(), allow_nan=False))
+    assert details["n_trained_parameters"] > 0
+    assert details["deviations"][0].startswith("Trained on prefixes of the training part alone")
 
 
 def test_four_cross_domain_targets_need_four_target_and_six_hybrid_adapters(
