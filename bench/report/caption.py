@@ -79,8 +79,13 @@ def _deviations(rows: Sequence[RowSlots]) -> list[str]:
     for row in rows:
         said = dict.fromkeys(line for record in row.records for line in record.details.get("deviations", ()))
         for sentence in said:
-            labels.setdefault(sentence, []).append(row.label)
+            labels.setdefault(_as_sentence(sentence), []).append(row.label)
     return [DEVIATION_NOTE.format(labels=_shortened(rows_), sentence=line) for line, rows_ in labels.items()]
+
+
+def _as_sentence(words: str) -> str:
+    """Return the words with a capital and a full stop, which a plugin may have left out."""
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", ".)")) else ".")
 
 
 def _shortened(labels: Sequence[str]) -> str:
