@@ -259,7 +259,7 @@ class TallRecYesNo(Recommender):
     def adapters(self, task: Task) -> list[AdapterSpec]:
         """Return the spec of the adapter that ``fit`` trains or finds."""
         _require_decoder(planned_backbone(task))
-        return planned_specs(task, [self.plan(task)], YesNoLanguageModel.objective)
+        return planned_specs(task, [self.plan(task)], YesNoLanguageModel)
 
     def fit(self, task: Task) -> None:
         """Train the adapter, or find it."""

@@ -51,7 +51,7 @@ class Entry:
     """Whether it learns from source domains."""
     needs_backbone: bool = False
     """Whether it runs on a language model."""
-    backbone_kind: Literal["", "seq2seq"] = ""
+    backbone_kind: Literal["", "encoder", "seq2seq"] = ""
     """The one kind of language model it runs on; empty where an encoder and a decoder both do."""
     settings: tuple[str, ...] = SETTINGS
     """The protocol settings it can run in; a method that learns a vector for each user has no user-split setting."""
@@ -77,7 +77,7 @@ def register(
     needs_titles: bool = False,
     needs_sources: bool = False,
     needs_backbone: bool = False,
-    backbone_kind: Literal["", "seq2seq"] = "",
+    backbone_kind: Literal["", "encoder", "seq2seq"] = "",
     settings: tuple[str, ...] = SETTINGS,
     cold_rule: str = "",
     wraps: bool = False,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.lm.adapters import Adapter, AdapterSpec, LoraRecipe
+from bench.lm.language_model import LanguageModel
 from bench.lm.library import AdapterPlan, carry_out, planned_specs
 from bench.lm.loading import load_language_model
 from bench.lm.merge_updates import CutAdapter
@@ -30,6 +31,8 @@ class AdapterRecommender(Recommender):
     Params = LoraRecipe
     deviations: ClassVar[tuple[str, ...]] = ()
     """Where this differs from the paper, beside what all adapters are trained on."""
+    reader: ClassVar[type[LanguageModel] | None] = None
+    """The class that trains the adapters; None takes the usual one of the backbone's kind."""
 
     @abstractmethod
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
@@ -41,12 +44,16 @@ class AdapterRecommender(Recommender):
 
     def adapters(self, task: Task) -> list[AdapterSpec]:
         """Return the specs of the adapters that ``fit`` trains or finds."""
-        return planned_specs(task, list(self.plans(task).values()))
+        return planned_specs(task, list(self.plans(task).values()), self.reader)
+
+    def load(self, task: Task) -> LanguageModel:
+        """Load the task's backbone."""
+        return load_language_model(task)
 
     def fit(self, task: Task) -> None:
         """Train the planned adapters, or find them."""
         plans = self.plans(task)
-        self.task, self.language_model = task, load_language_model(task)
+        self.task, self.language_model = task, self.load(task)
         made = {role: carry_out(plan, self.language_model, task) for role, plan in plans.items()}
         self.trained = {role: adapter for role, (adapter, _) in made.items()}
         self.facts = {role: facts for role, (_, facts) in made.items()}

@@ -20,6 +20,8 @@ from bench.errors import BenchError
 from bench.hashing import file_sha256
 from bench.store import read_json, write_json
 
+HEAD_PREFIX = "head:"
+
 
 @dataclass(frozen=True)
 class LoraRecipe:
@@ -91,6 +93,8 @@ class Adapter:
     """Revision of the backbone that it was trained on."""
     initialisation: str
     """Names the group whose adapters share A at step 0."""
+    head: Mapping[str, Tensor] = field(default_factory=dict)
+    """The scoring head that was trained with the factors, by parameter name; empty where the model has none."""
 
     @property
     def rank(self) -> int:
@@ -137,6 +141,7 @@ def save_adapter(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> No
     tensors = {}
     for module, (a, b) in adapter.factors.items():
         tensors[f"{module}.A"], tensors[f"{module}.B"] = a.contiguous(), b.contiguous()
+    tensors |= {HEAD_PREFIX + name: tensor.contiguous() for name, tensor in adapter.head.items()}
     path = folder / "adapter.safetensors"
     save_file(tensors, path)
     described = {"scaling": adapter.scaling, "base": adapter.base, "initialisation": adapter.initialisation}
@@ -157,7 +162,8 @@ def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Any]]:
         tensors = load_file(path)
         modules = sorted(name.removesuffix(".A") for name in tensors if name.endswith(".A"))
         factors = {module: (tensors[f"{module}.A"], tensors[f"{module}.B"]) for module in modules}
-        return Adapter(factors, facts["scaling"], facts["base"], facts["initialisation"]), facts
+        head = {name.removeprefix(HEAD_PREFIX): tensors[name] for name in tensors if name.startswith(HEAD_PREFIX)}
+        return Adapter(factors, facts["scaling"], facts["base"], facts["initialisation"], head), facts
     except (OSError, SafetensorError, json.JSONDecodeError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise BenchError(f"Adapter {path} cannot be read ({reason}). Delete its folder and run again.") from error

@@ -35,6 +35,13 @@ class LanguageModel(ABC):
     """Names of the linear layers that adapters change, such as ``q_proj``; empty where that is all of them.
     Where it is not, ``objective`` must say so."""
 
+    slice_batches: int = 4
+    """Batches of the held-back slice that choose an adapter's best state."""
+
+    def new_head(self, seed: int) -> nn.Module | None:
+        """Take a freshly initialised scoring head, trained along with an adapter, and return it; None has none."""
+        return None
+
     def facts(self) -> dict[str, Any]:
         """Return what a run record should state about how a query is read and scored."""
         return {}

@@ -37,13 +37,15 @@ class AdapterPlan:
         return adapter_spec(revision, objective, self.domains, self.recipe, seed, start)
 
 
-def planned_specs(task: Task, plans: Sequence[AdapterPlan], objective: str = "") -> list[AdapterSpec]:
+def planned_specs(
+    task: Task, plans: Sequence[AdapterPlan], reader: type[LanguageModel] | None = None
+) -> list[AdapterSpec]:
     """Return the distinct specs of the planned adapters in the order of their training, without loading a model.
 
-    ``objective`` is that of a language model of the method's own; empty takes that of the backbone's kind.
+    ``reader`` is the class that trains them; None takes the usual one of the backbone's kind.
     """
     backbone = planned_backbone(task)
-    objective = objective or language_model_class(backbone.kind).objective
+    objective = (reader or language_model_class(backbone.kind)).objective
     specs = [step.spec(backbone.revision, objective, task.seed) for plan in plans for step in _steps(plan)]
     return list({content_hash(spec.key()): spec for spec in specs}.values())
 

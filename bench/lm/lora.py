@@ -26,8 +26,6 @@ Item = TypeVar("Item")
 ADAPTER_NAME = "trained"
 CHECKS_AN_EPOCH = 4
 """How often the held-back slice is looked at in an epoch."""
-SLICE_BATCHES = 4
-"""Batches of the held-back slice that choose the best state."""
 SECONDS_BETWEEN_REPORTS = 10.0
 GRADIENT_NORM = 1.0
 
@@ -64,10 +62,13 @@ def train_adapter(
     learned, held_back = zip(*(hold_back_slice(domain, recipe.slice_share, seed) for domain in domains), strict=True)
     shared_out = replace(recipe, max_examples=max(1, recipe.max_examples // len(domains)))
     with attached(language_model.model, recipe, seed, start, language_model.adapted_layers) as factors:
-        log = _fit(language_model, learned, held_back, shared_out, seed, progress, factors)
+        head = _begun_head(language_model, seed, start)
+        log = _fit(language_model, learned, held_back, shared_out, seed, progress, factors, list(head.values()))
         trained = {module: (a.detach().clone(), b.detach().clone()) for module, (a, b) in factors.items()}
+    scaling, revision = recipe.alpha / recipe.rank, language_model.backbone.revision
     initialisation = initialisation_name(language_model, recipe, seed)
-    return Adapter(trained, recipe.alpha / recipe.rank, language_model.backbone.revision, initialisation), log
+    trained_head = {name: weights.detach().clone() for name, weights in head.items()}
+    return Adapter(trained, scaling, revision, initialisation, trained_head), log
 
 
 def initialisation_name(language_model: LanguageModel, recipe: LoraRecipe, seed: int) -> str:
@@ -135,9 +136,10 @@ def _fit(
     seed: int,
     progress: ProgressHook,
     factors: dict[str, tuple[nn.Parameter, nn.Parameter]],
+    head: list[nn.Parameter],
 ) -> TrainingLog:
-    """Train in place and leave the factors at their best state."""
-    parameters = [parameter for pair in factors.values() for parameter in pair]
+    """Train in place and leave the factors and the head at their best state."""
+    parameters = [*(parameter for pair in factors.values() for parameter in pair), *head]
     optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
     steps_an_epoch = language_model.count_batches(learned, recipe)
     n_steps = max(1, steps_an_epoch * recipe.epochs)
@@ -168,6 +170,16 @@ def _fit(
         parameter.data.copy_(value)
     log.seconds = time.monotonic() - began
     return log
+
+
+def _begun_head(language_model: LanguageModel, seed: int, start: Adapter | None) -> dict[str, nn.Parameter]:
+    """Return the parameters of a new scoring head, or of the one that training goes on from; a model may have none."""
+    head = language_model.new_head(seed)
+    if head is None:
+        return {}
+    if start is not None and start.head:
+        head.load_state_dict(dict(start.head))
+    return dict(head.named_parameters())
 
 
 def with_last(items: Iterator[Item]) -> Iterator[tuple[Item, bool]]:
@@ -207,7 +219,11 @@ def _slice_batches(
     rng = np.random.default_rng(derived_seed(seed, "slice-batches"))
     with_examples = [domain for domain in held_back if language_model.count_batches([domain], recipe)]
     batches = language_model.batches(with_examples, recipe, rng)
-    return [batch for batch, _ in (next(batches, (None, 0)) for _ in range(SLICE_BATCHES)) if batch is not None]
+    return [
+        batch
+        for batch, _ in (next(batches, (None, 0)) for _ in range(language_model.slice_batches))
+        if batch is not None
+    ]
 
 
 def _mean_loss(

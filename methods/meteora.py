@@ -1,0 +1,94 @@
+"""MeteoRA: a gate at every adapted layer weighs the adapters by that layer's own input.
+
+    g = softmax(top-2(G·x)),    ΔW·x = Σ_m g_m · scaling · B_m A_m x
+
+Each adapted layer has a gate G (n × d, no bias): 36,864 values on DeBERTa-v3-base with 24 layers and two adapters.
+The gates start at zero, where all adapters weigh the same; they learn from the ranking loss alone, as in X-Cross's
+comparison, without MeteoRA's labels of tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.errors import BenchError
+from bench.lm.adapters import Adapter
+from bench.lm.experts import MixedExperts
+from bench.lm.pair_prompts import PairBatch
+from bench.lm.pairs import PairLanguageModel
+from bench.registry import register
+from methods._integrating import IntegratingParams, IntegratingRecommender, Integration
+
+
+@dataclass(frozen=True)
+class MeteoraParams(IntegratingParams):
+    """Adds how many adapters a token may use."""
+
+    top_k: int = 2
+    """Adapters with the largest gates that share the weight; the rest have none."""
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise BenchError(f"top_k counts adapters and is at least 1, not {self.top_k}.")
+
+
+class GatedExperts(MixedExperts):
+    """Adapters weighed by linear gates of the states that come in."""
+
+    gates: Tensor
+    """Shape (n_modules, n_adapters, d)."""
+    top_k: int
+
+    def weights(self, module: str, states: Tensor) -> Tensor:
+        """Return the softmax over the largest gates; 0 for the others."""
+        logits = nn.functional.linear(states, self.gates[self.modules.index(module)]).float()
+        if self.top_k < self.n_adapters:
+            largest = logits.topk(self.top_k, dim=-1).indices
+            logits = torch.full_like(logits, -torch.inf).scatter(-1, largest, logits.gather(-1, largest))
+        return logits.softmax(-1)
+
+
+class LayerGates(Integration):
+    """One gate an adapted layer."""
+
+    def __init__(self, language_model: PairLanguageModel, adapters: Sequence[Adapter], top_k: int) -> None:
+        super().__init__(language_model, adapters)
+        self._experts = GatedExperts(adapters, language_model.device)
+        self._experts.top_k = top_k
+        self.gates = nn.Parameter(torch.zeros(len(self._experts.modules), len(adapters), language_model.dimension))
+
+    def states(self, batch: PairBatch) -> Tensor:
+        """Return the states of the encoder with the gated adapters, (1, n_prompts, d)."""
+        self._experts.gates = self.gates
+        with self._experts.hooked(self.language_model.model):
+            return self.language_model.walk.first_tokens(batch, self._experts)
+
+
+@register(
+    "meteora",
+    family="integrating",
+    paper="Xu et al. 2025, arXiv 2405.13053",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    backbone_kind="encoder",
+    cold_rule="title text",
+)
+class Meteora(IntegratingRecommender):
+    """Source adapters weighed for each token by a gate at every adapted layer."""
+
+    Params = MeteoraParams
+    deviations = (
+        *IntegratingRecommender.deviations,
+        "Gates learn from the ranking loss alone; MeteoRA also teaches them which task a token belongs to.",
+        "Gates start at zero, where all adapters weigh the same; with top_k below the adapters' number, the first "
+        "ones go ahead at such ties.",
+    )
+
+    def integration(self, adapters: Sequence[Adapter]) -> LayerGates:
+        """Return the gates over the adapters."""
+        return LayerGates(self.language_model, adapters, self.params.top_k)

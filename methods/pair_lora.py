@@ -1,0 +1,76 @@
+"""LoRA on a cross-encoder: the target's own adapter, and each source's asked of the target as it is (X-Cross, §4.2).
+
+    score(history, candidate) = scorer(GELU(pooler(first token of the encoder's reading of the pair)))
+
+One adapter (rank 16, α 32, on query and value) with its pooler and scorer is trained a domain, on the softmax
+cross-entropy of the next item among 29 popular negatives. ``lora`` is the bound that learns from the target;
+``source-lora`` never does, but for the choice of the source that validates best.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.lm.adapters import Adapter
+from bench.lm.library import AdapterPlan
+from bench.plugin import Queries, Task
+from bench.registry import register
+from bench.training import STOPPING_METRIC
+from methods._shared_pairs import PairRecommender, pair_recipe, source_plans
+
+
+@register(
+    "lora",
+    family="integrating",
+    paper="Hu et al. 2022, arXiv 2106.09685",
+    needs_titles=True,
+    needs_backbone=True,
+    backbone_kind="encoder",
+    cold_rule="title text",
+)
+class TargetLora(PairRecommender):
+    """The target's adapter alone."""
+
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return the target's adapter."""
+        return {task.target.name: AdapterPlan((task.target,), pair_recipe(self.params))}
+
+    def adapter_for(self, queries: Queries) -> Adapter:
+        """Return that adapter."""
+        return self.trained[self.task.target.name]
+
+
+@register(
+    "source-lora",
+    family="integrating",
+    paper="X-Cross, SIGIR 2025, zero-shot rows",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    backbone_kind="encoder",
+    cold_rule="title text",
+)
+class SourceLora(PairRecommender):
+    """The source adapter that scores the target's validation queries best, with no training on the target."""
+
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return one adapter a source."""
+        return source_plans(task, self.params, 1)
+
+    def fit(self, task: Task) -> None:
+        """Train the sources' adapters, or find them, and ask each of the target's validation queries."""
+        super().fit(task)
+        self.validated = self.zero_shot()
+        self.chosen = max(self.validated, key=self.validated.__getitem__)
+
+    def adapter_for(self, queries: Queries) -> Adapter:
+        """Return the best source's adapter."""
+        return self.trained[self.chosen]
+
+    def details(self) -> dict[str, Any]:
+        """Add how well each source's adapter does on the target."""
+        return {
+            **super().details(),
+            f"zero_shot_validation_{STOPPING_METRIC}": self.validated,
+            "chosen_source": self.chosen,
+        }

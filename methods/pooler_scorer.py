@@ -1,0 +1,65 @@
+"""Pooler + scorer: the best source's adapter as it is, with a new reading of its first token (X-Cross, table 2).
+
+    score = u·GELU(P·h + p) + c,    h the frozen encoder's last state of the first token
+
+P, p, u and c are trained on the target, d² + 2d + 1 values (591,361 on DeBERTa-v3-base); with no step taken it scores
+as ``source-lora``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from bench.lm.adapters import Adapter
+from bench.lm.experts import ParallelExperts
+from bench.lm.pair_prompts import PairBatch
+from bench.lm.pairs import PairLanguageModel
+from bench.registry import register
+from methods._integrating import IntegratingParams, IntegratingRecommender, Integration
+
+
+@dataclass(frozen=True)
+class PoolerScorerParams(IntegratingParams):
+    """The recipe of the source adapters and of the head."""
+
+    n_sources: int = 1
+    """Adapters in use: the one that validates best."""
+
+
+class HeadAlone(Integration):
+    """A pooler and a scorer over one frozen adapter."""
+
+    trains_inside = False
+
+    def __init__(self, language_model: PairLanguageModel, adapters: Sequence[Adapter]) -> None:
+        super().__init__(language_model, adapters)
+        self._experts = ParallelExperts(adapters[:1], language_model.device)
+
+    def states(self, batch: PairBatch) -> Tensor:
+        """Return the adapted encoder's states, (1, n_prompts, d)."""
+        with self._experts.hooked(self.language_model.model):
+            return self.language_model.walk.first_tokens(batch, self._experts)
+
+
+@register(
+    "pooler-scorer",
+    family="integrating",
+    paper="X-Cross, SIGIR 2025, baseline",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    backbone_kind="encoder",
+    cold_rule="title text",
+)
+class PoolerScorer(IntegratingRecommender):
+    """The best source's frozen adapter with a pooler and a scorer trained on the target."""
+
+    Params = PoolerScorerParams
+    min_sources = 1
+
+    def integration(self, adapters: Sequence[Adapter]) -> HeadAlone:
+        """Return the head over the best source's adapter."""
+        return HeadAlone(self.language_model, adapters)

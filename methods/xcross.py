@@ -1,0 +1,225 @@
+"""X-Cross: frozen encoders of several domains run side by side and mix their states after each of the top layers.
+
+Paper: X-Cross, SIGIR '25. After each integrated layer, for every token,
+
+    z = W·[h_1; …; h_n],    W ∈ R^{2n(n-1) × nd}
+    h̃_m = h_m + Σ_{m' ≠ m} (β·z_direct(m, m')·h_{m'} + γ·z_interaction(m, m')·(h_m − h_{m'}))
+
+and h̃_m is what the next layer of encoder m reads. In the end h = Σ_m w_m h̃_m goes to the pooler and the scorer.
+W starts at zero (independent encoders) and w at 1/n; only they, the pooler and the scorer learn. The order of z is:
+for each m its n − 1 direct weights, then its n − 1 interaction weights, each by ascending m'.
+
+All encoders are one batched forward; what lies below the first integrated layer runs once a source, without gradient.
+The ablations drop integration altogether (β = γ = 0), interactions (γ = 0) or direct expert weights (β = 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.errors import BenchError
+from bench.lm.adapters import Adapter
+from bench.lm.experts import ParallelExperts
+from bench.lm.pair_prompts import PairBatch
+from bench.lm.pairs import PairLanguageModel
+from bench.registry import register
+from methods._integrating import IntegratingParams, IntegratingRecommender, Integration
+
+DIRECT, INTERACTION = 0, 1
+
+
+@dataclass(frozen=True)
+class XCrossParams(IntegratingParams):
+    """Adds how states are mixed."""
+
+    beta: float = 0.5
+    """Scale β of the other encoders' states."""
+    gamma: float = 0.4
+    """Scale γ of the differences between states."""
+    integrated_layers: int = 0
+    """Top layers after which states are mixed; 0 takes three quarters of all, rounded down (X-Cross: 9 of 12)."""
+
+
+@dataclass(frozen=True)
+class NoLayersParams(XCrossParams):
+    """X-Cross whose encoders meet in the end alone."""
+
+    beta: float = 0.0
+    """Scale β of the other encoders' states."""
+    gamma: float = 0.0
+    """Scale γ of the differences between states."""
+
+
+@dataclass(frozen=True)
+class NoInteractionsParams(XCrossParams):
+    """X-Cross without differences between states."""
+
+    gamma: float = 0.0
+    """Scale γ of the differences between states."""
+
+
+@dataclass(frozen=True)
+class NoExpertsParams(XCrossParams):
+    """X-Cross without the other encoders' own states."""
+
+    beta: float = 0.0
+    """Scale β of the other encoders' states."""
+
+
+def mix(states: Tensor, z: Tensor, beta: float, gamma: float) -> Tensor:
+    """Return h̃ of every encoder (eq. 5 and 6).
+
+    Args:
+        states: h of all encoders, shape (n, n_tokens, d).
+        z: Shape (n_tokens, n, 2, n - 1): direct and interaction weights of each encoder for the others.
+        beta: Scale of the direct weights.
+        gamma: Scale of the interaction weights.
+
+    Returns:
+        Shape (n, n_tokens, d).
+    """
+    direct, interaction = beta * z[:, :, DIRECT], gamma * z[:, :, INTERACTION]
+    own = 1 + interaction.sum(-1)
+    other = direct - interaction
+    mixed = []
+    for m in range(len(states)):
+        total = states[m] * own[:, m, None]
+        for place, partner in enumerate(partner for partner in range(len(states)) if partner != m):
+            total = torch.addcmul(total, states[partner], other[:, m, place, None])
+        mixed.append(total)
+    return torch.stack(mixed)
+
+
+class CrossLayers(Integration):
+    """Integrators on the top layers of encoders that run side by side."""
+
+    def __init__(
+        self, language_model: PairLanguageModel, adapters: Sequence[Adapter], beta: float, gamma: float, n_layers: int
+    ) -> None:
+        super().__init__(language_model, adapters)
+        self._experts = ParallelExperts(adapters, language_model.device)
+        self.beta, self.gamma, self.n_streams = beta, gamma, len(adapters)
+        self.first_integrated = language_model.walk.n_layers - n_layers
+        n_weights = 2 * self.n_streams * (self.n_streams - 1)
+        self.integrators = nn.ParameterList(
+            torch.zeros(self.n_streams, n_weights, language_model.dimension) for _ in range(n_layers)
+        )
+        self.weights = nn.Parameter(torch.full((self.n_streams,), 1 / self.n_streams))
+        self.trains_inside = n_layers > 0
+        self.largest_z = 0.0
+
+    def states(self, batch: PairBatch) -> Tensor:
+        """Return all encoders' mixed states, (n, n_prompts, d)."""
+        with self._experts.hooked(self.language_model.model):
+            return self.language_model.walk.first_tokens(batch, self._experts, self.n_streams, self.integrate)
+
+    def integrate(self, number: int, states: Tensor) -> Tensor:
+        """Mix the states after a layer, (n, n_tokens, d); below the first integrated one they pass as they are."""
+        if number < self.first_integrated:
+            return states
+        integrator = self.integrators[number - self.first_integrated]
+        with torch.autocast(states.device.type, enabled=False):
+            states = states.float()
+            z = torch.bmm(states, integrator.transpose(1, 2)).sum(0)
+            self.largest_z = max(self.largest_z, float(z.detach().abs().max()))
+            return mix(states, z.view(-1, self.n_streams, 2, self.n_streams - 1), self.beta, self.gamma)
+
+    def read(self, states: Tensor) -> Tensor:
+        """Return the scores from the weighted sum of all encoders' states."""
+        summed = torch.einsum("m,mpd->pd", self.weights, states.float())
+        return self.head(summed)  # type: ignore[no-any-return]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the encoders' weights, the layers that are integrated and the largest weight met."""
+        return {
+            "source_weights": [round(float(weight), 6) for weight in self.weights.detach()],
+            "integrated_layers": [
+                number + 1 for number in range(self.first_integrated, self.language_model.walk.n_layers)
+            ],
+            "largest_absolute_z": round(self.largest_z, 6),
+            "integrator_values_a_layer": self.integrators[0].numel() if len(self.integrators) else 0,
+        }
+
+
+@register(
+    "xcross",
+    family="integrating",
+    paper="X-Cross, SIGIR 2025",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    backbone_kind="encoder",
+    cold_rule="title text",
+)
+class XCross(IntegratingRecommender):
+    """Frozen encoders of the best sources that mix their states after each of the top layers."""
+
+    Params = XCrossParams
+    deviations = (
+        *IntegratingRecommender.deviations,
+        "Mixed are the layers' outputs after their normalisation; the paper's equation prints one linear map.",
+        "W starts at zero and the encoders' weights at 1/n, unconstrained; the paper states neither.",
+    )
+
+    def integration(self, adapters: Sequence[Adapter]) -> CrossLayers:
+        """Return the integrators over the adapters."""
+        params, n_all = self.params, self.language_model.walk.n_layers
+        n_layers = params.integrated_layers or n_all * 3 // 4
+        if not 0 < n_layers <= n_all:
+            raise BenchError(f"This encoder has {n_all} layers; integrated_layers={n_layers} of them cannot be mixed.")
+        if params.beta == 0 and params.gamma == 0:
+            n_layers = 0  # nothing is added to any state, so W would have no gradient
+        return CrossLayers(self.language_model, adapters, params.beta, params.gamma, n_layers)
+
+
+@register(
+    "xcross-no-layers",
+    family="integrating",
+    paper="X-Cross, SIGIR 2025, ablation",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    backbone_kind="encoder",
+    cold_rule="title text",
+)
+class XCrossNoLayers(XCross):
+    """Independent encoders, summed with learned weights in the end."""
+
+    Params = NoLayersParams
+
+
+@register(
+    "xcross-no-interactions",
+    family="integrating",
+    paper="X-Cross, SIGIR 2025, ablation",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    backbone_kind="encoder",
+    cold_rule="title text",
+)
+class XCrossNoInteractions(XCross):
+    """Each encoder adds the others' states alone."""
+
+    Params = NoInteractionsParams
+
+
+@register(
+    "xcross-no-experts",
+    family="integrating",
+    paper="X-Cross, SIGIR 2025, ablation",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    backbone_kind="encoder",
+    cold_rule="title text",
+)
+class XCrossNoExperts(XCross):
+    """Each encoder adds its differences from the others alone."""
+
+    Params = NoExpertsParams

@@ -1,0 +1,92 @@
+"""XLoRA: a classifier over the plain encoder's last states weighs every adapter, at every token and layer.
+
+    w = softmax(C·h⁰ + c) for each token,    ΔW·x = Σ_m w_m · scaling · B_m A_m x
+
+h⁰ is the token's last state in the encoder without any adapter, so each prompt is read twice. C has one row for each
+adapter and adapted layer (36,912 values with its bias on DeBERTa-v3-base: 24 layers, 2 adapters) and starts at zero,
+which gives all adapters the same weight. The adapters stay frozen; the classifier, the pooler and the scorer learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.lm.adapters import Adapter
+from bench.lm.experts import MixedExperts
+from bench.lm.pair_prompts import PairBatch
+from bench.lm.pairs import PairLanguageModel
+from bench.registry import register
+from methods._integrating import IntegratingParams, IntegratingRecommender, Integration
+
+
+@dataclass(frozen=True)
+class XLoraParams(IntegratingParams):
+    """Adds what the classifier weighs."""
+
+    layerwise: bool = True
+    """Weigh the adapters at each adapted layer apart, as X-Cross describes it; otherwise all layers alike."""
+
+
+class WeighedExperts(MixedExperts):
+    """Adapters with weights that were made before, for each token of each prompt."""
+
+    by_token_alone = False
+    by_prompt: Tensor
+    """Weights (n_prompts, length, n_modules or 1, n_adapters)."""
+
+    def weights(self, module: str, states: Tensor) -> Tensor:
+        """Return the weights at one layer; relative positions belong to no token and weigh all adapters alike."""
+        if states.shape[0] != len(self.by_prompt) or states.shape[1] > self.by_prompt.shape[1]:
+            return states.new_full((1, 1, self.n_adapters), 1 / self.n_adapters)
+        number = self.modules.index(module) if self.by_prompt.shape[2] > 1 else 0
+        return self.by_prompt[:, : states.shape[1], number]
+
+
+class TokenClassifier(Integration):
+    """A linear classifier of the plain encoder's last states, a softmax over the adapters."""
+
+    def __init__(self, language_model: PairLanguageModel, adapters: Sequence[Adapter], *, layerwise: bool) -> None:
+        super().__init__(language_model, adapters)
+        self._experts = WeighedExperts(adapters, language_model.device)
+        n_places = len(self._experts.modules) if layerwise else 1
+        self.shape = (n_places, len(adapters))
+        self.classifier = nn.Linear(language_model.dimension, n_places * len(adapters))
+        nn.init.zeros_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)
+
+    def states(self, batch: PairBatch) -> Tensor:
+        """Return the states of the encoder with the weighed adapters, (1, n_prompts, d)."""
+        walk = self.language_model.walk
+        with torch.no_grad():
+            plain = walk.all_tokens(batch)
+        self._experts.by_prompt = self.classifier(plain).float().unflatten(-1, self.shape).softmax(-1)
+        with self._experts.hooked(self.language_model.model):
+            return walk.first_tokens(batch, self._experts)
+
+
+@register(
+    "xlora",
+    family="integrating",
+    paper="Buehler & Buehler 2024, arXiv 2402.07148",
+    needs_titles=True,
+    needs_sources=True,
+    needs_backbone=True,
+    backbone_kind="encoder",
+    cold_rule="title text",
+)
+class XLora(IntegratingRecommender):
+    """Source adapters weighed for each token by a classifier of the plain encoder's states."""
+
+    Params = XLoraParams
+    deviations = (
+        *IntegratingRecommender.deviations,
+        "One linear classifier (depth 1, temperature 1), starting at zero: all adapters weigh the same at first.",
+    )
+
+    def integration(self, adapters: Sequence[Adapter]) -> TokenClassifier:
+        """Return the classifier over the adapters."""
+        return TokenClassifier(self.language_model, adapters, layerwise=self.params.layerwise)
