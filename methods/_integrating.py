@@ -188,7 +188,7 @@ class IntegratingRecommender(PairRecommender):
             "backbone": self.language_model.backbone.revision,
             "target": self.task.target.content_hash,
             "validation": content_hash(*asked),
-            "params": {name: value for name, value in asdict(self.params).items() if name != "bfloat16_scores"},
+            "params": {name: value for name, value in asdict(self.params).items() if name != "float32_scores"},
             "seed": self.task.seed,
         }
 

@@ -1,4 +1,4 @@
-"""Which number format a device trains in; final scores are float32 everywhere."""
+"""Which number format a device trains in; final scores are float32, but where a method states otherwise."""
 
 from __future__ import annotations
 
