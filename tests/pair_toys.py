@@ -106,7 +106,10 @@ def marked_domain(
 def marked_queries(
     domain: Domain, seed: int = 0, *, shuffled: bool = False, n_queries: int | None = None
 ) -> tuple[Queries, Answers]:
-    """Ask each user for the marked item that is theirs and was never taken; ``shuffled``: for any common item."""
+    """Ask each user, instead of the last item, for the marked one that is theirs and was never taken.
+
+    ``shuffled``: for any common item.
+    """
     rng = np.random.default_rng([seed, 1])
     n = min(n_queries or domain.n_users, domain.n_users)
     candidates, columns = [], rng.integers(30, size=n)
@@ -114,11 +117,11 @@ def marked_queries(
         others = rng.permutation(np.setdiff1d(np.arange(N_COMMON), domain.history(user)))
         positive = others[29] if shuffled else N_COMMON + domain.n_users + user
         candidates.append(np.insert(others[:29], columns[user], positive))
-    lengths = np.diff(domain.indptr)[:n]
+    histories = [domain.history(user)[:-1] for user in range(n)]
     queries = Queries(
         np.arange(n),
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        domain.items[: lengths.sum()],
+        np.cumsum([0, *map(len, histories)]),
+        np.concatenate(histories),
         np.array(candidates, dtype=np.int32),
     )
     return queries, Answers(columns)

@@ -53,7 +53,8 @@ def test_thirty_candidates_are_scored_2_5_times_as_fast_as_by_a_loop_over_padded
     with capsys.disabled():
         sys.stdout.write(
             f"\n30 candidates, minilm, {torch.get_num_threads()} threads, seconds a query: "
-            f"{default_seconds / N_QUERIES:.3f} in {training_dtype('cpu')}, {float32_seconds / N_QUERIES:.3f} in float32, "
+            f"{default_seconds / N_QUERIES:.3f} in {training_dtype('cpu')}, "
+            f"{float32_seconds / N_QUERIES:.3f} in float32, "
             f"{padded_seconds / N_QUERIES:.3f} in a loop over pairs padded to {pairs.prompts.max_tokens} tokens "
             f"({padded_seconds / default_seconds:.2f} and {padded_seconds / float32_seconds:.2f} times as long), "
             f"{unpadded_seconds / N_QUERIES:.3f} in a loop over pairs without padding\n"

@@ -12,7 +12,7 @@ from pair_toys import fitted, marked_domain, marked_queries, pair_task, turned_d
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.plugin import Task
 
-THOROUGH: dict[str, dict[str, int]] = {"lora": {"epochs": 6}, "meteora": {"target_epochs": 4}}
+THOROUGH: dict[str, dict[str, int]] = {"meteora": {"target_epochs": 3}}
 
 
 @pytest.fixture(scope="module")
