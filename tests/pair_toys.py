@@ -83,7 +83,7 @@ def random_adapter(language_model: PairLanguageModel, seed: int, size: float = 0
         if name.rpartition(".")[2] in language_model.adapted_layers
     }
     head = {name: value.clone() for name, value in language_model.new_head(seed).state_dict().items()}
-    return Adapter(factors, 2.0, language_model.backbone.revision, "toy", head)
+    return Adapter(factors, 2.0, language_model.backbone.revision, "toy", head=head)
 
 
 def marked_domain(

@@ -93,7 +93,7 @@ class Adapter:
     """Revision of the backbone that it was trained on."""
     initialisation: str
     """Names the group whose adapters share A at step 0."""
-    head: Mapping[str, Tensor] = field(default_factory=dict)
+    head: Mapping[str, Tensor] = field(default_factory=dict, kw_only=True)
     """The scoring head that was trained with the factors, by parameter name; empty where the model has none."""
 
     @property
@@ -163,7 +163,7 @@ def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Any]]:
         modules = sorted(name.removesuffix(".A") for name in tensors if name.endswith(".A"))
         factors = {module: (tensors[f"{module}.A"], tensors[f"{module}.B"]) for module in modules}
         head = {name.removeprefix(HEAD_PREFIX): tensors[name] for name in tensors if name.startswith(HEAD_PREFIX)}
-        return Adapter(factors, facts["scaling"], facts["base"], facts["initialisation"], head), facts
+        return Adapter(factors, facts["scaling"], facts["base"], facts["initialisation"], head=head), facts
     except (OSError, SafetensorError, json.JSONDecodeError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise BenchError(f"Adapter {path} cannot be read ({reason}). Delete its folder and run again.") from error

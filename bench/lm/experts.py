@@ -74,6 +74,7 @@ class MixedExperts(Experts):
     def update(self, module: str, states: Tensor, output: Tensor) -> Tensor:
         """Add Σ weight · scaling · B·A·x."""
         a, b = self.a[module], self.b[module]
-        low = nn.functional.linear(states, a.flatten(0, 1)).unflatten(-1, a.shape[:2])
+        low = nn.functional.linear(states, a.flatten(0, 1))
+        low = low.view(*low.shape[:-1], *a.shape[:2])
         weighted = low * (self.scaling * self.weights(module, states))[..., None].to(low.dtype)
         return output + nn.functional.linear(weighted.flatten(-2), b.transpose(0, 1).flatten(1))

@@ -68,7 +68,7 @@ def train_adapter(
     scaling, revision = recipe.alpha / recipe.rank, language_model.backbone.revision
     initialisation = initialisation_name(language_model, recipe, seed)
     trained_head = {name: weights.detach().clone() for name, weights in head.items()}
-    return Adapter(trained, scaling, revision, initialisation, trained_head), log
+    return Adapter(trained, scaling, revision, initialisation, head=trained_head), log
 
 
 def initialisation_name(language_model: LanguageModel, recipe: LoraRecipe, seed: int) -> str:

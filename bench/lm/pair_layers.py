@@ -82,7 +82,8 @@ class LayerWalk:
             attention = layer.attention.self
             if number == 0 and (experts is None or experts.by_token_alone):
                 rows = embedded.expand(n_streams, -1, -1)
-                projected = [_spread(state, batch) for state in _project(attention, rows, rows)]
+                query, key, value = _project(attention, rows, rows)
+                projected = _spread(query, batch), _spread(key, batch), _spread(value, batch)
             else:
                 projected = _project(attention, hidden, hidden if self.relative or not only_first else hidden[:, :1])
             queries, keys, values = (_heads(state, self.n_heads) for state in projected)
@@ -114,7 +115,7 @@ def _spread(rows: Tensor, batch: PairBatch) -> Tensor:
 
 def _heads(states: Tensor, n_heads: int) -> Tensor:
     """(n, length, d) → (n, n_heads, length, d / n_heads)."""
-    return states.unflatten(-1, (n_heads, -1)).transpose(1, 2)
+    return states.view(*states.shape[:-1], n_heads, -1).transpose(1, 2)
 
 
 def _attention(_module: Any, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
@@ -141,7 +142,8 @@ class _RelativeAttention:
             scores = scores + self._bias(module, queries, keys, parts).view_as(scores)
         if mask is not None:
             scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-        return (scores.softmax(-1).to(values.dtype) @ values).transpose(1, 2).flatten(2)
+        context: Tensor = scores.softmax(-1).to(values.dtype) @ values
+        return context.transpose(1, 2).flatten(2)
 
     def _bias(self, module: Any, queries: Tensor, keys: Tensor, parts: int) -> Tensor:
         streams = zip(queries.chunk(self.n_streams), keys.chunk(self.n_streams), strict=True)

@@ -81,7 +81,8 @@ class PairHead(nn.Module):
 
     def forward(self, first_tokens: Tensor) -> Tensor:
         """Return one score a prompt from states of shape (n_prompts, d)."""
-        return self.scorer(nn.functional.gelu(self.pooler(first_tokens.float()))).squeeze(-1).float()
+        scores: Tensor = self.scorer(nn.functional.gelu(self.pooler(first_tokens.float())))
+        return scores.squeeze(-1).float()
 
 
 class PairLanguageModel(LanguageModel):
@@ -95,11 +96,12 @@ class PairLanguageModel(LanguageModel):
     def __init__(self, backbone: Backbone, device: str = "cpu", recipe: PairRecipe | None = None) -> None:
         recipe = recipe or PairRecipe()
         self.backbone, self.device = backbone, device
-        self.tokenizer, self.model = load_encoder(backbone, device)
+        self.tokenizer, encoder = load_encoder(backbone, device)
+        self.model: nn.Module = encoder
         self.walk = LayerWalk(self.model)
-        limit = min(recipe.max_tokens, int(self.model.config.max_position_embeddings))
+        limit = min(recipe.max_tokens, int(encoder.config.max_position_embeddings))
         self.prompts = PairPrompts(self.tokenizer, limit, recipe.max_history)
-        self.dimension = int(self.model.config.hidden_size)
+        self.dimension = int(encoder.config.hidden_size)
         self.head = self.new_head(0)
 
     def new_head(self, seed: int) -> PairHead:
