@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from bench.lm.adapters import AdapterSpec, LoraRecipe
 from bench.lm.library import AdapterPlan, carry_out, planned_specs
 from bench.lm.loading import load_language_model
-from bench.lm.mixing import folded
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
 
@@ -43,6 +42,7 @@ class TallRecParams(LoraRecipe):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class TallRec(Recommender):
@@ -66,8 +66,7 @@ class TallRec(Recommender):
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the adapted model's scores, shape (n, 30)."""
-        with folded(self.language_model.model, self.adapter):
-            return self.language_model.score(self.task.target, queries, self.task.progress)
+        return self.language_model.score_with(self.adapter, self.task.target, queries, self.task.progress)
 
     def details(self) -> dict[str, Any]:
         """Return the adapter's training and size, the prompt and the deviations."""

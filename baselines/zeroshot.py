@@ -1,8 +1,9 @@
 """The backbone as it is: the fine-tuned systems' own prompt and scoring, without any adapter.
 
 A causal backbone ranks candidates by the likelihood of their titles as the answer. The papers (RecCocktail, arXiv
-2502.08271; WeaveRec, arXiv 2510.26546) let it write a list instead, and print figures near or below chance; most of
-that is lists that name no product on offer, which ``n_written`` measures. An encoder ranks by two towers.
+2502.08271; WeaveRec, arXiv 2510.26546) let it write a list instead (``--ranking generate``), and print figures near or
+below chance; most of that is lists that name no product on offer, which the record counts (``n_written`` counts them
+beside a ranking by likelihood). An encoder ranks by two towers.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from bench.errors import BenchError
 from bench.hashing import derived_seed
 from bench.lm.causal import CausalLanguageModel
-from bench.lm.generative import GenerativeLanguageModel, titles_of
+from bench.lm.generation import TransformersEngine
+from bench.lm.generative import GenerativeLanguageModel
+from bench.lm.list_writer import ListLanguageModel, WrittenList, list_facts, write_lists
 from bench.lm.loading import load_language_model
-from bench.lm.prompts import parse_ranking
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
 
@@ -29,6 +31,7 @@ from bench.registry import register
     paper="RecCocktail, arXiv 2502.08271, baseline",
     needs_titles=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class ZeroShot(Recommender):
@@ -36,11 +39,11 @@ class ZeroShot(Recommender):
 
     @dataclass(frozen=True)
     class Params:
-        """How much of what the model writes is looked at; nothing is trained."""
+        """What the model writes; nothing is trained."""
 
         n_written: int = 0
-        """Test queries, a seeded sample, for which the model also writes its list, to count titles that are not on
-        offer; it changes no score, and 0 writes none."""
+        """Of a ranking by likelihood: test queries, a seeded sample, for which the model also writes its list, to count
+        titles that are not on offer; it changes no score, and 0 writes none."""
         max_new_tokens: int = 400
         """Length at which a written list is cut."""
 
@@ -53,18 +56,23 @@ class ZeroShot(Recommender):
                 f"Backbone '{task.backbone}' is an encoder and writes no lists: leave n_written out, "
                 "or give --backbone tiny."
             )
+        if isinstance(self.language_model, ListLanguageModel):
+            if self.params.n_written:
+                raise BenchError("With --ranking generate the list of every query is counted: leave n_written out.")
+            self.language_model.max_new_tokens = self.params.max_new_tokens
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the unadapted model's scores, shape (n, 30)."""
         if isinstance(self.language_model, GenerativeLanguageModel) and self.params.n_written:
-            self.written = self._written_lists(self.language_model.causal, queries)
+            self.written = {"lists": list_facts(self._written_lists(self.language_model.causal, queries))}
         return self.language_model.score(self.task.target, queries, self.task.progress)
 
     def details(self) -> dict[str, Any]:
         """State the prompt, how candidates are ranked and what was seen of written lists."""
         is_encoder = self.language_model.backbone.kind == "encoder"
         same_as = {"equals": "text-knn, for without an adapter both towers are the encoder"} if is_encoder else {}
-        deviations = [] if is_encoder else ["Ranks by likelihood, not by a written list."]
+        by_likelihood = not is_encoder and self.task.ranking != "generate"
+        deviations = ["Ranks by likelihood, not by a written list."] if by_likelihood else []
         return {
             **self.language_model.facts(),
             "n_trained_parameters": 0,
@@ -73,17 +81,11 @@ class ZeroShot(Recommender):
             "deviations": deviations,
         }
 
-    def _written_lists(self, causal: CausalLanguageModel, queries: Queries) -> dict[str, Any]:
-        """Let the model write its list for a sample and count the mentions that are no candidate."""
+    def _written_lists(self, causal: CausalLanguageModel, queries: Queries) -> list[WrittenList]:
+        """Let the model write its list for a sample."""
         rng = np.random.default_rng(derived_seed(self.task.seed, "written-lists"))
         sample = queries.take(rng.permutation(len(queries))[: self.params.n_written])
-        histories, candidates = titles_of(self.task.target, sample)
-        lists = causal.generate(causal.shared_prompts(histories, candidates), self.params.max_new_tokens)
-        parsed = [parse_ranking(text, offered) for text, offered in zip(lists, candidates, strict=True)]
-        n_invalid = sum(one.n_invalid for one in parsed)
-        n_mentions = n_invalid + sum(one.n_valid + one.n_duplicates for one in parsed)
-        return {
-            "n_written_lists": len(parsed),
-            "invalid_share_of_written_titles": round(n_invalid / max(1, n_mentions), 6),
-            "share_of_lists_without_a_candidate": round(float(np.mean([one.n_valid == 0 for one in parsed])), 6),
-        }
+        engine = TransformersEngine(causal)
+        return write_lists(
+            causal, engine, None, self.task.target, sample, self.params.max_new_tokens, self.task.progress
+        )

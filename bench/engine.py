@@ -27,7 +27,16 @@ from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
 from bench.protocol import PreparedTask, QuerySet, prepare_task, share_of_training, source_training
 from bench.registry import Entry, registry
 from bench.runs import RunRecord, RunStore, summarise
-from bench.spec import DEFAULT_BACKBONE, DEFAULT_RANKING, DEFAULT_SEQ2SEQ_BACKBONE, ProtocolSpec, Ranking, RunSpec
+from bench.spec import (
+    DEFAULT_BACKBONE,
+    DEFAULT_ENGINE,
+    DEFAULT_RANKING,
+    DEFAULT_SEQ2SEQ_BACKBONE,
+    Engine,
+    ProtocolSpec,
+    Ranking,
+    RunSpec,
+)
 from bench.store import ArtefactStore
 
 
@@ -57,6 +66,7 @@ def complete_spec(
     sources: tuple[str, ...] = (),
     backbone: str | None = None,
     ranking: Ranking | None = None,
+    engine: Engine | None = None,
     limit_queries: int | None = None,
     train_share: float = 1.0,
 ) -> RunSpec:
@@ -78,6 +88,8 @@ def complete_spec(
             raise BenchError(f"Method '{method}' uses no {what}. See 'bench describe {method}'.")
     if not 0 < train_share <= 1:
         raise BenchError(f"--train-share must be above 0 and at most 1, not {train_share}.")
+    chosen_backbone = (backbone or _default_backbone(entry)) if entry.needs_backbone else None
+    _check_ranking(entry, method, chosen_backbone, ranking, engine)
     built = build_params(method, recommender.Params, params or {})
     return RunSpec(
         method=method,
@@ -85,8 +97,9 @@ def complete_spec(
         params=dataclasses.asdict(built),
         seed=seed,
         sources=_chosen_sources(entry, protocol.dataset, sources),
-        backbone=(backbone or _default_backbone(entry)) if entry.needs_backbone else None,
+        backbone=chosen_backbone,
         ranking=None if ranking == DEFAULT_RANKING else ranking,  # one name for one run
+        engine=None if engine == DEFAULT_ENGINE else engine,
         limit_queries=limit_queries,
         train_share=train_share,
     )
@@ -220,6 +233,7 @@ def task_of(
         sources=tuple(sources),
         backbone=spec.backbone,
         ranking=spec.ranking,
+        engine=spec.engine,
         device=device,
         progress=progress,
         held=held or Held(),
@@ -245,6 +259,25 @@ def _as_array(method: str, scores: Any) -> NDArray[Any]:
 
 def _default_backbone(entry: Entry) -> str:
     return DEFAULT_SEQ2SEQ_BACKBONE if entry.backbone_kind == "seq2seq" else DEFAULT_BACKBONE
+
+
+def _check_ranking(
+    entry: Entry, method: str, backbone: str | None, ranking: Ranking | None, engine: Engine | None
+) -> None:
+    """Refuse lists of a method or backbone that writes none, and an engine that has none to write."""
+    if ranking != "generate":
+        if engine is not None:
+            raise BenchError("--engine says what writes the lists of --ranking generate; add that or leave it out.")
+        return
+    if not entry.writes_lists:
+        raise BenchError(
+            f"Method '{method}' ranks by scores and writes no lists: leave --ranking generate out. "
+            f"See 'bench describe {method}'."
+        )
+    if backbone == DEFAULT_BACKBONE:
+        from bench.lm.backbones import writes_no_lists
+
+        raise writes_no_lists(backbone)
 
 
 def _chosen_sources(entry: Entry, dataset: str, given: tuple[str, ...]) -> tuple[str, ...]:

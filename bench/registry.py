@@ -53,6 +53,8 @@ class Entry:
     """Whether it runs on a language model."""
     backbone_kind: Literal["", "encoder", "seq2seq"] = ""
     """The one kind of language model it runs on; empty where an encoder and a decoder both do."""
+    writes_lists: bool = False
+    """Whether a decoder may rank for it by the list it writes (``--ranking generate``) as well as by likelihood."""
     settings: tuple[str, ...] = SETTINGS
     """The protocol settings it can run in; a method that learns a vector for each user has no user-split setting."""
     cold_rule: str = ""
@@ -78,6 +80,7 @@ def register(
     needs_sources: bool = False,
     needs_backbone: bool = False,
     backbone_kind: Literal["", "encoder", "seq2seq"] = "",
+    writes_lists: bool = False,
     settings: tuple[str, ...] = SETTINGS,
     cold_rule: str = "",
     wraps: bool = False,

@@ -100,6 +100,7 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
         "sources": list(spec.sources),
         "backbone": spec.backbone,
         "ranking": spec.ranking,
+        "engine": spec.engine,
         "limit_queries": spec.limit_queries,
         "train_share": spec.train_share,
     }
@@ -211,6 +212,7 @@ def describe_variant(record: RunRecord, of_row: bool = False) -> str:
     parts += [spec.backbone] if spec.backbone else []
     parts += ["from " + "+".join(spec.sources)] if spec.sources else []
     parts += [spec.ranking] if spec.ranking == "generate" else []
+    parts += [spec.engine] if spec.engine else []
     parts += [f"{spec.train_share:.0%} of the training part"] if spec.train_share < 1 else []
     return ", ".join(parts if of_row else parts + _circumstances(spec))
 

@@ -10,6 +10,7 @@ from bench.hashing import content_hash
 Setting = Literal["warm", "cold", "user-split"]
 ColdPolicy = Literal["holdout", "natural"]
 Ranking = Literal["likelihood", "generate"]
+Engine = Literal["transformers", "vllm"]
 
 SETTINGS: tuple[Setting, ...] = ("warm", "cold", "user-split")
 POLICIES: tuple[ColdPolicy, ...] = ("holdout", "natural")
@@ -17,6 +18,7 @@ DEFAULT_BACKBONE = "minilm"
 DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
 """No pre-trained encoder-decoder is packaged, and a default never depends on the network."""
 DEFAULT_RANKING: Ranking = "likelihood"
+DEFAULT_ENGINE: Engine = "transformers"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class RunSpec:
     """Language model, for methods that use one."""
     ranking: Ranking | None = None
     """How a causal language model ranks, for methods that use one."""
+    engine: Engine | None = None
+    """What writes the lists of the ranking ``generate``; None is transformers. Engines agree but for near-ties."""
     limit_queries: int | None = None
     """Score only this many test queries (a seeded sample); None scores all."""
     train_share: float = 1.0
@@ -86,7 +90,11 @@ class RunSpec:
             "ranking": self.ranking,
             "limit_queries": self.limit_queries,
         }
-        return fields if self.train_share == 1 else {**fields, "train_share": self.train_share}
+        if self.engine is not None:
+            fields["engine"] = self.engine
+        if self.train_share != 1:
+            fields["train_share"] = self.train_share
+        return fields
 
     def hash(self) -> str:
         """Return the run's id: equal specs share it on every platform."""

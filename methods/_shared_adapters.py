@@ -1,4 +1,4 @@
-"""What the methods made of adapters share: planning and training them, and scoring with one adapter folded in."""
+"""What the methods made of adapters share: planning and training them, and scoring with one adapter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from bench.lm.language_model import LanguageModel
 from bench.lm.library import AdapterPlan, carry_out, planned_specs
 from bench.lm.loading import load_language_model
 from bench.lm.merge_updates import CutAdapter
-from bench.lm.mixing import folded
 from bench.plugin import Queries, Recommender, Task
 
 PREFIXES_ALONE = (
@@ -65,16 +64,16 @@ class AdapterRecommender(Recommender):
         return self.scores_with(self.used, queries)
 
     def scores_with(self, adapter: Adapter, queries: Queries) -> NDArray[np.float32]:
-        """Return the scores of the model with any adapter folded in."""
-        with folded(self.language_model.model, adapter):
-            return self.language_model.score(self.task.target, queries, self.task.progress)
+        """Return the scores of the model with any adapter."""
+        return self.language_model.score_with(adapter, self.task.target, queries, self.task.progress)
 
     def details(self) -> dict[str, Any]:
-        """Return the adapters' trainings and size, what a cut to a rank has left, and the deviations."""
+        """Return how queries are scored, the adapters' trainings and size, what a cut has left, and deviations."""
         cut = {"kept_share": round(self.used.kept_share, 6)} if isinstance(self.used, CutAdapter) else {}
         deviations = {"deviations": [PREFIXES_ALONE, *self.deviations]}
         n_parameters = sum(adapter.n_parameters for adapter in self.trained.values())
-        return {"adapters": self.facts, "n_trained_parameters": n_parameters, **cut, **deviations}
+        adapters = {"adapters": self.facts, "n_trained_parameters": n_parameters}
+        return {**self.language_model.facts(), **adapters, **cut, **deviations}
 
 
 class SingleAdapter(AdapterRecommender):

@@ -49,6 +49,7 @@ class AdaMergingParams(LoraRecipe):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
     transductive=True,
 )

@@ -20,6 +20,7 @@ from methods._shared_adapters import MixtureParams, SingleAdapter, mixture
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class AllData(SingleAdapter):

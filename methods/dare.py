@@ -42,6 +42,7 @@ class DareParams(LoraRecipe):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class Dare(DomainMerge):

@@ -29,6 +29,7 @@ class ExtSubParams(LoraRecipe):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class ExtSub(DomainMerge):

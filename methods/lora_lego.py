@@ -33,6 +33,7 @@ class LegoParams(LoraRecipe):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class LoraLego(DomainMerge):

@@ -31,6 +31,7 @@ from methods._shared_adapters import AdapterRecommender, SingleAdapter, general_
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class GeneralOnly(SingleAdapter):
@@ -47,6 +48,7 @@ class GeneralOnly(SingleAdapter):
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class SpecificOnly(SingleAdapter):
@@ -127,6 +129,7 @@ class MergedPair(AdapterRecommender):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class WeightAverage(MergedPair):
@@ -142,6 +145,7 @@ class WeightAverage(MergedPair):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
     transductive=True,
 )

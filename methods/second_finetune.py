@@ -31,6 +31,7 @@ class SecondFinetuneParams(LoraRecipe):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class SecondFinetune(SingleAdapter):

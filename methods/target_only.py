@@ -17,6 +17,7 @@ from methods._shared_adapters import SingleAdapter, recipe_of
     paper="WeaveRec, arXiv 2510.26546, baseline",
     needs_titles=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class TargetOnly(SingleAdapter):

@@ -42,6 +42,7 @@ class TiesParams(LoraRecipe):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class TiesMerging(DomainMerge):

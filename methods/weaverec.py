@@ -80,6 +80,7 @@ class WeaveRecParams(WeaveParams):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class WeaveRec(AdapterRecommender):

@@ -33,6 +33,7 @@ class WeightAverageParams(LoraRecipe):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
 )
 class WeightAverage(DomainMerge):

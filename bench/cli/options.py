@@ -99,13 +99,22 @@ def protocol_options(command: Command) -> Command:
 
 
 def recommender_options(command: Command) -> Command:
-    """Add what else describes a run: ``--backbone``, ``--sources``, ``--ranking``, ``--seed`` and ``-p``."""
+    """Add what else describes a run: ``--backbone``, ``--sources``, ``--ranking``, ``--engine``, ``--seed``, ``-p``."""
     backbone = click.option("--backbone", help="Language model: minilm (default), tiny, a folder or a hub name.")
     sources = click.option("--sources", default="", help="Source domains, comma-separated; default the card's.")
-    ranking = click.option("--ranking", type=click.Choice(["likelihood"]), help="How a causal language model ranks.")
+    ranking = click.option(
+        "--ranking",
+        type=click.Choice(["likelihood", "generate"]),
+        help="How a decoder ranks: by the likelihood of each title (default) or by the list of titles that it writes.",
+    )
+    engine = click.option(
+        "--engine",
+        type=click.Choice(["transformers", "vllm"]),
+        help="What writes the lists of --ranking generate: transformers (default) or vllm.",
+    )
     seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of training.")
     params = click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; repeatable.")
-    return backbone(sources(ranking(seed(params(command)))))
+    return backbone(sources(ranking(engine(seed(params(command))))))
 
 
 def comma_separated(text: str) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ def plan(
     backbone: str | None,
     sources: str,
     ranking: Any,
+    engine: Any,
     seed: int,
     params: tuple[str, ...],
     limit_queries: int | None,
@@ -92,6 +93,7 @@ def plan(
             sources=comma_separated(sources),
             backbone=backbone,
             ranking=ranking,
+            engine=engine,
             limit_queries=limit_queries,
         )
         specs = [spec]

@@ -29,6 +29,7 @@ EXAMPLES = """\b
 Examples:
   bench run --method reccocktail --dataset ml-100k-drama --setting cold
   bench run --method sasrec --dataset beauty -p dropout=0.3 --seed 1 --json
+  bench run --method tallrec --dataset ml-100k-drama --backbone tiny --ranking generate
 """
 
 
@@ -59,6 +60,7 @@ def run(
     backbone: str | None,
     sources: str,
     ranking: Any,
+    engine: Any,
     seed: int,
     params: tuple[str, ...],
     limit_queries: int | None,
@@ -88,6 +90,7 @@ def run(
         sources=comma_separated(sources),
         backbone=backbone,
         ranking=ranking,
+        engine=engine,
         limit_queries=limit_queries,
         train_share=train_share,
     )

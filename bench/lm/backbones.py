@@ -68,6 +68,14 @@ def _kind_of(architecture: str) -> BackboneKind:
     return "causal" if "CausalLM" in architecture else "encoder"
 
 
+def writes_no_lists(name: str) -> BenchError:
+    """Return the error of an encoder that is asked for lists."""
+    return BenchError(
+        f"Backbone '{name}' is an encoder and writes no lists, which --ranking generate needs: "
+        f"choose a decoder, such as --backbone {TINY} (a toy)."
+    )
+
+
 def hub_folder(name: str) -> Path:
     """Return the local copy of a hub model, fetching it where the hub can be reached."""
     from huggingface_hub import snapshot_download

@@ -87,6 +87,10 @@ class CausalLanguageModel:
         """Write one prompt a query, with as much of the latest history as :attr:`max_tokens` allows."""
         return [text for text, _ in self._fitting_prompts(histories, candidates)]
 
+    def prompt_ids(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[list[int]]:
+        """Return the token ids of :meth:`shared_prompts`."""
+        return [ids for _, ids in self._fitting_prompts(histories, candidates)]
+
     def answer_loss(self, batch: Sequence[Prompt]) -> Tensor:
         """Return the mean cross-entropy (nats) over the answers' tokens and end tokens, a scalar with gradient."""
         prefixes = self.token_ids([prompt.shared for prompt in batch])
@@ -116,7 +120,7 @@ class CausalLanguageModel:
             length_normalised: Whether to divide by the number of tokens.
         """
         answers = [[clean_title(title) for title in titles] for titles in candidate_titles]
-        prompts = [ids for _, ids in self._fitting_prompts(histories_titles, candidate_titles)]
+        prompts = self.prompt_ids(histories_titles, candidate_titles)
         return self._log_likelihoods(prompts, answers, style, length_normalised)
 
     def answer_log_likelihoods(
@@ -186,8 +190,9 @@ class CausalLanguageModel:
             max_new_tokens: Length at which a list of titles is cut; ``first_title`` generates ``k`` tokens only.
         """
         n_tokens = k if scope == "first_title" else max_new_tokens
-        answers = self._greedy_ids(prompts, n_tokens)
-        logits, starts = self._logits_at_answers(self.token_ids(prompts), answers)
+        prompt_ids = self.token_ids(prompts)
+        answers = self.greedy_ids(prompt_ids, n_tokens)
+        logits, starts = self._logits_at_answers(prompt_ids, answers)
         counted = [
             start + position
             for start, answer in zip(starts, answers, strict=True)
@@ -197,8 +202,23 @@ class CausalLanguageModel:
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int = 400) -> list[str]:
         """Return the model's greedy answer to each prompt, special tokens left out."""
-        answers = self._greedy_ids(prompts, max_new_tokens)
+        return self.texts(self.greedy_ids(self.token_ids(prompts), max_new_tokens))
+
+    def texts(self, answers: Sequence[list[int]]) -> list[str]:
+        """Return the text of each answer's token ids, special tokens left out."""
         return [str(self.tokenizer.decode(answer, skip_special_tokens=True)) for answer in answers]
+
+    def greedy_ids(
+        self, prompts: list[list[int]], max_new_tokens: int, batch_tokens: int | None = None
+    ) -> list[list[int]]:
+        """Return the token ids of the greedy answer to each prompt, up to and with the end token where it comes."""
+        answers: list[list[int]] = [[] for _ in prompts]
+        with _scoring(self.model):
+            lengths = [len(ids) + max_new_tokens for ids in prompts]
+            for rows in length_buckets(lengths, batch_tokens or self.batch_tokens):
+                for row, answer in zip(rows, self._greedy_batch(_take(prompts, rows), max_new_tokens), strict=True):
+                    answers[row] = answer
+        return answers
 
     def _fitting_prompts(
         self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]
@@ -278,15 +298,6 @@ class CausalLanguageModel:
         chunks = zip(torch.split(hidden, n_rows), torch.split(targets, n_rows), strict=True)
         return torch.cat([-F.cross_entropy(self._head(rows), wanted, reduction="none") for rows, wanted in chunks])
 
-    def _greedy_ids(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
-        prefixes = self.token_ids(prompts)
-        answers: list[list[int]] = [[] for _ in prefixes]
-        with _scoring(self.model):
-            for rows in length_buckets([len(ids) + max_new_tokens for ids in prefixes], self.batch_tokens):
-                for row, answer in zip(rows, self._greedy_batch(_take(prefixes, rows), max_new_tokens), strict=True):
-                    answers[row] = answer
-        return answers
-
     def _greedy_batch(self, prefixes: list[list[int]], max_new_tokens: int) -> list[list[int]]:
         end = self.tokenizer.eos_token_id
         ids = padded([row[::-1] for row in prefixes], end, self.device).flip(1)
@@ -297,7 +308,7 @@ class CausalLanguageModel:
             input_ids=ids, attention_mask=mask.long(), max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
             temperature=1.0, top_p=1.0, top_k=50, repetition_penalty=1.0, eos_token_id=end, pad_token_id=end,
         )  # fmt: skip
-        return [_until(row, end) for row in made[:, ids.shape[1] :].tolist()]
+        return [until(row, end) for row in made[:, ids.shape[1] :].tolist()]
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -337,5 +348,6 @@ def _take(rows: Sequence[_Item], chosen: NDArray[np.int64]) -> list[_Item]:
     return [rows[index] for index in chosen]
 
 
-def _until(ids: list[int], end: int) -> list[int]:
+def until(ids: list[int], end: int) -> list[int]:
+    """Return token ids up to and with the first end token; all where there is none."""
     return ids[: ids.index(end) + 1] if end in ids else ids

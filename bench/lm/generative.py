@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -19,7 +20,7 @@ from bench.lm.backbones import Backbone
 from bench.lm.causal import CausalLanguageModel
 from bench.lm.language_model import LanguageModel
 from bench.lm.precision import training_dtype
-from bench.lm.prompts import Prompt, clean_title, prompt_hash
+from bench.lm.prompts import AnswerStyle, Prompt, answer_text, prompt_hash
 from bench.lm.text_encoder import quiet_transformers
 from bench.plugin import ProgressHook, Queries
 
@@ -36,10 +37,17 @@ class GenerativeLanguageModel(LanguageModel):
 
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
         self.backbone = backbone
-        self.causal = loaded_decoder(backbone, device, MAX_HISTORY)
+        self.causal = loaded_decoder(backbone, device, MAX_HISTORY, self.weights_dtype(device))
         self.model: nn.Module = self.causal.model
 
+    @staticmethod
+    def weights_dtype(device: str) -> torch.dtype:
+        """Return the number format that the frozen weights are held in."""
+        return training_dtype(device)
+
     objective = f"next title, prompt {prompt_hash(max_history=MAX_HISTORY)}, negatives {N_TRAINING_NEGATIVES}"
+    answer_style: AnswerStyle = "title"
+    """What the model is taught to answer; ``objective`` says it in words."""
 
     def facts(self) -> dict[str, Any]:
         """Return the hash of the prompt's wording and how candidates are ranked."""
@@ -95,15 +103,18 @@ class GenerativeLanguageModel(LanguageModel):
         shared = self.causal.shared_prompts(
             [[titles[item] for item in history[:place]]], [[titles[item] for item in offered]]
         )
-        return Prompt(shared[0], clean_title(titles[history[place]]))
+        offered_negatives = [titles[item] for item in negatives]
+        return Prompt(shared[0], answer_text(titles[history[place]], offered_negatives, self.answer_style, rng))
 
 
-def loaded_decoder(backbone: Backbone, device: str, max_history: int) -> CausalLanguageModel:
-    """Load a decoder with frozen weights, in the number format that the device trains in."""
+def loaded_decoder(
+    backbone: Backbone, device: str, max_history: int, dtype: torch.dtype | None = None
+) -> CausalLanguageModel:
+    """Load a decoder with frozen weights, by default in the number format that the device trains in."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     with quiet_transformers():
-        model = AutoModelForCausalLM.from_pretrained(backbone.folder, dtype=training_dtype(device))
+        model = AutoModelForCausalLM.from_pretrained(backbone.folder, dtype=dtype or training_dtype(device))
     model.requires_grad_(False)
     tokenizer = AutoTokenizer.from_pretrained(backbone.folder)
     return CausalLanguageModel(model.eval().to(device), tokenizer, max_history=max_history)

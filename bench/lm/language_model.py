@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.data.domain import Domain
-from bench.lm.adapters import LoraRecipe
+from bench.lm.adapters import Adapter, LoraRecipe
 from bench.lm.backbones import Backbone
-from bench.plugin import ProgressHook, Queries
+from bench.lm.mixing import folded
+from bench.plugin import ProgressHook, Queries, Task
 
 
 class LanguageModel(ABC):
@@ -30,6 +31,11 @@ class LanguageModel(ABC):
 
     @abstractmethod
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None: ...
+
+    @classmethod
+    def for_task(cls, backbone: Backbone, task: Task) -> Self:
+        """Load the backbone for a task."""
+        return cls(backbone, task.device)
 
     adapted_layers: tuple[str, ...] = ()
     """Names of the linear layers that adapters change, such as ``q_proj``; empty where that is all of them.
@@ -63,6 +69,13 @@ class LanguageModel(ABC):
     @abstractmethod
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return one score a candidate, shape (n, 30)."""
+
+    def score_with(
+        self, adapter: Adapter | None, domain: Domain, queries: Queries, progress: ProgressHook
+    ) -> NDArray[np.float32]:
+        """Return :meth:`score` of the model with an adapter; afterwards the model is as it was."""
+        with folded(self.model, adapter):
+            return self.score(domain, queries, progress)
 
     @abstractmethod
     def entropy(self, domain: Domain, queries: Queries) -> Tensor:

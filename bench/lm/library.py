@@ -45,7 +45,7 @@ def planned_specs(
     ``reader`` is the class that trains them; None takes the usual one of the backbone's kind.
     """
     backbone = planned_backbone(task)
-    objective = (reader or language_model_class(backbone.kind)).objective
+    objective = (reader or language_model_class(backbone, task.ranking)).objective
     specs = [step.spec(backbone.revision, objective, task.seed) for plan in plans for step in _steps(plan)]
     return list({content_hash(spec.key()): spec for spec in specs}.values())
 

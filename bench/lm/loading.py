@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bench.errors import BenchError
-from bench.lm.backbones import MINILM, TINY, Backbone, BackboneKind, resolve_backbone
+from bench.lm.backbones import MINILM, TINY, Backbone, BackboneKind, resolve_backbone, writes_no_lists
 from bench.lm.language_model import LanguageModel
 from bench.plugin import Task
+from bench.spec import Ranking
 
 _EXPECTED: dict[BackboneKind | None, str] = {
     None: f"an encoder or a decoder. Without the hub, use --backbone {MINILM}.",
@@ -60,22 +61,33 @@ def _made_tiny(task: Task, kind: BackboneKind | None) -> Backbone:
 
 
 def load_language_model(task: Task) -> LanguageModel:
-    """Return the task's backbone as the language model of its kind, loaded unless a run before it held the same.
+    """Return the task's backbone as the language model of its kind and ranking, unless a run before it held the same.
 
     Training and scoring leave the model as it was; :func:`bench.lm.lora.attached` and :func:`bench.lm.mixing.folded`
     see to that.
     """
     backbone = task_backbone(task)
-    key = (backbone, task.ranking, task.device)
-    return task.held.get("language model", key, lambda: language_model_class(backbone.kind)(backbone, task.device))
+    key = (backbone, task.ranking, task.engine, task.device)
+    load = language_model_class(backbone, task.ranking).for_task
+    return task.held.get("language model", key, lambda: load(backbone, task))
 
 
-def language_model_class(kind: BackboneKind) -> type[LanguageModel]:
-    """Return the class whose instances are language models of a kind."""
-    if kind == "encoder":
+def language_model_class(backbone: Backbone, ranking: Ranking | None = None) -> type[LanguageModel]:
+    """Return the class whose instances are language models of the backbone's kind, for a ranking.
+
+    Raises:
+        BenchError: an encoder is asked to write lists.
+    """
+    if backbone.kind == "encoder":
+        if ranking == "generate":
+            raise writes_no_lists(backbone.name)
         from bench.lm.towers import TowerLanguageModel
 
         return TowerLanguageModel
+    if ranking == "generate":
+        from bench.lm.list_writer import ListLanguageModel
+
+        return ListLanguageModel
     from bench.lm.generative import GenerativeLanguageModel
 
     return GenerativeLanguageModel

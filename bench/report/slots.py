@@ -90,6 +90,7 @@ def matches(planned: PlannedRun, record: RunRecord, entry: Entry | None) -> bool
         and spec.train_share == planned.train_share
         and spec.protocol.key() == planned.protocol.key()
         and (spec.ranking or "likelihood") == (planned.ranking or "likelihood")
+        and spec.engine is None  # a table plans runs of the default engine
         and _same_or_unused(spec.backbone, planned.backbone, None, None if entry is None else entry.needs_backbone)
         and _same_sources(spec.sources, planned.sources, None if entry is None else entry.needs_sources)
         and _same_params(planned, record)
@@ -187,7 +188,7 @@ def _variant(record: RunRecord) -> tuple[int, str, str]:
     spec = record.spec
     families: tuple[str, ...] = get_args(Family)
     family = families.index(record.family) if record.family in families else len(families)
-    rest = [record.overrides, spec.sources, spec.backbone, spec.ranking, spec.train_share]
+    rest = [record.overrides, spec.sources, spec.backbone, spec.ranking, spec.engine, spec.train_share]
     return family, spec.method, canonical_json(rest)
 
 

@@ -96,23 +96,25 @@ def test_with_an_encoder_it_is_the_nearest_neighbour_control(task: Task, pico_en
 def test_written_lists_are_counted_and_change_no_score(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     offered = [[task.target.titles[item] for item in row] for row in task.validation.candidates]
 
-    def written(_self: object, prompts: list[str], _max_new_tokens: int) -> list[str]:
-        first = next(row for row in offered if all(title in prompts[0] for title in row))
-        return [f"{first[3]}||{first[3]}||nonsense", "nothing that is on offer"]
+    def written(self: CausalLanguageModel, prompts: list[list[int]], *_: object) -> list[list[int]]:
+        prompt = self.tokenizer.decode(prompts[0])
+        first = next(row for row in offered if all(title in prompt for title in row))
+        return self.token_ids([f"{first[3]}||{first[3]}||nonsense", "nothing that is on offer"])
 
     recommender = fitted(task, n_written=2)
-    monkeypatch.setattr(CausalLanguageModel, "generate", written)
+    monkeypatch.setattr(CausalLanguageModel, "greedy_ids", written)
     np.testing.assert_array_equal(recommender.score(task.validation), fitted(task).score(task.validation))
-    details = recommender.details()
-    assert details["n_written_lists"] == 2
-    assert details["invalid_share_of_written_titles"] == pytest.approx(2 / 4)
-    assert details["share_of_lists_without_a_candidate"] == pytest.approx(1 / 2)
+    lists = recommender.details()["lists"]
+    assert (lists["n_lists"], lists["share_cut"]) == (2, 1.0)
+    assert lists["lenient"]["unknown_share"] == pytest.approx(2 / 4)
+    assert lists["lenient"]["duplicate_share"] == pytest.approx(1 / 4)
+    assert lists["lenient"]["share_of_lists_without_a_candidate"] == pytest.approx(1 / 2)
 
 
 def test_the_model_really_writes(task: Task) -> None:
     recommender = fitted(task, n_written=2, max_new_tokens=4)
     recommender.score(task.validation)
-    assert recommender.details()["n_written_lists"] == 2
+    assert recommender.details()["lists"]["n_lists"] == 2
 
 
 def test_an_encoder_is_not_asked_to_write(task: Task, pico_encoder_folder: Path) -> None:
