@@ -71,12 +71,12 @@ class RunSpec:
     """Language model, for methods that use one."""
     ranking: Ranking | None = None
     """How a causal language model ranks, for methods that use one."""
-    engine: Engine | None = None
-    """What writes the lists of the ranking ``generate``; None is transformers. Engines agree but for near-ties."""
     limit_queries: int | None = None
     """Score only this many test queries (a seeded sample); None scores all."""
     train_share: float = 1.0
     """Share of the target's training part that is learned from (few-shot); the queries stay the same."""
+    engine: Engine | None = None
+    """What writes the lists of the ranking ``generate``; None is transformers. Engines agree but for near-ties."""
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the run, for hashing."""

@@ -56,6 +56,17 @@ def test_the_card_names_the_sources_unless_told_otherwise() -> None:
         ("popularity", {"backbone": "tiny"}, "'popularity' uses no backbone"),
         ("popularity", {"ranking": "likelihood"}, "'popularity' uses no ranking"),
         ("popularity", {"train_share": 0.0}, "--train-share must be above 0 and at most 1, not 0.0"),
+        (
+            "target-only",
+            {"ranking": "generate"},
+            r"'minilm' is an encoder and writes no lists.* choose a decoder, such as --backbone tiny",
+        ),
+        (
+            "p5",
+            {"ranking": "generate"},
+            r"'p5' ranks by scores and writes no lists.* See 'bench describe p5'",
+        ),
+        ("target-only", {"backbone": "tiny", "engine": "vllm"}, "--engine says what writes the lists of --ranking gen"),
         ("popularty", {}, r"Unknown method 'popularty'. Did you mean popularity\?"),
         (
             "bpr",
@@ -96,3 +107,11 @@ def test_a_planned_run_leaves_out_what_its_method_does_not_use() -> None:
     assert complete_planned(plan(method="learner", train_share=0.2)).train_share == 0.2
     full = complete_planned(plan(method="reccocktail", ranking="likelihood"))
     assert (full.sources, full.backbone, full.ranking) == (("market",), "tiny", None)
+
+
+def test_the_engine_of_lists_is_part_of_a_run_and_the_default_has_one_name() -> None:
+    lists = partial(spec_of, "target-only", backbone="tiny", ranking="generate")
+    assert lists(engine="transformers") == lists()
+    assert lists(engine="vllm").hash() != lists().hash() != spec_of("target-only", backbone="tiny").hash()
+    assert "engine" not in lists().key()
+    assert lists(engine="vllm").key() == {**lists().key(), "engine": "vllm"}

@@ -58,16 +58,16 @@ def test_the_file_holds_a_flat_spec_and_plain_values(run_store: RunStore, save_r
 def test_a_spec_survives_the_way_through_json_with_its_hash() -> None:
     protocol = ProtocolSpec("beauty", "cold", "natural", seed=4)
     spec = RunSpec("weaverec", protocol, {"rank": 16}, 2, ("sports",), "minilm", "generate", 500)
-    for whole in (spec, dataclasses.replace(spec, train_share=0.1)):
-        again = spec_from_json(json.loads(json.dumps(spec_to_json(whole))))
-        assert again == whole
-        assert again.hash() == whole.hash()
+    for one in (spec, dataclasses.replace(spec, engine="vllm"), dataclasses.replace(spec, train_share=0.1)):
+        again = spec_from_json(json.loads(json.dumps(spec_to_json(one))))
+        assert again == one
+        assert again.hash() == one.hash()
 
 
-def test_a_record_from_before_there_were_shares_is_of_the_whole_training_part() -> None:
-    spec = RunSpec("bpr", ProtocolSpec("beauty"))
+def test_a_record_from_before_there_were_shares_and_engines_reads_as_it_was() -> None:
+    spec = RunSpec("tallrec", ProtocolSpec("beauty"), backbone="tiny")
     fields = spec_to_json(spec)
-    del fields["train_share"]
+    del fields["train_share"], fields["engine"]
     assert spec_from_json(fields) == spec
 
 
@@ -169,6 +169,8 @@ def test_a_variant_is_described_by_what_differs_from_the_defaults(save_run: Save
     assert describe_variant(saved) == "rank=4, tiny, from a+b, natural, seed 1, 500 queries"
     assert describe_variant(saved, of_row=True) == "rank=4, tiny, from a+b"
     assert describe_variant(save_run("bpr", [0])) == ""
+    lists = dataclasses.replace(saved.spec, ranking="generate", engine="vllm")
+    assert "from a+b, generate, vllm, natural" in describe_variant(dataclasses.replace(saved, spec=lists))
 
 
 def test_a_summary_holds_means_inside_their_intervals() -> None:

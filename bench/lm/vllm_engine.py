@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import torch
 
@@ -33,7 +35,13 @@ LEAST_INVARIANT_CAPABILITY = (8, 0)
 
 
 class VllmEngine:
-    """One vLLM engine, started when it is first asked and stopped when it is no longer referred to."""
+    """One vLLM engine, started when it is first asked and stopped when it is no longer referred to.
+
+    vLLM keeps its groups of processes in globals, so one engine runs at a time: another's start stops it, and it
+    starts again when asked.
+    """
+
+    _running: ClassVar[Callable[[], VllmEngine | None]] = lambda: None
 
     def __init__(self, causal: CausalLanguageModel, folder: Path, artefacts: ArtefactStore, seed: int = 0) -> None:
         """Note what to serve; raise BenchError where vLLM is not installed.
@@ -89,17 +97,24 @@ class VllmEngine:
         """Return name, version, settings, and the adapters served."""
         import vllm
 
+        cache = None if self._llm is None else self._llm.llm_engine.vllm_config.cache_config
         return {
             "engine": "vllm",
             "version": vllm.__version__,
             "dtype": self.dtype,
-            "prefix_caching": True,
+            "prefix_caching": None if cache is None else bool(cache.enable_prefix_caching),
             "batch_invariant": self.batch_invariant,
             "max_model_len": self.max_model_len,
             "max_lora_rank": self.max_lora_rank,
             "seed": self.seed,
             "adapters": self.names,
         }
+
+    def stop(self) -> None:
+        """Stop the engine, where it runs, and give its memory back; it starts again when asked."""
+        if self._llm is not None:
+            self._llm = None
+            self._shut_down()
 
     def _request(self, adapter: Adapter | None) -> Any:
         """Return what tells vLLM to use an adapter; equal adapters get one name and one number."""
@@ -116,12 +131,14 @@ class VllmEngine:
         """Return the running engine, started afresh where the adapter's rank asks for more room."""
         rank = 0 if adapter is None else highest_rank(adapter)
         if self._llm is None or rank > self.max_lora_rank:
-            if self._llm is not None:
-                self._stop()
+            for engine in (self, VllmEngine._running()):
+                if engine is not None:
+                    engine.stop()
             os.environ.update(_environment(self.batch_invariant))
             self.max_lora_rank = _room_for(rank)
             self._llm = self._started()
-            self._stop = weakref.finalize(self, _shut_down, self._llm)
+            self._shut_down = weakref.finalize(self, _shut_down, self._llm)
+            VllmEngine._running = weakref.ref(self)
         return self._llm
 
     def _started(self) -> Any:
@@ -136,9 +153,10 @@ class VllmEngine:
         set_num_threads = torch.set_num_threads
         try:
             with seeded(self.seed):  # vLLM seeds the global generators of the process it runs in
-                from vllm import LLM
+                from vllm import LLM, SamplingParams
+                from vllm.inputs import TokensPrompt
 
-                return LLM(
+                llm = LLM(
                     model=str(self.folder),
                     dtype=self.dtype,
                     seed=self.seed,
@@ -148,7 +166,11 @@ class VllmEngine:
                     generation_config="vllm",  # a hub model's own defaults may sample or punish repetition
                     **room,
                 )
+                # some models fail only when they compute, such as those with an odd head size
+                llm.generate(TokensPrompt(prompt_token_ids=[self.end]), SamplingParams(max_tokens=1), use_tqdm=False)
+                return llm
         except Exception as error:  # vLLM raises many kinds: unsupported head size, too little memory, a broken install
+            _forget_processes()
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BenchError(
                 f"vLLM cannot serve backbone '{self.folder}' ({reason[:200]}). Leave --engine out to write with "
@@ -190,7 +212,14 @@ def _room_for(rank: int) -> int:
 
 def _shut_down(llm: Any) -> None:
     """Stop an engine and give its memory back."""
+    llm.llm_engine.engine_core.shutdown()
+    _forget_processes()
+
+
+def _forget_processes() -> None:
+    """Clear vLLM's globals, so that another engine can start."""
+    if "vllm.distributed.parallel_state" not in sys.modules:
+        return
     from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
 
-    llm.llm_engine.engine_core.shutdown()
     cleanup_dist_env_and_memory()

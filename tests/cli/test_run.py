@@ -94,6 +94,16 @@ def test_options_reach_the_record(bench: Bench) -> None:
     assert spec["train_share"] == 1.0
 
 
+def test_a_decoder_may_rank_by_the_lists_it_writes(bench: Bench, pico_folder: Path) -> None:
+    words = ["--method", "zeroshot", "--backbone", str(pico_folder), "-p", "max_new_tokens=4", "--limit-queries", "5"]
+    record = record_of(bench(*SHOP, *words, "--ranking", "generate", "--json"))
+    assert (record["spec"]["ranking"], record["spec"]["engine"]) == ("generate", None)
+    details = record["details"]
+    assert (details["lists"]["n_lists"], details["generation"]["max_new_tokens"]) == (5, 4)
+    assert details["generation"]["engine"] == "transformers"
+    assert details["deviations"] == []
+
+
 def test_force_does_a_stored_run_again(bench: Bench, folders: Folders) -> None:
     words = (*SHOP, "--method", "popularity", "--json")
     first = record_of(bench(*words))
@@ -138,6 +148,9 @@ def test_what_a_method_prints_does_not_spoil_the_json(bench_with_fakes: Bench) -
         (["--method", "constant", "--train-share", "0"], "'--train-share': 0.0 is not in the range 0<x<=1."),
         (["--method", "constant", "--seed", "one"], "'--seed': 'one' is not a valid integer."),
         (["--method", "constant", "--ranking", "guess"], "'--ranking': 'guess' is not"),
+        (["--method", "zeroshot", "--ranking", "generate"], "'minilm' is an encoder and writes no lists"),
+        (["--method", "p5", "--ranking", "generate"], "Method 'p5' ranks by scores and writes no lists"),
+        (["--method", "zeroshot", "--backbone", "tiny", "--engine", "vllm"], "leave it out."),
         (["--method", "constant", "--metod", "x"], "No such option '--metod'."),
     ],
 )

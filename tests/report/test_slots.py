@@ -108,3 +108,11 @@ def test_sources_match_in_any_order_and_none_named_means_the_cards_own(save_run:
     assert matches(wanted, record, MERGING)
     assert matches(replace(wanted, sources=()), record, MERGING)
     assert not matches(replace(wanted, sources=("comedy",)), record, MERGING)
+
+
+def test_a_table_takes_lists_of_the_default_engine(save_run: Save) -> None:
+    record = save_run("lora", [0, 1], sources=("a",), backbone="tiny")
+    lists = replace(record, spec=replace(record.spec, ranking="generate"))
+    wanted = PlannedRun("lora", "beauty", "warm", backbone="tiny", sources=("a",), ranking="generate")
+    assert matches(wanted, lists, MERGING)
+    assert not matches(wanted, replace(lists, spec=replace(lists.spec, engine="vllm")), MERGING)
