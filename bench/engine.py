@@ -1,11 +1,11 @@
-"""From a wish to a run record: the spec is completed, the task prepared, the recommender fitted, its scores ranked."""
+"""From a spec to a run record: the task is prepared, the recommender fitted, its scores ranked."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
-from bench.data.card import has_card, list_cards, load_card
 from bench.data.domain import Domain
 from bench.data.prepare import load_domain
-from bench.errors import BenchError, near_names
-from bench.experiment import PlannedRun
+from bench.errors import BenchError
 from bench.held import Held
 from bench.measure import Meter, git_state, package_versions
 from bench.metrics import rank_positive
@@ -28,13 +26,7 @@ from bench.protocol import PreparedTask, QuerySet, prepare_task, share_of_traini
 from bench.registry import Entry, registry
 from bench.runs import RunRecord, RunStore, summarise
 from bench.spec import (
-    DEFAULT_BACKBONE,
-    DEFAULT_ENGINE,
-    DEFAULT_RANKING,
-    DEFAULT_SEQ2SEQ_BACKBONE,
-    Engine,
     ProtocolSpec,
-    Ranking,
     RunSpec,
 )
 from bench.store import ArtefactStore
@@ -55,70 +47,6 @@ class Folders:
     def artefacts(self) -> ArtefactStore:
         """Return the store of artefacts in the cache folder."""
         return ArtefactStore(self.cache_dir)
-
-
-def complete_spec(
-    method: str,
-    protocol: ProtocolSpec,
-    *,
-    params: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    sources: tuple[str, ...] = (),
-    backbone: str | None = None,
-    ranking: Ranking | None = None,
-    engine: Engine | None = None,
-    limit_queries: int | None = None,
-    train_share: float = 1.0,
-) -> RunSpec:
-    """Fill in what a method needs and refuse what it cannot use.
-
-    Raises:
-        BenchError: unknown method or parameter, a setting the method lacks, sources or a backbone it does not use.
-    """
-    entry, recommender = registry().entry(method), registry().recommender(method)
-    if protocol.setting not in entry.settings:
-        offered = ", ".join(entry.settings)
-        raise BenchError(f"Method '{method}' has no {protocol.setting} setting; it runs in: {offered}.")
-    for what, given, used in (
-        ("source domains", sources, entry.needs_sources),
-        ("backbone", backbone, entry.needs_backbone),
-        ("ranking", ranking, entry.needs_backbone),
-    ):
-        if given and not used:
-            raise BenchError(f"Method '{method}' uses no {what}. See 'bench describe {method}'.")
-    if not 0 < train_share <= 1:
-        raise BenchError(f"--train-share must be above 0 and at most 1, not {train_share}.")
-    chosen_backbone = (backbone or _default_backbone(entry)) if entry.needs_backbone else None
-    _check_ranking(entry, method, chosen_backbone, ranking, engine)
-    built = build_params(method, recommender.Params, params or {})
-    return RunSpec(
-        method=method,
-        protocol=protocol,
-        params=dataclasses.asdict(built),
-        seed=seed,
-        sources=_chosen_sources(entry, protocol.dataset, sources),
-        backbone=chosen_backbone,
-        ranking=None if ranking == DEFAULT_RANKING else ranking,  # one name for one run
-        engine=None if engine == DEFAULT_ENGINE else engine,
-        limit_queries=limit_queries,
-        train_share=train_share,
-    )
-
-
-def complete_planned(planned: PlannedRun) -> RunSpec:
-    """Complete a table's planned run; what the method does not use of the table's defaults is left out."""
-    entry = registry().entry(planned.method)
-    return complete_spec(
-        planned.method,
-        planned.protocol,
-        params=planned.params,
-        seed=planned.seed,
-        sources=planned.sources if entry.needs_sources else (),
-        backbone=planned.backbone if entry.needs_backbone else None,
-        ranking=planned.ranking if entry.needs_backbone else None,
-        limit_queries=planned.limit_queries,
-        train_share=planned.train_share,
-    )
 
 
 def run(
@@ -255,48 +183,6 @@ def _as_array(method: str, scores: Any) -> NDArray[Any]:
         return np.asarray(scores)
     except ValueError as error:
         raise BenchError(f"Method '{method}' returned scores that are no array: {error}.") from error
-
-
-def _default_backbone(entry: Entry) -> str:
-    return DEFAULT_SEQ2SEQ_BACKBONE if entry.backbone_kind == "seq2seq" else DEFAULT_BACKBONE
-
-
-def _check_ranking(
-    entry: Entry, method: str, backbone: str | None, ranking: Ranking | None, engine: Engine | None
-) -> None:
-    """Refuse lists of a method or backbone that writes none, and an engine that has none to write."""
-    if ranking != "generate":
-        if engine is not None:
-            raise BenchError("--engine says what writes the lists of --ranking generate; add that or leave it out.")
-        return
-    if not entry.writes_lists:
-        raise BenchError(
-            f"Method '{method}' ranks by scores and writes no lists: leave --ranking generate out. "
-            f"See 'bench describe {method}'."
-        )
-    if backbone == DEFAULT_BACKBONE:
-        from bench.lm.backbones import writes_no_lists
-
-        raise writes_no_lists(backbone)
-
-
-def _chosen_sources(entry: Entry, dataset: str, given: tuple[str, ...]) -> tuple[str, ...]:
-    if not entry.needs_sources:
-        return ()
-    chosen = given or (load_card(dataset).sources if has_card(dataset) else ())
-    if not chosen:
-        # a misspelt name has no card either, and the dataset's own error would come only after this one
-        near = [] if has_card(dataset) else near_names(dataset, [card.name for card in list_cards()])
-        hint = f" Or did you mean the dataset {' or '.join(near)}?" if near else ""
-        raise BenchError(
-            f"Method '{entry.name}' learns from source domains and '{dataset}' names none: give --sources a,b.{hint} "
-            f"See 'bench list datasets'."
-        )
-    if dataset in chosen:
-        raise BenchError(f"'{dataset}' is the target and cannot be a source as well; leave it out of --sources.")
-    if len(set(chosen)) < len(chosen):
-        raise BenchError(f"--sources names a domain twice: {', '.join(chosen)}.")
-    return tuple(sorted(chosen))
 
 
 def _scores(recommender: Recommender, entry: Entry, queries: QuerySet) -> Any:

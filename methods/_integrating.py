@@ -237,9 +237,7 @@ class IntegratingRecommender(PairRecommender):
                         kept.append(states)
                 return model.read(states)
 
-            return stopping_score(
-                self.language_model.score_with(scorer, target, queries, progress, quick=True), answers
-            )
+            return stopping_score(self.language_model.score_by(scorer, target, queries, progress, quick=True), answers)
 
         return validate
 

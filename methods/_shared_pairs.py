@@ -74,7 +74,7 @@ class PairRecommender(AdapterRecommender):
     def scores_by(self, scorer: PairScorer, queries: Queries) -> NDArray[np.float32]:
         """Return the target's scores by any reader of pairs, shape (n, 30)."""
         task, quick = self.task, not self.params.float32_scores
-        return self.language_model.score_with(scorer, task.target, queries, task.progress, quick=quick)
+        return self.language_model.score_by(scorer, task.target, queries, task.progress, quick=quick)
 
     def validation_sample(self) -> tuple[Queries, Answers]:
         """Return the seeded sample of the validation queries that choices are made on."""

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from shop_toy import N_ITEMS, N_USERS, write_shop
 
 import bench.engine
-from bench.engine import Folders, checked_details, complete_spec, prepare, run
+from bench.completion import complete_spec
+from bench.engine import Folders, checked_details, prepare, run
 from bench.errors import BenchError
 from bench.metrics import DEFAULT_METRICS, Metric, chance
 from bench.plugin import Answers, Queries, Task

@@ -8,7 +8,7 @@ import pytest
 from fake_methods import registry_with_fakes
 
 import bench.engine
-from bench.engine import complete_planned, complete_spec
+from bench.completion import complete_planned, complete_spec
 from bench.errors import BenchError
 from bench.experiment import PlannedRun
 from bench.registry import registry

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.engine import complete_planned
+from bench.completion import complete_planned
 from bench.errors import BenchError
 from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PlannedRun, PublishedReference
 from bench.experiment_reader import experiment_names, load_experiment

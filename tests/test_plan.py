@@ -14,7 +14,8 @@ from adapter_toys import SMALL
 from shop_toy import write_shop
 
 import bench.tasks
-from bench.engine import Folders, complete_spec, run
+from bench.completion import complete_spec
+from bench.engine import Folders, run
 from bench.errors import BenchError
 from bench.hashing import content_hash
 from bench.lm.library import ADAPTER_KIND

@@ -13,7 +13,8 @@ from shop_toy import write_shop
 
 import bench.lm.library
 import bench.lm.text_encoder
-from bench.engine import Folders, complete_spec, run
+from bench.completion import complete_spec
+from bench.engine import Folders, run
 from bench.held import Held
 from bench.runs import RunRecord, RunStore
 from bench.spec import ProtocolSpec

@@ -99,7 +99,7 @@ def protocol_options(command: Command) -> Command:
 
 
 def recommender_options(command: Command) -> Command:
-    """Add what else describes a run: ``--backbone``, ``--sources``, ``--ranking``, ``--engine``, ``--seed``, ``-p``."""
+    """Add what else describes a run: ``--backbone``, ``--sources``, ``--ranking``, ``--engine`` and so on to ``-p``."""
     backbone = click.option("--backbone", help="Language model: minilm (default), tiny, a folder or a hub name.")
     sources = click.option("--sources", default="", help="Source domains, comma-separated; default the card's.")
     ranking = click.option(
@@ -112,9 +112,15 @@ def recommender_options(command: Command) -> Command:
         type=click.Choice(["transformers", "vllm"]),
         help="What writes the lists of --ranking generate: transformers (default) or vllm.",
     )
+    train_share = click.option(
+        "--train-share",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=1.0,
+        help="Learn from this share of the target's training part (few-shot); smaller shares lie in larger ones.",
+    )
     seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of training.")
     params = click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; repeatable.")
-    return backbone(sources(ranking(engine(seed(params(command))))))
+    return backbone(sources(ranking(engine(train_share(seed(params(command)))))))
 
 
 def comma_separated(text: str) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ def plan(
     sources: str,
     ranking: Any,
     engine: Any,
+    train_share: float,
     seed: int,
     params: tuple[str, ...],
     limit_queries: int | None,
@@ -76,7 +77,8 @@ def plan(
     EXPERIMENT is a name (see 'bench list experiments') or the path of a YAML file. What several of them, or several
     runs of one, have in common is planned once. Data that were never prepared are prepared first.
     """
-    from bench.engine import Folders, complete_spec
+    from bench.completion import complete_spec
+    from bench.engine import Folders
     from bench.params import parse_assignments
     from bench.spec import ProtocolSpec
     from bench.tasks import plan_of
@@ -94,6 +96,7 @@ def plan(
             backbone=backbone,
             ranking=ranking,
             engine=engine,
+            train_share=train_share,
             limit_queries=limit_queries,
         )
         specs = [spec]
@@ -127,7 +130,7 @@ def _refuse_options_of_one_run(context: click.Context) -> None:
 
 
 def _specs_of(name: str, limit_queries: int | None) -> list[RunSpec]:
-    from bench.engine import complete_planned
+    from bench.completion import complete_planned
     from bench.experiment_reader import load_experiment
 
     experiment = load_experiment(name)

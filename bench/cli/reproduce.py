@@ -40,8 +40,9 @@ def reproduce(
     """
     import dataclasses
 
+    from bench.completion import complete_planned
     from bench.devices import chosen_device
-    from bench.engine import Folders, complete_planned, run
+    from bench.engine import Folders, run
     from bench.experiment_reader import load_experiment
     from bench.held import Held
     from bench.registry import registry

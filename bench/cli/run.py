@@ -39,12 +39,6 @@ Examples:
 @protocol_options
 @recommender_options
 @click.option("--limit-queries", type=click.IntRange(min=1), help="Score a seeded sample of the test queries.")
-@click.option(
-    "--train-share",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
-    help="Learn from this share of the target's training part (few-shot); smaller shares lie in larger ones.",
-)
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
 @click.option("--force", is_flag=True, help="Redo a run that is stored already.")
 @data_dir_option
@@ -76,8 +70,9 @@ def run(
 
     The same run is never done twice: its id is a hash of everything that defines it.
     """
+    from bench.completion import complete_spec
     from bench.devices import chosen_device
-    from bench.engine import Folders, complete_spec
+    from bench.engine import Folders
     from bench.engine import run as run_spec
     from bench.params import parse_assignments
     from bench.spec import ProtocolSpec

@@ -163,9 +163,9 @@ class PairLanguageModel(LanguageModel):
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return one score a candidate, shape (n, 30)."""
-        return self.score_with(self.pair_scores, domain, queries, progress)
+        return self.score_by(self.pair_scores, domain, queries, progress)
 
-    def score_with(
+    def score_by(
         self, scorer: PairScorer, domain: Domain, queries: Queries, progress: ProgressHook, *, quick: bool = False
     ) -> NDArray[np.float32]:
         """Return the scores that any reader of pairs gives, shape (n, 30).

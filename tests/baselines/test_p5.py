@@ -17,7 +17,7 @@ from text_toys import made_up_titles
 from baselines import p5
 from baselines._p5_model import N_WHOLE_WORDS, whole_words
 from baselines.p5 import NUMBER_PROMPTS, P5, random_numbers, share_of_peak
-from bench.engine import complete_spec
+from bench.completion import complete_spec
 from bench.errors import BenchError
 from bench.lm.prompts import NO_HISTORY, plain_chat, shared_prompt
 from bench.lm.tiny_seq2seq import TinySeq2SeqParams, save_tiny_seq2seq

@@ -40,7 +40,7 @@ def test_thirty_candidates_are_scored_2_5_times_as_fast_as_by_a_loop_over_padded
     )
 
     def bucketed(*, quick: bool) -> torch.Tensor:
-        return torch.from_numpy(pairs.score_with(pairs.pair_scores, domain, queries, lambda _line: None, quick=quick))
+        return torch.from_numpy(pairs.score_by(pairs.pair_scores, domain, queries, lambda _line: None, quick=quick))
 
     def looped(width: int | None) -> torch.Tensor:
         return torch.stack([_looped(pairs, domain, queries, row, width) for row in range(len(queries))])

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from shop_toy import write_shop
 
-from bench.engine import Folders, complete_spec, run
+from bench.completion import complete_spec
+from bench.engine import Folders, run
 from bench.held import Held
 from bench.lm.backbones import packaged_minilm
 from bench.spec import ProtocolSpec, RunSpec

@@ -29,6 +29,7 @@ rows:
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     known = registry_with_fakes()
     monkeypatch.setattr("bench.engine.registry", lambda: known)
+    monkeypatch.setattr("bench.completion.registry", lambda: known)
     monkeypatch.setattr("bench.registry.registry", lambda: known)
     monkeypatch.setattr(Spy, "seen", [])
 

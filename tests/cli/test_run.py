@@ -33,6 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Outcome, Ou
 def bench_with_fakes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     known = registry_with_fakes()
     monkeypatch.setattr("bench.engine.registry", lambda: known)
+    monkeypatch.setattr("bench.completion.registry", lambda: known)
     return bench
 
 

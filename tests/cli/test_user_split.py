@@ -89,6 +89,7 @@ def test_sources_are_their_own_train_users_and_known_to_the_method_alone(
 ) -> None:
     known = registry_with_fakes()
     monkeypatch.setattr("bench.engine.registry", lambda: known)
+    monkeypatch.setattr("bench.completion.registry", lambda: known)
     Spy.seen.clear()
     record_of(bench("run", "--method", "learner", *SPLIT, "--sources", "market"))
     task, queries = Spy.seen.pop()

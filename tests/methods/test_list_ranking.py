@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from adapter_toys import fitted, prepared_toy, toy_task
 
-from bench.engine import complete_spec
+from bench.completion import complete_spec
 from bench.errors import BenchError
 from bench.lm.list_writer import ListLanguageModel
 from bench.plugin import Task
