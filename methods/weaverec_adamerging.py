@@ -26,6 +26,7 @@ class WeaveAdaMergingParams(AdaMergingParams, WeaveParams):
     needs_titles=True,
     needs_sources=True,
     needs_backbone=True,
+    writes_lists=True,
     cold_rule="title text",
     transductive=True,
 )
