@@ -30,6 +30,7 @@ SETTINGS = ("warm", "cold")
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     known = registry_with_fakes()
     monkeypatch.setattr(bench.engine, "registry", lambda: known)
+    monkeypatch.setattr("bench.completion.registry", lambda: known)
     Spy.seen.clear()
     yield
     Spy.seen.clear()

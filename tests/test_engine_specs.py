@@ -19,6 +19,7 @@ from bench.spec import ProtocolSpec, RunSpec
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     known = registry_with_fakes()
     monkeypatch.setattr(bench.engine, "registry", lambda: known)
+    monkeypatch.setattr("bench.completion.registry", lambda: known)
 
 
 def spec_of(method: str, setting: Any = "warm", dataset: str = "shop", **wanted: Any) -> RunSpec:

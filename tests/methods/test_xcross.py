@@ -89,11 +89,14 @@ def test_every_pair_of_three_encoders_has_its_own_weights() -> None:
 def test_without_beta_and_gamma_it_is_the_weighted_sum_of_the_encoders_alone_bit_for_bit(pairs, batch) -> None:
     made = crossed(pairs, layers=2)
     made.beta = made.gamma = 0.0
-    alone = [HeadAlone(pairs, [random_adapter(pairs, seed)]).states(batch)[0] for seed in range(2)]
+    adapters = [random_adapter(pairs, seed) for seed in range(2)]
     with torch.no_grad():
-        assert torch.equal(made.states(batch), torch.stack(alone))
-        assert torch.equal(made(batch), made.read(torch.stack(alone)))
-    summed = made.weights[0] * alone[0] + made.weights[1] * alone[1]
+        untouched = HeadAlone(pairs, adapters).states(batch)  # side by side: a matrix product may round by its height
+        assert torch.equal(made.states(batch), untouched)
+        assert torch.equal(made(batch), made.read(untouched))
+        for adapter, states in zip(adapters, untouched, strict=True):
+            torch.testing.assert_close(HeadAlone(pairs, [adapter]).states(batch)[0], states, rtol=1e-4, atol=1e-4)
+    summed = made.weights[0] * untouched[0] + made.weights[1] * untouched[1]
     torch.testing.assert_close(made(batch), made.head(summed))
 
 
