@@ -18,6 +18,7 @@ from pair_toys import (
 
 from bench.errors import BenchError
 from bench.lm.adapters import Adapter
+from bench.lm.experts import ParallelExperts
 from bench.lm.pair_prompts import PairBatch
 from bench.lm.pairs import PairHead, PairLanguageModel
 from methods.pooler_scorer import HeadAlone
@@ -90,8 +91,10 @@ def test_without_beta_and_gamma_it_is_the_weighted_sum_of_the_encoders_alone_bit
     made = crossed(pairs, layers=2)
     made.beta = made.gamma = 0.0
     adapters = [random_adapter(pairs, seed) for seed in range(2)]
+    experts = ParallelExperts(adapters, pairs.device)
     with torch.no_grad():
-        untouched = HeadAlone(pairs, adapters).states(batch)  # side by side: a matrix product may round by its height
+        with experts.hooked(pairs.model):  # side by side, for a matrix product may round otherwise by its height
+            untouched = pairs.walk.first_tokens(batch, experts, len(adapters))
         assert torch.equal(made.states(batch), untouched)
         assert torch.equal(made(batch), made.read(untouched))
         for adapter, states in zip(adapters, untouched, strict=True):
