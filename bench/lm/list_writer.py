@@ -1,10 +1,11 @@
 """A decoder that ranks by the list it writes, as the generative recommenders' papers do.
 
-Taught the published target (the next title, then four random others of the candidates), it writes a list greedily;
-the candidates named take the first places in the order of their first mention, the others tie behind them. The metrics
-count that tie as its expected value, where the papers count a title that is not named as missed; within the first five
-places both agree on every list that names five candidates. Of the target's titles only the first is a signal, so a
-figure at 3 or 5 is that at 1 and what chance adds (WeaveRec's and RecCocktail's printed figures follow this closely).
+Taught the published target (the next title, then four random others of the candidates), it writes a list greedily. Of
+its first five titles, for so many are asked for, those that are candidates take the first places in the order of their
+first mention; all other candidates tie behind them. The metrics count that tie as its expected value, where the papers
+count a title that is not named as missed: the figures up to 5 are the same wherever five candidates are named. Of the
+target's titles only the first is a signal, so a figure at 3 or 5 is that at 1 and what chance adds (RecCocktail's and
+WeaveRec's printed figures follow this closely).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from bench.lm.generative import (
     GenerativeLanguageModel,
     titles_of,
 )
-from bench.lm.prompts import LIST_LENGTH, AnswerStyle, Parsed, parse_ranking, prompt_hash
+from bench.lm.prompts import LIST_LENGTH, SEPARATOR, AnswerStyle, Parsed, parse_ranking, prompt_hash
 from bench.plugin import ProgressHook, Queries, Task
 
 MAX_NEW_TOKENS = 400
@@ -48,6 +49,8 @@ class WrittenList:
     """As the papers match: the very title or nothing."""
     ended: bool
     """Whether the model ended the list itself."""
+    too_long: bool
+    """Whether it wrote more titles than it was asked for, which are not read."""
 
 
 class ListLanguageModel(GenerativeLanguageModel):
@@ -131,22 +134,26 @@ def write_lists(
 
 
 def read_list(text: str, candidate_titles: Sequence[str], ended: bool = True) -> WrittenList:
-    """Read one list in both ways."""
-    strict, lenient = (parse_ranking(text, candidate_titles, match) for match in ("strict", "lenient"))
-    return WrittenList(lenient, strict, ended)
+    """Read the first :data:`LIST_LENGTH` titles of a list in both ways."""
+    titles = [title for title in text.split(SEPARATOR) if title.strip()]
+    asked_for = SEPARATOR.join(titles[:LIST_LENGTH])
+    strict, lenient = (parse_ranking(asked_for, candidate_titles, match) for match in ("strict", "lenient"))
+    return WrittenList(lenient, strict, ended, too_long=len(titles) > LIST_LENGTH)
 
 
 def list_facts(written: Sequence[WrittenList]) -> dict[str, Any]:
     """Return what a record should say of lists, each share rounded to six digits.
 
     Of the titles in them the shares that are candidates named for the first time, candidates named again, and unknown;
-    of the lists the shares that were cut, that name no candidate, and that strict matching would rank otherwise.
+    of the lists the shares that hold too many titles, that were cut, that name no candidate, and that strict matching
+    would rank otherwise.
     """
     if not written:
         return {"n_lists": 0}
     return {
         "n_lists": len(written),
         "match": "lenient",
+        "share_too_long": _share([one.too_long for one in written]),
         "share_cut": _share([not one.ended for one in written]),
         "share_ranked_otherwise_if_strict": _share([one.strict.order != one.lenient.order for one in written]),
         "lenient": _title_shares([one.lenient for one in written]),

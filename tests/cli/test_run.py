@@ -105,6 +105,17 @@ def test_a_decoder_may_rank_by_the_lists_it_writes(bench: Bench, pico_folder: Pa
     assert details["deviations"] == []
 
 
+def test_an_engine_that_is_not_installed_says_what_to_install(
+    bench: Bench, folders: Folders, pico_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.lm.vllm_engine.is_installed", lambda: False)
+    words = ["--method", "zeroshot", "--backbone", str(pico_folder), "--ranking", "generate", "--engine", "vllm"]
+    outcome = bench(*SHOP, *words)
+    assert outcome.code == 2
+    assert "Error: Engine 'vllm' is not installed: pip install 'llmrec-bench[vllm]'" in outcome.stderr.splitlines()[-1]
+    assert not folders.results_dir.exists()
+
+
 def test_force_does_a_stored_run_again(bench: Bench, folders: Folders) -> None:
     words = (*SHOP, "--method", "popularity", "--json")
     first = record_of(bench(*words))

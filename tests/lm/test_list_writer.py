@@ -107,6 +107,17 @@ def test_what_is_not_named_shares_the_places_behind_the_list(dictated, queries) 
     assert metric("ndcg@5", ranks) == metric("mrr@5", ranks) == [0.0]
 
 
+def test_titles_beyond_the_five_asked_for_are_not_read(dictated, queries) -> None:
+    named = offered(queries, 0, 0, 1, 2, 3)
+    texts = ["||".join([*named, "no such product", *offered(queries, 0, 9)]), "||".join([" ", *named, "", named[0]])]
+    _, ranks, facts = dictated(texts[:1], [9])
+    assert (ranks.better[0], ranks.tied[0]) == (4, 25)
+    assert facts["lists"]["share_too_long"] == 1.0
+    assert facts["lists"]["lenient"]["titles_a_list"] == 5.0
+    _, _, facts = dictated(texts[1:], [0])
+    assert (facts["lists"]["share_too_long"], facts["lists"]["lenient"]["duplicate_share"]) == (0.0, 0.2)
+
+
 def test_a_list_without_any_candidate_scores_chance(dictated) -> None:
     _, ranks, facts = dictated(["I would buy soap.", ""], [9, 1])
     assert metric("ndcg@1", ranks) == [round(1 / 30, 6)] * 2

@@ -130,7 +130,7 @@ def test_engines_agree_on_nearly_all_prompts_and_part_at_near_ties_only(
             f"differ; gaps in logits: {shown}"
         )
     assert writer.model.dtype == torch.float32
-    assert len(set(map(tuple, expected))) > N_PROMPTS // 4
+    assert len(set(map(tuple, expected))) > N_PROMPTS // 10
     assert len(parted) <= (1 - LEAST_AGREEMENT) * len(prompts)
     assert all(0 <= one < NEAR_TIE for one in gaps)
 
