@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,22 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.errors import BenchError
+from bench.lm.answer_entropy import EntropyScope, entropy, leading_positions
 from bench.lm.branching import Branching, last_hidden_states
+from bench.lm.fitting import fitting_prompts
 from bench.lm.packing import length_buckets as length_buckets
 from bench.lm.packing import padded
-from bench.lm.prompts import (
-    SEPARATOR,
-    AnswerStyle,
-    ChatFormat,
-    Prompt,
-    chat_format,
-    clean_title,
-    last_items,
-    prompt_hash,
-    shared_prompt,
-)
-
-EntropyScope = Literal["first_title", "each_title"]
+from bench.lm.prompts import SEPARATOR, AnswerStyle, Prompt, chat_format, clean_title, prompt_hash
 
 MAX_LOGITS = 2**26
 """Logits that an accelerator holds at once while scoring (256 MB in float32)."""
@@ -223,23 +213,8 @@ class CausalLanguageModel:
     def _fitting_prompts(
         self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]
     ) -> list[tuple[str, list[int]]]:
-        """Return each query's prompt and its token ids, shortened where it is too long."""
         chat = chat_format(self.tokenizer)
-        kept = [last_items(history, self.max_history) for history in histories]
-        texts = [shared_prompt(*query, chat) for query in zip(kept, candidates, strict=True)]
-        written = zip(texts, self.token_ids(texts), kept, candidates, strict=True)
-        return [self._shortened(*prompt, chat) for prompt in written]
-
-    def _shortened(
-        self, text: str, ids: list[int], kept: Sequence[str], candidates: Sequence[str], chat: ChatFormat
-    ) -> tuple[str, list[int]]:
-        while (excess := len(ids) - self.max_tokens) > 0 and len(kept) > 1:
-            freed = np.cumsum([len(title) + 1 for title in self.token_ids([clean_title(title) for title in kept])])
-            n_dropped = min(int(np.searchsorted(freed, excess)) + 1, len(kept) - 1)
-            kept = kept[n_dropped:]
-            text = shared_prompt(kept, candidates, chat)
-            ids = self.token_ids([text])[0]
-        return text, ids
+        return fitting_prompts(histories, candidates, chat, self.token_ids, self.max_tokens, self.max_history)
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids, none added."""
@@ -309,27 +284,6 @@ class CausalLanguageModel:
             temperature=1.0, top_p=1.0, top_k=50, repetition_penalty=1.0, eos_token_id=end, pad_token_id=end,
         )  # fmt: skip
         return [until(row, end) for row in made[:, ids.shape[1] :].tolist()]
-
-
-def entropy(logits: Tensor) -> Tensor:
-    """Return the entropy of each row's softmax in nats, shape (n,); logits have shape (n, vocabulary)."""
-    log_probabilities = logits.log_softmax(-1)
-    return -(log_probabilities.exp() * log_probabilities).sum(-1)
-
-
-def leading_positions(pieces: Sequence[str], k: int, scope: EntropyScope) -> list[int]:
-    """Return the positions of the first ``k`` tokens of an answer, or of each title in it.
-
-    ``pieces`` are the decoded tokens; a title ends with the piece that holds the separator.
-    """
-    if scope == "first_title":
-        return list(range(min(k, len(pieces))))
-    positions, within = [], 0
-    for position, piece in enumerate(pieces):
-        if within < k:
-            positions.append(position)
-        within = 0 if SEPARATOR in piece else within + 1
-    return positions
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
-from bench.lm.causal import CausalLanguageModel, entropy, leading_positions
+from bench.lm.answer_entropy import entropy, leading_positions
+from bench.lm.causal import CausalLanguageModel
 from bench.lm.packing import length_buckets
 from bench.lm.prompts import SEPARATOR, Prompt, title_answer
 

@@ -12,8 +12,9 @@ from text_toys import made_up_titles
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.lm.adapters import Adapter, LoraRecipe, linear_modules
+from bench.lm.answer_entropy import entropy, leading_positions
 from bench.lm.backbones import local_backbone
-from bench.lm.causal import CausalLanguageModel, entropy, leading_positions
+from bench.lm.causal import CausalLanguageModel
 from bench.lm.generative import ENTROPY_TOKENS, GenerativeLanguageModel, titles_of
 from bench.lm.library import AdapterPlan, planned_specs
 from bench.lm.list_writer import ListLanguageModel, list_facts, read_list
