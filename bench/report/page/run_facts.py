@@ -15,6 +15,15 @@ SAID_ELSEWHERE = ("cold_rule", "deviations")
 WEIGHTED_MERGINGS = ("average", "dare")
 """Ways of merging in which the target's weight counts."""
 ROLES = ("adapter", "adapters", "pretraining")
+TITLES = {
+    "losses": "Training loss",
+    "slice_losses": "Loss on examples set aside",
+    "entropy_curve": "Entropy",
+    "lambda_path": "Weights λ, step by step",
+    "weights_path": "Weights λ, step by step",
+    "validation_ndcg@3": "Validation NDCG@3",
+}
+"""Curves that several methods report, as a reader calls them."""
 Weights = dict[str, float]
 
 
@@ -61,7 +70,7 @@ def curves(details: dict[str, Any], within: str = "") -> Iterator[Curve]:
     ``…_path`` holds one list of weights a step; ``…_by_…`` holds pairs of where and what.
     """
     for key, value in details.items():
-        title = _in_words(key) + (f", {within}" if within else "")
+        title = _title(key) + (f", {within}" if within else "")
         if _is_mapping(value) and (key in ROLES or within):
             inside = within if key == "adapters" else f"{within} {_in_words(key)}".strip()
             yield from curves(value, inside or "adapter")
@@ -157,6 +166,11 @@ def _kept_step(key: str, details: dict[str, Any]) -> dict[str, Any]:
 def _weight_names(details: dict[str, Any], n: int) -> tuple[str, ...]:
     names = tuple(merge_weights(details))
     return names if len(names) == n else tuple(f"weight {number}" for number in range(1, n + 1))
+
+
+def _title(key: str) -> str:
+    words = _in_words(key)
+    return TITLES.get(key, words[:1].upper() + words[1:])
 
 
 def _in_words(key: str) -> str:

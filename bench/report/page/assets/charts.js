@@ -19,11 +19,11 @@ function familyLegend(families) {
 }
 
 function whisker(found, scale, family, chance) {
-  const width = 150, height = 20, at = (value) => 4 + ((width - 8) * (value - scale.low)) / (scale.high - scale.low || 1);
-  return svg("svg", { class: `whisker ${familyClass(family)}`, width, height, "aria-hidden": "true" },
+  const width = 150, height = 18, at = (value) => 4 + ((width - 8) * (value - scale.low)) / (scale.high - scale.low || 1);
+  return svg("svg", { class: `whisker ${familyClass(family)}`, viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
     svg("line", { class: "chance", x1: at(chance), x2: at(chance), y1: 0, y2: height }),
     svg("line", { x1: at(found.low), x2: at(found.high), y1: height / 2, y2: height / 2 }),
-    svg("circle", { cx: at(found.value), cy: height / 2, r: 3.2 }));
+    svg("path", { d: `M${at(found.value)} ${height / 2}h0`, "vector-effect": "non-scaling-stroke" }));
 }
 
 // One small chart: lines over steps, the ends of both axes in figures, a ring on the step that was kept.
@@ -35,6 +35,7 @@ function curveChart(curve) {
   const x = (step) => left + ((width - left - right) * (step - first)) / (last - first || 1);
   const y = (value) => height - bottom - ((height - top - bottom) * (value - low)) / (high - low || 1);
   const path = (line) => line.map((value, index) => `${index ? "L" : "M"}${x(steps[index]).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+  const [lowest, highest] = twoEnds(low, high);
   const label = (text, at) => svg("text", at, text);
   const kept = curve.kept !== null && curve.kept < steps.length ? curve.kept : null;
   const ends = curve.names.map((name, index) => ({ name, at: y(curve.lines[index].at(-1)) + 4 })).sort((a, b) => a.at - b.at);
@@ -42,14 +43,14 @@ function curveChart(curve) {
   const said = curve.lines.map((line, index) => `${curve.names[index]} from ${brief(line[0])} to ${brief(line.at(-1))}`).join("; ");
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${curve.title}: ${said}` },
     svg("path", { class: "axis", d: `M${left} ${top}V${height - bottom}H${width - right}` }),
-    label(brief(high), { x: left - 5, y: top + 8, "text-anchor": "end" }),
-    label(brief(low), { x: left - 5, y: height - bottom, "text-anchor": "end" }),
+    label(highest, { x: left - 5, y: top + 8, "text-anchor": "end" }),
+    label(lowest, { x: left - 5, y: height - bottom, "text-anchor": "end" }),
     label(brief(first), { x: left, y: height - 7, "text-anchor": "middle" }),
     label(brief(last), { x: width - right, y: height - 7, "text-anchor": "middle" }),
     curve.lines.map((line, index) => svg("path", { class: `line l${index % 5}`, d: path(line) })),
     curve.names.length > 1 ? ends.map((end) => label(end.name, { x: width - right + 5, y: end.at })) : null,
     kept === null ? null : svg("circle", { class: "kept", cx: x(steps[kept]), cy: y(curve.lines[0][kept]), r: 4 }));
-  const note = kept === null ? "" : ` \u2014 step ${brief(steps[kept])} of ${brief(last)} was kept (${brief(curve.lines[0][kept])})`;
+  const note = kept === null ? "" : `; ${brief(steps[kept])} of ${brief(last)} was kept, ${curve.lines[0][kept].toPrecision(4)}`;
   return el("figure", {}, drawing, el("figcaption", {}, curve.title + note));
 }
 
@@ -57,7 +58,7 @@ function curveChart(curve) {
 function splitBar(wins, ties, losses, large) {
   const total = wins + ties + losses || 1, a = (100 * wins) / total, t = (100 * ties) / total;
   const hatches = [];
-  for (let at = a + t + 1.2; at < 100; at += 2.4) hatches.push(svg("line", { class: "hatch", x1: at, x2: at, y1: 0, y2: 8, "vector-effect": "non-scaling-stroke" }));
+  for (let at = a + t + 1, step = large ? 1 : 2.4; at < 100; at += step) hatches.push(svg("line", { class: "hatch", x1: at, x2: at, y1: 0, y2: 8, "vector-effect": "non-scaling-stroke" }));
   return svg("svg", { class: `split${large ? " large" : ""}`, viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
     svg("rect", { class: "a", x: 0, width: a, height: 8 }),
     svg("rect", { class: "t", x: a, width: t, height: 8 }),

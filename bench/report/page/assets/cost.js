@@ -7,7 +7,7 @@ const COST_TITLES = {
   trained_parameters: "Parameters trained",
 };
 function costView() {
-  const plot = el("figure", {}), table = el("div", {}), note = el("div", {});
+  const plot = el("figure", { class: "scatter" }), table = el("div", {}), note = el("div", {});
   const draw = () => {
     const board = boards.get(costState.board), cost = COSTS.find((one) => one.key === costState.cost);
     const metric = data.metrics.indexOf(costState.metric);
@@ -30,22 +30,23 @@ function costView() {
   return view;
 }
 function costTable(points, cost, metricTitle) {
-  const rows = [...points].sort((a, b) => b.y - a.y).map(({ row, x, y }) => el("tr", {}, el("th", { scope: "row" }, familyShape(row.family), rowName(row)),
+  const rows = [...points].sort((a, b) => b.y - a.y).map(({ row, x, y }) => el("tr", {}, el("th", { scope: "row" }, rowName(row)),
     el("td", {}, figure(y)), x === null ? el("td", { class: "none" }, "–") : el("td", {}, cost.show(x))));
   return scrollBox("Cost", el("table", {}, el("thead", {}, el("tr", {}, ["Method", metricTitle, cost.title].map((head, index) => el("th", { scope: "col", class: index ? null : "text" }, head)))), el("tbody", {}, rows)));
 }
 
 function scatter(points, cost, metricTitle, width) {
-  const height = Math.max(300, Math.min(460, width * 0.6)), left = 46, right = 16, top = 14, bottom = 42;
+  const height = Math.max(300, Math.min(460, width * 0.6)), left = 46, right = 24, top = 22, bottom = 42;
   const logs = points.map((point) => Math.log10(point.x));
   const from = Math.floor(Math.min(...logs) * 2) / 2, to = Math.max(Math.ceil(Math.max(...logs) * 2) / 2, from + 0.5);
-  const most = Math.max(...points.map((point) => point.y)) * 1.06 || 1;
+  const values = points.map((point) => point.y), spread = Math.max(...values) - Math.min(...values) || 0.1;
+  const step = [0.01, 0.02, 0.05, 0.1, 0.2].find((one) => spread / one <= 6) ?? 0.2;
+  const least = Math.floor(Math.min(...values) / step) * step, most = Math.ceil(Math.max(...values) / step + 0.2) * step;
   const x = (value) => left + ((width - left - right) * (Math.log10(value) - from)) / (to - from);
-  const y = (value) => height - bottom - ((height - top - bottom) * value) / most;
+  const y = (value) => height - bottom - ((height - top - bottom) * (value - least)) / (most - least);
   const box = { left, right: width - right, top, bottom: height - bottom };
-  const ticks = [];
-  for (let power = Math.ceil(from); power <= to; power += 1) ticks.push(10 ** power);
-  const lines = [0, 0.25, 0.5, 0.75, 1].map((share) => share * most / 1.06);
+  const ticks = cost.ticks.filter((value) => Math.log10(value) >= from && Math.log10(value) <= to);
+  const lines = Array.from({ length: Math.round((most - least) / step) + 1 }, (_, index) => least + index * step);
   return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${metricTitle} against ${COST_TITLES[cost.key]}` },
     lines.map((value) => [svg("line", { class: "axis", x1: left, x2: width - right, y1: y(value), y2: y(value) }), svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(2))]),
     ticks.map((value) => [svg("line", { class: "axis", x1: x(value), x2: x(value), y1: height - bottom, y2: height - bottom + 5 }), svg("text", { x: x(value), y: height - bottom + 18, "text-anchor": "middle" }, cost.show(value))]),

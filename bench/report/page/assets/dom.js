@@ -23,6 +23,11 @@ const FAMILIES = ["control", "general", "sequential", "transferable", "language-
 const figure = (value) => value.toFixed(4);
 const signed = (value) => (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(4);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
+// Three digits, or as many as keep two ends of an axis apart.
+function twoEnds(low, high) {
+  for (let digits = 3; digits < 8; digits += 1) if (low === high || low.toPrecision(digits) !== high.toPrecision(digits)) return [low, high].map((value) => (Number.isInteger(value) ? String(value) : value.toPrecision(digits)));
+  return [String(low), String(high)];
+}
 const brief = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3))));
 function inSeconds(value) {
   if (value < 0.1) return "< 0.1 s";
@@ -36,8 +41,8 @@ function inThousands(value) {
 }
 const rate = (value) => brief(value);
 
-function scrollBox(label, table) {
-  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
+function scrollBox(label, table, wide) {
+  return el("div", { class: wide ? "scroll wide" : "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
 }
 function choice(label, options, chosen, change) {
   const select = el("select", { on: { change: () => change(select.value) } },
@@ -49,9 +54,11 @@ function marks(row) {
   return text ? el("sup", {}, text) : null;
 }
 // "reccocktail (tiny, from a+b)": the method links to its page, the rest of the label says which variant it is.
+const variantOf = (row) => (row.label.startsWith(row.method) ? row.label.slice(row.method.length) : row.label).trim().replace(/^\((.*)\)$/, "$1");
 function rowName(row) {
-  const rest = row.label.startsWith(row.method) ? row.label.slice(row.method.length) : ` ${row.label}`;
-  return [el("a", { href: address("method", row.method) }, row.method), el("span", { class: "variant" }, rest), marks(row)];
+  const rest = variantOf(row);
+  return [el("span", { class: "name" }, familyShape(row.family), el("a", { href: address("method", row.method) }, row.method), marks(row)),
+    rest ? el("span", { class: "variant" }, rest) : null];
 }
 function meta(board) {
   return el("p", { class: "meta" }, `${plural(board.n_queries, "query", "queries")}, `,

@@ -1,16 +1,17 @@
 // The leaderboard: one table a board, all sorted and filtered alike. Rows are made once and only moved or hidden.
+const powers = (base, from, to) => Array.from({ length: to - from }, (_, index) => base ** (from + index));
 const COSTS = [
-  { key: "training_seconds", title: "Training", show: inSeconds, better: "ascending" },
-  { key: "users_per_second", title: "Users/s", show: rate, better: "descending" },
-  { key: "peak_memory_bytes", title: "Memory", show: inBytes, better: "ascending" },
-  { key: "trained_parameters", title: "Parameters", show: inThousands, better: "ascending" },
+  { key: "training_seconds", title: "Training", show: inSeconds, better: "ascending", ticks: [1, 10, 60, 600, 3600, 36000, 360000] },
+  { key: "users_per_second", title: "Users/s", show: rate, better: "descending", ticks: powers(10, 0, 9) },
+  { key: "peak_memory_bytes", title: "Memory", show: inBytes, better: "ascending", ticks: powers(2, 20, 44) },
+  { key: "trained_parameters", title: "Parameters", show: inThousands, better: "ascending", ticks: powers(10, 0, 12) },
 ];
 const columns = [
   { key: "method", title: "Method", better: "ascending", of: (row) => row.label },
-  { key: "family", title: "Family", better: "ascending", of: (row) => data.families.indexOf(row.family) },
   ...data.metrics.map((key, index) => ({ key, title: data.metric_titles[index], better: "descending", metric: index, of: (row) => row.figures[index]?.value ?? null })),
   { key: "tie_rate", title: "Ties", better: "ascending", of: (row) => row.tie_rate },
   ...COSTS.map((cost) => ({ ...cost, of: (row) => row.cost[cost.key] })),
+  { key: "family", title: "Family", better: "ascending", of: (row) => data.families.indexOf(row.family) },
 ];
 const firstMetric = data.metrics.includes("ndcg@3") ? "ndcg@3" : data.metrics[0];
 const sorting = { key: firstMetric, direction: "descending", metric: data.metrics.indexOf(firstMetric) };
@@ -21,12 +22,13 @@ function metricCell(found) {
   if (!found) return el("td", { class: "none" }, "–");
   const mark = found.mark === "starred" ? "best" : found.mark;
   const spread = found.sd === null ? "" : ` ± ${figure(found.sd)}`;
-  return el("td", { class: mark || null }, figure(found.value) + spread,
+  return el("td", { class: mark || null }, el("span", { class: "value" }, figure(found.value) + spread),
     found.mark === "starred" ? el("span", { class: "star", title: "differs from the second" }, "*") : null,
     el("span", { class: "interval" }, `${figure(found.low)}–${figure(found.high)}`));
 }
 function boardRow(row) {
-  const cells = columns.slice(2).map((column) => {
+  const cells = columns.slice(1).map((column) => {
+    if (column.key === "family") return el("td", { class: "text" }, row.family);
     if (column.metric !== undefined) return metricCell(row.figures[column.metric]);
     const value = column.of(row);
     if (value === null) return el("td", { class: "none" }, "–");
@@ -35,20 +37,19 @@ function boardRow(row) {
   const plot = el("td", { class: "plot" });
   const classes = [row.reference && "reference", row.toy && "toy"].filter(Boolean).join(" ");
   const element = el("tr", { class: classes || null },
-    el("th", { scope: "row" }, familyShape(row.family), rowName(row)), plot,
-    el("td", { class: "text" }, row.family), cells);
+    el("th", { scope: "row" }, rowName(row)), plot, cells);
   const words = [row.label, row.family, runs.get(row.run_ids[0])?.variant ?? "", ...row.run_ids].join(" ").toLowerCase();
-  return { row, element, plot, words, cells: [null, element.children[2], ...cells] };
+  return { row, element, plot, words, cells: [null, ...cells] };
 }
 function boardSection(board) {
   const heads = columns.map((column) => el("th", { scope: "col", class: column.key === "family" ? "text" : null },
     el("button", { type: "button", on: { click: () => sortBy(column) } }, column.title)));
-  const plotHead = el("th", { scope: "col", class: "text" });
+  const plotHead = el("th", { scope: "col", class: "text plot" });
   const entries = board.rows.map(boardRow);
   const body = el("tbody", {}, entries.map((entry) => entry.element));
-  const table = el("table", {}, el("thead", {}, el("tr", {}, heads[0], plotHead, heads.slice(1))), body);
+  const table = el("table", { class: "board" }, el("thead", {}, el("tr", {}, heads[0], plotHead, heads.slice(1))), body);
   const section = el("section", { "aria-labelledby": `board-${board.id}` },
-    el("h2", { id: `board-${board.id}` }, board.title), meta(board), scrollBox(`Leaderboard of ${board.title}`, table),
+    el("h2", { id: `board-${board.id}` }, board.title), meta(board), scrollBox(`Leaderboard of ${board.title}`, table, true),
     el("details", { class: "notes" }, el("summary", {}, "How to read this table"), el("p", {}, board.caption),
       board.footnotes.map((note) => el("p", {}, note))));
   return { board, section, heads, plotHead, entries, body };
@@ -77,7 +78,7 @@ function sortBoard(part) {
   const found = part.entries.map((entry) => entry.row.figures[sorting.metric]).filter(Boolean);
   const chance = part.board.chance[sorting.metric];
   const scale = { low: Math.min(chance, ...found.map((one) => one.low)), high: Math.max(chance, ...found.map((one) => one.high)) };
-  part.plotHead.textContent = `${data.metric_titles[sorting.metric]}, ${figure(scale.low)} to ${figure(scale.high)}`;
+  part.plotHead.replaceChildren(data.metric_titles[sorting.metric], el("span", { class: "scale" }, el("span", {}, scale.low.toFixed(2)), el("span", {}, scale.high.toFixed(2))));
   for (const entry of part.entries) {
     entry.cells.forEach((cell, index) => cell?.classList.toggle("sorted", index === at));
     const one = entry.row.figures[sorting.metric];
@@ -121,7 +122,7 @@ function leaderboardView() {
     choice("Setting", every(data.boards.map((board) => board.setting)), filters.setting, set("setting")),
     check("intervals", "95 % intervals"),
     data.boards.some((board) => board.rows.some((row) => row.toy)) ? check("toys", "toy runs") : null);
-  view.append(...pageHead("Leaderboard"), leadLine(), controls, count, familyLegend(data.families), ...drawn.map((part) => part.section), marksLegend());
+  filled(view, {}, [pageHead("Leaderboard"), leadLine(), controls, count, familyLegend(data.families), drawn.map((part) => part.section), marksLegend()]);
   drawn.forEach(sortBoard);
   update();
   return view;

@@ -19,7 +19,7 @@ function methodView(name) {
   return el("div", {},
     pageHead(name, facts.filter(Boolean).join(" · ")),
     el("div", { class: "columns" },
-      sentences("Items that were never trained", said("cold_rule")),
+      sentences("How it scores an item that was never trained", said("cold_rule")),
       sentences("Departures from the paper", said("deviations"))),
     el("h2", {}, "Results"), methodResults(name),
     weightsPart(own),
@@ -38,7 +38,7 @@ function methodResults(name) {
     ranked.sort((a, b) => b.figures[sorting.metric].value - a.figures[sorting.metric].value);
     return board.rows.filter((row) => row.method === name).map((row) => {
       const place = ranked.indexOf(row) + 1;
-      return el("tr", { class: row.toy ? "toy" : null }, el("th", { scope: "row" }, board.title, el("span", { class: "variant" }, row.label.slice(name.length)), marks(row)),
+      return el("tr", { class: row.toy ? "toy" : null }, el("th", { scope: "row" }, el("span", { class: "name" }, board.title, marks(row)), variantOf(row) ? el("span", { class: "variant" }, variantOf(row)) : null),
         el("td", {}, place ? `${place} of ${ranked.length}` : "–"), row.figures.map(metricCell));
     });
   });
@@ -60,7 +60,8 @@ function weightsPart(own) {
 function curvesPart(own) {
   const learned = own.filter((run) => run.curves.length);
   if (!learned.length) return null;
-  return [el("h2", {}, "Learning curves"), learned.map((run) => [el("h3", {}, runTitle(run)), el("div", { class: "charts" }, run.curves.map(curveChart))])];
+  return [el("h2", {}, "Learning curves"), learned.map((run, index) =>
+    el("details", { open: index === 0 }, el("summary", {}, runTitle(run)), el("div", { class: "charts" }, run.curves.map(curveChart))))];
 }
 function runDetails(run) {
   const environment = data.environments[run.environment];
