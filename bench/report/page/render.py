@@ -13,7 +13,9 @@ from bench.report.page.content import Page
 
 SCRIPTS = ("dom", "charts", "leaderboard", "methods", "compare", "cost", "about", "main")
 """Names of the scripts in the order in which they are put together."""
-ESCAPED_IN_SCRIPTS = {"<": r"\u003c", ">": r"\u003e", "&": r"\u0026", "\u2028": r"\u2028", "\u2029": r"\u2029"}
+ESCAPED_IN_SCRIPTS = str.maketrans(
+    {"<": r"\u003c", ">": r"\u003e", "&": r"\u0026", "\u2028": r"\u2028", "\u2029": r"\u2029"}
+)
 """What could end a ``<script>`` element, written so that JSON reads it back as it was."""
 
 
@@ -35,7 +37,7 @@ def render_page(page: Page) -> str:
 def data_json(page: Page) -> str:
     """Return the page's data as JSON that may stand inside a ``<script>`` element."""
     text = json.dumps(dataclasses.asdict(page), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate(str.maketrans(ESCAPED_IN_SCRIPTS))
+    return text.translate(ESCAPED_IN_SCRIPTS)
 
 
 def _script() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from bench.report.page.content import Curve, RunFacts
 from bench.runs import RunRecord, describe_variant
@@ -181,11 +181,11 @@ def _rounded(values: Any) -> tuple[float, ...]:
     return tuple(round(float(value), DECIMALS) for value in values)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_mapping(value: Any) -> bool:
+def _is_mapping(value: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 

@@ -50,7 +50,7 @@ function curveChart(curve) {
     curve.lines.map((line, index) => svg("path", { class: `line l${index % 5}`, d: path(line) })),
     curve.names.length > 1 ? ends.map((end) => label(end.name, { x: width - right + 5, y: end.at })) : null,
     kept === null ? null : svg("circle", { class: "kept", cx: x(steps[kept]), cy: y(curve.lines[0][kept]), r: 4 }));
-  const note = kept === null ? "" : `; ${brief(steps[kept])} of ${brief(last)} was kept, ${curve.lines[0][kept].toPrecision(4)}`;
+  const note = kept === null ? "" : `: ${curve.lines[0][kept].toPrecision(4)} kept, at ${brief(steps[kept])} of ${brief(last)}`;
   return el("figure", {}, drawing, el("figcaption", {}, curve.title + note));
 }
 

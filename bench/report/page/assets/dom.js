@@ -31,8 +31,8 @@ function twoEnds(low, high) {
 const brief = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3))));
 function inSeconds(value) {
   if (value < 0.1) return "< 0.1 s";
-  if (value < 90) return `${brief(value)} s`;
-  return value < 5400 ? `${brief(value / 60)} min` : `${brief(value / 3600)} h`;
+  if (value < 60) return `${brief(value)} s`;
+  return value < 3600 ? `${brief(value / 60)} min` : `${brief(value / 3600)} h`;
 }
 const inBytes = (value) => (value < 2 ** 30 ? `${brief(value / 2 ** 20)} MiB` : `${brief(value / 2 ** 30)} GiB`);
 function inThousands(value) {

@@ -18,10 +18,10 @@ function methodView(name) {
   const facts = [method.family, method.paper, method.needs.length ? `reads ${method.needs.join(", ")}` : "reads identifiers alone"];
   return el("div", {},
     pageHead(name, facts.filter(Boolean).join(" · ")),
+    el("h2", {}, "Results"), methodResults(name),
     el("div", { class: "columns" },
       sentences("How it scores an item that was never trained", said("cold_rule")),
       sentences("Departures from the paper", said("deviations"))),
-    el("h2", {}, "Results"), methodResults(name),
     weightsPart(own),
     curvesPart(own),
     el("h2", {}, plural(own.length, "run")), own.map(runDetails));
