@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ QUIET = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
+PATIENCE_SECONDS = 10.0
 DESKTOP, PHONE = (1280, 900), (375, 812)
 
 
@@ -38,15 +40,17 @@ class Browser:
     driver: Any
     address: str
 
-    def reset(self) -> None:
-        """Forget what an earlier test chose and logged."""
+    def start(self) -> None:
+        """Open the page as a reader does who sees it for the first time, with nothing logged before."""
         self.resize(DESKTOP)
         self.prefer("light")
-        self.driver.get(self.address)
-        self.run("localStorage.clear()")
-        self.driver.get("about:blank")
         self.driver.get_log("browser")
         self.driver.get_log("performance")
+        self.open("")
+
+    def forget(self) -> None:
+        """Forget what the reader chose."""
+        self.run("localStorage.clear()")
 
     def open(self, hash_: str) -> None:
         """Open the page at a ``#hash``, as from a link of another document."""
@@ -80,6 +84,13 @@ class Browser:
         )
         return list(self.run(script, selector))
 
+    def await_texts(self, selector: str, expected: list[str]) -> None:
+        """Wait until the visible texts are these: a new ``#hash`` is followed only after the step that set it."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.texts(selector) != expected and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert self.texts(selector) == expected
+
     def press(self, *keys: str) -> None:
         """Press keys wherever the focus is."""
         from selenium.webdriver import ActionChains
@@ -94,6 +105,6 @@ class Browser:
         Select(label_element.find_element("css selector", "select")).select_by_visible_text(option)
 
     def requested(self) -> list[str]:
-        """Return every address that was asked for since the last reset."""
+        """Return every address that was asked for since the start."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]

@@ -9,6 +9,7 @@ from bench.report.page.content import Curve, RunFacts
 from bench.runs import RunRecord, describe_variant
 
 DECIMALS = 5
+SIGNIFICANT_DIGITS = 5
 FEWEST_STEPS = 2
 """Points that make a curve."""
 SAID_ELSEWHERE = ("cold_rule", "deviations")
@@ -145,8 +146,12 @@ def _other_facts(details: dict[str, Any], within: str = "") -> dict[str, Any]:
         if _is_mapping(value):
             flat |= _other_facts(value, name)
         elif value is not None:
-            flat[name] = ", ".join(map(str, value)) if isinstance(value, list) else value
+            flat[name] = ", ".join(map(str, value)) if isinstance(value, list) else _shortened(value)
     return flat
+
+
+def _shortened(value: Any) -> Any:
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if isinstance(value, float) else value
 
 
 def _shared(target: float, names: list[str]) -> Weights:

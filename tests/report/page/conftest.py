@@ -20,7 +20,7 @@ from bench.runs import RunRecord, RunStore, summarise
 from bench.spec import ProtocolSpec, RunSpec
 
 N_QUERIES = 40
-HARMFUL = '<script>window.harmed = true</script><img src="x" onerror="window.harmed = true">'
+HARMFUL = '<script>window.harmed = true</script ><!--<script ><img src="x" onerror="window.harmed = true">'
 
 
 def save(
@@ -94,9 +94,9 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def browser(chromium: Any, report: Path) -> Iterator[Browser]:
     """The page as a reader has opened it from a file; whatever it does, it asks no network and logs no error."""
     browser = Browser(chromium, report.as_uri())
-    browser.reset()
-    browser.open("")
+    browser.start()
     yield browser
+    browser.forget()
     assert [entry["message"] for entry in chromium.get_log("browser")] == []
     asked = browser.requested()
     assert browser.address in asked
