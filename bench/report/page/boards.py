@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
 from bench.metrics import Metric, chance
@@ -37,11 +37,19 @@ class ChosenRuns(RunStore):
 def boards_of(records: Iterable[RunRecord], store: RunStore, registry: Registry, facts_of: FactsOf) -> list[Board]:
     """Return one board for all runs that ranked the same candidates of the same queries, sorted by title."""
     parts: dict[tuple[object, ...], list[RunRecord]] = {}
-    for record in records:
+    for record in map(_with_policy_that_counts, records):
         parts.setdefault(_comparable(record), []).append(record)
     stores = [ChosenRuns(store.results_dir, tuple(part)) for part in parts.values()]
     boards = [_board(chosen, registry, facts_of) for chosen in stores]
     return sorted(boards, key=lambda board: (board.dataset, board.setting != "warm", board.setting, board.id))
+
+
+def _with_policy_that_counts(record: RunRecord) -> RunRecord:
+    """Outside the cold setting a run may name any policy, and it is the same run."""
+    protocol = record.spec.protocol
+    if protocol.setting == "cold" or protocol.policy == "holdout":
+        return record
+    return replace(record, spec=replace(record.spec, protocol=replace(protocol, policy="holdout")))
 
 
 def _comparable(record: RunRecord) -> tuple[object, ...]:

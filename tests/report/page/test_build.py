@@ -64,6 +64,14 @@ def test_runs_of_other_candidates_or_samples_get_a_board_of_their_own(run_store:
     assert len({one.id for one in built(run_store).boards}) == 3
 
 
+def test_a_policy_parts_cold_runs_alone(run_store: RunStore, save_run: Save) -> None:
+    for setting in ("warm", "cold"):
+        save_run("bpr", [0, 1], setting=setting, policy="holdout")
+        save_run("random", [5, 5], setting=setting, policy="natural")
+    labels = {one.title: [row.label for row in one.rows] for one in built(run_store).boards}
+    assert labels == {"beauty, warm": ["bpr", "random"], "beauty, cold": ["bpr"], "beauty, cold (natural)": ["random"]}
+
+
 def test_seeds_share_a_row_with_their_spread(run_store: RunStore, save_run: Save) -> None:
     save_run("bpr", [0, 9], seed=0)
     save_run("bpr", [0, 0], seed=1)
