@@ -82,6 +82,13 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
     assert top == {"bench", "baselines", "methods", f"llmrec_bench-{bench.__version__}.dist-info"}
 
 
+def test_the_wheel_holds_what_the_page_is_made_of(wheel: Path) -> None:
+    assets = "bench/report/page/assets"
+    expected = {path.name: path.read_bytes() for path in (ROOT / assets).iterdir()}
+    assert {".html", ".css", ".js"} == {Path(name).suffix for name in expected}
+    assert {path.name: path.read_bytes() for path in (wheel / assets).iterdir()} == expected
+
+
 def test_the_metadata_name_the_command_and_the_plugin_contract(wheel: Path) -> None:
     facts = wheel / f"llmrec_bench-{bench.__version__}.dist-info"
     assert "bench = bench.cli.main:main" in (facts / "entry_points.txt").read_text()

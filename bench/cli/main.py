@@ -20,6 +20,7 @@ COMMANDS = {
     "plan": "Show what a table would train and run, and what is cached.",
     "reproduce": "Run what a table still lacks, then write the table.",
     "compare": "Compare two stored runs with paired tests.",
+    "report": "Write one HTML page of all stored runs.",
     "doctor": "Check this installation.",
 }
 """Name and one line of each subcommand, so that ``bench --help`` imports none of them."""
