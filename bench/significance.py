@@ -19,6 +19,8 @@ from bench.tail_probability import normal_two_sided, student_quantile, student_t
 
 Test = Literal["t-test", "wilcoxon", "permutation"]
 TESTS: tuple[Test, ...] = get_args(Test)
+StarStyle = Literal["star", "letters"]
+STAR_STYLES: tuple[StarStyle, ...] = get_args(StarStyle)
 TEST_TITLES: dict[Test, str] = {
     "t-test": "two-sided paired t-test over users",
     "wilcoxon": "two-sided Wilcoxon signed-rank test over users (Pratt's zeros, normal approximation)",
