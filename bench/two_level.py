@@ -52,7 +52,8 @@ def _under_drawn_users(values: NDArray[np.float64], rng: np.random.Generator, n_
     n_users = values.shape[1]
     columns = np.ascontiguousarray(values.T, dtype=np.float32)
     blocks = [_user_counts(n_users, size, rng) @ columns for size in _blocks(n_resamples)]
-    return np.concatenate(blocks).T.astype(np.float64) / n_users
+    means: NDArray[np.float64] = np.concatenate(blocks).T.astype(np.float64) / n_users
+    return means
 
 
 def _user_counts(n_users: int, n_resamples: int, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -70,8 +71,9 @@ def _under_drawn_seeds(by_seed: NDArray[np.float64], rng: np.random.Generator) -
     if n_seeds == 1:
         return mean
     drawn = rng.multinomial(n_seeds, [1 / n_seeds] * n_seeds, size=n_resamples).T / n_seeds
-    deviation = (drawn * (by_seed - mean)).sum(axis=0)
-    return mean + math.sqrt(n_seeds / (n_seeds - 1)) * deviation
+    deviation: NDArray[np.float64] = (drawn * (by_seed - mean)).sum(axis=0)
+    stretched: NDArray[np.float64] = mean + math.sqrt(n_seeds / (n_seeds - 1)) * deviation
+    return stretched
 
 
 def _blocks(n_resamples: int) -> Iterator[int]:
