@@ -34,9 +34,9 @@ def to_latex(table: Table) -> str:
     panels, (environment, size, _, separation, _) = _layout(table)
     short = f"[{escape(table.title)}]" if table.title else ""
     lines = [
-        NEEDS,
         *(f"% missing: {command}" for command in table.missing),
         rf"\begin{{{environment}}}[t]",
+        NEEDS,
         r"\centering",
         r"\setlength{\belowcaptionskip}{4pt}",
         rf"\caption{short}{{{escape(table.caption)}}}",
@@ -114,11 +114,11 @@ def _spanning(heads: list[tuple[str, int]]) -> list[str]:
 
 
 def _body(table: Table) -> list[str]:
-    """Return the rows, those of one group under its name in italics."""
-    lines = []
+    """Return the rows, those of one group under its name in italics where there are several groups."""
+    lines, is_parted = [], len({row.group for row in table.rows}) > 1
     for group, members in groupby(table.rows, key=lambda row: row.group):
         lines.append(r"\midrule")
-        if group:
+        if group and is_parted:
             lines.append(_line([rf"\multicolumn{{{len(table.columns) + 1}}}{{l}}{{\textit{{{escape(group)}}}}}"]))
         lines += [_row(row, any(row.letter for row in table.rows)) for row in members]
     return lines or [r"\midrule"]

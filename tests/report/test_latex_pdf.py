@@ -29,14 +29,14 @@ Save = Callable[..., RunRecord]
 
 @pytest.fixture
 def experiment(save_run: Save) -> Experiment:
-    """Eight methods, two datasets, two settings, of which one has few users."""
-    methods = [f"method-{number}" for number in range(8)]
+    """Six methods, two datasets, two settings, of which one has few users."""
+    methods = [f"method-{number}" for number in range(6)]
     for number, method in enumerate(methods):
         for dataset in ("beauty", "toys"):
             for setting, n_users in (("warm", 500), ("cold", 52)):
-                for seed in (0, 1, 2):
+                for seed in (0, 1):
                     ranks = np.random.default_rng([number, seed]).integers(0, 3 + 3 * number, n_users)
-                    toy = number == 7
+                    toy = number == 5
                     save_run(method, ranks.tolist(), dataset=dataset, setting=setting, seed=seed, toy=toy)
     rows = tuple(
         ExperimentRow(method, f"Method {method[-1]}", group="Sequential" if number < 3 else AWKWARD)
@@ -59,10 +59,10 @@ def toy_tables(experiment: Experiment, run_store: RunStore) -> list[str]:
     variants = [
         experiment,
         replace(experiment, name="letters", star_style="letters", percent=True),
-        replace(experiment, name="seeds", seeds=(0, 1, 2)),
+        replace(experiment, name="seeds", seeds=(0, 1)),
         replace(experiment, name="narrow", metrics=("ndcg@1",), **one_column),
         replace(experiment, name="wide", metrics=("hit@1", "hit@3", "hit@10", "mrr@10"), percent=True, seeds=(0, 1)),
-        replace(experiment, name="letters-over-seeds", star_style="letters", seeds=(0, 1, 2), settings=("warm",)),
+        replace(experiment, name="letters-over-seeds", star_style="letters", seeds=(0, 1), settings=("warm",)),
     ]
     return [to_latex(build_table(variant, run_store, Registry({}, {}))) for variant in variants]
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.report.latex import escape, to_latex
+from bench.report.latex import to_latex
+from bench.report.latex_text import escape
 from bench.report.render import RENDERERS, render
 from bench.report.table import Cell, ColumnGroup, Table, TableRow, shortened_letters
 
