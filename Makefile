@@ -8,7 +8,7 @@ VLLM_BIN := $(VLLM_VENV)/bin
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 DEMO := .demo
 
-.PHONY: demo test test-vllm vllm-installed lint bench clean
+.PHONY: demo test test-vllm vllm-installed lint bench tables-pdf clean
 
 demo: $(INSTALLED)
 	BENCH_CACHE=$(DEMO)/cache BENCH_RESULTS=$(DEMO)/results $(BIN)/bench reproduce demo
@@ -30,6 +30,10 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/pytest -m benchmark -s tests/benchmarks
+
+# Needs pdflatex with booktabs and multirow: 'bash .ci/latex' installs them on Debian.
+tables-pdf: $(INSTALLED)
+	$(BIN)/python -m bench.report.latex_pdf build/tables.pdf results/tables/*.tex
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

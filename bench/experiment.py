@@ -12,7 +12,7 @@ from bench.registry import Entry
 from bench.spec import DEFAULT_BACKBONE, ColdPolicy, ProtocolSpec, Ranking, Setting
 
 if TYPE_CHECKING:
-    from bench.significance import Test
+    from bench.significance import StarStyle, Test
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ class ExperimentRow:
     """Source domains of this row; None takes the dataset's."""
     train_share: float = 1.0
     """Share of the target's training part that this row learns from; smaller shares lie in larger ones."""
+    group: str = ""
+    """What the table prints over this row and its neighbours of the same group, such as a family of methods."""
 
     def runs_in(self, setting: Setting) -> bool:
         """Whether the table wants this row in a setting."""
@@ -148,6 +150,8 @@ class Experiment:
     """Corrected p-values below this earn the star."""
     star_metrics: tuple[str, ...] | None = None
     """Metrics whose best value may earn a star; None means all."""
+    star_style: StarStyle = "star"
+    """Whether a star marks the best, or letters name the rows below each figure."""
     percent: bool = False
     """Whether figures are printed in percent, with two decimals."""
     published: tuple[PublishedReference, ...] = ()

@@ -13,15 +13,26 @@ from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, Publi
 from bench.metrics import Metric
 from bench.published import published_papers, published_tables
 from bench.shipped import shipped_folder
-from bench.significance import TESTS
+from bench.significance import STAR_STYLES, TESTS
 from bench.spec import DEFAULT_BACKBONE, POLICIES, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
 OPTIONAL = ("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star", "percent", "published")
-ROW_KEYS = ("method", "label", "params", "backbone", "ranking", "reference", "settings", "sources", "train_share")
+ROW_KEYS = (
+    "method",
+    "label",
+    "params",
+    "backbone",
+    "ranking",
+    "reference",
+    "settings",
+    "sources",
+    "train_share",
+    "group",
+)
 DATASET_KEYS = ("title", "sources")
 PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")
-STAR_KEYS = ("test", "level", "metrics")
+STAR_KEYS = ("test", "level", "metrics", "style")
 RANKINGS = ("likelihood", "generate")
 
 
@@ -67,6 +78,7 @@ def read_experiment(path: Path) -> Experiment:
         test=star.choice("test", TESTS, "t-test"),
         level=star.share("level", 0.05),
         star_metrics=star.metrics("metrics") if "metrics" in star.values else None,
+        star_style=star.choice("style", STAR_STYLES, "star"),
         percent=fields.flag("percent"),
         published=tuple(
             _published(path, number, content)
@@ -90,6 +102,7 @@ def _row(path: Path, number: int, content: Any, targets: Collection[str]) -> Exp
         settings=fields.choices("settings", SETTINGS) if "settings" in fields.values else None,
         sources=sources or None,
         train_share=fields.share("train_share", 1.0),
+        group=fields.text("group") if "group" in fields.values else "",
     )
 
 

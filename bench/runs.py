@@ -195,6 +195,12 @@ class RunStore:
         expected = f"expected the start of an id ({SHORTEST_ID} digits or more) or method@dataset@setting[@seedN]"
         raise BenchError(f"No run '{token}' in {self.results_dir}; {expected}.{hint} See 'bench run --help'.")
 
+    def find_seeds(self, token: str) -> list[RunRecord]:
+        """Return the one run that a token names, or all of them where their seeds alone differ, ordered by seed."""
+        found = [record for record in self.records() if _is_named(record, token)]
+        systems = {dataclasses.replace(record.spec, seed=0).hash() for record in found}
+        return sorted(found, key=lambda record: record.spec.seed) if len(systems) == 1 else [self.find(token)]
+
     def _record_path(self, run_id: str) -> Path:
         return self.path(run_id) / "run.json"
 

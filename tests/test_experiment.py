@@ -44,16 +44,19 @@ def test_a_minimal_file_gets_the_defaults(tmp_path: Path) -> None:
 
 
 def test_every_field_is_read(tmp_path: Path) -> None:
-    text = MINIMAL.replace("{method: bpr}", "{method: bpr, label: BPR, params: {size: 8}, reference: true}") + (
+    text = MINIMAL.replace(
+        "{method: bpr}", "{method: bpr, label: BPR, params: {size: 8}, reference: true, group: Old}"
+    ) + (
         "seeds: [0, 1]\nbackbone: tiny\npolicy: natural\nprotocol_seed: 3\nlimit_queries: 500\npercent: true\n"
-        "star: {test: permutation, level: 0.01, metrics: [ndcg@1]}\n"
+        "star: {test: permutation, level: 0.01, metrics: [ndcg@1], style: letters}\n"
         "published: [{paper: weaverec, table: table1, setting: warm, not_comparable: other data}]\n"
     )
     experiment = load_experiment(str(written(tmp_path, text)))
-    assert experiment.rows == (ExperimentRow("bpr", "BPR", {"size": 8}, reference=True),)
+    assert experiment.rows == (ExperimentRow("bpr", "BPR", {"size": 8}, reference=True, group="Old"),)
     assert (experiment.seeds, experiment.backbone, experiment.policy) == ((0, 1), "tiny", "natural")
     assert (experiment.protocol_seed, experiment.limit_queries, experiment.percent) == (3, 500, True)
     assert (experiment.test, experiment.level, experiment.star_metrics) == ("permutation", 0.01, ("ndcg@1",))
+    assert experiment.star_style == "letters"
     assert experiment.published == (PublishedReference("weaverec", "table1", "warm", "other data"),)
 
 
@@ -109,6 +112,7 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
         ("rows:", "seeds: [0, 0]\nrows:", r"'seeds' .*expected different whole numbers"),
         ("rows:", "limit_queries: 0\nrows:", r"'limit_queries' .*expected a whole number above 0"),
         ("rows:", "star: {test: ttest}\nrows:", r"'test' of 'star' is 'ttest', expected t-test or wilcoxon"),
+        ("rows:", "star: {style: letter}\nrows:", r"'style' of 'star' is 'letter', expected star or letters"),
         ("rows:", "star: {level: 5}\nrows:", r"'level' of 'star' is 5, expected a number between 0 and 1"),
         ("rows:", "policy: naturally\nrows:", r"'policy' .*expected holdout or natural"),
         ("name: small", "name: [", r"Cannot read .*small\.yaml"),

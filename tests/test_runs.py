@@ -182,3 +182,17 @@ def test_a_summary_holds_means_inside_their_intervals() -> None:
         assert figures["value"] == pytest.approx(per_user(ranks, Metric.parse(name)).mean())
         assert figures["low"] < figures["value"] < figures["high"]
     assert summary == summarise(ranks)
+
+
+def test_a_name_without_its_seed_stands_for_all_seeds(run_store: RunStore, save_run: Save) -> None:
+    saved = [save_run("bpr", [0, 1], seed=seed) for seed in (1, 0)]
+    assert [record.spec.seed for record in run_store.find_seeds("bpr@beauty@warm")] == [0, 1]
+    assert run_store.find_seeds("bpr@beauty@warm@seed1") == [saved[0]]
+    assert run_store.find_seeds(saved[1].id) == [saved[1]]
+
+
+def test_runs_that_differ_in_more_than_their_seed_are_still_refused(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1])
+    save_run("bpr", [0, 1], seed=1, overrides={"layers": 3})
+    with pytest.raises(BenchError, match="names 2 runs"):
+        run_store.find_seeds("bpr@beauty@warm")

@@ -33,6 +33,8 @@ class RowSlots:
     reference: bool
     slots: tuple[Slot, ...]
     """One a column group."""
+    group: str = ""
+    """What the table prints over rows that belong together."""
 
     @property
     def records(self) -> list[RunRecord]:
@@ -53,7 +55,13 @@ def experiment_layout(experiment: Experiment, records: Iterable[RunRecord], regi
     stored = list(records)
     places = [(dataset, setting) for dataset in experiment.datasets for setting in experiment.settings]
     groups = tuple(
-        ColumnGroup(dataset.name, setting, experiment.policy, _title(dataset.title, setting, experiment.policy))
+        ColumnGroup(
+            dataset.name,
+            setting,
+            experiment.policy,
+            _title(dataset.title, setting, experiment.policy),
+            dataset_title=dataset.title,
+        )
         for dataset, setting in places
     )
     rows = tuple(_experiment_row(experiment, row, places, stored, registry) for row in experiment.rows)
@@ -124,7 +132,7 @@ def _experiment_row(
                 missing=tuple(run.command(entry) for run, record in found if record is None),
             )
         )
-    return RowSlots(row.label, row.method, row.reference or _is_reference(slots, entry), tuple(slots))
+    return RowSlots(row.label, row.method, row.reference or _is_reference(slots, entry), tuple(slots), row.group)
 
 
 def _stored_row(
@@ -136,7 +144,8 @@ def _stored_row(
         inside = [record for record in records if _group_of(record) == group]
         newest = [_newest(r for r in inside if r.spec.seed == seed) for seed in sorted({r.spec.seed for r in inside})]
         slots.append(Slot(tuple(record for record in newest if record is not None)))
-    return RowSlots(label, records[0].spec.method, _is_reference(slots, entry), tuple(slots))
+    family = records[0].family.replace("-", " ").capitalize()
+    return RowSlots(label, records[0].spec.method, _is_reference(slots, entry), tuple(slots), family)
 
 
 def _is_reference(slots: Iterable[Slot], entry: Entry | None) -> bool:
@@ -175,7 +184,9 @@ def _group_of(record: RunRecord) -> ColumnGroup:
     protocol, limit = record.spec.protocol, record.spec.limit_queries
     title = _title(protocol.dataset, protocol.setting, protocol.policy)
     parts = [title] + [f"candidate seed {protocol.seed}"] * bool(protocol.seed) + [f"{limit} queries"] * bool(limit)
-    return ColumnGroup(protocol.dataset, protocol.setting, protocol.policy, ", ".join(parts))
+    return ColumnGroup(
+        protocol.dataset, protocol.setting, protocol.policy, ", ".join(parts), dataset_title=protocol.dataset
+    )
 
 
 def _title(dataset_title: str, setting: str, policy: str) -> str:

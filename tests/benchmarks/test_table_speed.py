@@ -37,7 +37,7 @@ def test_the_main_table_takes_two_seconds(
             facts["backbone"] = run.backbone
         if entry is None or entry.needs_sources:
             facts["sources"] = run.sources
-        save_run(run.method, ranks, **facts)
+        save_run(run.method, ranks, overrides=run.params, **facts)
     words = ["main-warm-cold", "--results-dir", str(run_store.results_dir)]
     code = f"from bench.cli.table import table; table({words!r}, standalone_mode=False)"
     wall, before = time.perf_counter(), os.times()
