@@ -77,7 +77,7 @@ def complete_planned(planned: PlannedRun) -> RunSpec:
     return complete_spec(
         planned.method,
         planned.protocol,
-        params=planned.params,
+        params={**_known_sizes(planned), **planned.params},
         seed=planned.seed,
         sources=planned.sources if entry.needs_sources else (),
         backbone=planned.backbone if entry.needs_backbone else None,
@@ -85,6 +85,13 @@ def complete_planned(planned: PlannedRun) -> RunSpec:
         limit_queries=planned.limit_queries,
         train_share=planned.train_share,
     )
+
+
+def _known_sizes(planned: PlannedRun) -> dict[str, Any]:
+    if not planned.sizes:
+        return {}
+    known = {field.name for field in dataclasses.fields(registry().recommender(planned.method).Params)}
+    return {name: count for name, count in planned.sizes.items() if name in known}
 
 
 def _check_ranking(

@@ -83,7 +83,7 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("metrics:", "metrcs:", r"small\.yaml: unknown key 'metrcs' in the experiment\. Did you mean metrics\?"),
+        ("metrics:", "metrcs:", r"small\.yaml:5: unknown key 'metrcs' in the experiment\. Did you mean metrics\?"),
         ("{method: bpr}", "{methd: bpr}", r"unknown key 'methd' in row 1\. Did you mean method\?"),
         ("title:", "titel:", r"unknown key 'titel' in dataset 'beauty'\. Did you mean title\?"),
         ("caption: A small table.\n", "", r"key 'caption' is missing in the experiment"),

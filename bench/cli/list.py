@@ -59,6 +59,16 @@ def _datasets() -> list[dict[str, Any]]:
 
 def _experiments() -> list[dict[str, Any]]:
     from bench.experiment_reader import experiment_names, load_experiment
+    from bench.published import published_title
 
     found = [load_experiment(name) for name in experiment_names()]
-    return [{"name": item.name, "family": "experiment", "caption": item.caption} for item in found]
+    return [
+        {
+            "name": item.name,
+            "family": "experiment",
+            "reproduces": "; ".join(f"{published_title(one.paper)} {one.title}" for one in item.reproduces),
+            "figure": "yes" if item.figure else "",
+            "caption": item.caption,
+        }
+        for item in found
+    ]
