@@ -130,8 +130,8 @@ class PaperPlace:
 class FigureSpec:
     """What a figure of the table's cells shows."""
 
-    kind: Literal["lines", "bars"]
-    """``lines``: each row is a point; ``bars``: each row is a bar over each of the table's column groups."""
+    kind: Literal["lines", "dots"]
+    """``lines``: each row is a point; ``dots``: each row is a dot over each of the table's column groups."""
     y: tuple[str, ...]
     """One row of panels each: metrics of the table, or numbers that the runs report of themselves."""
     x: str = ""

@@ -179,13 +179,13 @@ def _place(fields: Fields) -> PaperPlace:
 
 def _figure(top: Fields) -> FigureSpec:
     fields = top.inner("figure", FIGURE_KEYS)
-    kind = fields.choice("kind", ("lines", "bars"), "lines")
+    kind = fields.choice("kind", ("lines", "dots"), "lines")
     metrics, labels = top.metrics("metrics"), fields.texts("y_labels")
     known = [*metrics, *labels]
     if kind == "lines":
         fields.text("x"), fields.text("x_label")
     elif fields.has("x") or fields.has("lines"):
-        raise fields.wrong("x" if fields.has("x") else "lines", "no such key for bars, whose rows stand side by side")
+        raise fields.wrong("x" if fields.has("x") else "lines", "no such key for dots, whose rows stand side by side")
     return FigureSpec(
         kind=kind,
         y=fields.choices("y", known) if fields.has("y") else metrics,

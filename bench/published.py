@@ -100,10 +100,11 @@ def find_cell(
     if any("sample" in row for row in found["rows"]):
         shares = {(_folded(row["scenario"]), row["sample"]): row["method"] for row in found["rows"]}
         row = shares.get((setting, f"{train_share:.0%}"))
-        columns = [content["methods"].get(name, name) for name in names]
+        columns = [spelling for name in names for spelling in (_methods(content).get(name, name), name)]
     else:
-        printed = [[content["methods"].get(name, name), name] for name in names] if "methods" in content else [names]
-        row = next((known[_folded(name)] for pair in printed for name in pair if _folded(name) in known), None)
+        aliases = {**_datasets(content, found), **_methods(content)}  # tables of counts have a row a dataset
+        printed = [spelling for name in names for spelling in (aliases.get(name, name), name)]
+        row = next((known[_folded(name)] for name in printed if _folded(name) in known), None)
         columns = [_datasets(content, found).get(dataset, dataset), dataset]
         columns += [""] if columns[0] == found.get("dataset") else []
     wanted = [_folded(column) for column in columns]

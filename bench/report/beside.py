@@ -34,6 +34,7 @@ from bench.report.table import (
     ColumnGroup,
     Table,
     TableRow,
+    count_text,
     figure,
     in_percent,
     metric_title,
@@ -119,11 +120,11 @@ def render_beside(cells: list[Beside], output_format: str, percent: bool = False
     rows = [
         [
             cell.row,
-            f"{cell.dataset}, {cell.setting}",
+            ", ".join(filter(None, [cell.dataset, cell.setting])),
             metric_title(cell.metric),
-            MISSING_TEXT if cell.ours is None else figure(cell.ours, percent),
-            figure(cell.printed, percent),
-            MISSING_TEXT if cell.difference is None else figure(cell.difference, percent, "+"),
+            _figure(cell.metric, cell.ours, percent),
+            _figure(cell.metric, cell.printed, percent),
+            _figure(cell.metric, cell.difference, percent, "+"),
             _verdict_text(cell.verdict, percent),
             cell.source,
         ]
@@ -138,6 +139,12 @@ def _summary(cells: list[Beside], percent: bool) -> str:
     """Return how many printed figures got which verdict."""
     counts = Counter(_verdict_text(cell.verdict.partition(":")[0], percent) for cell in cells)
     return f"{len(cells):,} printed figures: {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."
+
+
+def _figure(metric: str, value: float | None, percent: bool, sign: str = "") -> str:
+    if value is None:
+        return MISSING_TEXT
+    return figure(value, percent, sign) if "@" in metric else count_text(metric, value, sign)
 
 
 def _tidy(name: str, value: Any, percent: bool) -> Any:

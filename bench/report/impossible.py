@@ -12,7 +12,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bench.audit import ImpossibleCell, impossible_cells
+from bench.audit import Contradiction, ImpossibleCell, impossible_cells
 from bench.errors import BenchError, unknown_name
 from bench.published import is_in_percent, printed_cells, published_papers, published_tables, published_title
 from bench.report.table import figure, metric_title
@@ -90,12 +90,11 @@ def _lines(audit: Audit) -> list[dict[str, Any]]:
         figures = {} if found is None else {"metric": found.metric, "printed": found.value}
         room = {} if found is None else {"low": round(found.low, 6), "high": round(found.high, 6)}
         place = {"paper": audit.paper, "table": cell.table, "row": cell.method, "dataset": cell.dataset}
-        lines.append({**place, **figures, **room, "why": _why(cell, audit.percent)})
+        lines.append({**place, **figures, **room, "why": _why(cell, found, audit.percent)})
     return lines
 
 
-def _why(cell: ImpossibleCell, percent: bool) -> str:
-    found = cell.contradiction()
+def _why(cell: ImpossibleCell, found: Contradiction | None, percent: bool) -> str:
     if found is None:
         return f"{_and([metric_title(name) for name in cell.values])} contradict each other"
     others = _and(
