@@ -44,6 +44,12 @@ def other_data(paper: str, dataset: str, folder: Path | None = None) -> str:
     return str(_paper(paper, folder).get("other_data", {}).get(dataset, ""))
 
 
+def published_sources(paper: str, table: str, dataset: str, folder: Path | None = None) -> tuple[str, ...]:
+    """Return the source domains that a table's target was learned with, sorted; empty where they are not stated."""
+    stated = _content_with_table(paper, table, folder)["tables"][table].get("sources", {})
+    return tuple(sorted(stated.get(dataset, ())))
+
+
 def published_source(paper: str, folder: Path | None = None) -> str:
     """Return where a paper's figures come from, as ``RecCocktail (arXiv 2502.08271)``."""
     source = _paper(paper, folder)["source"]

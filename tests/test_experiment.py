@@ -152,7 +152,8 @@ def test_each_shipped_experiment_can_be_read_and_expanded(name: str) -> None:
     experiment = load_experiment(name)
     runs = [cell.run for cell in experiment.cells()]
     keys = {run.command() for run in runs}
-    assert len(keys) == len(runs) > 0
+    assert len(keys) == len(runs)
+    assert runs or experiment.statistics
 
 
 def test_the_main_table_has_the_rows_and_columns_of_its_description() -> None:
@@ -173,7 +174,7 @@ def test_each_run_of_a_shipped_experiment_can_be_completed_and_is_there_once(nam
 
 
 def test_the_sweep_has_twenty_one_points_and_none_takes_a_mark() -> None:
-    rows = load_experiment("weaverec-alpha").rows
+    rows = load_experiment("weaverec-figure8").rows
     points = [row for row in rows if "target_weight" in row.params]
     assert [row.params["target_weight"] for row in points] == [round(0.05 * step, 2) for step in range(21)]
     assert [row.reference for row in rows] == [True] * 21 + [False] * 2
@@ -181,32 +182,32 @@ def test_the_sweep_has_twenty_one_points_and_none_takes_a_mark() -> None:
 
 
 def test_each_target_of_the_cross_domain_table_has_the_other_three_as_sources() -> None:
-    datasets = load_experiment("weaverec-cross-domain").datasets
+    datasets = load_experiment("weaverec-table1").datasets
     names = {dataset.name for dataset in datasets}
     assert names == {"beauty", "toys", "clothing", "health"}
     assert all(set(dataset.sources) == names - {dataset.name} for dataset in datasets)
-    platforms = load_experiment("weaverec-cross-platform").datasets
+    platforms = load_experiment("weaverec-table2").datasets
     assert {dataset.name: dataset.sources for dataset in platforms} == {"toys": ("ml-1m",), "ml-1m": ("toys",)}
 
 
 def test_few_shot_rows_come_in_three_nested_shares() -> None:
-    rows = load_experiment("few-shot").rows
+    rows = load_experiment("reccocktail-table3").rows
     shares: dict[str, list[float]] = {}
     for row in rows:
         shares.setdefault(row.method, []).append(row.train_share)
-    learning = ("sasrec", "target-only", "second-finetune", "reccocktail")
+    learning = ("sasrec", "tallrec", "second-finetune", "reccocktail")
     assert all(shares[method] == [0.1, 0.2, 0.3] for method in learning)
 
 
 def test_the_number_of_sources_grows_by_one_a_row() -> None:
-    rows = load_experiment("weaverec-sources").rows
+    rows = load_experiment("weaverec-figure7").rows
     for method in ("weaverec", "weight-average"):
         chosen = [row.sources or () for row in rows if row.method == method]
         assert [len(names) for names in chosen] == [1, 2, 3, 4]
         assert all(set(fewer) < set(more) for fewer, more in itertools.pairwise(chosen))
 
 
-@pytest.mark.parametrize("name", ["entropy-prompts", "reccocktail-components"])
+@pytest.mark.parametrize("name", ["reccocktail-figure4", "reccocktail-components"])
 def test_the_cocktail_s_variants_train_no_other_adapters_than_the_main_table(name: str) -> None:
     """They differ in how they merge alone, on the same targets and sources."""
     recipe = {field.name for field in dataclasses.fields(LoraRecipe)}
@@ -220,7 +221,7 @@ def test_the_cocktail_s_variants_train_no_other_adapters_than_the_main_table(nam
 
 
 @pytest.mark.parametrize(
-    "name", ["weaverec-components", "weaverec-merging", "weaverec-alpha", "weaverec-branches", "weaverec-sources"]
+    "name", ["weaverec-table3", "weaverec-table4", "weaverec-figure8", "weaverec-figure10", "weaverec-figure7"]
 )
 def test_weaverec_s_analyses_train_with_the_cross_domain_table_s_recipe(name: str) -> None:
     recipe = {field.name for field in dataclasses.fields(MixtureParams)}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from textwrap import shorten
 from typing import Any
 
 import click
 
 from bench.cli.options import json_option
 
+LONGEST_CAPTION = 90
+"""Signs of a caption that a terminal shows; scripts get all of it."""
 KINDS = ("methods", "datasets", "experiments")
 EXAMPLES = """\b
 Examples:
@@ -28,6 +31,8 @@ def list_(kind: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
+    if kind == "experiments":
+        rows = [{**row, "caption": shorten(row["caption"], LONGEST_CAPTION, placeholder=" …")} for row in rows]
     click.echo(tabulate(rows, headers="keys", tablefmt="plain"))
 
 

@@ -22,6 +22,7 @@ from bench.published import (
     other_data,
     printed_cells,
     published_language_model,
+    published_sources,
     published_title,
 )
 from bench.registry import Registry
@@ -212,8 +213,16 @@ def _reasons(pair: _Pair, experiment: Experiment, registry: Registry) -> Iterato
     data = other_data(reference.paper, pair.group.dataset)
     if data:
         yield f"other data ({data})"
+    sources = published_sources(reference.paper, reference.table, pair.group.dataset)
+    if sources and entry is not None and entry.needs_sources and sources != _sources(pair, experiment):
+        yield "other source domains"
     if reference.not_comparable:
         yield reference.not_comparable
+
+
+def _sources(pair: _Pair, experiment: Experiment) -> tuple[str, ...]:
+    of_dataset = {dataset.name: dataset.sources for dataset in experiment.datasets}
+    return tuple(sorted(of_dataset[pair.group.dataset] if pair.row.sources is None else pair.row.sources))
 
 
 @cache

@@ -104,7 +104,7 @@ class _Source:
         lines: dict[str, list[Point]] = {}
         levels = []
         for row, cells in self._rows(y):
-            x = x_of(row, self.spec.x, self.experiment.datasets[group // len(self.experiment.settings)].sources)
+            x = x_of(row, self.spec.x)
             points = list(self._points(y, 0.0 if x is None else x, cells[group]))
             if x is None:
                 levels += [Series(row.label, (point,)) for point in points]
@@ -138,15 +138,12 @@ class _Source:
         return f"{metric_title(y)}{' (%)' if self.table.percent else ''}, mean over users"
 
 
-def x_of(row: ExperimentRow, name: str, sources: tuple[str, ...] = ()) -> float | None:
-    """Return where a row is drawn: its own x, else what it has under a name; None for a row that has no such thing.
-
-    ``sources`` are those of the dataset, which count for ``n_sources`` where the row names none.
-    """
+def x_of(row: ExperimentRow, name: str) -> float | None:
+    """Return where a row is drawn: its own x, else what it has under a name; None for a row that has no such thing."""
     if row.x is not None:
         return row.x
     if name == N_SOURCES:
-        return float(len(row.sources if row.sources is not None else sources))
+        return None if row.sources is None else float(len(row.sources))
     if name == "train_share" and row.train_share == 1:
         return None
     found = [*_numbers(row.params.get(name)), *_numbers(getattr(row, name, None))]
