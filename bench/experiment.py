@@ -37,8 +37,8 @@ class PlannedRun:
     limit_queries: int | None = None
     train_share: float = 1.0
     """Share of the target's training part that is learned from."""
-    sizes: dict[str, int] = field(default_factory=dict)
-    """Parameters that count examples or queries, set by a scale for the methods that have them."""
+    sizes: dict[str, float] = field(default_factory=dict)
+    """Parameters that say how much is read, set by a scale for the methods that have them."""
 
     @property
     def protocol(self) -> ProtocolSpec:

@@ -28,6 +28,8 @@ class Scale:
     """Training examples of a domain an epoch, where a method draws a sample."""
     validation_queries: int | None = None
     """Validation queries, where a method draws a sample."""
+    slice_share: float | None = None
+    """Share of an adapter's training users that is set aside to choose its best state."""
     backbone: str | None = None
     """Language model of the methods that run on a decoder."""
     encoder: str | None = None
@@ -36,15 +38,16 @@ class Scale:
     """What the caption says of the scale; empty says what the fields hold."""
 
     @property
-    def sizes(self) -> dict[str, int]:
-        """Parameters that count examples or queries, by the names that methods have for them."""
-        counts = {
+    def sizes(self) -> dict[str, float]:
+        """Parameters that say how many users, examples or queries are read, by the names that methods have for them."""
+        sizes: dict[str, float | None] = {
             "max_examples": self.max_examples,
             "pretrain_examples": self.max_examples,
             "validation_queries": self.validation_queries,
             "n_validation": self.validation_queries,
+            "slice_share": self.slice_share,
         }
-        return {name: count for name, count in counts.items() if count is not None}
+        return {name: size for name, size in sizes.items() if size is not None}
 
     def sentence(self) -> str:
         """Return what a caption says of the scale."""
@@ -68,10 +71,11 @@ DEFAULT_SCALE = Scale("cpu")
 SCALES: dict[str, Scale] = {
     "smoke": Scale(
         "smoke",
-        limit_queries=100,
+        limit_queries=10,
         train_share=0.02,
-        max_examples=64,
-        validation_queries=100,
+        max_examples=32,
+        validation_queries=20,
+        slice_share=0.001,
     ),
     "cpu": DEFAULT_SCALE,
     "full": Scale(
@@ -81,7 +85,7 @@ SCALES: dict[str, Scale] = {
         encoder="microsoft/deberta-v3-base",
     ),
 }
-"""``smoke`` shows in minutes that all parts run; ``full`` is the papers' size, for a machine with an accelerator."""
+"""``smoke`` shows in a minute or a few that all parts run; ``full`` is the papers' size, for a machine with an accelerator."""
 
 
 def with_changes(name: str, changes: dict[str, Any]) -> Scale:

@@ -18,9 +18,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Okabe and Ito's colours, yellow left out for white paper, and a brown."""
 MARKERS = "osD^vPX*"
 DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-PANEL_WIDTH, PANEL_HEIGHT = 3.3, 2.5
-"""Inches; one panel is as wide as a column of a two-column page."""
-LEGEND_HEIGHT = 0.6
+COLUMN_WIDTH, PAGE_WIDTH = 3.3, 7.0
+"""Inches of a two-column page."""
+PANEL_HEIGHT, LEGEND_HEIGHT = 2.2, 0.7
+"""Inches."""
 GROUP_WIDTH = 0.8
 """Share of the axis between two groups of dots that a group takes."""
 DOTS_PER_INCH = 200
@@ -34,6 +35,7 @@ STYLE = {
     "grid.color": "0.9",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
+    "legend.title_fontsize": 7.0,
     "lines.linewidth": 1.2,
     "lines.markersize": 3.5,
     "pdf.fonttype": 42,  # text stays text in the PDF
@@ -63,21 +65,30 @@ def draw(figure: Figure) -> Canvas:
     canvas = Canvas(figsize=(width, PANEL_HEIGHT * n_rows + LEGEND_HEIGHT), layout="constrained")
     axes = canvas.subplots(n_rows, n_columns, squeeze=False)
     styles = _styles(figure)
-    for row, panels in zip(axes, figure.panels, strict=True):
+    for number, (row, panels) in enumerate(zip(axes, figure.panels, strict=True)):
+        row[0].set_ylabel(panels[0].y_label)
         for place, panel in zip(row, panels, strict=True):
-            place.set(title=panel.title, ylabel=panel.y_label, xlabel=figure.x_label)
+            place.set_title(panel.title if number == 0 else "")
             if figure.kind == "dots":
                 _draw_dots(place, panel, styles)
-                place.set_xticks(range(len(figure.ticks)), figure.ticks)
+                place.set_xticks(range(len(figure.ticks)), [tick.replace(", ", "\n") for tick in figure.ticks])
             else:
                 _draw_lines(place, panel, styles)
             if panel.is_empty:
                 place.text(0.5, 0.5, "no run stored", transform=place.transAxes, ha="center", color="0.4")
+    if figure.x_label:
+        canvas.supxlabel(figure.x_label, fontsize="medium")
     handles: dict[str, Any] = {}
     for place in axes.flat:
         for handle, label in zip(*place.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    canvas.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=_columns(width, handles))
+    canvas.legend(
+        list(handles.values()),
+        list(handles),
+        title=f"{'Bands' if figure.kind == 'lines' else 'Bars'}: 95 % bootstrap intervals over users",
+        loc="outside upper center",
+        ncols=_columns(width, handles),
+    )
     return canvas
 
 
@@ -91,6 +102,8 @@ def _draw_lines(place: Axes, panel: Panel, styles: dict[str, int]) -> None:
         if bounded:
             lows, highs = [point.low or 0.0 for point in bounded], [point.high or 0.0 for point in bounded]
             place.fill_between([point.x for point in bounded], lows, highs, color=colour, alpha=0.15, linewidth=0)
+    if all(point.x.is_integer() for series in panel.series for point in series.points):
+        place.xaxis.get_major_locator().set_params(integer=True)
     for series in panel.levels:
         style = styles[series.label]
         colour, dash = COLOURS[style % len(COLOURS)], DASHES[1 + style % (len(DASHES) - 1)]
@@ -124,9 +137,9 @@ def _styles(figure: Figure) -> dict[str, int]:
 
 def _width(figure: Figure) -> float:
     if figure.kind == "lines":
-        return PANEL_WIDTH * len(figure.panels[0])
+        return min(COLUMN_WIDTH * len(figure.panels[0]), PAGE_WIDTH)
     n_dots = max(len(row[0].series) for row in figure.panels) * max(len(figure.ticks), 1)
-    return min(max(PANEL_WIDTH, 1.0 + 0.14 * n_dots), 2 * PANEL_WIDTH)
+    return min(max(COLUMN_WIDTH, 1.0 + 0.14 * n_dots), PAGE_WIDTH)
 
 
 def _columns(width: float, labels: Collection[str]) -> int:
