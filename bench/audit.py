@@ -65,22 +65,20 @@ def possible_range(
     return None if low is None or high is None else (low, -high)
 
 
-def _least(
-    objective: NDArray[np.float64], values: Mapping[str, float], rounding: float, n_candidates: int
-) -> float | None:
+def _least(gain: NDArray[np.float64], values: Mapping[str, float], rounding: float, n_candidates: int) -> float | None:
     """Return the least mean of a gain over distributions of the rank that have all metrics; None where none has."""
     from scipy.optimize import linprog
 
     gains = np.stack([Metric.parse(metric).gains(n_candidates) for metric in values])
     printed = np.array(list(values.values()))
     solution = linprog(
-        objective,
+        gain,
         A_ub=np.concatenate([gains, -gains]),
         b_ub=np.concatenate([printed + rounding, rounding - printed]),
         A_eq=np.ones((1, n_candidates)),
         b_eq=[1.0],
     )
-    return float(solution.fun) if solution.status == 0 else None
+    return None if solution.status != 0 or solution.x is None else float(gain @ solution.x)
 
 
 def impossible_cells(tables: Mapping[str, Mapping[str, Any]], percent: bool = False) -> Iterator[ImpossibleCell]:

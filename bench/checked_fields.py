@@ -200,9 +200,7 @@ class Fields:
             raise self.wrong(key, expected, did_you_mean(value, known) if isinstance(value, str) else "")
         return value
 
-    def _each(
-        self, key: str, accepts: Callable[[Any], bool], expected: str, known: Collection[str] = ()
-    ) -> list[Any]:
+    def _each(self, key: str, accepts: Callable[[Any], bool], expected: str, known: Collection[str] = ()) -> list[Any]:
         values = self.items(key)
         wrong = [value for value in values if not (isinstance(value, str) and accepts(value))]
         if wrong:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, get_args
 
 from bench.checked_fields import Document, Fields, Keys
-from bench.errors import BenchError, unknown_name
+from bench.errors import unknown_name
 from bench.experiment import (
     Experiment,
     ExperimentDataset,
@@ -205,7 +205,7 @@ def _own_scales(document: Document, fields: Fields) -> tuple[Scale, ...]:
 
 
 def _scale(fields: Fields, name: str) -> Scale:
-    readers = {
+    readers: dict[str, Callable[[str], Any]] = {
         "train_share": lambda key: fields.share(key, 1.0),
         **dict.fromkeys(("limit_queries", "max_examples", "validation_queries"), fields.count),
         **dict.fromkeys(("backbone", "encoder", "says"), fields.text),

@@ -85,7 +85,7 @@ SCALES: dict[str, Scale] = {
         encoder="microsoft/deberta-v3-base",
     ),
 }
-"""``smoke`` shows in a minute or a few that all parts run; ``full`` is the papers' size, for a machine with an accelerator."""
+"""``smoke`` shows in a minute or a few that all parts run; ``full`` is the papers' size, for an accelerator."""
 
 
 def with_changes(name: str, changes: dict[str, Any]) -> Scale:
@@ -124,5 +124,5 @@ def _backbone(scale: Scale, entry: Entry | None) -> str | None:
     return scale.backbone if entry.family in DECODER_FAMILIES and not entry.backbone_kind else None
 
 
-def _smaller(stated: Any, limit: int | None) -> Any:
+def _smaller(stated: Any, limit: float | None) -> Any:
     return limit if stated is None else stated if limit is None else min(stated, limit)

@@ -151,6 +151,4 @@ def _stored(dataset: str, setting: str, metrics: tuple[str, ...], results_dir: P
     from bench.report.build import stored_table
     from bench.runs import RunStore
 
-    return stored_table(
-        dataset, setting, checked_metrics(metrics or STORED_METRICS), RunStore(results_dir), registry()
-    )
+    return stored_table(dataset, setting, checked_metrics(metrics or STORED_METRICS), RunStore(results_dir), registry())

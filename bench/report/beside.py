@@ -27,7 +27,6 @@ from bench.published import (
 )
 from bench.registry import Registry
 from bench.report.slots import known_entry
-from bench.scale import SCALES
 from bench.report.table import (
     MISSING_TEXT,
     PERCENT_SIGN,
@@ -40,6 +39,7 @@ from bench.report.table import (
     in_percent,
     metric_title,
 )
+from bench.scale import SCALES
 
 NEAR = 0.02
 """A figure this far below the printed one is within what one repetition differs from the next in these papers."""

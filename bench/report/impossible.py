@@ -98,7 +98,11 @@ def _why(cell: ImpossibleCell, found: Contradiction | None, percent: bool) -> st
     if found is None:
         return f"{_and([metric_title(name) for name in cell.values])} contradict each other"
     others = _and(
-        [f"{metric_title(name)} {figure(value, percent)}" for name, value in cell.values.items() if name != found.metric]
+        [
+            f"{metric_title(name)} {figure(value, percent)}"
+            for name, value in cell.values.items()
+            if name != found.metric
+        ]
     )
     room = f"{figure(found.low, percent)} to {figure(found.high, percent)}"
     return f"{metric_title(found.metric)} {figure(found.value, percent)}, but {others} leave {room}"
