@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
@@ -138,7 +139,7 @@ def render_beside(cells: list[Beside], output_format: str, percent: bool = False
 
 def _summary(cells: list[Beside], percent: bool) -> str:
     """Return how many printed figures got which verdict."""
-    counts = Counter(_verdict_text(cell.verdict.partition(":")[0], percent) for cell in cells)
+    counts = Counter(_verdict_text(re.split(":| by ", cell.verdict)[0], percent) for cell in cells)
     return f"{len(cells):,} printed figures: {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."
 
 
@@ -172,10 +173,12 @@ class _Pair:
 
 
 def _pairs(experiment: Experiment, table: Table) -> Iterator[_Pair]:
+    datasets = {dataset.name: dataset for dataset in experiment.datasets}
     for row, table_row in zip(experiment.rows, table.rows, strict=True):
         for (group, metric), cell in zip(table.columns, table_row.cells, strict=True):
             for reference in experiment.published:
-                if reference.setting == group.setting:
+                is_wanted = experiment.wants(row, datasets[group.dataset], reference.setting)
+                if reference.setting == group.setting and is_wanted:
                     names, place = (row.label, row.method), (group.dataset, group.setting, row.train_share)
                     printed = find_cell(reference.paper, reference.table, names, *place)
                     if printed is not None and metric in printed.figures:

@@ -148,6 +148,16 @@ def test_an_integrating_method_on_another_backbone_is_not_compared(run_store: Ru
     ]
 
 
+def test_a_row_that_is_not_made_on_a_dataset_has_no_counterpart_there(run_store: RunStore) -> None:
+    datasets = (ExperimentDataset("beauty", "Beauty"), ExperimentDataset("sports", "Sports", methods=("bpr",)))
+    reproduces = (PaperPlace("reccocktail", "table1"),)
+    cells = beside(run_store, "bpr", "unisrec", datasets=datasets, reproduces=reproduces)
+    verdicts = {(cell.row, cell.dataset): cell.verdict for cell in cells}
+    assert (verdicts["BPR", "sports"], verdicts["UNISREC", "beauty"]) == ("not run", "not run")
+    assert ("UNISREC", "sports") not in verdicts
+    assert verdicts["UniSRec", "Sports"] == "no counterpart: not made on these data"
+
+
 def test_all_reasons_are_given(run_store: RunStore) -> None:
     cold = (PublishedReference("reccocktail", "table2", "cold", "other cold items"),)
     described = {"datasets": (ExperimentDataset("ml-1m", "ML-1M"),), "settings": ("cold",), "published": cold}
