@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.data.card import has_card, list_cards, load_card
 from bench.errors import BenchError, near_names
-from bench.experiment import PlannedRun
+from bench.experiment import Experiment, PlannedRun
 from bench.params import build_params
 from bench.registry import Entry, registry
 from bench.spec import (
@@ -77,7 +77,7 @@ def complete_planned(planned: PlannedRun) -> RunSpec:
     return complete_spec(
         planned.method,
         planned.protocol,
-        params=planned.params,
+        params=sized(planned).params,
         seed=planned.seed,
         sources=planned.sources if entry.needs_sources else (),
         backbone=planned.backbone if entry.needs_backbone else None,
@@ -85,6 +85,28 @@ def complete_planned(planned: PlannedRun) -> RunSpec:
         limit_queries=planned.limit_queries,
         train_share=planned.train_share,
     )
+
+
+def complete_experiment(experiment: Experiment) -> list[tuple[PlannedRun, RunSpec]]:
+    """Return every run of a table with its spec; BenchError names the row that cannot be run."""
+    numbers = {id(row): number for number, row in enumerate(experiment.rows, start=1)}
+    completed = []
+    for cell in experiment.cells():
+        try:
+            completed.append((sized(cell.run), complete_planned(cell.run)))
+        except BenchError as error:
+            place = f"Row {numbers[id(cell.row)]} of '{experiment.name}' ({cell.row.label})"
+            raise BenchError(f"{place}: {error}") from error
+    return completed
+
+
+def sized(planned: PlannedRun) -> PlannedRun:
+    """Return a planned run whose scale is written out in its parameters, where the method has such parameters."""
+    if not planned.sizes:
+        return planned
+    known = {field.name for field in dataclasses.fields(registry().recommender(planned.method).Params)}
+    sizes = {name: count for name, count in planned.sizes.items() if name in known}
+    return dataclasses.replace(planned, params={**sizes, **planned.params}, sizes={})
 
 
 def _check_ranking(

@@ -6,9 +6,10 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.registry import Entry
+from bench.scale import DEFAULT_SCALE, Scale
 from bench.spec import DEFAULT_BACKBONE, ColdPolicy, ProtocolSpec, Ranking, Setting
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class PlannedRun:
     limit_queries: int | None = None
     train_share: float = 1.0
     """Share of the target's training part that is learned from."""
+    sizes: dict[str, float] = field(default_factory=dict)
+    """Parameters that say how much is read, set by a scale for the methods that have them."""
 
     @property
     def protocol(self) -> ProtocolSpec:
@@ -87,6 +90,8 @@ class ExperimentRow:
     """Share of the target's training part that this row learns from; smaller shares lie in larger ones."""
     group: str = ""
     """What the table prints over this row and its neighbours of the same group, such as a family of methods."""
+    x: float | None = None
+    """Where a figure draws this row, if not where its own parameters put it."""
 
     def runs_in(self, setting: Setting) -> bool:
         """Whether the table wants this row in a setting."""
@@ -103,6 +108,42 @@ class ExperimentDataset:
     """What the table prints."""
     sources: tuple[str, ...] = ()
     """Source domains of this target."""
+    methods: tuple[str, ...] | None = None
+    """The only methods whose rows are run on this target, where its data do not serve all; None means all rows."""
+
+
+@dataclass(frozen=True)
+class PaperPlace:
+    """A table or figure of a paper."""
+
+    paper: str
+    """Name of a file of published tables."""
+    place: str
+    """``table1``, ``figure4`` …"""
+
+    @property
+    def title(self) -> str:
+        """The place as people say it: ``table 1``."""
+        kind = self.place.rstrip("0123456789")
+        return f"{kind} {self.place.removeprefix(kind)}"
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """What a figure of the table's cells shows."""
+
+    kind: Literal["lines", "dots"]
+    """``lines``: each row is a point; ``dots``: each row is a dot over each of the table's column groups."""
+    y: tuple[str, ...]
+    """One row of panels each: metrics of the table, or numbers that the runs report of themselves."""
+    x: str = ""
+    """Of ``lines``: a parameter or field of a row (``target_weight``, ``train_share``), or ``n_sources``."""
+    x_label: str = ""
+    """What stands under the axis."""
+    lines: dict[str, str] = field(default_factory=dict)
+    """Method -> name of its line; methods of one name share a line."""
+    y_labels: dict[str, str] = field(default_factory=dict)
+    """What stands beside the panels of a number that is no metric."""
 
 
 @dataclass(frozen=True)
@@ -156,14 +197,39 @@ class Experiment:
     """Whether figures are printed in percent, with two decimals."""
     published: tuple[PublishedReference, ...] = ()
     """Printed tables to be put beside this one."""
+    reproduces: tuple[PaperPlace, ...] = ()
+    """The tables and figures of papers that this one is made after."""
+    figure: FigureSpec | None = None
+    """A figure of the table's cells."""
+    statistics: tuple[str, ...] = ()
+    """Counts of the datasets: such a table has no rows of methods, and its own rows are the datasets."""
+    scale: Scale = DEFAULT_SCALE
+    """How large the runs are."""
+    own_scales: tuple[Scale, ...] = ()
+    """Scales that the file states for itself."""
+
+    @property
+    def file_name(self) -> str:
+        """What the table's files are called: its name, and a scale other than the default."""
+        return self.name if self.scale.name == DEFAULT_SCALE.name else f"{self.name}-{self.scale.name}"
 
     def cells(self) -> Iterator[ExperimentCell]:
         """Yield every run of the table, row by row."""
         for row in self.rows:
             for dataset in self.datasets:
-                for setting in filter(row.runs_in, self.settings):
-                    for seed in self.seeds:
+                for setting in self.settings:
+                    for seed in self.seeds if self.wants(row, dataset, setting) else ():
                         yield ExperimentCell(row, dataset, setting, seed, self.planned(row, dataset, setting, seed))
+
+    def wants(self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting) -> bool:
+        """Whether the table has a figure for this row on this dataset in this setting."""
+        return row.runs_in(setting) and (dataset.methods is None or row.method in dataset.methods)
+
+    def command(self, run: PlannedRun, entry: Entry | None = None) -> str:
+        """Return the command that makes a run of this table; at another scale than the default all are made by one."""
+        if self.scale.name != DEFAULT_SCALE.name:
+            return f"bench reproduce {self.name} --scale {self.scale.name}"
+        return run.command(entry)
 
     def planned(self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting, seed: int) -> PlannedRun:
         """Return the run behind one row, dataset, setting and seed."""
@@ -180,4 +246,5 @@ class Experiment:
             ranking=row.ranking,
             limit_queries=self.limit_queries,
             train_share=row.train_share,
+            sizes=self.scale.sizes,
         )

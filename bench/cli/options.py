@@ -10,6 +10,7 @@ import click
 import platformdirs
 
 from bench.errors import near_names
+from bench.scale import DEFAULT_SCALE, SCALES
 from bench.spec import POLICIES, SETTINGS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -68,6 +69,18 @@ def results_dir_option(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """Add ``--json``, passed as ``as_json: bool``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts instead of text.")(command)
+
+
+def scale_option(command: Command) -> Command:
+    """Add ``--scale``, passed as ``scale: str``."""
+    return click.option(
+        "--scale",
+        type=NearChoice(tuple(SCALES)),
+        default=DEFAULT_SCALE.name,
+        show_default=True,
+        help="Data size, queries and backbone of an experiment: smoke shows in minutes that all parts run, cpu is what "
+        "its file states, full is the papers' size.",
+    )(command)
 
 
 def protocol_options(command: Command) -> Command:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from contextlib import redirect_stdout
@@ -21,8 +20,10 @@ from bench.cli.options import (
     protocol_options,
     recommender_options,
     results_dir_option,
+    scale_option,
 )
 from bench.errors import BenchError
+from bench.scale import DEFAULT_SCALE
 
 if TYPE_CHECKING:
     from bench.plan import AdapterJob, Plan, RunJob
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 
 ADAPTER_STATES = {"done": "cached", "to do": "to train", "not needed": "not needed"}
 RUN_STATES = {"done": "stored", "to do": "to do"}
-OF_EVERY_PLAN = ("names", "limit_queries", "data_dir", "cache_dir", "results_dir", "as_json")
+OF_EVERY_PLAN = ("names", "scale", "limit_queries", "data_dir", "cache_dir", "results_dir", "as_json")
 """Parameters of the command that do not describe a single run."""
 EXAMPLES = """\b
 Examples:
   bench plan main-warm-cold baselines-warm
+  bench plan reccocktail-table3 --scale smoke
   bench plan --method weaverec --dataset beauty --sources clothing,health --json
 """
 
@@ -45,6 +47,7 @@ Examples:
 @click.option("--dataset", help="Instead of EXPERIMENT: the dataset of that run.")
 @protocol_options
 @recommender_options
+@scale_option
 @click.option("--limit-queries", type=click.IntRange(min=1), help="Plan runs that score a seeded sample.")
 @data_dir_option
 @cache_dir_option
@@ -66,6 +69,7 @@ def plan(
     train_share: float,
     seed: int,
     params: tuple[str, ...],
+    scale: str,
     limit_queries: int | None,
     data_dir: Path | None,
     cache_dir: Path,
@@ -85,8 +89,10 @@ def plan(
 
     if names:
         _refuse_options_of_one_run(context)
-        specs = [spec for name in names for spec in _specs_of(name, limit_queries)]
+        specs = [spec for name in names for spec in _specs_of(name, scale, limit_queries)]
     elif method and dataset:
+        if scale != DEFAULT_SCALE.name:
+            raise BenchError("--scale is that of experiments: name them in place of --method and --dataset.")
         spec = complete_spec(
             method,
             ProtocolSpec(dataset, setting, policy, protocol_seed),
@@ -129,14 +135,13 @@ def _refuse_options_of_one_run(context: click.Context) -> None:
             )
 
 
-def _specs_of(name: str, limit_queries: int | None) -> list[RunSpec]:
-    from bench.completion import complete_planned
-    from bench.experiment_reader import load_experiment
+def _specs_of(name: str, scale: str, limit_queries: int | None) -> list[RunSpec]:
+    from bench.completion import complete_experiment
+    from bench.registry import registry
+    from bench.report.of_experiment import experiment_at
 
-    experiment = load_experiment(name)
-    if limit_queries is not None:
-        experiment = dataclasses.replace(experiment, limit_queries=limit_queries)
-    return [complete_planned(cell.run) for cell in experiment.cells()]
+    experiment = experiment_at(name, scale, registry(), limit_queries)
+    return [spec for _, spec in complete_experiment(experiment)]
 
 
 def _adapter_row(made: Plan, job: AdapterJob, numbers: dict[str, int]) -> dict[str, Any]:

@@ -123,13 +123,13 @@ def _experiment_row(
     entry = known_entry(registry, row.method)
     slots = []
     for dataset, setting in places:
-        seeds = experiment.seeds if row.runs_in(setting) else ()
+        seeds = experiment.seeds if experiment.wants(row, dataset, setting) else ()
         planned = [experiment.planned(row, dataset, setting, seed) for seed in seeds]
         found = [(run, _newest(record for record in records if matches(run, record, entry))) for run in planned]
         slots.append(
             Slot(
                 records=tuple(record for _, record in found if record is not None),
-                missing=tuple(run.command(entry) for run, record in found if record is None),
+                missing=tuple(experiment.command(run, entry) for run, record in found if record is None),
             )
         )
     return RowSlots(row.label, row.method, row.reference or _is_reference(slots, entry), tuple(slots), row.group)
@@ -174,10 +174,10 @@ def _same_sources(stored: tuple[str, ...], planned: tuple[str, ...], is_needed: 
 
 
 def _same_params(planned: PlannedRun, record: RunRecord) -> bool:
-    agrees = all(
-        canonical_json(record.spec.params.get(name)) == canonical_json(value) for name, value in planned.params.items()
-    )
-    return agrees and set(record.overrides) <= set(planned.params)
+    sizes = {name: count for name, count in planned.sizes.items() if name in record.spec.params}
+    wanted = {**sizes, **planned.params}
+    agrees = all(canonical_json(record.spec.params.get(name)) == canonical_json(wanted[name]) for name in wanted)
+    return agrees and set(record.overrides) <= set(wanted)
 
 
 def _group_of(record: RunRecord) -> ColumnGroup:

@@ -9,6 +9,15 @@ from bench.comparison import Contrast
 
 MISSING_TEXT = "–"
 """What a cell without a run shows."""
+COUNT_TITLES = {
+    "users": "Users",
+    "items": "Items",
+    "interactions": "Interactions",
+    "density_percent": "Density (%)",
+    "mean_length": "Interactions a user",
+    "untitled": "Untitled items",
+}
+DECIMALS_OF_COUNTS = {"density_percent": 4, "mean_length": 2}
 METRIC_TITLES = {"ndcg": "NDCG", "hit": "Hit", "mrr": "MRR"}
 PERCENT_SIGN = " (%)"
 """What stands behind a metric whose figures are printed in percent."""
@@ -157,7 +166,14 @@ def figure(value: float, percent: bool = False, sign: str = "") -> str:
     return f"{100 * value:{sign}.2f}" if percent else f"{value:{sign}.4f}"
 
 
+def count_text(name: str, value: float, sign: str = "") -> str:
+    """Return a count of a dataset as it is printed: ``22,363``, or ``0.0734`` for a density in percent."""
+    return f"{value:{sign},.{DECIMALS_OF_COUNTS.get(name, 0)}f}"
+
+
 def metric_title(metric: str) -> str:
-    """Return a metric as papers print it: ``NDCG@3``."""
+    """Return a metric as papers print it, ``NDCG@3``, or a count in words."""
+    if metric in COUNT_TITLES:
+        return COUNT_TITLES[metric]
     name, _, cutoff = metric.partition("@")
     return f"{METRIC_TITLES.get(name, name)}@{cutoff}"
