@@ -36,6 +36,10 @@ class PlannedRun:
     limit_queries: int | None = None
     train_share: float = 1.0
     """Share of the target's training part that is learned from."""
+    train_users: int | None = None
+    """Number of its users that are learned from; None for all."""
+    train_subset: int = 0
+    """Which choice of them."""
 
     @property
     def protocol(self) -> ProtocolSpec:
@@ -60,6 +64,8 @@ class PlannedRun:
         words += ["--seed", str(self.seed)] if self.seed else []
         words += ["--limit-queries", str(self.limit_queries)] if self.limit_queries else []
         words += ["--train-share", str(self.train_share)] if self.train_share < 1 else []
+        words += ["--train-users", str(self.train_users)] if self.train_users else []
+        words += ["--train-subset", str(self.train_subset)] if self.train_subset else []
         for name, value in self.params.items():
             words += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
         return words
@@ -85,6 +91,8 @@ class ExperimentRow:
     """Source domains of this row; None takes the dataset's."""
     train_share: float = 1.0
     """Share of the target's training part that this row learns from; smaller shares lie in larger ones."""
+    train_users: int | None = None
+    """Number of the target's training users that this row learns from, once for each of the table's subsets."""
 
     def runs_in(self, setting: Setting) -> bool:
         """Whether the table wants this row in a setting."""
@@ -137,6 +145,8 @@ class Experiment:
     settings: tuple[Setting, ...]
     metrics: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
+    train_subsets: tuple[int, ...] = (0,)
+    """Choices of training users, of a row that names their number; figures are means over them."""
     backbone: str = DEFAULT_BACKBONE
     """Language model of the rows that name none."""
     policy: ColdPolicy = "holdout"
@@ -158,11 +168,19 @@ class Experiment:
         for row in self.rows:
             for dataset in self.datasets:
                 for setting in filter(row.runs_in, self.settings):
-                    for seed in self.seeds:
-                        yield ExperimentCell(row, dataset, setting, seed, self.planned(row, dataset, setting, seed))
+                    for seed, subset in self.repetitions(row):
+                        run = self.planned(row, dataset, setting, seed, subset)
+                        yield ExperimentCell(row, dataset, setting, seed, run)
 
-    def planned(self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting, seed: int) -> PlannedRun:
-        """Return the run behind one row, dataset, setting and seed."""
+    def repetitions(self, row: ExperimentRow) -> tuple[tuple[int, int], ...]:
+        """Return the seed and the subset of training users of each run behind one figure of a row."""
+        subsets = (0,) if row.train_users is None else self.train_subsets
+        return tuple((seed, subset) for seed in self.seeds for subset in subsets)
+
+    def planned(
+        self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting, seed: int, subset: int = 0
+    ) -> PlannedRun:
+        """Return the run behind one row, dataset, setting, seed and subset of training users."""
         return PlannedRun(
             method=row.method,
             dataset=dataset.name,
@@ -176,4 +194,6 @@ class Experiment:
             ranking=row.ranking,
             limit_queries=self.limit_queries,
             train_share=row.train_share,
+            train_users=row.train_users,
+            train_subset=subset,
         )

@@ -17,8 +17,14 @@ from bench.significance import TESTS
 from bench.spec import DEFAULT_BACKBONE, POLICIES, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
-OPTIONAL = ("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star", "percent", "published")
-ROW_KEYS = ("method", "label", "params", "backbone", "ranking", "reference", "settings", "sources", "train_share")
+OPTIONAL = (
+    *("seeds", "train_subsets", "backbone", "policy", "protocol_seed"),
+    *("limit_queries", "star", "percent", "published"),
+)
+ROW_KEYS = (
+    *("method", "label", "params", "backbone", "ranking", "reference", "settings", "sources"),
+    *("train_share", "train_users"),
+)
 DATASET_KEYS = ("title", "sources")
 PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")
 STAR_KEYS = ("test", "level", "metrics")
@@ -60,6 +66,7 @@ def read_experiment(path: Path) -> Experiment:
         settings=fields.choices("settings", SETTINGS),
         metrics=fields.metrics("metrics"),
         seeds=fields.seeds("seeds", (0,)),
+        train_subsets=fields.seeds("train_subsets", (0,)),
         backbone=fields.text("backbone", DEFAULT_BACKBONE),
         policy=fields.choice("policy", POLICIES, "holdout"),
         protocol_seed=fields.seeds("protocol_seed", (0,))[0],
@@ -90,6 +97,7 @@ def _row(path: Path, number: int, content: Any, targets: Collection[str]) -> Exp
         settings=fields.choices("settings", SETTINGS) if "settings" in fields.values else None,
         sources=sources or None,
         train_share=fields.share("train_share", 1.0),
+        train_users=fields.count("train_users"),
     )
 
 

@@ -153,6 +153,26 @@ def share_of_training(training: Domain, share: float, seed: int) -> Domain:
     return training.keeping(chosen[training.users_of_interactions()])
 
 
+def users_of_training(training: Domain, n_users: int, subset: int, seed: int) -> Domain:
+    """Return the histories of ``n_users`` users, drawn by ``seed`` and the number of the ``subset``.
+
+    Fewer users of one subset are among more of it; different subsets are drawn independently.
+
+    Raises:
+        BenchError: fewer users have training interactions.
+    """
+    users = np.flatnonzero(np.diff(training.indptr))
+    if n_users > len(users):
+        raise BenchError(
+            f"'{training.name}' has {len(users):,} users with training interactions; --train-users asks for "
+            f"{n_users:,} of them."
+        )
+    rng = np.random.default_rng(derived_seed(seed, "train-users", training.name, str(subset)))
+    chosen = np.zeros(training.n_users, dtype=bool)
+    chosen[rng.permutation(users)[:n_users]] = True
+    return training.keeping(chosen[training.users_of_interactions()])
+
+
 def prepare_task(domain: Domain, spec: ProtocolSpec, artefacts: ArtefactStore) -> PreparedTask:
     """Split a domain, draw its candidate lists (or read those drawn before) and check both for leaks.
 

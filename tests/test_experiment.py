@@ -80,6 +80,18 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
     ]
 
 
+def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> None:
+    rows = "{method: bpr, train_users: 50}\n  - {method: random}"
+    text = MINIMAL.replace("{method: bpr}", rows) + "train_subsets: [0, 4]\n"
+    cells = [cell for cell in load_experiment(str(written(tmp_path, text))).cells() if cell.setting == "warm"]
+    assert [(cell.row.method, cell.run.train_users, cell.run.train_subset) for cell in cells] == [
+        ("bpr", 50, 0),
+        ("bpr", 50, 4),
+        ("random", None, 0),
+    ]
+    assert cells[1].run.command(Entry("bpr", "general")).endswith(" --train-users 50 --train-subset 4")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
@@ -106,6 +118,8 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
         ("{method: bpr}", "{method: bpr, sources: [beauty]}", r"'sources' of row 1 .*no target of the table"),
         ("{method: bpr}", "{method: bpr, sources: toys}", r"'sources' of row 1 is 'toys', expected a list of names"),
         ("{method: bpr}", "{method: bpr, train_share: 10}", r"'train_share' of row 1 is 10, expected a number between"),
+        ("{method: bpr}", "{method: bpr, train_users: 0}", r"'train_users' of row 1 is 0, expected a whole number"),
+        ("rows:", "train_subsets: [1, 1]\nrows:", r"'train_subsets' .*expected different whole numbers"),
         ("rows:", "seeds: [0, 0]\nrows:", r"'seeds' .*expected different whole numbers"),
         ("rows:", "limit_queries: 0\nrows:", r"'limit_queries' .*expected a whole number above 0"),
         ("rows:", "star: {test: ttest}\nrows:", r"'test' of 'star' is 'ttest', expected t-test or wilcoxon"),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.experiment import Experiment
 from bench.hashing import derived_seed
 from bench.registry import Registry
-from bench.report.caption import Star, footnotes, full_caption
+from bench.report.caption import Repeated, Star, footnotes, full_caption
 from bench.report.slots import Layout, RowSlots, experiment_layout, stored_layout
 from bench.report.table import Cell, ColumnGroup, Table, TableRow, figure
 from bench.report.values import SlotValues, read_group
@@ -58,7 +58,7 @@ def _table(
     store: RunStore,
     percent: bool = False,
 ) -> Table:
-    n_seeds = len({record.spec.seed for row in layout.rows for record in row.records})
+    repeated = Repeated.of(layout.rows)
     takes_part = [not row.reference and not _is_toy(row) for row in layout.rows]
     columns: list[list[Cell]] = []
     groups = []
@@ -68,13 +68,13 @@ def _table(
         first = next((record for slot in slots for record in slot.records), None)
         groups.append(group if first is None else _with_facts(group, first))
         for metric in metrics:
-            column = _column(group_values, metric, n_seeds, percent)
+            column = _column(group_values, metric, repeated, percent)
             columns.append(_marked(column, takes_part, star, metric))
     rows = [_row(row, [column[number] for column in columns]) for number, row in enumerate(layout.rows)]
     missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
     return Table(
         name=name,
-        caption=full_caption(caption, groups, layout.rows, n_seeds, star, percent),
+        caption=full_caption(caption, groups, layout.rows, repeated, star, percent),
         groups=tuple(groups),
         metrics=metrics,
         rows=tuple(rows),
@@ -103,16 +103,16 @@ def _row(row: RowSlots, cells: list[Cell]) -> TableRow:
     )
 
 
-def _column(group_values: Sequence[SlotValues], metric: str, n_seeds: int, percent: bool) -> _Column:
+def _column(group_values: Sequence[SlotValues], metric: str, repeated: Repeated, percent: bool) -> _Column:
     values = [slot.by_seed(metric) if slot.records else None for slot in group_values]
     cells = [
-        Cell() if by_seed is None else _cell(slot, metric, by_seed, n_seeds, percent)
+        Cell() if by_seed is None else _cell(slot, metric, by_seed, repeated, percent)
         for slot, by_seed in zip(group_values, values, strict=True)
     ]
     return _Column(cells, [None if by_seed is None else by_seed.mean(axis=0) for by_seed in values])
 
 
-def _cell(slot: SlotValues, metric: str, by_seed: NDArray[np.float64], n_seeds: int, percent: bool) -> Cell:
+def _cell(slot: SlotValues, metric: str, by_seed: NDArray[np.float64], repeated: Repeated, percent: bool) -> Cell:
     found, n_users = by_seed.shape
     low, high = _interval(slot, metric, by_seed)
     value = float(by_seed.mean())
@@ -126,7 +126,7 @@ def _cell(slot: SlotValues, metric: str, by_seed: NDArray[np.float64], n_seeds: 
         n=n_users,
         n_seeds=found,
         run_ids=tuple(record.id for record in slot.records),
-        note="" if found == n_seeds else f"{found} of {n_seeds} seeds",
+        note=repeated.note(slot.records),
     )
 
 
