@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,15 +28,16 @@ from bench.lm.mixing import folded
 from bench.lm.packing import length_buckets
 from bench.lm.pair_layers import LayerWalk
 from bench.lm.pair_prompts import TITLE_WORDS, PairBatch, PairPrompts
-from bench.lm.precision import training_precision
+from bench.lm.precision import full_width_float32, training_precision
 from bench.lm.text_encoder import load_encoder
 from bench.plugin import ProgressHook, Queries
 from bench.popularity import popular_negatives
 
 QUERIES_AT_ONCE = 32
 """Queries whose prompts are sorted by length together."""
-TOKENS_AT_ONCE = 4096
-"""Tokens scored in one batch."""
+TOKENS_AT_ONCE = {"cpu": 2048}
+"""Tokens scored in one batch: on a processor as many as its caches hold, elsewhere more."""
+TOKENS_ELSEWHERE = 65_536
 SECONDS_BETWEEN_REPORTS = 10.0
 
 PairScorer = Callable[[PairBatch], Tensor]
@@ -174,7 +175,7 @@ class PairLanguageModel(LanguageModel):
         """
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         reported = time.monotonic()
-        with torch.no_grad(), training_precision(self.device) if quick else nullcontext():
+        with torch.no_grad(), training_precision(self.device) if quick else full_width_float32(self.model):
             for start in range(0, len(queries), QUERIES_AT_ONCE):
                 rows = np.arange(start, min(start + QUERIES_AT_ONCE, len(queries)))
                 scores[rows] = self._scores_of(scorer, domain, queries, rows)
@@ -203,7 +204,8 @@ class PairLanguageModel(LanguageModel):
             for prompt in self.prompts.prompts(domain, queries.history(row), queries.candidates[row])
         ]
         scores = np.empty(len(prompts), dtype=np.float32)
-        for together in length_buckets([len(prompt) for prompt in prompts], TOKENS_AT_ONCE):
+        at_once = TOKENS_AT_ONCE.get(torch.device(self.device).type, TOKENS_ELSEWHERE)
+        for together in length_buckets([len(prompt) for prompt in prompts], at_once):
             batch = PairBatch.of([prompts[row] for row in together], self.device)
             scores[together] = scorer(batch).float().cpu().numpy()
         return scores.reshape(len(rows), -1)
