@@ -22,6 +22,7 @@ from bench.lm.backbones import local_backbone
 from bench.lm.experts import ParallelExperts
 from bench.lm.lora import train_adapter
 from bench.lm.mixing import folded
+from bench.lm.pair_layers import _attention
 from bench.lm.pair_prompts import TITLE_TOKENS, PairBatch
 from bench.lm.pairs import PairHead, PairLanguageModel, PairRecipe, candidates_loss, learnable_users
 from bench.metrics import Metric, per_user, rank_positive
@@ -72,6 +73,22 @@ def test_all_tokens_are_those_of_the_model_too(pairs) -> None:
         found = pairs.walk.all_tokens(PairBatch.of([prompt], "cpu"))
         expected = pairs.model(torch.from_numpy(prompt)[None]).last_hidden_state
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("is_masked", [True, False])
+def test_attention_in_training_has_the_gradients_of_torchs_own(is_masked: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    states = [torch.randn(3, 2, 7, 4, generator=generator).bfloat16() for _ in range(3)]
+    mask = torch.arange(7) < torch.tensor([7, 5, 3])[:, None] if is_masked else None
+    weights = torch.randn(3, 7, 8, generator=generator)
+    found = [state.clone().requires_grad_() for state in states]
+    exact = [state.float().requires_grad_() for state in states]
+    for leaves in (found, exact):
+        attended = _attention(None, *leaves, None if mask is None else mask[:, None, None])
+        (attended.float() * weights).sum().backward()
+    for mine, theirs in zip(found, exact, strict=True):
+        assert mine.grad.dtype == torch.bfloat16
+        torch.testing.assert_close(mine.grad.float(), theirs.grad, rtol=0.05, atol=0.03)
 
 
 def test_parallel_streams_are_the_adapted_encoders_on_their_own(pairs) -> None:
