@@ -27,7 +27,7 @@ from bench.lm.language_model import LanguageModel
 from bench.lm.mixing import folded
 from bench.lm.packing import length_buckets
 from bench.lm.pair_layers import LayerWalk
-from bench.lm.pair_prompts import TITLE_WORDS, PairBatch, PairPrompts
+from bench.lm.pair_prompts import TITLE_WORDS, PairBatch, PairPrompts, mean_jaccard_distance
 from bench.lm.precision import full_width_float32, training_precision
 from bench.lm.text_encoder import load_encoder
 from bench.plugin import ProgressHook, Queries
@@ -39,6 +39,8 @@ TOKENS_AT_ONCE = {"cpu": 2048}
 """Tokens scored in one batch: on a processor as many as its caches hold, elsewhere more."""
 TOKENS_ELSEWHERE = 65_536
 SECONDS_BETWEEN_REPORTS = 10.0
+DESCRIBED_USERS = 1000
+"""Users whose training prompts are described at most: every two of them are compared."""
 
 PairScorer = Callable[[PairBatch], Tensor]
 """Scores a batch's prompts, shape (n_prompts,)."""
@@ -153,6 +155,22 @@ class PairLanguageModel(LanguageModel):
             history = domain.history(int(user))
             prompts += self.prompts.prompts(domain, history[:-1], np.append(history[-1:], wrong))
         return PairExamples(PairBatch.of(prompts, self.device), len(users))
+
+    def training_prompts(self, domain: Domain, n_negatives: int) -> dict[str, float]:
+        """Return what the positive prompts are like that a domain's users train on.
+
+        ``n_users``, and of a fixed sample of at most :data:`DESCRIBED_USERS` the ``mean_tokens`` and the
+        ``diversity``, their mean Jaccard distance.
+        """
+        users = learnable_users(domain, n_negatives)
+        sample = np.random.default_rng(0).permutation(users)[:DESCRIBED_USERS]
+        histories = [domain.history(int(user)) for user in sample]
+        prompts = [self.prompts.prompts(domain, history[:-1], history[-1:])[0] for history in histories]
+        return {
+            "n_users": len(users),
+            "mean_tokens": round(float(np.mean([len(prompt) for prompt in prompts])), 3),
+            "diversity": round(mean_jaccard_distance(prompts), 6),
+        }
 
     def loss(self, batch: PairExamples) -> Tensor:
         """Return the cross-entropy of each user's positive among the candidates, mean over users."""

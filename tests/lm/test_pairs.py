@@ -23,7 +23,7 @@ from bench.lm.experts import ParallelExperts
 from bench.lm.lora import train_adapter
 from bench.lm.mixing import folded
 from bench.lm.pair_layers import _attention
-from bench.lm.pair_prompts import TITLE_TOKENS, PairBatch
+from bench.lm.pair_prompts import TITLE_TOKENS, PairBatch, mean_jaccard_distance
 from bench.lm.pairs import PairHead, PairLanguageModel, PairRecipe, candidates_loss, learnable_users
 from bench.metrics import Metric, per_user, rank_positive
 
@@ -221,6 +221,23 @@ def test_training_learns_the_marked_titles_and_keeps_the_head(folders, tmp_path)
         ranks = rank_positive(pairs.score(domain, queries, lambda _line: None), answers.positive_column)
     assert per_user(ranks, Metric("ndcg", 1)).mean() >= 0.9
     assert queries.candidates.max() >= N_COMMON + domain.n_users
+
+
+def test_the_diversity_of_prompts_is_their_mean_jaccard_distance() -> None:
+    prompts = [np.array(row) for row in ([1, 2, 2, 3], [3, 2, 1], [1, 4], [9])]
+    pairs_of_sets = [(0, 3 / 3), (1, 1 / 4), (2, 0), (3, 1 / 4), (4, 0), (5, 0)]
+    expected = 1 - sum(share for _, share in pairs_of_sets) / 6
+    assert mean_jaccard_distance(prompts) == pytest.approx(expected)
+    assert mean_jaccard_distance(prompts[:2]) == pytest.approx(0.0)
+    assert mean_jaccard_distance(prompts[:1]) == 0.0
+
+
+def test_training_prompts_are_described_by_number_length_and_diversity(folders) -> None:
+    pairs = PairLanguageModel(local_backbone("pico", folders["bert"]), "cpu", RECIPE)
+    facts = pairs.training_prompts(marked_domain("apple", 20), 29)
+    assert facts["n_users"] == 20
+    assert 10 < facts["mean_tokens"] < RECIPE.max_tokens
+    assert 0.1 < facts["diversity"] < 1
 
 
 def test_heads_of_one_seed_start_alike(folders) -> None:

@@ -221,6 +221,7 @@ def test_the_facts_of_a_fit_are_stated(method: str, task: Task) -> None:
     details = fitted(method, task).details()
     assert details["cold_rule"] == registry().entry(method).cold_rule == "title text"
     assert details["deviations"]
+    assert details["training_prompts"]["n_users"] == task.target.n_users
     assert all(speed > 0 for speed in details["adapter_examples_per_second"].values())
     if method != "lora":
         assert details["parameters"] == sum(details["parameters_by_part"].values())
