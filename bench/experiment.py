@@ -88,7 +88,7 @@ class ExperimentRow:
     settings: tuple[Setting, ...] | None = None
     """Settings that this row is run in; None means all of the table's."""
     sources: tuple[str, ...] | None = None
-    """Source domains of this row; None takes the dataset's."""
+    """Source domains of this row, which has no run on a target among them; None takes the dataset's."""
     train_share: float = 1.0
     """Share of the target's training part that this row learns from; smaller shares lie in larger ones."""
     train_users: int | None = None
@@ -97,6 +97,10 @@ class ExperimentRow:
     def runs_in(self, setting: Setting) -> bool:
         """Whether the table wants this row in a setting."""
         return self.settings is None or setting in self.settings
+
+    def runs_on(self, dataset: str) -> bool:
+        """Whether this row has a run on a target: it has none on one of its own source domains."""
+        return dataset not in (self.sources or ())
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ class Experiment:
     def cells(self) -> Iterator[ExperimentCell]:
         """Yield every run of the table, row by row."""
         for row in self.rows:
-            for dataset in self.datasets:
+            for dataset in (one for one in self.datasets if row.runs_on(one.name)):
                 for setting in filter(row.runs_in, self.settings):
                     for seed, subset in self.repetitions(row):
                         run = self.planned(row, dataset, setting, seed, subset)

@@ -85,8 +85,8 @@ def read_experiment(path: Path) -> Experiment:
 def _row(path: Path, number: int, content: Any, targets: Collection[str]) -> ExperimentRow:
     fields = _Fields.of(path, f"row {number}", content, ROW_KEYS, ("method",))
     method, sources = fields.text("method"), fields.names("sources")
-    if "sources" in fields.values and (not sources or set(sources) & set(targets)):
-        raise fields.wrong("sources", "at least one source domain, and no target of the table")
+    if "sources" in fields.values and (not sources or set(targets) <= set(sources)):
+        raise fields.wrong("sources", "at least one source domain, and not every target of the table")
     return ExperimentRow(
         method=method,
         label=fields.text("label", method),

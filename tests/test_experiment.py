@@ -80,6 +80,14 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
     ]
 
 
+def test_a_row_has_no_run_on_a_target_among_its_own_sources(tmp_path: Path) -> None:
+    datasets = "{beauty: {sources: [clothing, toys]}, toys: {sources: [beauty, clothing]}}"
+    text = MINIMAL.replace("{beauty: {title: Beauty, sources: [clothing]}}", datasets)
+    text = text.replace("{method: bpr}", "{method: source-lora, sources: [toys]}")
+    cells = list(load_experiment(str(written(tmp_path, text))).cells())
+    assert {(cell.dataset.name, cell.run.sources) for cell in cells} == {("beauty", ("toys",))}
+
+
 def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> None:
     rows = "{method: bpr, train_users: 50}\n  - {method: random}"
     text = MINIMAL.replace("{method: bpr}", rows) + "train_subsets: [0, 4]\n"
@@ -115,7 +123,7 @@ def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> No
         ("  - {method: bpr}", "  - bpr", r"row 1 is str, expected a mapping with method"),
         ("{beauty: {title: Beauty, sources: [clothing]}}", "{}", r"'datasets' .*expected a mapping from dataset names"),
         ("{method: bpr}", "{method: bpr, sources: []}", r"'sources' of row 1 is \[\], expected at least one source"),
-        ("{method: bpr}", "{method: bpr, sources: [beauty]}", r"'sources' of row 1 .*no target of the table"),
+        ("{method: bpr}", "{method: bpr, sources: [beauty]}", r"'sources' of row 1 .*not every target of the table"),
         ("{method: bpr}", "{method: bpr, sources: toys}", r"'sources' of row 1 is 'toys', expected a list of names"),
         ("{method: bpr}", "{method: bpr, train_share: 10}", r"'train_share' of row 1 is 10, expected a number between"),
         ("{method: bpr}", "{method: bpr, train_users: 0}", r"'train_users' of row 1 is 0, expected a whole number"),

@@ -116,7 +116,7 @@ def _experiment_row(
     entry = known_entry(registry, row.method)
     slots = []
     for dataset, setting in places:
-        repetitions = experiment.repetitions(row) if row.runs_in(setting) else ()
+        repetitions = experiment.repetitions(row) if row.runs_in(setting) and row.runs_on(dataset.name) else ()
         planned = [experiment.planned(row, dataset, setting, seed, subset) for seed, subset in repetitions]
         found = [(run, _newest(record for record in records if matches(run, record, entry))) for run in planned]
         slots.append(
