@@ -22,7 +22,15 @@ from bench.measure import Meter, git_state, package_versions
 from bench.metrics import rank_positive
 from bench.params import build_params, overrides
 from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
-from bench.protocol import PreparedTask, QuerySet, prepare_task, share_of_training, source_training, users_of_training
+from bench.protocol import (
+    PreparedTask,
+    QuerySet,
+    order_warnings,
+    prepare_task,
+    share_of_training,
+    source_training,
+    users_of_training,
+)
 from bench.registry import Entry, registry
 from bench.runs import RunRecord, RunStore, summarise
 from bench.spec import (
@@ -234,7 +242,10 @@ def _record(
         transductive=entry.transductive,
         details={"cold_rule": entry.cold_rule, **checked_details(spec.method, recommender.details())},
         notes=list(prepared.domain.notes),
-        warnings=list(prepared.warnings),
+        warnings=[
+            *prepared.warnings,
+            *(warning for source in task.sources for warning in order_warnings(source, spec.protocol.setting)),
+        ],
     )
 
 

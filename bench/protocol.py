@@ -22,7 +22,7 @@ from bench.errors import BenchError
 from bench.hashing import content_hash, derived_seed
 from bench.plugin import Answers, Queries
 from bench.popularity import draw_popular
-from bench.spec import ProtocolSpec
+from bench.spec import ProtocolSpec, Setting
 from bench.store import ArtefactStore
 from bench.user_split import (
     TEST,
@@ -292,12 +292,18 @@ def _histories(
     return domain.items[before_positive & visible].astype(np.int32)
 
 
+def order_warnings(domain: Domain, setting: Setting) -> list[str]:
+    """Say where a target's or a source's order stands for days, one interaction of which user-split keeps."""
+    if setting != "user-split" or domain.timestamps is not None:
+        return []
+    return [f"{domain.name} has no timestamps: each interaction counts as a day of its own"]
+
+
 def _warnings(domain: Domain, spec: ProtocolSpec, split: Split, test: QuerySet) -> tuple[str, ...]:
     warnings = []
     if spec.setting == "cold" and len(test) < FEW_COLD_QUERIES:
         warnings.append(f"only {len(test)} cold queries: differences between methods are mostly noise")
-    if spec.setting == "user-split" and domain.timestamps is None:
-        warnings.append(f"{domain.name} has no timestamps: each interaction counts as a day of its own")
+    warnings += order_warnings(domain, spec.setting)
     dropped = len(split.test) - len(test)
     if dropped:
         warnings.append(f"{dropped} test queries dropped: empty history, or a positive without a title")

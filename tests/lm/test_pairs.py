@@ -195,6 +195,17 @@ def test_examples_ask_for_the_last_item_among_untouched_ones(folders) -> None:
         assert not set(negatives) & {*history, positive}
 
 
+def test_negatives_are_redrawn_every_epoch(folders) -> None:
+    pairs = PairLanguageModel(local_backbone("pico", folders["bert"]), "cpu", RECIPE)
+    domain, rng = marked_domain("apple", 20), np.random.default_rng(0)
+    epochs = [
+        {int(u): n.tolist() for _, us, ns in pairs._planned(domain, RECIPE, rng) for u, n in zip(us, ns, strict=True)}
+        for _ in range(2)
+    ]
+    assert set(epochs[0]) == set(epochs[1]) == set(range(20))
+    assert all(sorted(epochs[0][user]) != sorted(epochs[1][user]) for user in range(20))
+
+
 def test_a_domain_too_small_for_the_negatives_has_no_learnable_users() -> None:
     domain = marked_domain("apple", 20)
     assert not len(learnable_users(domain, 60))
