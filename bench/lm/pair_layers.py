@@ -138,7 +138,8 @@ def _attention_by_products(queries: Tensor, keys: Tensor, values: Tensor, mask: 
     scores = queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-    return scores.softmax(-1).to(values.dtype) @ values
+    context: Tensor = scores.softmax(-1).to(values.dtype) @ values
+    return context
 
 
 class _RelativeAttention:

@@ -45,7 +45,8 @@ def full_width_float32(model: nn.Module) -> Iterator[None]:
 
 
 def _is_for_onednn(weight: Tensor) -> bool:
-    is_offered = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    has_onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    is_offered = has_onednn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     return is_offered and weight.device.type == "cpu" and weight.dtype == torch.float32
 
 
