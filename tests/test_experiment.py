@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bench.errors import BenchError
 from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PlannedRun, PublishedReference
 from bench.experiment_reader import experiment_names, load_experiment
 from bench.lm.adapters import LoraRecipe
+from bench.lm.pairs import PairRecipe
 from bench.params import build_params
 from bench.registry import Entry, registry
 from methods._shared_adapters import MixtureParams
@@ -209,6 +211,41 @@ def test_each_target_of_the_cross_domain_table_has_the_other_three_as_sources() 
     assert all(set(dataset.sources) == names - {dataset.name} for dataset in datasets)
     platforms = load_experiment("weaverec-cross-platform").datasets
     assert {dataset.name: dataset.sources for dataset in platforms} == {"toys": ("ml-1m",), "ml-1m": ("toys",)}
+
+
+def test_xcross_s_tables_share_their_adapters_and_runs() -> None:
+    tables = {name: load_experiment(f"xcross-{name}") for name in ("overall", "ablation", "layers", "training-size")}
+    runs = {name: [complete_planned(cell.run) for cell in table.cells()] for name, table in tables.items()}
+    assert {spec.protocol.setting for specs in runs.values() for spec in specs} == {"user-split"}
+    assert all(table.percent for table in tables.values())
+    assert len({dataset.name for dataset in tables["overall"].datasets}) == 4
+    systems = {row.method for row in tables["overall"].rows}
+    assert systems >= {"lora", "source-lora", "pooler-scorer", "xlora", "meteora", "xcross"}
+    recipe = [field.name for field in dataclasses.fields(PairRecipe)]
+    adapters = {
+        tuple(spec.params[name] for name in recipe)
+        for name in ("overall", "ablation", "layers")
+        for spec in runs[name]
+        if "n_validation" in spec.params
+    }
+    assert len(adapters) == 1
+    overall = {spec.hash() for spec in runs["overall"]}
+    whole = [spec.hash() for spec in runs["ablation"] if spec.method == "xcross"]
+    assert len(whole) == 2
+    assert overall >= set(whole)
+    none_integrated = [spec.hash() for spec in runs["layers"] if spec.method == "xcross-no-layers"]
+    assert {spec.hash() for spec in runs["ablation"]} >= set(none_integrated)
+    integrated = [spec.params["integrated_layers"] for spec in runs["layers"] if spec.method == "xcross"]
+    assert integrated == [1, 2, 3, 4, 5, 6]
+
+
+def test_xcross_s_curve_has_five_subsets_of_each_size_and_one_reference() -> None:
+    table = load_experiment("xcross-training-size")
+    sized = [cell.run for cell in table.cells() if cell.run.train_users]
+    assert Counter((run.method, run.train_users) for run in sized) == {
+        (method, size): 5 for method in ("xcross", "lora") for size in (50, 100, 200, 400, 1000)
+    }
+    assert [row.method for row in table.rows if row.reference] == ["source-lora"]
 
 
 def test_few_shot_rows_come_in_three_nested_shares() -> None:
