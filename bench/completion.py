@@ -35,6 +35,8 @@ def complete_spec(
     engine: Engine | None = None,
     limit_queries: int | None = None,
     train_share: float = 1.0,
+    train_users: int | None = None,
+    train_subset: int = 0,
 ) -> RunSpec:
     """Fill in what a method needs and refuse what it cannot use.
 
@@ -54,6 +56,7 @@ def complete_spec(
             raise BenchError(f"Method '{method}' uses no {what}. See 'bench describe {method}'.")
     if not 0 < train_share <= 1:
         raise BenchError(f"--train-share must be above 0 and at most 1, not {train_share}.")
+    _check_users(train_share, train_users, train_subset)
     chosen_backbone = (backbone or _default_backbone(entry)) if entry.needs_backbone else None
     _check_ranking(entry, method, chosen_backbone, ranking, engine)
     built = build_params(method, recommender.Params, params or {})
@@ -68,6 +71,8 @@ def complete_spec(
         engine=None if engine == DEFAULT_ENGINE else engine,
         limit_queries=limit_queries,
         train_share=train_share,
+        train_users=train_users,
+        train_subset=train_subset,
     )
 
 
@@ -84,6 +89,8 @@ def complete_planned(planned: PlannedRun) -> RunSpec:
         ranking=planned.ranking if entry.needs_backbone else None,
         limit_queries=planned.limit_queries,
         train_share=planned.train_share,
+        train_users=planned.train_users,
+        train_subset=planned.train_subset,
     )
 
 
@@ -107,6 +114,19 @@ def sized(planned: PlannedRun) -> PlannedRun:
     known = {field.name for field in dataclasses.fields(registry().recommender(planned.method).Params)}
     sizes = {name: count for name, count in planned.sizes.items() if name in known}
     return dataclasses.replace(planned, params={**sizes, **planned.params}, sizes={})
+
+
+def _check_users(train_share: float, train_users: int | None, train_subset: int) -> None:
+    """Refuse a number of users that is none, that comes beside a share, or a subset of all."""
+    if train_users is None:
+        if train_subset:
+            raise BenchError("--train-subset says which users --train-users draws; add that or leave it out.")
+    elif train_users < 1 or train_subset < 0:
+        raise BenchError(
+            f"--train-users is 1 or more and --train-subset 0 or more, not {train_users} and {train_subset}."
+        )
+    elif train_share < 1:
+        raise BenchError("--train-users and --train-share both say how much is learned from; give one of them.")
 
 
 def _check_ranking(

@@ -22,7 +22,15 @@ from bench.measure import Meter, git_state, package_versions
 from bench.metrics import rank_positive
 from bench.params import build_params, overrides
 from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
-from bench.protocol import PreparedTask, QuerySet, prepare_task, share_of_training, source_training
+from bench.protocol import (
+    PreparedTask,
+    QuerySet,
+    order_warnings,
+    prepare_task,
+    share_of_training,
+    source_training,
+    users_of_training,
+)
 from bench.registry import Entry, registry
 from bench.runs import RunRecord, RunStore, summarise
 from bench.spec import (
@@ -152,7 +160,7 @@ def task_of(
     for domain in (prepared.domain, *sources) if registry().entry(spec.method).needs_titles else ():
         require_titles(spec.method, domain)
     return Task(
-        target=share_of_training(prepared.training, spec.train_share, spec.protocol.seed),
+        target=learned_part(spec, prepared.training),
         validation=prepared.validation.queries,
         validation_answers=prepared.validation.answers,
         setting=spec.protocol.setting,
@@ -166,6 +174,18 @@ def task_of(
         progress=progress,
         held=held or Held(),
     )
+
+
+def learned_part(spec: RunSpec, training: Domain) -> Domain:
+    """Return what a run learns from of the target's training part.
+
+    Raises:
+        BenchError: the spec asks for more users than there are.
+    """
+    seed = spec.protocol.seed
+    if spec.train_users is not None:
+        return users_of_training(training, spec.train_users, spec.train_subset, seed)
+    return share_of_training(training, spec.train_share, seed)
 
 
 def require_titles(method: str, domain: Domain) -> None:
@@ -222,7 +242,10 @@ def _record(
         transductive=entry.transductive,
         details={"cold_rule": entry.cold_rule, **checked_details(spec.method, recommender.details())},
         notes=list(prepared.domain.notes),
-        warnings=list(prepared.warnings),
+        warnings=[
+            *prepared.warnings,
+            *(warning for source in task.sources for warning in order_warnings(source, spec.protocol.setting)),
+        ],
     )
 
 

@@ -39,6 +39,10 @@ class PlannedRun:
     """Share of the target's training part that is learned from."""
     sizes: dict[str, float] = field(default_factory=dict)
     """Parameters that say how much is read, set by a scale for the methods that have them."""
+    train_users: int | None = None
+    """Number of its users that are learned from; None for all."""
+    train_subset: int = 0
+    """Which choice of them."""
 
     @property
     def protocol(self) -> ProtocolSpec:
@@ -63,6 +67,8 @@ class PlannedRun:
         words += ["--seed", str(self.seed)] if self.seed else []
         words += ["--limit-queries", str(self.limit_queries)] if self.limit_queries else []
         words += ["--train-share", str(self.train_share)] if self.train_share < 1 else []
+        words += ["--train-users", str(self.train_users)] if self.train_users else []
+        words += ["--train-subset", str(self.train_subset)] if self.train_subset else []
         for name, value in self.params.items():
             words += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
         return words
@@ -85,17 +91,23 @@ class ExperimentRow:
     settings: tuple[Setting, ...] | None = None
     """Settings that this row is run in; None means all of the table's."""
     sources: tuple[str, ...] | None = None
-    """Source domains of this row; None takes the dataset's."""
+    """Source domains of this row, which has no run on a target among them; None takes the dataset's."""
     train_share: float = 1.0
     """Share of the target's training part that this row learns from; smaller shares lie in larger ones."""
     group: str = ""
     """What the table prints over this row and its neighbours of the same group, such as a family of methods."""
     x: float | None = None
     """Where a figure draws this row, if not where its own parameters put it."""
+    train_users: int | None = None
+    """Number of the target's training users that this row learns from, once for each of the table's subsets."""
 
     def runs_in(self, setting: Setting) -> bool:
         """Whether the table wants this row in a setting."""
         return self.settings is None or setting in self.settings
+
+    def runs_on(self, dataset: str) -> bool:
+        """Whether this row has a run on a target: it has none on one of its own source domains."""
+        return dataset not in (self.sources or ())
 
 
 @dataclass(frozen=True)
@@ -180,6 +192,8 @@ class Experiment:
     settings: tuple[Setting, ...]
     metrics: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
+    train_subsets: tuple[int, ...] = (0,)
+    """Choices of training users, of a row that names their number; figures are means over them."""
     backbone: str = DEFAULT_BACKBONE
     """Language model of the rows that name none."""
     policy: ColdPolicy = "holdout"
@@ -218,12 +232,19 @@ class Experiment:
         for row in self.rows:
             for dataset in self.datasets:
                 for setting in self.settings:
-                    for seed in self.seeds if self.wants(row, dataset, setting) else ():
-                        yield ExperimentCell(row, dataset, setting, seed, self.planned(row, dataset, setting, seed))
+                    for seed, subset in self.repetitions(row) if self.wants(row, dataset, setting) else ():
+                        run = self.planned(row, dataset, setting, seed, subset)
+                        yield ExperimentCell(row, dataset, setting, seed, run)
+
+    def repetitions(self, row: ExperimentRow) -> tuple[tuple[int, int], ...]:
+        """Return the seed and the subset of training users of each run behind one figure of a row."""
+        subsets = (0,) if row.train_users is None else self.train_subsets
+        return tuple((seed, subset) for seed in self.seeds for subset in subsets)
 
     def wants(self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting) -> bool:
         """Whether the table has a figure for this row on this dataset in this setting."""
-        return row.runs_in(setting) and (dataset.methods is None or row.method in dataset.methods)
+        is_of_dataset = row.runs_on(dataset.name) and (dataset.methods is None or row.method in dataset.methods)
+        return is_of_dataset and row.runs_in(setting)
 
     def command(self, run: PlannedRun, entry: Entry | None = None) -> str:
         """Return the command that makes a run of this table; at another scale than the default all are made by one."""
@@ -231,8 +252,10 @@ class Experiment:
             return f"bench reproduce {self.name} --scale {self.scale.name}"
         return run.command(entry)
 
-    def planned(self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting, seed: int) -> PlannedRun:
-        """Return the run behind one row, dataset, setting and seed."""
+    def planned(
+        self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting, seed: int, subset: int = 0
+    ) -> PlannedRun:
+        """Return the run behind one row, dataset, setting, seed and subset of training users."""
         return PlannedRun(
             method=row.method,
             dataset=dataset.name,
@@ -247,4 +270,6 @@ class Experiment:
             limit_queries=self.limit_queries,
             train_share=row.train_share,
             sizes=self.scale.sizes,
+            train_users=row.train_users,
+            train_subset=subset,
         )

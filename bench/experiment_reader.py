@@ -25,6 +25,7 @@ from bench.spec import DEFAULT_BACKBONE, POLICIES, SETTINGS, Ranking
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
 OPTIONAL = (
     "seeds",
+    "train_subsets",
     "backbone",
     "policy",
     "protocol_seed",
@@ -50,6 +51,7 @@ ROW_KEYS = (
     "settings",
     "sources",
     "train_share",
+    "train_users",
     "group",
     "x",
 )
@@ -94,6 +96,7 @@ def read_experiment(path: Path) -> Experiment:
         settings=fields.choices("settings", SETTINGS),
         metrics=fields.metrics("metrics"),
         seeds=fields.seeds("seeds", (0,)),
+        train_subsets=fields.seeds("train_subsets", (0,)),
         backbone=fields.text("backbone", DEFAULT_BACKBONE),
         policy=fields.choice("policy", POLICIES, "holdout"),
         protocol_seed=fields.seeds("protocol_seed", (0,))[0],
@@ -136,8 +139,8 @@ def _top(document: Document, required: Collection[str], optional: Collection[str
 def _row(document: Document, number: int, content: Any, targets: Collection[str]) -> ExperimentRow:
     fields = Fields.of(document, ("rows", number), f"row {number + 1}", content, ROW_KEYS, ("method",))
     method, sources = fields.text("method"), fields.names("sources")
-    if fields.has("sources") and (not sources or set(sources) & set(targets)):
-        raise fields.wrong("sources", "at least one source domain, and no target of the table")
+    if fields.has("sources") and (not sources or set(targets) <= set(sources)):
+        raise fields.wrong("sources", "at least one source domain, and not every target of the table")
     return ExperimentRow(
         method=method,
         label=fields.text("label", method),
@@ -148,6 +151,7 @@ def _row(document: Document, number: int, content: Any, targets: Collection[str]
         settings=fields.choices("settings", SETTINGS) if fields.has("settings") else None,
         sources=sources or None,
         train_share=fields.share("train_share", 1.0),
+        train_users=fields.count("train_users"),
         group=fields.text("group") if fields.has("group") else "",
         x=fields.number("x"),
     )

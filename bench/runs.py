@@ -82,6 +82,11 @@ class RunRecord:
         return self.spec.protocol.n_negatives + 1
 
     @property
+    def repetition(self) -> tuple[int, int]:
+        """What tells runs of one figure apart: the seed and the subset of training users."""
+        return self.spec.seed, self.spec.train_subset
+
+    @property
     def token(self) -> str:
         """The run as ``method@dataset@setting@seedN``."""
         protocol = self.spec.protocol
@@ -103,6 +108,8 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
         "engine": spec.engine,
         "limit_queries": spec.limit_queries,
         "train_share": spec.train_share,
+        "train_users": spec.train_users,
+        "train_subset": spec.train_subset,
     }
 
 
@@ -220,6 +227,7 @@ def describe_variant(record: RunRecord, of_row: bool = False) -> str:
     parts += [spec.ranking] if spec.ranking == "generate" else []
     parts += [spec.engine] if spec.engine else []
     parts += [f"{spec.train_share:.0%} of the training part"] if spec.train_share < 1 else []
+    parts += [f"{spec.train_users:,} training users"] if spec.train_users else []
     return ", ".join(parts if of_row else parts + _circumstances(spec))
 
 
@@ -227,6 +235,7 @@ def _circumstances(spec: RunSpec) -> list[str]:
     protocol = spec.protocol
     parts: list[str] = [protocol.policy] if protocol.setting == "cold" and protocol.policy != "holdout" else []
     parts += [f"seed {spec.seed}"] if spec.seed else []
+    parts += [f"subset {spec.train_subset}"] if spec.train_subset else []
     parts += [f"candidate seed {protocol.seed}"] if protocol.seed else []
     parts += [f"{spec.limit_queries} queries"] if spec.limit_queries else []
     return parts

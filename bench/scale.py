@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from bench.registry import Entry, Registry
 
 ScaleName = Literal["smoke", "cpu", "full"]
+FEWEST_USERS = 5
+"""Training users that a small scale leaves a row besides its share, so that different numbers stay different."""
 DECODER_FAMILIES = ("language-model", "merging")
 """Families that the papers run on a decoder of seven billion parameters."""
 
@@ -112,8 +115,13 @@ def scaled(experiment: Experiment, name: str, registry: Registry) -> Experiment:
 def _scaled_row(row: ExperimentRow, scale: Scale, registry: Registry) -> ExperimentRow:
     params = {name: _smaller(value, scale.sizes.get(name)) for name, value in row.params.items()}
     backbone = row.backbone or _backbone(scale, registry.entries.get(row.method))
-    share = row.train_share if scale.train_share == 1 else round(row.train_share * scale.train_share, 6)
-    return dataclasses.replace(row, params=params, backbone=backbone, train_share=share)
+    scaled_row = dataclasses.replace(row, params=params, backbone=backbone)
+    if scale.train_share == 1:
+        return scaled_row
+    if row.train_users is not None:  # a number of users takes the place of a share
+        users = min(row.train_users, FEWEST_USERS + math.ceil(row.train_users * scale.train_share))
+        return dataclasses.replace(scaled_row, train_users=users)
+    return dataclasses.replace(scaled_row, train_share=round(row.train_share * scale.train_share, 6))
 
 
 def _backbone(scale: Scale, entry: Entry | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         backbone: str | None = None,
         limit_queries: int | None = None,
         train_share: float = 1.0,
+        train_users: int | None = None,
+        train_subset: int = 0,
         overrides: dict[str, Any] | None = None,
         **fields: Any,
     ) -> RunRecord:
@@ -47,6 +50,7 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         protocol = ProtocolSpec(dataset, setting, policy)
         params = {"layers": 2, "dropout": 0.5, **(overrides or {})}
         spec = RunSpec(method, protocol, params, seed, sources, backbone, None, limit_queries, train_share)
+        spec = dataclasses.replace(spec, train_users=train_users, train_subset=train_subset)
         facts = {
             "family": "general",
             "candidates_hash": f"hash-{dataset}-{setting}",

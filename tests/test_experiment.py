@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from bench.experiment import (
 )
 from bench.experiment_reader import experiment_names, load_experiment
 from bench.lm.adapters import LoraRecipe
+from bench.lm.pairs import PairRecipe
 from bench.params import build_params
 from bench.published import published_figures, published_tables
 from bench.registry import Entry, registry
@@ -93,6 +95,26 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
     ]
 
 
+def test_a_row_has_no_run_on_a_target_among_its_own_sources(tmp_path: Path) -> None:
+    datasets = "{beauty: {sources: [clothing, toys]}, toys: {sources: [beauty, clothing]}}"
+    text = MINIMAL.replace("{beauty: {title: Beauty, sources: [clothing]}}", datasets)
+    text = text.replace("{method: bpr}", "{method: source-lora, sources: [toys]}")
+    cells = list(load_experiment(str(written(tmp_path, text))).cells())
+    assert {(cell.dataset.name, cell.run.sources) for cell in cells} == {("beauty", ("toys",))}
+
+
+def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> None:
+    rows = "{method: bpr, train_users: 50}\n  - {method: random}"
+    text = MINIMAL.replace("{method: bpr}", rows) + "train_subsets: [0, 4]\n"
+    cells = [cell for cell in load_experiment(str(written(tmp_path, text))).cells() if cell.setting == "warm"]
+    assert [(cell.row.method, cell.run.train_users, cell.run.train_subset) for cell in cells] == [
+        ("bpr", 50, 0),
+        ("bpr", 50, 4),
+        ("random", None, 0),
+    ]
+    assert cells[1].run.command(Entry("bpr", "general")).endswith(" --train-users 50 --train-subset 4")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
@@ -116,9 +138,11 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
         ("  - {method: bpr}", "  - bpr", r"row 1 is str, expected a mapping with method"),
         ("{beauty: {title: Beauty, sources: [clothing]}}", "{}", r"'datasets' .*expected a mapping from dataset names"),
         ("{method: bpr}", "{method: bpr, sources: []}", r"'sources' of row 1 is \[\], expected at least one source"),
-        ("{method: bpr}", "{method: bpr, sources: [beauty]}", r"'sources' of row 1 .*no target of the table"),
+        ("{method: bpr}", "{method: bpr, sources: [beauty]}", r"'sources' of row 1 .*not every target of the table"),
         ("{method: bpr}", "{method: bpr, sources: toys}", r"'sources' of row 1 is 'toys', expected a list of names"),
         ("{method: bpr}", "{method: bpr, train_share: 10}", r"'train_share' of row 1 is 10, expected a number between"),
+        ("{method: bpr}", "{method: bpr, train_users: 0}", r"'train_users' of row 1 is 0, expected a whole number"),
+        ("rows:", "train_subsets: [1, 1]\nrows:", r"'train_subsets' .*expected different whole numbers"),
         ("rows:", "seeds: [0, 0]\nrows:", r"'seeds' .*expected different whole numbers"),
         ("rows:", "limit_queries: 0\nrows:", r"'limit_queries' .*expected a whole number above 0"),
         ("rows:", "star: {test: ttest}\nrows:", r"'test' of 'star' is 'ttest', expected t-test or wilcoxon"),
@@ -223,6 +247,41 @@ def test_each_target_of_the_cross_domain_table_has_the_other_three_as_sources() 
     assert all(set(dataset.sources) == names - {dataset.name} for dataset in datasets)
     platforms = load_experiment("weaverec-table2").datasets
     assert {dataset.name: dataset.sources for dataset in platforms} == {"toys": ("ml-1m",), "ml-1m": ("toys",)}
+
+
+def test_xcross_s_tables_share_their_adapters_and_runs() -> None:
+    tables = {name: load_experiment(f"xcross-{name}") for name in ("overall", "ablation", "layers", "training-size")}
+    runs = {name: [complete_planned(cell.run) for cell in table.cells()] for name, table in tables.items()}
+    assert {spec.protocol.setting for specs in runs.values() for spec in specs} == {"user-split"}
+    assert all(table.percent for table in tables.values())
+    assert len({dataset.name for dataset in tables["overall"].datasets}) == 4
+    systems = {row.method for row in tables["overall"].rows}
+    assert systems >= {"lora", "source-lora", "pooler-scorer", "xlora", "meteora", "xcross"}
+    recipe = [field.name for field in dataclasses.fields(PairRecipe)]
+    adapters = {
+        tuple(spec.params[name] for name in recipe)
+        for name in ("overall", "ablation", "layers")
+        for spec in runs[name]
+        if "n_validation" in spec.params
+    }
+    assert len(adapters) == 1
+    overall = {spec.hash() for spec in runs["overall"]}
+    whole = [spec.hash() for spec in runs["ablation"] if spec.method == "xcross"]
+    assert len(whole) == 2
+    assert overall >= set(whole)
+    none_integrated = [spec.hash() for spec in runs["layers"] if spec.method == "xcross-no-layers"]
+    assert {spec.hash() for spec in runs["ablation"]} >= set(none_integrated)
+    integrated = [spec.params["integrated_layers"] for spec in runs["layers"] if spec.method == "xcross"]
+    assert integrated == [1, 2, 3, 4, 5, 6]
+
+
+def test_xcross_s_curve_has_five_subsets_of_each_size_and_one_reference() -> None:
+    table = load_experiment("xcross-training-size")
+    sized = [cell.run for cell in table.cells() if cell.run.train_users]
+    assert Counter((run.method, run.train_users) for run in sized) == {
+        (method, size): 5 for method in ("xcross", "lora") for size in (50, 100, 200, 400, 1000)
+    }
+    assert [row.method for row in table.rows if row.reference] == ["source-lora"]
 
 
 def test_few_shot_rows_come_in_three_nested_shares() -> None:

@@ -58,7 +58,8 @@ def test_the_file_holds_a_flat_spec_and_plain_values(run_store: RunStore, save_r
 def test_a_spec_survives_the_way_through_json_with_its_hash() -> None:
     protocol = ProtocolSpec("beauty", "cold", "natural", seed=4)
     spec = RunSpec("weaverec", protocol, {"rank": 16}, 2, ("sports",), "minilm", "generate", 500)
-    for one in (spec, dataclasses.replace(spec, engine="vllm"), dataclasses.replace(spec, train_share=0.1)):
+    few = dataclasses.replace(spec, train_users=50, train_subset=3)
+    for one in (spec, dataclasses.replace(spec, engine="vllm"), dataclasses.replace(spec, train_share=0.1), few):
         again = spec_from_json(json.loads(json.dumps(spec_to_json(one))))
         assert again == one
         assert again.hash() == one.hash()
@@ -67,7 +68,8 @@ def test_a_spec_survives_the_way_through_json_with_its_hash() -> None:
 def test_a_record_from_before_there_were_shares_and_engines_reads_as_it_was() -> None:
     spec = RunSpec("tallrec", ProtocolSpec("beauty"), backbone="tiny")
     fields = spec_to_json(spec)
-    del fields["train_share"], fields["engine"]
+    for later in ("train_share", "engine", "train_users", "train_subset"):
+        del fields[later]
     assert spec_from_json(fields) == spec
 
 

@@ -55,6 +55,12 @@ def test_smoke_cuts_queries_shares_and_samples() -> None:
     assert spec.backbone == "minilm"
 
 
+def test_smoke_cuts_numbers_of_training_users_and_keeps_them_apart() -> None:
+    specs = [spec_at("smoke", ExperimentRow("text-knn", "kNN", train_users=users)) for users in (1, 50, 100, 1000)]
+    assert [spec.train_users for spec in specs] == [1, 6, 7, 25]
+    assert {spec.train_share for spec in specs} == {1.0}
+
+
 def test_a_method_without_a_sample_keeps_its_parameters() -> None:
     assert spec_at("smoke", ExperimentRow("bpr", "BPR")).params == spec_at("cpu", ExperimentRow("bpr", "BPR")).params
 

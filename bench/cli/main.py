@@ -19,6 +19,7 @@ COMMANDS = {
     "table": "Build a table from stored runs.",
     "plan": "Show what a table would train and run, and what is cached.",
     "reproduce": "Run what a table still lacks, then write the table.",
+    "curve": "Show how many training users methods need to pass a reference.",
     "compare": "Compare two stored runs with paired tests.",
     "report": "Write one HTML page of all stored runs.",
     "doctor": "Check this installation.",

@@ -131,9 +131,23 @@ def recommender_options(command: Command) -> Command:
         default=1.0,
         help="Learn from this share of the target's training part (few-shot); smaller shares lie in larger ones.",
     )
+    train_users = click.option(
+        "--train-users",
+        type=click.IntRange(min=1),
+        help="Learn from this many of the target's training users (low-resource); fewer are among more.",
+    )
+    train_subset = click.option(
+        "--train-subset",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Which seeded choice of --train-users.",
+    )
     seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of training.")
     params = click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; repeatable.")
-    return backbone(sources(ranking(engine(train_share(seed(params(command)))))))
+    for option in (params, seed, train_subset, train_users, train_share, engine, ranking, sources, backbone):
+        command = option(command)
+    return command
 
 
 def comma_separated(text: str) -> tuple[str, ...]:

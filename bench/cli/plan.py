@@ -67,6 +67,8 @@ def plan(
     ranking: Any,
     engine: Any,
     train_share: float,
+    train_users: int | None,
+    train_subset: int,
     seed: int,
     params: tuple[str, ...],
     scale: str,
@@ -103,6 +105,8 @@ def plan(
             ranking=ranking,
             engine=engine,
             train_share=train_share,
+            train_users=train_users,
+            train_subset=train_subset,
             limit_queries=limit_queries,
         )
         specs = [spec]
@@ -170,10 +174,18 @@ def _run_row(made: Plan, job: RunJob, numbers: dict[str, int]) -> dict[str, Any]
         "setting": spec.protocol.setting,
         "backbone": spec.backbone or "",
         "seed": spec.seed if _has_seeds(made) else "",
+        "learns from": _learned(spec),
         "parameters": " ".join(f"{name}={value}" for name, value in overrides(recommender_of(spec).params).items()),
         "adapters": " ".join(str(numbers[adapter]) for adapter in job.needs),
         "state": RUN_STATES[made.state(job)],
     }
+
+
+def _learned(spec: RunSpec) -> str:
+    """Return how much of the target's training part a run learns from; empty for all."""
+    if spec.train_users is not None:
+        return f"{spec.train_users:,} users, subset {spec.train_subset}"
+    return "" if spec.train_share == 1 else f"{spec.train_share:.0%}"
 
 
 def _has_seeds(made: Plan) -> bool:

@@ -59,6 +59,8 @@ def run(
     params: tuple[str, ...],
     limit_queries: int | None,
     train_share: float,
+    train_users: int | None,
+    train_subset: int,
     device: str,
     force: bool,
     data_dir: Path | None,
@@ -88,6 +90,8 @@ def run(
         engine=engine,
         limit_queries=limit_queries,
         train_share=train_share,
+        train_users=train_users,
+        train_subset=train_subset,
     )
     folders = Folders(cache_dir, results_dir, data_dir)
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
@@ -106,6 +110,7 @@ def summary(record: RunRecord) -> str:
     share = record.spec.train_share
     facts = (
         (f"{share:.0%} of the training part", share < 1),
+        (f"{record.spec.train_users} training users, subset {record.spec.train_subset}", record.spec.train_users),
         ("TOY backbone", record.toy),
         ("transductive", record.transductive),
     )

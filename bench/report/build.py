@@ -12,7 +12,7 @@ from bench.comparison import spread_over_seeds
 from bench.experiment import Experiment
 from bench.hashing import derived_seed
 from bench.registry import Registry
-from bench.report.caption import Star, family_sizes, footnotes, full_caption
+from bench.report.caption import Repeated, Star, family_sizes, footnotes, full_caption
 from bench.report.marks import Column, marked, row_letters
 from bench.report.slots import Layout, RowSlots, experiment_layout, stored_layout
 from bench.report.table import Cell, ColumnGroup, Table, TableRow, figure
@@ -50,7 +50,7 @@ def _table(
     store: RunStore,
     percent: bool = False,
 ) -> Table:
-    n_seeds = len({record.spec.seed for row in layout.rows for record in row.records})
+    repeated = Repeated.of(layout.rows)
     takes_part = [not row.reference and not _is_toy(row) for row in layout.rows]
     columns: list[list[Cell]] = []
     groups = []
@@ -59,7 +59,7 @@ def _table(
         group_values = read_group(slots, store)
         first = next((record for slot in slots for record in slot.records), None)
         groups.append(group if first is None else _with_facts(group, first))
-        columns += [marked(column, takes_part, star) for column in _columns(group_values, metrics, n_seeds, percent)]
+        columns += [marked(column, takes_part, star) for column in _columns(group_values, metrics, repeated, percent)]
     letters = row_letters(takes_part) if star.style == "letters" else [""] * len(takes_part)
     rows = [
         _row(row, [column[number] for column in columns], letters[number]) for number, row in enumerate(layout.rows)
@@ -68,7 +68,7 @@ def _table(
     return Table(
         name=name,
         title=caption,
-        caption=full_caption(caption, groups, layout.rows, n_seeds, star, family_sizes(rows), percent),
+        caption=full_caption(caption, groups, layout.rows, repeated, star, family_sizes(rows), percent),
         groups=tuple(groups),
         metrics=metrics,
         rows=tuple(rows),
@@ -99,7 +99,9 @@ def _row(row: RowSlots, cells: list[Cell], letter: str) -> TableRow:
     )
 
 
-def _columns(group_values: Sequence[SlotValues], metrics: Sequence[str], n_seeds: int, percent: bool) -> list[Column]:
+def _columns(
+    group_values: Sequence[SlotValues], metrics: Sequence[str], repeated: Repeated, percent: bool
+) -> list[Column]:
     """Return one column a metric; where any row has several seeds, all share their draws of users."""
     by_metric = [[slot.by_seed(metric) if slot.records else None for slot in group_values] for metric in metrics]
     draws = _shared_draws(by_metric)
@@ -107,7 +109,7 @@ def _columns(group_values: Sequence[SlotValues], metrics: Sequence[str], n_seeds
     for number, (metric, values) in enumerate(zip(metrics, by_metric, strict=True)):
         drawn = None if draws is None else draws[number]
         cells = tuple(
-            Cell() if by_seed is None else _cell(slot, metric, by_seed, None if drawn is None else drawn[row], n_seeds)
+            Cell() if by_seed is None else _cell(slot, metric, by_seed, None if drawn is None else drawn[row], repeated)
             for row, (slot, by_seed) in enumerate(zip(group_values, values, strict=True))
         )
         means = tuple(None if by_seed is None else by_seed.mean(axis=0) for by_seed in values)
@@ -127,7 +129,7 @@ def _shared_draws(
 
 
 def _cell(
-    slot: SlotValues, metric: str, by_seed: NDArray[np.float64], draws: NDArray[np.float64] | None, n_seeds: int
+    slot: SlotValues, metric: str, by_seed: NDArray[np.float64], draws: NDArray[np.float64] | None, repeated: Repeated
 ) -> Cell:
     found, n_users = by_seed.shape
     low, high = _interval(slot, metric, by_seed, draws)
@@ -139,7 +141,7 @@ def _cell(
         n=n_users,
         n_seeds=found,
         run_ids=tuple(record.id for record in slot.records),
-        note="" if found == n_seeds else f"{found} of {n_seeds} seeds",
+        note=repeated.note(slot.records),
     )
 
 

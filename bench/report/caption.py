@@ -9,6 +9,7 @@ from bench.comparison import FEW_USERS, POWER, Contrast
 from bench.metrics import N_CANDIDATES
 from bench.report.slots import RowSlots
 from bench.report.table import ColumnGroup, TableRow, figure, metric_title
+from bench.runs import RunRecord
 from bench.significance import TEST_TITLES, StarStyle, Test
 
 TOY_NOTE = "†toy: made with a toy language model; the figures say nothing of the method and take no mark."
@@ -44,11 +45,49 @@ class Star:
         return self.metrics is None or metric in self.metrics
 
 
+@dataclass(frozen=True)
+class Repeated:
+    """How often the runs behind one figure were repeated."""
+
+    n_seeds: int
+    n_subsets: int = 1
+    """Choices of training users, of the rows that learn from a number of them."""
+
+    @classmethod
+    def of(cls, rows: Sequence[RowSlots]) -> Repeated:
+        """Count the seeds and the subsets of all rows' runs."""
+        specs = [record.spec for row in rows for record in row.records]
+        subsets = {spec.train_subset for spec in specs if spec.train_users is not None}
+        return cls(len({spec.seed for spec in specs}), len(subsets) or 1)
+
+    @property
+    def what(self) -> str:
+        """What figures are means over; empty where each is of one run."""
+        parts = ["seeds"] * (self.n_seeds > 1) + ["subsets of training users"] * (self.n_subsets > 1)
+        return " and ".join(parts)
+
+    def sentence(self) -> str:
+        """Return what a caption says of repetitions."""
+        of_users = f"{self.n_subsets} subsets of training users, where a row names their number"
+        parts = [f"{self.n_seeds} seeds"] * (self.n_seeds > 1) + [of_users] * (self.n_subsets > 1)
+        one_seed = "One seed." if self.n_seeds == 1 else ""
+        levels = "intervals draw users and runs, each at its own level"
+        means = f"Mean ± standard deviation over {' and '.join(parts)}; {levels}." if parts else ""
+        return " ".join(filter(None, [one_seed, means]))
+
+    def note(self, records: Sequence[RunRecord]) -> str:
+        """Return what a footnote says of a figure that has fewer runs than the others; empty where none is missing."""
+        has_subsets = any(record.spec.train_users is not None for record in records)
+        expected = self.n_seeds * (self.n_subsets if has_subsets else 1)
+        what = "runs" if has_subsets else "seeds"
+        return "" if len(records) == expected else f"{len(records)} of {expected} {what}"
+
+
 def full_caption(
     caption: str,
     groups: Sequence[ColumnGroup],
     rows: Sequence[RowSlots],
-    n_seeds: int,
+    repeated: Repeated,
     star: Star,
     families: Sequence[int] = (),
     percent: bool = False,
@@ -59,9 +98,9 @@ def full_caption(
         _ranking_sentence(rows),
         "Figures in percent." if percent else "",
         "Best in bold, second underlined.",
-        _star_sentence(star, n_seeds, families),
+        _star_sentence(star, repeated, families),
         _queries_sentence(groups),
-        _seeds_sentence(n_seeds),
+        repeated.sentence(),
         _backbone_sentence(rows),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
@@ -148,10 +187,10 @@ def family_sizes(rows: Sequence[TableRow]) -> list[int]:
     return sorted({cell.family_size for row in rows for cell in row.cells if cell.family_size is not None})
 
 
-def _star_sentence(star: Star, n_seeds: int, families: Sequence[int]) -> str:
+def _star_sentence(star: Star, repeated: Repeated, families: Sequence[int]) -> str:
     tested = "" if star.metrics is None else f" ({', '.join(map(metric_title, star.metrics))} alone)"
-    means = " on each user's mean over seeds" if n_seeds > 1 else ""
-    clear = ", and the two-level interval is clear of zero" if n_seeds > 1 else ""
+    means = f" on each user's mean over {repeated.what}" if repeated.what else ""
+    clear = ", and the two-level interval is clear of zero" if repeated.what else ""
     mark, family = {
         "star": ("Star{}: the best differs from the second", "the best row against every other row that can be marked"),
         "letters": ("Letters{} name the rows that are lower", "all pairs of rows that can be marked"),
@@ -175,12 +214,6 @@ def _queries_sentence(groups: Sequence[ColumnGroup]) -> str:
         if group.n_queries is not None
     ]
     return f"Queries and candidates: {'; '.join(parts)}." if parts else ""
-
-
-def _seeds_sentence(n_seeds: int) -> str:
-    if n_seeds > 1:
-        return f"Mean ± standard deviation over {n_seeds} seeds; intervals draw users and seeds, each at its own level."
-    return "One seed." if n_seeds else ""
 
 
 def _backbone_sentence(rows: Sequence[RowSlots]) -> str:

@@ -96,6 +96,7 @@ def matches(planned: PlannedRun, record: RunRecord, entry: Entry | None) -> bool
     return (
         (spec.method, spec.seed, spec.limit_queries) == (planned.method, planned.seed, planned.limit_queries)
         and spec.train_share == planned.train_share
+        and (spec.train_users, spec.train_subset) == (planned.train_users, planned.train_subset)
         and spec.protocol.key() == planned.protocol.key()
         and (spec.ranking or "likelihood") == (planned.ranking or "likelihood")
         and spec.engine is None  # a table plans runs of the default engine
@@ -123,8 +124,8 @@ def _experiment_row(
     entry = known_entry(registry, row.method)
     slots = []
     for dataset, setting in places:
-        seeds = experiment.seeds if experiment.wants(row, dataset, setting) else ()
-        planned = [experiment.planned(row, dataset, setting, seed) for seed in seeds]
+        repetitions = experiment.repetitions(row) if experiment.wants(row, dataset, setting) else ()
+        planned = [experiment.planned(row, dataset, setting, seed, subset) for seed, subset in repetitions]
         found = [(run, _newest(record for record in records if matches(run, record, entry))) for run in planned]
         slots.append(
             Slot(
@@ -142,7 +143,8 @@ def _stored_row(
     slots = []
     for group in groups:
         inside = [record for record in records if _group_of(record) == group]
-        newest = [_newest(r for r in inside if r.spec.seed == seed) for seed in sorted({r.spec.seed for r in inside})]
+        repetitions = sorted({record.repetition for record in inside})
+        newest = [_newest(record for record in inside if record.repetition == one) for one in repetitions]
         slots.append(Slot(tuple(record for record in newest if record is not None)))
     family = records[0].family.replace("-", " ").capitalize()
     return RowSlots(label, records[0].spec.method, _is_reference(slots, entry), tuple(slots), family)
@@ -199,7 +201,15 @@ def _variant(record: RunRecord) -> tuple[int, str, str]:
     spec = record.spec
     families: tuple[str, ...] = get_args(Family)
     family = families.index(record.family) if record.family in families else len(families)
-    rest = [record.overrides, spec.sources, spec.backbone, spec.ranking, spec.engine, spec.train_share]
+    rest = [
+        record.overrides,
+        spec.sources,
+        spec.backbone,
+        spec.ranking,
+        spec.engine,
+        spec.train_share,
+        spec.train_users,
+    ]
     return family, spec.method, canonical_json(rest)
 
 

@@ -179,6 +179,30 @@ def test_several_seeds_show_mean_and_deviation_over_seeds(run_store: RunStore, s
     assert "over 3 seeds" in table.caption
 
 
+def test_a_row_that_learns_from_some_users_is_a_mean_over_subsets_and_others_stand_for_themselves(
+    run_store: RunStore, save_run: Save
+) -> None:
+    few = [save_run("bpr", ranks(subset, 6), train_users=50, train_subset=subset) for subset in (0, 1, 2)]
+    save_run("bpr", ranks(5, 6), train_users=100)
+    whole = save_run("sasrec", ranks(9, 6))
+    rows = (
+        *(ExperimentRow("bpr", f"BPR, {n} users", train_users=n) for n in (50, 100)),
+        ExperimentRow("sasrec", "SASRec"),
+    )
+    table = build_table(experiment(rows=rows, train_subsets=(0, 1, 2)), run_store, REGISTRY)
+    cells = [row.cells[0] for row in table.rows]
+    assert [cell.run_ids for cell in cells[::2]] == [tuple(run.id for run in few), (whole.id,)]
+    assert cells[0].value == pytest.approx(np.mean([run.metrics["ndcg@1"]["value"] for run in few]))
+    assert cells[0].sd is not None
+    assert cells[2].sd is None
+    assert [cell.note for cell in cells] == ["", "1 of 3 runs", ""]
+    assert "One seed. Mean ± standard deviation over 3 subsets of training users" in table.caption
+    assert "each user's mean over subsets of training users" in table.caption
+    assert [command.split("--train-users ")[1] for command in table.missing] == [
+        f"100 --train-subset {subset}" for subset in (1, 2)
+    ]
+
+
 def test_tests_over_several_seeds_use_each_users_mean_and_never_pool(run_store: RunStore, save_run: Save) -> None:
     means = {}
     for number, (method, highest) in enumerate((("bpr", 5), ("sasrec", 6))):
