@@ -20,6 +20,8 @@ COMMANDS = {
     "plan": "Show what a table would train and run, and what is cached.",
     "reproduce": "Run what a table still lacks, then write the table.",
     "compare": "Compare two stored runs with paired tests.",
+    "new": "Start a baseline of your own from a template.",
+    "check": "Check a method against the contract on toy data.",
     "doctor": "Check this installation.",
 }
 """Name and one line of each subcommand, so that ``bench --help`` imports none of them."""
