@@ -65,29 +65,27 @@ def with_other_answers(world: World, folder: Path) -> World:
     Each new answer was a candidate of the old query, so that it may well be an item of the test part alone.
     """
     domain, queries = world.prepared.domain, world.queries
-    rng = np.random.default_rng(0)
-    moved = (world.positive_column + rng.integers(1, queries.candidates.shape[1], len(queries))) % (
-        queries.candidates.shape[1]
-    )
+    n, n_candidates = queries.candidates.shape
+    moved = (world.positive_column + np.random.default_rng(0).integers(1, n_candidates, size=n)) % n_candidates
     items = domain.items.copy()
-    items[domain.indptr[queries.users + 1] - 1] = queries.candidates[np.arange(len(queries)), moved]
+    items[domain.indptr[queries.users + 1] - 1] = queries.candidates[np.arange(n), moved]
     prepared = prepare_task(replace(domain, items=items), world.spec.protocol, ArtefactStore(folder))
     return World(world.spec, prepared, world.anew(folder))
 
 
 def toy_domain(name: str, *, shuffled: bool = False) -> Domain:
-    """Return the toy target or a toy source."""
-    seed = list(TOPICS).index(name)
-    return planted_groups(
+    """Return the toy target or a toy source; ``shuffled`` leaves no item cold, for a cold one is never the answer."""
+    domain = planted_groups(
         N_USERS,
         GROUP_SIZE,
         touched=GROUP_SIZE,
-        n_liked=N_LIKED,
+        n_liked=None if shuffled else N_LIKED,
         topics=TOPICS[name],
         shuffled=shuffled,
-        seed=seed,
+        seed=list(TOPICS).index(name),
         name=name,
     )
+    return replace(domain, order_as_days=True)
 
 
 def _task(spec: RunSpec, prepared: PreparedTask, folder: Path, device: str) -> Task:
