@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": "Compare two stored runs with paired tests.",
     "new": "Start a baseline of your own from a template.",
     "check": "Check a method against the contract on toy data.",
+    "diagnose": "Show the cost, popularity bias and stability of stored runs.",
     "doctor": "Check this installation.",
 }
 """Name and one line of each subcommand, so that ``bench --help`` imports none of them."""
