@@ -5,7 +5,7 @@ All paths call the modules' own forward, so adapters and hooks placed on the mod
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -61,6 +61,8 @@ class CausalLanguageModel:
     """How many of the latest purchases a prompt shows; None shows all that fit."""
     batch_tokens: int = 4096
     """Tokens in one forward pass of scoring and generating, padding included."""
+    rewording: Callable[[ChatFormat], ChatFormat] = lambda chat: chat
+    """Change of the chat format with which prompts are written, for asking in other words."""
 
     def __post_init__(self) -> None:
         attention = getattr(self.model.config, "_attn_implementation", "sdpa")
@@ -224,7 +226,7 @@ class CausalLanguageModel:
         self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]
     ) -> list[tuple[str, list[int]]]:
         """Return each query's prompt and its token ids, shortened where it is too long."""
-        chat = chat_format(self.tokenizer)
+        chat = self.rewording(chat_format(self.tokenizer))
         kept = [last_items(history, self.max_history) for history in histories]
         texts = [shared_prompt(*query, chat) for query in zip(kept, candidates, strict=True)]
         written = zip(texts, self.token_ids(texts), kept, candidates, strict=True)
