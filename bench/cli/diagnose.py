@@ -23,6 +23,7 @@ EXAMPLES = """\b
 Examples:
   bench diagnose sasrec@beauty@warm text-knn@beauty@warm
   bench diagnose 3f2a9c --permutations 5 --queries 200 --json
+  bench diagnose zeroshot@ml-100k-drama@warm --permutations 3 --paraphrases 3
 """
 
 
@@ -37,7 +38,18 @@ Examples:
     help="Score again with each list of candidates permuted so many times; fits, or finds, the model first.",
 )
 @click.option(
-    "--queries", type=click.IntRange(min=1), default=500, show_default=True, help="Queries to permute, a seeded sample."
+    "--paraphrases",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Ask in other words so many times, for methods that ask a decoder by the shared prompt.",
+)
+@click.option(
+    "--queries",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Queries to ask again, a seeded sample.",
 )
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
 @data_dir_option
@@ -48,6 +60,7 @@ def diagnose(
     runs: tuple[str, ...],
     metric: str,
     permutations: int,
+    paraphrases: int,
     queries: int,
     device: str,
     data_dir: Path | None,
@@ -72,15 +85,18 @@ def diagnose(
     records = [store.find(token) for token in runs]
     found = [diagnose_run(record, store, parsed) for record in records]
     stable = [(record.token, "seeds", each) for record, each in across_seeds(records, store, parsed)]
-    if permutations:
+    if permutations or paraphrases:
         from bench.devices import chosen_device
-        from bench.diagnose.rescore import permutation_stability
+        from bench.diagnose.rescore import rescorer
 
         folders, chosen = Folders(cache_dir, results_dir, data_dir), chosen_device(device)
         for record in records:
             with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
-                each = permutation_stability(record, folders, parsed, permutations, queries, progress_on_stderr, chosen)
-            stable.append((record.token, "candidate order", each))
+                asked = rescorer(record, folders, parsed, queries, progress_on_stderr, chosen)
+                if permutations:
+                    stable.append((record.token, "candidate order", asked.over_candidate_orders(permutations)))
+                if paraphrases:
+                    stable.append((record.token, "paraphrases", asked.over_paraphrases(paraphrases)))
     click.echo(json.dumps(_facts(name, found, stable), indent=2) if as_json else _text(name, found, stable))
 
 

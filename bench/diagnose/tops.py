@@ -23,6 +23,13 @@ class Tops:
         return len(self.top_item)
 
 
+def top_items(scores: NDArray[np.floating], candidates: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Return the item with the highest score of each query, the lowest index of several, shape (n,)."""
+    is_top = scores == scores.max(axis=1, keepdims=True)
+    lowest: NDArray[np.int32] = np.where(is_top, candidates, np.iinfo(np.int32).max).min(axis=1).astype(np.int32)
+    return lowest
+
+
 def top_ranked(
     scores: NDArray[np.floating],
     candidates: NDArray[np.integer],
@@ -38,7 +45,6 @@ def top_ranked(
         counts: Training interactions of each item, shape (n_items,).
     """
     is_top = scores == scores.max(axis=1, keepdims=True)
-    items = np.where(is_top, candidates, len(counts)).min(axis=1)
     top_count = np.where(is_top, counts[candidates], 0).sum(axis=1) / is_top.sum(axis=1)
     positives = np.take_along_axis(candidates, positive_column[:, None], axis=1)[:, 0]
-    return Tops(items.astype(np.int32), top_count.astype(np.float32), counts[positives].astype(np.int32))
+    return Tops(top_items(scores, candidates), top_count.astype(np.float32), counts[positives].astype(np.int32))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from broken_methods import broken_methods_installed
@@ -10,8 +11,12 @@ from command_line import Outcome
 from shop_toy import write_shop
 
 from bench.engine import Folders
+from bench.lm.paraphrases import PARAPHRASES
+from bench.lm.prompts import shared_prompt
 
 Bench = Callable[..., Outcome]
+LIKELIEST = "Most likely next:"
+"""Words of the prompt that a run is made with."""
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +72,37 @@ def test_permuted_candidates_move_only_who_looks_at_their_order(bench: Bench, me
     assert (found["over"], len(found["values"])) == ("candidate order", 4)
     assert (found["flip_rate"] > 0) == flips
     assert flips or found["spread"] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_decoder_is_asked_in_other_words(bench: Bench, pico_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def recorded(*words: Any) -> str:
+        asked.append(shared_prompt(*words))
+        return asked[-1]
+
+    carried_out(bench, "zeroshot", "--backbone", str(pico_folder), "--limit-queries", "12")
+    words = ("--paraphrases", "2", "--permutations", "1", "--queries", "12", "--device", "cpu", "--json")
+    monkeypatch.setattr("bench.lm.causal.shared_prompt", recorded)
+    orders, paraphrases = json.loads(bench("diagnose", "zeroshot@shop@warm", *words).stdout)["stability"]
+    assert (orders["over"], paraphrases["over"], len(paraphrases["values"])) == ("candidate order", "paraphrases", 3)
+    assert orders["values"][0] == paraphrases["values"][0]
+    assert 0 <= paraphrases["flip_rate"] <= 1
+    times_asked = [sum(words in prompt for prompt in asked) for words in (LIKELIEST, *(p.request for p in PARAPHRASES))]
+    assert times_asked == [12 * 2, 12, 12, 0]  # the run's own words: in stored order, and permuted
+
+
+def test_a_method_without_a_prompt_has_no_other_words(bench: Bench) -> None:
+    carried_out(bench, "popularity")
+    outcome = bench("diagnose", "popularity@shop@warm", "--paraphrases", "2", "--device", "cpu")
+    assert outcome.code == 2
+    assert "asks no decoder by the shared prompt" in outcome.stderr
+
+
+def test_there_are_as_many_paraphrases_as_were_written(bench: Bench, pico_folder: Path) -> None:
+    carried_out(bench, "zeroshot", "--backbone", str(pico_folder), "--limit-queries", "3")
+    outcome = bench("diagnose", "zeroshot@shop@warm", "--paraphrases", "9", "--device", "cpu")
+    assert "There are 3 paraphrases of the prompt, not 9." in outcome.stderr
 
 
 def test_a_run_from_before_tops_were_stored_says_how_to_redo_it(bench: Bench, folders: Folders) -> None:
