@@ -14,6 +14,7 @@ import pytest
 import bench.contract.worlds
 import bench.registry
 from bench.candidate_files import read_lists
+from bench.contract.worlds import TARGET
 from bench.errors import BenchError
 from bench.plugin import Queries, Recommender, Task
 from bench.protocol import PreparedTask, prepare_task
@@ -181,8 +182,10 @@ class Rummager(Peeker):
     """Searches the memory for the prepared task."""
 
     def positives(self, queries: Queries) -> Any:
-        prepared = [thing for thing in gc.get_objects() if isinstance(thing, PreparedTask)]
-        return prepared[-1].test.answers.positive_column
+        gc.collect()
+        found = [thing for thing in gc.get_objects() if isinstance(thing, PreparedTask)]
+        toys = [thing for thing in found if thing.spec.dataset == TARGET and len(thing.test) == len(queries)]
+        return toys[-1].test.answers.positive_column if toys else None
 
 
 @register("burglar", family="general", cold_rule="zero")
