@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import bench
 from bench.data.domain import Domain
 from bench.data.prepare import load_domain
+from bench.diagnose.tops import top_ranked
 from bench.errors import BenchError
 from bench.held import Held
 from bench.measure import Meter, git_state, package_versions
@@ -84,8 +85,10 @@ def run(
     with meter.phase("fit"):
         recommender.fit(task)
     with meter.phase("score"):
-        scores = _scores(recommender, entry, queries)
-    ranks = rank_positive(checked_scores(spec.method, scores, queries.queries), queries.answers.positive_column)
+        scores = checked_scores(spec.method, _scores(recommender, entry, queries), queries.queries)
+    positive_column = queries.answers.positive_column
+    ranks = rank_positive(scores, positive_column)
+    tops = top_ranked(scores, queries.queries.candidates, positive_column, prepared.training.item_counts())
     record = _record(spec, entry, recommender, prepared, queries, task, meter)
     record = dataclasses.replace(
         record,
@@ -93,7 +96,7 @@ def run(
         tie_rate=ranks.tie_rate,
         device=device,
     )
-    store.save(record, queries.queries.users, ranks)
+    store.save(record, queries.queries.users, ranks, tops)
     return record
 
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bench.runs
+from bench.diagnose.tops import Tops
 from bench.errors import BenchError
 from bench.metrics import DEFAULT_METRICS, Metric, Ranks, per_user
 from bench.runs import RunRecord, RunStore, describe_variant, spec_from_json, spec_to_json, summarise
@@ -43,6 +45,34 @@ def test_ranks_read_back_with_their_users(run_store: RunStore, save_run: Save) -
     assert users.tolist() == [17, 4]
     assert (ranks.better.tolist(), ranks.tied.tolist()) == ([0, 3], [1, 0])
     assert (users.dtype, ranks.better.dtype) == (np.int64, np.int16)
+
+
+def test_what_was_ranked_first_reads_back_beside_the_ranks(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0, 3], users=[17, 4])
+    tops = Tops(np.array([5, 70_000], np.int32), np.array([2.5, 0], np.float32), np.array([9, 100_000], np.int32))
+    users, ranks = run_store.ranks(saved.id)
+    run_store.save(saved, users, ranks, tops)
+    read = run_store.tops(saved.id)
+    assert read is not None
+    for name in ("top_item", "top_count", "positive_count"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(tops, name))
+        assert getattr(read, name).dtype == getattr(tops, name).dtype
+    again_users, again = run_store.ranks(saved.id)
+    assert (again_users.tolist(), again.better.tolist()) == ([17, 4], [0, 3])
+
+
+def test_a_run_from_before_the_top_was_stored_has_none(run_store: RunStore, save_run: Save) -> None:
+    assert run_store.tops(save_run("bpr", [0, 3]).id) is None
+    shipped = RunStore(Path(bench.runs.__file__).parents[1] / "results/measured")
+    assert shipped.tops(shipped.find("sasrec@beauty@warm").id) is None
+
+
+def test_as_many_tops_as_ranks_are_wanted(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0, 3])
+    one = Tops(np.zeros(1, np.int32), np.zeros(1, np.float32), np.zeros(1, np.int32))
+    with pytest.raises(ValueError, match="1 tops for 2 ranks"):
+        run_store.save(saved, *run_store.ranks(saved.id), one)
+    assert run_store.exists(saved.id)
 
 
 def test_the_file_holds_a_flat_spec_and_plain_values(run_store: RunStore, save_run: Save) -> None:

@@ -22,6 +22,9 @@ COMMANDS = {
     "curve": "Show how many training users methods need to pass a reference.",
     "compare": "Compare two stored runs with paired tests.",
     "report": "Write one HTML page of all stored runs.",
+    "new": "Start a baseline of your own from a template.",
+    "check": "Check a method against the contract on toy data.",
+    "diagnose": "Show the cost, popularity bias and stability of stored runs.",
     "doctor": "Check this installation.",
 }
 """Name and one line of each subcommand, so that ``bench --help`` imports none of them."""
