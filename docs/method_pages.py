@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,15 +21,16 @@ from bench.registry import Entry, registry
 from bench.runs import RunRecord, RunStore, describe_variant
 
 ROOT = Path(__file__).parent.parent
+METHOD_PAGES = ROOT / "docs" / "pages" / "methods"
 MEASURED = ROOT / "results" / "measured"
 SHARED_STATEMENTS = ("_shared_deviations",)
 """Methods of a base class that state the departures of a whole family."""
 
 
 def methods() -> str:
-    """Return a table of all methods."""
+    """Return a table of all methods, for a page in the folder of methods."""
     entries = sorted(registry().entries.values(), key=lambda entry: (entry.family, entry.name))
-    rows = [(f"`{_shown(entry)}`", entry.family, entry.paper, _needs(entry), entry.cold_rule) for entry in entries]
+    rows = [(_linked(entry), entry.family, entry.paper, _needs(entry), entry.cold_rule) for entry in entries]
     return table(("Name", "Family", "Paper", "Needs", "A cold item gets"), rows)
 
 
@@ -111,6 +113,14 @@ def stored_runs() -> tuple[RunRecord, ...]:
 
 def _shown(entry: Entry) -> str:
     return f"{entry.name}:<Class>" if entry.wraps else entry.name
+
+
+def _linked(entry: Entry) -> str:
+    """Return the name with a link to the section that has it for a heading."""
+    heading = f"## `{_shown(entry)}`\n"
+    found = [path.name for path in sorted(METHOD_PAGES.glob("*.md")) if heading in path.read_text(encoding="utf-8")]
+    anchor = re.sub(r"[^\w-]", "", _shown(entry)).lower()  # as MkDocs makes it; the build checks that it is there
+    return f"[`{_shown(entry)}`]({found[0]}#{anchor})" if found else f"`{_shown(entry)}`"
 
 
 def _needs(entry: Entry) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 from pathlib import Path
@@ -23,6 +24,13 @@ from bench.registry import registry
 ROOT = Path(bench.__file__).parent.parent
 PAGES = {name: text for name, text in pages(ROOT).items() if name.startswith("docs/")}
 METHODS = [entry.name for entry in registry().entries.values() if not entry.wraps]
+NOT_OUR_WORDS = {
+    "operator torchvision::nms does not exist",
+    "np.float_ was removed in the NumPy 2.0 release",
+    "No module named 'pkg_resources'",
+    "A cell shows a dash",
+}
+"""Headings of the troubleshooting page that other packages say, or nobody."""
 FAMILIES = {name: text for name, text in PAGES.items() if "bench: method " in text}
 
 
@@ -77,13 +85,13 @@ def test_behaviours_are_the_names_of_the_tests() -> None:
 
 def test_the_lists_name_every_method_dataset_and_experiment() -> None:
     shown = {
-        method_pages.methods(): [name for name in METHODS if name != "recbole"],
+        method_pages.methods(): [*METHODS, "recbole:<Class>"],
         method_pages.datasets(): [card.name for card in list_cards()],
         method_pages.experiments(): experiment_names(),
     }
     for text, names in shown.items():
         assert names
-        assert sorted(re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)) == sorted(names)
+        assert sorted(re.findall(r"^\| \[?`([^`]+)`", text, re.MULTILINE)) == sorted(names)
 
 
 def test_the_page_of_commands_has_every_command_and_option_and_no_sign_of_clicks() -> None:
@@ -123,3 +131,28 @@ def test_every_page_stands_in_the_contents() -> None:
     contents = (ROOT / "docs" / "mkdocs.yml").read_text(encoding="utf-8")
     listed = re.findall(r"[a-z/-]+\.md", yaml.dump(yaml.safe_load(contents)["nav"]))
     assert sorted(f"docs/pages/{path}" for path in listed) == sorted(PAGES)
+
+
+def test_every_error_of_ours_on_the_troubleshooting_page_is_one_that_is_said() -> None:
+    page = PAGES["docs/pages/troubleshooting.md"].partition("## Speed")[0]
+    headings = set(re.findall(r"^### (.+)$", page, re.MULTILINE))
+    assert headings >= NOT_OUR_WORDS
+    said = [text for room in ("bench", "baselines") for path in (ROOT / room).rglob("*.py") for text in texts_of(path)]
+    unsaid = {heading for heading in headings - NOT_OUR_WORDS if not any(map(pattern_of(heading).search, said))}
+    assert unsaid == set()
+
+
+def pattern_of(heading: str) -> re.Pattern[str]:
+    """Return what finds a message; an ellipsis, and a name that a message puts in, stand for anything."""
+    return re.compile(".*".join(re.escape(part.strip()) for part in re.split(r"…|'minilm'|'cuda'", heading)))
+
+
+def texts_of(path: Path) -> list[str]:
+    """Return the strings in a file; what an f-string puts in is an ellipsis."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            found.append("".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(node.value)
+    return found
