@@ -28,9 +28,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The site goes to build/site; the variable silences the theme's advertisement.
+# The site goes to build/site. No --quiet: it would also hide from --strict the warnings that are to fail the build.
+# The variable silences the theme's advertisement.
 docs: $(INSTALLED)
-	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/mkdocs build --strict --quiet --config-file docs/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs.yml
 
 bench: $(INSTALLED)
 	$(BIN)/pytest -m benchmark -s tests/benchmarks
