@@ -183,7 +183,8 @@ def _plan(params: Mapping[str, Any], page: Page) -> None:
 
 
 def _table(params: Mapping[str, Any], page: Page) -> None:
-    _experiment(params["name"], page)
+    if not params["audit"]:  # an audit takes a paper's name
+        _experiment(params["name"], page)
     checked_metrics(params["metrics"])
     if params["dataset"]:
         _dataset(params["dataset"], page)
@@ -212,6 +213,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Page], None]] = {
     "plan": _plan,
     "table": _table,
     "reproduce": lambda params, page: _experiment(params["name"], page),
+    "curve": lambda params, page: _experiment(params["name"], page),
     "compare": _compare,
     "describe": _describe,
     "candidates": _one_dataset("dataset"),

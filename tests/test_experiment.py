@@ -250,7 +250,8 @@ def test_each_target_of_the_cross_domain_table_has_the_other_three_as_sources() 
 
 
 def test_xcross_s_tables_share_their_adapters_and_runs() -> None:
-    tables = {name: load_experiment(f"xcross-{name}") for name in ("overall", "ablation", "layers", "training-size")}
+    files = {"overall": "table2", "ablation": "table4", "layers": "figure4", "training size": "table3"}
+    tables = {name: load_experiment(f"xcross-{file}") for name, file in files.items()}
     runs = {name: [complete_planned(cell.run) for cell in table.cells()] for name, table in tables.items()}
     assert {spec.protocol.setting for specs in runs.values() for spec in specs} == {"user-split"}
     assert all(table.percent for table in tables.values())
@@ -276,7 +277,7 @@ def test_xcross_s_tables_share_their_adapters_and_runs() -> None:
 
 
 def test_xcross_s_curve_has_five_subsets_of_each_size_and_one_reference() -> None:
-    table = load_experiment("xcross-training-size")
+    table = load_experiment("xcross-table3")
     sized = [cell.run for cell in table.cells() if cell.run.train_users]
     assert Counter((run.method, run.train_users) for run in sized) == {
         (method, size): 5 for method in ("xcross", "lora") for size in (50, 100, 200, 400, 1000)

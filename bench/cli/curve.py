@@ -10,8 +10,8 @@ from bench.cli.options import json_option, results_dir_option
 
 EXAMPLES = """\b
 Examples:
-  bench curve xcross-training-size
-  bench curve xcross-training-size --metric mrr@10 --json
+  bench curve xcross-table3
+  bench curve xcross-table3 --metric mrr@10 --json
 """
 
 

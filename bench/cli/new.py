@@ -15,18 +15,19 @@ EMBEDDED_DATASET = "ml-100k-drama"
 """A dataset that needs no download."""
 
 
-@click.group()
+EXAMPLES = """\b
+Examples:
+  bench new baseline my-method
+  bench new baseline my-method --directory ~/my-recommenders
+"""
+
+
+@click.group(epilog=EXAMPLES)
 def new() -> None:
-    r"""Start files of your own from a template.
-
-    \b
-    Examples:
-      bench new baseline my-method
-      bench new baseline my-method --directory ~/my-recommenders
-    """
+    """Start files of your own from a template."""
 
 
-@new.command()
+@new.command(epilog=EXAMPLES)
 @click.argument("name")
 @click.option(
     "--directory",
@@ -34,15 +35,10 @@ def new() -> None:
     help="Folder of a project of your own, which offers the baseline as a plugin.",
 )
 def baseline(name: str, directory: Path | None) -> None:
-    r"""Write one file with a small working baseline and one with its test, and say what comes next.
+    """Write one file with a small working baseline and one with its test, and say what comes next.
 
     They go to baselines/ and tests/baselines/ of the checkout that this installation runs from, or to a project of
     your own, which then also gets a pyproject.toml. Nothing is overwritten.
-
-    \b
-    Examples:
-      bench new baseline my-method
-      bench new baseline my-method --directory ~/my-recommenders
     """
     from bench.templates.fill import baseline_names, baseline_place, write_baseline
 
