@@ -13,8 +13,9 @@ DEMO := .demo
 demo: $(INSTALLED)
 	BENCH_CACHE=$(DEMO)/cache BENCH_RESULTS=$(DEMO)/results $(BIN)/bench reproduce demo
 
+# One thread a process: threads of several processes would wait for each other.
 test: lint docs
-	$(BIN)/pytest -m "not benchmark and not vllm"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not benchmark and not vllm"
 
 # The other generation engine, in an environment of its own. For so small a model one thread is as fast as many, and it
 # does not wait for others on a busy machine.
