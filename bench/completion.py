@@ -35,11 +35,13 @@ def complete_spec(
     engine: Engine | None = None,
     limit_queries: int | None = None,
     train_share: float = 1.0,
+    full_ranking: bool = False,
 ) -> RunSpec:
     """Fill in what a method needs and refuse what it cannot use.
 
     Raises:
-        BenchError: unknown method or parameter, a setting the method lacks, sources or a backbone it does not use.
+        BenchError: unknown method or parameter, a setting the method lacks, sources or a backbone it does not use,
+            full ranking by a method that ranks lists alone.
     """
     entry, recommender = registry().entry(method), registry().recommender(method)
     if protocol.setting not in entry.settings:
@@ -52,6 +54,12 @@ def complete_spec(
     ):
         if given and not used:
             raise BenchError(f"Method '{method}' uses no {what}. See 'bench describe {method}'.")
+    if full_ranking and not entry.ranks_catalogue:
+        able = ", ".join(sorted(name for name, other in registry().entries.items() if other.ranks_catalogue))
+        raise BenchError(
+            f"Method '{method}' ranks lists of candidates and cannot rank the whole catalogue: leave --full-ranking "
+            f"out. These can: {able}."
+        )
     if not 0 < train_share <= 1:
         raise BenchError(f"--train-share must be above 0 and at most 1, not {train_share}.")
     chosen_backbone = (backbone or _default_backbone(entry)) if entry.needs_backbone else None
@@ -68,6 +76,7 @@ def complete_spec(
         engine=None if engine == DEFAULT_ENGINE else engine,
         limit_queries=limit_queries,
         train_share=train_share,
+        full_ranking=full_ranking,
     )
 
 
@@ -84,6 +93,7 @@ def complete_planned(planned: PlannedRun) -> RunSpec:
         ranking=planned.ranking if entry.needs_backbone else None,
         limit_queries=planned.limit_queries,
         train_share=planned.train_share,
+        full_ranking=planned.full_ranking,
     )
 
 

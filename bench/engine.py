@@ -17,9 +17,10 @@ import bench
 from bench.data.domain import Domain
 from bench.data.prepare import load_domain
 from bench.errors import BenchError
+from bench.full_ranking import Ask, catalogue_hash, rank_in_catalogue
 from bench.held import Held
 from bench.measure import Meter, git_state, package_versions
-from bench.metrics import rank_positive
+from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, rank_positive
 from bench.params import build_params, overrides
 from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
 from bench.protocol import PreparedTask, QuerySet, prepare_task, share_of_training, source_training
@@ -75,16 +76,20 @@ def run(
         task = task_of(spec, prepared, sources, folders, progress, device, held)
     with meter.phase("fit"):
         recommender.fit(task)
+
+    def ask(asked: QuerySet) -> NDArray[np.floating]:
+        return checked_scores(spec.method, _scores(recommender, entry, asked), asked.queries)
+
     with meter.phase("score"):
-        scores = _scores(recommender, entry, queries)
-    ranks = rank_positive(checked_scores(spec.method, scores, queries.queries), queries.answers.positive_column)
-    record = _record(spec, entry, recommender, prepared, queries, task, meter)
+        ranks, catalogue = _ranked(spec, ask, queries, prepared, progress)
     record = dataclasses.replace(
-        record,
-        metrics=summarise(ranks, n_candidates=spec.protocol.n_negatives + 1),
+        _record(spec, entry, recommender, prepared, queries, task, meter),
+        catalogue=catalogue,
         tie_rate=ranks.tie_rate,
         device=device,
     )
+    metrics = FULL_METRICS if spec.full_ranking else DEFAULT_METRICS
+    record = dataclasses.replace(record, metrics=summarise(ranks, metrics, record.n_candidates))
     store.save(record, queries.queries.users, ranks)
     return record
 
@@ -192,6 +197,16 @@ def _scores(recommender: Recommender, entry: Entry, queries: QuerySet) -> Any:
     return recommender.score(queries.queries)
 
 
+def _ranked(
+    spec: RunSpec, ask: Ask, queries: QuerySet, prepared: PreparedTask, progress: ProgressHook
+) -> tuple[Ranks, dict[str, float] | None]:
+    """Rank the positives in their frozen lists, or in the whole catalogue with what the record states of it."""
+    if not spec.full_ranking:
+        return rank_positive(ask(queries), queries.answers.positive_column), None
+    ranked = rank_in_catalogue(spec.method, ask, queries, prepared.domain, progress)
+    return ranked.ranks, ranked.facts()
+
+
 def _record(
     spec: RunSpec,
     entry: Entry,
@@ -207,7 +222,7 @@ def _record(
         spec=spec,
         family=entry.family,
         metrics={},
-        candidates_hash=prepared.candidates_hash,
+        candidates_hash=catalogue_hash(prepared) if spec.full_ranking else prepared.candidates_hash,
         n_queries=len(queries),
         tie_rate=0.0,
         bench_version=bench.__version__,

@@ -6,10 +6,11 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from bench.registry import Entry
-from bench.spec import DEFAULT_BACKBONE, ColdPolicy, ProtocolSpec, Ranking, Setting
+from bench.spec import DEFAULT_BACKBONE, Candidates, ColdPolicy, ProtocolSpec, Ranking, Setting
 
 if TYPE_CHECKING:
     from bench.significance import Test
@@ -36,6 +37,8 @@ class PlannedRun:
     limit_queries: int | None = None
     train_share: float = 1.0
     """Share of the target's training part that is learned from."""
+    full_ranking: bool = False
+    """Whether positives are ranked among the whole catalogue."""
 
     @property
     def protocol(self) -> ProtocolSpec:
@@ -60,6 +63,7 @@ class PlannedRun:
         words += ["--seed", str(self.seed)] if self.seed else []
         words += ["--limit-queries", str(self.limit_queries)] if self.limit_queries else []
         words += ["--train-share", str(self.train_share)] if self.train_share < 1 else []
+        words += ["--full-ranking"] if self.full_ranking else []
         for name, value in self.params.items():
             words += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
         return words
@@ -152,17 +156,27 @@ class Experiment:
     """Whether figures are printed in percent, with two decimals."""
     published: tuple[PublishedReference, ...] = ()
     """Printed tables to be put beside this one."""
+    candidates: tuple[Candidates, ...] = ("sampled",)
+    """What positives are ranked among: frozen lists, the whole catalogue, or both side by side."""
 
     def cells(self) -> Iterator[ExperimentCell]:
         """Yield every run of the table, row by row."""
         for row in self.rows:
             for dataset in self.datasets:
                 for setting in filter(row.runs_in, self.settings):
-                    for seed in self.seeds:
-                        yield ExperimentCell(row, dataset, setting, seed, self.planned(row, dataset, setting, seed))
+                    for seed, among in product(self.seeds, self.candidates):
+                        run = self.planned(row, dataset, setting, seed, among)
+                        yield ExperimentCell(row, dataset, setting, seed, run)
 
-    def planned(self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting, seed: int) -> PlannedRun:
-        """Return the run behind one row, dataset, setting and seed."""
+    def planned(
+        self,
+        row: ExperimentRow,
+        dataset: ExperimentDataset,
+        setting: Setting,
+        seed: int,
+        among: Candidates = "sampled",
+    ) -> PlannedRun:
+        """Return the run behind one row, dataset, setting and seed, positives ranked among these candidates."""
         return PlannedRun(
             method=row.method,
             dataset=dataset.name,
@@ -176,4 +190,5 @@ class Experiment:
             ranking=row.ranking,
             limit_queries=self.limit_queries,
             train_share=row.train_share,
+            full_ranking=among == "full",
         )

@@ -14,10 +14,11 @@ from bench.metrics import Metric
 from bench.published import published_papers, published_tables
 from bench.shipped import shipped_folder
 from bench.significance import TESTS
-from bench.spec import DEFAULT_BACKBONE, POLICIES, SETTINGS
+from bench.spec import CANDIDATES, DEFAULT_BACKBONE, POLICIES, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
 OPTIONAL = ("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star", "percent", "published")
+OPTIONAL += ("candidates",)
 ROW_KEYS = ("method", "label", "params", "backbone", "ranking", "reference", "settings", "sources", "train_share")
 DATASET_KEYS = ("title", "sources")
 PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")
@@ -68,6 +69,7 @@ def read_experiment(path: Path) -> Experiment:
         level=star.share("level", 0.05),
         star_metrics=star.metrics("metrics") if "metrics" in star.values else None,
         percent=fields.flag("percent"),
+        candidates=fields.choices("candidates", CANDIDATES) if "candidates" in fields.values else ("sampled",),
         published=tuple(
             _published(path, number, content)
             for number, content in enumerate(fields.items("published") if "published" in fields.values else [], start=1)

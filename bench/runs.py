@@ -65,6 +65,8 @@ class RunRecord:
     """What the method reports of its fit."""
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    catalogue: dict[str, float] | None = None
+    """Of full ranking: ``n_items``, ``mean_rank``, ``auc`` and so on; None where frozen lists were ranked."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of ``run.json``."""
@@ -78,8 +80,8 @@ class RunRecord:
 
     @property
     def n_candidates(self) -> int:
-        """Candidates of each query, the positive included."""
-        return self.spec.protocol.n_negatives + 1
+        """Candidates of each query, the positive included; in full ranking the catalogue's size, which none exceeds."""
+        return self.spec.protocol.n_negatives + 1 if self.catalogue is None else int(self.catalogue["n_items"])
 
     @property
     def token(self) -> str:
@@ -103,6 +105,7 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
         "engine": spec.engine,
         "limit_queries": spec.limit_queries,
         "train_share": spec.train_share,
+        "full_ranking": spec.full_ranking,
     }
 
 
@@ -174,7 +177,7 @@ class RunStore:
             columns = _read_columns(path)
         except (OSError, ValueError, KeyError) as error:
             raise _unreadable(path, f"{type(error).__name__}: {error}") from error
-        return columns["query"], Ranks(columns["better"].astype(np.int16), columns["tied"].astype(np.int16))
+        return columns["query"], Ranks(columns["better"], columns["tied"])
 
     def records(self) -> list[RunRecord]:
         """Return all finished runs, ordered by token and id; BenchError names a record that cannot be read."""
@@ -223,6 +226,7 @@ def _circumstances(spec: RunSpec) -> list[str]:
     parts += [f"seed {spec.seed}"] if spec.seed else []
     parts += [f"candidate seed {protocol.seed}"] if protocol.seed else []
     parts += [f"{spec.limit_queries} queries"] if spec.limit_queries else []
+    parts += ["whole catalogue"] if spec.full_ranking else []
     return parts
 
 
@@ -242,8 +246,8 @@ def _write_ranks(path: Path, query_users: NDArray[np.int64], ranks: Ranks) -> No
 
     columns = {
         "query": query_users.astype(np.int64),
-        "better": ranks.better.astype(np.int16),
-        "tied": ranks.tied.astype(np.int16),
+        "better": ranks.better,
+        "tied": ranks.tied,
     }
     # user indices rise and ranks repeat: packed so, the runs of a whole table are small enough to be passed around
     packing = {"query": "DELTA_BINARY_PACKED"}

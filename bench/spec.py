@@ -11,9 +11,12 @@ Setting = Literal["warm", "cold", "user-split"]
 ColdPolicy = Literal["holdout", "natural"]
 Ranking = Literal["likelihood", "generate"]
 Engine = Literal["transformers", "vllm"]
+Candidates = Literal["sampled", "full"]
 
 SETTINGS: tuple[Setting, ...] = ("warm", "cold", "user-split")
 POLICIES: tuple[ColdPolicy, ...] = ("holdout", "natural")
+CANDIDATES: tuple[Candidates, ...] = ("sampled", "full")
+"""What a positive is ranked among: the frozen list of the protocol, or the whole catalogue."""
 DEFAULT_BACKBONE = "minilm"
 DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
 """No pre-trained encoder-decoder is packaged, and a default never depends on the network."""
@@ -77,6 +80,8 @@ class RunSpec:
     """Share of the target's training part that is learned from (few-shot); the queries stay the same."""
     engine: Engine | None = None
     """What writes the lists of the ranking ``generate``; None is transformers. Engines agree but for near-ties."""
+    full_ranking: bool = False
+    """Rank each positive among the whole catalogue, not in its frozen list; what is trained is the same."""
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the run, for hashing."""
@@ -94,6 +99,8 @@ class RunSpec:
             fields["engine"] = self.engine
         if self.train_share != 1:
             fields["train_share"] = self.train_share
+        if self.full_ranking:
+            fields["full_ranking"] = True
         return fields
 
     def hash(self) -> str:
