@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import click
 
 from bench.cli.options import NearChoice, results_dir_option
 from bench.errors import BenchError
-from bench.spec import SETTINGS
+from bench.spec import CANDIDATES, SETTINGS
 
 if TYPE_CHECKING:
     from bench.report.table import Table
@@ -20,6 +21,7 @@ EXAMPLES = """\b
 Examples:
   bench table main-warm-cold --format latex --output table.tex
   bench table baselines-warm --published
+  bench table baselines-warm --full-ranking
   bench table --dataset beauty --setting cold --metric ndcg@1 --metric mrr@5
 """
 
@@ -32,6 +34,9 @@ Examples:
     "--metric", "metrics", multiple=True, help="Metric of such a table, as ndcg@1, hit@3 or mrr@5; repeatable."
 )
 @click.option("--published", is_flag=True, help="Put the papers' printed figures beside ours, with a verdict on each.")
+@click.option(
+    "--full-ranking", is_flag=True, help="Put the ranking of the whole catalogue beside that of frozen lists."
+)
 @click.option("--format", "output_format", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
 @results_dir_option
@@ -41,6 +46,7 @@ def table(
     setting: str | None,
     metrics: tuple[str, ...],
     published: bool,
+    full_ranking: bool,
     output_format: str,
     output: Path | None,
     results_dir: Path,
@@ -53,10 +59,17 @@ def table(
     from bench.report.render import render
     from bench.store import write_text
 
+    if full_ranking and name is None:
+        raise BenchError(
+            "--full-ranking needs the name of an experiment; a table of stored runs shows all that are stored. "
+            "See 'bench list experiments'."
+        )
+    if published and full_ranking:
+        raise BenchError("What papers printed is of sampled lists: give --published or --full-ranking, not both.")
     if published:
         text = _beside(name, output_format, results_dir)
     else:
-        text = render(_built(name, dataset, setting, metrics, results_dir), output_format)
+        text = render(_built(name, dataset, setting, metrics, full_ranking, results_dir), output_format)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -79,7 +92,12 @@ def _beside(name: str | None, output_format: str, results_dir: Path) -> str:
 
 
 def _built(
-    name: str | None, dataset: str | None, setting: str | None, metrics: tuple[str, ...], results_dir: Path
+    name: str | None,
+    dataset: str | None,
+    setting: str | None,
+    metrics: tuple[str, ...],
+    full_ranking: bool,
+    results_dir: Path,
 ) -> Table:
     from bench.cli.metric_names import checked_metrics
     from bench.experiment_reader import load_experiment
@@ -89,7 +107,10 @@ def _built(
 
     store = RunStore(results_dir)
     if name is not None and not (dataset or setting or metrics):
-        return build_table(load_experiment(name), store, registry())
+        experiment = load_experiment(name)
+        if full_ranking:
+            experiment = dataclasses.replace(experiment, candidates=CANDIDATES)
+        return build_table(experiment, store, registry())
     if name is None and dataset and setting:
         return stored_table(dataset, setting, checked_metrics(metrics or STORED_METRICS), store, registry())
     raise BenchError(

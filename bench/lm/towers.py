@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.data.domain import Domain
+from bench.dot_scores import all_dots
 from bench.lm.adapters import LoraRecipe
 from bench.lm.backbones import Backbone
 from bench.lm.language_model import LanguageModel
@@ -196,7 +197,7 @@ def tower_scores(table: NDArray[np.float32], queries: Queries) -> NDArray[np.flo
         norms = np.linalg.norm(summed, axis=1, keepdims=True)
         histories = summed / np.maximum(norms, 1e-12)
         if common is not None:
-            scores[rows] = histories @ table[common].T
+            scores[rows] = all_dots(torch.from_numpy(histories), torch.from_numpy(table[common])).numpy()
         else:
             scores[rows] = np.einsum("nd,ncd->nc", histories, table[queries.candidates[rows]])
     return scores

@@ -20,6 +20,7 @@ from bench.report.slots import known_entry
 from bench.report.table import (
     MISSING_TEXT,
     PERCENT_SIGN,
+    CatalogueGroup,
     Cell,
     ColumnGroup,
     Table,
@@ -134,6 +135,8 @@ def _of_row(
 ) -> Iterator[Beside]:
     cells = zip(table.columns, printed.cells, strict=True)
     for (group, metric), cell in cells:
+        if isinstance(group, CatalogueGroup):  # what was printed is of sampled lists
+            continue
         for reference in experiment.published:
             if reference.setting == group.setting:
                 yield from _of_cell(reference, row, printed, (group, metric, cell), experiment, registry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from bench.experiment import Experiment
 from bench.hashing import derived_seed
 from bench.registry import Registry
+from bench.report.agreement import agreement_notes
 from bench.report.caption import Star, footnotes, full_caption
 from bench.report.slots import Layout, RowSlots, experiment_layout, stored_layout
-from bench.report.table import Cell, ColumnGroup, Table, TableRow, figure
+from bench.report.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, figure
 from bench.report.values import SlotValues, read_group
 from bench.runs import RunRecord, RunStore
 from bench.significance import Distinct, bootstrap_interval, holm, p_value, paired_differences
@@ -72,7 +74,7 @@ def _table(
             columns.append(_marked(column, takes_part, star, metric))
     rows = [_row(row, [column[number] for column in columns]) for number, row in enumerate(layout.rows)]
     missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
-    return Table(
+    table = Table(
         name=name,
         caption=full_caption(caption, groups, layout.rows, n_seeds, star, percent),
         groups=tuple(groups),
@@ -82,10 +84,14 @@ def _table(
         footnotes=footnotes(rows, groups, metrics, layout.rows),
         missing=tuple(missing),
     )
+    return replace(table, footnotes=agreement_notes(table) + table.footnotes)
 
 
 def _with_facts(group: ColumnGroup, record: RunRecord) -> ColumnGroup:
-    return replace(group, candidates_hash=record.candidates_hash, n_queries=record.n_queries)
+    facts: dict[str, Any] = {"candidates_hash": record.candidates_hash, "n_queries": record.n_queries}
+    if isinstance(group, CatalogueGroup):
+        facts["n_items"] = record.n_candidates
+    return replace(group, **facts)
 
 
 def _is_toy(row: RowSlots) -> bool:
