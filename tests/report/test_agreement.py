@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.experiment import Experiment, ExperimentDataset, ExperimentRow
+from bench.registry import Entry, Registry
+from bench.report.agreement import agreement
+from bench.report.build import build_table, stored_table
+from bench.report.render import render
+from bench.report.table import CatalogueGroup, ColumnGroup
+from bench.runs import RunRecord, RunStore
+
+Save = Callable[..., RunRecord]
+REGISTRY = Registry({name: Entry(name, "general", ranks_catalogue=True) for name in "abc"}, {})
+coarse = st.integers(0, 5).map(lambda value: value / 10)
+
+
+@given(st.lists(st.tuples(coarse, coarse), min_size=2, max_size=12))
+def test_tau_is_that_of_scipy(pairs: list[tuple[float, float]]) -> None:
+    first, second = ([pair[side] for pair in pairs] for side in (0, 1))
+    found = agreement([str(number) for number in range(len(pairs))], first, second)
+    if len(set(first)) == 1 or len(set(second)) == 1:
+        assert found.tau is None
+    else:
+        assert found.tau == pytest.approx(scipy.stats.kendalltau(first, second).statistic)
+
+
+def test_one_swap_of_three_rows_is_named_with_the_first_columns_order() -> None:
+    found = agreement(["A", "B", "C"], [0.3, 0.2, 0.1], [0.2, 0.3, 0.1])
+    assert found.tau == pytest.approx(1 / 3)
+    assert found.swapped == (("A", "B"),)
+    assert agreement(["A", "B", "C"], [0.2, 0.3, 0.1], [0.3, 0.2, 0.1]).swapped == (("B", "A"),)
+
+
+def test_a_tie_in_one_column_is_no_swap() -> None:
+    found = agreement(["A", "B"], [0.2, 0.2], [0.1, 0.3])
+    assert (found.tau, found.swapped) == (None, ())
+
+
+@pytest.fixture
+def save_full(save_run: Save) -> Save:
+    """Store a run that ranked a catalogue of 500 items."""
+    return partial(save_run, catalogue={"n_items": 500.0}, candidates_hash="rule")
+
+
+def experiment(*methods: str, candidates: Any = ("sampled", "full")) -> Experiment:
+    return Experiment(
+        name="small",
+        caption="A small table.",
+        rows=tuple(ExperimentRow(method, method.upper()) for method in methods),
+        datasets=(ExperimentDataset("beauty", "Beauty"),),
+        settings=("warm",),
+        metrics=("ndcg@3", "hit@1"),
+        candidates=candidates,
+    )
+
+
+def fill(save_run: Save, save_full: Save) -> None:
+    for method, listed, full in (("a", [0, 0, 0], [9, 9, 0]), ("b", [0, 0, 9], [0, 0, 400]), ("c", [9] * 3, [499] * 3)):
+        save_full(method, full)
+        save_run(method, listed)
+
+
+def test_both_kinds_stand_side_by_side_with_tau_and_the_swap(
+    run_store: RunStore, save_run: Save, save_full: Save
+) -> None:
+    fill(save_run, save_full)
+    table = build_table(experiment("a", "b", "c"), run_store, REGISTRY)
+    assert table.missing == ()
+    assert [group.title for group in table.groups] == ["Beauty, warm, 29 negatives", "Beauty, warm, whole catalogue"]
+    assert isinstance(table.groups[1], CatalogueGroup)
+    assert (table.groups[0].candidates_hash, table.groups[1].candidates_hash) == ("hash-beauty-warm", "rule")
+    assert table.groups[1].n_items == 500
+    assert [cell.value for cell in table.rows[1].cells] == pytest.approx([2 / 3] * 4)
+    assert [cell.value for cell in table.rows[0].cells] == pytest.approx([1, 1, 1 / 3, 1 / 3])
+    assert table.footnotes[0] == (
+        "Orders of 3 rows by NDCG@3, Beauty, warm, 29 negatives and Beauty, warm, whole catalogue: "
+        "Kendall's τ-b = 0.33. Only the first puts A above B."
+    )
+    assert table.footnotes[1].startswith("Orders of 3 rows by Hit@1")
+    assert "One positive among 30 candidates or the whole catalogue (500 items, but for what" in table.caption
+
+
+@pytest.mark.parametrize("output_format", ["text", "markdown", "latex", "html", "json", "csv"])
+def test_every_format_holds_both(run_store: RunStore, save_run: Save, save_full: Save, output_format: str) -> None:
+    fill(save_run, save_full)
+    text = render(build_table(experiment("a", "b", "c"), run_store, REGISTRY), output_format)
+    assert ("full" if output_format == "csv" else "whole catalogue") in text
+    if output_format == "csv":
+        lines = list(csv.DictReader(io.StringIO(text)))
+        assert [line["candidates"] for line in lines[:4]] == ["sampled", "sampled", "full", "full"]
+
+
+def test_a_table_of_lists_alone_is_as_it_was(run_store: RunStore, save_run: Save, save_full: Save) -> None:
+    fill(save_run, save_full)
+    table = build_table(experiment("a", "b", "c", candidates=("sampled",)), run_store, REGISTRY)
+    assert [group.title for group in table.groups] == ["Beauty, warm"]
+    assert type(table.groups[0]) is ColumnGroup
+    assert not any("Kendall" in note for note in table.footnotes)
+    assert "candidates" not in next(csv.reader(io.StringIO(render(table, "csv"))))
+
+
+def test_a_missing_full_run_names_its_command_and_a_method_of_lists_alone_has_none(
+    run_store: RunStore, save_run: Save
+) -> None:
+    save_run("a", [0, 1])
+    known = Registry({"a": Entry("a", "general", ranks_catalogue=True), "lists": Entry("lists", "general")}, {})
+    table = build_table(experiment("a", "lists"), run_store, known)
+    assert table.missing == (
+        "bench run --method a --dataset beauty --setting warm --full-ranking",
+        "bench run --method lists --dataset beauty --setting warm",
+    )
+
+
+def test_stored_runs_of_both_kinds_get_columns_of_their_own(
+    run_store: RunStore, save_run: Save, save_full: Save
+) -> None:
+    fill(save_run, save_full)
+    table = stored_table("beauty", "warm", ["ndcg@3"], run_store, REGISTRY)
+    assert sorted(group.title for group in table.groups) == ["beauty, warm", "beauty, warm, whole catalogue"]
+    assert [row.label for row in table.rows] == ["a", "b", "c"]
+    assert "Only the first puts a above b." in table.footnotes[0]
+
+
+def test_rows_shown_for_orientation_have_no_part_in_tau(run_store: RunStore, save_run: Save, save_full: Save) -> None:
+    fill(save_run, save_full)
+    wanted = experiment("a", "b", "c")
+    rows = (wanted.rows[0], replace(wanted.rows[1], reference=True), wanted.rows[2])
+    table = build_table(replace(wanted, rows=rows), run_store, REGISTRY)
+    assert "Orders of 2 rows" in table.footnotes[0]
+    assert "τ-b = 1.00. No two rows swap." in table.footnotes[0]
