@@ -51,6 +51,7 @@ def test_known_specs_keep_their_id() -> None:
     assert RunSpec("bpr", ProtocolSpec("beauty")).hash() == "b69533b38eb73d81"
     assert spec.hash() == "066379ff3b285209"
     assert RunSpec("bpr", ProtocolSpec("beauty"), train_share=0.1).hash() == "6e9ebb2092b1dc95"
+    assert RunSpec("bpr", ProtocolSpec("beauty"), full_ranking=True).hash() == "f8dc5ed73482f4af"
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,8 @@ def test_output_goes_to_a_file_and_leaves_standard_output_empty(
         (["--dataset", "beauty"], "Give either"),
         (["demo", "--dataset", "beauty", "--setting", "warm"], "Give either"),
         (["--published"], "--published needs the name of an experiment"),
+        (["--full-ranking"], "--full-ranking needs the name of an experiment"),
+        (["demo", "--published", "--full-ranking"], "give --published or --full-ranking, not both"),
         (["demo", "--published"], r"names no published tables \(key 'published'\)"),
         (["dem"], r"Unknown experiment 'dem'\. Did you mean demo\?"),
         (["--dataset", "beauty", "--setting", "warm"], "No stored run of dataset 'beauty'"),
@@ -78,7 +80,7 @@ def test_printed_figures_stand_beside_ours(invoke: Callable[..., Result], save_r
 
 
 def test_help_has_worked_examples(invoke: Callable[..., Result]) -> None:
-    assert invoke("--help").output.count("\n    bench table ") == 3
+    assert invoke("--help").output.count("\n    bench table ") == 4
 
 
 def test_a_table_imports_no_torch(run_store: RunStore, save_run: Save) -> None:
@@ -89,3 +91,17 @@ def test_a_table_imports_no_torch(run_store: RunStore, save_run: Save) -> None:
         "sys.exit('torch' in sys.modules or 'scipy.stats' in sys.modules or 'pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
+
+
+def test_full_ranking_stands_beside_the_lists_of_any_experiment(invoke: Callable[..., Result], save_run: Save) -> None:
+    save_run("popularity", [0, 0, 3], family="control")
+    save_run("popularity", [9, 0, 300], family="control", catalogue={"n_items": 500.0}, candidates_hash="rule")
+    result = invoke("baselines-warm", "--full-ranking", "--format", "json")
+    content = json.loads(result.output)
+    assert [group["title"] for group in content["groups"]][:2] == [
+        "Beauty, warm, 29 negatives",
+        "Beauty, warm, whole catalogue",
+    ]
+    row = {row["method"]: row for row in content["rows"]}["popularity"]
+    assert [row["cells"][column]["value"] for column in (0, 4)] == pytest.approx([2 / 3, 1 / 3])
+    assert "bench run --method bpr --dataset beauty --setting warm --full-ranking" in content["missing"]
