@@ -17,8 +17,10 @@ from bench.significance import TESTS
 from bench.spec import CANDIDATES, DEFAULT_BACKBONE, POLICIES, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
-OPTIONAL = ("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star", "percent", "published")
-OPTIONAL += ("candidates",)
+OPTIONAL = (
+    *("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star", "percent", "published"),
+    "candidates",
+)
 ROW_KEYS = ("method", "label", "params", "backbone", "ranking", "reference", "settings", "sources", "train_share")
 DATASET_KEYS = ("title", "sources")
 PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")

@@ -139,7 +139,8 @@ def _chunk_ranks(
 
     def count(is_so: NDArray[np.bool_]) -> NDArray[np.int32]:
         among_touched = np.bincount(rows[is_so[rows, items]], minlength=len(positives))
-        return (np.count_nonzero(is_so, axis=1) - among_touched).astype(np.int32)
+        counts: NDArray[np.int32] = (np.count_nonzero(is_so, axis=1) - among_touched).astype(np.int32)
+        return counts
 
     of_group = np.bincount(groups)[groups[positives]]
     touched_of_group = np.bincount(rows[groups[items] == groups[positives[rows]]], minlength=len(positives))
