@@ -63,6 +63,7 @@ def _table(
     n_seeds = len({record.spec.seed for row in layout.rows for record in row.records})
     takes_part = [not row.reference and not _is_toy(row) for row in layout.rows]
     columns: list[list[Cell]] = []
+    values: list[list[NDArray[np.float64] | None]] = []
     groups = []
     for number, group in enumerate(layout.groups):
         slots = [row.slots[number] for row in layout.rows]
@@ -72,6 +73,7 @@ def _table(
         for metric in metrics:
             column = _column(group_values, metric, n_seeds, percent)
             columns.append(_marked(column, takes_part, star, metric))
+            values.append(column.values)
     rows = [_row(row, [column[number] for column in columns]) for number, row in enumerate(layout.rows)]
     missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
     table = Table(
@@ -84,7 +86,7 @@ def _table(
         footnotes=footnotes(rows, groups, metrics, layout.rows),
         missing=tuple(missing),
     )
-    return replace(table, footnotes=agreement_notes(table) + table.footnotes)
+    return replace(table, footnotes=agreement_notes(table, values, star) + table.footnotes)
 
 
 def _with_facts(group: ColumnGroup, record: RunRecord) -> ColumnGroup:

@@ -7,15 +7,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from bench.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.registry import Entry, Registry
-from bench.report.agreement import agreement
+from bench.report.agreement import agreement, beyond_noise
 from bench.report.build import build_table, stored_table
+from bench.report.caption import Star
 from bench.report.render import render
 from bench.report.table import CatalogueGroup, ColumnGroup
 from bench.runs import RunRecord, RunStore
@@ -28,7 +31,7 @@ coarse = st.integers(0, 5).map(lambda value: value / 10)
 @given(st.lists(st.tuples(coarse, coarse), min_size=2, max_size=12))
 def test_tau_is_that_of_scipy(pairs: list[tuple[float, float]]) -> None:
     first, second = ([pair[side] for pair in pairs] for side in (0, 1))
-    found = agreement([str(number) for number in range(len(pairs))], first, second)
+    found = agreement(first, second)
     if len(set(first)) == 1 or len(set(second)) == 1:
         assert found.tau is None
     else:
@@ -36,14 +39,14 @@ def test_tau_is_that_of_scipy(pairs: list[tuple[float, float]]) -> None:
 
 
 def test_one_swap_of_three_rows_is_named_with_the_first_columns_order() -> None:
-    found = agreement(["A", "B", "C"], [0.3, 0.2, 0.1], [0.2, 0.3, 0.1])
+    found = agreement([0.3, 0.2, 0.1], [0.2, 0.3, 0.1])
     assert found.tau == pytest.approx(1 / 3)
-    assert found.swapped == (("A", "B"),)
-    assert agreement(["A", "B", "C"], [0.2, 0.3, 0.1], [0.3, 0.2, 0.1]).swapped == (("B", "A"),)
+    assert found.swapped == ((0, 1),)
+    assert agreement([0.2, 0.3, 0.1], [0.3, 0.2, 0.1]).swapped == ((1, 0),)
 
 
 def test_a_tie_in_one_column_is_no_swap() -> None:
-    found = agreement(["A", "B"], [0.2, 0.2], [0.1, 0.3])
+    found = agreement([0.2, 0.2], [0.1, 0.3])
     assert (found.tau, found.swapped) == (None, ())
 
 
@@ -85,7 +88,8 @@ def test_both_kinds_stand_side_by_side_with_tau_and_the_swap(
     assert [cell.value for cell in table.rows[0].cells] == pytest.approx([1, 1, 1 / 3, 1 / 3])
     assert table.footnotes[0] == (
         "Orders of 3 rows by NDCG@3, Beauty, warm, 29 negatives and Beauty, warm, whole catalogue: "
-        "Kendall's τ-b = 0.33. Only the first puts A above B."
+        "Kendall's τ-b = 0.33. Only the first puts A above B. None of these pairs differs in both (p < 0.05, "
+        "two-sided paired t-test over users, Holm over the 2 differences of swapped pairs)."
     )
     assert table.footnotes[1].startswith("Orders of 3 rows by Hit@1")
     assert "One positive among 30 candidates or the whole catalogue (500 items, but for what" in table.caption
@@ -129,7 +133,28 @@ def test_stored_runs_of_both_kinds_get_columns_of_their_own(
     table = stored_table("beauty", "warm", ["ndcg@3"], run_store, REGISTRY)
     assert sorted(group.title for group in table.groups) == ["beauty, warm", "beauty, warm, whole catalogue"]
     assert [row.label for row in table.rows] == ["a", "b", "c"]
-    assert "Only the first puts a above b." in table.footnotes[0]
+    assert "Only the first puts a above b. None" in table.footnotes[0]
+
+
+def test_a_swap_beyond_noise_is_marked_and_one_within_it_is_not() -> None:
+    rng = np.random.default_rng(0)
+
+    def users(share: float) -> NDArray[np.float64]:
+        return (rng.random(2000) < share).astype(np.float64)
+
+    first = [users(share) for share in (0.8, 0.5, 0.51)]
+    second = [users(share) for share in (0.2, 0.4, 0.39)]
+    assert beyond_noise([(0, 1), (2, 1)], first, second, Star()) == [True, False]
+    assert beyond_noise([], first, second, Star()) == []
+
+
+def test_the_note_marks_what_is_beyond_noise(run_store: RunStore, save_run: Save, save_full: Save) -> None:
+    rng = np.random.default_rng(0)
+    for method, listed, full in (("a", 0.8, 0.2), ("b", 0.5, 0.4)):
+        save_run(method, np.where(rng.random(2000) < listed, 0, 9))
+        save_full(method, np.where(rng.random(2000) < full, 0, 99))
+    note = build_table(experiment("a", "b"), run_store, REGISTRY).footnotes[0]
+    assert "Kendall's τ-b = -1.00. Only the first puts A above B (!). (!): the two differ in both (p < 0.05, " in note
 
 
 def test_rows_shown_for_orientation_have_no_part_in_tau(run_store: RunStore, save_run: Save, save_full: Save) -> None:
