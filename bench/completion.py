@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.data.card import has_card, list_cards, load_card
 from bench.errors import BenchError, near_names
-from bench.experiment import PlannedRun
+from bench.experiment import Experiment, PlannedRun
 from bench.params import build_params
 from bench.registry import Entry, registry
 from bench.spec import (
@@ -35,6 +35,8 @@ def complete_spec(
     engine: Engine | None = None,
     limit_queries: int | None = None,
     train_share: float = 1.0,
+    train_users: int | None = None,
+    train_subset: int = 0,
     full_ranking: bool = False,
 ) -> RunSpec:
     """Fill in what a method needs and refuse what it cannot use.
@@ -62,6 +64,7 @@ def complete_spec(
         )
     if not 0 < train_share <= 1:
         raise BenchError(f"--train-share must be above 0 and at most 1, not {train_share}.")
+    _check_users(train_share, train_users, train_subset)
     chosen_backbone = (backbone or _default_backbone(entry)) if entry.needs_backbone else None
     _check_ranking(entry, method, chosen_backbone, ranking, engine)
     built = build_params(method, recommender.Params, params or {})
@@ -76,6 +79,8 @@ def complete_spec(
         engine=None if engine == DEFAULT_ENGINE else engine,
         limit_queries=limit_queries,
         train_share=train_share,
+        train_users=train_users,
+        train_subset=train_subset,
         full_ranking=full_ranking,
     )
 
@@ -86,15 +91,62 @@ def complete_planned(planned: PlannedRun) -> RunSpec:
     return complete_spec(
         planned.method,
         planned.protocol,
-        params=planned.params,
+        params=sized(planned).params,
         seed=planned.seed,
         sources=planned.sources if entry.needs_sources else (),
         backbone=planned.backbone if entry.needs_backbone else None,
         ranking=planned.ranking if entry.needs_backbone else None,
         limit_queries=planned.limit_queries,
         train_share=planned.train_share,
+        train_users=planned.train_users,
+        train_subset=planned.train_subset,
         full_ranking=planned.full_ranking,
     )
+
+
+def complete_experiment(experiment: Experiment) -> list[tuple[PlannedRun, RunSpec]]:
+    """Return every run of a table with its spec; BenchError names the row that cannot be run.
+
+    Beside frozen lists, full ranking is left out for a method that ranks lists alone.
+    """
+    numbers = {id(row): number for number, row in enumerate(experiment.rows, start=1)}
+    completed = []
+    for cell in experiment.cells():
+        try:
+            if _is_left_out(cell.run, experiment):
+                continue
+            completed.append((sized(cell.run), complete_planned(cell.run)))
+        except BenchError as error:
+            place = f"Row {numbers[id(cell.row)]} of '{experiment.name}' ({cell.row.label})"
+            raise BenchError(f"{place}: {error}") from error
+    return completed
+
+
+def _is_left_out(planned: PlannedRun, experiment: Experiment) -> bool:
+    has_lists = "sampled" in experiment.candidates
+    return planned.full_ranking and has_lists and not registry().entry(planned.method).ranks_catalogue
+
+
+def sized(planned: PlannedRun) -> PlannedRun:
+    """Return a planned run whose scale is written out in its parameters, where the method has such parameters."""
+    if not planned.sizes:
+        return planned
+    known = {field.name for field in dataclasses.fields(registry().recommender(planned.method).Params)}
+    sizes = {name: count for name, count in planned.sizes.items() if name in known}
+    return dataclasses.replace(planned, params={**sizes, **planned.params}, sizes={})
+
+
+def _check_users(train_share: float, train_users: int | None, train_subset: int) -> None:
+    """Refuse a number of users that is none, that comes beside a share, or a subset of all."""
+    if train_users is None:
+        if train_subset:
+            raise BenchError("--train-subset says which users --train-users draws; add that or leave it out.")
+    elif train_users < 1 or train_subset < 0:
+        raise BenchError(
+            f"--train-users is 1 or more and --train-subset 0 or more, not {train_users} and {train_subset}."
+        )
+    elif train_share < 1:
+        raise BenchError("--train-users and --train-share both say how much is learned from; give one of them.")
 
 
 def _check_ranking(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import bench
 from bench.data.domain import Domain
 from bench.data.prepare import load_domain
+from bench.diagnose.tops import Tops, top_ranked
 from bench.errors import BenchError
 from bench.full_ranking import Ask, catalogue_hash, rank_in_catalogue
 from bench.held import Held
@@ -23,7 +24,15 @@ from bench.measure import Meter, git_state, package_versions
 from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, rank_positive
 from bench.params import build_params, overrides
 from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
-from bench.protocol import PreparedTask, QuerySet, prepare_task, share_of_training, source_training
+from bench.protocol import (
+    PreparedTask,
+    QuerySet,
+    order_warnings,
+    prepare_task,
+    share_of_training,
+    source_training,
+    users_of_training,
+)
 from bench.registry import Entry, registry
 from bench.runs import RunRecord, RunStore, summarise
 from bench.spec import (
@@ -81,7 +90,7 @@ def run(
         return checked_scores(spec.method, _scores(recommender, entry, asked), asked.queries)
 
     with meter.phase("score"):
-        ranks, catalogue = _ranked(spec, ask, queries, prepared, progress)
+        ranks, tops, catalogue = _ranked(spec, ask, queries, prepared, progress)
     record = dataclasses.replace(
         _record(spec, entry, recommender, prepared, queries, task, meter),
         catalogue=catalogue,
@@ -90,7 +99,7 @@ def run(
     )
     metrics = FULL_METRICS if spec.full_ranking else DEFAULT_METRICS
     record = dataclasses.replace(record, metrics=summarise(ranks, metrics, record.n_candidates))
-    store.save(record, queries.queries.users, ranks)
+    store.save(record, queries.queries.users, ranks, tops)
     return record
 
 
@@ -157,7 +166,7 @@ def task_of(
     for domain in (prepared.domain, *sources) if registry().entry(spec.method).needs_titles else ():
         require_titles(spec.method, domain)
     return Task(
-        target=share_of_training(prepared.training, spec.train_share, spec.protocol.seed),
+        target=learned_part(spec, prepared.training),
         validation=prepared.validation.queries,
         validation_answers=prepared.validation.answers,
         setting=spec.protocol.setting,
@@ -171,6 +180,18 @@ def task_of(
         progress=progress,
         held=held or Held(),
     )
+
+
+def learned_part(spec: RunSpec, training: Domain) -> Domain:
+    """Return what a run learns from of the target's training part.
+
+    Raises:
+        BenchError: the spec asks for more users than there are.
+    """
+    seed = spec.protocol.seed
+    if spec.train_users is not None:
+        return users_of_training(training, spec.train_users, spec.train_subset, seed)
+    return share_of_training(training, spec.train_share, seed)
 
 
 def require_titles(method: str, domain: Domain) -> None:
@@ -199,12 +220,15 @@ def _scores(recommender: Recommender, entry: Entry, queries: QuerySet) -> Any:
 
 def _ranked(
     spec: RunSpec, ask: Ask, queries: QuerySet, prepared: PreparedTask, progress: ProgressHook
-) -> tuple[Ranks, dict[str, float] | None]:
+) -> tuple[Ranks, Tops, dict[str, float] | None]:
     """Rank the positives in their frozen lists, or in the whole catalogue with what the record states of it."""
+    counts = prepared.training.item_counts()
     if not spec.full_ranking:
-        return rank_positive(ask(queries), queries.answers.positive_column), None
-    ranked = rank_in_catalogue(spec.method, ask, queries, prepared.domain, progress)
-    return ranked.ranks, ranked.facts()
+        scores, positive_column = ask(queries), queries.answers.positive_column
+        tops = top_ranked(scores, queries.queries.candidates, positive_column, counts)
+        return rank_positive(scores, positive_column), tops, None
+    ranked = rank_in_catalogue(spec.method, ask, queries, prepared.domain, counts, progress)
+    return ranked.ranks, ranked.tops, ranked.facts()
 
 
 def _record(
@@ -237,7 +261,10 @@ def _record(
         transductive=entry.transductive,
         details={"cold_rule": entry.cold_rule, **checked_details(spec.method, recommender.details())},
         notes=list(prepared.domain.notes),
-        warnings=list(prepared.warnings),
+        warnings=[
+            *prepared.warnings,
+            *(warning for source in task.sources for warning in order_warnings(source, spec.protocol.setting)),
+        ],
     )
 
 

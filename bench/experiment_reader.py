@@ -2,30 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import yaml
-
-from bench.errors import BenchError, near_names, unknown_name
-from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PublishedReference
-from bench.metrics import Metric
-from bench.published import published_papers, published_tables
+from bench.checked_fields import Document, Fields, Keys
+from bench.errors import unknown_name
+from bench.experiment import (
+    Experiment,
+    ExperimentDataset,
+    ExperimentRow,
+    FigureSpec,
+    PaperPlace,
+    PublishedReference,
+)
+from bench.published import published_figures, published_papers, published_tables
+from bench.scale import SCALES, Scale, with_changes
 from bench.shipped import shipped_folder
-from bench.significance import TESTS
-from bench.spec import CANDIDATES, DEFAULT_BACKBONE, POLICIES, SETTINGS
+from bench.significance import STAR_STYLES, TESTS
+from bench.spec import CANDIDATES, DEFAULT_BACKBONE, POLICIES, SETTINGS, Ranking
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
 OPTIONAL = (
-    *("seeds", "backbone", "policy", "protocol_seed", "limit_queries", "star", "percent", "published"),
+    "seeds",
+    "train_subsets",
+    "backbone",
+    "policy",
+    "protocol_seed",
+    "limit_queries",
+    "star",
+    "percent",
     "candidates",
+    "published",
+    "reproduces",
+    "figure",
+    "scales",
 )
-ROW_KEYS = ("method", "label", "params", "backbone", "ranking", "reference", "settings", "sources", "train_share")
-DATASET_KEYS = ("title", "sources")
+STATISTICS_REQUIRED = ("name", "caption", "datasets", "statistics")
+STATISTICS_OPTIONAL = ("published", "reproduces")
+STATISTICS = ("users", "items", "interactions", "density_percent", "mean_length", "untitled")
+"""Counts of a dataset that a table can hold."""
+ROW_KEYS = (
+    "method",
+    "label",
+    "params",
+    "backbone",
+    "ranking",
+    "reference",
+    "settings",
+    "sources",
+    "train_share",
+    "train_users",
+    "group",
+    "x",
+)
+DATASET_KEYS = ("title", "sources", "methods")
 PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")
-STAR_KEYS = ("test", "level", "metrics")
-RANKINGS = ("likelihood", "generate")
+PLACE_KEYS = ("paper", "table", "figure")
+FIGURE_KEYS = ("kind", "x", "x_label", "y", "y_labels", "lines")
+SCALE_KEYS = ("limit_queries", "train_share", "max_examples", "validation_queries", "backbone", "encoder", "says")
+STAR_KEYS = ("test", "level", "metrics", "style")
+RANKINGS = get_args(Ranking)
 
 
 def experiment_names(folder: Path | None = None) -> list[str]:
@@ -45,181 +82,168 @@ def load_experiment(name: str, folder: Path | None = None) -> Experiment:
 
 def read_experiment(path: Path) -> Experiment:
     """Read one experiment file; raise BenchError for anything that is not exactly as expected."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BenchError(f"Cannot read {path}: {' '.join(str(error).split())}") from error
-    fields = _Fields.of(path, "the experiment", content, REQUIRED + OPTIONAL, REQUIRED)
-    if fields.text("name") != path.stem:
-        raise fields.wrong("name", f"the file's name, '{path.stem}'")
+    document = Document.read(path)
+    if isinstance(document.content, dict) and "statistics" in document.content:
+        return _statistics_table(document)
+    fields = _top(document, REQUIRED, OPTIONAL)
     star = fields.inner("star", STAR_KEYS)
-    datasets = _datasets(path, fields)
+    datasets = _datasets(document, fields)
     targets = [dataset.name for dataset in datasets]
     return Experiment(
         name=fields.text("name"),
         caption=fields.text("caption").strip(),
-        rows=tuple(_row(path, number, row, targets) for number, row in enumerate(fields.items("rows"), start=1)),
+        rows=tuple(_row(document, number, row, targets) for number, row in enumerate(fields.items("rows"))),
         datasets=datasets,
         settings=fields.choices("settings", SETTINGS),
         metrics=fields.metrics("metrics"),
         seeds=fields.seeds("seeds", (0,)),
+        train_subsets=fields.seeds("train_subsets", (0,)),
         backbone=fields.text("backbone", DEFAULT_BACKBONE),
         policy=fields.choice("policy", POLICIES, "holdout"),
         protocol_seed=fields.seeds("protocol_seed", (0,))[0],
         limit_queries=fields.count("limit_queries"),
         test=star.choice("test", TESTS, "t-test"),
         level=star.share("level", 0.05),
-        star_metrics=star.metrics("metrics") if "metrics" in star.values else None,
+        star_metrics=star.metrics("metrics") if star.has("metrics") else None,
+        star_style=star.choice("style", STAR_STYLES, "star"),
         percent=fields.flag("percent"),
-        candidates=fields.choices("candidates", CANDIDATES) if "candidates" in fields.values else ("sampled",),
-        published=tuple(
-            _published(path, number, content)
-            for number, content in enumerate(fields.items("published") if "published" in fields.values else [], start=1)
-        ),
+        candidates=fields.choices("candidates", CANDIDATES) if fields.has("candidates") else ("sampled",),
+        published=_published(document, fields),
+        reproduces=_reproduces(document, fields),
+        figure=_figure(fields) if fields.has("figure") else None,
+        own_scales=_own_scales(document, fields),
     )
 
 
-def _row(path: Path, number: int, content: Any, targets: Collection[str]) -> ExperimentRow:
-    fields = _Fields.of(path, f"row {number}", content, ROW_KEYS, ("method",))
+def _statistics_table(document: Document) -> Experiment:
+    """Read a table of counts: its rows are the datasets, and nothing is run for it."""
+    fields = _top(document, STATISTICS_REQUIRED, STATISTICS_OPTIONAL)
+    return Experiment(
+        name=fields.text("name"),
+        caption=fields.text("caption").strip(),
+        rows=(),
+        datasets=_datasets(document, fields),
+        settings=(),
+        metrics=(),
+        published=_published(document, fields),
+        reproduces=_reproduces(document, fields),
+        statistics=fields.choices("statistics", STATISTICS),
+    )
+
+
+def _top(document: Document, required: Collection[str], optional: Collection[str]) -> Fields:
+    fields = Fields.of(document, (), "the experiment", document.content, (*required, *optional), required)
+    if fields.text("name") != document.path.stem:
+        raise fields.wrong("name", f"the file's name, '{document.path.stem}'")
+    return fields
+
+
+def _row(document: Document, number: int, content: Any, targets: Collection[str]) -> ExperimentRow:
+    fields = Fields.of(document, ("rows", number), f"row {number + 1}", content, ROW_KEYS, ("method",))
     method, sources = fields.text("method"), fields.names("sources")
-    if "sources" in fields.values and (not sources or set(sources) & set(targets)):
-        raise fields.wrong("sources", "at least one source domain, and no target of the table")
+    if fields.has("sources") and (not sources or set(targets) <= set(sources)):
+        raise fields.wrong("sources", "at least one source domain, and not every target of the table")
     return ExperimentRow(
         method=method,
         label=fields.text("label", method),
         params=fields.mapping("params"),
-        backbone=fields.text("backbone") if "backbone" in fields.values else None,
+        backbone=fields.text("backbone") if fields.has("backbone") else None,
         ranking=fields.choice("ranking", RANKINGS, None),
         reference=fields.flag("reference"),
-        settings=fields.choices("settings", SETTINGS) if "settings" in fields.values else None,
+        settings=fields.choices("settings", SETTINGS) if fields.has("settings") else None,
         sources=sources or None,
         train_share=fields.share("train_share", 1.0),
+        train_users=fields.count("train_users"),
+        group=fields.text("group") if fields.has("group") else "",
+        x=fields.number("x"),
     )
 
 
-def _published(path: Path, number: int, content: Any) -> PublishedReference:
-    fields = _Fields.of(path, f"published table {number}", content, PUBLISHED_KEYS, PUBLISHED_KEYS[:3])
+def _published(document: Document, fields: Fields) -> tuple[PublishedReference, ...]:
+    return tuple(
+        _published_reference(document, ("published", number), f"published table {number + 1}", content)
+        for number, content in enumerate(fields.items("published") if fields.has("published") else [])
+    )
+
+
+def _published_reference(document: Document, keys: Keys, place: str, content: Any) -> PublishedReference:
+    counts = isinstance(document.content, dict) and "statistics" in document.content
+    required = PUBLISHED_KEYS[: 2 if counts else 3]
+    fields = Fields.of(document, keys, place, content, PUBLISHED_KEYS, required)
     paper = fields.choice("paper", published_papers(), None)
     return PublishedReference(
         paper=paper,
         table=fields.choice("table", list(published_tables(paper)), None),
-        setting=fields.choice("setting", SETTINGS, None),
-        not_comparable=fields.text("not_comparable") if "not_comparable" in fields.values else "",
+        setting=fields.choice("setting", SETTINGS, "warm"),
+        not_comparable=fields.text("not_comparable") if fields.has("not_comparable") else "",
     )
 
 
-def _datasets(path: Path, fields: _Fields) -> tuple[ExperimentDataset, ...]:
+def _reproduces(document: Document, fields: Fields) -> tuple[PaperPlace, ...]:
+    entries = fields.items("reproduces") if fields.has("reproduces") else []
+    return tuple(
+        _place(Fields.of(document, ("reproduces", number), f"entry {number + 1} of 'reproduces'", entry, PLACE_KEYS))
+        for number, entry in enumerate(entries)
+    )
+
+
+def _place(fields: Fields) -> PaperPlace:
+    fields.text("paper")
+    paper = fields.choice("paper", published_papers(), None)
+    if fields.has("table") == fields.has("figure"):
+        raise fields.wrong("table", "either a table or a figure of the paper")
+    if fields.has("table"):
+        return PaperPlace(paper, fields.choice("table", list(published_tables(paper)), None))
+    return PaperPlace(paper, fields.choice("figure", list(published_figures(paper)), None))
+
+
+def _figure(top: Fields) -> FigureSpec:
+    fields = top.inner("figure", FIGURE_KEYS)
+    kind = fields.choice("kind", ("lines", "dots"), "lines")
+    metrics, labels = top.metrics("metrics"), fields.texts("y_labels")
+    known = [*metrics, *labels]
+    if kind == "lines":
+        fields.text("x"), fields.text("x_label")
+    elif fields.has("x") or fields.has("lines"):
+        raise fields.wrong("x" if fields.has("x") else "lines", "no such key for dots, whose rows stand side by side")
+    return FigureSpec(
+        kind=kind,
+        y=fields.choices("y", known) if fields.has("y") else metrics,
+        x=fields.text("x") if fields.has("x") else "",
+        x_label=fields.text("x_label") if fields.has("x_label") else "",
+        lines=fields.texts("lines"),
+        y_labels=labels,
+    )
+
+
+def _own_scales(document: Document, fields: Fields) -> tuple[Scale, ...]:
+    content = fields.inner("scales", tuple(SCALES)).values
+    return tuple(
+        _scale(Fields.of(document, ("scales", name), f"scale '{name}'", changes, SCALE_KEYS), name)
+        for name, changes in content.items()
+    )
+
+
+def _scale(fields: Fields, name: str) -> Scale:
+    readers: dict[str, Callable[[str], Any]] = {
+        "train_share": lambda key: fields.share(key, 1.0),
+        **dict.fromkeys(("limit_queries", "max_examples", "validation_queries"), fields.count),
+        **dict.fromkeys(("backbone", "encoder", "says"), fields.text),
+    }
+    return with_changes(name, {key: read(key) for key, read in readers.items() if fields.has(key)})
+
+
+def _datasets(document: Document, fields: Fields) -> tuple[ExperimentDataset, ...]:
     content = fields.mapping("datasets")
     if not content:
         raise fields.wrong("datasets", "a mapping from dataset names to 'title' and 'sources'")
-    return tuple(_dataset(path, name, inner) for name, inner in content.items())
+    return tuple(_dataset(document, name, inner) for name, inner in content.items())
 
 
-def _dataset(path: Path, name: str, content: Any) -> ExperimentDataset:
-    fields = _Fields.of(path, f"dataset '{name}'", content or {}, DATASET_KEYS)
+def _dataset(document: Document, name: str, content: Any) -> ExperimentDataset:
+    fields = Fields.of(document, ("datasets", name), f"dataset '{name}'", content or {}, DATASET_KEYS)
     sources = fields.names("sources")
     if name in sources:
         raise fields.wrong("sources", f"source domains other than '{name}' itself")
-    return ExperimentDataset(name, fields.text("title", name), sources)
-
-
-class _Fields:
-    """The values of one mapping in a file, each read with a check."""
-
-    def __init__(self, path: Path, place: str, values: Mapping[str, Any]) -> None:
-        self.path = path
-        self.place = place
-        self.values = values
-
-    @classmethod
-    def of(
-        cls, path: Path, place: str, content: Any, known: Collection[str], required: Collection[str] = ()
-    ) -> _Fields:
-        if not isinstance(content, dict):
-            raise BenchError(
-                f"{path}: {place} is {type(content).__name__}, expected a mapping with {', '.join(known)}."
-            )
-        for key in content:
-            if key not in known:
-                near = near_names(str(key), known)
-                hint = f"Did you mean {' or '.join(near)}?" if near else f"Known keys: {', '.join(known)}."
-                raise BenchError(f"{path}: unknown key '{key}' in {place}. {hint}")
-        for key in required:
-            if key not in content:
-                raise BenchError(f"{path}: key '{key}' is missing in {place}.")
-        return cls(path, place, content)
-
-    def wrong(self, key: str, expected: str) -> BenchError:
-        return BenchError(f"{self.path}: '{key}' of {self.place} is {self.values.get(key)!r}, expected {expected}.")
-
-    def inner(self, key: str, known: Collection[str]) -> _Fields:
-        return _Fields.of(self.path, f"'{key}'", self.values.get(key) or {}, known)
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.values.get(key, default)
-        return str(self._checked(key, value, isinstance(value, str) and bool(value), "some text"))
-
-    def flag(self, key: str) -> bool:
-        value = self.values.get(key, False)
-        return bool(self._checked(key, value, isinstance(value, bool), "true or false"))
-
-    def count(self, key: str) -> int | None:
-        value = self.values.get(key)
-        is_count = isinstance(value, int) and not isinstance(value, bool) and value > 0
-        return None if value is None else int(self._checked(key, value, is_count, "a whole number above 0"))
-
-    def share(self, key: str, default: float) -> float:
-        value = self.values.get(key, default)
-        is_share = value == default or (isinstance(value, float) and 0 < value < 1)
-        return float(self._checked(key, value, is_share, "a number between 0 and 1"))
-
-    def mapping(self, key: str) -> dict[str, Any]:
-        value = self.values.get(key) or {}
-        is_named = isinstance(value, dict) and all(isinstance(name, str) for name in value)
-        return dict(self._checked(key, value, is_named, "a mapping from names"))
-
-    def items(self, key: str) -> list[Any]:
-        value = self.values.get(key)
-        return list(
-            self._checked(key, value, isinstance(value, list) and bool(value), "a list with at least one entry")
-        )
-
-    def names(self, key: str) -> tuple[str, ...]:
-        value = self.values.get(key) or []
-        is_names = isinstance(value, list) and all(isinstance(name, str) for name in value)
-        return tuple(self._checked(key, value, is_names, "a list of names"))
-
-    def seeds(self, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        value = self.values.get(key, list(default))
-        seeds = value if isinstance(value, list) else [value]
-        is_seeds = bool(seeds) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
-        self._checked(key, value, is_seeds and len(set(seeds)) == len(seeds), "different whole numbers")
-        return tuple(seeds)
-
-    def metrics(self, key: str) -> tuple[str, ...]:
-        return tuple(self._each(key, _is_metric, "metrics such as ndcg@1, hit@3 or mrr@5"))
-
-    def choices(self, key: str, known: Collection[Any]) -> tuple[Any, ...]:
-        return tuple(self._each(key, lambda value: value in known, f"a list of {' or '.join(known)}"))
-
-    def choice(self, key: str, known: Collection[Any], default: Any) -> Any:
-        value = self.values.get(key, default)
-        return self._checked(key, value, value == default or value in known, " or ".join(known))
-
-    def _each(self, key: str, accepts: Callable[[Any], bool], expected: str) -> list[Any]:
-        values = self.items(key)
-        is_right = all(isinstance(value, str) and accepts(value) for value in values)
-        return list(self._checked(key, values, is_right and len(set(values)) == len(values), expected))
-
-    def _checked(self, key: str, value: Any, is_right: bool, expected: str) -> Any:
-        if not is_right:
-            raise self.wrong(key, expected)
-        return value
-
-
-def _is_metric(text: str) -> bool:
-    try:
-        Metric.parse(text)
-    except ValueError:
-        return False
-    return True
+    methods = fields.names("methods") if fields.has("methods") else None
+    return ExperimentDataset(name, fields.text("title", name), sources, methods)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bench.candidates import TitleGroups
 from bench.data.domain import Domain
+from bench.diagnose.tops import Tops
 from bench.errors import BenchError
 from bench.hashing import content_hash
 from bench.metrics import Ranks
@@ -45,6 +46,8 @@ class CatalogueRanks:
     """Where each positive stands in the catalogue."""
 
     ranks: Ranks
+    tops: Tops
+    """What was ranked first among all candidates."""
     n_candidates: NDArray[np.int64]
     """Candidates of each query, the positive included, shape (n,)."""
     has_twin: NDArray[np.bool_]
@@ -72,7 +75,13 @@ def catalogue_hash(prepared: PreparedTask) -> str:
 
 
 def rank_in_catalogue(
-    method: str, ask: Ask, queries: QuerySet, domain: Domain, progress: ProgressHook, at_once: int | None = None
+    method: str,
+    ask: Ask,
+    queries: QuerySet,
+    domain: Domain,
+    counts: NDArray[np.integer],
+    progress: ProgressHook,
+    at_once: int | None = None,
 ) -> CatalogueRanks:
     """Rank each query's positive among all items of ``domain`` but those that the user touched.
 
@@ -81,6 +90,7 @@ def rank_in_catalogue(
         ask: Asks it for scores.
         queries: The queries with their frozen lists, which tell the positives.
         domain: The whole domain, with what was held out.
+        counts: Training interactions of each item, shape (n_items,).
         progress: Gets a line a chunk.
         at_once: Queries in a chunk; None takes as many as :data:`SCORES_AT_ONCE` allows.
 
@@ -96,10 +106,12 @@ def rank_in_catalogue(
     for start in range(0, len(queries), at_once):
         rows = np.arange(start, min(start + at_once, len(queries)))
         wide = over_catalogue(queries, rows, domain.n_items)
-        parts.append(_chunk_ranks(ask(wide), wide, domain, groups))
+        parts.append(_chunk_ranks(ask(wide), wide, domain, groups, counts))
         progress(f"{method}: {rows[-1] + 1:,} of {len(queries):,} queries ranked among {domain.n_items:,} items")
-    better, tied, n_candidates, has_twin = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return CatalogueRanks(Ranks(better, tied), n_candidates, has_twin, domain.n_items)
+    better, tied, top_item, top_count, n_candidates, has_twin = map(np.concatenate, zip(*parts, strict=True))
+    positive_count = counts[queries.lists.positives].astype(np.int32)
+    tops = Tops(top_item, top_count, positive_count)
+    return CatalogueRanks(Ranks(better, tied), tops, n_candidates, has_twin, domain.n_items)
 
 
 def over_catalogue(queries: QuerySet, rows: NDArray[np.int64], n_items: int) -> QuerySet:
@@ -129,9 +141,17 @@ def check_scores_ignore_lists(method: str, ask: Ask, queries: QuerySet, n_items:
 
 
 def _chunk_ranks(
-    scores: NDArray[np.floating], wide: QuerySet, domain: Domain, groups: NDArray[np.int64]
+    scores: NDArray[np.floating],
+    wide: QuerySet,
+    domain: Domain,
+    groups: NDArray[np.int64],
+    counts: NDArray[np.integer],
 ) -> tuple[NDArray[Any], ...]:
-    """Return candidates above and beside each positive, candidates in all, and whether one has the positive's title."""
+    """Return, of each query, what stands above and beside the positive, the top, and what the candidates are.
+
+    In detail: candidates above and beside the positive, the top item and its count as :class:`bench.diagnose.tops.Tops`
+    has them, candidates in all, and whether one of the others has the positive's title.
+    """
     positives = wide.answers.positive_column
     of_positive = scores[np.arange(len(positives)), positives][:, None]
     rows, items = touched_pairs(domain, wide.queries, positives)
@@ -147,9 +167,25 @@ def _chunk_ranks(
     return (
         count(scores > of_positive),
         count(scores == of_positive) - np.int32(1),
+        *_tops(scores, rows, items, counts),
         domain.n_items - n_touched,
         of_group - touched_of_group > 1,
     )
+
+
+def _tops(
+    scores: NDArray[np.floating], rows: NDArray[np.int64], items: NDArray[np.int64], counts: NDArray[np.integer]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the top item of each row, the lowest of several, and the mean count of all that share its score.
+
+    The items at (rows, items) are no candidates; a column of ``scores`` is an item.
+    """
+    is_candidate = np.ones(scores.shape, dtype=bool)
+    is_candidate[rows, items] = False
+    highest = scores.max(axis=1, keepdims=True, where=is_candidate, initial=-np.inf)
+    is_top = is_candidate & (scores == highest)
+    top_count = is_top @ counts / np.count_nonzero(is_top, axis=1)
+    return is_top.argmax(axis=1).astype(np.int32), top_count.astype(np.float32)
 
 
 def touched_pairs(

@@ -22,7 +22,7 @@ from bench.errors import BenchError
 from bench.hashing import content_hash, derived_seed
 from bench.plugin import Answers, Queries
 from bench.popularity import draw_popular
-from bench.spec import ProtocolSpec
+from bench.spec import ProtocolSpec, Setting
 from bench.store import ArtefactStore
 from bench.user_split import (
     TEST,
@@ -153,6 +153,26 @@ def share_of_training(training: Domain, share: float, seed: int) -> Domain:
     return training.keeping(chosen[training.users_of_interactions()])
 
 
+def users_of_training(training: Domain, n_users: int, subset: int, seed: int) -> Domain:
+    """Return the histories of ``n_users`` users, drawn by ``seed`` and the number of the ``subset``.
+
+    Fewer users of one subset are among more of it; different subsets are drawn independently.
+
+    Raises:
+        BenchError: fewer users have training interactions.
+    """
+    users = np.flatnonzero(np.diff(training.indptr))
+    if n_users > len(users):
+        raise BenchError(
+            f"'{training.name}' has {len(users):,} users with training interactions; --train-users asks for "
+            f"{n_users:,} of them."
+        )
+    rng = np.random.default_rng(derived_seed(seed, "train-users", training.name, str(subset)))
+    chosen = np.zeros(training.n_users, dtype=bool)
+    chosen[rng.permutation(users)[:n_users]] = True
+    return training.keeping(chosen[training.users_of_interactions()])
+
+
 def prepare_task(domain: Domain, spec: ProtocolSpec, artefacts: ArtefactStore) -> PreparedTask:
     """Split a domain, draw its candidate lists (or read those drawn before) and check both for leaks.
 
@@ -272,12 +292,18 @@ def _histories(
     return domain.items[before_positive & visible].astype(np.int32)
 
 
+def order_warnings(domain: Domain, setting: Setting) -> list[str]:
+    """Say where a target's or a source's order stands for days, one interaction of which user-split keeps."""
+    if setting != "user-split" or domain.timestamps is not None:
+        return []
+    return [f"{domain.name} has no timestamps: each interaction counts as a day of its own"]
+
+
 def _warnings(domain: Domain, spec: ProtocolSpec, split: Split, test: QuerySet) -> tuple[str, ...]:
     warnings = []
     if spec.setting == "cold" and len(test) < FEW_COLD_QUERIES:
         warnings.append(f"only {len(test)} cold queries: differences between methods are mostly noise")
-    if spec.setting == "user-split" and domain.timestamps is None:
-        warnings.append(f"{domain.name} has no timestamps: each interaction counts as a day of its own")
+    warnings += order_warnings(domain, spec.setting)
     dropped = len(split.test) - len(test)
     if dropped:
         warnings.append(f"{dropped} test queries dropped: empty history, or a positive without a title")

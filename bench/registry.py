@@ -14,7 +14,9 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -135,9 +137,9 @@ class Registry:
 @cache
 def registry() -> Registry:
     """Return all recommenders of this installation: the rooms' own, then those of other packages."""
-    own = [entry for room in ROOMS for entry in scan_room(room)]
-    foreign, broken = _foreign_entries()
-    return Registry(_by_name([*own, *foreign]), broken)
+    own = _by_name(entry for room in ROOMS for entry in scan_room(room))
+    foreign, broken = _foreign_entries(own)
+    return Registry({**own, **foreign}, broken)
 
 
 def load(target: str) -> type[Recommender]:
@@ -177,14 +179,22 @@ def _entry_of(call: ast.Call, target: str) -> Entry:
     return Entry(name=ast.literal_eval(call.args[0]), target=target, **facts)
 
 
-def _foreign_entries() -> tuple[list[Entry], dict[str, str]]:
-    found: list[Entry] = []
+def _foreign_entries(own: Mapping[str, Entry]) -> tuple[dict[str, Entry], dict[str, str]]:
+    """Return what other packages offer by name, and the reason for each entry point that cannot be used."""
+    found: dict[str, Entry] = {}
     broken: dict[str, str] = {}
     for point in entry_points(group=ENTRY_POINT_GROUP):
         try:
-            found.append(_own_entry(point.load()))
-        except Exception as error:  # a stranger's plugin may fail in any way; it must not break the rest
+            with redirect_stdout(sys.stderr):  # a stranger may print, and standard output is for results
+                entry = _own_entry(point.load())
+        except (Exception, SystemExit) as error:  # it may fail in any way, and must not break the rest
             broken[point.name] = f"{type(error).__name__}: {error}"
+            continue
+        taken = own.get(entry.name) or found.get(entry.name)
+        if taken:
+            broken[point.name] = f"the name is taken by {taken.target}"
+        else:
+            found[entry.name] = entry
     return found, broken
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.diagnose.tops import Tops
 from bench.errors import BenchError, near_names
 from bench.hashing import derived_seed
 from bench.metrics import DEFAULT_METRICS, N_CANDIDATES, Metric, Ranks, per_user
@@ -19,6 +20,10 @@ from bench.store import read_json, write_json, written_whole
 
 PROTOCOL_FIELDS = ("dataset", "setting", "policy", "n_negatives", "holdout_share")
 """Fields of the protocol that stand in the stored spec under their own names; its seed is ``protocol_seed``."""
+RANK_COLUMNS = ("query", "better", "tied")
+"""Columns that every run's ranks have."""
+TOP_COLUMNS = tuple(item.name for item in dataclasses.fields(Tops))
+"""Columns beside them, which runs from before they were stored lack."""
 SHORTEST_ID = 4
 """Digits of an id that must be given to find a run by it."""
 
@@ -84,10 +89,16 @@ class RunRecord:
         return self.spec.protocol.n_negatives + 1 if self.catalogue is None else int(self.catalogue["n_items"])
 
     @property
+    def repetition(self) -> tuple[int, int]:
+        """What tells runs of one figure apart: the seed and the subset of training users."""
+        return self.spec.seed, self.spec.train_subset
+
+    @property
     def token(self) -> str:
-        """The run as ``method@dataset@setting@seedN``."""
+        """The run as ``method@dataset@setting@seedN``, or ``method@dataset@setting@full@seedN`` in full ranking."""
         protocol = self.spec.protocol
-        return f"{self.spec.method}@{protocol.dataset}@{protocol.setting}@seed{self.spec.seed}"
+        full = "@full" * self.spec.full_ranking
+        return f"{self.spec.method}@{protocol.dataset}@{protocol.setting}{full}@seed{self.spec.seed}"
 
 
 def spec_to_json(spec: RunSpec) -> dict[str, Any]:
@@ -105,6 +116,8 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
         "engine": spec.engine,
         "limit_queries": spec.limit_queries,
         "train_share": spec.train_share,
+        "train_users": spec.train_users,
+        "train_subset": spec.train_subset,
         "full_ranking": spec.full_ranking,
     }
 
@@ -147,14 +160,16 @@ class RunStore:
         """Whether the run is finished: its ``run.json`` is there."""
         return self._record_path(run_id).exists()
 
-    def save(self, record: RunRecord, query_users: NDArray[np.int64], ranks: Ranks) -> None:
-        """Write the ranks, then the record; ``query_users`` has one user index for each of the ``ranks``."""
+    def save(self, record: RunRecord, query_users: NDArray[np.int64], ranks: Ranks, tops: Tops | None = None) -> None:
+        """Write the ranks, then the record; ``query_users`` has one user index for each of ``ranks`` and ``tops``."""
+        if tops is not None and len(tops) != len(ranks):
+            raise ValueError(f"{len(tops)} tops for {len(ranks)} ranks")
         if not len(query_users) == len(ranks) == record.n_queries:
             raise ValueError(f"{len(query_users)} users and {len(ranks)} ranks for {record.n_queries} queries")
         # a record that is being replaced must not stand beside the new ranks
         self._record_path(record.id).unlink(missing_ok=True)
         with written_whole(self._ranks_path(record.id)) as temporary:
-            _write_ranks(temporary, query_users, ranks)
+            _write_ranks(temporary, query_users, ranks, tops)
         write_json(self._record_path(record.id), record.to_json())
 
     def load(self, run_id: str) -> RunRecord:
@@ -172,12 +187,13 @@ class RunStore:
 
     def ranks(self, run_id: str) -> tuple[NDArray[np.int64], Ranks]:
         """Return the user index of each query and its ranks, both in stored order."""
-        path = self._ranks_path(run_id)
-        try:
-            columns = _read_columns(path)
-        except (OSError, ValueError, KeyError) as error:
-            raise _unreadable(path, f"{type(error).__name__}: {error}") from error
+        columns = self._columns(run_id, RANK_COLUMNS)
         return columns["query"], Ranks(columns["better"], columns["tied"])
+
+    def tops(self, run_id: str) -> Tops | None:
+        """Return what was ranked first, in stored order; None for a run from before this was stored."""
+        columns = self._columns(run_id, TOP_COLUMNS)
+        return Tops(*(columns[name] for name in TOP_COLUMNS)) if set(TOP_COLUMNS) <= set(columns) else None
 
     def records(self) -> list[RunRecord]:
         """Return all finished runs, ordered by token and id; BenchError names a record that cannot be read."""
@@ -185,7 +201,7 @@ class RunStore:
         return sorted((self.load(run_id) for run_id in ids), key=lambda record: (record.token, record.id))
 
     def find(self, token: str) -> RunRecord:
-        """Return the one run that a token names: the start of an id, or ``method@dataset@setting[@seedN]``."""
+        """Return the one run that a token names: the start of an id, or ``method@dataset@setting[@full][@seedN]``."""
         records = self.records()
         found = [record for record in records if _is_named(record, token)]
         if len(found) == 1:
@@ -195,8 +211,23 @@ class RunStore:
             raise BenchError(f"'{token}' names {len(found)} runs: {named}. Give the start of one id.")
         near = near_names(token, {record.token for record in records} | {record.id for record in records})
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        expected = f"expected the start of an id ({SHORTEST_ID} digits or more) or method@dataset@setting[@seedN]"
+        expected = (
+            f"expected the start of an id ({SHORTEST_ID} digits or more) or method@dataset@setting[@full][@seedN]"
+        )
         raise BenchError(f"No run '{token}' in {self.results_dir}; {expected}.{hint} See 'bench run --help'.")
+
+    def find_seeds(self, token: str) -> list[RunRecord]:
+        """Return the one run that a token names, or all of them where their seeds alone differ, ordered by seed."""
+        found = [record for record in self.records() if _is_named(record, token)]
+        systems = {dataclasses.replace(record.spec, seed=0).hash() for record in found}
+        return sorted(found, key=lambda record: record.spec.seed) if len(systems) == 1 else [self.find(token)]
+
+    def _columns(self, run_id: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+        path = self._ranks_path(run_id)
+        try:
+            return _read_columns(path, names)
+        except (OSError, ValueError, KeyError) as error:
+            raise _unreadable(path, f"{type(error).__name__}: {error}") from error
 
     def _record_path(self, run_id: str) -> Path:
         return self.path(run_id) / "run.json"
@@ -217,6 +248,7 @@ def describe_variant(record: RunRecord, of_row: bool = False) -> str:
     parts += [spec.ranking] if spec.ranking == "generate" else []
     parts += [spec.engine] if spec.engine else []
     parts += [f"{spec.train_share:.0%} of the training part"] if spec.train_share < 1 else []
+    parts += [f"{spec.train_users:,} training users"] if spec.train_users else []
     return ", ".join(parts if of_row else parts + _circumstances(spec))
 
 
@@ -224,6 +256,7 @@ def _circumstances(spec: RunSpec) -> list[str]:
     protocol = spec.protocol
     parts: list[str] = [protocol.policy] if protocol.setting == "cold" and protocol.policy != "holdout" else []
     parts += [f"seed {spec.seed}"] if spec.seed else []
+    parts += [f"subset {spec.train_subset}"] if spec.train_subset else []
     parts += [f"candidate seed {protocol.seed}"] if protocol.seed else []
     parts += [f"{spec.limit_queries} queries"] if spec.limit_queries else []
     parts += ["whole catalogue"] if spec.full_ranking else []
@@ -240,26 +273,28 @@ def _unreadable(path: Path, reason: str) -> BenchError:
     return BenchError(f"Cannot read {path} ({reason}). Remove its folder and run that method again.")
 
 
-def _write_ranks(path: Path, query_users: NDArray[np.int64], ranks: Ranks) -> None:
+def _write_ranks(path: Path, query_users: NDArray[np.int64], ranks: Ranks, tops: Tops | None) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         "query": query_users.astype(np.int64),
         "better": ranks.better,
         "tied": ranks.tied,
     }
+    columns |= {} if tops is None else {name: getattr(tops, name) for name in TOP_COLUMNS}
     # user indices rise and ranks repeat: packed so, the runs of a whole table are small enough to be passed around
     packing = {"query": "DELTA_BINARY_PACKED"}
-    pq.write_table(
-        pa.table(columns), path, compression="zstd", use_dictionary=["better", "tied"], column_encoding=packing
-    )
+    repeating = [name for name in columns if name not in packing]
+    pq.write_table(pa.table(columns), path, compression="zstd", use_dictionary=repeating, column_encoding=packing)
 
 
-def _read_columns(path: Path) -> dict[str, NDArray[Any]]:
+def _read_columns(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """Return the columns of these names; those of the ranks must be there, others may be missing."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        table = file.read(columns=["query", "better", "tied"]).combine_chunks()
+        table = file.read(columns=list(names)).combine_chunks()
+    there = [name for name in names if name in table.column_names or name in RANK_COLUMNS]
     # Arrow's own conversion to numpy imports pandas, which takes longer than reading a whole table of runs
-    return {name: np.from_dlpack(table.column(name).chunk(0)) for name in ("query", "better", "tied")}
+    return {name: np.from_dlpack(table.column(name).chunk(0)) for name in there}

@@ -80,6 +80,10 @@ class RunSpec:
     """Share of the target's training part that is learned from (few-shot); the queries stay the same."""
     engine: Engine | None = None
     """What writes the lists of the ranking ``generate``; None is transformers. Engines agree but for near-ties."""
+    train_users: int | None = None
+    """Learn from this many users of the target's training part (low-resource curves); None learns from all."""
+    train_subset: int = 0
+    """Which seeded choice of ``train_users``: within one, fewer users are among more."""
     full_ranking: bool = False
     """Rank each positive among the whole catalogue, not in its frozen list; what is trained is the same."""
 
@@ -99,6 +103,8 @@ class RunSpec:
             fields["engine"] = self.engine
         if self.train_share != 1:
             fields["train_share"] = self.train_share
+        if self.train_users is not None:
+            fields["train_users"], fields["train_subset"] = self.train_users, self.train_subset
         if self.full_ranking:
             fields["full_ranking"] = True
         return fields

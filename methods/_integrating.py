@@ -169,6 +169,7 @@ class IntegratingRecommender(PairRecommender):
             "parameters_by_part": groups,
             "integrating_parameters_over_lora": round(integrating / lora, 6),
             "parameters_over_lora_with_head": round(sum(groups.values()) / (lora + groups["head"]), 6),
+            "training_prompts": self.training_prompts(),
             "target_examples_per_second": round(self._n_examples() / seconds, 3) if seconds else None,
             **self.model.facts(),
         }

@@ -76,6 +76,10 @@ class PairRecommender(AdapterRecommender):
         task, quick = self.task, not self.params.float32_scores
         return self.language_model.score_by(scorer, task.target, queries, task.progress, quick=quick)
 
+    def training_prompts(self) -> dict[str, float]:
+        """Return the number, length and diversity of the target's training prompts, for a method that learns them."""
+        return self.language_model.training_prompts(self.task.target, self.params.n_negatives)
+
     def validation_sample(self) -> tuple[Queries, Answers]:
         """Return the seeded sample of the validation queries that choices are made on."""
         task, n = self.task, self.params.n_validation

@@ -39,6 +39,10 @@ class TargetLora(PairRecommender):
         """Return that adapter."""
         return self.trained[self.task.target.name]
 
+    def details(self) -> dict[str, Any]:
+        """Add what the target's training prompts are like."""
+        return {**super().details(), "training_prompts": self.training_prompts()}
+
 
 @register(
     "source-lora",

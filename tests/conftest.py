@@ -41,6 +41,8 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         backbone: str | None = None,
         limit_queries: int | None = None,
         train_share: float = 1.0,
+        train_users: int | None = None,
+        train_subset: int = 0,
         overrides: dict[str, Any] | None = None,
         catalogue: dict[str, float] | None = None,
         **fields: Any,
@@ -49,6 +51,7 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         protocol = ProtocolSpec(dataset, setting, policy)
         params = {"layers": 2, "dropout": 0.5, **(overrides or {})}
         spec = RunSpec(method, protocol, params, seed, sources, backbone, None, limit_queries, train_share)
+        spec = dataclasses.replace(spec, train_users=train_users, train_subset=train_subset)
         spec = dataclasses.replace(spec, full_ranking=catalogue is not None)
         n_candidates = int((catalogue or {"n_items": N_CANDIDATES})["n_items"])
         facts = {

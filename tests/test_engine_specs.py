@@ -57,6 +57,9 @@ def test_the_card_names_the_sources_unless_told_otherwise() -> None:
         ("popularity", {"backbone": "tiny"}, "'popularity' uses no backbone"),
         ("popularity", {"ranking": "likelihood"}, "'popularity' uses no ranking"),
         ("popularity", {"train_share": 0.0}, "--train-share must be above 0 and at most 1, not 0.0"),
+        ("popularity", {"train_subset": 1}, "--train-subset says which users --train-users draws; add that"),
+        ("popularity", {"train_users": 0}, "--train-users is 1 or more and --train-subset 0 or more, not 0 and 0"),
+        ("popularity", {"train_users": 5, "train_share": 0.1}, "--train-users and --train-share both say how much"),
         (
             "target-only",
             {"ranking": "generate"},
@@ -106,6 +109,8 @@ def test_a_planned_run_leaves_out_what_its_method_does_not_use() -> None:
     assert (plain.sources, plain.backbone, plain.limit_queries) == ((), None, 5)
     assert complete_planned(plan(method="learner")).sources == ("market",)
     assert complete_planned(plan(method="learner", train_share=0.2)).train_share == 0.2
+    few = complete_planned(plan(method="learner", train_users=50, train_subset=3))
+    assert (few.train_users, few.train_subset) == (50, 3)
     full = complete_planned(plan(method="reccocktail", ranking="likelihood"))
     assert (full.sources, full.backbone, full.ranking) == (("market",), "tiny", None)
 

@@ -2,18 +2,29 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from dataclasses import replace
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from bench.completion import complete_planned
 from bench.errors import BenchError
-from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PlannedRun, PublishedReference
+from bench.experiment import (
+    Experiment,
+    ExperimentDataset,
+    ExperimentRow,
+    FigureSpec,
+    PaperPlace,
+    PlannedRun,
+    PublishedReference,
+)
 from bench.experiment_reader import experiment_names, load_experiment
 from bench.lm.adapters import LoraRecipe
+from bench.lm.pairs import PairRecipe
 from bench.params import build_params
+from bench.published import published_figures, published_tables
 from bench.registry import Entry, registry
+from bench.scale import SCALES, scaled
 from methods._shared_adapters import MixtureParams
 
 MINIMAL = """\
@@ -45,16 +56,19 @@ def test_a_minimal_file_gets_the_defaults(tmp_path: Path) -> None:
 
 
 def test_every_field_is_read(tmp_path: Path) -> None:
-    text = MINIMAL.replace("{method: bpr}", "{method: bpr, label: BPR, params: {size: 8}, reference: true}") + (
+    text = MINIMAL.replace(
+        "{method: bpr}", "{method: bpr, label: BPR, params: {size: 8}, reference: true, group: Old}"
+    ) + (
         "seeds: [0, 1]\nbackbone: tiny\npolicy: natural\nprotocol_seed: 3\nlimit_queries: 500\npercent: true\n"
-        "star: {test: permutation, level: 0.01, metrics: [ndcg@1]}\n"
+        "star: {test: permutation, level: 0.01, metrics: [ndcg@1], style: letters}\n"
         "published: [{paper: weaverec, table: table1, setting: warm, not_comparable: other data}]\n"
     )
     experiment = load_experiment(str(written(tmp_path, text)))
-    assert experiment.rows == (ExperimentRow("bpr", "BPR", {"size": 8}, reference=True),)
+    assert experiment.rows == (ExperimentRow("bpr", "BPR", {"size": 8}, reference=True, group="Old"),)
     assert (experiment.seeds, experiment.backbone, experiment.policy) == ((0, 1), "tiny", "natural")
     assert (experiment.protocol_seed, experiment.limit_queries, experiment.percent) == (3, 500, True)
     assert (experiment.test, experiment.level, experiment.star_metrics) == ("permutation", 0.01, ("ndcg@1",))
+    assert experiment.star_style == "letters"
     assert experiment.published == (PublishedReference("weaverec", "table1", "warm", "other data"),)
 
 
@@ -81,10 +95,30 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
     ]
 
 
+def test_a_row_has_no_run_on_a_target_among_its_own_sources(tmp_path: Path) -> None:
+    datasets = "{beauty: {sources: [clothing, toys]}, toys: {sources: [beauty, clothing]}}"
+    text = MINIMAL.replace("{beauty: {title: Beauty, sources: [clothing]}}", datasets)
+    text = text.replace("{method: bpr}", "{method: source-lora, sources: [toys]}")
+    cells = list(load_experiment(str(written(tmp_path, text))).cells())
+    assert {(cell.dataset.name, cell.run.sources) for cell in cells} == {("beauty", ("toys",))}
+
+
+def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> None:
+    rows = "{method: bpr, train_users: 50}\n  - {method: random}"
+    text = MINIMAL.replace("{method: bpr}", rows) + "train_subsets: [0, 4]\n"
+    cells = [cell for cell in load_experiment(str(written(tmp_path, text))).cells() if cell.setting == "warm"]
+    assert [(cell.row.method, cell.run.train_users, cell.run.train_subset) for cell in cells] == [
+        ("bpr", 50, 0),
+        ("bpr", 50, 4),
+        ("random", None, 0),
+    ]
+    assert cells[1].run.command(Entry("bpr", "general")).endswith(" --train-users 50 --train-subset 4")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("metrics:", "metrcs:", r"small\.yaml: unknown key 'metrcs' in the experiment\. Did you mean metrics\?"),
+        ("metrics:", "metrcs:", r"small\.yaml:5: unknown key 'metrcs' in the experiment\. Did you mean metrics\?"),
         ("{method: bpr}", "{methd: bpr}", r"unknown key 'methd' in row 1\. Did you mean method\?"),
         ("title:", "titel:", r"unknown key 'titel' in dataset 'beauty'\. Did you mean title\?"),
         ("caption: A small table.\n", "", r"key 'caption' is missing in the experiment"),
@@ -104,16 +138,40 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
         ("  - {method: bpr}", "  - bpr", r"row 1 is str, expected a mapping with method"),
         ("{beauty: {title: Beauty, sources: [clothing]}}", "{}", r"'datasets' .*expected a mapping from dataset names"),
         ("{method: bpr}", "{method: bpr, sources: []}", r"'sources' of row 1 is \[\], expected at least one source"),
-        ("{method: bpr}", "{method: bpr, sources: [beauty]}", r"'sources' of row 1 .*no target of the table"),
+        ("{method: bpr}", "{method: bpr, sources: [beauty]}", r"'sources' of row 1 .*not every target of the table"),
         ("{method: bpr}", "{method: bpr, sources: toys}", r"'sources' of row 1 is 'toys', expected a list of names"),
         ("{method: bpr}", "{method: bpr, train_share: 10}", r"'train_share' of row 1 is 10, expected a number between"),
+        ("{method: bpr}", "{method: bpr, train_users: 0}", r"'train_users' of row 1 is 0, expected a whole number"),
+        ("rows:", "train_subsets: [1, 1]\nrows:", r"'train_subsets' .*expected different whole numbers"),
         ("rows:", "seeds: [0, 0]\nrows:", r"'seeds' .*expected different whole numbers"),
         ("rows:", "limit_queries: 0\nrows:", r"'limit_queries' .*expected a whole number above 0"),
         ("rows:", "star: {test: ttest}\nrows:", r"'test' of 'star' is 'ttest', expected t-test or wilcoxon"),
+        ("rows:", "star: {style: letter}\nrows:", r"'style' of 'star' is 'letter', expected star or letters"),
         ("rows:", "star: {level: 5}\nrows:", r"'level' of 'star' is 5, expected a number between 0 and 1"),
         ("rows:", "policy: naturally\nrows:", r"'policy' .*expected holdout or natural"),
         ("rows:", "candidates: [all]\nrows:", r"'candidates' .*expected a list of sampled or full"),
         ("name: small", "name: [", r"Cannot read .*small\.yaml"),
+        ("rows:", "metrics: [hit@1]\nrows:", r"small\.yaml:6: key 'metrics' is given twice"),
+        ("[warm, cold]", "[warm, colt]", r"small\.yaml:4: 'settings' .*Did you mean cold\?"),
+        ("rows:", "policy: naturl\nrows:", r"small\.yaml:6: .*Did you mean natural\?"),
+        ("rows:", "reproduces: [{paper: weverec, table: table1}]\nrows:", r"'paper' .*Did you mean weaverec\?"),
+        ("rows:", "reproduces: [{paper: weaverec}]\nrows:", r"expected either a table or a figure of the paper"),
+        ("rows:", "reproduces: [{paper: weaverec, figure: figure9}]\nrows:", r"'figure' .*expected figure2 or figure3"),
+        ("rows:", "scales: {smok: {}}\nrows:", r"unknown key 'smok' in 'scales'\. Did you mean smoke\?"),
+        (
+            "rows:",
+            "scales: {cpu: {limit: 5}}\nrows:",
+            r"unknown key 'limit' in scale 'cpu'\. Did you mean",
+        ),
+        ("rows:", "figure: {x: layers}\nrows:", r"'x_label' of 'figure' is None, expected some text"),
+        ("rows:", "figure: {kind: dots, x: layers}\nrows:", r"'x' of 'figure' .*no such key for dots"),
+        (
+            "rows:",
+            "figure: {kind: dots, y: [ndcg@3]}\nrows:",
+            r"'y' of 'figure' .*expected a list of ndcg@1\.",
+        ),
+        ("{method: bpr}", "{method: bpr, x: three}", r"small\.yaml:7: 'x' of row 1 is 'three', expected a number"),
+        ("settings: [warm, cold]", "statistics: [users]", r"unknown key 'metrics' in the experiment"),
     ],
 )
 def test_a_mistake_names_file_key_and_what_was_expected(tmp_path: Path, old: str, new: str, complaint: str) -> None:
@@ -148,7 +206,7 @@ def test_candidates_of_both_kinds_give_a_run_each(tmp_path: Path) -> None:
         ("cold", False),
         ("cold", True),
     ]
-    assert runs[1] == replace(runs[0], full_ranking=True)
+    assert runs[1] == dataclasses.replace(runs[0], full_ranking=True)
     assert runs[1].command() == runs[0].command() + " --full-ranking"
 
 
@@ -167,7 +225,8 @@ def test_each_shipped_experiment_can_be_read_and_expanded(name: str) -> None:
     experiment = load_experiment(name)
     runs = [cell.run for cell in experiment.cells()]
     keys = {run.command() for run in runs}
-    assert len(keys) == len(runs) > 0
+    assert len(keys) == len(runs)
+    assert runs or experiment.statistics
 
 
 def test_the_main_table_has_the_rows_and_columns_of_its_description() -> None:
@@ -188,7 +247,7 @@ def test_each_run_of_a_shipped_experiment_can_be_completed_and_is_there_once(nam
 
 
 def test_the_sweep_has_twenty_one_points_and_none_takes_a_mark() -> None:
-    rows = load_experiment("weaverec-alpha").rows
+    rows = load_experiment("weaverec-figure8").rows
     points = [row for row in rows if "target_weight" in row.params]
     assert [row.params["target_weight"] for row in points] == [round(0.05 * step, 2) for step in range(21)]
     assert [row.reference for row in rows] == [True] * 21 + [False] * 2
@@ -196,32 +255,67 @@ def test_the_sweep_has_twenty_one_points_and_none_takes_a_mark() -> None:
 
 
 def test_each_target_of_the_cross_domain_table_has_the_other_three_as_sources() -> None:
-    datasets = load_experiment("weaverec-cross-domain").datasets
+    datasets = load_experiment("weaverec-table1").datasets
     names = {dataset.name for dataset in datasets}
     assert names == {"beauty", "toys", "clothing", "health"}
     assert all(set(dataset.sources) == names - {dataset.name} for dataset in datasets)
-    platforms = load_experiment("weaverec-cross-platform").datasets
+    platforms = load_experiment("weaverec-table2").datasets
     assert {dataset.name: dataset.sources for dataset in platforms} == {"toys": ("ml-1m",), "ml-1m": ("toys",)}
 
 
+def test_xcross_s_tables_share_their_adapters_and_runs() -> None:
+    tables = {name: load_experiment(f"xcross-{name}") for name in ("overall", "ablation", "layers", "training-size")}
+    runs = {name: [complete_planned(cell.run) for cell in table.cells()] for name, table in tables.items()}
+    assert {spec.protocol.setting for specs in runs.values() for spec in specs} == {"user-split"}
+    assert all(table.percent for table in tables.values())
+    assert len({dataset.name for dataset in tables["overall"].datasets}) == 4
+    systems = {row.method for row in tables["overall"].rows}
+    assert systems >= {"lora", "source-lora", "pooler-scorer", "xlora", "meteora", "xcross"}
+    recipe = [field.name for field in dataclasses.fields(PairRecipe)]
+    adapters = {
+        tuple(spec.params[name] for name in recipe)
+        for name in ("overall", "ablation", "layers")
+        for spec in runs[name]
+        if "n_validation" in spec.params
+    }
+    assert len(adapters) == 1
+    overall = {spec.hash() for spec in runs["overall"]}
+    whole = [spec.hash() for spec in runs["ablation"] if spec.method == "xcross"]
+    assert len(whole) == 2
+    assert overall >= set(whole)
+    none_integrated = [spec.hash() for spec in runs["layers"] if spec.method == "xcross-no-layers"]
+    assert {spec.hash() for spec in runs["ablation"]} >= set(none_integrated)
+    integrated = [spec.params["integrated_layers"] for spec in runs["layers"] if spec.method == "xcross"]
+    assert integrated == [1, 2, 3, 4, 5, 6]
+
+
+def test_xcross_s_curve_has_five_subsets_of_each_size_and_one_reference() -> None:
+    table = load_experiment("xcross-training-size")
+    sized = [cell.run for cell in table.cells() if cell.run.train_users]
+    assert Counter((run.method, run.train_users) for run in sized) == {
+        (method, size): 5 for method in ("xcross", "lora") for size in (50, 100, 200, 400, 1000)
+    }
+    assert [row.method for row in table.rows if row.reference] == ["source-lora"]
+
+
 def test_few_shot_rows_come_in_three_nested_shares() -> None:
-    rows = load_experiment("few-shot").rows
+    rows = load_experiment("reccocktail-table3").rows
     shares: dict[str, list[float]] = {}
     for row in rows:
         shares.setdefault(row.method, []).append(row.train_share)
-    learning = ("sasrec", "target-only", "second-finetune", "reccocktail")
+    learning = ("sasrec", "tallrec", "second-finetune", "reccocktail")
     assert all(shares[method] == [0.1, 0.2, 0.3] for method in learning)
 
 
 def test_the_number_of_sources_grows_by_one_a_row() -> None:
-    rows = load_experiment("weaverec-sources").rows
+    rows = load_experiment("weaverec-figure7").rows
     for method in ("weaverec", "weight-average"):
         chosen = [row.sources or () for row in rows if row.method == method]
         assert [len(names) for names in chosen] == [1, 2, 3, 4]
         assert all(set(fewer) < set(more) for fewer, more in itertools.pairwise(chosen))
 
 
-@pytest.mark.parametrize("name", ["entropy-prompts", "reccocktail-components"])
+@pytest.mark.parametrize("name", ["reccocktail-figure4", "reccocktail-components"])
 def test_the_cocktail_s_variants_train_no_other_adapters_than_the_main_table(name: str) -> None:
     """They differ in how they merge alone, on the same targets and sources."""
     recipe = {field.name for field in dataclasses.fields(LoraRecipe)}
@@ -235,10 +329,51 @@ def test_the_cocktail_s_variants_train_no_other_adapters_than_the_main_table(nam
 
 
 @pytest.mark.parametrize(
-    "name", ["weaverec-components", "weaverec-merging", "weaverec-alpha", "weaverec-branches", "weaverec-sources"]
+    "name", ["weaverec-table3", "weaverec-table4", "weaverec-figure8", "weaverec-figure10", "weaverec-figure7"]
 )
 def test_weaverec_s_analyses_train_with_the_cross_domain_table_s_recipe(name: str) -> None:
     recipe = {field.name for field in dataclasses.fields(MixtureParams)}
     experiment = load_experiment(name)
     assert not any(recipe & set(row.params) for row in experiment.rows)
     assert (experiment.backbone, experiment.settings) == ("minilm", ("warm",))
+
+
+def test_a_figure_and_what_is_reproduced_are_read(tmp_path: Path) -> None:
+    text = MINIMAL + (
+        "reproduces: [{paper: weaverec, figure: figure8}, {paper: weaverec, table: table1}]\n"
+        "figure: {x: layers, x_label: Layers, y: [ndcg@1, weight], y_labels: {weight: Weight}, lines: {bpr: BPR}}\n"
+        "scales: {full: {backbone: other/model, says: a lot}}\n"
+    )
+    experiment = load_experiment(str(written(tmp_path, text)))
+    assert experiment.reproduces == (PaperPlace("weaverec", "figure8"), PaperPlace("weaverec", "table1"))
+    assert [place.title for place in experiment.reproduces] == ["figure 8", "table 1"]
+    expected = FigureSpec("lines", ("ndcg@1", "weight"), "layers", "Layers", {"bpr": "BPR"}, {"weight": "Weight"})
+    assert experiment.figure == expected
+    assert [(own.name, own.backbone, own.says) for own in experiment.own_scales] == [("full", "other/model", "a lot")]
+
+
+def test_a_dataset_may_have_rows_of_some_methods_only(tmp_path: Path) -> None:
+    text = MINIMAL.replace("sources: [clothing]}}", "sources: [clothing]}, sports: {methods: [bpr]}}")
+    text = text.replace("{method: bpr}", "{method: bpr}\n  - {method: random}")
+    cells = [cell for cell in load_experiment(str(written(tmp_path, text))).cells() if cell.setting == "warm"]
+    assert [(cell.row.method, cell.dataset.name) for cell in cells] == [
+        ("bpr", "beauty"),
+        ("bpr", "sports"),
+        ("random", "beauty"),
+    ]
+
+
+@pytest.mark.parametrize("paper", ["reccocktail", "weaverec"])
+def test_every_table_and_figure_of_a_paper_has_an_experiment_of_its_name(paper: str) -> None:
+    for place in (*published_tables(paper), *published_figures(paper)):
+        experiment = load_experiment(f"{paper}-{place}")
+        assert PaperPlace(paper, place) in experiment.reproduces
+        assert (experiment.figure is not None) or not place.startswith("figure")
+        assert experiment.published or place.startswith("figure")
+
+
+@pytest.mark.parametrize("name", experiment_names())
+@pytest.mark.parametrize("scale", SCALES)
+def test_each_shipped_experiment_has_different_runs_at_every_scale(name: str, scale: str) -> None:
+    runs = [cell.run for cell in scaled(load_experiment(name), scale, registry()).cells()]
+    assert len({complete_planned(run).hash() for run in runs}) == len(runs)

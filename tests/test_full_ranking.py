@@ -18,6 +18,8 @@ from shop_toy import N_ITEMS, N_USERS, write_shop
 import bench.engine
 from bench.completion import complete_planned, complete_spec
 from bench.data.domain import Domain
+from bench.diagnose.rescore import rescorer
+from bench.diagnose.summary import across_seeds, diagnose_run
 from bench.engine import Folders, prepare, run
 from bench.errors import BenchError
 from bench.experiment import PlannedRun
@@ -68,7 +70,8 @@ SCORES = [
 
 
 def ranked(ask: Ask, queries: QuerySet = TOY, domain: Domain | None = None, **more: Any) -> CatalogueRanks:
-    return rank_in_catalogue("toy", ask, queries, domain or domain_of(), quiet, **more)
+    domain = domain or domain_of()
+    return rank_in_catalogue("toy", ask, queries, domain, np.arange(domain.n_items), quiet, **more)
 
 
 def test_ranks_in_a_catalogue_of_five_are_those_counted_by_hand() -> None:
@@ -150,6 +153,12 @@ def test_ranks_are_those_of_a_loop_over_users_and_items_whatever_the_chunks(
         assert found.n_candidates[user] == len(others) + 1
         assert found.ranks.better[user] == sum(scores[user, item] > scores[user, positive] for item in others)
         assert found.ranks.tied[user] == sum(scores[user, item] == scores[user, positive] for item in others)
+        candidates = [*others, int(positive)]
+        highest = max(scores[user, item] for item in candidates)
+        top = [item for item in candidates if scores[user, item] == highest]
+        assert found.tops.top_item[user] == min(top)
+        assert found.tops.top_count[user] == pytest.approx(np.mean(top))  # an item's number is its count here
+        assert found.tops.positive_count[user] == positive
 
 
 def test_a_chunk_is_one_list_of_all_items_and_progress_is_told() -> None:
@@ -160,7 +169,7 @@ def test_a_chunk_is_one_list_of_all_items_and_progress_is_told() -> None:
         asked.append(queries)
         return by_table(SCORES)(queries)
 
-    rank_in_catalogue("toy", ask, TOY, domain_of(), lines.append, at_once=2)
+    rank_in_catalogue("toy", ask, TOY, domain_of(), np.arange(5), lines.append, at_once=2)
     _lists, _compared, *chunks = asked
     assert [chunk.queries.users.tolist() for chunk in chunks] == [[0, 1], [2]]
     for chunk in chunks:
@@ -272,6 +281,8 @@ def test_full_runs_repeat_and_are_never_compared_with_lists(folders: Folders, tm
     )
     assert (full.id, full.metrics, full.catalogue) == (again.id, again.metrics, again.catalogue)
     assert full.id != listed.id
+    assert (listed.token, full.token) == ("random@shop@warm@seed0", "random@shop@warm@full@seed0")
+    assert [RunStore(folders.results_dir).find(f"random@shop@warm{kind}") for kind in ("", "@full")] == [listed, full]
     assert full.candidates_hash == carried_out(folders, "popularity").candidates_hash != listed.candidates_hash
     with pytest.raises(BenchError, match="ranked different candidates"):
         compare_runs(listed.id, full.id, ["ndcg@1"], RunStore(folders.results_dir))
@@ -298,7 +309,8 @@ def test_a_sample_of_the_queries_keeps_the_hash(folders: Folders) -> None:
 def test_large_ranks_are_stored_whole(folders: Folders) -> None:
     record = carried_out(folders, "popularity")
     table = pq.read_table(folders.results_dir / "runs" / record.id / "ranks.parquet")
-    assert [str(column.type) for column in table.columns] == ["int64", "int32", "int32"]
+    types = {name: str(table.schema.field(name).type) for name in ("query", "better", "tied", "top_item")}
+    assert types == {"query": "int64", "better": "int32", "tied": "int32", "top_item": "int32"}
 
 
 def test_the_option_is_part_of_a_run_only_where_it_is_set() -> None:
@@ -361,3 +373,37 @@ def test_every_way_of_scoring_ranks_the_catalogue_with_the_model_of_its_lists(
     few, all_ = store.ranks(listed.id)[1], store.ranks(full.id)[1]
     assert (all_.better + all_.tied >= few.better).all()
     assert np.corrcoef(all_.better, few.better)[0, 1] > 0.8
+
+
+def test_a_full_run_stores_its_tops_and_an_oracles_top_is_the_positive(folders: Folders) -> None:
+    store = RunStore(folders.results_dir)
+    tops, popular = (store.tops(carried_out(folders, name).id) for name in ("oracle", "popularity"))
+    assert tops is not None
+    assert popular is not None
+    np.testing.assert_array_equal(tops.top_count, tops.positive_count)
+    np.testing.assert_array_equal(tops.positive_count, popular.positive_count)
+    assert (popular.top_count >= popular.positive_count).all()
+
+
+def test_an_item_that_was_touched_is_no_top() -> None:
+    found = ranked(by_table(SCORES))
+    assert found.tops.top_item.tolist() == [2, 0, 3]  # 0 and 1 of user 0, 3 of user 1 and 2 of user 2 were touched
+    assert found.tops.top_count.tolist() == [2, 1, 3.5]  # user 1 puts 0, 1 and 2 level, user 2 puts 3 and 4
+    assert found.tops.positive_count.tolist() == [4, 2, 1]
+
+
+def test_a_full_run_is_not_asked_again_in_other_orders(folders: Folders) -> None:
+    record = carried_out(folders, "popularity")
+    with pytest.raises(BenchError, match="ranked the whole catalogue, which has no order"):
+        rescorer(record, folders, Metric("ndcg", 3), 10, quiet)
+
+
+def test_a_diagnosis_of_both_kinds_keeps_them_apart(folders: Folders) -> None:
+    listed, full = (carried_out(folders, "random", full_ranking=is_full) for is_full in (False, True))
+    again = carried_out(folders, "random", seed=1)
+    store, metric = RunStore(folders.results_dir), Metric("ndcg", 3)
+    ((first, stable),) = across_seeds([listed, full, again], store, metric)
+    assert (first.id, len(stable.values)) == (full.id, 2)
+    found = {one.record.token: one for one in (diagnose_run(record, store, metric) for record in (listed, full))}
+    assert found["random@shop@warm@seed0"].value > found["random@shop@warm@full@seed0"].value
+    assert found["random@shop@warm@full@seed0"].bias is not None

@@ -51,6 +51,8 @@ def test_known_specs_keep_their_id() -> None:
     assert RunSpec("bpr", ProtocolSpec("beauty")).hash() == "b69533b38eb73d81"
     assert spec.hash() == "066379ff3b285209"
     assert RunSpec("bpr", ProtocolSpec("beauty"), train_share=0.1).hash() == "6e9ebb2092b1dc95"
+    few = [RunSpec("bpr", ProtocolSpec("beauty"), train_users=50, train_subset=subset).hash() for subset in (0, 1)]
+    assert few == ["75109a68594c65fe", "cfabf14b326b382f"]
     assert RunSpec("bpr", ProtocolSpec("beauty"), full_ranking=True).hash() == "f8dc5ed73482f4af"
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from bench.cli.reproduce import SUFFIXES
-from bench.experiment_reader import load_experiment
 from bench.metrics import Metric, per_user
 from bench.registry import registry
-from bench.report.build import build_table
+from bench.report.of_experiment import experiment_at, report_of
 from bench.report.render import render
 from bench.runs import RunStore
+from bench.scale import DEFAULT_SCALE
 
 ROOT = Path(__file__).parents[1]
 MEASURED = RunStore(ROOT / "results" / "measured")
@@ -21,7 +21,7 @@ TABLES = sorted(path.stem for path in (ROOT / "results" / "tables").glob("*.json
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_shipped_table_is_what_the_shipped_records_give(name: str) -> None:
-    table = build_table(load_experiment(name), MEASURED, registry())
+    table = report_of(experiment_at(name, DEFAULT_SCALE.name, registry()), MEASURED.results_dir, registry()).table
     for output_format, suffix in SUFFIXES.items():
         shipped = ROOT / "results" / "tables" / f"{name}.{suffix}"
         assert shipped.read_text(encoding="utf-8") == render(table, output_format)

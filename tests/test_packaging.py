@@ -78,8 +78,17 @@ def test_the_wheel_holds_every_card_experiment_and_published_table(wheel: Path, 
 def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
     for package in ("bench", "baselines", "methods"):
         assert names_in(wheel / package, "*.py") == names_in(ROOT / package, "*.py")
+    assert names_in(wheel / "bench", "*.txt") == names_in(ROOT / "bench", "*.txt") != set()
+    assert (wheel / "bench/py.typed").exists()
     top = {path.name for path in wheel.iterdir()}
     assert top == {"bench", "baselines", "methods", f"llmrec_bench-{bench.__version__}.dist-info"}
+
+
+def test_the_wheel_holds_what_the_page_is_made_of(wheel: Path) -> None:
+    assets = "bench/report/page/assets"
+    expected = {path.name: path.read_bytes() for path in (ROOT / assets).iterdir()}
+    assert {".html", ".css", ".js"} == {Path(name).suffix for name in expected}
+    assert {path.name: path.read_bytes() for path in (wheel / assets).iterdir()} == expected
 
 
 def test_the_metadata_name_the_command_and_the_plugin_contract(wheel: Path) -> None:

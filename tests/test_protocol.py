@@ -14,7 +14,15 @@ from bench.candidates import CandidateLists, TitleGroups
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.plugin import Answers, Queries
-from bench.protocol import PreparedTask, QuerySet, check_leakage, prepare_task, share_of_training, split_domain
+from bench.protocol import (
+    PreparedTask,
+    QuerySet,
+    check_leakage,
+    prepare_task,
+    share_of_training,
+    split_domain,
+    users_of_training,
+)
 from bench.spec import ProtocolSpec
 from bench.store import ArtefactStore
 
@@ -249,6 +257,21 @@ def test_shares_of_the_training_part_are_nested_and_as_large_as_asked_for() -> N
     assert parts[-1] is domain
     assert part.titles == domain.titles
     assert set(np.flatnonzero(np.diff(share_of_training(domain, 0.1, 1).indptr))) != kept[0]
+
+
+def test_users_of_one_subset_are_nested_and_those_of_another_drawn_anew() -> None:
+    domain = random_domain()
+    trained = domain.keeping(domain.users_of_interactions() % 3 > 0)  # as validation users under user-split
+    kept = [set(np.flatnonzero(np.diff(users_of_training(trained, n, 1, 0).indptr))) for n in (20, 50, 200)]
+    assert [len(users) for users in kept] == [20, 50, 200]
+    assert kept[0] < kept[1] < kept[2]
+    part = users_of_training(trained, 20, 1, 0)
+    assert all(len(part.history(user)) in (0, len(domain.history(user))) for user in range(domain.n_users))
+    for subset, seed in ((0, 0), (2, 0), (1, 1)):
+        others = set(np.flatnonzero(np.diff(users_of_training(trained, 20, subset, seed).indptr)))
+        assert len(others & kept[0]) < 10
+    with pytest.raises(BenchError, match="'toy' has 200 users with training interactions; --train-users asks for 201"):
+        users_of_training(trained, 201, 0, 0)
 
 
 @pytest.mark.skipif(not os.environ.get("BENCH_DATA"), reason="needs the real data in BENCH_DATA")

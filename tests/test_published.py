@@ -1,9 +1,23 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bench.errors import BenchError
-from bench.published import published_papers, published_source, published_tables, published_value
+from bench.published import (
+    find_cell,
+    is_in_percent,
+    other_data,
+    printed_cells,
+    published_figures,
+    published_language_model,
+    published_papers,
+    published_source,
+    published_sources,
+    published_tables,
+    published_value,
+)
 from bench.shipped import shipped_folder
 
 
@@ -66,3 +80,55 @@ def test_each_paper_says_where_its_figures_come_from() -> None:
 @pytest.mark.parametrize("kind", ["experiments", "published"])
 def test_shipped_files_are_found(kind: str) -> None:
     assert list(shipped_folder(kind).glob("*.yaml"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (("reccocktail", "table1", ("BPR", "bpr"), "beauty"), ("BPR-MF", "Beauty", 0.1630)),
+        (("weaverec", "table3", ("Hybrid LoRA 2", "weaverec"), "beauty"), ("Hybrid LoRA 2", "Beauty", 0.4072)),
+        (("weaverec", "table4", ("w/ LoRA-LEGO", "weaverec"), "beauty"), ("w/ LoRA-LEGO", "", 0.3493)),
+        (("reccocktail", "table3", ("tallrec",), "ml-1m", "warm", 0.2), ("Warm 20%", "TallRec", 0.4298)),
+        (("reccocktail", "table3", ("second-finetune",), "ml-1m", "cold", 0.2), ("Cold 20%", "2nd Finetune", 0.0182)),
+    ],
+)
+def test_a_rows_cell_goes_by_its_label_first_and_by_its_method_then(
+    place: tuple[Any, ...], expected: tuple[str, str, float]
+) -> None:
+    cell = find_cell(*place)
+    assert cell is not None
+    assert (cell.row, cell.column, cell.figures["ndcg@1"]) == expected
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ("weaverec", "table4", ("w/ DARE", "dare"), "beauty"),
+        ("weaverec", "table4", ("w/ AdaMerging", "adamerging"), "toys"),
+        ("reccocktail", "table3", ("tallrec",), "ml-1m", "warm", 1.0),
+        ("reccocktail", "table3", ("sasrec",), "ml-1m", "warm", 0.1),
+        ("reccocktail", "table1", ("bpr",), "clothing"),
+    ],
+)
+def test_a_row_that_is_not_printed_has_no_cell(place: tuple[Any, ...]) -> None:
+    assert find_cell(*place) is None
+
+
+def test_every_printed_cell_can_be_listed() -> None:
+    assert len(printed_cells("weaverec", "table1")) + len(printed_cells("weaverec", "table2")) == 108
+    xcross = next(cell for cell in printed_cells("xcross", "table2") if (cell.row, cell.column) == ("SASRec", "Tools"))
+    assert xcross.figures["hit@1"] == pytest.approx(0.0638)
+
+
+def test_a_table_may_have_a_backbone_and_sources_of_its_own() -> None:
+    assert published_language_model("reccocktail", "table1") == "Qwen/Qwen2-7B-Instruct"
+    assert published_language_model("reccocktail", "table5") == "meta-llama/Llama-3.1-8B"
+    assert published_sources("weaverec", "table1", "beauty") == ("clothing", "grocery", "sports")
+    assert published_sources("reccocktail", "table1", "beauty") == ()
+
+
+def test_papers_say_their_figures_their_unit_and_where_their_data_differ() -> None:
+    assert set(published_figures("weaverec")) == {"figure2", "figure3", "figure7", "figure8", "figure10"}
+    assert [paper for paper in published_papers() if is_in_percent(paper)] == ["xcross"]
+    assert "6,883" in other_data("weaverec", "ml-1m")
+    assert other_data("weaverec", "beauty") == ""

@@ -132,10 +132,35 @@ def test_a_name_leads_to_its_class() -> None:
     assert registry().recommender("random").__name__ == "RandomScorer"
 
 
-def test_two_methods_of_one_name_are_refused(with_plugins: Callable[..., Registry]) -> None:
-    twin = type("Twin", (Stranger,), {"entry": Entry("random", "general", "elsewhere:Twin")})
-    with pytest.raises(BenchError, match=r"Two methods are called 'random': baselines\.controls:RandomScorer and else"):
-        with_plugins(Point("random", lambda: twin))
+def test_two_methods_of_the_house_with_one_name_are_refused(
+    with_plugins: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.registry, "ROOMS", ("baselines", "baselines"))
+    with pytest.raises(BenchError, match=r"Two methods are called '.*': baselines\..* and baselines\..*\."):
+        with_plugins()
+
+
+def test_a_plugin_cannot_take_a_name_from_the_house_or_from_another(with_plugins: Callable[..., Registry]) -> None:
+    twins = [type("Twin", (Stranger,), {"entry": Entry(name, "general", "elsewhere:Twin")}) for name in ("random", "b")]
+    points = [Point("random", lambda: twins[0]), Point("first", lambda: twins[1]), Point("second", lambda: twins[1])]
+    known = with_plugins(*points)
+    assert known.broken == {
+        "random": "the name is taken by baselines.controls:RandomScorer",
+        "second": "the name is taken by elsewhere:Twin",
+    }
+    assert known.recommender("random").__name__ == "RandomScorer"
+    assert known.entries["b"].target == "elsewhere:Twin"
+
+
+def test_what_a_plugin_prints_goes_to_standard_error(
+    with_plugins: Callable[..., Registry], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load() -> type:
+        print("hello")
+        return Foreign
+
+    with_plugins(Point("foreign", load))
+    assert capsys.readouterr() == ("", "hello\n")
 
 
 def test_a_plugin_of_another_package_is_listed_with_the_rest(with_plugins: Callable[..., Registry]) -> None:
@@ -145,9 +170,11 @@ def test_a_plugin_of_another_package_is_listed_with_the_rest(with_plugins: Calla
     assert not known.broken
 
 
-@pytest.mark.parametrize("error", [ImportError("no module named 'magic'"), RuntimeError("boom"), SyntaxError("bad")])
+@pytest.mark.parametrize(
+    "error", [ImportError("no module named 'magic'"), RuntimeError("boom"), SyntaxError("bad"), SystemExit(1)]
+)
 def test_a_plugin_that_cannot_be_loaded_is_reported_and_breaks_nothing(
-    with_plugins: Callable[..., Registry], error: Exception
+    with_plugins: Callable[..., Registry], error: BaseException
 ) -> None:
     known = with_plugins(Point("broken", failing(error)), Point("foreign", lambda: Foreign))
     assert known.broken == {"broken": f"{type(error).__name__}: {error}"}

@@ -3,11 +3,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bench.runs
+from bench.diagnose.tops import Tops
 from bench.errors import BenchError
 from bench.metrics import DEFAULT_METRICS, Metric, Ranks, per_user
 from bench.runs import RunRecord, RunStore, describe_variant, spec_from_json, spec_to_json, summarise
@@ -45,6 +47,34 @@ def test_ranks_read_back_with_their_users(run_store: RunStore, save_run: Save) -
     assert (users.dtype, ranks.better.dtype) == (np.int64, np.int16)
 
 
+def test_what_was_ranked_first_reads_back_beside_the_ranks(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0, 3], users=[17, 4])
+    tops = Tops(np.array([5, 70_000], np.int32), np.array([2.5, 0], np.float32), np.array([9, 100_000], np.int32))
+    users, ranks = run_store.ranks(saved.id)
+    run_store.save(saved, users, ranks, tops)
+    read = run_store.tops(saved.id)
+    assert read is not None
+    for name in ("top_item", "top_count", "positive_count"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(tops, name))
+        assert getattr(read, name).dtype == getattr(tops, name).dtype
+    again_users, again = run_store.ranks(saved.id)
+    assert (again_users.tolist(), again.better.tolist()) == ([17, 4], [0, 3])
+
+
+def test_a_run_from_before_the_top_was_stored_has_none(run_store: RunStore, save_run: Save) -> None:
+    assert run_store.tops(save_run("bpr", [0, 3]).id) is None
+    shipped = RunStore(Path(bench.runs.__file__).parents[1] / "results/measured")
+    assert shipped.tops(shipped.find("sasrec@beauty@warm").id) is None
+
+
+def test_as_many_tops_as_ranks_are_wanted(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0, 3])
+    one = Tops(np.zeros(1, np.int32), np.zeros(1, np.float32), np.zeros(1, np.int32))
+    with pytest.raises(ValueError, match="1 tops for 2 ranks"):
+        run_store.save(saved, *run_store.ranks(saved.id), one)
+    assert run_store.exists(saved.id)
+
+
 def test_the_file_holds_a_flat_spec_and_plain_values(run_store: RunStore, save_run: Save) -> None:
     saved = save_run("bpr", [0, 3], setting="cold", seed=3)
     content = json.loads((run_store.path(saved.id) / "run.json").read_text())
@@ -58,7 +88,8 @@ def test_the_file_holds_a_flat_spec_and_plain_values(run_store: RunStore, save_r
 def test_a_spec_survives_the_way_through_json_with_its_hash() -> None:
     protocol = ProtocolSpec("beauty", "cold", "natural", seed=4)
     spec = RunSpec("weaverec", protocol, {"rank": 16}, 2, ("sports",), "minilm", "generate", 500)
-    for one in (spec, dataclasses.replace(spec, engine="vllm"), dataclasses.replace(spec, train_share=0.1)):
+    few = dataclasses.replace(spec, train_users=50, train_subset=3)
+    for one in (spec, dataclasses.replace(spec, engine="vllm"), dataclasses.replace(spec, train_share=0.1), few):
         again = spec_from_json(json.loads(json.dumps(spec_to_json(one))))
         assert again == one
         assert again.hash() == one.hash()
@@ -67,7 +98,8 @@ def test_a_spec_survives_the_way_through_json_with_its_hash() -> None:
 def test_a_record_from_before_there_were_shares_and_engines_reads_as_it_was() -> None:
     spec = RunSpec("tallrec", ProtocolSpec("beauty"), backbone="tiny")
     fields = spec_to_json(spec)
-    del fields["train_share"], fields["engine"]
+    for later in ("train_share", "engine", "train_users", "train_subset"):
+        del fields[later]
     assert spec_from_json(fields) == spec
 
 
@@ -182,3 +214,17 @@ def test_a_summary_holds_means_inside_their_intervals() -> None:
         assert figures["value"] == pytest.approx(per_user(ranks, Metric.parse(name)).mean())
         assert figures["low"] < figures["value"] < figures["high"]
     assert summary == summarise(ranks)
+
+
+def test_a_name_without_its_seed_stands_for_all_seeds(run_store: RunStore, save_run: Save) -> None:
+    saved = [save_run("bpr", [0, 1], seed=seed) for seed in (1, 0)]
+    assert [record.spec.seed for record in run_store.find_seeds("bpr@beauty@warm")] == [0, 1]
+    assert run_store.find_seeds("bpr@beauty@warm@seed1") == [saved[0]]
+    assert run_store.find_seeds(saved[1].id) == [saved[1]]
+
+
+def test_runs_that_differ_in_more_than_their_seed_are_still_refused(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1])
+    save_run("bpr", [0, 1], seed=1, overrides={"layers": 3})
+    with pytest.raises(BenchError, match="names 2 runs"):
+        run_store.find_seeds("bpr@beauty@warm")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import scipy.special
 
-from bench.tail_probability import normal_quantile, normal_two_sided, student_two_sided
+from bench.tail_probability import normal_two_sided, student_quantile, student_two_sided
 
 
 @pytest.mark.parametrize("degrees_of_freedom", [1, 2, 5, 51, 300, 22_362, 1_000_000])
@@ -18,6 +18,13 @@ def test_the_normal_tail_agrees_with_scipy(z: float) -> None:
     assert normal_two_sided(z) == pytest.approx(2 * scipy.special.ndtr(-abs(z)), rel=1e-12)
 
 
-@pytest.mark.parametrize("probability", [0.001, 0.5, 0.8, 0.975])
-def test_the_normal_quantile_agrees_with_scipy(probability: float) -> None:
-    assert normal_quantile(probability) == pytest.approx(scipy.special.ndtri(probability), abs=1e-12)
+@pytest.mark.parametrize("degrees_of_freedom", [1, 2, 9, 51, 22_362])
+@pytest.mark.parametrize("probability", [0.5, 0.8, 0.975, 0.9999])
+def test_students_quantile_agrees_with_scipy(probability: float, degrees_of_freedom: int) -> None:
+    expected = scipy.special.stdtrit(degrees_of_freedom, probability)
+    assert student_quantile(probability, degrees_of_freedom) == pytest.approx(expected, rel=1e-8, abs=1e-8)
+
+
+def test_a_quantile_below_the_middle_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"from 0\.5"):
+        student_quantile(0.3, 10)

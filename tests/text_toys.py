@@ -1,49 +1,12 @@
-"""A pico encoder, a pico decoder and planted text catalogues that several rooms' tests share."""
+"""A pico encoder and a pico decoder that several rooms' tests share, beside the contract's planted catalogues."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from bench.data.domain import Domain
-
-NOUNS = " ".join(
-    (
-        "apple anchor bridge candle desert engine feather garden hammer island jacket kettle",
-        "ladder mirror needle ocean pencil quarry ribbon saddle temple umbrella violin window",
-        "yogurt zipper bottle carpet dragon elbow forest glove harbor igloo jungle kitten",
-        "lantern marble napkin orchid pillow quartz rocket salmon tunnel urchin valley walnut",
-        "yacht zebra basket cannon doctor embassy falcon grape helmet insect juice knight",
-    )
-).split(" ")
-
-
-def domain_of(histories: list[list[int]], titles: list[str], name: str = "toy") -> Domain:
-    """Return a domain with these histories, oldest first."""
-    lengths = [len(history) for history in histories]
-    return Domain(
-        name=name,
-        indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        items=np.array([item for history in histories for item in history], dtype=np.int32),
-        titles=tuple(titles),
-        user_ids=np.array([f"user {user}" for user in range(len(histories))]),
-        item_ids=np.array([f"item {item}" for item in range(len(titles))]),
-    )
-
-
-def planted_groups(
-    n_users: int = 160, group_size: int = 10, *, shuffled: bool = False, seed: int = 0, name: str = "toy"
-) -> Domain:
-    """Each user stays in one group of nouns that nothing but the histories ties together; ``shuffled``: in none."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(NOUNS))
-    groups = order.reshape(-1, group_size)
-    histories = []
-    for user in range(n_users):
-        pool = order if shuffled else groups[user % len(groups)]
-        histories.append([int(item) for item in rng.permutation(pool)[:8]])
-    return domain_of(histories, NOUNS, name)
+from bench.contract.toys import NOUNS as NOUNS
+from bench.contract.toys import domain_of as domain_of
+from bench.contract.toys import planted_groups as planted_groups
 
 
 def save_pico_encoder(folder: Path) -> Path:

@@ -15,32 +15,45 @@ if TYPE_CHECKING:
     from bench.data.stats import Stats
 
 FILE = click.Path(path_type=Path)
+GROUP_EXAMPLES = """\b
+Examples:
+  bench data stats ml-100k
+  bench data prepare beauty --data-dir ~/recommendation-data
+"""
+PREPARE_EXAMPLES = """\b
+Examples:
+  bench data prepare ml-100k
+  bench data prepare beauty --data-dir ~/recommendation-data --json
+"""
+VERIFY_EXAMPLES = """\b
+Examples:
+  bench data verify ml-100k-drama
+  bench data verify beauty --data-dir ~/recommendation-data --json
+"""
+IMPORT_EXAMPLES = """\b
+Examples:
+  bench data import shop --interactions orders.csv --items catalogue.csv --data-dir ~/recommendation-data
+  bench data import beauty --interactions interactions.csv.gz --data-dir ~/recommendation-data
+"""
+STATS_EXAMPLES = """\b
+Examples:
+  bench data stats ml-100k
+  bench data stats beauty --data-dir ~/recommendation-data --json
+"""
 
 
-@click.group()
+@click.group(epilog=GROUP_EXAMPLES)
 def data() -> None:
-    r"""Prepare, verify, import and describe datasets.
-
-    \b
-    Examples:
-      bench data stats ml-100k
-      bench data prepare beauty --data-dir ~/recommendation-data
-    """
+    """Prepare, verify, import and describe datasets."""
 
 
-@data.command()
+@data.command(epilog=PREPARE_EXAMPLES)
 @click.argument("name")
 @data_dir_option
 @cache_dir_option
 @json_option
 def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
-    r"""Read a dataset's source once and keep it prepared; downloads the official files where there is no other source.
-
-    \b
-    Examples:
-      bench data prepare ml-100k
-      bench data prepare beauty --data-dir ~/recommendation-data --json
-    """
+    """Read a source once and keep it prepared; downloads the official files where there is no other source."""
     from bench.data.prepare import load_domain
 
     domain = load_domain(name, data_dir, cache_dir, progress=lambda line: click.echo(line, err=True))
@@ -50,20 +63,14 @@ def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) ->
     click.echo(f"{name} is ready: {_sizes(domain.n_users, domain.n_items, domain.n_interactions)}.")
 
 
-@data.command()
+@data.command(epilog=VERIFY_EXAMPLES)
 @click.argument("name")
 @data_dir_option
 @cache_dir_option
 @json_option
 @click.pass_context
 def verify(context: click.Context, name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
-    r"""Read the source again and check it against checksums, the prepared data and itself; exit with 1 if one fails.
-
-    \b
-    Examples:
-      bench data verify ml-100k-drama
-      bench data verify beauty --data-dir ~/recommendation-data --json
-    """
+    """Read the source again and check it against checksums, the prepared data and itself; exit with 1 if one fails."""
     from bench.data.verify import verify as run_checks
 
     checks = run_checks(name, data_dir, cache_dir)
@@ -76,20 +83,15 @@ def verify(context: click.Context, name: str, data_dir: Path | None, cache_dir: 
         context.exit(1)
 
 
-@data.command(name="import")
+@data.command(name="import", epilog=IMPORT_EXAMPLES)
 @click.argument("name")
 @click.option("--interactions", type=FILE, required=True, help="CSV: user_id,item_id[,timestamp][,position].")
 @click.option("--items", type=FILE, help="CSV: item_id[,title][,categories].")
 @data_dir_option
 def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | None) -> None:
-    r"""Copy your own CSV files (plain or .gz) into the data folder as dataset NAME.
+    """Copy your own CSV files (plain or .gz) into the data folder as dataset NAME.
 
     Nothing is filtered in a dataset of your own; a NAME that 'bench list datasets' shows takes that dataset's rules.
-
-    \b
-    Examples:
-      bench data import shop --interactions orders.csv --items catalogue.csv --data-dir ~/recommendation-data
-      bench data import beauty --interactions interactions.csv.gz --data-dir ~/recommendation-data
     """
     from bench.data.own import import_files
     from bench.errors import BenchError
@@ -103,19 +105,13 @@ def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | 
     click.echo(f"Next: bench data stats {name} --data-dir {data_dir}")
 
 
-@data.command()
+@data.command(epilog=STATS_EXAMPLES)
 @click.argument("name")
 @data_dir_option
 @cache_dir_option
 @json_option
 def stats(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
-    r"""Count a dataset and compare with the counts that papers state.
-
-    \b
-    Examples:
-      bench data stats ml-100k
-      bench data stats beauty --data-dir ~/recommendation-data --json
-    """
+    """Count a dataset and compare with the counts that papers state."""
     from bench.data.prepare import card_of, load_domain
     from bench.data.stats import stats_of, summary
 

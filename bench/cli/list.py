@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from textwrap import shorten
 from typing import Any
 
 import click
 
 from bench.cli.options import json_option
 
+LONGEST_CAPTION = 90
+"""Signs of a caption that a terminal shows; scripts get all of it."""
 KINDS = ("methods", "datasets", "experiments")
 EXAMPLES = """\b
 Examples:
@@ -28,6 +31,8 @@ def list_(kind: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
+    if kind == "experiments":
+        rows = [{**row, "caption": shorten(row["caption"], LONGEST_CAPTION, placeholder=" …")} for row in rows]
     click.echo(tabulate(rows, headers="keys", tablefmt="plain"))
 
 
@@ -59,6 +64,16 @@ def _datasets() -> list[dict[str, Any]]:
 
 def _experiments() -> list[dict[str, Any]]:
     from bench.experiment_reader import experiment_names, load_experiment
+    from bench.published import published_title
 
     found = [load_experiment(name) for name in experiment_names()]
-    return [{"name": item.name, "family": "experiment", "caption": item.caption} for item in found]
+    return [
+        {
+            "name": item.name,
+            "family": "experiment",
+            "reproduces": "; ".join(f"{published_title(one.paper)} {one.title}" for one in item.reproduces),
+            "figure": "yes" if item.figure else "",
+            "caption": item.caption,
+        }
+        for item in found
+    ]

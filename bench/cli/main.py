@@ -19,7 +19,12 @@ COMMANDS = {
     "table": "Build a table from stored runs.",
     "plan": "Show what a table would train and run, and what is cached.",
     "reproduce": "Run what a table still lacks, then write the table.",
+    "curve": "Show how many training users methods need to pass a reference.",
     "compare": "Compare two stored runs with paired tests.",
+    "report": "Write one HTML page of all stored runs.",
+    "new": "Start a baseline of your own from a template.",
+    "check": "Check a method against the contract on toy data.",
+    "diagnose": "Show the cost, popularity bias and stability of stored runs.",
     "doctor": "Check this installation.",
 }
 """Name and one line of each subcommand, so that ``bench --help`` imports none of them."""

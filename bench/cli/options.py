@@ -10,6 +10,7 @@ import click
 import platformdirs
 
 from bench.errors import near_names
+from bench.scale import DEFAULT_SCALE, SCALES
 from bench.spec import POLICIES, SETTINGS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -70,6 +71,18 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts instead of text.")(command)
 
 
+def scale_option(command: Command) -> Command:
+    """Add ``--scale``, passed as ``scale: str``."""
+    return click.option(
+        "--scale",
+        type=NearChoice(tuple(SCALES)),
+        default=DEFAULT_SCALE.name,
+        show_default=True,
+        help="Data size, queries and backbone of an experiment: smoke shows in minutes that all parts run, cpu is what "
+        "its file states, full is the papers' size.",
+    )(command)
+
+
 def protocol_options(command: Command) -> Command:
     """Add ``--setting``, ``--policy`` and ``--protocol-seed``."""
     setting = click.option(
@@ -118,9 +131,23 @@ def recommender_options(command: Command) -> Command:
         default=1.0,
         help="Learn from this share of the target's training part (few-shot); smaller shares lie in larger ones.",
     )
+    train_users = click.option(
+        "--train-users",
+        type=click.IntRange(min=1),
+        help="Learn from this many of the target's training users (low-resource); fewer are among more.",
+    )
+    train_subset = click.option(
+        "--train-subset",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Which seeded choice of --train-users.",
+    )
     seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of training.")
     params = click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; repeatable.")
-    return backbone(sources(ranking(engine(train_share(seed(params(command)))))))
+    for option in (params, seed, train_subset, train_users, train_share, engine, ranking, sources, backbone):
+        command = option(command)
+    return command
 
 
 def comma_separated(text: str) -> tuple[str, ...]:

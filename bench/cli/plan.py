@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from contextlib import redirect_stdout
@@ -21,8 +20,10 @@ from bench.cli.options import (
     protocol_options,
     recommender_options,
     results_dir_option,
+    scale_option,
 )
 from bench.errors import BenchError
+from bench.scale import DEFAULT_SCALE
 
 if TYPE_CHECKING:
     from bench.plan import AdapterJob, Plan, RunJob
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 
 ADAPTER_STATES = {"done": "cached", "to do": "to train", "not needed": "not needed"}
 RUN_STATES = {"done": "stored", "to do": "to do"}
-OF_EVERY_PLAN = ("names", "limit_queries", "data_dir", "cache_dir", "results_dir", "as_json")
+OF_EVERY_PLAN = ("names", "scale", "limit_queries", "data_dir", "cache_dir", "results_dir", "as_json")
 """Parameters of the command that do not describe a single run."""
 EXAMPLES = """\b
 Examples:
   bench plan main-warm-cold baselines-warm
+  bench plan reccocktail-table3 --scale smoke
   bench plan --method weaverec --dataset beauty --sources clothing,health --json
 """
 
@@ -45,6 +47,7 @@ Examples:
 @click.option("--dataset", help="Instead of EXPERIMENT: the dataset of that run.")
 @protocol_options
 @recommender_options
+@scale_option
 @click.option("--limit-queries", type=click.IntRange(min=1), help="Plan runs that score a seeded sample.")
 @data_dir_option
 @cache_dir_option
@@ -64,8 +67,11 @@ def plan(
     ranking: Any,
     engine: Any,
     train_share: float,
+    train_users: int | None,
+    train_subset: int,
     seed: int,
     params: tuple[str, ...],
+    scale: str,
     limit_queries: int | None,
     data_dir: Path | None,
     cache_dir: Path,
@@ -85,8 +91,10 @@ def plan(
 
     if names:
         _refuse_options_of_one_run(context)
-        specs = [spec for name in names for spec in _specs_of(name, limit_queries)]
+        specs = [spec for name in names for spec in _specs_of(name, scale, limit_queries)]
     elif method and dataset:
+        if scale != DEFAULT_SCALE.name:
+            raise BenchError("--scale is that of experiments: name them in place of --method and --dataset.")
         spec = complete_spec(
             method,
             ProtocolSpec(dataset, setting, policy, protocol_seed),
@@ -97,6 +105,8 @@ def plan(
             ranking=ranking,
             engine=engine,
             train_share=train_share,
+            train_users=train_users,
+            train_subset=train_subset,
             limit_queries=limit_queries,
         )
         specs = [spec]
@@ -129,14 +139,13 @@ def _refuse_options_of_one_run(context: click.Context) -> None:
             )
 
 
-def _specs_of(name: str, limit_queries: int | None) -> list[RunSpec]:
-    from bench.completion import complete_planned
-    from bench.experiment_reader import load_experiment
+def _specs_of(name: str, scale: str, limit_queries: int | None) -> list[RunSpec]:
+    from bench.completion import complete_experiment
+    from bench.registry import registry
+    from bench.report.of_experiment import experiment_at
 
-    experiment = load_experiment(name)
-    if limit_queries is not None:
-        experiment = dataclasses.replace(experiment, limit_queries=limit_queries)
-    return [complete_planned(cell.run) for cell in experiment.cells()]
+    experiment = experiment_at(name, scale, registry(), limit_queries)
+    return [spec for _, spec in complete_experiment(experiment)]
 
 
 def _adapter_row(made: Plan, job: AdapterJob, numbers: dict[str, int]) -> dict[str, Any]:
@@ -165,11 +174,19 @@ def _run_row(made: Plan, job: RunJob, numbers: dict[str, int]) -> dict[str, Any]
         "setting": spec.protocol.setting,
         "backbone": spec.backbone or "",
         "seed": spec.seed if _has_seeds(made) else "",
+        "learns from": _learned(spec),
         "candidates": "whole catalogue" if spec.full_ranking else "",
         "parameters": " ".join(f"{name}={value}" for name, value in overrides(recommender_of(spec).params).items()),
         "adapters": " ".join(str(numbers[adapter]) for adapter in job.needs),
         "state": RUN_STATES[made.state(job)],
     }
+
+
+def _learned(spec: RunSpec) -> str:
+    """Return how much of the target's training part a run learns from; empty for all."""
+    if spec.train_users is not None:
+        return f"{spec.train_users:,} users, subset {spec.train_subset}"
+    return "" if spec.train_share == 1 else f"{spec.train_share:.0%}"
 
 
 def _has_seeds(made: Plan) -> bool:

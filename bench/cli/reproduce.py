@@ -1,24 +1,40 @@
-"""``bench reproduce``: what a table lacks is run, then the table is written in every format."""
+"""``bench reproduce``: what a table lacks is run, then table and figure are written in every format."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import cache_dir_option, data_dir_option, progress_on_stderr, results_dir_option
+from bench.cli.options import (
+    cache_dir_option,
+    data_dir_option,
+    progress_on_stderr,
+    results_dir_option,
+    scale_option,
+)
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.engine import Folders
+    from bench.experiment import Experiment
+    from bench.report.of_experiment import ExperimentReport
 
 SUFFIXES = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
 EXAMPLES = """\b
 Examples:
   bench reproduce demo
+  bench reproduce reccocktail-figure4 --scale smoke
   bench reproduce main-warm-cold --limit-queries 1000
 """
 
 
 @click.command(epilog=EXAMPLES)
 @click.argument("name")
+@scale_option
 @click.option("--limit-queries", type=click.IntRange(min=1), help="Score a seeded sample in every run.")
+@click.option("--full-ranking", is_flag=True, help="Rank the whole catalogue as well, with each method that can.")
 @click.option("--dry-run", is_flag=True, help="Only print the commands of the missing runs.")
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
 @data_dir_option
@@ -26,49 +42,56 @@ Examples:
 @results_dir_option
 def reproduce(
     name: str,
+    scale: str,
     limit_queries: int | None,
+    full_ranking: bool,
     dry_run: bool,
     device: str,
     data_dir: Path | None,
     cache_dir: Path,
     results_dir: Path,
 ) -> None:
-    """Run what the table of an experiment still lacks, write it to results/tables and print it.
+    """Run what the table of an experiment still lacks, write table and figure to results/tables and print the table.
 
     NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Runs that are stored are not
-    done again, and a broken-off reproduction goes on where it stopped.
+    done again, and a broken-off reproduction goes on where it stopped. Files of another scale than cpu carry its name,
+    and so do those with full ranking beside the lists.
     """
-    import dataclasses
+    from bench.engine import Folders
+    from bench.registry import registry
+    from bench.report.of_experiment import experiment_at, report_of
 
-    from bench.completion import complete_planned
+    experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
+    folders = Folders(cache_dir, results_dir, data_dir)
+    work = _count if experiment.statistics else _run
+    work(experiment, folders, dry_run, device)
+    if not dry_run:
+        _write(report_of(experiment, results_dir, registry()))
+
+
+def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -> None:
+    """Make the runs that are not stored, or print their commands."""
+    from bench.completion import complete_experiment
     from bench.devices import chosen_device
-    from bench.engine import Folders, run
-    from bench.experiment_reader import load_experiment
+    from bench.engine import run
     from bench.held import Held
     from bench.registry import registry
-    from bench.report.build import build_table
-    from bench.report.render import render
     from bench.runs import RunStore
-    from bench.store import write_text
     from bench.tasks import plan_of
 
-    experiment = load_experiment(name)
-    if limit_queries is not None:
-        experiment = dataclasses.replace(experiment, limit_queries=limit_queries)
-    store, folders = RunStore(results_dir), Folders(cache_dir, results_dir, data_dir)
-    asked = [cell.run for cell in experiment.cells()]
-    specs = [complete_planned(wanted) for wanted in asked]
+    store = RunStore(folders.results_dir)
+    completed = complete_experiment(experiment)
     # only what is going to be run may ask for its data: a table of stored runs is made where there are none
     plan = plan_of(
-        specs, folders, progress_on_stderr, reads_data=lambda spec: not dry_run and not store.exists(spec.hash())
+        [spec for _, spec in completed],
+        folders,
+        progress_on_stderr,
+        reads_data=lambda spec: not dry_run and not store.exists(spec.hash()),
     )
-    progress_on_stderr(f"{experiment.name}: {plan.summary()}")
+    progress_on_stderr(f"{experiment.file_name}: {plan.summary()}")
     missing = [job for job in plan.runs if not job.is_done]
     if dry_run:
-        commands = {
-            spec.hash(): wanted.command(registry().entry(wanted.method))
-            for wanted, spec in zip(asked, specs, strict=True)
-        }
+        commands = {spec.hash(): wanted.command(registry().entry(wanted.method)) for wanted, spec in completed}
         for job in missing:
             click.echo(commands[job.id])
         return
@@ -78,8 +101,36 @@ def reproduce(
             spec, protocol = job.spec, job.spec.protocol
             progress_on_stderr(f"[{number}/{len(missing)}] {spec.method} on {protocol.dataset} {protocol.setting}")
             run(spec, folders, progress_on_stderr, device=torch_device, held=held)
-    table = build_table(experiment, store, registry())
+
+
+def _count(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -> None:
+    """Count the datasets that were not counted; one without data leaves its row empty."""
+    from bench.statistics import count_and_keep, kept_statistics
+
+    missing = [one.name for one in experiment.datasets if kept_statistics(one.name, folders.results_dir) is None]
+    for number, name in enumerate(missing, start=1):
+        if dry_run:
+            click.echo(f"bench data stats {name}")
+            continue
+        progress_on_stderr(f"[{number}/{len(missing)}] {name}")
+        try:
+            count_and_keep(name, folders, progress_on_stderr)
+        except BenchError as error:
+            progress_on_stderr(f"not counted: {error}")
+
+
+def _write(report: ExperimentReport) -> None:
+    """Write table and figure in every format, and print the table."""
+    from bench.report.render import render
+    from bench.store import write_text
+
+    folder, suffixes = report.results_dir / "tables", list(SUFFIXES.values())
     for output_format, suffix in SUFFIXES.items():
-        write_text(results_dir / "tables" / f"{experiment.name}.{suffix}", render(table, output_format))
-    click.echo(render(table, "text"), nl=False)
-    progress_on_stderr(f"Wrote {results_dir / 'tables' / experiment.name}.{{{','.join(SUFFIXES.values())}}}.")
+        write_text(folder / f"{report.file_name}.{suffix}", render(report.table, output_format))
+    if report.experiment.figure is not None:
+        from bench.report.figure_draw import FORMATS, write_figure
+
+        write_figure(report.figure(), folder)
+        suffixes += FORMATS
+    click.echo(render(report.table, "text"), nl=False)
+    progress_on_stderr(f"Wrote {folder / report.file_name}.{{{','.join(suffixes)}}}.")

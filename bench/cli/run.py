@@ -64,6 +64,8 @@ def run(
     params: tuple[str, ...],
     limit_queries: int | None,
     train_share: float,
+    train_users: int | None,
+    train_subset: int,
     full_ranking: bool,
     device: str,
     force: bool,
@@ -97,6 +99,8 @@ def run(
         engine=engine,
         limit_queries=limit_queries,
         train_share=train_share,
+        train_users=train_users,
+        train_subset=train_subset,
         full_ranking=full_ranking,
     )
     folders = Folders(cache_dir, results_dir, data_dir)
@@ -117,6 +121,7 @@ def summary(record: RunRecord) -> str:
     share = record.spec.train_share
     facts = (
         (f"{share:.0%} of the training part", share < 1),
+        (f"{record.spec.train_users} training users, subset {record.spec.train_subset}", record.spec.train_users),
         ("TOY backbone", record.toy),
         ("transductive", record.transductive),
     )

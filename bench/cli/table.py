@@ -1,18 +1,19 @@
-"""``bench table``: a table from stored runs, as text or in a format for papers, pages and scripts."""
+"""``bench table``: a table or figure from stored runs, as text or in a format for papers, pages and scripts."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import NearChoice, results_dir_option
+from bench.cli.options import NearChoice, results_dir_option, scale_option
 from bench.errors import BenchError
-from bench.spec import CANDIDATES, SETTINGS
+from bench.scale import DEFAULT_SCALE
+from bench.spec import SETTINGS
 
 if TYPE_CHECKING:
+    from bench.report.of_experiment import ExperimentReport
     from bench.report.table import Table
 
 FORMATS = ("text", "markdown", "latex", "csv", "html", "json")
@@ -22,6 +23,8 @@ Examples:
   bench table main-warm-cold --format latex --output table.tex
   bench table baselines-warm --published
   bench table baselines-warm --full-ranking
+  bench table weaverec-figure8 --figure
+  bench table --audit weaverec
   bench table --dataset beauty --setting cold --metric ndcg@1 --metric mrr@5
 """
 
@@ -33,9 +36,17 @@ Examples:
 @click.option(
     "--metric", "metrics", multiple=True, help="Metric of such a table, as ndcg@1, hit@3 or mrr@5; repeatable."
 )
+@scale_option
 @click.option("--published", is_flag=True, help="Put the papers' printed figures beside ours, with a verdict on each.")
 @click.option(
     "--full-ranking", is_flag=True, help="Put the ranking of the whole catalogue beside that of frozen lists."
+)
+@click.option("--figure", is_flag=True, help="Draw the experiment's figure: NAME.pdf and NAME.png in results/tables.")
+@click.option(
+    "--audit",
+    is_flag=True,
+    help="List the printed cells that no ranking can have, with why; NAME is a paper, one of its tables (weaverec or "
+    "weaverec-table1), a YAML file of printed tables, or all.",
 )
 @click.option("--format", "output_format", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
@@ -45,8 +56,11 @@ def table(
     dataset: str | None,
     setting: str | None,
     metrics: tuple[str, ...],
+    scale: str,
     published: bool,
     full_ranking: bool,
+    figure: bool,
+    audit: bool,
     output_format: str,
     output: Path | None,
     results_dir: Path,
@@ -59,17 +73,23 @@ def table(
     from bench.report.render import render
     from bench.store import write_text
 
-    if full_ranking and name is None:
-        raise BenchError(
-            "--full-ranking needs the name of an experiment; a table of stored runs shows all that are stored. "
-            "See 'bench list experiments'."
-        )
-    if published and full_ranking:
-        raise BenchError("What papers printed is of sampled lists: give --published or --full-ranking, not both.")
-    if published:
-        text = _beside(name, output_format, results_dir)
+    if full_ranking:
+        _check_full_ranking(name, published, audit)
+    _check(name, dataset, setting, metrics, scale, {"--published": published, "--figure": figure, "--audit": audit})
+    if figure:
+        _draw(_report(name or "", scale, results_dir, full_ranking), output)
+        return
+    if audit:
+        text = _audited(name, output_format)
+    elif published:
+        from bench.report.beside import render_beside
+
+        report = _report(name or "", scale, results_dir)
+        text = render_beside(report.beside(), output_format, report.experiment.percent)
+    elif name is not None:
+        text = render(_report(name, scale, results_dir, full_ranking).table, output_format)
     else:
-        text = render(_built(name, dataset, setting, metrics, full_ranking, results_dir), output_format)
+        text = render(_stored(dataset or "", setting or "", metrics, results_dir), output_format)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -77,43 +97,78 @@ def table(
         click.echo(f"Wrote {output}.", err=True)
 
 
-def _beside(name: str | None, output_format: str, results_dir: Path) -> str:
-    from bench.experiment_reader import load_experiment
-    from bench.registry import registry
-    from bench.report.beside import beside_published, render_beside
-    from bench.report.build import build_table
-    from bench.runs import RunStore
-
-    if name is None:
-        raise BenchError("--published needs the name of an experiment. See 'bench list experiments'.")
-    experiment = load_experiment(name)
-    table = build_table(experiment, RunStore(results_dir), registry())
-    return render_beside(beside_published(experiment, table, registry()), output_format, experiment.percent)
-
-
-def _built(
+def _check(
     name: str | None,
     dataset: str | None,
     setting: str | None,
     metrics: tuple[str, ...],
-    full_ranking: bool,
-    results_dir: Path,
-) -> Table:
-    from bench.cli.metric_names import checked_metrics
-    from bench.experiment_reader import load_experiment
+    scale: str,
+    flags: dict[str, bool],
+) -> None:
+    """Raise BenchError where the options do not go together."""
+    asked = [flag for flag, is_given in flags.items() if is_given]
+    of_stored = bool(dataset or setting or metrics)
+    if len(asked) > 1:
+        raise BenchError(f"{' and '.join(asked)} are different outputs: give one of them.")
+    if asked and asked != ["--audit"] and name is None:
+        raise BenchError(f"{asked[0]} needs the name of an experiment. See 'bench list experiments'.")
+    if asked == ["--audit"] and not of_stored:
+        return
+    if (name is None) == (not (dataset and setting)) or (name is not None and of_stored):
+        raise BenchError(
+            "Give either the name of an experiment or both --dataset and --setting (with --metric, if you like). "
+            "See 'bench list experiments'."
+        )
+    if name is None and scale != DEFAULT_SCALE.name:
+        raise BenchError("--scale is that of an experiment: give its name. See 'bench list experiments'.")
+
+
+def _check_full_ranking(name: str | None, published: bool, audit: bool) -> None:
+    """Raise BenchError where full ranking does not go together with what else is asked."""
+    if published or audit:
+        option = "--published" if published else "--audit"
+        raise BenchError(f"What papers printed is of sampled lists: give {option} or --full-ranking, not both.")
+    if name is None:
+        raise BenchError(
+            "--full-ranking needs the name of an experiment; a table of stored runs shows all that are stored. "
+            "See 'bench list experiments'."
+        )
+
+
+def _report(name: str, scale: str, results_dir: Path, full_ranking: bool = False) -> ExperimentReport:
     from bench.registry import registry
-    from bench.report.build import build_table, stored_table
+    from bench.report.of_experiment import experiment_at, report_of
+
+    experiment = experiment_at(name, scale, registry(), full_ranking=full_ranking)
+    return report_of(experiment, results_dir, registry())
+
+
+def _draw(report: ExperimentReport, output: Path | None) -> None:
+    from dataclasses import replace
+
+    from bench.report.figure_draw import FORMATS as FIGURE_FORMATS
+    from bench.report.figure_draw import write_figure
+
+    figure = report.figure()
+    if output is None:
+        paths = write_figure(figure, report.results_dir / "tables")
+    elif output.suffix.removeprefix(".") in FIGURE_FORMATS:
+        paths = write_figure(replace(figure, name=output.stem), output.parent, [output.suffix.removeprefix(".")])
+    else:
+        raise BenchError(f"A figure is written as .pdf or .png, not as '{output.name}'.")
+    click.echo(f"Wrote {' and '.join(map(str, paths))}.", err=True)
+
+
+def _audited(name: str | None, output_format: str) -> str:
+    from bench.report.impossible import ALL, audits_of, render_audits
+
+    return render_audits(audits_of(name or ALL), output_format)
+
+
+def _stored(dataset: str, setting: str, metrics: tuple[str, ...], results_dir: Path) -> Table:
+    from bench.cli.metric_names import checked_metrics
+    from bench.registry import registry
+    from bench.report.build import stored_table
     from bench.runs import RunStore
 
-    store = RunStore(results_dir)
-    if name is not None and not (dataset or setting or metrics):
-        experiment = load_experiment(name)
-        if full_ranking:
-            experiment = dataclasses.replace(experiment, candidates=CANDIDATES)
-        return build_table(experiment, store, registry())
-    if name is None and dataset and setting:
-        return stored_table(dataset, setting, checked_metrics(metrics or STORED_METRICS), store, registry())
-    raise BenchError(
-        "Give either the name of an experiment or both --dataset and --setting (with --metric, if you like). "
-        "See 'bench list experiments'."
-    )
+    return stored_table(dataset, setting, checked_metrics(metrics or STORED_METRICS), RunStore(results_dir), registry())

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.card import Card, OfficialFile, OfficialFiles
+from bench.data.card import Card, OfficialFile, OfficialFiles, load_card
 from bench.data.download import download
 from bench.data.files import SourceFile
 from bench.data.readers import ATOMIC, GENERIC
@@ -51,6 +51,20 @@ def locate(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
     if card.files is None:
         raise BenchError(f"Dataset '{card.name}' has no source; put files at {by_hand(card.name)}.")
     return _downloaded(card, card.files, cache_dir / DOWNLOADS / card.name)
+
+
+def is_at_hand(card: Card, data_dir: Path | None, cache_dir: Path) -> bool:
+    """Whether a dataset's source is here, so that :func:`locate` would download nothing.
+
+    Raises:
+        BenchError: Where the data folder does not exist or the dataset's folder in it holds no source.
+    """
+    origin = load_card(card.derived_from) if card.derived_from else card
+    if _in_user_folder(origin, data_dir) or _shipped(origin):
+        return True
+    folder = cache_dir / DOWNLOADS / origin.name
+    files = () if origin.files is None else (origin.files.interactions, origin.files.items)
+    return bool(files) and all((folder / file.name).exists() for file in files if file is not None)
 
 
 def by_hand(name: str) -> str:

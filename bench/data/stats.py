@@ -55,7 +55,7 @@ def stats_of(domain: Domain) -> Stats:
     )
 
 
-def verdict(actual: int, expected: int) -> str:
+def verdict(actual: float, expected: float) -> str:
     """Say whether a count is the expected one, else by how many per cent of the expected one it differs."""
     if actual == expected:
         return "equal"

@@ -5,7 +5,7 @@ All paths call the modules' own forward, so adapters and hooks placed on the mod
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from bench.lm.branching import Branching, last_hidden_states
 from bench.lm.fitting import fitting_prompts
 from bench.lm.packing import length_buckets as length_buckets
 from bench.lm.packing import padded
-from bench.lm.prompts import SEPARATOR, AnswerStyle, Prompt, chat_format, clean_title, prompt_hash
+from bench.lm.prompts import SEPARATOR, AnswerStyle, ChatFormat, Prompt, chat_format, clean_title, prompt_hash
 
 MAX_LOGITS = 2**26
 """Logits that an accelerator holds at once while scoring (256 MB in float32)."""
@@ -51,6 +51,8 @@ class CausalLanguageModel:
     """How many of the latest purchases a prompt shows; None shows all that fit."""
     batch_tokens: int = 4096
     """Tokens in one forward pass of scoring and generating, padding included."""
+    rewording: Callable[[ChatFormat], ChatFormat] = lambda chat: chat
+    """Change of the chat format with which prompts are written, for asking in other words."""
 
     def __post_init__(self) -> None:
         attention = getattr(self.model.config, "_attn_implementation", "sdpa")
@@ -213,7 +215,7 @@ class CausalLanguageModel:
     def _fitting_prompts(
         self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]
     ) -> list[tuple[str, list[int]]]:
-        chat = chat_format(self.tokenizer)
+        chat = self.rewording(chat_format(self.tokenizer))
         return fitting_prompts(histories, candidates, chat, self.token_ids, self.max_tokens, self.max_history)
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:

@@ -19,7 +19,7 @@ from bench.hashing import content_hash, derived_seed
 from bench.lm.adapters import Adapter, LoraRecipe, linear_modules
 from bench.lm.dropout import IntegerDropout
 from bench.lm.language_model import LanguageModel
-from bench.lm.precision import training_precision
+from bench.lm.precision import full_width_float32, training_precision
 from bench.plugin import ProgressHook
 
 Item = TypeVar("Item")
@@ -241,7 +241,7 @@ def _mean_loss(
     try:
         for dropout in dropouts:
             dropout.eval()
-        with torch.no_grad():
+        with torch.no_grad(), full_width_float32(language_model.model):
             return float(np.mean([language_model.loss(batch).item() for batch in batches]))
     finally:
         for dropout in dropouts:

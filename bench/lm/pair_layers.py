@@ -120,8 +120,26 @@ def _heads(states: Tensor, n_heads: int) -> Tensor:
 
 def _attention(_module: Any, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
     """Return the attended values, shape (n, n_queries, d)."""
-    context = nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+    if _has_slow_gradients(queries, keys, values):
+        context = _attention_by_products(queries, keys, values, mask)
+    else:
+        context = nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
     return context.transpose(1, 2).flatten(2)
+
+
+def _has_slow_gradients(*states: Tensor) -> bool:
+    """Whether torch's fused attention would take half of a training step: its gradients in bfloat16 on a processor."""
+    learns = torch.is_grad_enabled() and any(state.requires_grad for state in states)
+    return learns and all(state.device.type == "cpu" and state.dtype == torch.bfloat16 for state in states)
+
+
+def _attention_by_products(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    queries, keys, values = (state.contiguous() for state in (queries, keys, values))
+    scores = queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    context: Tensor = scores.softmax(-1).to(values.dtype) @ values
+    return context
 
 
 class _RelativeAttention:

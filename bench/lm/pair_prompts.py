@@ -29,6 +29,25 @@ LEAD_IN, BETWEEN, LEAD_OUT = "History:", ";", "Candidate:"
 TokenRow = NDArray[np.int64]
 
 
+def mean_jaccard_distance(prompts: Sequence[TokenRow]) -> float:
+    """Return how different two prompts are on average: 1 less the share of tokens that they have in common.
+
+    Of all pairs of distinct prompts, |A ∩ B| / |A ∪ B| over their sets of tokens; 0 of a single prompt.
+    """
+    from scipy.sparse import csr_array
+
+    if len(prompts) < 2:
+        return 0.0
+    sets = [np.unique(prompt) for prompt in prompts]
+    sizes = np.array([len(tokens) for tokens in sets])
+    indptr, columns = np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(sets)
+    has = csr_array((np.ones(len(columns), dtype=np.float32), columns, indptr))
+    shared = (has @ has.T).toarray()
+    shares = shared / (sizes[:, None] + sizes - shared)
+    n = len(prompts)
+    return float(1 - (shares.sum() - n) / (n * (n - 1)))
+
+
 @dataclass(frozen=True, eq=False)
 class PairBatch:
     """Prompts of like length as a rectangle of rows into their distinct (token, position) pairs."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,17 +27,20 @@ from bench.lm.language_model import LanguageModel
 from bench.lm.mixing import folded
 from bench.lm.packing import length_buckets
 from bench.lm.pair_layers import LayerWalk
-from bench.lm.pair_prompts import TITLE_WORDS, PairBatch, PairPrompts
-from bench.lm.precision import training_precision
+from bench.lm.pair_prompts import TITLE_WORDS, PairBatch, PairPrompts, mean_jaccard_distance
+from bench.lm.precision import full_width_float32, training_precision
 from bench.lm.text_encoder import load_encoder
 from bench.plugin import ProgressHook, Queries
 from bench.popularity import popular_negatives
 
 QUERIES_AT_ONCE = 32
 """Queries whose prompts are sorted by length together."""
-TOKENS_AT_ONCE = 4096
-"""Tokens scored in one batch."""
+TOKENS_AT_ONCE = {"cpu": 2048}
+"""Tokens scored in one batch: on a processor as many as its caches hold, elsewhere more."""
+TOKENS_ELSEWHERE = 65_536
 SECONDS_BETWEEN_REPORTS = 10.0
+DESCRIBED_USERS = 1000
+"""Users whose training prompts are described at most: every two of them are compared."""
 
 PairScorer = Callable[[PairBatch], Tensor]
 """Scores a batch's prompts, shape (n_prompts,)."""
@@ -153,6 +156,22 @@ class PairLanguageModel(LanguageModel):
             prompts += self.prompts.prompts(domain, history[:-1], np.append(history[-1:], wrong))
         return PairExamples(PairBatch.of(prompts, self.device), len(users))
 
+    def training_prompts(self, domain: Domain, n_negatives: int) -> dict[str, float]:
+        """Return what the positive prompts are like that a domain's users train on.
+
+        ``n_users``, and of a fixed sample of at most :data:`DESCRIBED_USERS` the ``mean_tokens`` and the
+        ``diversity``, their mean Jaccard distance.
+        """
+        users = learnable_users(domain, n_negatives)
+        sample = np.random.default_rng(0).permutation(users)[:DESCRIBED_USERS]
+        histories = [domain.history(int(user)) for user in sample]
+        prompts = [self.prompts.prompts(domain, history[:-1], history[-1:])[0] for history in histories]
+        return {
+            "n_users": len(users),
+            "mean_tokens": round(float(np.mean([len(prompt) for prompt in prompts])), 3),
+            "diversity": round(mean_jaccard_distance(prompts), 6),
+        }
+
     def loss(self, batch: PairExamples) -> Tensor:
         """Return the cross-entropy of each user's positive among the candidates, mean over users."""
         return candidates_loss(self.pair_scores(batch.batch), batch.n_users)
@@ -174,7 +193,7 @@ class PairLanguageModel(LanguageModel):
         """
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         reported = time.monotonic()
-        with torch.no_grad(), training_precision(self.device) if quick else nullcontext():
+        with torch.no_grad(), training_precision(self.device) if quick else full_width_float32(self.model):
             for start in range(0, len(queries), QUERIES_AT_ONCE):
                 rows = np.arange(start, min(start + QUERIES_AT_ONCE, len(queries)))
                 scores[rows] = self._scores_of(scorer, domain, queries, rows)
@@ -203,7 +222,8 @@ class PairLanguageModel(LanguageModel):
             for prompt in self.prompts.prompts(domain, queries.history(row), queries.candidates[row])
         ]
         scores = np.empty(len(prompts), dtype=np.float32)
-        for together in length_buckets([len(prompt) for prompt in prompts], TOKENS_AT_ONCE):
+        at_once = TOKENS_AT_ONCE.get(torch.device(self.device).type, TOKENS_ELSEWHERE)
+        for together in length_buckets([len(prompt) for prompt in prompts], at_once):
             batch = PairBatch.of([prompts[row] for row in together], self.device)
             scores[together] = scorer(batch).float().cpu().numpy()
         return scores.reshape(len(rows), -1)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
 import torch
+from torch import Tensor, nn
 
 
 def training_dtype(device: str | torch.device) -> torch.dtype:
@@ -19,3 +24,32 @@ def training_precision(device: str | torch.device) -> torch.autocast:
     """Return a context in which matrix products run in :func:`training_dtype`; in float32 it changes nothing."""
     dtype = training_dtype(device)
     return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+
+@contextmanager
+def full_width_float32(model: nn.Module) -> Iterator[None]:
+    """Let oneDNN compute a model's linear layers in float32 while the block runs, which must need no gradient.
+
+    torch leaves float32 to MKL, which keeps to AVX2 on AMD's processors; oneDNN uses AVX-512 there and takes half
+    the time. It orders the sums otherwise, and nothing else differs. Hooks on the layers work as ever; where torch
+    has no oneDNN, or the model lies elsewhere than on the CPU, nothing is changed.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear) and _is_for_onednn(layer.weight)]
+    for layer in layers:
+        layer.forward = partial(_by_onednn, layer)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+def _is_for_onednn(weight: Tensor) -> bool:
+    has_onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    is_offered = has_onednn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return is_offered and weight.device.type == "cpu" and weight.dtype == torch.float32
+
+
+def _by_onednn(layer: nn.Linear, states: Tensor) -> Tensor:
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(states, layer.weight, layer.bias, "none", [], "")
+    return product

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from bench.data.domain import Domain
 from bench.dot_scores import all_dots
+from bench.hashing import content_hash
 from bench.lm.adapters import LoraRecipe
 from bench.lm.backbones import Backbone
 from bench.lm.language_model import LanguageModel
@@ -111,7 +112,7 @@ class TowerLanguageModel(LanguageModel):
         return vectors * titled[:, None]
 
     def _tokens_of(self, domain: Domain) -> list[list[int]]:
-        key = domain.content_hash
+        key = content_hash(list(domain.titles))  # shares and slices of a domain have its whole catalogue
         if key not in self._tokens:
             self._tokens[key] = self.encoder.tokenise(domain.titles)
         return self._tokens[key]

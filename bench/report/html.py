@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from bench.report.table import Cell, Table, TableRow, figure
+from bench.report.table import Cell, Table, TableRow, figure, shortened_letters
 
 
 def to_html(table: Table) -> str:
@@ -30,7 +30,8 @@ def to_html(table: Table) -> str:
 
 def _row(row: TableRow, percent: bool) -> str:
     marks = "".join(f"<sup>{escape(mark)}</sup>" for mark in row.marks)
-    return f"<tr><th>{escape(row.label)}{marks}</th>{''.join(_cell(cell, percent) for cell in row.cells)}</tr>"
+    letter = f"({row.letter}) " * bool(row.letter)
+    return f"<tr><th>{escape(letter + row.label)}{marks}</th>{''.join(_cell(cell, percent) for cell in row.cells)}</tr>"
 
 
 def _cell(cell: Cell, percent: bool) -> str:
@@ -39,7 +40,9 @@ def _cell(cell: Cell, percent: bool) -> str:
     interval = ""
     if cell.low is not None and cell.high is not None:
         interval = f' title="[{figure(cell.low, percent)}, {figure(cell.high, percent)}]"'
-    return f"<td{interval}>{marked}{'<sup>*</sup>' * cell.starred}</td>"
+    named = shortened_letters(cell.better_than)
+    letters = f"<sup>{escape(named)}</sup>" * bool(named)
+    return f"<td{interval}>{marked}{'<sup>*</sup>' * cell.starred}{letters}</td>"
 
 
 def _missing(table: Table) -> list[str]:

@@ -36,6 +36,8 @@ class RowSlots:
     reference: bool
     slots: tuple[Slot, ...]
     """One a column group."""
+    group: str = ""
+    """What the table prints over rows that belong together."""
 
     @property
     def records(self) -> list[RunRecord]:
@@ -88,6 +90,7 @@ def matches(planned: PlannedRun, record: RunRecord, entry: Entry | None) -> bool
     return (
         (spec.method, spec.seed, spec.limit_queries) == (planned.method, planned.seed, planned.limit_queries)
         and (spec.train_share, spec.full_ranking) == (planned.train_share, planned.full_ranking)
+        and (spec.train_users, spec.train_subset) == (planned.train_users, planned.train_subset)
         and spec.protocol.key() == planned.protocol.key()
         and (spec.ranking or "likelihood") == (planned.ranking or "likelihood")
         and spec.engine is None  # a table plans runs of the default engine
@@ -116,16 +119,17 @@ def _experiment_row(
     slots = []
     for dataset, setting, among in places:
         can_rank = among == "sampled" or entry is None or entry.ranks_catalogue
-        seeds = experiment.seeds if can_rank and row.runs_in(setting) else ()
-        planned = [experiment.planned(row, dataset, setting, seed, among) for seed in seeds]
+        is_wanted = can_rank and experiment.wants(row, dataset, setting)
+        repetitions = experiment.repetitions(row) if is_wanted else ()
+        planned = [experiment.planned(row, dataset, setting, seed, subset, among) for seed, subset in repetitions]
         found = [(run, _newest(record for record in records if matches(run, record, entry))) for run in planned]
         slots.append(
             Slot(
                 records=tuple(record for _, record in found if record is not None),
-                missing=tuple(run.command(entry) for run, record in found if record is None),
+                missing=tuple(experiment.command(run, entry) for run, record in found if record is None),
             )
         )
-    return RowSlots(row.label, row.method, row.reference or _is_reference(slots, entry), tuple(slots))
+    return RowSlots(row.label, row.method, row.reference or _is_reference(slots, entry), tuple(slots), row.group)
 
 
 def _stored_row(
@@ -135,9 +139,11 @@ def _stored_row(
     slots = []
     for group in groups:
         inside = [record for record in records if _group_of(record) == group]
-        newest = [_newest(r for r in inside if r.spec.seed == seed) for seed in sorted({r.spec.seed for r in inside})]
+        repetitions = sorted({record.repetition for record in inside})
+        newest = [_newest(record for record in inside if record.repetition == one) for one in repetitions]
         slots.append(Slot(tuple(record for record in newest if record is not None)))
-    return RowSlots(label, records[0].spec.method, _is_reference(slots, entry), tuple(slots))
+    family = records[0].family.replace("-", " ").capitalize()
+    return RowSlots(label, records[0].spec.method, _is_reference(slots, entry), tuple(slots), family)
 
 
 def _is_reference(slots: Iterable[Slot], entry: Entry | None) -> bool:
@@ -166,10 +172,10 @@ def _same_sources(stored: tuple[str, ...], planned: tuple[str, ...], is_needed: 
 
 
 def _same_params(planned: PlannedRun, record: RunRecord) -> bool:
-    agrees = all(
-        canonical_json(record.spec.params.get(name)) == canonical_json(value) for name, value in planned.params.items()
-    )
-    return agrees and set(record.overrides) <= set(planned.params)
+    sizes = {name: count for name, count in planned.sizes.items() if name in record.spec.params}
+    wanted = {**sizes, **planned.params}
+    agrees = all(canonical_json(record.spec.params.get(name)) == canonical_json(wanted[name]) for name in wanted)
+    return agrees and set(record.overrides) <= set(wanted)
 
 
 def _group_of(record: RunRecord) -> ColumnGroup:
@@ -179,8 +185,9 @@ def _group_of(record: RunRecord) -> ColumnGroup:
     listed = ", ".join(parts)
     place = (protocol.dataset, protocol.setting, protocol.policy)
     if record.spec.full_ranking:
-        return CatalogueGroup(*place, f"{listed}, {WHOLE_CATALOGUE}", listed_title=listed)
-    return ColumnGroup(*place, listed)
+        title = f"{listed}, {WHOLE_CATALOGUE}"
+        return CatalogueGroup(*place, title, dataset_title=protocol.dataset, listed_title=listed)
+    return ColumnGroup(*place, listed, dataset_title=protocol.dataset)
 
 
 def _experiment_group(
@@ -189,11 +196,12 @@ def _experiment_group(
     place = (dataset.name, setting, experiment.policy)
     title = _title(dataset.title, setting, experiment.policy)
     if experiment.candidates == ("sampled",):
-        return ColumnGroup(*place, title)
+        return ColumnGroup(*place, title, dataset_title=dataset.title)
     listed = f"{title}, {ProtocolSpec(dataset.name).n_negatives} negatives"
     if among == "sampled":
-        return ColumnGroup(*place, listed)
-    return CatalogueGroup(*place, f"{title}, {WHOLE_CATALOGUE}", listed_title=listed)
+        return ColumnGroup(*place, listed, dataset_title=dataset.title)
+    title = f"{title}, {WHOLE_CATALOGUE}"
+    return CatalogueGroup(*place, title, dataset_title=dataset.title, listed_title=listed)
 
 
 def _title(dataset_title: str, setting: str, policy: str) -> str:
@@ -206,7 +214,15 @@ def _variant(record: RunRecord) -> tuple[int, str, str]:
     spec = record.spec
     families: tuple[str, ...] = get_args(Family)
     family = families.index(record.family) if record.family in families else len(families)
-    rest = [record.overrides, spec.sources, spec.backbone, spec.ranking, spec.engine, spec.train_share]
+    rest = [
+        record.overrides,
+        spec.sources,
+        spec.backbone,
+        spec.ranking,
+        spec.engine,
+        spec.train_share,
+        spec.train_users,
+    ]
     return family, spec.method, canonical_json(rest)
 
 

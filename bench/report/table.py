@@ -5,8 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench.comparison import Contrast
+
 MISSING_TEXT = "–"
 """What a cell without a run shows."""
+COUNT_TITLES = {
+    "users": "Users",
+    "items": "Items",
+    "interactions": "Interactions",
+    "density_percent": "Density (%)",
+    "mean_length": "Interactions a user",
+    "untitled": "Untitled items",
+}
+DECIMALS_OF_COUNTS = {"density_percent": 4, "mean_length": 2}
 METRIC_TITLES = {"ndcg": "NDCG", "hit": "Hit", "mrr": "MRR"}
 PERCENT_SIGN = " (%)"
 """What stands behind a metric whose figures are printed in percent."""
@@ -21,7 +32,7 @@ class Cell:
     value: float | None = None
     """Mean over users (and over seeds, where there are several), a fraction; None where no run is stored."""
     low: float | None = None
-    """Lower end of the 95 % bootstrap interval of the value over users."""
+    """Lower end of the 95 % bootstrap interval of the value over users, or over users and seeds at two levels."""
     high: float | None = None
     """Upper end of it."""
     sd: float | None = None
@@ -36,8 +47,16 @@ class Cell:
     """Second highest of its column among the rows that take part."""
     starred: bool = False
     """Best of its column, and different from the second after correction."""
+    p: float | None = None
+    """P-value of the best row against this rival before correction; None for other cells."""
     p_corrected: float | None = None
-    """Corrected p-value of the best row against this rival; None for other cells."""
+    """The same after Holm's correction over the column's family."""
+    family_size: int | None = None
+    """Comparisons in that family."""
+    behind_best: Contrast | None = None
+    """How the best row differs from this rival, best minus this; None for other cells."""
+    better_than: tuple[str, ...] = ()
+    """Letters of the rows of this column that are lower after correction, where rows have letters."""
     run_ids: tuple[str, ...] = ()
     """The runs behind the value, one a seed."""
     note: str = ""
@@ -60,6 +79,10 @@ class TableRow:
     """Whether a run of the row read unlabelled test queries."""
     reference: bool = False
     """Shown for orientation: takes no mark and is no rival."""
+    letter: str = ""
+    """What other rows' cells call this one; empty where rows have no letters."""
+    group: str = ""
+    """What the table prints over rows that belong together."""
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -80,6 +103,8 @@ class ColumnGroup:
     """Content hash of the candidates of all runs in the group; None where no run is stored."""
     n_queries: int | None = None
     """Test queries of all runs in the group."""
+    dataset_title: str = ""
+    """The part of the title that groups of the same dataset share."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +127,7 @@ class Table:
 
     name: str
     caption: str
+    """All that a reader must know, one paragraph."""
     groups: tuple[ColumnGroup, ...]
     metrics: tuple[str, ...]
     """Repeated under each group."""
@@ -111,6 +137,8 @@ class Table:
     footnotes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     """Commands that make the runs that are not stored."""
+    title: str = ""
+    """What the table shows, without how it is to be read."""
 
     @property
     def columns(self) -> list[tuple[ColumnGroup, str]]:
@@ -126,6 +154,22 @@ class Table:
         return asdict(self)
 
 
+def shortened_letters(letters: tuple[str, ...]) -> str:
+    """Return letters in a row as a range, ``a–d,f``; numbers alike."""
+    places = [int(letter) if letter.isdigit() else ord(letter) for letter in letters]
+    runs: list[list[int]] = []
+    for number, place in enumerate(places):
+        if runs and places[runs[-1][-1]] == place - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [
+        f"{letters[run[0]]}–{letters[run[-1]]}" if len(run) > 2 else ",".join(letters[number] for number in run)
+        for run in runs
+    ]
+    return ",".join(parts)
+
+
 def in_percent(value: float) -> float:
     """Return a fraction in percent, without the digits that multiplying adds."""
     return round(100 * value, 10)
@@ -136,7 +180,14 @@ def figure(value: float, percent: bool = False, sign: str = "") -> str:
     return f"{100 * value:{sign}.2f}" if percent else f"{value:{sign}.4f}"
 
 
+def count_text(name: str, value: float, sign: str = "") -> str:
+    """Return a count of a dataset as it is printed: ``22,363``, or ``0.0734`` for a density in percent."""
+    return f"{value:{sign},.{DECIMALS_OF_COUNTS.get(name, 0)}f}"
+
+
 def metric_title(metric: str) -> str:
-    """Return a metric as papers print it: ``NDCG@3``."""
+    """Return a metric as papers print it, ``NDCG@3``, or a count in words."""
+    if metric in COUNT_TITLES:
+        return COUNT_TITLES[metric]
     name, _, cutoff = metric.partition("@")
     return f"{METRIC_TITLES.get(name, name)}@{cutoff}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from bench.report.table import Cell, Table, TableRow
+from bench.report.table import Cell, Table, TableRow, shortened_letters
 
 TEXT_LEGEND = "(1) best, (2) second, * star."
 
@@ -29,16 +29,18 @@ def to_markdown(table: Table) -> str:
 
 
 def _label(row: TableRow) -> str:
-    return " ".join([row.label, *row.marks])
+    return " ".join([f"({row.letter})"] * bool(row.letter) + [row.label, *row.marks])
 
 
 def _text_cell(cell: Cell) -> str:
-    return cell.text + " (1)" * cell.best + " (2)" * cell.second + "*" * cell.starred
+    letters = shortened_letters(cell.better_than)
+    return cell.text + f" >{letters}" * bool(letters) + " (1)" * cell.best + " (2)" * cell.second + "*" * cell.starred
 
 
 def _markdown_cell(cell: Cell) -> str:
     marked = f"**{cell.text}**" if cell.best else f"<u>{cell.text}</u>" if cell.second else cell.text
-    return marked + r"\*" * cell.starred
+    letters = shortened_letters(cell.better_than)
+    return marked + r"\*" * cell.starred + f"<sup>{letters}</sup>" * bool(letters)
 
 
 def _markdown_row(cells: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import asdict
 from typing import Any
 
 from bench.report.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, in_percent
@@ -33,9 +34,7 @@ def to_json(table: Table) -> str:
 
 
 def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Cell) -> dict[str, Any]:
-    figures = {"value": cell.value, "low": cell.low, "high": cell.high, "sd": cell.sd}
-    if table.percent:
-        figures = {f"{name}_percent": None if value is None else in_percent(value) for name, value in figures.items()}
+    figures = _figures(table, {"value": cell.value, "low": cell.low, "high": cell.high, "sd": cell.sd})
     return {
         "table": table.name,
         "row": row.label,
@@ -51,7 +50,12 @@ def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Ce
         "best": int(cell.best),
         "second": int(cell.second),
         "starred": int(cell.starred),
+        **_behind_best(table, cell),
+        "p": cell.p,
         "p_corrected": cell.p_corrected,
+        "family_size": cell.family_size,
+        "letter": row.letter,
+        "better_than": " ".join(cell.better_than),
         "toy": int(row.toy),
         "transductive": int(row.transductive),
         "reference": int(row.reference),
@@ -66,3 +70,28 @@ def _candidates(table: Table, group: ColumnGroup) -> dict[str, str]:
     if not any(isinstance(one, CatalogueGroup) for one in table.groups):
         return {}
     return {"candidates": "full" if isinstance(group, CatalogueGroup) else "sampled"}
+
+
+def _figures(table: Table, figures: dict[str, float | None]) -> dict[str, float | None]:
+    """Return figures of the metric by name, in percent where the table is."""
+    if not table.percent:
+        return figures
+    return {f"{name}_percent": None if value is None else in_percent(value) for name, value in figures.items()}
+
+
+def _behind_best(table: Table, cell: Cell) -> dict[str, Any]:
+    """Return how the best row of the column differs from this one: best minus this, and the best's wins and losses."""
+    found: dict[str, Any] = {} if cell.behind_best is None else asdict(cell.behind_best)
+    figures = {
+        "behind_best": found.get("difference"),
+        "behind_best_low": found.get("low"),
+        "behind_best_high": found.get("high"),
+        "detectable_difference": found.get("detectable_difference"),
+    }
+    return {
+        **_figures(table, figures),
+        "effect_size": found.get("effect_size"),
+        "wins_of_best": found.get("wins"),
+        "ties_with_best": found.get("ties"),
+        "losses_of_best": found.get("losses"),
+    }

@@ -6,49 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.contract import checks, toys
+from bench.contract.toys import queries_of as queries_of
+from bench.contract.toys import task_of as task_of
 from bench.data.domain import Domain
-from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import Answers, Queries, Recommender, Task
-from bench.store import ArtefactStore
-
-N_NEGATIVES = 29
 
 
 def domain_of(histories: list[list[int]], n_items: int) -> Domain:
-    lengths = [len(history) for history in histories]
-    return Domain(
-        name="toy",
-        indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        items=np.array([item for history in histories for item in history], dtype=np.int32),
-        titles=tuple(f"item {item}" for item in range(n_items)),
-        user_ids=np.array([str(user) for user in range(len(histories))]),
-        item_ids=np.array([str(item) for item in range(n_items)]),
-    )
-
-
-def queries_of(
-    histories: list[list[int]], positives: list[int], n_items: int, rng: np.random.Generator
-) -> tuple[Queries, Answers]:
-    """One query a user: the positive among 29 items that are neither it nor in the history."""
-    candidates = np.empty((len(positives), N_NEGATIVES + 1), dtype=np.int32)
-    columns = rng.integers(N_NEGATIVES + 1, size=len(positives))
-    for row, (history, positive) in enumerate(zip(histories, positives, strict=True)):
-        untouched = np.setdiff1d(np.arange(n_items), [*history, positive])
-        drawn = rng.choice(untouched, N_NEGATIVES, replace=False)
-        candidates[row] = np.insert(drawn, columns[row], positive)
-    lengths = [len(history) for history in histories]
-    queries = Queries(
-        users=np.arange(len(histories)),
-        history_indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        history_items=np.array([item for history in histories for item in history], dtype=np.int32),
-        candidates=candidates,
-    )
-    return queries, Answers(columns)
-
-
-def task_of(domain: Domain, validation: tuple[Queries, Answers], folder: Path, seed: int = 0) -> Task:
-    queries, answers = validation
-    return Task(domain, queries, answers, setting="warm", seed=seed, artefacts=ArtefactStore(folder))
+    return toys.domain_of(histories, [f"item {item}" for item in range(n_items)])
 
 
 def planted_successors(
@@ -89,5 +55,4 @@ def planted_blocks(
 
 
 def ndcg_at_1(recommender: Recommender, queries: Queries, answers: Answers) -> float:
-    ranks = rank_positive(recommender.score(queries), answers.positive_column)
-    return float(per_user(ranks, Metric("ndcg", 1)).mean())
+    return checks.ndcg_at_1(recommender.score(queries), answers.positive_column)

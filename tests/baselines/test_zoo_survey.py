@@ -125,7 +125,7 @@ def test_what_a_class_needs_and_allows_is_found_out(findings: dict[str, Finding]
 
 def test_the_document_agrees_with_the_code(findings: dict[str, Finding]) -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == markdown(list(findings.values())), (
-        "run 'python -m baselines._zoo_survey' and commit docs/recbole-models.md"
+        "run 'python -m baselines._zoo_survey' and commit docs/pages/methods/recbole-models.md"
     )
 
 

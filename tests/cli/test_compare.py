@@ -82,3 +82,30 @@ def test_an_unknown_run_names_near_ones(invoke: Callable[..., Result], save_run:
 
 def test_help_has_two_worked_examples(invoke: Callable[..., Result]) -> None:
     assert invoke("--help").output.count("\n    bench compare ") == 2
+
+
+def test_several_seeds_are_compared_as_two_levels(invoke: Callable[..., Result], save_run: Save) -> None:
+    for seed in (0, 1, 2):
+        save_run("bpr", random_ranks(seed, 3), seed=seed)
+    save_run("random", random_ranks(9, 30))
+    first, _ = json.loads(invoke("bpr@beauty@warm", "random@beauty@warm", "--json").output)
+    assert (first["n"], first["n_seeds_a"], first["n_seeds_b"]) == (200, 3, 1)
+    output = invoke("bpr@beauty@warm", "random@beauty@warm").output
+    assert "A: bpr@beauty@warm (3 seeds, " in output
+    assert "bootstrap of users and seeds" in output
+    assert " ± " in output
+
+
+def test_an_effect_says_how_it_reads(invoke: Callable[..., Result], save_run: Save) -> None:
+    save_run("bpr", random_ranks(0, 3))
+    save_run("random", random_ranks(1, 30))
+    first, _ = json.loads(invoke("bpr@beauty@warm", "random@beauty@warm", "--json").output)
+    assert first["effect"] in invoke("bpr@beauty@warm", "random@beauty@warm").output
+    assert first["warning"] is None
+
+
+def test_few_users_are_warned_of(invoke: Callable[..., Result], save_run: Save) -> None:
+    save_run("bpr", random_ranks(0, 3)[:52], setting="cold", policy="natural")
+    save_run("random", random_ranks(1, 30)[:52], setting="cold", policy="natural")
+    output = invoke("bpr@beauty@cold", "random@beauty@cold").output
+    assert "Warning, NDCG@1: 52 users are few" in output

@@ -83,3 +83,11 @@ def test_a_plugin_that_cannot_be_loaded_disturbs_no_other_command(bench: Bench) 
     expected = "Method 'magic' cannot be loaded: ImportError: no module named 'magic_wand'. See 'bench list methods'."
     assert bench("run", "--method", "magic", "--dataset", "shop").mistake == expected
     assert bench("describe", "magic").mistake == expected
+
+
+def test_an_experiment_says_which_table_of_a_paper_it_is(bench: Bench) -> None:
+    rows = {row["name"]: row for row in json.loads(bench("list", "experiments", "--json").stdout)}
+    assert rows["reccocktail-table3"]["reproduces"] == "RecCocktail table 3"
+    assert rows["weaverec-figure8"]["reproduces"] == "WeaveRec figure 8"
+    assert rows["demo"]["reproduces"] == ""
+    assert "RecCocktail table 3" in bench("list", "experiments").stdout

@@ -136,3 +136,53 @@ def test_a_fault_in_the_file_is_found_before_anything_is_run(
     experiment.write_text(EXPERIMENT.replace(*change))
     assert message in bench("reproduce", experiment).mistake
     assert not folders.results_dir.exists()
+
+
+def test_another_scale_makes_other_runs_and_files_of_its_name(bench: Bench, folders: Folders, experiment: Path) -> None:
+    outcome = bench("reproduce", experiment, "--scale", "smoke", "--device", "cpu")
+    assert outcome.code == 0, outcome.stderr
+    records = RunStore(folders.results_dir).records()
+    assert {(record.spec.limit_queries, record.spec.train_share) for record in records} == {(10, 0.02)}
+    tables = folders.results_dir / "tables"
+    assert {path.stem for path in tables.iterdir()} == {"small-smoke"}
+    assert "Scale smoke: " in (tables / "small-smoke.md").read_text()
+    assert "4 to do" in bench("reproduce", experiment, "--dry-run").stderr
+
+
+def test_the_commands_of_a_scale_make_its_runs(bench: Bench, experiment: Path) -> None:
+    commands = bench("reproduce", experiment, "--scale", "smoke", "--dry-run").stdout.splitlines()
+    assert commands[0].endswith("--limit-queries 10 --train-share 0.02")
+    for command in commands:
+        assert call_bench([*shlex.split(command)[1:], "--device", "cpu"]).code == 0
+    assert bench("reproduce", experiment, "--scale", "smoke", "--dry-run").stdout == ""
+
+
+def test_a_figure_is_written_beside_its_table(bench: Bench, folders: Folders, experiment: Path) -> None:
+    experiment.write_text(EXPERIMENT + "figure: {kind: dots}\n")
+    outcome = bench("reproduce", experiment, "--device", "cpu")
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stderr.splitlines()[-1].endswith("small.{tex,md,csv,json,pdf,png}.")
+    assert (folders.results_dir / "tables" / "small.png").stat().st_size > 5000
+
+
+def test_datasets_are_counted_once_and_their_table_needs_no_data(
+    bench: Bench, folders: Folders, experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment.write_text(
+        "name: small\ncaption: Counts.\nstatistics: [users, items]\ndatasets: {shop: {title: Shop}, nowhere: {}}\n"
+    )
+    outcome = bench("reproduce", experiment)
+    assert outcome.code == 0, outcome.stderr
+    assert "not counted: " in outcome.stderr
+    first = bench("table", experiment)
+    shop = next(line for line in first.stdout.splitlines() if line.startswith("Shop"))
+    assert all(number.replace(",", "").isdigit() for number in shop.split()[1:])
+    assert next(line for line in first.stdout.splitlines() if line.startswith("nowhere")).split()[1:] == ["–", "–"]
+    monkeypatch.setenv("BENCH_DATA", str(folders.results_dir / "no-data"))
+    assert bench("table", experiment).stdout == first.stdout
+    assert bench("reproduce", experiment, "--dry-run").stdout == "bench data stats nowhere\n"
+
+
+def test_a_row_that_cannot_be_run_is_named(bench: Bench, experiment: Path) -> None:
+    experiment.write_text(EXPERIMENT.replace("label: Spy", "label: Spy, params: {size: 8}"))
+    assert bench("reproduce", experiment).mistake.startswith("Row 2 of 'small' (Spy): Method 'spy' has no parameter")

@@ -93,6 +93,9 @@ def test_options_reach_the_record(bench: Bench) -> None:
     spec = record["spec"]
     assert (spec["seed"], spec["protocol_seed"], spec["limit_queries"], record["n_queries"]) == (3, 2, 7, 7)
     assert spec["train_share"] == 1.0
+    few = bench(*SHOP, "--method", "popularity", "--train-users", 20, "--train-subset", 2)
+    assert "20 training users, subset 2" in few.stdout
+    assert bench(*SHOP, "--method", "popularity", "--train-users", 10_000).code == 2
 
 
 def test_a_decoder_may_rank_by_the_lists_it_writes(bench: Bench, pico_folder: Path) -> None:

@@ -59,6 +59,13 @@ def test_output_goes_to_a_file_and_leaves_standard_output_empty(
         (["--published"], "--published needs the name of an experiment"),
         (["--full-ranking"], "--full-ranking needs the name of an experiment"),
         (["demo", "--published", "--full-ranking"], "give --published or --full-ranking, not both"),
+        (["demo", "--audit", "--full-ranking"], "give --audit or --full-ranking, not both"),
+        (["--figure"], "--figure needs the name of an experiment"),
+        (["demo", "--figure"], r"'demo' describes no figure \(key 'figure'\)"),
+        (["weaverec-figure8", "--figure"], "No run of 'weaverec-figure8' is stored"),
+        (["demo", "--figure", "--published"], "--published and --figure are different outputs"),
+        (["--dataset", "beauty", "--setting", "warm", "--scale", "smoke"], "--scale is that of an experiment"),
+        (["--audit", "wevrec"], r"Unknown published table 'wevrec'\. Did you mean weaverec"),
         (["demo", "--published"], r"names no published tables \(key 'published'\)"),
         (["dem"], r"Unknown experiment 'dem'\. Did you mean demo\?"),
         (["--dataset", "beauty", "--setting", "warm"], "No stored run of dataset 'beauty'"),
@@ -80,7 +87,7 @@ def test_printed_figures_stand_beside_ours(invoke: Callable[..., Result], save_r
 
 
 def test_help_has_worked_examples(invoke: Callable[..., Result]) -> None:
-    assert invoke("--help").output.count("\n    bench table ") == 4
+    assert invoke("--help").output.count("\n    bench table ") == 6
 
 
 def test_a_table_imports_no_torch(run_store: RunStore, save_run: Save) -> None:
@@ -91,6 +98,67 @@ def test_a_table_imports_no_torch(run_store: RunStore, save_run: Save) -> None:
         "sys.exit('torch' in sys.modules or 'scipy.stats' in sys.modules or 'pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
+
+
+def one_point(save_run: Save) -> None:
+    save_run(
+        "weaverec",
+        [0, 3, 5],
+        sources=("clothing", "health", "toys"),
+        backbone="minilm",
+        overrides={"target_weight": 0.5},
+    )
+
+
+def test_a_figure_is_drawn_beside_the_tables(
+    invoke: Callable[..., Result], save_run: Save, run_store: RunStore
+) -> None:
+    one_point(save_run)
+    result = invoke("weaverec-figure8", "--figure")
+    assert result.exit_code == 0, result.output
+    folder = run_store.results_dir / "tables"
+    assert {path.name for path in folder.iterdir()} == {"weaverec-figure8.pdf", "weaverec-figure8.png"}
+    assert result.stdout == ""
+
+
+def test_a_figure_goes_to_the_file_asked_for(invoke: Callable[..., Result], save_run: Save, tmp_path: Path) -> None:
+    one_point(save_run)
+    target = tmp_path / "own" / "sweep.png"
+    assert invoke("weaverec-figure8", "--figure", "--output", str(target)).exit_code == 0
+    assert [path.name for path in target.parent.iterdir()] == ["sweep.png"]
+    refused = invoke("weaverec-figure8", "--figure", "--output", str(tmp_path / "sweep.jpg"))
+    assert str(refused.exception) == "A figure is written as .pdf or .png, not as 'sweep.jpg'."
+
+
+def test_the_audit_lists_the_impossible_cells(invoke: Callable[..., Result]) -> None:
+    result = invoke("--audit")
+    assert result.exit_code == 0
+    assert "WeaveRec: 24 of 113 cells impossible." in result.output
+    assert "RecCocktail: none of 129 cells impossible." in result.output
+
+
+def test_a_table_of_another_scale_has_its_own_runs_and_says_so(invoke: Callable[..., Result], save_run: Save) -> None:
+    save_run("bpr", [0, 0, 3])
+    save_run("bpr", [0, 9], limit_queries=10, train_share=0.02)
+    result = invoke("main-warm-cold", "--scale", "smoke")
+    line = next(line for line in result.output.splitlines() if line.startswith("BPR-MF"))
+    assert "0.5000" in line
+    assert "Scale smoke: 10 test queries a column at most" in result.output
+    assert "bench reproduce main-warm-cold --scale smoke" in result.output
+    assert result.output.startswith("main-warm-cold-smoke:")
+
+
+@pytest.mark.parametrize("words", [[], ["--scale", "smoke"], ["--figure"], ["--format", "latex"]])
+def test_an_experiments_table_and_figure_import_no_torch(run_store: RunStore, save_run: Save, words: list[str]) -> None:
+    one_point(save_run)
+    arguments = ["weaverec-figure8", *words, "--results-dir", str(run_store.results_dir)]
+    heavy = {"torch", "transformers", "pandas", *(() if "--figure" in words else ("matplotlib",))}
+    code = (
+        f"import sys; from bench.cli.table import table; table({arguments!r}, standalone_mode=False); "
+        f"sys.exit(', '.join({heavy!r} & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr if done.returncode else "") == (0, "")
 
 
 def test_full_ranking_stands_beside_the_lists_of_any_experiment(invoke: Callable[..., Result], save_run: Save) -> None:

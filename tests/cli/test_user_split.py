@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from command_line import Outcome, call_bench
 from fake_methods import Spy, registry_with_fakes
 from shop_toy import write_shop
 
+import bench.engine as bench_engine
 from bench.metrics import Metric, Ranks, chance, per_user
 from bench.runs import RunStore
 
@@ -29,6 +31,18 @@ percent: true
 rows:
   - {method: random, label: Random}
   - {method: popularity, label: Popularity}
+"""
+SIZES = """\
+name: sizes
+caption: Sizes.
+datasets: {shop: {title: Shop}}
+settings: [user-split]
+metrics: [hit@1, hit@10]
+train_subsets: [0, 1]
+rows:
+  - {method: random, label: Random, reference: true}
+  - {method: popularity, label: Popularity 60, train_users: 60}
+  - {method: popularity, label: Popularity 120, train_users: 120}
 """
 
 
@@ -99,6 +113,40 @@ def test_sources_are_their_own_train_users_and_known_to_the_method_alone(
     own = set(task.target.user_ids[np.diff(task.target.indptr) > 0].tolist())
     assert trained == own  # the same ids in both shops, and all of them have enough items
     assert not trained & set(task.target.user_ids[queries.users].tolist())
+
+
+def test_a_source_whose_order_stands_for_days_is_named_in_the_record(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = registry_with_fakes()
+    monkeypatch.setattr("bench.engine.registry", lambda: known)
+    monkeypatch.setattr("bench.completion.registry", lambda: known)
+    load = bench_engine.load_domain
+    monkeypatch.setattr(
+        bench_engine, "load_domain", lambda *words: dataclasses.replace(load(*words), order_as_days=True)
+    )
+    record = record_of(bench("run", "--method", "learner", *SPLIT, "--sources", "timeless"))
+    assert "timeless has no timestamps: each interaction counts as a day of its own" in record["warnings"]
+
+
+def test_a_curve_over_training_users_is_reproduced_and_read(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "sizes.yaml"
+    path.write_text(SIZES)
+    assert "bench run --method popularity --dataset shop --setting user-split" in (
+        bench("reproduce", path, "--dry-run").stdout
+    )
+    outcome = bench("reproduce", path, "--device", "cpu")
+    assert outcome.code == 0, outcome.stderr
+    assert "subsets of training users, where a row names their number" in outcome.stdout
+    text = bench("curve", path, "--metric", "hit@10").stdout
+    assert "Shop: Hit@10 in percent of" in text
+    content = json.loads(bench("curve", path, "--json").stdout)
+    assert content["methods"] == ["popularity"]
+    assert [point["n_subsets"] for point in content["curves"][0]["points"]] == [2, 2]
+    assert content["missing"] == []
+    plan = bench("plan", path).stdout
+    assert "60 users, subset 1" in plan
+    assert bench("curve", path, "--metric", "hits@1").code == 2
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from bench.lm.backbones import local_backbone
 from bench.lm.experts import ParallelExperts
 from bench.lm.lora import train_adapter
 from bench.lm.mixing import folded
-from bench.lm.pair_prompts import TITLE_TOKENS, PairBatch
+from bench.lm.pair_layers import _attention
+from bench.lm.pair_prompts import TITLE_TOKENS, PairBatch, mean_jaccard_distance
 from bench.lm.pairs import PairHead, PairLanguageModel, PairRecipe, candidates_loss, learnable_users
 from bench.metrics import Metric, per_user, rank_positive
 
@@ -72,6 +73,22 @@ def test_all_tokens_are_those_of_the_model_too(pairs) -> None:
         found = pairs.walk.all_tokens(PairBatch.of([prompt], "cpu"))
         expected = pairs.model(torch.from_numpy(prompt)[None]).last_hidden_state
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("is_masked", [True, False])
+def test_attention_in_training_has_the_gradients_of_torchs_own(is_masked: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    states = [torch.randn(3, 2, 7, 4, generator=generator).bfloat16() for _ in range(3)]
+    mask = torch.arange(7) < torch.tensor([7, 5, 3])[:, None] if is_masked else None
+    weights = torch.randn(3, 7, 8, generator=generator)
+    found = [state.clone().requires_grad_() for state in states]
+    exact = [state.float().requires_grad_() for state in states]
+    for leaves in (found, exact):
+        attended = _attention(None, *leaves, None if mask is None else mask[:, None, None])
+        (attended.float() * weights).sum().backward()
+    for mine, theirs in zip(found, exact, strict=True):
+        assert mine.grad.dtype == torch.bfloat16
+        torch.testing.assert_close(mine.grad.float(), theirs.grad, rtol=0.05, atol=0.03)
 
 
 def test_parallel_streams_are_the_adapted_encoders_on_their_own(pairs) -> None:
@@ -178,6 +195,17 @@ def test_examples_ask_for_the_last_item_among_untouched_ones(folders) -> None:
         assert not set(negatives) & {*history, positive}
 
 
+def test_negatives_are_redrawn_every_epoch(folders) -> None:
+    pairs = PairLanguageModel(local_backbone("pico", folders["bert"]), "cpu", RECIPE)
+    domain, rng = marked_domain("apple", 20), np.random.default_rng(0)
+    epochs = [
+        {int(u): n.tolist() for _, us, ns in pairs._planned(domain, RECIPE, rng) for u, n in zip(us, ns, strict=True)}
+        for _ in range(2)
+    ]
+    assert set(epochs[0]) == set(epochs[1]) == set(range(20))
+    assert all(sorted(epochs[0][user]) != sorted(epochs[1][user]) for user in range(20))
+
+
 def test_a_domain_too_small_for_the_negatives_has_no_learnable_users() -> None:
     domain = marked_domain("apple", 20)
     assert not len(learnable_users(domain, 60))
@@ -204,6 +232,23 @@ def test_training_learns_the_marked_titles_and_keeps_the_head(folders, tmp_path)
         ranks = rank_positive(pairs.score(domain, queries, lambda _line: None), answers.positive_column)
     assert per_user(ranks, Metric("ndcg", 1)).mean() >= 0.9
     assert queries.candidates.max() >= N_COMMON + domain.n_users
+
+
+def test_the_diversity_of_prompts_is_their_mean_jaccard_distance() -> None:
+    prompts = [np.array(row) for row in ([1, 2, 2, 3], [3, 2, 1], [1, 4], [9])]
+    pairs_of_sets = [(0, 3 / 3), (1, 1 / 4), (2, 0), (3, 1 / 4), (4, 0), (5, 0)]
+    expected = 1 - sum(share for _, share in pairs_of_sets) / 6
+    assert mean_jaccard_distance(prompts) == pytest.approx(expected)
+    assert mean_jaccard_distance(prompts[:2]) == pytest.approx(0.0)
+    assert mean_jaccard_distance(prompts[:1]) == 0.0
+
+
+def test_training_prompts_are_described_by_number_length_and_diversity(folders) -> None:
+    pairs = PairLanguageModel(local_backbone("pico", folders["bert"]), "cpu", RECIPE)
+    facts = pairs.training_prompts(marked_domain("apple", 20), 29)
+    assert facts["n_users"] == 20
+    assert 10 < facts["mean_tokens"] < RECIPE.max_tokens
+    assert 0.1 < facts["diversity"] < 1
 
 
 def test_heads_of_one_seed_start_alike(folders) -> None:

@@ -152,6 +152,21 @@ def test_only_the_trained_part_has_gradients(method: str, task: Task) -> None:
     assert found == expected.get(method, {"head", "integrators", "weights"})
 
 
+def test_gradients_are_cut_at_norm_one(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    from methods import _integrating
+
+    cut, norms = _integrating.clip, []
+
+    def observed(weights: Any) -> None:
+        cut(weights)
+        norms.append(float(torch.stack([one.grad.norm() for one in weights]).norm()))
+
+    monkeypatch.setattr(_integrating, "clip", observed)
+    fitted("pooler-scorer", task, target_epochs=1, target_learning_rate=3e-2)
+    assert norms
+    assert max(norms) <= 1 + 1e-4
+
+
 def test_untrained_pooler_scorer_is_the_source_zero_shot(task: Task) -> None:
     queries, _ = marked_queries(task.target, n_queries=6)
     untrained, zero_shot = fitted("pooler-scorer", task, target_epochs=0), fitted("source-lora", task)
@@ -221,6 +236,7 @@ def test_the_facts_of_a_fit_are_stated(method: str, task: Task) -> None:
     details = fitted(method, task).details()
     assert details["cold_rule"] == registry().entry(method).cold_rule == "title text"
     assert details["deviations"]
+    assert details["training_prompts"]["n_users"] == task.target.n_users
     assert all(speed > 0 for speed in details["adapter_examples_per_second"].values())
     if method != "lora":
         assert details["parameters"] == sum(details["parameters_by_part"].values())

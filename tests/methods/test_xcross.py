@@ -159,6 +159,16 @@ def test_the_sizes_are_the_papers() -> None:
     assert sized(3, 1).integrators[0].numel() == 12 * 2304 == 27_648
 
 
+def test_the_shares_of_lora_s_size_are_the_papers_whichever_way_they_are_counted() -> None:
+    groups = sized(2, 9).groups()
+    one_module, all_modules, head = 2 * 16 * 768, 24 * 2 * 16 * 768, groups["head"]
+    assert groups["integrators"] / 9 / one_module == 0.25
+    assert all_modules == 589_824
+    assert groups["integrators"] / all_modules == pytest.approx(0.094, abs=5e-4)
+    assert groups["integrators"] + head == 646_657
+    assert (groups["integrators"] + head) / (all_modules + head) == pytest.approx(0.547, abs=5e-4)
+
+
 def test_all_encoders_run_as_one_batch(pairs, batch, monkeypatch: pytest.MonkeyPatch) -> None:
     made, calls = crossed(pairs, n=3), []
     for layer in pairs.walk.layers:

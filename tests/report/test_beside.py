@@ -5,16 +5,18 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.errors import BenchError
-from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PublishedReference
+from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PaperPlace, PublishedReference
 from bench.registry import Entry, Registry
 from bench.report.beside import Beside, beside_published, render_beside, verdict
 from bench.report.build import build_table
 from bench.runs import RunRecord, RunStore
+from bench.scale import SCALES
 
 Save = Callable[..., RunRecord]
 REGISTRY = Registry({"reccocktail": Entry("reccocktail", "merging", needs_backbone=True)}, {})
@@ -144,3 +146,57 @@ def test_an_integrating_method_on_another_backbone_is_not_compared(run_store: Ru
     assert [cell.verdict for cell in cells] == [
         "not comparable: backbone minilm, the paper's microsoft/deberta-v3-base"
     ]
+
+
+def test_a_row_that_is_not_made_on_a_dataset_has_no_counterpart_there(run_store: RunStore) -> None:
+    datasets = (ExperimentDataset("beauty", "Beauty"), ExperimentDataset("sports", "Sports", methods=("bpr",)))
+    reproduces = (PaperPlace("reccocktail", "table1"),)
+    cells = beside(run_store, "bpr", "unisrec", datasets=datasets, reproduces=reproduces)
+    verdicts = {(cell.row, cell.dataset): cell.verdict for cell in cells}
+    assert (verdicts["BPR", "sports"], verdicts["UNISREC", "beauty"]) == ("not run", "not run")
+    assert ("UNISREC", "sports") not in verdicts
+    assert verdicts["UniSRec", "Sports"] == "no counterpart: not made on these data"
+
+
+def test_all_reasons_are_given(run_store: RunStore) -> None:
+    cold = (PublishedReference("reccocktail", "table2", "cold", "other cold items"),)
+    described = {"datasets": (ExperimentDataset("ml-1m", "ML-1M"),), "settings": ("cold",), "published": cold}
+    verdicts = {cell.verdict for cell in beside(run_store, "reccocktail", **described)}
+    assert verdicts == {
+        "not comparable: backbone minilm, the paper's Qwen/Qwen2-7B-Instruct; other data (the paper counts 6,883 "
+        "movies, the public data hold 3,706); other cold items"
+    }
+
+
+def test_a_smoke_run_is_compared_with_nothing(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1, 5, 9], limit_queries=10)
+    cells = beside(run_store, "bpr", limit_queries=10, scale=SCALES["smoke"])
+    assert {cell.verdict for cell in cells} == {"not comparable: scale smoke"}
+
+
+def test_learning_from_other_sources_is_a_reason_where_a_method_uses_any() -> None:
+    known = Registry(
+        {name: Entry(name, "transferable", needs_sources=name == "unisrec") for name in ("unisrec", "fmlp")}, {}
+    )
+    weaverec = (PublishedReference("weaverec", "table1", "warm"),)
+    datasets = (ExperimentDataset("sports", "Sports", ("beauty", "clothing", "grocery")),)
+    others = (ExperimentDataset("sports", "Sports", ("toys",)),)
+
+    def verdicts(method: str, datasets: tuple[ExperimentDataset, ...]) -> set[str]:
+        described = experiment(method, datasets=datasets, published=weaverec)
+        store = RunStore(Path("/nowhere"))
+        return {cell.verdict for cell in beside_published(described, build_table(described, store, known), known)}
+
+    assert verdicts("unisrec", datasets) == {"not run"}
+    assert verdicts("unisrec", others) == {"not comparable: other source domains"}
+    assert verdicts("fmlp", others) == {"not run"}
+
+
+def test_what_a_reproduced_table_prints_beyond_ours_is_listed_at_the_end(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1, 5, 9])
+    cells = beside(run_store, "bpr", reproduces=(PaperPlace("reccocktail", "table1"),))
+    assert len(cells) == 15 * 4 * 2
+    rest = {(cell.row, cell.dataset): cell.verdict for cell in cells[2:]}
+    assert rest["SASRec", "Beauty"] == "no counterpart: no such row here"
+    assert rest["BPR-MF", "Toys"] == "no counterpart: no such column here"
+    assert "120 printed figures: 2 at or above, 118 no counterpart." in render_beside(cells, "text")

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.report.latex import escape, to_latex
+from bench.report.latex import to_latex
+from bench.report.latex_text import escape
 from bench.report.render import RENDERERS, render
-from bench.report.table import Cell, ColumnGroup, Table, TableRow
+from bench.report.table import Cell, ColumnGroup, Table, TableRow, shortened_letters
 
 GOLDEN = Path(__file__).parent / "golden"
 EXTENSIONS = {"text": "txt", "markdown": "md", "latex": "tex", "csv": "csv", "html": "html", "json": "json"}
@@ -84,14 +85,32 @@ def test_latex_braces_and_environments_are_balanced(table: Table) -> None:
     text = to_latex(table)
     bare = re.sub(r"\\[{}]", "", text)
     assert bare.count("{") == bare.count("}")
-    assert re.findall(r"\\begin\{(.+?)\}", text) == list(reversed(re.findall(r"\\end\{(.+?)\}", text)))
+    opened: list[str] = []
+    for kind, environment in re.findall(r"\\(begin|end)\{(.+?)\}", text):
+        if kind == "begin":
+            opened.append(environment)
+        else:
+            assert opened.pop() == environment
+    assert opened == []
 
 
-def test_a_narrow_table_stays_in_one_text_column(table: Table) -> None:
+def test_a_narrow_table_stays_in_one_text_column_and_a_wide_one_gets_smaller_letters(table: Table) -> None:
     narrow = replace(table, groups=table.groups[:1], rows=tuple(replace(r, cells=r.cells[:2]) for r in table.rows))
-    wide = replace(table, metrics=("a@1", "b@1", "c@1"), rows=())
+    wide = replace(table, groups=table.groups * 2, rows=tuple(replace(r, cells=r.cells * 2) for r in table.rows))
     assert r"\begin{table}" in to_latex(narrow)
-    assert r"\begin{table*}" in to_latex(wide)
+    assert r"\begin{table*}" in to_latex(table)
+    assert r"\small" in to_latex(table)
+    assert r"\footnotesize" + "\n" + r"\setlength" in to_latex(wide)
+
+
+def test_columns_that_no_page_can_hold_stand_in_panels_and_none_is_lost(table: Table) -> None:
+    wide = replace(table, groups=table.groups * 6, rows=tuple(replace(r, cells=r.cells * 6) for r in table.rows))
+    text = to_latex(wide)
+    panels = re.findall(r"\\begin\{tabular\}\{l(r+)\}", text)
+    assert len(panels) > 1
+    assert sum(map(len, panels)) == 24
+    assert text.count(r"\textbf{0.3000}") == 6
+    assert text.count(r"\caption") == 1
 
 
 def test_latex_escapes_every_sign_with_a_meaning() -> None:
@@ -143,3 +162,27 @@ def test_html_is_balanced_and_escaped(table: Table) -> None:
     assert "Warm &amp; cold" in text
     assert "p &lt; 0.05" in text
     assert 'id="a&quot;b"' in text
+
+
+@pytest.mark.parametrize(
+    ("letters", "short"),
+    [((), ""), (("a",), "a"), (("a", "b"), "a,b"), (("a", "b", "c", "e"), "a–c,e"), (("9", "10", "11"), "9–11")],
+)
+def test_letters_in_a_row_are_a_range(letters: tuple[str, ...], short: str) -> None:
+    assert shortened_letters(letters) == short
+
+
+def test_datasets_stand_over_their_settings_and_row_groups_over_their_rows(table: Table) -> None:
+    groups = tuple(replace(group, dataset_title="Beauty") for group in table.groups)
+    rows = tuple(replace(row, group=name) for row, name in zip(table.rows, ("Text", "Merged", "Merged"), strict=True))
+    lettered = tuple(replace(row, letter=letter) for row, letter in zip(rows, "abc", strict=True))
+    text = to_latex(replace(table, groups=groups, rows=lettered, title="Warm & cold"))
+    path = GOLDEN / "grouped_table.tex"
+    if os.environ.get("BENCH_UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+    assert text.count(r"\midrule") == 2
+
+
+def test_two_hyphens_stay_two_hyphens_and_greek_is_written_out() -> None:
+    assert escape("--force, α [x] *") == r"-{}-force, $\alpha$ {[}x{]} {*}"

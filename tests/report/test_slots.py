@@ -42,6 +42,8 @@ def test_a_method_with_sources_and_backbone_must_have_the_tables_own(save_run: S
         {"seed": 1},
         {"limit_queries": 500},
         {"train_share": 0.1},
+        {"train_users": 50},
+        {"train_users": 50, "train_subset": 1},
         {"dataset": "toys"},
         {"setting": "cold"},
         {"overrides": {"layers": 3}},

@@ -179,6 +179,30 @@ def test_several_seeds_show_mean_and_deviation_over_seeds(run_store: RunStore, s
     assert "over 3 seeds" in table.caption
 
 
+def test_a_row_that_learns_from_some_users_is_a_mean_over_subsets_and_others_stand_for_themselves(
+    run_store: RunStore, save_run: Save
+) -> None:
+    few = [save_run("bpr", ranks(subset, 6), train_users=50, train_subset=subset) for subset in (0, 1, 2)]
+    save_run("bpr", ranks(5, 6), train_users=100)
+    whole = save_run("sasrec", ranks(9, 6))
+    rows = (
+        *(ExperimentRow("bpr", f"BPR, {n} users", train_users=n) for n in (50, 100)),
+        ExperimentRow("sasrec", "SASRec"),
+    )
+    table = build_table(experiment(rows=rows, train_subsets=(0, 1, 2)), run_store, REGISTRY)
+    cells = [row.cells[0] for row in table.rows]
+    assert [cell.run_ids for cell in cells[::2]] == [tuple(run.id for run in few), (whole.id,)]
+    assert cells[0].value == pytest.approx(np.mean([run.metrics["ndcg@1"]["value"] for run in few]))
+    assert cells[0].sd is not None
+    assert cells[2].sd is None
+    assert [cell.note for cell in cells] == ["", "1 of 3 runs", ""]
+    assert "One seed. Mean ± standard deviation over 3 subsets of training users" in table.caption
+    assert "each user's mean over subsets of training users" in table.caption
+    assert [command.split("--train-users ")[1] for command in table.missing] == [
+        f"100 --train-subset {subset}" for subset in (1, 2)
+    ]
+
+
 def test_tests_over_several_seeds_use_each_users_mean_and_never_pool(run_store: RunStore, save_run: Save) -> None:
     means = {}
     for number, (method, highest) in enumerate((("bpr", 5), ("sasrec", 6))):
@@ -291,3 +315,123 @@ def test_a_deviation_of_many_rows_names_the_first_of_them(run_store: RunStore, s
         save_run("bpr", ranks(0, 6), overrides={"layers": number}, details={"deviations": ["Rounded."]})
     table = build_table(dataclasses.replace(experiment("bpr"), rows=rows), run_store, REGISTRY)
     assert table.footnotes == ("Deviates from its paper (α 3, α 4, α 5 and 2 more): Rounded.",)
+
+
+def test_each_rival_says_how_far_behind_the_best_it_is(run_store: RunStore, save_run: Save) -> None:
+    sizes = {"bpr": 4, "sasrec": 5, "random": 30}
+    gains = {}
+    for method, highest in sizes.items():
+        save_run(method, ranks(2, highest))
+        gains[method] = per_user(Ranks(np.array(ranks(2, highest)), np.zeros(N, int)), Metric("ndcg", 3))
+    cells = column(build_table(experiment(*sizes), run_store, REGISTRY), 1)
+    differences = gains["bpr"] - gains["sasrec"]
+    found = cells["sasrec"].behind_best
+    assert found.difference == pytest.approx(differences.mean())
+    assert found.low < found.difference < found.high
+    assert found.effect_size == pytest.approx(differences.mean() / differences.std(ddof=1))
+    counts = [int((np.sign(np.round(differences, 12)) == sign).sum()) for sign in (1, 0, -1)]
+    assert [found.wins, found.ties, found.losses] == counts
+    assert cells["sasrec"].p == pytest.approx(scipy.stats.ttest_rel(gains["bpr"], gains["sasrec"]).pvalue)
+    assert cells["sasrec"].family_size == 2
+    assert cells["bpr"].behind_best is None
+
+
+def test_csv_and_json_carry_all_of_a_comparison(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(2, 4))
+    save_run("random", ranks(2, 30))
+    table = build_table(experiment("bpr", "random"), run_store, REGISTRY)
+    cell = table.rows[1].cells[0]
+    line = list(csv.DictReader(io.StringIO(render(table, "csv"))))[2]
+    assert float(line["behind_best"]) == cell.behind_best.difference
+    assert (float(line["behind_best_low"]), float(line["behind_best_high"])) == (
+        cell.behind_best.low,
+        cell.behind_best.high,
+    )
+    assert float(line["effect_size"]) == cell.behind_best.effect_size
+    assert (float(line["p"]), float(line["p_corrected"]), line["family_size"]) == (cell.p, cell.p_corrected, "1")
+    assert sum(int(line[name]) for name in ("wins_of_best", "ties_with_best", "losses_of_best")) == N
+    assert json.loads(render(table, "json"))["rows"][1]["cells"][0]["behind_best"] == dataclasses.asdict(
+        cell.behind_best
+    )
+    percent = build_table(experiment("bpr", "random", percent=True), run_store, REGISTRY)
+    in_percent = list(csv.DictReader(io.StringIO(render(percent, "csv"))))[2]
+    assert float(in_percent["behind_best_percent"]) == pytest.approx(100 * cell.behind_best.difference)
+
+
+def test_the_caption_states_the_family_and_its_size(run_store: RunStore, save_run: Save) -> None:
+    for method, highest in (("bpr", 4), ("sasrec", 6), ("random", 30)):
+        save_run(method, ranks(2, highest))
+    stars = build_table(experiment("bpr", "sasrec", "random"), run_store, REGISTRY)
+    letters = build_table(experiment("bpr", "sasrec", "random", star_style="letters"), run_store, REGISTRY)
+    assert "the best row against every other row that can be marked (2 comparisons)" in stars.caption
+    assert "all pairs of rows that can be marked (3 comparisons)" in letters.caption
+
+
+def test_letters_name_the_rows_that_are_lower_after_holm_over_all_pairs(run_store: RunStore, save_run: Save) -> None:
+    sizes = {"bpr": 3, "sasrec": 3, "fmlp": 6, "random": 30}
+    gains = {}
+    for number, (method, highest) in enumerate(sizes.items()):
+        save_run(method, ranks(number, highest))
+        gains[method] = per_user(Ranks(np.array(ranks(number, highest)), np.zeros(N, int)), Metric("ndcg", 1))
+    save_run("oracle", [0] * N, family="control")
+    described = experiment(*sizes, "oracle", star_style="letters", metrics=("ndcg@1",))
+    table = build_table(described, run_store, REGISTRY)
+    names = dict(zip(sizes, "abcd", strict=True))
+    pairs = [(a, b) for a in sizes for b in sizes if gains[a].mean() > gains[b].mean()]
+    assert len(pairs) == 6
+    corrected = holm([scipy.stats.ttest_rel(gains[a], gains[b]).pvalue for a, b in pairs])
+    lower: dict[str, list[str]] = {name: [] for name in sizes}
+    for (a, b), p in zip(pairs, corrected, strict=True):
+        lower[a] += [names[b]] if p < 0.05 else []
+    cells = column(table)
+    assert {name: list(cells[name].better_than) for name in sizes} == {k: sorted(v) for k, v in lower.items()}
+    assert [row.letter for row in table.rows] == ["a", "b", "c", "d", ""]
+    assert not any(cell.starred for cell in cells.values())
+    assert cells["oracle"].better_than == ()
+    assert "<sup>" in render(table, "markdown")
+    assert r"\textsuperscript{" in render(table, "latex")
+
+
+def test_over_seeds_a_star_needs_the_seeds_to_agree_as_well(run_store: RunStore, save_run: Save) -> None:
+    good, bad = [0] * N, [0] * (N // 2) + [20] * (N // 2)
+    for seed, sample in enumerate((good, good, bad)):
+        save_run("bpr", sample, seed=seed)
+    for seed in (0, 1, 2):
+        save_run("sasrec", [0] * (2 * N // 3) + [20] * (N // 3), seed=seed)
+    table = build_table(experiment("bpr", "sasrec", seeds=(0, 1, 2)), run_store, REGISTRY)
+    cells = column(table)
+    assert cells["bpr"].best
+    assert cells["sasrec"].p_corrected < 0.001
+    assert cells["sasrec"].behind_best.low < 0
+    assert not cells["bpr"].starred
+    assert "the two-level interval is clear of zero" in table.caption
+
+
+def test_the_interval_over_seeds_is_wider_than_that_of_the_users_alone(run_store: RunStore, save_run: Save) -> None:
+    for seed, highest in enumerate((3, 5, 9)):
+        save_run("bpr", ranks(0, highest), seed=seed)
+    over_seeds = build_table(experiment("bpr", seeds=(0, 1, 2)), run_store, REGISTRY).rows[0].cells[0]
+    one_seed = build_table(experiment("bpr", seeds=(1,)), run_store, REGISTRY).rows[0].cells[0]
+    assert over_seeds.low <= over_seeds.value <= over_seeds.high
+    assert over_seeds.high - over_seeds.low > 1.5 * (one_seed.high - one_seed.low)
+
+
+def test_few_users_are_warned_of_and_the_detectable_difference_is_told(run_store: RunStore, save_run: Save) -> None:
+    for method, highest in (("bpr", 4), ("random", 30)):
+        save_run(method, ranks(1, highest))
+        save_run(method, ranks(1, highest)[:52], setting="cold")
+    table = build_table(experiment("bpr", "random", settings=("warm", "cold")), run_store, REGISTRY)
+    size = table.rows[1].cells[0].behind_best.detectable_difference
+    assert any("80 % power" in note and f"Beauty, warm {size:.4f}" in note for note in table.footnotes)
+    assert [note for note in table.footnotes if note.startswith("Warning: few users")] == [
+        "Warning: few users: Beauty, cold (52). A smaller true difference is missed more than one time in five, so "
+        "that a missing mark is no proof of equality."
+    ]
+
+
+def test_rows_of_stored_runs_are_grouped_by_family(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", ranks(0, 4))
+    save_run("sasrec", ranks(0, 9), family="sequential")
+    table = stored_table("beauty", "warm", ("ndcg@1",), run_store, REGISTRY)
+    assert [row.group for row in table.rows] == ["General", "Sequential"]
+    assert r"{l}{\textit{Sequential}}" in render(table, "latex")

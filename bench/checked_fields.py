@@ -1,0 +1,216 @@
+"""Strict reading of YAML files: a mistake names the file, the line, the key, what was expected and what is near."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.errors import BenchError, near_names
+from bench.metrics import Metric
+
+Keys = tuple[str | int, ...]
+"""Where a value stands in a document: keys of mappings and numbers of list entries, from the outside in."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file with the places of its values."""
+
+    path: Path
+    root: yaml.Node | None
+    content: Any
+
+    @classmethod
+    def read(cls, path: Path) -> Document:
+        """Read a file; raise BenchError where it is no YAML or gives a key twice, which YAML would not mind."""
+        try:
+            loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+            root = loader.get_single_node()
+            content = None if root is None else loader.construct_document(root)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise BenchError(f"Cannot read {path}: {' '.join(str(error).split())}") from error
+        twice = None if root is None else _key_given_twice(root)
+        if twice is not None:
+            raise BenchError(f"{path}:{twice.start_mark.line + 1}: key '{twice.value}' is given twice.")
+        return cls(path, root, content)
+
+    def at(self, keys: Keys) -> str:
+        """Return the place of a value as ``file:line``, of the nearest value around it where it is missing."""
+        node, line = self.root, 1
+        for key in keys:
+            pair = _inside(node, key)
+            if pair is None:
+                break
+            line, node = pair
+        return f"{self.path}:{line}"
+
+
+def _inside(node: yaml.Node | None, key: str | int) -> tuple[int, yaml.Node] | None:
+    """Return the line and the node of an entry."""
+    if isinstance(node, yaml.MappingNode):
+        found = [(name.start_mark.line + 1, value) for name, value in node.value if name.value == str(key)]
+        return found[0] if found else None
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key].start_mark.line + 1, node.value[key]
+    return None
+
+
+def _key_given_twice(node: yaml.Node) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        names = [name.value for name, _ in node.value]
+        repeated = [name for number, (name, _) in enumerate(node.value) if name.value in names[:number]]
+        children = [value for _, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        repeated, children = [], node.value
+    else:
+        return None
+    return next(iter([*repeated, *filter(None, map(_key_given_twice, children))]), None)
+
+
+def did_you_mean(name: Any, known: Collection[str]) -> str:
+    """Return `` Did you mean x or y?`` with a space in front, or nothing where nothing is near."""
+    near = near_names(str(name), known)
+    return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+class Fields:
+    """The values of one mapping in a document, each read with a check."""
+
+    def __init__(self, document: Document, keys: Keys, place: str, values: Mapping[str, Any]) -> None:
+        self.document = document
+        self.keys = keys
+        self.place = place
+        self.values = values
+
+    @classmethod
+    def of(
+        cls,
+        document: Document,
+        keys: Keys,
+        place: str,
+        content: Any,
+        known: Collection[str],
+        required: Collection[str] = (),
+    ) -> Fields:
+        """Check that a value is a mapping with known keys and all that are required; ``place`` says where it stands."""
+        if not isinstance(content, dict):
+            kind = "empty" if content is None else type(content).__name__
+            raise BenchError(f"{document.at(keys)}: {place} is {kind}, expected a mapping with {', '.join(known)}.")
+        for key in content:
+            if key not in known:
+                hint = did_you_mean(key, known) or f" Known keys: {', '.join(known)}."
+                raise BenchError(f"{document.at((*keys, key))}: unknown key '{key}' in {place}.{hint}")
+        for key in required:
+            if key not in content:
+                raise BenchError(f"{document.at(keys)}: key '{key}' is missing in {place}.")
+        return cls(document, keys, place, content)
+
+    def wrong(self, key: str, expected: str, hint: str = "") -> BenchError:
+        """Return the error for a value that is not what was expected."""
+        place = self.document.at((*self.keys, key))
+        return BenchError(f"{place}: '{key}' of {self.place} is {self.values.get(key)!r}, expected {expected}.{hint}")
+
+    def inner(self, key: str, known: Collection[str]) -> Fields:
+        """Return the mapping under a key, empty where there is none."""
+        return Fields.of(self.document, (*self.keys, key), f"'{key}'", self.values.get(key) or {}, known)
+
+    def has(self, key: str) -> bool:
+        """Whether a key is given."""
+        return key in self.values
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Return a text that is not empty."""
+        value = self.values.get(key, default)
+        return str(self.checked(key, value, isinstance(value, str) and bool(value), "some text"))
+
+    def flag(self, key: str) -> bool:
+        """Return a truth value, false where there is none."""
+        value = self.values.get(key, False)
+        return bool(self.checked(key, value, isinstance(value, bool), "true or false"))
+
+    def count(self, key: str) -> int | None:
+        """Return a whole number above 0, or None where there is none."""
+        value = self.values.get(key)
+        is_count = isinstance(value, int) and not isinstance(value, bool) and value > 0
+        return None if value is None else int(self.checked(key, value, is_count, "a whole number above 0"))
+
+    def number(self, key: str) -> float | None:
+        """Return a number, or None where there is none."""
+        value = self.values.get(key)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return None if value is None else float(self.checked(key, value, is_number, "a number"))
+
+    def share(self, key: str, default: float) -> float:
+        """Return a number between 0 and 1, neither included."""
+        value = self.values.get(key, default)
+        is_share = value == default or (isinstance(value, float) and 0 < value < 1)
+        return float(self.checked(key, value, is_share, "a number between 0 and 1"))
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        """Return the mapping under a key, empty where there is none."""
+        value = self.values.get(key) or {}
+        is_named = isinstance(value, dict) and all(isinstance(name, str) for name in value)
+        return dict(self.checked(key, value, is_named, "a mapping from names to values"))
+
+    def texts(self, key: str) -> dict[str, str]:
+        """Return the mapping from names to texts under a key, empty where there is none."""
+        value = self.mapping(key)
+        are_texts = all(isinstance(text, str) and text for text in value.values())
+        return dict(self.checked(key, value, are_texts, "a mapping from names to texts"))
+
+    def items(self, key: str) -> list[Any]:
+        """Return a list with at least one entry."""
+        value = self.values.get(key)
+        return list(self.checked(key, value, isinstance(value, list) and bool(value), "a list with at least one entry"))
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """Return a list of names, empty where there is none."""
+        value = self.values.get(key) or []
+        are_names = isinstance(value, list) and all(isinstance(name, str) for name in value)
+        return tuple(self.checked(key, value, are_names, "a list of names"))
+
+    def seeds(self, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
+        """Return different whole numbers; one number counts as a list of one."""
+        value = self.values.get(key, list(default))
+        seeds = value if isinstance(value, list) else [value]
+        are_seeds = bool(seeds) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
+        self.checked(key, value, are_seeds and len(set(seeds)) == len(seeds), "different whole numbers")
+        return tuple(seeds)
+
+    def metrics(self, key: str) -> tuple[str, ...]:
+        """Return a list of metrics."""
+        return tuple(self._each(key, _is_metric, "metrics such as ndcg@1, hit@3 or mrr@5"))
+
+    def choices(self, key: str, known: Collection[Any]) -> tuple[Any, ...]:
+        """Return a list of different known values."""
+        return tuple(self._each(key, lambda value: value in known, f"a list of {' or '.join(known)}", known))
+
+    def choice(self, key: str, known: Collection[Any], default: Any) -> Any:
+        """Return one of the known values, or the default where there is none."""
+        value = self.values.get(key, default)
+        return self.checked(key, value, value == default or value in known, " or ".join(known), known)
+
+    def checked(self, key: str, value: Any, is_right: bool, expected: str, known: Collection[str] = ()) -> Any:
+        """Return a value that is right; raise BenchError for one that is not, with the ``known`` names near it."""
+        if not is_right:
+            raise self.wrong(key, expected, did_you_mean(value, known) if isinstance(value, str) else "")
+        return value
+
+    def _each(self, key: str, accepts: Callable[[Any], bool], expected: str, known: Collection[str] = ()) -> list[Any]:
+        values = self.items(key)
+        wrong = [value for value in values if not (isinstance(value, str) and accepts(value))]
+        if wrong:
+            raise self.wrong(key, expected, did_you_mean(wrong[0], known))
+        return list(self.checked(key, values, len(set(values)) == len(values), f"{expected}, each once"))
+
+
+def _is_metric(text: str) -> bool:
+    try:
+        Metric.parse(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,72 @@
+"""``bench check``: whether a method keeps to the contract."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli.options import json_option
+
+if TYPE_CHECKING:
+    from bench.contract import Outcome
+
+CHECK_FAILED = 1
+COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
+EXAMPLES = """\b
+Examples:
+  bench check bpr
+  bench check my-method -p epochs=20 --json
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("name")
+@click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; repeatable.")
+@click.option("--backbone", help="Language model, for methods that use one.")
+@click.option("--device", default="cpu", show_default=True, help="Torch device; auto takes a GPU where there is one.")
+@json_option
+@click.pass_context
+def check(
+    context: click.Context, name: str, params: tuple[str, ...], backbone: str | None, device: str, as_json: bool
+) -> None:
+    """Check a method against the contract, on toy data made on the spot; exit with 1 if a check fails.
+
+    Scores must have the right shape, follow their candidates, repeat with the seed and survive being stored; what was
+    planted must be found, nothing where nothing was planted, and no test answer may be known.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the toys are so small that threads would only wait for each other
+    from bench.contract import examine
+    from bench.devices import chosen_device
+    from bench.params import parse_assignments
+
+    began = time.perf_counter()
+    outcomes: list[Outcome] = []
+    device = device if device == "cpu" else chosen_device(device)
+    for outcome in examine(name, parse_assignments(params), backbone=backbone, device=device):
+        outcomes.append(outcome)
+        if not as_json:
+            click.echo(_line(outcome))
+    seconds = time.perf_counter() - began
+    failed = any(outcome.status == "failed" for outcome in outcomes)
+    if as_json:
+        facts = {"method": name, "ok": not failed, "seconds": round(seconds, 3)}
+        click.echo(json.dumps({**facts, "checks": [asdict(outcome) for outcome in outcomes]}, indent=2))
+    else:
+        click.echo(_total(outcomes, seconds))
+    context.exit(CHECK_FAILED if failed else 0)
+
+
+def _line(outcome: Outcome) -> str:
+    status = click.style(f"{outcome.status:<8}", fg=COLOURS[outcome.status])
+    return f"{status} {outcome.name:<16} {outcome.detail}"
+
+
+def _total(outcomes: list[Outcome], seconds: float) -> str:
+    counts = {status: sum(outcome.status == status for outcome in outcomes) for status in COLOURS}
+    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    return f"{len(outcomes)} checks in {seconds:.1f} s: {told}"

@@ -1,0 +1,173 @@
+"""``bench diagnose``: what stored runs cost, whom they favour and how stable they are."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.options import cache_dir_option, data_dir_option, json_option, progress_on_stderr, results_dir_option
+
+if TYPE_CHECKING:
+    from bench.diagnose.stability import Stability
+    from bench.diagnose.summary import Diagnosis
+
+DASH = "–"
+MEBIBYTE = 2**20
+EXAMPLES = """\b
+Examples:
+  bench diagnose sasrec@beauty@warm text-knn@beauty@warm
+  bench diagnose 3f2a9c --permutations 5 --queries 200 --json
+  bench diagnose zeroshot@ml-100k-drama@warm --permutations 3 --paraphrases 3
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--metric", default="ndcg@3", show_default=True, help="Metric by popularity and of the stability.")
+@click.option(
+    "--permutations",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Score again with each list of candidates permuted so many times; fits, or finds, the model first.",
+)
+@click.option(
+    "--paraphrases",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Ask in other words so many times, for methods that ask a decoder by the shared prompt.",
+)
+@click.option(
+    "--queries",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Queries to ask again, a seeded sample.",
+)
+@click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
+@data_dir_option
+@cache_dir_option
+@results_dir_option
+@json_option
+def diagnose(
+    runs: tuple[str, ...],
+    metric: str,
+    permutations: int,
+    paraphrases: int,
+    queries: int,
+    device: str,
+    data_dir: Path | None,
+    cache_dir: Path,
+    results_dir: Path,
+    as_json: bool,
+) -> None:
+    """Look at stored runs beside their accuracy: cost, popularity bias, stability.
+
+    RUN is the start of a run id or method@dataset@setting[@full][@seedN], where @full is a run of --full-ranking. Runs
+    that differ by their seed alone are compared
+    with each other. Popularity is in training interactions; the groups are fifths of the queries by the popularity of
+    the positive, equally popular ones together.
+    """
+    from bench.cli.metric_names import checked_metrics
+    from bench.diagnose.summary import across_seeds, diagnose_run
+    from bench.engine import Folders
+    from bench.metrics import Metric
+    from bench.runs import RunStore
+
+    (name,) = checked_metrics((metric,))
+    parsed, store = Metric.parse(name), RunStore(results_dir)
+    records = [store.find(token) for token in runs]
+    found = [diagnose_run(record, store, parsed) for record in records]
+    stable = [(record.token, "seeds", each) for record, each in across_seeds(records, store, parsed)]
+    if permutations or paraphrases:
+        from bench.devices import chosen_device
+        from bench.diagnose.rescore import rescorer
+
+        folders, chosen = Folders(cache_dir, results_dir, data_dir), chosen_device(device)
+        for record in records:
+            with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
+                asked = rescorer(record, folders, parsed, queries, progress_on_stderr, chosen)
+                if permutations:
+                    stable.append((record.token, "candidate order", asked.over_candidate_orders(permutations)))
+                if paraphrases:
+                    stable.append((record.token, "paraphrases", asked.over_paraphrases(paraphrases)))
+    click.echo(json.dumps(_facts(name, found, stable), indent=2) if as_json else _text(name, found, stable))
+
+
+def _facts(metric: str, found: list[Diagnosis], stable: list[tuple[str, str, Stability]]) -> dict[str, Any]:
+    return {
+        "metric": metric,
+        "runs": [
+            {
+                "id": one.record.id,
+                "run": one.record.token,
+                "value": one.value,
+                "efficiency": asdict(one.efficiency),
+                "popularity": one.bias and {**asdict(one.bias), "ratio": one.bias.ratio},
+                "by_popularity": [asdict(group) for group in one.groups],
+            }
+            for one in found
+        ],
+        "stability": [
+            {"run": token, "over": over, **asdict(each), "spread": each.spread, "deviation": each.deviation}
+            for token, over, each in stable
+        ],
+    }
+
+
+def _text(metric: str, found: list[Diagnosis], stable: list[tuple[str, str, Stability]]) -> str:
+    costs = [[one.record.token, f"{one.value:.4f}", *_cost(one)] for one in found]
+    parts = [
+        _table(
+            [*("run", metric, "users/s", "fit s", "trained", "peak MiB", "top pop.", "positive pop.", "ratio")], costs
+        )
+    ]
+    groups = [
+        [one.record.token if first else "", f"{group.lowest:,}–{group.highest:,}", f"{group.n_queries:,}", value]
+        for one in found
+        for first, group, value in ((group == one.groups[0], group, f"{group.value:.4f}") for group in one.groups)
+    ]
+    if groups:
+        parts.append(_table(["run", "positive's interactions", "queries", metric], groups))
+    if any(one.bias is None for one in found):
+        parts.append("A dash under popularity: the run is from before this was stored; redo it with --force.")
+    if stable:
+        rows = [[token, over, *_stability(each)] for token, over, each in stable]
+        parts.append(_table(["run", "over", "times", "lowest", "highest", "sd", "flips of the top item"], rows))
+    return "\n\n".join(parts)
+
+
+def _cost(one: Diagnosis) -> list[str]:
+    cost, bias = one.efficiency, one.bias
+    peak = None if cost.peak_memory_bytes is None else cost.peak_memory_bytes / MEBIBYTE
+    popularity = (bias.top, bias.positive, bias.ratio) if bias else (None, None, None)
+    return [
+        _number(cost.users_a_second, ",.0f"),
+        _number(cost.fit_seconds, ",.1f"),
+        _number(cost.trained_parameters, ",d"),
+        _number(peak, ",.0f"),
+        *(_number(value, ",.2f") for value in popularity),
+    ]
+
+
+def _stability(each: Stability) -> list[str]:
+    values = (min(each.values), max(each.values), each.deviation)
+    return [str(len(each.values)), *(f"{value:.4f}" for value in values), _number(each.flip_rate, ".1%")]
+
+
+def _number(value: float | None, form: str) -> str:
+    return DASH if value is None else format(value, form)
+
+
+def _table(headers: list[str], rows: list[list[str]]) -> str:
+    from tabulate import tabulate
+
+    right = ["left", *["right"] * (len(headers) - 1)]
+    return tabulate(rows, headers=headers, tablefmt="plain", disable_numparse=True, colalign=right)

@@ -1,0 +1,79 @@
+"""``bench new``: start a baseline from a template."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bench.templates.fill import Names, Place
+
+EMBEDDED_DATASET = "ml-100k-drama"
+"""A dataset that needs no download."""
+
+
+@click.group()
+def new() -> None:
+    r"""Start files of your own from a template.
+
+    \b
+    Examples:
+      bench new baseline my-method
+      bench new baseline my-method --directory ~/my-recommenders
+    """
+
+
+@new.command()
+@click.argument("name")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of a project of your own, which offers the baseline as a plugin.",
+)
+def baseline(name: str, directory: Path | None) -> None:
+    r"""Write one file with a small working baseline and one with its test, and say what comes next.
+
+    They go to baselines/ and tests/baselines/ of the checkout that this installation runs from, or to a project of
+    your own, which then also gets a pyproject.toml. Nothing is overwritten.
+
+    \b
+    Examples:
+      bench new baseline my-method
+      bench new baseline my-method --directory ~/my-recommenders
+    """
+    from bench.templates.fill import baseline_names, baseline_place, write_baseline
+
+    names, place = baseline_names(name), baseline_place(directory)
+    had_project_file = place.has_project_file
+    paths = write_baseline(names, place)
+    for path in paths:
+        click.echo(f"wrote {_shown(path)}")
+    click.echo("\n".join(_next(names, place, paths[1], had_project_file)))
+
+
+def _shown(path: Path) -> str:
+    """Return the path as the user would type it from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _next(names: Names, place: Place, test: Path, had_project_file: bool) -> list[str]:
+    """Return what the user does next, one command a line."""
+    lines = []
+    if not place.is_checkout and had_project_file:
+        lines += [
+            f"{place.root / 'pyproject.toml'} was there already; add to it",
+            f'  [project.entry-points."bench.plugins"]  {names.entry_point}',
+            f'  [tool.setuptools]  py-modules = [..., "{names.module}"]',
+        ]
+    install = [f"pip install --no-build-isolation --editable {shlex.quote(_shown(place.root))}"]
+    commands = [
+        *(install if not place.is_checkout else []),
+        f"bench check {names.name}",
+        f"pytest {shlex.quote(_shown(test))}",
+        f"bench run --method {names.name} --dataset {EMBEDDED_DATASET}",
+    ]
+    return [*lines, "next:", *(f"  {command}" for command in commands)]

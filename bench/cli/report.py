@@ -1,0 +1,51 @@
+"""``bench report``: one HTML page of all stored runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.cli.options import cache_dir_option, data_dir_option, progress_on_stderr, results_dir_option
+
+BYTES_IN_KB = 1000
+EXAMPLES = """\b
+Examples:
+  bench report
+  bench report --results-dir results/measured --data-dir ~/datasets --output measured.html
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("report.html"),
+    show_default=True,
+    help="File to write.",
+)
+@results_dir_option
+@data_dir_option
+@cache_dir_option
+def report(output: Path, results_dir: Path, data_dir: Path | None, cache_dir: Path) -> None:
+    """Write one HTML page of all stored runs: leaderboards, methods, users, cost, protocol.
+
+    The page holds everything it shows and opens from the file, without a network. Wins and losses by history length
+    and item popularity need the data of the runs, from --data-dir or from a package; nothing is downloaded or run.
+    """
+    from bench.engine import Folders
+    from bench.registry import registry
+    from bench.report.page.build import build_page
+    from bench.report.page.query_facts import facts_reader
+    from bench.report.page.render import render_page
+    from bench.runs import RunStore
+    from bench.store import write_text
+
+    facts_of = facts_reader(Folders(cache_dir, results_dir, data_dir), progress_on_stderr)
+    page = build_page(RunStore(results_dir), registry(), facts_of)
+    text = render_page(page)
+    write_text(output, text)
+    for reason in dict.fromkeys(board.users.missing for board in page.boards if board.users.missing):
+        click.echo(f"No wins by history and popularity: {reason}", err=True)
+    size = len(text.encode()) // BYTES_IN_KB
+    click.echo(f"Wrote {output}: {len(page.runs)} runs of {len(page.methods)} methods, {size:,} kB.", err=True)

@@ -1,0 +1,196 @@
+"""The contract of a recommender: each check returns what it saw, or raises what is broken.
+
+The planted catalogue has five topics that users stay in and one that nobody touches, so that whoever learns from
+users, histories or titles finds the next item, and whoever learns nothing does not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.contract.subject import Subject
+from bench.contract.worlds import with_other_answers
+from bench.engine import checked_details
+from bench.hashing import content_hash
+from bench.metrics import Metric, chance, per_user, rank_positive
+
+NDCG_AT_1 = Metric("ndcg", 1)
+CHANCE = chance(NDCG_AT_1)
+LEARNED = 0.25
+"""Least NDCG@1 on the planted catalogue; knowing the topics gives 1, chance 0.033."""
+FALSE_ALARM = 1e-4
+"""Probability that a recommender without any knowledge fails the check on shuffled histories."""
+TOLERANCE = 1e-4
+"""Largest difference between scores that counts as rounding, in standard deviations of the scores."""
+
+
+class Broken(Exception):  # noqa: N818  # a finding, no error
+    """The recommender does not keep to the contract; the message says how."""
+
+
+class NotChecked(Exception):  # noqa: N818  # a finding, no error
+    """The check has no meaning for this recommender; the message says why."""
+
+
+def fits(subject: Subject) -> str:
+    """Fit it to the planted task."""
+    n_users = subject.world.task.target.n_users
+    began = time.perf_counter()
+    name = type(subject.recommender).__name__
+    return f"{name} learned from {n_users} users in {time.perf_counter() - began:.1f} s"
+
+
+def scores_every_candidate(subject: Subject) -> str:
+    """Ask for one number a candidate, and no NaN."""
+    n, n_candidates = subject.scores.shape
+    return f"one number for each of {n} × {n_candidates} candidates, no NaN"
+
+
+def states_details(subject: Subject) -> str:
+    """Ask for facts that JSON can hold."""
+    facts = checked_details(subject.spec.method, subject.recommender.details())
+    return f"the run record can hold what it states ({len(facts)} facts)"
+
+
+def states_its_cold_rule(subject: Subject) -> str:
+    """Ask by what an item is scored that was never trained on; such items are among the candidates."""
+    if not subject.entry.cold_rule:
+        raise Broken("@register states no cold_rule: by what is an item scored that was never trained on?")
+    return subject.entry.cold_rule
+
+
+def leaves_its_inputs(subject: Subject) -> str:
+    """Compare what it was given with the same made again."""
+    given, untouched = subject.world, subject.new_world("untouched")
+    for what, one, other in (
+        ("training part", given.task.target, untouched.task.target),
+        ("validation queries", given.task.validation, untouched.task.validation),
+        ("test queries", given.queries, untouched.queries),
+    ):
+        if _contents(one) != _contents(other):
+            raise Broken(f"the {what} are not as they were: it writes into arrays that it was given; copy them first")
+    return "the arrays that it was given are as they were"
+
+
+def follows_the_candidates(subject: Subject) -> str:
+    """Permute each list of candidates."""
+    queries = subject.world.queries
+    columns = np.broadcast_to(np.arange(queries.candidates.shape[1]), queries.candidates.shape)
+    order = np.random.default_rng(1).permuted(columns, axis=1)
+    permuted = replace(queries, candidates=np.take_along_axis(queries.candidates, order, axis=1))
+    expected = np.take_along_axis(subject.scores, order, axis=1)
+    _require_same(subject.scored(subject.recommender, permuted), expected, "scores change with the candidates' order")
+    return "permuting the candidates permutes their scores"
+
+
+def scores_each_query_alone(subject: Subject) -> str:
+    """Ask for every other query only, backwards."""
+    if subject.entry.transductive:
+        raise NotChecked("it adapts to the queries that it is asked, and is marked as transductive")
+    rows = np.arange(len(subject.world.queries))[::-2]
+    found = subject.scored(subject.recommender, subject.world.queries.take(rows))
+    _require_same(found, subject.scores[rows], "a query's scores depend on which other queries are asked")
+    return "scores do not depend on the other queries"
+
+
+def repeats_itself(subject: Subject) -> str:
+    """Fit it again from nothing."""
+    again = subject.fitted(subject.world.anew(subject.folder / "again"))
+    found = subject.scored(again, subject.world.queries)
+    _require_same(found, subject.scores, "two fits with one seed score differently; draw from task.seed alone")
+    return "a second fit with the same seed scores the same"
+
+
+def reads_back_what_it_stored(subject: Subject) -> str:
+    """Fit it again where the first fit left its artefacts."""
+    began = time.perf_counter()
+    again = subject.fitted(subject.world.task)
+    seconds = time.perf_counter() - began
+    found = subject.scored(again, subject.world.queries)
+    _require_same(found, subject.scores, "what it reads back scores differently from what it stored")
+    return f"a fit that finds the first one's artefacts scores the same (after {seconds:.1f} s)"
+
+
+def learns(subject: Subject) -> str:
+    """Compare it with chance where there is something to learn."""
+    if subject.entry.family == "control" and not subject.entry.needs_titles:
+        raise NotChecked("a control that reads no titles need not learn anyone's taste")
+    found = ndcg_at_1(subject.scores, subject.world.positive_column)
+    if found < LEARNED:
+        raise Broken(
+            f"NDCG@1 {found:.3f} where users stay in one topic, expected {LEARNED} or more (chance {CHANCE:.3f}); "
+            "does it train long enough? Try other values with -p"
+        )
+    return f"NDCG@1 {found:.3f} where users stay in one topic (chance {CHANCE:.3f})"
+
+
+def finds_nothing_where_nothing_is(subject: Subject) -> str:
+    """Compare it with chance where histories are drawn at random: whoever is above it has seen the answers."""
+    world = subject.new_world("shuffled", shuffled=True)
+    found = ndcg_at_1(subject.scored(subject.fitted(world.task), world.queries), world.positive_column)
+    highest = highest_by_chance(len(world.queries))
+    if found > highest:
+        raise Broken(f"NDCG@1 {found:.3f} on random histories, where chance gives {highest:.3f} at most")
+    return f"NDCG@1 {found:.3f} on random histories (chance gives {highest:.3f} at most)"
+
+
+def does_not_peek(subject: Subject) -> str:
+    """Fit it where users end on other items, and ask the same queries as before; the first answers are let go."""
+    queries, expected = subject.world.queries, subject.scores
+    other = with_other_answers(subject.world, subject.folder / "other")
+    subject.let_go()
+    found = subject.scored(subject.fitted(other.task), queries)
+    _require_same(found, expected, "scores change with the test answers, which it must not know")
+    return f"with other answers to all {len(queries)} queries it scores the same"
+
+
+CHECKS: Mapping[str, Callable[[Subject], str]] = {
+    "fit": fits,
+    "scores": scores_every_candidate,
+    "details": states_details,
+    "cold rule": states_its_cold_rule,
+    "inputs": leaves_its_inputs,
+    "candidate order": follows_the_candidates,
+    "query alone": scores_each_query_alone,
+    "same seed": repeats_itself,
+    "same store": reads_back_what_it_stored,
+    "learns": learns,
+    "shuffled": finds_nothing_where_nothing_is,
+    "no peeking": does_not_peek,  # the last one, for it lets go of what the others share
+}
+"""Every check by its name on the command line, in order."""
+NEEDED_BY_ALL = ("fit", "scores")
+"""Checks without which no other has anything to look at."""
+
+
+def ndcg_at_1(scores: NDArray[np.floating], positive_column: NDArray[np.int64]) -> float:
+    """Return the mean NDCG@1 of scores of shape (n, n_candidates)."""
+    return float(per_user(rank_positive(scores, positive_column), NDCG_AT_1, scores.shape[1]).mean())
+
+
+def highest_by_chance(n_queries: int) -> float:
+    """Return the NDCG@1 that knowing nothing exceeds with probability :data:`FALSE_ALARM`, by the binomial tail."""
+    from scipy.stats import binom
+
+    return float(binom.isf(FALSE_ALARM, n_queries, CHANCE) / n_queries)
+
+
+def _require_same(found: NDArray[np.floating], expected: NDArray[np.floating], broken: str) -> None:
+    """Raise Broken unless the scores are the same but for rounding; infinite ones must stand in the same places."""
+    finite = np.isfinite(expected)
+    if not np.array_equal(found[~finite], expected[~finite]):
+        raise Broken(broken)
+    spread = float(np.std(expected[finite], dtype=np.float64)) if finite.any() else 0.0
+    largest = float(np.max(np.abs(found[finite] - expected[finite]), initial=0.0))
+    if largest > TOLERANCE * (spread or 1.0):
+        raise Broken(f"{broken} (by up to {largest:.2g}; their standard deviation is {spread:.2g})")
+
+
+def _contents(thing: Any) -> str:
+    return content_hash(*(value for value in vars(thing).values() if isinstance(value, np.ndarray)))

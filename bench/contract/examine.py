@@ -1,0 +1,99 @@
+"""Takes a registered method through all checks, on a toy task that the engine's own protocol prepares."""
+
+from __future__ import annotations
+
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from bench.completion import complete_spec
+from bench.contract.checks import CHECKS, NEEDED_BY_ALL, Broken, NotChecked
+from bench.contract.subject import Subject
+from bench.contract.worlds import SOURCES, TARGET
+from bench.errors import BenchError
+from bench.registry import Entry, registry
+from bench.spec import ProtocolSpec, Setting
+
+Status = Literal["ok", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one check came to."""
+
+    name: str
+    """The check."""
+    status: Status
+    """Whether the contract is kept."""
+    detail: str
+    """What was seen, what is broken, or why there was nothing to check."""
+
+
+def examine(
+    method: str, params: Mapping[str, Any] | None = None, *, backbone: str | None = None, device: str = "cpu"
+) -> Iterator[Outcome]:
+    """Yield the outcome of each check of a registered method as soon as it is known.
+
+    Args:
+        method: Name of the method.
+        params: Hyper-parameters that differ from the defaults.
+        backbone: Language model, for methods that use one; None is the default.
+        device: Torch device.
+
+    Raises:
+        BenchError: an unknown method or parameter, a backbone that cannot be had, or a method that is handed answers.
+    """
+    entry = registry().entry(method)
+    if entry.privileged:
+        raise BenchError(f"Method '{method}' is handed the answers; the contract is for methods that are not.")
+    spec = complete_spec(
+        method,
+        ProtocolSpec(TARGET, _setting(entry)),
+        params=params,
+        sources=SOURCES if entry.needs_sources else (),
+        backbone=backbone,
+    )
+    with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
+        yield from _outcomes(Subject(spec, Path(folder), device))
+
+
+def _setting(entry: Entry) -> Setting:
+    return "warm" if "warm" in entry.settings else cast(Setting, entry.settings[0])
+
+
+def _outcomes(subject: Subject) -> Iterator[Outcome]:
+    missing: str | None = None
+    for name, check in CHECKS.items():
+        if missing:
+            yield Outcome(name, "skipped", f"the check '{missing}' failed")
+            continue
+        outcome = _outcome(name, check, subject)
+        if outcome.status == "failed" and name in NEEDED_BY_ALL:
+            missing = name
+        yield outcome
+
+
+def _outcome(name: str, check: Callable[[Subject], str], subject: Subject) -> Outcome:
+    try:
+        return Outcome(name, "ok", check(subject))
+    except NotChecked as reason:
+        return Outcome(name, "skipped", str(reason))
+    except Broken as finding:
+        return Outcome(name, "failed", str(finding))
+    except BenchError as refusal:
+        if name == "fit":  # a missing backbone, for instance, is for the user to mend
+            raise
+        return Outcome(name, "failed", str(refusal))
+    except Exception as error:  # a recommender may fail in any way, and that is what is to be found out
+        return Outcome(name, "failed", f"{type(error).__name__}: {error} ({_place(error, subject.entry)})")
+
+
+def _place(error: Exception, entry: Entry) -> str:
+    """Return file and line of the last call in the recommender's own module, or of the last call of all."""
+    calls = list(traceback.walk_tb(error.__traceback__))
+    own = [call for call in calls if call[0].f_globals.get("__name__") == entry.target.partition(":")[0]]
+    frame, line = (own or calls)[-1]
+    return f"{Path(frame.f_code.co_filename).name}, line {line}"

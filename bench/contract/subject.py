@@ -1,0 +1,67 @@
+"""The recommender under examination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.contract.worlds import World, planted_world
+from bench.engine import checked_scores, recommender_of
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import Entry, registry
+from bench.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A recommender that is fitted once, and the scores that later fits are compared with."""
+
+    spec: RunSpec
+    """What it is, on a toy dataset."""
+    folder: Path
+    """An empty folder for all that is stored."""
+    device: str
+    """Torch device."""
+
+    @property
+    def entry(self) -> Entry:
+        """Return what it is registered as."""
+        return registry().entry(self.spec.method)
+
+    @cached_property
+    def world(self) -> World:
+        """Return the planted task."""
+        return self.new_world("planted")
+
+    @cached_property
+    def recommender(self) -> Recommender:
+        """Return it fitted to the planted task."""
+        return self.fitted(self.world.task)
+
+    @cached_property
+    def scores(self) -> NDArray[np.floating]:
+        """Return its scores of the planted queries."""
+        return self.scored(self.recommender, self.world.queries)
+
+    def new_world(self, name: str, *, shuffled: bool = False) -> World:
+        """Return the planted task made anew, with a folder of its own; ``shuffled``: with nothing planted."""
+        return planted_world(self.spec, self.folder / name, self.device, shuffled=shuffled)
+
+    def fitted(self, task: Task) -> Recommender:
+        """Return another one, fitted to a task."""
+        recommender = recommender_of(self.spec)
+        recommender.fit(task)
+        return recommender
+
+    def scored(self, recommender: Recommender, queries: Queries) -> NDArray[np.floating]:
+        """Return a copy of the scores; raise BenchError where the engine would refuse them."""
+        return checked_scores(self.spec.method, recommender.score(queries), queries).copy()
+
+    def let_go(self) -> None:
+        """Forget the planted task and what was fitted to it; the scores stay."""
+        for name in ("world", "recommender"):
+            self.__dict__.pop(name, None)

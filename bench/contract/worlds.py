@@ -1,0 +1,93 @@
+"""Toy tasks prepared as real ones are: planted tastes, no tastes at all, or the same task with other test answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.contract.toys import planted_groups
+from bench.data.domain import Domain
+from bench.engine import Folders, task_of
+from bench.held import Held
+from bench.plugin import Queries, Task
+from bench.protocol import PreparedTask, prepare_task, source_training
+from bench.spec import RunSpec
+from bench.store import ArtefactStore
+
+TARGET = "toy"
+SOURCES = ("toy-cars", "toy-pets")
+TOPICS = {
+    TARGET: ("garden", "kitchen", "music", "camping", "office", "bathroom"),
+    "toy-cars": ("engine", "brake", "tyre", "dashboard", "gearbox", "paint"),
+    "toy-pets": ("dog", "cat", "parrot", "goldfish", "hamster", "horse"),
+}
+"""First word of the titles of each group of a domain; nobody touches the last group, whose items are cold."""
+N_USERS, GROUP_SIZE, N_LIKED = 200, 10, 5
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """One toy task, and what nobody but the engine may know of it."""
+
+    spec: RunSpec
+    prepared: PreparedTask
+    task: Task
+    """What the recommender learns from."""
+
+    @property
+    def queries(self) -> Queries:
+        """What it is asked."""
+        return self.prepared.test.queries
+
+    @property
+    def positive_column(self) -> NDArray[np.int64]:
+        """The answers, shape (n,)."""
+        return self.prepared.test.answers.positive_column
+
+    def anew(self, folder: Path) -> Task:
+        """Return the same task with nothing trained, stored or loaded yet."""
+        return replace(self.task, artefacts=ArtefactStore(folder), held=Held())
+
+
+def planted_world(spec: RunSpec, folder: Path, device: str = "cpu", *, shuffled: bool = False) -> World:
+    """Return the task of a spec on users who each stay in one topic; ``shuffled``: in none."""
+    prepared = prepare_task(toy_domain(TARGET, shuffled=shuffled), spec.protocol, ArtefactStore(folder))
+    return World(spec, prepared, _task(spec, prepared, folder, device))
+
+
+def with_other_answers(world: World, folder: Path) -> World:
+    """Return a world whose users end on other items: the training and validation parts are the same, nothing else is.
+
+    Each new answer was a candidate of the old query, so that it may well be an item of the test part alone.
+    """
+    domain, queries = world.prepared.domain, world.queries
+    n, n_candidates = queries.candidates.shape
+    moved = (world.positive_column + np.random.default_rng(0).integers(1, n_candidates, size=n)) % n_candidates
+    items = domain.items.copy()
+    items[domain.indptr[queries.users + 1] - 1] = queries.candidates[np.arange(n), moved]
+    prepared = prepare_task(replace(domain, items=items), world.spec.protocol, ArtefactStore(folder))
+    return World(world.spec, prepared, world.anew(folder))
+
+
+def toy_domain(name: str, *, shuffled: bool = False) -> Domain:
+    """Return the toy target or a toy source; ``shuffled`` leaves no item cold, for a cold one is never the answer."""
+    domain = planted_groups(
+        N_USERS,
+        GROUP_SIZE,
+        touched=GROUP_SIZE,
+        n_liked=None if shuffled else N_LIKED,
+        topics=TOPICS[name],
+        shuffled=shuffled,
+        seed=list(TOPICS).index(name),
+        name=name,
+    )
+    return replace(domain, order_as_days=True)
+
+
+def _task(spec: RunSpec, prepared: PreparedTask, folder: Path, device: str) -> Task:
+    sources: Sequence[Domain] = [source_training(toy_domain(name), spec.protocol) for name in spec.sources]
+    return task_of(spec, prepared, sources, Folders(folder, folder), lambda _line: None, device)

@@ -1,0 +1,1 @@
+"""More than accuracy: popularity bias, stability and cost of stored runs."""

@@ -1,0 +1,128 @@
+"""Asks a stored run's recommender again: its candidates in other orders, or in other words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.diagnose.stability import Stability, permutations, scored_in_order, stability
+from bench.diagnose.tops import top_items
+from bench.engine import Folders, checked_scores, prepare, recommender_of, source_domain, task_of
+from bench.errors import BenchError
+from bench.metrics import Metric, per_user, rank_positive
+from bench.plugin import ProgressHook, Queries, Recommender
+from bench.protocol import PreparedTask, QuerySet
+from bench.registry import registry
+from bench.runs import RunRecord
+
+if TYPE_CHECKING:
+    from bench.lm.paraphrases import Paraphrase
+
+
+@dataclass(frozen=True)
+class Rescorer:
+    """A stored run's recommender, fitted again, and a sample of its queries."""
+
+    record: RunRecord
+    recommender: Recommender
+    sample: QuerySet
+    metric: Metric
+
+    def over_candidate_orders(self, times: int) -> Stability:
+        """Permute each query's candidates so many times."""
+        n, n_candidates = self.sample.queries.candidates.shape
+        orders = permutations(n, n_candidates, times)
+        return self._compared(scored_in_order(self._scores, self.sample.queries, order) for order in orders)
+
+    def over_paraphrases(self, times: int) -> Stability:
+        """Ask in other words so many times.
+
+        Raises:
+            BenchError: the method asks no decoder by the shared prompt, or there are fewer paraphrases.
+        """
+        from bench.lm.generative import GenerativeLanguageModel
+        from bench.lm.paraphrases import PARAPHRASES, paraphrased
+
+        language_model = getattr(self.recommender, "language_model", None)
+        if not isinstance(language_model, GenerativeLanguageModel):
+            raise BenchError(
+                f"Run {self.record.id} ({self.record.spec.method}) asks no decoder by the shared prompt, so there are "
+                "no other words for it; leave --paraphrases out."
+            )
+        if times > len(PARAPHRASES):
+            raise BenchError(f"There are {len(PARAPHRASES)} paraphrases of the prompt, not {times}.")
+
+        def asked(paraphrase: Paraphrase) -> NDArray[np.floating]:
+            with paraphrased(language_model, paraphrase):
+                return self._scores(self.sample.queries)
+
+        return self._compared(map(asked, PARAPHRASES[:times]))
+
+    def _compared(self, repetitions: Iterable[NDArray[np.floating]]) -> Stability:
+        """Compare repeated scores of the sample, in its own columns, with those of the run."""
+        scores = [self._original, *repetitions]
+        columns, n_candidates = self.sample.answers.positive_column, self.record.n_candidates
+        ranks = [rank_positive(one, columns) for one in scores]
+        values = [float(per_user(one, self.metric, n_candidates).mean()) for one in ranks]
+        return stability(values, [top_items(one, self.sample.queries.candidates) for one in scores])
+
+    @cached_property
+    def _original(self) -> NDArray[np.floating]:
+        return self._scores(self.sample.queries)
+
+    def _scores(self, queries: Queries) -> NDArray[np.floating]:
+        return checked_scores(self.record.spec.method, self.recommender.score(queries), queries).copy()
+
+
+def rescorer(
+    record: RunRecord,
+    folders: Folders,
+    metric: Metric,
+    limit_queries: int,
+    progress: ProgressHook,
+    device: str = "cpu",
+) -> Rescorer:
+    """Fit a stored run's recommender again, from the cache where its model is.
+
+    Args:
+        record: The run.
+        folders: Where its data and models are.
+        metric: Metric to compare.
+        limit_queries: Queries asked at most, a seeded sample.
+        progress: Where the fit reports.
+        device: Torch device.
+
+    Raises:
+        BenchError: the run is handed the answers, it ranked the whole catalogue, or its candidates are no longer those
+            it ranked.
+    """
+    if record.spec.full_ranking:
+        raise BenchError(
+            f"Run {record.id} ranked the whole catalogue, which has no order to permute and no prompt; ask its "
+            "ordinary run again, which has the same model."
+        )
+    if registry().entry(record.spec.method).privileged:
+        raise BenchError(f"Method '{record.spec.method}' is handed the answers; asking it again says nothing.")
+    recommender, prepared = _refitted(record, folders, progress, device)
+    return Rescorer(record, recommender, prepared.test.sample(limit_queries, record.spec.protocol.seed), metric)
+
+
+def _refitted(
+    record: RunRecord, folders: Folders, progress: ProgressHook, device: str
+) -> tuple[Recommender, PreparedTask]:
+    spec = record.spec
+    prepared = prepare(spec.protocol, folders, progress)
+    if prepared.candidates_hash != record.candidates_hash:
+        raise BenchError(
+            f"The data of '{spec.protocol.dataset}' are not those of run {record.id}: its candidates were "
+            f"{record.candidates_hash}, now they are {prepared.candidates_hash}."
+        )
+    sources = [source_domain(name, spec.protocol, folders, progress) for name in spec.sources]
+    recommender = recommender_of(spec)
+    recommender.fit(task_of(spec, prepared, sources, folders, progress, device))
+    return recommender, prepared

@@ -1,0 +1,64 @@
+"""All that the store says of a run beside its accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.diagnose.efficiency import Efficiency, efficiency
+from bench.diagnose.popularity import Group, PopularityBias, by_popularity, popularity_bias
+from bench.diagnose.stability import Stability, stability
+from bench.errors import BenchError
+from bench.metrics import Metric, per_user
+from bench.runs import RunRecord, RunStore
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One run beside its accuracy."""
+
+    record: RunRecord
+    value: float
+    """Mean of the metric."""
+    efficiency: Efficiency
+    bias: PopularityBias | None
+    """None for a run from before its top items were stored."""
+    groups: tuple[Group, ...]
+    """The metric by popularity of the positive; empty for a run from before that was stored."""
+
+
+def diagnose_run(record: RunRecord, store: RunStore, metric: Metric) -> Diagnosis:
+    """Return what the store says of a run."""
+    _, ranks = store.ranks(record.id)
+    values = per_user(ranks, metric, record.n_candidates)
+    tops = store.tops(record.id)
+    cost = efficiency(record)
+    if tops is None:
+        return Diagnosis(record, float(values.mean()), cost, None, ())
+    groups = tuple(by_popularity(values, tops.positive_count))
+    return Diagnosis(record, float(values.mean()), cost, popularity_bias(tops), groups)
+
+
+def across_seeds(records: Sequence[RunRecord], store: RunStore, metric: Metric) -> list[tuple[RunRecord, Stability]]:
+    """Return for each set of runs that differ by their training seed alone the run of the lowest seed and the spread.
+
+    Raises:
+        BenchError: runs of one set ranked different candidates.
+    """
+    sets: dict[str, list[RunRecord]] = {}
+    for record in sorted({one.id: one for one in records}.values(), key=lambda one: one.spec.seed):
+        sets.setdefault(replace(record.spec, seed=0).hash(), []).append(record)
+    return [(runs[0], _across(runs, store, metric)) for runs in sets.values() if len(runs) > 1]
+
+
+def _across(runs: Sequence[RunRecord], store: RunStore, metric: Metric) -> Stability:
+    if len({record.candidates_hash for record in runs}) > 1:
+        raise BenchError(f"The runs {', '.join(record.id for record in runs)} ranked different candidates.")
+    read = [store.ranks(record.id) for record in runs]
+    if any(not np.array_equal(users, read[0][0]) for users, _ in read):
+        raise BenchError(f"The runs {', '.join(record.id for record in runs)} scored different users.")
+    values = [float(per_user(ranks, metric, runs[0].n_candidates).mean()) for _, ranks in read]
+    tops = [found.top_item for record in runs if (found := store.tops(record.id)) is not None]
+    return stability(values, tops if len(tops) == len(runs) else None)

@@ -1,0 +1,133 @@
+"""From the store to everything the page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+import bench
+from bench.errors import BenchError
+from bench.hashing import canonical_json
+from bench.registry import Family, Registry
+from bench.report.page.boards import METRICS, boards_of
+from bench.report.page.content import Board, Environment, MethodFacts, Page
+from bench.report.page.query_facts import FactsOf
+from bench.report.page.run_facts import run_facts
+from bench.report.slots import known_entry
+from bench.report.table import metric_title
+from bench.runs import RunRecord, RunStore
+
+SAMPLED_LIMIT = (
+    "A positive is ranked among {n_negatives} sampled negatives, not among the whole catalogue. Sampled metrics can "
+    "order methods differently from full ones (Krichene and Rendle 2020): the figures are for comparison under this "
+    "protocol."
+)
+"""Said where a board has frozen lists; ``n_negatives`` are those of these boards."""
+FULL_LIMIT = (
+    "A board named 'whole catalogue' ranks each positive among all items but those that its user touched; its figures "
+    "are never to be compared with those of frozen lists."
+)
+"""Said where a board has full ranking."""
+LIMITS = (
+    "A row marked †toy was made with a toy language model of a few million parameters: it shows that the method runs, "
+    "and its figures say nothing of the method.",
+    "A row marked ‡ read the unlabelled test queries while it was fitted; the others did not.",
+    "Intervals are bootstrap intervals over users for the trained model at hand: another training seed may lie "
+    "outside. Two intervals that overlap are no test; the star is one, and so is 'bench compare'.",
+    "Seconds and memory are those of the machine that made the run, whatever else ran on it.",
+)
+"""What every reader of figures must know."""
+
+
+def build_page(store: RunStore, registry: Registry, facts_of: FactsOf) -> Page:
+    """Return the page of all stored runs.
+
+    Raises:
+        BenchError: there is no run, or a record or its ranks cannot be read.
+    """
+    records = store.records()
+    if not records:
+        raise BenchError(
+            f"No stored run in {store.results_dir}. Give another --results-dir, or make a run: "
+            "'bench run --method popularity --dataset ml-100k-drama'."
+        )
+    boards = boards_of(records, store, registry, facts_of)
+    environments = _environments(records)
+    board_of = {run_id: board.id for board in boards for row in board.rows for run_id in row.run_ids}
+    return Page(
+        version=bench.__version__,
+        newest=max(record.created for record in records),
+        metrics=METRICS,
+        metric_titles=tuple(map(metric_title, METRICS)),
+        families=_families(records),
+        boards=tuple(boards),
+        methods=tuple(_methods(records, registry)),
+        runs=tuple(
+            run_facts(record, board_of.get(record.id, ""), list(environments).index(_environment_key(record)))
+            for record in records
+        ),
+        environments=tuple(environments.values()),
+        limits=_limits(boards),
+    )
+
+
+def _families(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Return the families that occur, in the order of the tables."""
+    found = {record.family for record in records}
+    known = [family for family in get_args(Family) if family in found]
+    return (*known, *sorted(found - set(known)))
+
+
+def _methods(records: Sequence[RunRecord], registry: Registry) -> list[MethodFacts]:
+    families = _families(records)
+    by_method: dict[str, list[RunRecord]] = {}
+    for record in records:
+        by_method.setdefault(record.spec.method, []).append(record)
+    methods = [_method(name, runs, registry) for name, runs in by_method.items()]
+    return sorted(methods, key=lambda method: (families.index(method.family), method.name))
+
+
+def _method(name: str, runs: Sequence[RunRecord], registry: Registry) -> MethodFacts:
+    entry = known_entry(registry, name)
+    needs = (
+        ()
+        if entry is None
+        else (
+            ("titles",) * entry.needs_titles
+            + ("source domains",) * entry.needs_sources
+            + ("a language model",) * entry.needs_backbone
+        )
+    )
+    paper = "" if entry is None else entry.paper
+    return MethodFacts(name, runs[0].family, paper, needs, tuple(record.id for record in runs))
+
+
+def _environments(records: Sequence[RunRecord]) -> dict[str, Environment]:
+    groups: dict[str, list[RunRecord]] = {}
+    for record in records:
+        groups.setdefault(_environment_key(record), []).append(record)
+    return {
+        key: Environment(
+            device=runs[0].device,
+            versions={"bench": runs[0].bench_version, **runs[0].versions},
+            commits=tuple(dict.fromkeys(_commit(record) for record in runs if record.git)),
+            n_runs=len(runs),
+        )
+        for key, runs in groups.items()
+    }
+
+
+def _environment_key(record: RunRecord) -> str:
+    return canonical_json([record.device, record.bench_version, record.versions])
+
+
+def _commit(record: RunRecord) -> str:
+    git = record.git or {}
+    return f"{git.get('commit', '')}" + (" with uncommitted changes" if git.get("dirty") else "")
+
+
+def _limits(boards: Sequence[Board]) -> tuple[str, ...]:
+    counts = sorted({int(board.protocol["n_negatives"]) for board in boards if not board.full_ranking})
+    sampled = (SAMPLED_LIMIT.format(n_negatives=" or ".join(map(str, counts))),) if counts else ()
+    full = (FULL_LIMIT,) if any(board.full_ranking for board in boards) else ()
+    return (*sampled, *full, *LIMITS)

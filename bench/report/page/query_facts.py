@@ -1,0 +1,64 @@
+"""Histories and popularity of a board's queries, from the prepared data where they are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from bench.data.domain import Domain
+from bench.data.prepare import card_of, load_domain
+from bench.data.source import is_at_hand
+from bench.engine import Folders
+from bench.errors import BenchError
+from bench.full_ranking import catalogue_hash
+from bench.plugin import ProgressHook
+from bench.protocol import PreparedTask, prepare_task
+from bench.report.page.user_analysis import QueryFacts
+from bench.runs import RunRecord
+
+IN_TRAINING = "Interactions of the wanted item in the training part"
+IN_ALL = "Interactions of the wanted item in the whole dataset (none is in the training part)"
+
+FactsOf = Callable[[RunRecord], "QueryFacts | str"]
+"""What is known of the queries of a run, or the reason why nothing is."""
+
+
+def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
+    """Return a function that reads each dataset once; nothing is ever downloaded for a report."""
+
+    @cache
+    def domain(name: str) -> Domain:
+        return load_domain(name, folders.data_dir, folders.cache_dir, progress)
+
+    def read(record: RunRecord) -> QueryFacts | str:
+        name = record.spec.protocol.dataset
+        try:
+            if not is_at_hand(card_of(name, folders.data_dir), folders.data_dir, folders.cache_dir):
+                return f"The data of '{name}' were not at hand when the page was made: give --data-dir or BENCH_DATA."
+            prepared = prepare_task(domain(name), record.spec.protocol, folders.artefacts)
+        except BenchError as error:
+            return f"The data of '{name}' could not be read when the page was made: {error}"
+        found = catalogue_hash(prepared) if record.spec.full_ranking else prepared.candidates_hash
+        if found != record.candidates_hash:
+            return (
+                f"The data of '{name}' give other candidates ({found}) than the runs ranked: "
+                "they are not the data of these runs."
+            )
+        return query_facts(prepared, record.spec.limit_queries)
+
+    return read
+
+
+def query_facts(prepared: PreparedTask, limit_queries: int | None) -> QueryFacts:
+    """Return what is known of the test queries that a run scored, in stored order."""
+    asked = prepared.test.sample(limit_queries, prepared.spec.seed)
+    positives = asked.lists.positives
+    in_training = prepared.training.item_counts()[positives]
+    cold = not in_training.any()
+    return QueryFacts(
+        history_lengths=np.diff(asked.queries.history_indptr),
+        popularity=prepared.domain.item_counts()[positives] if cold else in_training,
+        popularity_title=IN_ALL if cold else IN_TRAINING,
+    )

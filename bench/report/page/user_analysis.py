@@ -1,0 +1,112 @@
+"""Who wins on which users: wins, losses and differences of every pair of rows, by buckets of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.metrics import Metric, per_user
+from bench.report.page.content import Axis, UserAnalysis
+from bench.report.values import SlotValues
+
+METRIC = "ndcg@3"
+"""Whose means and differences are shown; wins are counted by the positive's rank, which no cut-off hides."""
+MOST_BUCKETS = 5
+DECIMALS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class QueryFacts:
+    """What is known of each query from the prepared data, in stored order."""
+
+    history_lengths: NDArray[np.int64]
+    """Items in the history that a recommender is shown, shape (n,)."""
+    popularity: NDArray[np.int64]
+    """Interactions of the positive, shape (n,)."""
+    popularity_title: str
+    """Which interactions these are."""
+
+
+@dataclass(frozen=True, eq=False)
+class _RowValues:
+    """Per-user values of one row, means over its seeds, shape (n,) each."""
+
+    rank: NDArray[np.float64]
+    metric: NDArray[np.float64]
+
+
+def analyse_users(rows: Sequence[SlotValues], facts: QueryFacts | str) -> UserAnalysis:
+    """Compare all rows of a board, query by query.
+
+    Args:
+        rows: The runs of each row with their ranks; all scored the same queries.
+        facts: What is known of the queries, or the reason why nothing is.
+    """
+    values = [_row_values(row) for row in rows]
+    everything = np.zeros(len(values[0].rank), dtype=np.int64)
+    axes = [_axis("all", "All queries", ("all",), everything, values)]
+    if isinstance(facts, QueryFacts):
+        for name, title, sizes in (
+            ("history", "Items in the history", facts.history_lengths),
+            ("popularity", facts.popularity_title, facts.popularity),
+        ):
+            labels, bucket = buckets(sizes)
+            axes.append(_axis(name, title, labels, bucket, values))
+    return UserAnalysis(METRIC, tuple(axes), "" if isinstance(facts, QueryFacts) else facts)
+
+
+def buckets(sizes: NDArray[np.integer], at_most: int = MOST_BUCKETS) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Part whole numbers into at most ``at_most`` ranges that hold about equally many; equal numbers stay together.
+
+    Returns:
+        The ranges in words, ascending, and each number's range, shape (n,).
+    """
+    shares = np.arange(1, at_most + 1) / at_most
+    highest = np.unique(np.quantile(sizes, shares, method="inverted_cdf")).astype(np.int64)
+    lowest = np.concatenate([[sizes.min()], highest[:-1] + 1])
+    labels = [str(low) if low == high else f"{low:,}–{high:,}" for low, high in zip(lowest, highest, strict=True)]
+    return tuple(labels), np.searchsorted(highest, sizes)
+
+
+def _row_values(row: SlotValues) -> _RowValues:
+    ranks = [run.better + 1.0 + run.tied / 2 for run in row.ranks]
+    metric = Metric.parse(METRIC)
+    runs = zip(row.records, row.ranks, strict=True)
+    gains = [per_user(ranks_, metric, record.n_candidates) for record, ranks_ in runs]
+    return _RowValues(np.mean(ranks, axis=0), np.mean(gains, axis=0))
+
+
+def _axis(
+    name: str, title: str, labels: tuple[str, ...], bucket: NDArray[np.int64], rows: Sequence[_RowValues]
+) -> Axis:
+    counts = np.bincount(bucket, minlength=len(labels))
+    means = [_rounded(np.bincount(bucket, row.metric, len(labels)) / counts) for row in rows]
+    pairs = [_pair(a, b, bucket, counts) for a, b in combinations(rows, 2)]
+    return Axis(name, title, labels, tuple(counts.tolist()), tuple(means), tuple(pairs))
+
+
+def _pair(
+    a: _RowValues, b: _RowValues, bucket: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[tuple[int, int, float | None], ...]:
+    wins = np.bincount(bucket[a.rank < b.rank], minlength=len(counts))
+    losses = np.bincount(bucket[a.rank > b.rank], minlength=len(counts))
+    errors = standard_errors(a.metric - b.metric, bucket, counts)
+    return tuple(zip(wins.tolist(), losses.tolist(), errors, strict=True))
+
+
+def standard_errors(
+    differences: NDArray[np.float64], bucket: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[float | None, ...]:
+    """Return the standard error of each bucket's mean; None for a bucket of one query."""
+    means = np.bincount(bucket, differences, len(counts)) / counts
+    squares = np.bincount(bucket, (differences - means[bucket]) ** 2, len(counts))
+    pairs = zip(squares.tolist(), counts.tolist(), strict=True)
+    return tuple(round((square / (n - 1) / n) ** 0.5, DECIMALS) if n > 1 else None for square, n in pairs)
+
+
+def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(np.round(values, DECIMALS).tolist())

@@ -1,0 +1,135 @@
+"""From a name to the files of a baseline: what they are called, where they go and what stands in them."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from bench.errors import BenchError
+from bench.registry import registry
+from bench.store import write_text
+
+TEMPLATES = Path(__file__).parent
+ROOM = "baselines"
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+EXAMPLE = "my-method"
+PROJECT_FILE = "pyproject.toml"
+IMPORTED = ("NDArray", "Queries", "Recommender", "Task")
+"""Classes that the template imports, whose names its own class cannot bear."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a baseline is called in each place."""
+
+    name: str
+    """On the command line: ``my-method``."""
+
+    @property
+    def module(self) -> str:
+        """Return the module's name: ``my_method``."""
+        return self.name.replace("-", "_")
+
+    @property
+    def class_name(self) -> str:
+        """Return the class's name: ``MyMethod``."""
+        return "".join(word.capitalize() for word in self.name.split("-"))
+
+    @property
+    def entry_point(self) -> str:
+        """Return the line of the entry-point group."""
+        return f'{self.name} = "{self.module}:{self.class_name}"'
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the files go."""
+
+    root: Path
+    is_checkout: bool
+    """Whether it is the checkout that this installation runs from, and not a project of the user's own."""
+
+    def files(self, names: Names) -> dict[Path, str]:
+        """Return every file's path and the name of its template."""
+        if self.is_checkout:
+            source, test = self.root / ROOM, self.root / "tests" / ROOM
+        else:
+            source, test = self.root, self.root / "tests"
+        files = {
+            source / f"{names.module}.py": "baseline.py.txt",
+            test / f"test_{names.module}.py": "test_baseline.py.txt",
+        }
+        if not self.is_checkout and not self.has_project_file:
+            files[self.root / PROJECT_FILE] = "pyproject.toml.txt"
+        return files
+
+    @property
+    def has_project_file(self) -> bool:
+        """Return whether a project of the user's own is there already."""
+        return (self.root / PROJECT_FILE).exists()
+
+
+def baseline_names(name: str) -> Names:
+    """Return the names of a new baseline.
+
+    Raises:
+        BenchError: the name cannot be one, or is taken.
+    """
+    names = Names(name)
+    if not NAME.fullmatch(name):
+        near = "-".join(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()))
+        example = near if NAME.fullmatch(near) else EXAMPLE
+        raise BenchError(
+            f"'{name}' cannot name a method; use lower-case words and digits joined by hyphens, as in '{example}'."
+        )
+    known = registry()
+    if name in known.entries or name in known.broken:
+        raise BenchError(f"There is a method '{name}' already; see 'bench describe {name}' or choose another name.")
+    if keyword.iskeyword(names.module) or names.module in sys.stdlib_module_names or names.class_name in IMPORTED:
+        raise BenchError(
+            f"'{name}' would hide a name of Python or of the template; choose another, such as '{name}-method'."
+        )
+    return names
+
+
+def baseline_place(directory: Path | None) -> Place:
+    """Return where a new baseline goes: the user's directory, or the checkout that this installation runs from.
+
+    Raises:
+        BenchError: there is no checkout, and no directory was given.
+    """
+    found = importlib.util.find_spec(ROOM)
+    folders = found.submodule_search_locations if found else None
+    root = Path(next(iter(folders))).resolve().parent if folders else None
+    is_checkout = root is not None and (root / "tests" / ROOM).is_dir()
+    if directory is not None:
+        return Place(directory, is_checkout and directory.resolve() == root)
+    if root is None or not is_checkout:
+        raise BenchError("This installation is no checkout; give --directory FOLDER to start a project of your own.")
+    return Place(root, is_checkout=True)
+
+
+def write_baseline(names: Names, place: Place) -> list[Path]:
+    """Write a baseline's files and return their paths.
+
+    Raises:
+        BenchError: one of them exists already; nothing is written.
+    """
+    values = {"name": names.name, "module": names.module, "class_name": names.class_name}
+    texts = {path: _filled(template, values) for path, template in place.files(names).items()}
+    for path in texts:
+        if path.exists():
+            raise BenchError(f"{path} exists already; remove it first or choose another name.")
+    for path, text in texts.items():
+        write_text(path, text)
+    return list(texts)
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    return Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(values)

@@ -1,0 +1,47 @@
+"""What MkDocs calls while it builds the pages: comments of the form ``<!-- bench: WHAT ARGUMENTS -->`` become text.
+
+Whatever the code already knows is not written by hand: hyper-parameters, commands, experiments, datasets, stored runs
+and the behaviours that tests hold a method to. A comment that asks for something unknown breaks the build.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import command_pages
+import equations
+import method_pages
+
+REQUEST = re.compile(r"^<!-- bench: (?P<what>[a-z-]+)(?P<arguments>[^>]*) -->$", re.MULTILINE)
+"""A whole line; ``bench: method sasrec`` asks for ``method`` with one argument."""
+WRITERS: dict[str, Callable[..., str]] = {
+    "commands": command_pages.commands,
+    "datasets": method_pages.datasets,
+    "experiments": method_pages.experiments,
+    "method": method_pages.method,
+    "methods": method_pages.methods,
+    "tests": method_pages.tests,
+}
+
+
+def filled(markdown: str) -> str:
+    """Return a page with its requests answered; ValueError names a request that nobody can answer."""
+    return REQUEST.sub(lambda found: _answer(found["what"], found["arguments"].split()), markdown)
+
+
+def _answer(what: str, arguments: list[str]) -> str:
+    if what not in WRITERS:
+        raise ValueError(f"a page asks for '{what}', expected one of {', '.join(WRITERS)}")
+    return WRITERS[what](*arguments)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Fill a page before it is turned into HTML."""
+    return filled(markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Set the page's equations as MathML, which browsers show without a script."""
+    return equations.set_in(html)

@@ -1,0 +1,183 @@
+"""What the pages say of methods, datasets and experiments, read from the code and the stored runs."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from command_pages import escaped
+
+from bench.data.card import list_cards
+from bench.docstrings import field_docstrings
+from bench.experiment_reader import experiment_names, load_experiment
+from bench.plugin import Recommender
+from bench.registry import Entry, registry
+from bench.runs import RunRecord, RunStore, describe_variant
+
+ROOT = Path(__file__).parent.parent
+METHOD_PAGES = ROOT / "docs" / "pages" / "methods"
+MEASURED = ROOT / "results" / "measured"
+SHARED_STATEMENTS = ("_shared_deviations",)
+"""Methods of a base class that state the departures of a whole family."""
+
+
+def methods() -> str:
+    """Return a table of all methods, for a page in the folder of methods."""
+    entries = sorted(registry().entries.values(), key=lambda entry: (entry.family, entry.name))
+    rows = [(_linked(entry), entry.family, entry.paper, _needs(entry), entry.cold_rule) for entry in entries]
+    return table(("Name", "Family", "Paper", "Needs", "A cold item gets"), rows)
+
+
+def method(name: str) -> str:
+    """Return facts, departures, hyper-parameters and stored runs of one method."""
+    entry, recommender = registry().entry(name), registry().recommender(name)
+    parts = [
+        _facts(entry),
+        folded("Departures that its records state", _listed(deviations(recommender))),
+        folded("Hyper-parameters", _parameters(recommender)),
+        folded("Measured", _runs([record for record in stored_runs() if record.spec.method == name])),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def deviations(recommender: type[Recommender]) -> tuple[str, ...]:
+    """Return the departures from the paper that a method states for its default parameters, before any fit.
+
+    They stand in the class, are built from its parameters, or stand beside it in the module; what a method says only
+    once it is fitted is not found here.
+    """
+    module = importlib.import_module(recommender.__module__)
+    fitted_not = recommender(recommender.Params())
+    names = ("deviations", "_deviations", *SHARED_STATEMENTS)
+    found = [getattr(fitted_not, name) for name in names if hasattr(fitted_not, name)] or [
+        getattr(module, "DEVIATIONS", ())
+    ]
+    return tuple(line for stated in found for line in _called(stated))
+
+
+def tests(*paths: str) -> str:
+    """Return the behaviours that test files hold the code to, a list for each file."""
+    return "\n\n".join(folded(f"Tested: {path}", _listed(behaviours(path))) for path in paths)
+
+
+def behaviours(path: str) -> list[str]:
+    """Return the names of a file's tests as sentences."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    if not names:
+        raise ValueError(f"{path} holds no tests")
+    return [name.removeprefix("test_").replace("_", " ") for name in names]
+
+
+def datasets() -> str:
+    """Return a table of all dataset cards."""
+    rows = [
+        (f"`{card.name}`", escaped(card.description), ", ".join(f"`{name}`" for name in card.sources), card.licence)
+        for card in list_cards()
+    ]
+    return table(("Name", "What it is", "Sources unless told otherwise", "Terms"), rows)
+
+
+def experiments() -> str:
+    """Return a table of all experiments."""
+    found = [load_experiment(name) for name in experiment_names()]
+    rows = [(f"`{item.name}`", escaped(item.caption), str(sum(1 for _ in item.cells()))) for item in found]
+    return table(("Name", "Caption", "Runs"), rows)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def folded(title: str, content: str) -> str:
+    """Return content that is shown when its title is clicked; nothing where there is no content."""
+    if not content:
+        return ""
+    indented = "\n".join(f"    {line}".rstrip() for line in content.splitlines())
+    return f'??? info "{title}"\n\n{indented}'
+
+
+@cache
+def stored_runs() -> tuple[RunRecord, ...]:
+    """Return the runs that come with the repository."""
+    return tuple(RunStore(MEASURED).records())
+
+
+def _shown(entry: Entry) -> str:
+    return f"{entry.name}:<Class>" if entry.wraps else entry.name
+
+
+def _linked(entry: Entry) -> str:
+    """Return the name with a link to the section that has it for a heading."""
+    heading = f"## `{_shown(entry)}`\n"
+    found = [path.name for path in sorted(METHOD_PAGES.glob("*.md")) if heading in path.read_text(encoding="utf-8")]
+    anchor = re.sub(r"[^\w-]", "", _shown(entry)).lower()  # as MkDocs makes it; the build checks that it is there
+    return f"[`{_shown(entry)}`]({found[0]}#{anchor})" if found else f"`{_shown(entry)}`"
+
+
+def _needs(entry: Entry) -> str:
+    kinds = {"": "a language model", "encoder": "an encoder", "seq2seq": "an encoder-decoder"}
+    needs = [kinds[entry.backbone_kind]] if entry.needs_backbone else []
+    needs += ["titles"] if entry.needs_titles else []
+    needs += ["source domains"] if entry.needs_sources else []
+    return ", ".join(needs)
+
+
+def _facts(entry: Entry) -> str:
+    facts: dict[str, str] = {
+        "Paper": entry.paper,
+        "Family": entry.family,
+        "Settings": ", ".join(entry.settings),
+        "Needs": _needs(entry),
+        "A cold item gets": entry.cold_rule,
+        "Reads unlabelled test queries": "yes" if entry.transductive else "",
+        "May rank by written lists": "yes" if entry.writes_lists else "",
+    }
+    return "\n".join(f"- **{name}:** {escaped(fact)}" for name, fact in facts.items() if fact)
+
+
+def _parameters(recommender: type[Recommender]) -> str:
+    meanings = field_docstrings(recommender.Params)
+    rows = [
+        (f"`{item.name}`", f"`{item.default}`", escaped(meanings.get(item.name) or item.metadata.get("help", "")))
+        for item in dataclasses.fields(recommender.Params)
+    ]
+    return table(("Name", "Default", "Meaning"), rows) if rows else ""
+
+
+def _runs(records: Sequence[RunRecord]) -> str:
+    rows = [
+        (
+            record.spec.protocol.dataset,
+            record.spec.protocol.setting,
+            escaped(describe_variant(record)) or "defaults",
+            f"{record.n_queries:,}",
+            *(_figure(record, metric) for metric in ("ndcg@1", "ndcg@3")),
+            f"`{record.id}`",
+        )
+        for record in records
+    ]
+    head = ("Dataset", "Setting", "Run with", "Queries", "NDCG@1 [95 %]", "NDCG@3 [95 %]", "Run")
+    return table(head, rows) if rows else ""
+
+
+def _figure(record: RunRecord, metric: str) -> str:
+    figure = record.metrics[metric]
+    return f"{figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]"
+
+
+def _listed(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {escaped(line[:1].upper() + line[1:].removesuffix('.'))}." for line in lines)
+
+
+def _called(stated: Callable[[], Sequence[str]] | Sequence[str]) -> Sequence[str]:
+    found: Any = stated() if callable(stated) else stated
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Recommenders of somebody else: one works, the others do not."""
