@@ -60,6 +60,7 @@ def test_output_goes_to_a_file_and_leaves_standard_output_empty(
         (["--full-ranking"], "--full-ranking needs the name of an experiment"),
         (["demo", "--published", "--full-ranking"], "give --published or --full-ranking, not both"),
         (["demo", "--audit", "--full-ranking"], "give --audit or --full-ranking, not both"),
+        (["reccocktail-table4", "--full-ranking"], "counts datasets and ranks nothing"),
         (["--figure"], "--figure needs the name of an experiment"),
         (["demo", "--figure"], r"'demo' describes no figure \(key 'figure'\)"),
         (["weaverec-figure8", "--figure"], "No run of 'weaverec-figure8' is stored"),
@@ -119,6 +120,15 @@ def test_a_figure_is_drawn_beside_the_tables(
     folder = run_store.results_dir / "tables"
     assert {path.name for path in folder.iterdir()} == {"weaverec-figure8.pdf", "weaverec-figure8.png"}
     assert result.stdout == ""
+
+
+def test_a_figure_with_full_ranking_is_a_file_of_its_own(
+    invoke: Callable[..., Result], save_run: Save, run_store: RunStore
+) -> None:
+    one_point(save_run)
+    assert invoke("weaverec-figure8", "--figure", "--full-ranking").exit_code == 0
+    names = {path.name for path in (run_store.results_dir / "tables").iterdir()}
+    assert names == {"weaverec-figure8-full-ranking.pdf", "weaverec-figure8-full-ranking.png"}
 
 
 def test_a_figure_goes_to_the_file_asked_for(invoke: Callable[..., Result], save_run: Save, tmp_path: Path) -> None:

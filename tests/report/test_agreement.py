@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from bench.report.caption import Star
 from bench.report.render import render
 from bench.report.table import CatalogueGroup, ColumnGroup
 from bench.runs import RunRecord, RunStore
+from bench.scale import scaled
 
 Save = Callable[..., RunRecord]
 REGISTRY = Registry({name: Entry(name, "general", ranks_catalogue=True) for name in "abc"}, {})
@@ -164,3 +166,53 @@ def test_rows_shown_for_orientation_have_no_part_in_tau(run_store: RunStore, sav
     table = build_table(replace(wanted, rows=rows), run_store, REGISTRY)
     assert "Orders of 2 rows" in table.footnotes[0]
     assert "τ-b = 1.00. No two rows swap." in table.footnotes[0]
+
+
+def test_letters_and_repetitions_stand_in_both_kinds_of_columns(
+    run_store: RunStore, save_run: Save, save_full: Save
+) -> None:
+    rng = np.random.default_rng(0)
+    for seed, subset in product((0, 1), (3, 4)):
+        for method, listed, full in (("a", 0.8, 0.2), ("b", 0.5, 0.4)):
+            facts: dict[str, Any] = {"seed": seed, "train_users": 50, "train_subset": subset}
+            save_run(method, np.where(rng.random(2000) < listed, 0, 9), **facts)
+            save_full(method, np.where(rng.random(2000) < full, 0, 99), **facts)
+    wanted = experiment("a", "b")
+    rows = tuple(replace(row, train_users=50) for row in wanted.rows)
+    wanted = replace(wanted, rows=rows, seeds=(0, 1), train_subsets=(3, 4), star_style="letters")
+    table = build_table(wanted, run_store, REGISTRY)
+    assert table.missing == ()
+    assert {cell.n_seeds for row in table.rows for cell in row.cells} == {4}
+    assert [row.letter for row in table.rows] == ["a", "b"]
+    assert [[cell.better_than for cell in row.cells] for row in table.rows] == [
+        [("b",), ("b",), (), ()],
+        [(), (), ("a",), ("a",)],
+    ]
+    assert "2 seeds and 2 subsets of training users" in table.caption
+    assert "Only the first puts A above B (!)" in table.footnotes[0]
+    assert len(list(wanted.cells())) == 2 * 2 * 2 * 2
+
+
+def test_a_row_that_has_no_run_on_a_target_has_none_in_its_catalogue(run_store: RunStore) -> None:
+    wanted = experiment("a", "b")
+    rows = (replace(wanted.rows[0], sources=("beauty",)), wanted.rows[1])
+    table = build_table(replace(wanted, rows=rows), run_store, REGISTRY)
+    assert [command.split()[3] for command in table.missing] == ["b", "b"]
+    assert [cell.run.full_ranking for cell in replace(wanted, rows=rows).cells()] == [False, True]
+
+
+def test_full_ranking_of_a_scale_has_commands_and_files_of_its_own(
+    run_store: RunStore, save_run: Save, save_full: Save
+) -> None:
+    small: dict[str, Any] = {"limit_queries": 10, "train_share": 0.02}
+    save_run("a", [0, 9], **small)
+    save_full("a", [0, 400], **small)
+    save_full("b", [0, 0])
+    wanted = scaled(experiment("a", "b", candidates=("sampled",)), "smoke", REGISTRY).with_full_ranking()
+    table = build_table(wanted, run_store, REGISTRY)
+    assert [[cell.value for cell in row.cells[1::2]] for row in table.rows] == [[0.5, 0.5], [None, None]]
+    assert table.missing == ("bench reproduce small --scale smoke --full-ranking",)
+    assert wanted.file_name == "small-smoke-full-ranking"
+    in_file = scaled(experiment("a", "b"), "smoke", REGISTRY).with_full_ranking()
+    assert in_file.file_name == "small-smoke"
+    assert in_file.command(next(in_file.cells()).run) == "bench reproduce small --scale smoke"
