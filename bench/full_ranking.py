@@ -184,7 +184,8 @@ def _tops(
     is_candidate[rows, items] = False
     highest = scores.max(axis=1, keepdims=True, where=is_candidate, initial=-np.inf)
     is_top = is_candidate & (scores == highest)
-    top_count = is_top @ counts / np.count_nonzero(is_top, axis=1)
+    summed = np.broadcast_to(counts, scores.shape).sum(axis=1, where=is_top)
+    top_count = summed / np.count_nonzero(is_top, axis=1)
     return is_top.argmax(axis=1).astype(np.int32), top_count.astype(np.float32)
 
 

@@ -41,7 +41,12 @@ def boards_of(records: Iterable[RunRecord], store: RunStore, registry: Registry,
         parts.setdefault(_comparable(record), []).append(record)
     stores = [ChosenRuns(store.results_dir, tuple(part)) for part in parts.values()]
     boards = [_board(chosen, registry, facts_of) for chosen in stores]
-    return sorted(boards, key=lambda board: (board.dataset, board.setting != "warm", board.setting, board.id))
+    return sorted(boards, key=_place)
+
+
+def _place(board: Board) -> tuple[object, ...]:
+    """Warm before other settings, frozen lists before the whole catalogue."""
+    return board.dataset, board.setting != "warm", board.setting, board.full_ranking, board.id
 
 
 def _with_policy_that_counts(record: RunRecord) -> RunRecord:
