@@ -13,12 +13,15 @@ from baselines._recbole_batches import Rows, Sequences, last_stretches, ordered_
 from baselines._recbole_dataset import Interaction, interaction
 from baselines._recbole_model import Abilities, query_vectors
 from baselines._recbole_zoo import ITEM, ITEMS, LENGTH, USER
+from bench.dot_scores import candidate_dots
 from bench.plugin import Queries
 
 QUERIES_AT_ONCE = 512
 """Queries encoded together where only their candidates are scored."""
 SCORES_AT_ONCE = 2**24
 """Scores computed together where a model scores the whole catalogue: 64 MB."""
+PAIRS_AT_ONCE = 2**15
+"""Pairs of a query and a candidate scored together where a model knows no other way; one query's at least."""
 
 
 def score_queries(model: Any, abilities: Abilities, queries: Queries, max_length: int) -> NDArray[np.float32]:
@@ -29,9 +32,8 @@ def score_queries(model: Any, abilities: Abilities, queries: Queries, max_length
     model.eval()
     with torch.no_grad():
         for rows in ordered_batches(histories.lengths, min(at_once, QUERIES_AT_ONCE)):
-            candidates = torch.from_numpy(queries.candidates[rows].astype(np.int64) + 1).to(model.device)
             batch = history_batch(model, histories, rows, None if abilities.cuts_padding else max_length)
-            scores[rows] = _batch_scores(model, abilities, batch, candidates).cpu().numpy()
+            scores[rows] = _batch_scores(model, abilities, batch, queries, rows).cpu().numpy()
     return scores
 
 
@@ -45,10 +47,12 @@ def history_batch(model: Any, histories: Sequences, rows: Rows, width: int | Non
     return interaction(**{name: torch.from_numpy(column).to(model.device) for name, column in columns.items()})
 
 
-def _batch_scores(model: Any, abilities: Abilities, batch: Interaction, candidates: Tensor) -> Tensor:
-    """Return the scores of candidate ids of shape (n, n_candidates)."""
+def _batch_scores(model: Any, abilities: Abilities, batch: Interaction, queries: Queries, rows: Rows) -> Tensor:
+    """Return the scores of the candidates of these queries, shape (n, n_candidates)."""
     if abilities.scores_by_dot:
-        return torch.einsum("nd,ncd->nc", query_vectors(model, batch), model.item_embedding(candidates))
+        without_padding = model.item_embedding.weight[1:]
+        return candidate_dots(query_vectors(model, batch), without_padding, queries, rows)
+    candidates = torch.from_numpy(queries.candidates[rows].astype(np.int64) + 1).to(model.device)
     try:
         catalogue: Tensor = model.full_sort_predict(batch).view(len(candidates), -1)
     except NotImplementedError:
@@ -59,6 +63,11 @@ def _batch_scores(model: Any, abilities: Abilities, batch: Interaction, candidat
 def _pair_scores(model: Any, batch: Interaction, candidates: Tensor) -> Tensor:
     """Score each pair of a query and a candidate by itself, for models that know no other way."""
     n_candidates = candidates.shape[1]
-    repeated = {name: column.repeat_interleave(n_candidates, dim=0) for name, column in batch.interaction.items()}
-    scores: Tensor = model.predict(interaction(**repeated, **{ITEM: candidates.flatten()}))
-    return scores.view(candidates.shape)
+    at_once = max(1, PAIRS_AT_ONCE // n_candidates)
+    scores = []
+    for start in range(0, len(candidates), at_once):
+        part = slice(start, start + at_once)
+        queries = {name: column[part] for name, column in batch.interaction.items()}
+        repeated = {name: column.repeat_interleave(n_candidates, dim=0) for name, column in queries.items()}
+        scores.append(model.predict(interaction(**repeated, **{ITEM: candidates[part].flatten()})))
+    return torch.cat(scores).view(candidates.shape)

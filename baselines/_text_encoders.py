@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from bench import training
 from bench.data.domain import Domain
+from bench.dot_scores import candidate_dots
 from bench.errors import BenchError
 from bench.hashing import content_hash, derived_seed
 from bench.lm import text_encoder
@@ -227,14 +228,13 @@ def recent_histories(queries: Queries, max_history: int) -> Iterator[Rows]:
         yield queries.history(query)[-max_history:].astype(np.int64)
 
 
-def dot_scores(histories: Tensor, table: Tensor, candidates: NDArray[np.integer]) -> NDArray[np.float32]:
+def dot_scores(histories: Tensor, table: Tensor, queries: Queries) -> NDArray[np.float32]:
     """Return dot products, (n, n_candidates), of history vectors (n, d) and candidates of a table (n_items, d)."""
-    scores = []
+    scores = np.empty(queries.candidates.shape, dtype=np.float32)
     for start in range(0, len(histories), QUERIES_SCORED_AT_ONCE):
         rows = slice(start, start + QUERIES_SCORED_AT_ONCE)
-        items = torch.from_numpy(candidates[rows].astype(np.int64)).to(table.device)
-        scores.append(torch.einsum("nd,ncd->nc", histories[rows], table[items]).cpu())
-    return torch.cat(scores).numpy()
+        scores[rows] = candidate_dots(histories[rows], table, queries, rows).cpu().numpy()
+    return scores
 
 
 def optimiser(model: nn.Module, params: TextParams) -> torch.optim.Optimizer:

@@ -16,6 +16,7 @@ from baselines._recbole_batches import Rows, Sequences, last_stretches, ordered_
 from baselines._recbole_cross_entropy import linear_cross_entropy
 from baselines._recbole_zoo import importing_recbole
 from bench.data.domain import Domain
+from bench.dot_scores import candidate_dots
 from bench.plugin import Queries
 
 GROUP_SIZE = 64
@@ -255,6 +256,5 @@ def cosine_scores(model: TransferableModel, queries: Queries, n_items: int, max_
             items = histories.items[flat_positions(histories.starts[rows], lengths)].astype(np.int64)
             last = torch.from_numpy(np.cumsum(lengths) - 1)
             vectors = position_vectors(model.encoder, table, items, lengths)[last.to(table.device)]
-            candidates = unit[torch.from_numpy(queries.candidates[rows].astype(np.int64)).to(table.device)]
-            scores[rows] = torch.einsum("nd,ncd->nc", normalize(vectors, dim=-1), candidates).cpu().numpy()
+            scores[rows] = candidate_dots(normalize(vectors, dim=-1), unit, queries, rows).cpu().numpy()
     return scores

@@ -29,6 +29,7 @@ from baselines import _interaction_graph, _recbole_batches
 from baselines._interaction_graph import Graph, touched, untouched
 from baselines._recbole_batches import random_batches
 from bench import training
+from bench.dot_scores import candidate_dots
 from bench.hashing import content_hash, derived_seed
 from bench.lm.loading import task_backbone
 from bench.lm.vectors import title_vectors
@@ -56,6 +57,7 @@ DEVIATIONS = (
     needs_titles=True,
     needs_backbone=True,
     cold_rule="mapped title vector; an item without training edges adds nothing in the graph",
+    ranks_catalogue=True,
 )
 class AlphaRec(Recommender):
     """A map of frozen title vectors, trained through the graph of training interactions."""
@@ -107,15 +109,11 @@ class AlphaRec(Recommender):
         self.model.eval()
         with torch.no_grad():
             users, items = self.model.encode(Graph(self._histories_of(queries), self.degrees, self.device))
-            scores = [
-                torch.einsum("nd,ncd->nc", part, items[torch.from_numpy(candidates.astype(np.int64)).to(self.device)])
-                for part, candidates in zip(
-                    torch.split(users, QUERIES_AT_ONCE),
-                    np.split(queries.candidates, range(QUERIES_AT_ONCE, len(queries), QUERIES_AT_ONCE)),
-                    strict=True,
-                )
-            ]
-            return torch.cat(scores).cpu().numpy()
+            scores = np.empty(queries.candidates.shape, dtype=np.float32)
+            for start in range(0, len(queries), QUERIES_AT_ONCE):
+                rows = slice(start, start + QUERIES_AT_ONCE)
+                scores[rows] = candidate_dots(users[rows], items, queries, rows).cpu().numpy()
+            return scores
 
     def details(self) -> dict[str, Any]:
         """Return the size of the map, the course of its training and what differs from the paper."""

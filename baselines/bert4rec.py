@@ -136,6 +136,7 @@ def whole_windows(domain: Domain, max_length: int) -> Sequences:
     family="sequential",
     paper="Sun et al. 2019",
     cold_rule="embedding as initialised, kept from the softmax and from training; the lowest trained bias",
+    ranks_catalogue=True,
 )
 class BERT4Rec(RecBoleRecommender):
     """RecBole's BERT4Rec, with masks of our own."""

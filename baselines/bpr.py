@@ -17,6 +17,7 @@ from bench.registry import register
     paper="Rendle et al. 2009",
     settings=("warm", "cold"),  # a user who was not trained on has no vector
     cold_rule="vector as initialised, never drawn as a negative and kept from every training step",
+    ranks_catalogue=True,
 )
 class BPR(RecBoleRecommender):
     """RecBole's BPR: no biases, one uniform negative an interaction, drawn anew every epoch."""

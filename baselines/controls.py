@@ -10,7 +10,7 @@ from bench.plugin import Answers, Queries, Recommender, Task
 from bench.registry import register
 
 
-@register("random", family="control", cold_rule="as any item")
+@register("random", family="control", cold_rule="as any item", ranks_catalogue=True)
 class RandomScorer(Recommender):
     """Independent uniform scores: the chance level, with its noise."""
 
@@ -25,7 +25,7 @@ class RandomScorer(Recommender):
         return _scrambled(mixed ^ np.uint64(derived_seed(self.seed, "random-scorer")))
 
 
-@register("popularity", family="control", cold_rule="count of zero")
+@register("popularity", family="control", cold_rule="count of zero", ranks_catalogue=True)
 class Popularity(Recommender):
     """The number of training interactions of an item."""
 
@@ -38,7 +38,7 @@ class Popularity(Recommender):
         return self.counts[queries.candidates]
 
 
-@register("constant", family="control", cold_rule="as any item")
+@register("constant", family="control", cold_rule="as any item", ranks_catalogue=True)
 class Constant(Recommender):
     """The same score for all candidates: must come out at chance, or ties are counted wrongly."""
 
@@ -50,7 +50,7 @@ class Constant(Recommender):
         return np.zeros(queries.candidates.shape)
 
 
-@register("oracle", family="control", privileged=True, cold_rule="as any item")
+@register("oracle", family="control", privileged=True, cold_rule="as any item", ranks_catalogue=True)
 class Oracle(Recommender):
     """Scores the positive 1 and the rest 0: must come out at 1, or ranks are counted wrongly."""
 

@@ -85,6 +85,7 @@ class TwoStreamEncoder(RecBoleSASRec):  # type: ignore[misc]  # RecBole has no t
     needs_titles=True,
     needs_backbone=True,
     cold_rule="dot product with the ID embedding as initialised; titles are read in histories alone",
+    ranks_catalogue=True,
 )
 class FDSA(SASRec):
     """FDSA on titles: h = LN(W [items' state; titles' state] + b), and a score is h · (the candidate's embedding).

@@ -184,6 +184,7 @@ class BinaryPrefixLearner(PrefixLearner):
     family="sequential",
     paper="Zhou et al. 2022",
     cold_rule="drawn as a wrong answer like any item, as published, so that its embedding learns to come last",
+    ranks_catalogue=True,
 )
 class FMLP(RecBoleRecommender):
     """FMLP-Rec, trained at the last position of each prefix."""

@@ -23,6 +23,7 @@ DEVIATIONS = (
     family="sequential",
     paper="Hidasi et al. 2016",
     cold_rule="embedding as initialised, kept from the softmax and from every training step",
+    ranks_catalogue=True,
 )
 class GRU4Rec(RecBoleRecommender):
     """RecBole's GRU4Rec, trained at every position of a sequence at once.

@@ -105,6 +105,7 @@ class Batch:
     needs_sources=True,
     needs_backbone=True,
     cold_rule="title text",
+    ranks_catalogue=True,
 )
 class LlmRec(Recommender):
     """One text encoder for users and items of all domains."""
@@ -153,10 +154,13 @@ class LlmRec(Recommender):
         histories = self.vectors(
             [self.texts.joined(items) for items in recent_histories(queries, self.params.max_history)]
         )
-        items, columns = np.unique(queries.candidates, return_inverse=True)
-        table = self.vectors([self.texts.joined([item]) for item in items])
-        titled = torch.from_numpy(self.domains.titled[items]).to(table.device)
-        return dot_scores(histories, table * titled[:, None], columns.reshape(queries.candidates.shape))
+        needed = queries.distinct_candidates()
+        vectors = self.vectors([self.texts.joined([item]) for item in needed])
+        items = torch.from_numpy(needed.astype(np.int64)).to(vectors.device)
+        titled = torch.from_numpy(self.domains.titled[needed]).to(vectors.device)
+        table = vectors.new_zeros(int(needed[-1]) + 1, vectors.shape[1])
+        table[items] = vectors * titled[:, None]
+        return dot_scores(histories, table, queries)
 
     def details(self) -> dict[str, Any]:
         """Return the size of the model, the course of its training and what differs from the paper."""

@@ -33,6 +33,7 @@ from baselines._recbole_batches import Rows, last_stretches, ordered_batches, ra
 from baselines._recbole_cross_entropy import linear_cross_entropy
 from baselines._recbole_zoo import TrainingParams
 from bench import training
+from bench.dot_scores import candidate_dots
 from bench.hashing import content_hash, derived_seed
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
@@ -73,6 +74,7 @@ DEVIATIONS = (
     paper="Liu et al. 2024",
     needs_sources=True,
     cold_rule="vectors as initialised, kept from the softmax and every training step; trained outputs centred on zero",
+    ranks_catalogue=True,
 )
 class MCRPL(Recommender):
     """Prompt learning over item ids: all domains first, then the target."""
@@ -130,8 +132,7 @@ class MCRPL(Recommender):
             for part in ordered_batches(histories.lengths[known], QUERIES_AT_ONCE):
                 batch = Packed.of(histories, known[part])
                 vectors = self._encoded(TARGET, batch)[torch.from_numpy(np.cumsum(batch.lengths) - 1)]
-                candidates = embedding(self._tensor(queries.candidates[batch.rows]), table)
-                scores[batch.rows] = torch.einsum("nd,ncd->nc", vectors, candidates).cpu().numpy()
+                scores[batch.rows] = candidate_dots(vectors, table, queries, batch.rows).cpu().numpy()
         return scores
 
     def details(self) -> dict[str, Any]:

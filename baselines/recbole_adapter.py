@@ -166,7 +166,14 @@ class RecBoleRecommender(Recommender):
         }
 
 
-@register("recbole", family="sequential", paper="Zhao et al. 2021", cold_rule="initial vector", wraps=True)
+@register(
+    "recbole",
+    family="sequential",
+    paper="Zhao et al. 2021",
+    cold_rule="initial vector",
+    wraps=True,
+    ranks_catalogue=True,
+)
 class RecBole(RecBoleRecommender):
     """Any sequential or general model of RecBole, as ``recbole:<Class>``."""
 

@@ -73,6 +73,7 @@ class Ranker(nn.Module):
     needs_sources=True,
     needs_backbone=True,
     cold_rule="title text",
+    ranks_catalogue=True,
 )
 class RecFormer(Recommender):
     """Items and histories as flattened text through one encoder."""
@@ -112,7 +113,7 @@ class RecFormer(Recommender):
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return cosines over the temperature, shape (n, n_candidates)."""
         histories = self.history_vectors(list(recent_histories(queries, self.params.max_history)))
-        return dot_scores(histories, self.model.table, queries.candidates) / np.float32(self.params.temperature)
+        return dot_scores(histories, self.model.table, queries) / np.float32(self.params.temperature)
 
     def details(self) -> dict[str, Any]:
         """Return the size of the model, the course of both trainings and what differs from the paper."""

@@ -32,6 +32,7 @@ FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size
     paper="Zhou et al. 2020",
     needs_titles=True,
     cold_rule="embedding as initialised, kept from every training step of both stages",
+    ranks_catalogue=True,
 )
 class S3Rec(SASRec):
     """SASRec, pre-trained by the sum of four losses: .2 AAP + MIP + MAP + .5 SP.

@@ -24,6 +24,7 @@ from bench.registry import register
     family="sequential",
     paper="Kang & McAuley 2018",
     cold_rule="embedding as initialised, kept from the softmax and from every training step",
+    ranks_catalogue=True,
 )
 class SASRec(RecBoleRecommender):
     """RecBole's SASRec, trained at every position of a sequence at once."""

@@ -18,7 +18,14 @@ from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
 
 
-@register("text-knn", family="control", needs_titles=True, needs_backbone=True, cold_rule="title text")
+@register(
+    "text-knn",
+    family="control",
+    needs_titles=True,
+    needs_backbone=True,
+    cold_rule="title text",
+    ranks_catalogue=True,
+)
 class TextNearestNeighbour(Recommender):
     """Cosine between title vectors of an untouched encoder."""
 

@@ -158,6 +158,7 @@ class UniSRecModel(TransferableModel):
     needs_sources=True,
     needs_backbone=True,
     cold_rule="title text through the adaptor; its item embedding, where there is one, stays zero",
+    ranks_catalogue=True,
 )
 class UniSRec(TransferableRecommender):
     """Universal sequence representations from title vectors."""

@@ -154,6 +154,7 @@ class VQRecModel(TransferableModel):
     needs_sources=True,
     needs_backbone=True,
     cold_rule="codes of its title, by centroids fitted to the titles of trained items",
+    ranks_catalogue=True,
 )
 class VQRec(TransferableRecommender):
     """Vector-quantised item representations from title vectors."""

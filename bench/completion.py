@@ -37,11 +37,13 @@ def complete_spec(
     train_share: float = 1.0,
     train_users: int | None = None,
     train_subset: int = 0,
+    full_ranking: bool = False,
 ) -> RunSpec:
     """Fill in what a method needs and refuse what it cannot use.
 
     Raises:
-        BenchError: unknown method or parameter, a setting the method lacks, sources or a backbone it does not use.
+        BenchError: unknown method or parameter, a setting the method lacks, sources or a backbone it does not use,
+            full ranking by a method that ranks lists alone.
     """
     entry, recommender = registry().entry(method), registry().recommender(method)
     if protocol.setting not in entry.settings:
@@ -54,6 +56,12 @@ def complete_spec(
     ):
         if given and not used:
             raise BenchError(f"Method '{method}' uses no {what}. See 'bench describe {method}'.")
+    if full_ranking and not entry.ranks_catalogue:
+        able = ", ".join(sorted(name for name, other in registry().entries.items() if other.ranks_catalogue))
+        raise BenchError(
+            f"Method '{method}' ranks lists of candidates and cannot rank the whole catalogue: leave --full-ranking "
+            f"out. These can: {able}."
+        )
     if not 0 < train_share <= 1:
         raise BenchError(f"--train-share must be above 0 and at most 1, not {train_share}.")
     _check_users(train_share, train_users, train_subset)
@@ -73,6 +81,7 @@ def complete_spec(
         train_share=train_share,
         train_users=train_users,
         train_subset=train_subset,
+        full_ranking=full_ranking,
     )
 
 
@@ -91,20 +100,31 @@ def complete_planned(planned: PlannedRun) -> RunSpec:
         train_share=planned.train_share,
         train_users=planned.train_users,
         train_subset=planned.train_subset,
+        full_ranking=planned.full_ranking,
     )
 
 
 def complete_experiment(experiment: Experiment) -> list[tuple[PlannedRun, RunSpec]]:
-    """Return every run of a table with its spec; BenchError names the row that cannot be run."""
+    """Return every run of a table with its spec; BenchError names the row that cannot be run.
+
+    Beside frozen lists, full ranking is left out for a method that ranks lists alone.
+    """
     numbers = {id(row): number for number, row in enumerate(experiment.rows, start=1)}
     completed = []
     for cell in experiment.cells():
         try:
+            if _is_left_out(cell.run, experiment):
+                continue
             completed.append((sized(cell.run), complete_planned(cell.run)))
         except BenchError as error:
             place = f"Row {numbers[id(cell.row)]} of '{experiment.name}' ({cell.row.label})"
             raise BenchError(f"{place}: {error}") from error
     return completed
+
+
+def _is_left_out(planned: PlannedRun, experiment: Experiment) -> bool:
+    has_lists = "sampled" in experiment.candidates
+    return planned.full_ranking and has_lists and not registry().entry(planned.method).ranks_catalogue
 
 
 def sized(planned: PlannedRun) -> PlannedRun:

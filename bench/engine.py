@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 import bench
 from bench.data.domain import Domain
 from bench.data.prepare import load_domain
-from bench.diagnose.tops import top_ranked
+from bench.diagnose.tops import Tops, top_ranked
 from bench.errors import BenchError
+from bench.full_ranking import Ask, catalogue_hash, rank_in_catalogue
 from bench.held import Held
 from bench.measure import Meter, git_state, package_versions
-from bench.metrics import rank_positive
+from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, rank_positive
 from bench.params import build_params, overrides
 from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
 from bench.protocol import (
@@ -84,18 +85,20 @@ def run(
         task = task_of(spec, prepared, sources, folders, progress, device, held)
     with meter.phase("fit"):
         recommender.fit(task)
+
+    def ask(asked: QuerySet) -> NDArray[np.floating]:
+        return checked_scores(spec.method, _scores(recommender, entry, asked), asked.queries)
+
     with meter.phase("score"):
-        scores = checked_scores(spec.method, _scores(recommender, entry, queries), queries.queries)
-    positive_column = queries.answers.positive_column
-    ranks = rank_positive(scores, positive_column)
-    tops = top_ranked(scores, queries.queries.candidates, positive_column, prepared.training.item_counts())
-    record = _record(spec, entry, recommender, prepared, queries, task, meter)
+        ranks, tops, catalogue = _ranked(spec, ask, queries, prepared, progress)
     record = dataclasses.replace(
-        record,
-        metrics=summarise(ranks, n_candidates=spec.protocol.n_negatives + 1),
+        _record(spec, entry, recommender, prepared, queries, task, meter),
+        catalogue=catalogue,
         tie_rate=ranks.tie_rate,
         device=device,
     )
+    metrics = FULL_METRICS if spec.full_ranking else DEFAULT_METRICS
+    record = dataclasses.replace(record, metrics=summarise(ranks, metrics, record.n_candidates))
     store.save(record, queries.queries.users, ranks, tops)
     return record
 
@@ -215,6 +218,19 @@ def _scores(recommender: Recommender, entry: Entry, queries: QuerySet) -> Any:
     return recommender.score(queries.queries)
 
 
+def _ranked(
+    spec: RunSpec, ask: Ask, queries: QuerySet, prepared: PreparedTask, progress: ProgressHook
+) -> tuple[Ranks, Tops, dict[str, float] | None]:
+    """Rank the positives in their frozen lists, or in the whole catalogue with what the record states of it."""
+    counts = prepared.training.item_counts()
+    if not spec.full_ranking:
+        scores, positive_column = ask(queries), queries.answers.positive_column
+        tops = top_ranked(scores, queries.queries.candidates, positive_column, counts)
+        return rank_positive(scores, positive_column), tops, None
+    ranked = rank_in_catalogue(spec.method, ask, queries, prepared.domain, counts, progress)
+    return ranked.ranks, ranked.tops, ranked.facts()
+
+
 def _record(
     spec: RunSpec,
     entry: Entry,
@@ -230,7 +246,7 @@ def _record(
         spec=spec,
         family=entry.family,
         metrics={},
-        candidates_hash=prepared.candidates_hash,
+        candidates_hash=catalogue_hash(prepared) if spec.full_ranking else prepared.candidates_hash,
         n_queries=len(queries),
         tie_rate=0.0,
         bench_version=bench.__version__,

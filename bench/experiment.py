@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.registry import Entry
 from bench.scale import DEFAULT_SCALE, Scale
-from bench.spec import DEFAULT_BACKBONE, ColdPolicy, ProtocolSpec, Ranking, Setting
+from bench.spec import CANDIDATES, DEFAULT_BACKBONE, Candidates, ColdPolicy, ProtocolSpec, Ranking, Setting
 
 if TYPE_CHECKING:
     from bench.significance import StarStyle, Test
@@ -43,6 +44,8 @@ class PlannedRun:
     """Number of its users that are learned from; None for all."""
     train_subset: int = 0
     """Which choice of them."""
+    full_ranking: bool = False
+    """Whether positives are ranked among the whole catalogue."""
 
     @property
     def protocol(self) -> ProtocolSpec:
@@ -69,6 +72,7 @@ class PlannedRun:
         words += ["--train-share", str(self.train_share)] if self.train_share < 1 else []
         words += ["--train-users", str(self.train_users)] if self.train_users else []
         words += ["--train-subset", str(self.train_subset)] if self.train_subset else []
+        words += ["--full-ranking"] if self.full_ranking else []
         for name, value in self.params.items():
             words += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
         return words
@@ -211,6 +215,10 @@ class Experiment:
     """Whether figures are printed in percent, with two decimals."""
     published: tuple[PublishedReference, ...] = ()
     """Printed tables to be put beside this one."""
+    candidates: tuple[Candidates, ...] = ("sampled",)
+    """What positives are ranked among: frozen lists, the whole catalogue, or both side by side."""
+    adds_full_ranking: bool = False
+    """Whether full ranking was asked for beside what the file states."""
     reproduces: tuple[PaperPlace, ...] = ()
     """The tables and figures of papers that this one is made after."""
     figure: FigureSpec | None = None
@@ -224,16 +232,24 @@ class Experiment:
 
     @property
     def file_name(self) -> str:
-        """What the table's files are called: its name, and a scale other than the default."""
-        return self.name if self.scale.name == DEFAULT_SCALE.name else f"{self.name}-{self.scale.name}"
+        """What the table's files are called: its name, a scale other than the default, and full ranking if added."""
+        scale = "" if self.scale.name == DEFAULT_SCALE.name else f"-{self.scale.name}"
+        return self.name + scale + "-full-ranking" * self.adds_full_ranking
+
+    def with_full_ranking(self) -> Experiment:
+        """Return the table with the whole catalogue beside frozen lists; one that has both stays as it is."""
+        if set(self.candidates) == set(CANDIDATES):
+            return self
+        return replace(self, candidates=CANDIDATES, adds_full_ranking=True)
 
     def cells(self) -> Iterator[ExperimentCell]:
         """Yield every run of the table, row by row."""
         for row in self.rows:
             for dataset in self.datasets:
                 for setting in self.settings:
-                    for seed, subset in self.repetitions(row) if self.wants(row, dataset, setting) else ():
-                        run = self.planned(row, dataset, setting, seed, subset)
+                    repetitions = self.repetitions(row) if self.wants(row, dataset, setting) else ()
+                    for (seed, subset), among in product(repetitions, self.candidates):
+                        run = self.planned(row, dataset, setting, seed, subset, among)
                         yield ExperimentCell(row, dataset, setting, seed, run)
 
     def repetitions(self, row: ExperimentRow) -> tuple[tuple[int, int], ...]:
@@ -249,13 +265,22 @@ class Experiment:
     def command(self, run: PlannedRun, entry: Entry | None = None) -> str:
         """Return the command that makes a run of this table; at another scale than the default all are made by one."""
         if self.scale.name != DEFAULT_SCALE.name:
-            return f"bench reproduce {self.name} --scale {self.scale.name}"
+            return f"bench reproduce {self.name} --scale {self.scale.name}" + " --full-ranking" * self.adds_full_ranking
         return run.command(entry)
 
     def planned(
-        self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting, seed: int, subset: int = 0
+        self,
+        row: ExperimentRow,
+        dataset: ExperimentDataset,
+        setting: Setting,
+        seed: int,
+        subset: int = 0,
+        among: Candidates = "sampled",
     ) -> PlannedRun:
-        """Return the run behind one row, dataset, setting, seed and subset of training users."""
+        """Return the run behind one row, dataset, setting, seed and subset of training users.
+
+        ``among`` says what positives are ranked among.
+        """
         return PlannedRun(
             method=row.method,
             dataset=dataset.name,
@@ -272,4 +297,5 @@ class Experiment:
             sizes=self.scale.sizes,
             train_users=row.train_users,
             train_subset=subset,
+            full_ranking=among == "full",
         )

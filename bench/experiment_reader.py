@@ -20,7 +20,7 @@ from bench.published import published_figures, published_papers, published_table
 from bench.scale import SCALES, Scale, with_changes
 from bench.shipped import shipped_folder
 from bench.significance import STAR_STYLES, TESTS
-from bench.spec import DEFAULT_BACKBONE, POLICIES, SETTINGS, Ranking
+from bench.spec import CANDIDATES, DEFAULT_BACKBONE, POLICIES, SETTINGS, Ranking
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
 OPTIONAL = (
@@ -32,6 +32,7 @@ OPTIONAL = (
     "limit_queries",
     "star",
     "percent",
+    "candidates",
     "published",
     "reproduces",
     "figure",
@@ -106,6 +107,7 @@ def read_experiment(path: Path) -> Experiment:
         star_metrics=star.metrics("metrics") if star.has("metrics") else None,
         star_style=star.choice("style", STAR_STYLES, "star"),
         percent=fields.flag("percent"),
+        candidates=fields.choices("candidates", CANDIDATES) if fields.has("candidates") else ("sampled",),
         published=_published(document, fields),
         reproduces=_reproduces(document, fields),
         figure=_figure(fields) if fields.has("figure") else None,

@@ -13,16 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 DEFAULT_METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@1", "hit@3", "hit@5", "hit@10", "mrr@5", "mrr@10")
+FULL_CUTOFFS = (1, 3, 5, 10, 20, 50, 100)
+FULL_METRICS = tuple(f"{name}@{cutoff}" for name in ("ndcg", "hit", "mrr") for cutoff in FULL_CUTOFFS)
+"""Metrics of a run that ranks the whole catalogue."""
 N_CANDIDATES = 30
+LONGEST_TABULATED = 256
+"""Lists of at most this many candidates have a table of expected gains; a catalogue's would fill the memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ranks:
     """Where the positive of each query stands."""
 
-    better: NDArray[np.int16]
+    better: NDArray[np.integer]
     """Candidates scored strictly above the positive, shape (n,)."""
-    tied: NDArray[np.int16]
+    tied: NDArray[np.integer]
     """Other candidates with the positive's very score, shape (n,)."""
 
     def __len__(self) -> int:
@@ -69,7 +74,9 @@ def rank_positive(scores: NDArray[np.floating], positive_column: NDArray[np.int6
 
 
 def per_user(ranks: Ranks, metric: Metric, n_candidates: int = N_CANDIDATES) -> NDArray[np.float64]:
-    """Return the metric's expected value for each query, shape (n,)."""
+    """Return the metric's expected value for each query, shape (n,); ``n_candidates`` is that of the longest list."""
+    if n_candidates > LONGEST_TABULATED:
+        return _mean_gains(metric.gains(n_candidates), ranks.better.astype(np.int64), ranks.tied.astype(np.int64))
     gains = _expected_gains(metric, n_candidates).ravel()
     return gains.take(ranks.better.astype(np.int32) * n_candidates + ranks.tied)
 
@@ -88,9 +95,14 @@ def _count_rows(mask: NDArray[np.bool_]) -> NDArray[np.int16]:
 
 @cache
 def _expected_gains(metric: Metric, n_candidates: int) -> NDArray[np.float64]:
-    """Table of expected gains by (better, tied): the mean gain of ranks better + 1 … better + 1 + tied."""
-    cumulative = np.concatenate([[0.0], np.cumsum(metric.gains(n_candidates))])
+    """Return the table of expected gains by (better, tied)."""
     better, tied = np.indices((n_candidates, n_candidates))
-    last = np.minimum(better + tied + 1, n_candidates)
+    return _mean_gains(metric.gains(n_candidates), better, tied)
+
+
+def _mean_gains(gains: NDArray[np.float64], better: NDArray[np.int64], tied: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the mean gain of ranks better + 1 … better + 1 + tied; ``gains`` has one for each rank."""
+    cumulative = np.concatenate([[0.0], np.cumsum(gains)])
+    last = np.minimum(better + tied + 1, len(gains))
     expected: NDArray[np.float64] = (cumulative[last] - cumulative[better]) / (tied + 1)
     return expected

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -45,7 +45,7 @@ class Queries:
     history_items: NDArray[np.int32]
     """Items seen before the query, oldest first."""
     candidates: NDArray[np.int32]
-    """Item indices in stored, shuffled order, shape (n, 30)."""
+    """Item indices in stored, shuffled order, shape (n, 30); in full ranking the whole catalogue, in every row."""
 
     def __len__(self) -> int:
         return len(self.users)
@@ -58,12 +58,29 @@ class Queries:
         """Return the queries at ``rows``, in that order."""
         histories = [self.history(row) for row in rows]
         lengths = np.array([len(history) for history in histories], dtype=np.int64)
-        return Queries(
+        common = self.common_candidates
+        taken = replace(
+            self,
             users=self.users[rows],
             history_indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             history_items=np.concatenate([np.empty(0, np.int32), *histories]).astype(np.int32),
-            candidates=self.candidates[rows],
         )
+        return replace(taken, candidates=self.candidates[rows]) if common is None else taken.asked_about(common)
+
+    def asked_about(self, items: NDArray[np.integer]) -> Queries:
+        """Return the same queries, all with this one list of candidates, which is kept in memory once."""
+        common = np.broadcast_to(items.astype(np.int32), (len(self), len(items)))
+        return replace(self, candidates=common)
+
+    @property
+    def common_candidates(self) -> NDArray[np.int32] | None:
+        """The one list that all queries share, shape (n_candidates,); None where each has its own."""
+        return self.candidates[0] if len(self) and self.candidates.strides[0] == 0 else None
+
+    def distinct_candidates(self) -> NDArray[np.int32]:
+        """Return the items that stand in any list, ascending."""
+        common = self.common_candidates
+        return np.unique(self.candidates if common is None else common)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +170,12 @@ class Recommender(ABC):
 
     @abstractmethod
     def score(self, queries: Queries) -> NDArray[np.floating]:
-        """Return one score a candidate, shape (n, 30), larger is better; the engine refuses NaN."""
+        """Return one score a candidate, shape (n, 30), larger is better; the engine refuses NaN.
+
+        Registered with ``ranks_catalogue=True``, a method is asked for full ranking as well: the lists are then one,
+        the whole catalogue, in some thousand rows at a time (``queries.common_candidates``). An item's score must
+        be what it is in a list of 30; :func:`bench.dot_scores.candidate_dots` is quick for both.
+        """
 
     def details(self) -> dict[str, Any]:
         """Return what the run record should state about this fit (JSON values): losses, weights, counts."""

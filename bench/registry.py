@@ -67,6 +67,9 @@ class Entry:
     """Whether it adapts to the test queries (without answers) before it scores them."""
     privileged: bool = False
     """Whether the engine hands it the answers; allowed to controls alone."""
+    ranks_catalogue: bool = False
+    """Whether an item's score is the same in every list, and quickly had for all items, so that full ranking can ask
+    for the whole catalogue; see :meth:`bench.plugin.Recommender.score`."""
 
     def __post_init__(self) -> None:
         if self.privileged and self.family != "control":
@@ -88,6 +91,7 @@ def register(
     wraps: bool = False,
     transductive: bool = False,
     privileged: bool = False,
+    ranks_catalogue: bool = False,
 ) -> Callable[[AnyRecommender], AnyRecommender]:
     """Mark a class as the recommender ``name``; see :class:`Entry` for the arguments."""
     facts = {key: value for key, value in locals().items() if key != "name"}

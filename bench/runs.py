@@ -70,6 +70,8 @@ class RunRecord:
     """What the method reports of its fit."""
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    catalogue: dict[str, float] | None = None
+    """Of full ranking: ``n_items``, ``mean_rank``, ``auc`` and so on; None where frozen lists were ranked."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of ``run.json``."""
@@ -83,8 +85,8 @@ class RunRecord:
 
     @property
     def n_candidates(self) -> int:
-        """Candidates of each query, the positive included."""
-        return self.spec.protocol.n_negatives + 1
+        """Candidates of each query, the positive included; in full ranking the catalogue's size, which none exceeds."""
+        return self.spec.protocol.n_negatives + 1 if self.catalogue is None else int(self.catalogue["n_items"])
 
     @property
     def repetition(self) -> tuple[int, int]:
@@ -93,9 +95,10 @@ class RunRecord:
 
     @property
     def token(self) -> str:
-        """The run as ``method@dataset@setting@seedN``."""
+        """The run as ``method@dataset@setting@seedN``, or ``method@dataset@setting@full@seedN`` in full ranking."""
         protocol = self.spec.protocol
-        return f"{self.spec.method}@{protocol.dataset}@{protocol.setting}@seed{self.spec.seed}"
+        full = "@full" * self.spec.full_ranking
+        return f"{self.spec.method}@{protocol.dataset}@{protocol.setting}{full}@seed{self.spec.seed}"
 
 
 def spec_to_json(spec: RunSpec) -> dict[str, Any]:
@@ -115,6 +118,7 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
         "train_share": spec.train_share,
         "train_users": spec.train_users,
         "train_subset": spec.train_subset,
+        "full_ranking": spec.full_ranking,
     }
 
 
@@ -184,7 +188,7 @@ class RunStore:
     def ranks(self, run_id: str) -> tuple[NDArray[np.int64], Ranks]:
         """Return the user index of each query and its ranks, both in stored order."""
         columns = self._columns(run_id, RANK_COLUMNS)
-        return columns["query"], Ranks(columns["better"].astype(np.int16), columns["tied"].astype(np.int16))
+        return columns["query"], Ranks(columns["better"], columns["tied"])
 
     def tops(self, run_id: str) -> Tops | None:
         """Return what was ranked first, in stored order; None for a run from before this was stored."""
@@ -197,7 +201,7 @@ class RunStore:
         return sorted((self.load(run_id) for run_id in ids), key=lambda record: (record.token, record.id))
 
     def find(self, token: str) -> RunRecord:
-        """Return the one run that a token names: the start of an id, or ``method@dataset@setting[@seedN]``."""
+        """Return the one run that a token names: the start of an id, or ``method@dataset@setting[@full][@seedN]``."""
         records = self.records()
         found = [record for record in records if _is_named(record, token)]
         if len(found) == 1:
@@ -207,7 +211,9 @@ class RunStore:
             raise BenchError(f"'{token}' names {len(found)} runs: {named}. Give the start of one id.")
         near = near_names(token, {record.token for record in records} | {record.id for record in records})
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        expected = f"expected the start of an id ({SHORTEST_ID} digits or more) or method@dataset@setting[@seedN]"
+        expected = (
+            f"expected the start of an id ({SHORTEST_ID} digits or more) or method@dataset@setting[@full][@seedN]"
+        )
         raise BenchError(f"No run '{token}' in {self.results_dir}; {expected}.{hint} See 'bench run --help'.")
 
     def find_seeds(self, token: str) -> list[RunRecord]:
@@ -253,6 +259,7 @@ def _circumstances(spec: RunSpec) -> list[str]:
     parts += [f"subset {spec.train_subset}"] if spec.train_subset else []
     parts += [f"candidate seed {protocol.seed}"] if protocol.seed else []
     parts += [f"{spec.limit_queries} queries"] if spec.limit_queries else []
+    parts += ["whole catalogue"] if spec.full_ranking else []
     return parts
 
 
@@ -272,8 +279,8 @@ def _write_ranks(path: Path, query_users: NDArray[np.int64], ranks: Ranks, tops:
 
     columns: dict[str, NDArray[Any]] = {
         "query": query_users.astype(np.int64),
-        "better": ranks.better.astype(np.int16),
-        "tied": ranks.tied.astype(np.int16),
+        "better": ranks.better,
+        "tied": ranks.tied,
     }
     columns |= {} if tops is None else {name: getattr(tops, name) for name in TOP_COLUMNS}
     # user indices rise and ranks repeat: packed so, the runs of a whole table are small enough to be passed around

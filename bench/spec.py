@@ -11,9 +11,12 @@ Setting = Literal["warm", "cold", "user-split"]
 ColdPolicy = Literal["holdout", "natural"]
 Ranking = Literal["likelihood", "generate"]
 Engine = Literal["transformers", "vllm"]
+Candidates = Literal["sampled", "full"]
 
 SETTINGS: tuple[Setting, ...] = ("warm", "cold", "user-split")
 POLICIES: tuple[ColdPolicy, ...] = ("holdout", "natural")
+CANDIDATES: tuple[Candidates, ...] = ("sampled", "full")
+"""What a positive is ranked among: the frozen list of the protocol, or the whole catalogue."""
 DEFAULT_BACKBONE = "minilm"
 DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
 """No pre-trained encoder-decoder is packaged, and a default never depends on the network."""
@@ -81,6 +84,8 @@ class RunSpec:
     """Learn from this many users of the target's training part (low-resource curves); None learns from all."""
     train_subset: int = 0
     """Which seeded choice of ``train_users``: within one, fewer users are among more."""
+    full_ranking: bool = False
+    """Rank each positive among the whole catalogue, not in its frozen list; what is trained is the same."""
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the run, for hashing."""
@@ -100,6 +105,8 @@ class RunSpec:
             fields["train_share"] = self.train_share
         if self.train_users is not None:
             fields["train_users"], fields["train_subset"] = self.train_users, self.train_subset
+        if self.full_ranking:
+            fields["full_ranking"] = True
         return fields
 
     def hash(self) -> str:

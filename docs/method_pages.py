@@ -18,6 +18,7 @@ from bench.docstrings import field_docstrings
 from bench.experiment_reader import experiment_names, load_experiment
 from bench.plugin import Recommender
 from bench.registry import Entry, registry
+from bench.report.table import metric_title
 from bench.runs import RunRecord, RunStore, describe_variant
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +42,8 @@ def method(name: str) -> str:
         _facts(entry),
         folded("Departures that its records state", _listed(deviations(recommender))),
         folded("Hyper-parameters", _parameters(recommender)),
-        folded("Measured", _runs([record for record in stored_runs() if record.spec.method == name])),
+        folded("Measured", _runs(_of_method(name, full_ranking=False), ("ndcg@1", "ndcg@3"))),
+        folded("Measured in the whole catalogue", _runs(_of_method(name, full_ranking=True), ("ndcg@10", "hit@10"))),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -111,6 +113,11 @@ def stored_runs() -> tuple[RunRecord, ...]:
     return tuple(RunStore(MEASURED).records())
 
 
+def _of_method(name: str, full_ranking: bool) -> list[RunRecord]:
+    specs = ((record, record.spec) for record in stored_runs())
+    return [record for record, spec in specs if (spec.method, spec.full_ranking) == (name, full_ranking)]
+
+
 def _shown(entry: Entry) -> str:
     return f"{entry.name}:<Class>" if entry.wraps else entry.name
 
@@ -140,6 +147,7 @@ def _facts(entry: Entry) -> str:
         "A cold item gets": entry.cold_rule,
         "Reads unlabelled test queries": "yes" if entry.transductive else "",
         "May rank by written lists": "yes" if entry.writes_lists else "",
+        "Ranks the whole catalogue": "yes" if entry.ranks_catalogue else "",
     }
     return "\n".join(f"- **{name}:** {escaped(fact)}" for name, fact in facts.items() if fact)
 
@@ -153,19 +161,20 @@ def _parameters(recommender: type[Recommender]) -> str:
     return table(("Name", "Default", "Meaning"), rows) if rows else ""
 
 
-def _runs(records: Sequence[RunRecord]) -> str:
+def _runs(records: Sequence[RunRecord], metrics: Sequence[str]) -> str:
     rows = [
         (
             record.spec.protocol.dataset,
             record.spec.protocol.setting,
             escaped(describe_variant(record)) or "defaults",
             f"{record.n_queries:,}",
-            *(_figure(record, metric) for metric in ("ndcg@1", "ndcg@3")),
+            *(_figure(record, metric) for metric in metrics),
             f"`{record.id}`",
         )
         for record in records
     ]
-    head = ("Dataset", "Setting", "Run with", "Queries", "NDCG@1 [95 %]", "NDCG@3 [95 %]", "Run")
+    titles = (f"{metric_title(metric)} [95 %]" for metric in metrics)
+    head = ("Dataset", "Setting", "Run with", "Queries", *titles, "Run")
     return table(head, rows) if rows else ""
 
 

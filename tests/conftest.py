@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from bench.metrics import Ranks
+from bench.metrics import N_CANDIDATES, Ranks
 from bench.runs import RunRecord, RunStore, summarise
 from bench.spec import ProtocolSpec, RunSpec
 
@@ -44,6 +44,7 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         train_users: int | None = None,
         train_subset: int = 0,
         overrides: dict[str, Any] | None = None,
+        catalogue: dict[str, float] | None = None,
         **fields: Any,
     ) -> RunRecord:
         ranks = Ranks(np.asarray(better, np.int16), np.asarray(tied or [0] * len(better), np.int16))
@@ -51,6 +52,8 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         params = {"layers": 2, "dropout": 0.5, **(overrides or {})}
         spec = RunSpec(method, protocol, params, seed, sources, backbone, None, limit_queries, train_share)
         spec = dataclasses.replace(spec, train_users=train_users, train_subset=train_subset)
+        spec = dataclasses.replace(spec, full_ranking=catalogue is not None)
+        n_candidates = int((catalogue or {"n_items": N_CANDIDATES})["n_items"])
         facts = {
             "family": "general",
             "candidates_hash": f"hash-{dataset}-{setting}",
@@ -61,10 +64,11 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         record = RunRecord(
             id=spec.hash(),
             spec=spec,
-            metrics=summarise(ranks, ("ndcg@1", "ndcg@3")),
+            metrics=summarise(ranks, ("ndcg@1", "ndcg@3"), n_candidates),
             n_queries=len(ranks),
             tie_rate=ranks.tie_rate,
             overrides=overrides or {},
+            catalogue=catalogue,
             **facts,
         )
         run_store.save(record, np.asarray(users if users is not None else range(len(ranks))), ranks)

@@ -149,6 +149,7 @@ def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> No
         ("rows:", "star: {style: letter}\nrows:", r"'style' of 'star' is 'letter', expected star or letters"),
         ("rows:", "star: {level: 5}\nrows:", r"'level' of 'star' is 5, expected a number between 0 and 1"),
         ("rows:", "policy: naturally\nrows:", r"'policy' .*expected holdout or natural"),
+        ("rows:", "candidates: [all]\nrows:", r"'candidates' .*expected a list of sampled or full"),
         ("name: small", "name: [", r"Cannot read .*small\.yaml"),
         ("rows:", "metrics: [hit@1]\nrows:", r"small\.yaml:6: key 'metrics' is given twice"),
         ("[warm, cold]", "[warm, colt]", r"small\.yaml:4: 'settings' .*Did you mean cold\?"),
@@ -194,6 +195,19 @@ def test_cells_are_the_product_of_rows_datasets_settings_and_seeds(tmp_path: Pat
     assert len(cells) == 2 * 1 * 2 * 2
     assert cells[0].run == PlannedRun("bpr", "beauty", "warm", sources=("clothing",), backbone="minilm")
     assert cells[-1].run == PlannedRun("lora", "beauty", "cold", seed=1, sources=("clothing",), backbone="tiny")
+
+
+def test_candidates_of_both_kinds_give_a_run_each(tmp_path: Path) -> None:
+    experiment = load_experiment(str(written(tmp_path, MINIMAL + "candidates: [sampled, full]\n")))
+    runs = [cell.run for cell in experiment.cells()]
+    assert [(run.setting, run.full_ranking) for run in runs] == [
+        ("warm", False),
+        ("warm", True),
+        ("cold", False),
+        ("cold", True),
+    ]
+    assert runs[1] == dataclasses.replace(runs[0], full_ranking=True)
+    assert runs[1].command() == runs[0].command() + " --full-ranking"
 
 
 def test_the_command_of_a_planned_run_names_what_the_method_uses() -> None:

@@ -53,6 +53,7 @@ def test_known_specs_keep_their_id() -> None:
     assert RunSpec("bpr", ProtocolSpec("beauty"), train_share=0.1).hash() == "6e9ebb2092b1dc95"
     few = [RunSpec("bpr", ProtocolSpec("beauty"), train_users=50, train_subset=subset).hash() for subset in (0, 1)]
     assert few == ["75109a68594c65fe", "cfabf14b326b382f"]
+    assert RunSpec("bpr", ProtocolSpec("beauty"), full_ranking=True).hash() == "f8dc5ed73482f4af"
 
 
 @pytest.mark.parametrize(

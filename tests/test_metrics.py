@@ -155,3 +155,20 @@ def test_a_metric_prints_back_as_it_was_parsed(text: str) -> None:
 def test_what_is_no_metric_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a metric"):
         Metric.parse(text)
+
+
+@given(st.data())
+def test_long_lists_have_the_values_of_short_ones(data: st.DataObject) -> None:
+    """A list too long for a table of gains: candidates that nobody ranks above anything change nothing."""
+    better = data.draw(st.lists(st.integers(0, 29), min_size=1, max_size=20))
+    tied = [data.draw(st.integers(0, 29 - rank)) for rank in better]
+    for metric in METRICS:
+        long = per_user(ranks_of(better, tied), metric, n_candidates=40_000)
+        np.testing.assert_allclose(long, per_user(ranks_of(better, tied), metric), rtol=1e-12)
+
+
+def test_the_last_rank_of_a_large_catalogue_has_its_gain() -> None:
+    last = Ranks(np.array([39_999], np.int32), np.array([0], np.int32))
+    all_tied = Ranks(np.array([0], np.int32), np.array([39_999], np.int32))
+    assert per_user(last, Metric("mrr", 40_000), 40_000) == pytest.approx([1 / 40_000])
+    assert per_user(all_tied, Metric("hit", 10), 40_000) == pytest.approx([10 / 40_000])

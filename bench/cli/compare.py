@@ -37,10 +37,10 @@ Examples:
 def compare(run_a: str, run_b: str, metrics: tuple[str, ...], test: Test, results_dir: Path, as_json: bool) -> None:
     """Compare two stored runs, or two methods over several seeds, user by user.
 
-    A and B are starts of run ids or method@dataset@setting[@seedN]; without its seed, such a name stands for the runs
-    of all seeds. Differences are A minus B, with an interval, an effect size (Cohen's d_z), counts of users and the
-    smallest difference that so many users can show. Runs that ranked different candidates, or scored different
-    users, are refused.
+    A and B are starts of run ids or method@dataset@setting[@full][@seedN]; without its seed, such a name stands for
+    the runs of all seeds. Differences are A minus B, with an interval, an effect size (Cohen's d_z), counts of users
+    and the smallest difference that so many users can show. Runs that ranked different candidates, or scored
+    different users, are refused.
     """
     from bench.cli.metric_names import checked_metrics
     from bench.report.versus import compare_runs, comparisons_to_json, comparisons_to_text

@@ -70,7 +70,8 @@ def diagnose(
 ) -> None:
     """Look at stored runs beside their accuracy: cost, popularity bias, stability.
 
-    RUN is the start of a run id or method@dataset@setting[@seedN]. Runs that differ by their seed alone are compared
+    RUN is the start of a run id or method@dataset@setting[@full][@seedN], where @full is a run of --full-ranking. Runs
+    that differ by their seed alone are compared
     with each other. Popularity is in training interactions; the groups are fifths of the queries by the popularity of
     the positive, equally popular ones together.
     """

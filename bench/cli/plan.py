@@ -175,6 +175,7 @@ def _run_row(made: Plan, job: RunJob, numbers: dict[str, int]) -> dict[str, Any]
         "backbone": spec.backbone or "",
         "seed": spec.seed if _has_seeds(made) else "",
         "learns from": _learned(spec),
+        "candidates": "whole catalogue" if spec.full_ranking else "",
         "parameters": " ".join(f"{name}={value}" for name, value in overrides(recommender_of(spec).params).items()),
         "adapters": " ".join(str(numbers[adapter]) for adapter in job.needs),
         "state": RUN_STATES[made.state(job)],

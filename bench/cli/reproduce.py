@@ -34,6 +34,7 @@ Examples:
 @click.argument("name")
 @scale_option
 @click.option("--limit-queries", type=click.IntRange(min=1), help="Score a seeded sample in every run.")
+@click.option("--full-ranking", is_flag=True, help="Rank the whole catalogue as well, with each method that can.")
 @click.option("--dry-run", is_flag=True, help="Only print the commands of the missing runs.")
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
 @data_dir_option
@@ -43,6 +44,7 @@ def reproduce(
     name: str,
     scale: str,
     limit_queries: int | None,
+    full_ranking: bool,
     dry_run: bool,
     device: str,
     data_dir: Path | None,
@@ -52,13 +54,14 @@ def reproduce(
     """Run what the table of an experiment still lacks, write table and figure to results/tables and print the table.
 
     NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Runs that are stored are not
-    done again, and a broken-off reproduction goes on where it stopped. Files of another scale than cpu carry its name.
+    done again, and a broken-off reproduction goes on where it stopped. Files of another scale than cpu carry its name,
+    and so do those with full ranking beside the lists.
     """
     from bench.engine import Folders
     from bench.registry import registry
     from bench.report.of_experiment import experiment_at, report_of
 
-    experiment = experiment_at(name, scale, registry(), limit_queries)
+    experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
     folders = Folders(cache_dir, results_dir, data_dir)
     work = _count if experiment.statistics else _run
     work(experiment, folders, dry_run, device)

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from bench.runs import RunRecord
 
 SHOWN_METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "mrr@5")
+SHOWN_FULL_METRICS = ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "hit@10", "hit@50", "mrr@10")
 EXAMPLES = """\b
 Examples:
   bench run --method reccocktail --dataset ml-100k-drama --setting cold
   bench run --method sasrec --dataset beauty -p dropout=0.3 --seed 1 --json
   bench run --method tallrec --dataset ml-100k-drama --backbone tiny --ranking generate
+  bench run --method bpr --dataset ml-100k-drama --full-ranking
 """
 
 
@@ -39,6 +41,9 @@ Examples:
 @protocol_options
 @recommender_options
 @click.option("--limit-queries", type=click.IntRange(min=1), help="Score a seeded sample of the test queries.")
+@click.option(
+    "--full-ranking", is_flag=True, help="Rank each positive among the whole catalogue, not in its frozen list of 30."
+)
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
 @click.option("--force", is_flag=True, help="Redo a run that is stored already.")
 @data_dir_option
@@ -61,6 +66,7 @@ def run(
     train_share: float,
     train_users: int | None,
     train_subset: int,
+    full_ranking: bool,
     device: str,
     force: bool,
     data_dir: Path | None,
@@ -69,6 +75,9 @@ def run(
     as_json: bool,
 ) -> None:
     """Train one method (or find its model), score the frozen candidates, store and print the result.
+
+    With --full-ranking each positive is ranked among all items but those that its user touched. Both kinds of run
+    share one trained model, and are never compared as if they were one.
 
     The same run is never done twice: its id is a hash of everything that defines it.
     """
@@ -92,6 +101,7 @@ def run(
         train_share=train_share,
         train_users=train_users,
         train_subset=train_subset,
+        full_ranking=full_ranking,
     )
     folders = Folders(cache_dir, results_dir, data_dir)
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
@@ -104,7 +114,8 @@ def summary(record: RunRecord) -> str:
     from tabulate import tabulate
 
     protocol = record.spec.protocol
-    rows = [[name, *(f"{record.metrics[name][key]:.4f}" for key in ("value", "low", "high"))] for name in SHOWN_METRICS]
+    shown = SHOWN_METRICS if record.catalogue is None else SHOWN_FULL_METRICS
+    rows = [[name, *(f"{record.metrics[name][key]:.4f}" for key in ("value", "low", "high"))] for name in shown]
     table = tabulate(rows, headers=["metric", "value", "95 % low", "high"], disable_numparse=True)
     backbone = f" on {record.backbone['name']}" if record.backbone else ""
     share = record.spec.train_share
@@ -119,9 +130,22 @@ def summary(record: RunRecord) -> str:
         f"{record.spec.method}{backbone} · {protocol.dataset} {protocol.setting} · {record.n_queries:,} queries"
         + "".join(f" · {mark}" for mark in marks),
         table,
+        *_catalogue_line(record),
         f"ties {record.tie_rate:.2%} · candidates {record.candidates_hash} · run {record.id} · "
         + ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in record.seconds.items()),
         *(f"note: {note}" for note in record.notes),
         *(f"warning: {warning}" for warning in record.warnings),
     ]
     return "\n".join(lines)
+
+
+def _catalogue_line(record: RunRecord) -> list[str]:
+    """Return what full ranking says besides its metrics; nothing for frozen lists."""
+    facts = record.catalogue
+    if facts is None:
+        return []
+    return [
+        f"whole catalogue: {facts['n_items']:,} items but for what the user touched ({facts['mean_candidates']:,.1f} "
+        f"left on average) · mean rank {facts['mean_rank']:,.1f}, median {facts['median_rank']:,.1f} · "
+        f"AUC {facts['auc']:.4f} · another item has the positive's title in {facts['queries_with_twin']:,} queries"
+    ]

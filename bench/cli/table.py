@@ -22,6 +22,7 @@ EXAMPLES = """\b
 Examples:
   bench table main-warm-cold --format latex --output table.tex
   bench table baselines-warm --published
+  bench table baselines-warm --full-ranking
   bench table weaverec-figure8 --figure
   bench table --audit weaverec
   bench table --dataset beauty --setting cold --metric ndcg@1 --metric mrr@5
@@ -37,6 +38,9 @@ Examples:
 )
 @scale_option
 @click.option("--published", is_flag=True, help="Put the papers' printed figures beside ours, with a verdict on each.")
+@click.option(
+    "--full-ranking", is_flag=True, help="Put the ranking of the whole catalogue beside that of frozen lists."
+)
 @click.option("--figure", is_flag=True, help="Draw the experiment's figure: NAME.pdf and NAME.png in results/tables.")
 @click.option(
     "--audit",
@@ -54,6 +58,7 @@ def table(
     metrics: tuple[str, ...],
     scale: str,
     published: bool,
+    full_ranking: bool,
     figure: bool,
     audit: bool,
     output_format: str,
@@ -68,9 +73,11 @@ def table(
     from bench.report.render import render
     from bench.store import write_text
 
+    if full_ranking:
+        _check_full_ranking(name, published, audit)
     _check(name, dataset, setting, metrics, scale, {"--published": published, "--figure": figure, "--audit": audit})
     if figure:
-        _draw(_report(name or "", scale, results_dir), output)
+        _draw(_report(name or "", scale, results_dir, full_ranking), output)
         return
     if audit:
         text = _audited(name, output_format)
@@ -80,7 +87,7 @@ def table(
         report = _report(name or "", scale, results_dir)
         text = render_beside(report.beside(), output_format, report.experiment.percent)
     elif name is not None:
-        text = render(_report(name, scale, results_dir).table, output_format)
+        text = render(_report(name, scale, results_dir, full_ranking).table, output_format)
     else:
         text = render(_stored(dataset or "", setting or "", metrics, results_dir), output_format)
     if output is None:
@@ -116,11 +123,24 @@ def _check(
         raise BenchError("--scale is that of an experiment: give its name. See 'bench list experiments'.")
 
 
-def _report(name: str, scale: str, results_dir: Path) -> ExperimentReport:
+def _check_full_ranking(name: str | None, published: bool, audit: bool) -> None:
+    """Raise BenchError where full ranking does not go together with what else is asked."""
+    if published or audit:
+        option = "--published" if published else "--audit"
+        raise BenchError(f"What papers printed is of sampled lists: give {option} or --full-ranking, not both.")
+    if name is None:
+        raise BenchError(
+            "--full-ranking needs the name of an experiment; a table of stored runs shows all that are stored. "
+            "See 'bench list experiments'."
+        )
+
+
+def _report(name: str, scale: str, results_dir: Path, full_ranking: bool = False) -> ExperimentReport:
     from bench.registry import registry
     from bench.report.of_experiment import experiment_at, report_of
 
-    return report_of(experiment_at(name, scale, registry()), results_dir, registry())
+    experiment = experiment_at(name, scale, registry(), full_ranking=full_ranking)
+    return report_of(experiment, results_dir, registry())
 
 
 def _draw(report: ExperimentReport, output: Path | None) -> None:

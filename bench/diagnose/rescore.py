@@ -98,8 +98,14 @@ def rescorer(
         device: Torch device.
 
     Raises:
-        BenchError: the run is handed the answers, or its candidates are no longer those it ranked.
+        BenchError: the run is handed the answers, it ranked the whole catalogue, or its candidates are no longer those
+            it ranked.
     """
+    if record.spec.full_ranking:
+        raise BenchError(
+            f"Run {record.id} ranked the whole catalogue, which has no order to permute and no prompt; ask its "
+            "ordinary run again, which has the same model."
+        )
     if registry().entry(record.spec.method).privileged:
         raise BenchError(f"Method '{record.spec.method}' is handed the answers; asking it again says nothing.")
     recommender, prepared = _refitted(record, folders, progress, device)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.data.domain import Domain
+from bench.dot_scores import all_dots
 from bench.hashing import content_hash
 from bench.lm.adapters import LoraRecipe
 from bench.lm.backbones import Backbone
@@ -85,7 +86,7 @@ class TowerLanguageModel(LanguageModel):
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return cosines of history and candidates, shape (n, 30)."""
-        needed = np.unique(np.concatenate([queries.history_items, queries.candidates.ravel()]))
+        needed = np.union1d(queries.history_items, queries.distinct_candidates())
         table = np.zeros((domain.n_items, self.encoder.dimension), dtype=np.float32)
         with torch.no_grad():
             table[needed] = self.item_vectors(domain, needed, progress).cpu().numpy()
@@ -190,12 +191,16 @@ def tower_scores(table: NDArray[np.float32], queries: Queries) -> NDArray[np.flo
     """Return the cosine of each history vector with its candidates, (n, 30), from unit item vectors (n_items, d)."""
     items, weights = padded_histories(queries)
     scores = np.empty(queries.candidates.shape, dtype=np.float32)
+    common = queries.common_candidates
     for start in range(0, len(queries), SEQUENCES_SCORED_AT_ONCE):
         rows = slice(start, start + SEQUENCES_SCORED_AT_ONCE)
         summed = np.einsum("nh,nhd->nd", weights[rows], table[items[rows]])
         norms = np.linalg.norm(summed, axis=1, keepdims=True)
         histories = summed / np.maximum(norms, 1e-12)
-        scores[rows] = np.einsum("nd,ncd->nc", histories, table[queries.candidates[rows]])
+        if common is not None:
+            scores[rows] = all_dots(torch.from_numpy(histories), torch.from_numpy(table[common])).numpy()
+        else:
+            scores[rows] = np.einsum("nd,ncd->nc", histories, table[queries.candidates[rows]])
     return scores
 
 

@@ -31,6 +31,7 @@ from bench.report.slots import known_entry
 from bench.report.table import (
     MISSING_TEXT,
     PERCENT_SIGN,
+    CatalogueGroup,
     Cell,
     ColumnGroup,
     Table,
@@ -176,6 +177,8 @@ def _pairs(experiment: Experiment, table: Table) -> Iterator[_Pair]:
     datasets = {dataset.name: dataset for dataset in experiment.datasets}
     for row, table_row in zip(experiment.rows, table.rows, strict=True):
         for (group, metric), cell in zip(table.columns, table_row.cells, strict=True):
+            if isinstance(group, CatalogueGroup):  # what was printed is of sampled lists
+                continue
             for reference in experiment.published:
                 is_wanted = experiment.wants(row, datasets[group.dataset], reference.setting)
                 if reference.setting == group.setting and is_wanted:

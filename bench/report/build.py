@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,11 @@ from bench.comparison import spread_over_seeds
 from bench.experiment import Experiment
 from bench.hashing import derived_seed
 from bench.registry import Registry
+from bench.report.agreement import UserValues, agreement_notes
 from bench.report.caption import Repeated, Star, family_sizes, footnotes, full_caption
 from bench.report.marks import Column, marked, row_letters
 from bench.report.slots import Layout, RowSlots, experiment_layout, stored_layout
-from bench.report.table import Cell, ColumnGroup, Table, TableRow, figure
+from bench.report.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, figure
 from bench.report.values import SlotValues, read_group
 from bench.runs import RunRecord, RunStore
 from bench.significance import Distinct, bootstrap_interval
@@ -53,19 +55,22 @@ def _table(
     repeated = Repeated.of(layout.rows)
     takes_part = [not row.reference and not _is_toy(row) for row in layout.rows]
     columns: list[list[Cell]] = []
+    values: list[UserValues] = []
     groups = []
     for number, group in enumerate(layout.groups):
         slots = [row.slots[number] for row in layout.rows]
         group_values = read_group(slots, store)
         first = next((record for slot in slots for record in slot.records), None)
         groups.append(group if first is None else _with_facts(group, first))
-        columns += [marked(column, takes_part, star) for column in _columns(group_values, metrics, repeated, percent)]
+        for column in _columns(group_values, metrics, repeated, percent):
+            columns.append(marked(column, takes_part, star))
+            values.append(column.values)
     letters = row_letters(takes_part) if star.style == "letters" else [""] * len(takes_part)
     rows = [
         _row(row, [column[number] for column in columns], letters[number]) for number, row in enumerate(layout.rows)
     ]
     missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
-    return Table(
+    table = Table(
         name=name,
         title=caption,
         caption=full_caption(caption, groups, layout.rows, repeated, star, family_sizes(rows), percent),
@@ -76,10 +81,14 @@ def _table(
         footnotes=footnotes(rows, groups, metrics, layout.rows, percent),
         missing=tuple(missing),
     )
+    return replace(table, footnotes=agreement_notes(table, values, star) + table.footnotes)
 
 
 def _with_facts(group: ColumnGroup, record: RunRecord) -> ColumnGroup:
-    return replace(group, candidates_hash=record.candidates_hash, n_queries=record.n_queries)
+    facts: dict[str, Any] = {"candidates_hash": record.candidates_hash, "n_queries": record.n_queries}
+    if isinstance(group, CatalogueGroup):
+        facts["n_items"] = record.n_candidates
+    return replace(group, **facts)
 
 
 def _is_toy(row: RowSlots) -> bool:

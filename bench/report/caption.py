@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.comparison import FEW_USERS, POWER, Contrast
 from bench.metrics import N_CANDIDATES
 from bench.report.slots import RowSlots
-from bench.report.table import ColumnGroup, TableRow, figure, metric_title
+from bench.report.table import CatalogueGroup, ColumnGroup, TableRow, figure, metric_title
 from bench.runs import RunRecord
 from bench.significance import TEST_TITLES, StarStyle, Test
 
@@ -95,7 +95,7 @@ def full_caption(
     """Return the caption with everything a reader must know to read the figures."""
     sentences = [
         caption,
-        _ranking_sentence(rows),
+        _ranking_sentence(rows, groups),
         "Figures in percent." if percent else "",
         "Best in bold, second underlined.",
         _star_sentence(star, repeated, families),
@@ -176,10 +176,16 @@ def _shortened(labels: Sequence[str]) -> str:
     return ", ".join(labels[:MOST_LABELS]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _ranking_sentence(rows: Sequence[RowSlots]) -> str:
-    found = {record.n_candidates for row in rows for record in row.records} or {N_CANDIDATES}
-    counts = " or ".join(map(str, sorted(found)))
-    return f"One positive among {counts} candidates; ties count as their expected value."
+def _ranking_sentence(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> str:
+    found = {record.n_candidates for row in rows for record in row.records if not record.spec.full_ranking}
+    whole = [group for group in groups if isinstance(group, CatalogueGroup)]
+    among = []
+    if found or len(whole) < len(groups):
+        among.append(f"{' or '.join(map(str, sorted(found or {N_CANDIDATES})))} candidates")
+    if whole:
+        sizes = " or ".join(f"{size:,}" for size in sorted({group.n_items for group in whole if group.n_items}))
+        among.append(f"the whole catalogue ({f'{sizes} items, ' if sizes else ''}but for what the user touched)")
+    return f"One positive among {' or '.join(among)}; ties count as their expected value."
 
 
 def family_sizes(rows: Sequence[TableRow]) -> list[int]:

@@ -83,6 +83,8 @@ def learning_curves(
     """
     if len(experiment.settings) > 1:
         raise BenchError(f"Experiment '{experiment.name}' has several settings; a curve is drawn in one.")
+    if len(experiment.candidates) > 1:
+        raise BenchError(f"Experiment '{experiment.name}' has several kinds of candidates; a curve is drawn of one.")
     layout = experiment_layout(experiment, store.records(), registry)
     sized = [number for number, row in enumerate(experiment.rows) if row.train_users is not None]
     others = [number for number, row in enumerate(experiment.rows) if row.train_users is None and row.reference]

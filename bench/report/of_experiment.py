@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.errors import BenchError
 from bench.experiment import Experiment
 from bench.experiment_reader import load_experiment
 from bench.registry import Registry
@@ -42,9 +43,26 @@ class ExperimentReport:
         return figure_of(self.experiment, self.table, RunStore(self.results_dir))
 
 
-def experiment_at(name: str, scale: str, registry: Registry, limit_queries: int | None = None) -> Experiment:
-    """Read an experiment and bring it to a scale; ``limit_queries`` takes the place of the scale's own limit."""
+def experiment_at(
+    name: str, scale: str, registry: Registry, limit_queries: int | None = None, full_ranking: bool = False
+) -> Experiment:
+    """Read an experiment and bring it to a scale.
+
+    Args:
+        name: Its name or file.
+        scale: The scale's name.
+        registry: Tells which methods run on which kind of backbone.
+        limit_queries: Takes the place of the scale's own limit.
+        full_ranking: Puts the ranking of the whole catalogue beside that of frozen lists.
+
+    Raises:
+        BenchError: there is no such experiment, or full ranking is asked of a table of counts.
+    """
     experiment = load_experiment(name)
+    if full_ranking:
+        if experiment.statistics:
+            raise BenchError(f"Experiment '{experiment.name}' counts datasets and ranks nothing: no --full-ranking.")
+        experiment = experiment.with_full_ranking()
     if not experiment.statistics:
         experiment = scaled(experiment, scale, registry)
     return experiment if limit_queries is None else replace(experiment, limit_queries=limit_queries)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import get_args
 
 from bench.errors import BenchError
 from bench.experiment import Experiment, ExperimentDataset, ExperimentRow, PlannedRun
 from bench.hashing import canonical_json
 from bench.registry import Entry, Family, Registry
-from bench.report.table import ColumnGroup
+from bench.report.table import CatalogueGroup, ColumnGroup
 from bench.runs import RunRecord, describe_variant
-from bench.spec import Setting
+from bench.spec import Candidates, ProtocolSpec, Setting
+
+WHOLE_CATALOGUE = "whole catalogue"
 
 
 @dataclass(frozen=True)
@@ -53,17 +56,8 @@ class Layout:
 def experiment_layout(experiment: Experiment, records: Iterable[RunRecord], registry: Registry) -> Layout:
     """Find the stored run for each place of an experiment's table."""
     stored = list(records)
-    places = [(dataset, setting) for dataset in experiment.datasets for setting in experiment.settings]
-    groups = tuple(
-        ColumnGroup(
-            dataset.name,
-            setting,
-            experiment.policy,
-            _title(dataset.title, setting, experiment.policy),
-            dataset_title=dataset.title,
-        )
-        for dataset, setting in places
-    )
+    places = list(product(experiment.datasets, experiment.settings, experiment.candidates))
+    groups = tuple(_experiment_group(experiment, *place) for place in places)
     rows = tuple(_experiment_row(experiment, row, places, stored, registry) for row in experiment.rows)
     return Layout(groups, rows)
 
@@ -95,7 +89,7 @@ def matches(planned: PlannedRun, record: RunRecord, entry: Entry | None) -> bool
     spec = record.spec
     return (
         (spec.method, spec.seed, spec.limit_queries) == (planned.method, planned.seed, planned.limit_queries)
-        and spec.train_share == planned.train_share
+        and (spec.train_share, spec.full_ranking) == (planned.train_share, planned.full_ranking)
         and (spec.train_users, spec.train_subset) == (planned.train_users, planned.train_subset)
         and spec.protocol.key() == planned.protocol.key()
         and (spec.ranking or "likelihood") == (planned.ranking or "likelihood")
@@ -117,15 +111,17 @@ def known_entry(registry: Registry, method: str) -> Entry | None:
 def _experiment_row(
     experiment: Experiment,
     row: ExperimentRow,
-    places: Sequence[tuple[ExperimentDataset, Setting]],
+    places: Sequence[tuple[ExperimentDataset, Setting, Candidates]],
     records: Sequence[RunRecord],
     registry: Registry,
 ) -> RowSlots:
     entry = known_entry(registry, row.method)
     slots = []
-    for dataset, setting in places:
-        repetitions = experiment.repetitions(row) if experiment.wants(row, dataset, setting) else ()
-        planned = [experiment.planned(row, dataset, setting, seed, subset) for seed, subset in repetitions]
+    for dataset, setting, among in places:
+        can_rank = among == "sampled" or entry is None or entry.ranks_catalogue
+        is_wanted = can_rank and experiment.wants(row, dataset, setting)
+        repetitions = experiment.repetitions(row) if is_wanted else ()
+        planned = [experiment.planned(row, dataset, setting, seed, subset, among) for seed, subset in repetitions]
         found = [(run, _newest(record for record in records if matches(run, record, entry))) for run in planned]
         slots.append(
             Slot(
@@ -186,9 +182,26 @@ def _group_of(record: RunRecord) -> ColumnGroup:
     protocol, limit = record.spec.protocol, record.spec.limit_queries
     title = _title(protocol.dataset, protocol.setting, protocol.policy)
     parts = [title] + [f"candidate seed {protocol.seed}"] * bool(protocol.seed) + [f"{limit} queries"] * bool(limit)
-    return ColumnGroup(
-        protocol.dataset, protocol.setting, protocol.policy, ", ".join(parts), dataset_title=protocol.dataset
-    )
+    listed = ", ".join(parts)
+    place = (protocol.dataset, protocol.setting, protocol.policy)
+    if record.spec.full_ranking:
+        title = f"{listed}, {WHOLE_CATALOGUE}"
+        return CatalogueGroup(*place, title, dataset_title=protocol.dataset, listed_title=listed)
+    return ColumnGroup(*place, listed, dataset_title=protocol.dataset)
+
+
+def _experiment_group(
+    experiment: Experiment, dataset: ExperimentDataset, setting: Setting, among: Candidates
+) -> ColumnGroup:
+    place = (dataset.name, setting, experiment.policy)
+    title = _title(dataset.title, setting, experiment.policy)
+    if experiment.candidates == ("sampled",):
+        return ColumnGroup(*place, title, dataset_title=dataset.title)
+    listed = f"{title}, {ProtocolSpec(dataset.name).n_negatives} negatives"
+    if among == "sampled":
+        return ColumnGroup(*place, listed, dataset_title=dataset.title)
+    title = f"{title}, {WHOLE_CATALOGUE}"
+    return CatalogueGroup(*place, title, dataset_title=dataset.title, listed_title=listed)
 
 
 def _title(dataset_title: str, setting: str, policy: str) -> str:

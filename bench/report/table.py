@@ -108,6 +108,20 @@ class ColumnGroup:
 
 
 @dataclass(frozen=True)
+class CatalogueGroup(ColumnGroup):
+    """Columns in which positives are ranked among all items that their users never touched, not in frozen lists."""
+
+    listed_title: str = ""
+    """Title of the group with the same queries and their frozen lists."""
+    n_items: int | None = None
+    """Items of the catalogue; None where no run is stored."""
+
+    def same_queries_as(self, other: ColumnGroup) -> bool:
+        """Whether the other group has the same queries, with their frozen lists."""
+        return other.title == self.listed_title
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows of methods under groups of metric columns."""
 

@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from bench.report.table import Cell, ColumnGroup, Table, TableRow, in_percent
+from bench.report.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, in_percent
 
 
 def to_csv(table: Table) -> str:
@@ -42,6 +42,7 @@ def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Ce
         "dataset": group.dataset,
         "setting": group.setting,
         "policy": group.policy if group.setting == "cold" else "",
+        **_candidates(table, group),
         "metric": metric,
         **figures,
         "n": cell.n,
@@ -62,6 +63,13 @@ def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Ce
         "run_ids": " ".join(cell.run_ids),
         "note": cell.note,
     }
+
+
+def _candidates(table: Table, group: ColumnGroup) -> dict[str, str]:
+    """Say what was ranked, in a table that has more than frozen lists."""
+    if not any(isinstance(one, CatalogueGroup) for one in table.groups):
+        return {}
+    return {"candidates": "full" if isinstance(group, CatalogueGroup) else "sampled"}
 
 
 def _figures(table: Table, figures: dict[str, float | None]) -> dict[str, float | None]:

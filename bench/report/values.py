@@ -47,6 +47,11 @@ def read_group(slots: Sequence[Slot], store: RunStore) -> list[SlotValues]:
 def check_same_candidates(records: Sequence[RunRecord]) -> None:
     """Raise BenchError unless all runs ranked the same candidates, naming two that did not."""
     for record in records[1:]:
+        if record.spec.full_ranking != records[0].spec.full_ranking:
+            raise BenchError(
+                f"{_named(records[0])} and {_named(record)} ranked different candidates, frozen lists and the whole "
+                "catalogue, and are never compared."
+            )
         if record.candidates_hash != records[0].candidates_hash:
             raise BenchError(
                 f"{_named(records[0])} and {_named(record)} ranked different candidates "

@@ -186,3 +186,29 @@ def test_datasets_are_counted_once_and_their_table_needs_no_data(
 def test_a_row_that_cannot_be_run_is_named(bench: Bench, experiment: Path) -> None:
     experiment.write_text(EXPERIMENT.replace("label: Spy", "label: Spy, params: {size: 8}"))
     assert bench("reproduce", experiment).mistake.startswith("Row 2 of 'small' (Spy): Method 'spy' has no parameter")
+
+
+def test_full_ranking_runs_what_can_rank_a_catalogue_and_keeps_the_ordinary_files(
+    bench: Bench, folders: Folders, experiment: Path
+) -> None:
+    dry = bench("reproduce", experiment, "--full-ranking", "--dry-run").stdout.splitlines()
+    assert [line for line in dry if line.endswith("--full-ranking")] == [
+        f"bench run --method popularity --dataset shop --setting {setting} --full-ranking"
+        for setting in ("warm", "cold")
+    ]
+    assert len(dry) == 6
+    bench("reproduce", experiment, "--device", "cpu")
+    before = (folders.results_dir / "tables" / "small.csv").read_text()
+    outcome = bench("reproduce", experiment, "--full-ranking", "--device", "cpu")
+    assert outcome.code == 0, outcome.stderr
+    assert "6 runs, 4 stored, 2 to do" in outcome.stderr
+    assert (folders.results_dir / "tables" / "small.csv").read_text() == before
+    content = json.loads((folders.results_dir / "tables" / "small-full-ranking.json").read_text())
+    assert not content["missing"]
+    assert len(content["groups"]) == 4
+    assert bench("table", experiment, "--full-ranking").stdout == outcome.stdout
+
+
+def test_full_ranking_alone_names_the_row_that_cannot(bench: Bench, experiment: Path) -> None:
+    experiment.write_text(EXPERIMENT + "candidates: [full]\n")
+    assert bench("reproduce", experiment, "--dry-run").mistake.startswith("Row 2 of 'small' (Spy): Method 'spy' ranks")

@@ -194,3 +194,26 @@ def test_a_fault_that_shows_later_ends_with_one_line_too(
     assert last.startswith("Error: ")
     assert message in last
     assert not folders.results_dir.exists()
+
+
+def test_full_ranking_says_what_was_ranked_and_differs_from_the_lists(bench: Bench) -> None:
+    words = (*SHOP, "--method", "popularity")
+    listed, full = record_of(bench(*words, "--json")), record_of(bench(*words, "--full-ranking", "--json"))
+    assert (listed["catalogue"], listed["spec"]["full_ranking"]) == (None, False)
+    assert (full["catalogue"]["n_items"], full["spec"]["full_ranking"]) == (60, True)
+    assert {"ndcg@10", "hit@20", "mrr@50"} <= set(full["metrics"])
+    assert full["id"] != listed["id"]
+    assert full["candidates_hash"] != listed["candidates_hash"]
+    text = bench(*words, "--full-ranking").stdout
+    assert "ndcg@20" in text
+    assert "whole catalogue: 60 items but for what the user touched" in text
+    assert f"mean rank {full['catalogue']['mean_rank']:.1f}" in text
+
+
+def test_full_ranking_by_a_method_of_lists_is_a_mistake_with_the_names_of_others(
+    bench: Bench, folders: Folders
+) -> None:
+    mistake = bench(*SHOP, "--method", "zeroshot", "--backbone", "tiny", "--full-ranking").mistake
+    assert mistake.startswith("Method 'zeroshot' ranks lists of candidates and cannot rank the whole catalogue")
+    assert "These can: alpharec, bert4rec, bpr" in mistake
+    assert not folders.results_dir.exists()

@@ -57,6 +57,10 @@ def test_output_goes_to_a_file_and_leaves_standard_output_empty(
         (["--dataset", "beauty"], "Give either"),
         (["demo", "--dataset", "beauty", "--setting", "warm"], "Give either"),
         (["--published"], "--published needs the name of an experiment"),
+        (["--full-ranking"], "--full-ranking needs the name of an experiment"),
+        (["demo", "--published", "--full-ranking"], "give --published or --full-ranking, not both"),
+        (["demo", "--audit", "--full-ranking"], "give --audit or --full-ranking, not both"),
+        (["reccocktail-table4", "--full-ranking"], "counts datasets and ranks nothing"),
         (["--figure"], "--figure needs the name of an experiment"),
         (["demo", "--figure"], r"'demo' describes no figure \(key 'figure'\)"),
         (["weaverec-figure8", "--figure"], "No run of 'weaverec-figure8' is stored"),
@@ -84,7 +88,7 @@ def test_printed_figures_stand_beside_ours(invoke: Callable[..., Result], save_r
 
 
 def test_help_has_worked_examples(invoke: Callable[..., Result]) -> None:
-    assert invoke("--help").output.count("\n    bench table ") == 5
+    assert invoke("--help").output.count("\n    bench table ") == 6
 
 
 def test_a_table_imports_no_torch(run_store: RunStore, save_run: Save) -> None:
@@ -116,6 +120,15 @@ def test_a_figure_is_drawn_beside_the_tables(
     folder = run_store.results_dir / "tables"
     assert {path.name for path in folder.iterdir()} == {"weaverec-figure8.pdf", "weaverec-figure8.png"}
     assert result.stdout == ""
+
+
+def test_a_figure_with_full_ranking_is_a_file_of_its_own(
+    invoke: Callable[..., Result], save_run: Save, run_store: RunStore
+) -> None:
+    one_point(save_run)
+    assert invoke("weaverec-figure8", "--figure", "--full-ranking").exit_code == 0
+    names = {path.name for path in (run_store.results_dir / "tables").iterdir()}
+    assert names == {"weaverec-figure8-full-ranking.pdf", "weaverec-figure8-full-ranking.png"}
 
 
 def test_a_figure_goes_to_the_file_asked_for(invoke: Callable[..., Result], save_run: Save, tmp_path: Path) -> None:
@@ -156,3 +169,17 @@ def test_an_experiments_table_and_figure_import_no_torch(run_store: RunStore, sa
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr if done.returncode else "") == (0, "")
+
+
+def test_full_ranking_stands_beside_the_lists_of_any_experiment(invoke: Callable[..., Result], save_run: Save) -> None:
+    save_run("popularity", [0, 0, 3], family="control")
+    save_run("popularity", [9, 0, 300], family="control", catalogue={"n_items": 500.0}, candidates_hash="rule")
+    result = invoke("baselines-warm", "--full-ranking", "--format", "json")
+    content = json.loads(result.output)
+    assert [group["title"] for group in content["groups"]][:2] == [
+        "Beauty, warm, 29 negatives",
+        "Beauty, warm, whole catalogue",
+    ]
+    row = {row["method"]: row for row in content["rows"]}["popularity"]
+    assert [row["cells"][column]["value"] for column in (0, 4)] == pytest.approx([2 / 3, 1 / 3])
+    assert "bench run --method bpr --dataset beauty --setting warm --full-ranking" in content["missing"]

@@ -51,6 +51,15 @@ def test_ours_stands_beside_the_printed_figure(run_store: RunStore, save_run: Sa
     assert (second.metric, second.printed) == ("ndcg@3", 0.2588)
 
 
+def test_a_printed_figure_stands_beside_frozen_lists_alone(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1, 5, 9])
+    save_run("bpr", [0, 0, 0, 0], catalogue={"n_items": 500.0}, candidates_hash="rule")
+    found = beside(run_store, "bpr", candidates=("sampled", "full"))
+    assert [(cell.metric, cell.ours) for cell in found] == [
+        (cell.metric, cell.ours) for cell in beside(run_store, "bpr")
+    ]
+
+
 @pytest.mark.parametrize(
     ("ours", "expected"),
     [(0.3, "at or above"), (0.26996, "at or above"), (0.269, "within 0.02"), (0.25, "within 0.02"), (0.249, "below")],

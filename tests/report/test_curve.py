@@ -128,3 +128,8 @@ def test_a_regression_that_cannot_be_made_says_why(run_store: RunStore, save_run
 def test_what_is_no_curve_is_refused(run_store: RunStore, fields: dict[str, Any], complaint: str) -> None:
     with pytest.raises(BenchError, match=complaint):
         learning_curves(experiment(**fields), "hit@1", run_store, REGISTRY)
+
+
+def test_a_curve_is_of_one_kind_of_candidates(filled: RunStore) -> None:
+    with pytest.raises(BenchError, match="several kinds of candidates"):
+        learning_curves(experiment(candidates=("sampled", "full")), "hit@1", filled, REGISTRY)

@@ -41,7 +41,12 @@ def boards_of(records: Iterable[RunRecord], store: RunStore, registry: Registry,
         parts.setdefault(_comparable(record), []).append(record)
     stores = [ChosenRuns(store.results_dir, tuple(part)) for part in parts.values()]
     boards = [_board(chosen, registry, facts_of) for chosen in stores]
-    return sorted(boards, key=lambda board: (board.dataset, board.setting != "warm", board.setting, board.id))
+    return sorted(boards, key=_place)
+
+
+def _place(board: Board) -> tuple[object, ...]:
+    """Warm before other settings, frozen lists before the whole catalogue."""
+    return board.dataset, board.setting != "warm", board.setting, board.full_ranking, board.id
 
 
 def _with_policy_that_counts(record: RunRecord) -> RunRecord:
@@ -53,7 +58,8 @@ def _with_policy_that_counts(record: RunRecord) -> RunRecord:
 
 
 def _comparable(record: RunRecord) -> tuple[object, ...]:
-    return (*sorted(record.spec.protocol.key().items()), record.candidates_hash, record.spec.limit_queries)
+    spec = record.spec
+    return (*sorted(spec.protocol.key().items()), record.candidates_hash, spec.full_ranking, spec.limit_queries)
 
 
 def _board(store: ChosenRuns, registry: Registry, facts_of: FactsOf) -> Board:
@@ -64,13 +70,16 @@ def _board(store: ChosenRuns, registry: Registry, facts_of: FactsOf) -> Board:
     rows = [[by_id[run_id] for run_id in row.cells[0].run_ids] for row in table.rows]
     values = read_group([Slot(tuple(records)) for records in rows], store)
     limit = [f"{first.spec.limit_queries}"] if first.spec.limit_queries else []
+    full = ["full"] if first.spec.full_ranking else []
     return Board(
-        id="-".join([protocol.dataset, protocol.setting, first.candidates_hash, *limit]),
+        id="-".join([protocol.dataset, protocol.setting, first.candidates_hash, *full, *limit]),
         title=table.groups[0].title,
         dataset=protocol.dataset,
         setting=protocol.setting,
         protocol=protocol.key(),
         candidates_hash=first.candidates_hash,
+        full_ranking=first.spec.full_ranking,
+        n_candidates=first.n_candidates,
         n_queries=first.n_queries,
         limit_queries=first.spec.limit_queries,
         caption=table.caption,

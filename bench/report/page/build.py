@@ -17,10 +17,18 @@ from bench.report.slots import known_entry
 from bench.report.table import metric_title
 from bench.runs import RunRecord, RunStore
 
-LIMITS = (
+SAMPLED_LIMIT = (
     "A positive is ranked among {n_negatives} sampled negatives, not among the whole catalogue. Sampled metrics can "
     "order methods differently from full ones (Krichene and Rendle 2020): the figures are for comparison under this "
-    "protocol.",
+    "protocol."
+)
+"""Said where a board has frozen lists; ``n_negatives`` are those of these boards."""
+FULL_LIMIT = (
+    "A board named 'whole catalogue' ranks each positive among all items but those that its user touched; its figures "
+    "are never to be compared with those of frozen lists."
+)
+"""Said where a board has full ranking."""
+LIMITS = (
     "A row marked †toy was made with a toy language model of a few million parameters: it shows that the method runs, "
     "and its figures say nothing of the method.",
     "A row marked ‡ read the unlabelled test queries while it was fitted; the others did not.",
@@ -28,7 +36,7 @@ LIMITS = (
     "outside. Two intervals that overlap are no test; the star is one, and so is 'bench compare'.",
     "Seconds and memory are those of the machine that made the run, whatever else ran on it.",
 )
-"""What a reader of figures must know; ``n_negatives`` are those of the boards."""
+"""What every reader of figures must know."""
 
 
 def build_page(store: RunStore, registry: Registry, facts_of: FactsOf) -> Page:
@@ -119,5 +127,7 @@ def _commit(record: RunRecord) -> str:
 
 
 def _limits(boards: Sequence[Board]) -> tuple[str, ...]:
-    counts = sorted({int(board.protocol["n_negatives"]) for board in boards})
-    return tuple(limit.format(n_negatives=" or ".join(map(str, counts))) for limit in LIMITS)
+    counts = sorted({int(board.protocol["n_negatives"]) for board in boards if not board.full_ranking})
+    sampled = (SAMPLED_LIMIT.format(n_negatives=" or ".join(map(str, counts))),) if counts else ()
+    full = (FULL_LIMIT,) if any(board.full_ranking for board in boards) else ()
+    return (*sampled, *full, *LIMITS)

@@ -93,6 +93,10 @@ class Board:
     protocol: dict[str, Any]
     """Everything of the protocol that matters in this setting."""
     candidates_hash: str
+    full_ranking: bool
+    """Whether positives were ranked among the whole catalogue."""
+    n_candidates: int
+    """Candidates of each query, the positive included; of full ranking the items of the catalogue."""
     n_queries: int
     limit_queries: int | None
     caption: str

@@ -12,6 +12,7 @@ from bench.data.prepare import card_of, load_domain
 from bench.data.source import is_at_hand
 from bench.engine import Folders
 from bench.errors import BenchError
+from bench.full_ranking import catalogue_hash
 from bench.plugin import ProgressHook
 from bench.protocol import PreparedTask, prepare_task
 from bench.report.page.user_analysis import QueryFacts
@@ -39,9 +40,10 @@ def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
             prepared = prepare_task(domain(name), record.spec.protocol, folders.artefacts)
         except BenchError as error:
             return f"The data of '{name}' could not be read when the page was made: {error}"
-        if prepared.candidates_hash != record.candidates_hash:
+        found = catalogue_hash(prepared) if record.spec.full_ranking else prepared.candidates_hash
+        if found != record.candidates_hash:
             return (
-                f"The data of '{name}' give other candidates ({prepared.candidates_hash}) than the runs ranked: "
+                f"The data of '{name}' give other candidates ({found}) than the runs ranked: "
                 "they are not the data of these runs."
             )
         return query_facts(prepared, record.spec.limit_queries)

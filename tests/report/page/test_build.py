@@ -64,6 +64,29 @@ def test_runs_of_other_candidates_or_samples_get_a_board_of_their_own(run_store:
     assert len({one.id for one in built(run_store).boards}) == 3
 
 
+def test_full_ranking_has_boards_of_its_own_even_under_one_hash(run_store: RunStore, save_run: Save) -> None:
+    for method, listed, full in (("bpr", [0, 1], [0, 90]), ("random", [5, 5], [70, 400])):
+        save_run(method, listed)
+        save_run(method, full, catalogue={"n_items": 500.0})
+    page = built(run_store)
+    listed, full = page.boards  # in this order
+    assert (listed.title, full.title) == ("beauty, warm", "beauty, warm, whole catalogue")
+    assert (listed.n_candidates, full.n_candidates) == (30, 500)
+    assert listed.id != full.id
+    hit_at_10 = page.metrics.index("hit@10")
+    assert [one.figures[hit_at_10] and one.figures[hit_at_10].value for one in listed.rows] == [1.0, 1.0]
+    assert [one.figures[hit_at_10] and one.figures[hit_at_10].value for one in full.rows] == [0.5, 0.0]
+    assert full.chance[hit_at_10] == pytest.approx(10 / 500)
+    assert len(page.runs) == 4
+    assert {one.board for one in page.runs if "whole catalogue" in one.variant} == {full.id}
+    assert any("29 sampled negatives" in limit for limit in page.limits)
+    assert any("whole catalogue" in limit and "never to be compared" in limit for limit in page.limits)
+
+
+def test_a_page_without_full_ranking_says_nothing_of_it(page: Page) -> None:
+    assert not any("A board named 'whole catalogue'" in limit for limit in page.limits)
+
+
 def test_a_policy_parts_cold_runs_alone(run_store: RunStore, save_run: Save) -> None:
     for setting in ("warm", "cold"):
         save_run("bpr", [0, 1], setting=setting, policy="holdout")

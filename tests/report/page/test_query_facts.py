@@ -9,6 +9,7 @@ import pytest
 from shop_toy import write_shop
 
 from bench.engine import Folders, prepare
+from bench.full_ranking import catalogue_hash
 from bench.protocol import PreparedTask
 from bench.report.page.query_facts import IN_ALL, IN_TRAINING, facts_reader, query_facts
 from bench.report.page.user_analysis import QueryFacts
@@ -60,6 +61,13 @@ def test_the_data_must_be_those_of_the_run(folders: Folders, save_run: Save) -> 
     same = save_run("bpr", [0], dataset="shop", candidates_hash=prepared(folders, "warm").candidates_hash)
     assert isinstance(read(same), QueryFacts)
     assert "other candidates" in str(read(dataclasses.replace(same, candidates_hash="0")))
+
+
+def test_a_full_run_is_known_by_the_hash_of_its_catalogue(folders: Folders, save_run: Save) -> None:
+    task, read = prepared(folders, "warm"), facts_reader(folders, silent)
+    facts = {"dataset": "shop", "catalogue": {"n_items": 60.0}}
+    assert isinstance(read(save_run("bpr", [0], **facts, candidates_hash=catalogue_hash(task))), QueryFacts)
+    assert "other candidates" in str(read(save_run("bpr", [0], **facts, candidates_hash=task.candidates_hash)))
 
 
 def test_missing_data_are_a_reason_and_never_a_download(

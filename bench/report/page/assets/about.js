@@ -18,11 +18,11 @@ function plainTable(label, heads, rows) {
 function boardsTable() {
   const heads = ["Board", "Queries", "Candidates", "Negatives", "Candidate seed", "Cold policy", "Held out", "Rows"];
   return plainTable("Boards", heads, data.boards.map((board) => [board.title, board.n_queries.toLocaleString("en"), el("code", {}, board.candidates_hash),
-    String(board.protocol.n_negatives), String(board.protocol.seed), board.protocol.policy ?? "–", "holdout_share" in board.protocol ? percent(board.protocol.holdout_share) : "–", String(board.rows.length)]));
+    amongOf(board), String(board.protocol.seed), board.protocol.policy ?? "–", "holdout_share" in board.protocol ? percent(board.protocol.holdout_share) : "–", String(board.rows.length)]));
 }
 function chanceTable() {
-  const known = new Map(data.boards.map((board) => [board.protocol.n_negatives, board.chance]));
-  return plainTable("Chance", ["Negatives", ...data.metric_titles], [...known].map(([negatives, chance]) => [String(negatives), ...chance.map(figure)]));
+  const known = new Map(data.boards.map((board) => [amongOf(board), board.chance]));
+  return plainTable("Chance", ["Negatives", ...data.metric_titles], [...known].map(([negatives, chance]) => [negatives, ...chance.map(figure)]));
 }
 function notFound(reason) {
   return el("div", {}, pageHead("Not here"), el("p", {}, reason, " ", el("a", { href: "#leaderboard" }, "Back to the leaderboard")));

@@ -60,9 +60,14 @@ function rowName(row) {
   return [el("span", { class: "name" }, familyShape(row.family), el("a", { href: address("method", row.method) }, row.method), marks(row)),
     rest ? el("span", { class: "variant" }, rest) : null];
 }
+// What a positive is ranked among, in a word or two for tables.
+const amongOf = (board) => (board.full_ranking ? `all of ${board.n_candidates.toLocaleString("en")}` : String(board.protocol.n_negatives));
 function meta(board) {
+  const among = board.full_ranking
+    ? `1 positive among the whole catalogue of ${plural(board.n_candidates, "item")} but for what the user touched`
+    : `1 positive and ${board.protocol.n_negatives} negatives each`;
   return el("p", { class: "meta" }, `${plural(board.n_queries, "query", "queries")}, `,
-    `1 positive and ${board.protocol.n_negatives} negatives each, candidates `, el("code", {}, board.candidates_hash));
+    `${among}, candidates `, el("code", {}, board.candidates_hash));
 }
 function pageHead(title, lead) {
   return [el("h1", { tabindex: -1 }, title), lead ? el("p", { class: "lead" }, lead) : null];

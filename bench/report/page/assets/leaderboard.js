@@ -128,8 +128,9 @@ function leaderboardView() {
   return view;
 }
 function leadLine() {
-  const negatives = [...new Set(data.boards.map((board) => board.protocol.n_negatives))].join(" or ");
-  return el("p", { class: "lead" }, `${plural(data.runs.length, "run")} of ${plural(data.methods.length, "method")}, each ranking one positive among ${negatives} frozen negatives. `,
+  const counts = [...new Set(data.boards.filter((board) => !board.full_ranking).map((board) => board.protocol.n_negatives))].join(" or ");
+  const among = [counts && `${counts} frozen negatives`, data.boards.some((board) => board.full_ranking) && "the whole catalogue"].filter(Boolean).join(" or ");
+  return el("p", { class: "lead" }, `${plural(data.runs.length, "run")} of ${plural(data.methods.length, "method")}, each ranking one positive among ${among}. `,
     "A head sorts every table; dots are values, lines 95 % intervals, the dashed line is chance.");
 }
 function marksLegend() {
