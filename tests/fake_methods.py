@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 
+import bench.engine
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import Registry, register, registry
 
@@ -140,3 +142,13 @@ def registry_with_fakes() -> WithFakes:
     classes = {fake.entry.name: fake for fake in FAKES}
     own = registry()
     return WithFakes({**own.entries, **{name: fake.entry for name, fake in classes.items()}}, own.broken, classes)
+
+
+def engine_with_fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the engine and the completion of specs know these recommenders; the body of a fixture."""
+    known = registry_with_fakes()
+    monkeypatch.setattr(bench.engine, "registry", lambda: known)
+    monkeypatch.setattr("bench.completion.registry", lambda: known)
+    Spy.seen.clear()
+    yield
+    Spy.seen.clear()

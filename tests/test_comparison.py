@@ -8,22 +8,12 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metric_toys import metric_values, rng_of
 
 from bench.comparison import FEW_USERS, compare, contrast, effect_in_words, spread_over_seeds, with_holm
-from bench.metrics import Metric, Ranks, per_user
 from bench.significance import TESTS, Distinct
 
 GAIN = st.sampled_from([0.0, 0.5, 0.63, 1.0])
-
-
-def metric_values(rng: np.random.Generator, n: int, text: str = "ndcg@5", low: int = 0) -> np.ndarray:
-    better = rng.integers(low, 12, n).astype(np.int16)
-    tied = rng.choice([0, 0, 0, 2], n).astype(np.int16)
-    return per_user(Ranks(better, tied), Metric.parse(text))
-
-
-def rng_of(seed: int) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 def test_systems_that_agree_on_every_user_have_p_one_and_no_interval() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from fake_methods import Spy, registry_with_fakes
+from fake_methods import Spy, engine_with_fakes
 from numpy.typing import NDArray
 from shop_toy import N_ITEMS, N_USERS, write_shop
 
@@ -28,12 +28,7 @@ SETTINGS = ("warm", "cold")
 
 @pytest.fixture(autouse=True)
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    known = registry_with_fakes()
-    monkeypatch.setattr(bench.engine, "registry", lambda: known)
-    monkeypatch.setattr("bench.completion.registry", lambda: known)
-    Spy.seen.clear()
-    yield
-    Spy.seen.clear()
+    yield from engine_with_fakes(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from fake_methods import Spy, registry_with_fakes
+from fake_methods import engine_with_fakes
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -225,12 +225,7 @@ def folders(shops: Folders, tmp_path: Path) -> Folders:
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    known = registry_with_fakes()
-    monkeypatch.setattr(bench.engine, "registry", lambda: known)
-    monkeypatch.setattr("bench.completion.registry", lambda: known)
-    Spy.seen.clear()
-    yield
-    Spy.seen.clear()
+    yield from engine_with_fakes(monkeypatch)
 
 
 def full_spec(method: str, setting: Any = "warm", full_ranking: bool = True, **wanted: Any) -> RunSpec:

@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metric_toys import metric_values, rng_of
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
@@ -26,16 +27,6 @@ from bench.significance import (
     sign_flip_permutation,
     wilcoxon,
 )
-
-
-def metric_values(rng: np.random.Generator, n: int, text: str = "ndcg@5", low: int = 0) -> np.ndarray:
-    better = rng.integers(low, 12, n).astype(np.int16)
-    tied = rng.choice([0, 0, 0, 2], n).astype(np.int16)
-    return per_user(Ranks(better, tied), Metric.parse(text))
-
-
-def rng_of(seed: int) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 @pytest.mark.parametrize("n", [8, 52, 3000])

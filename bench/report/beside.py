@@ -29,6 +29,7 @@ from bench.published import (
 from bench.registry import Registry
 from bench.report.slots import known_entry
 from bench.report.table import (
+    GRID_FORMATS,
     MISSING_TEXT,
     PERCENT_SIGN,
     CatalogueGroup,
@@ -50,7 +51,6 @@ LANGUAGE_MODEL_FAMILIES = ("language-model", "merging", "integrating")
 """Families whose figures belong to the backbone as much as to the method."""
 FIGURES = ("ours", "printed", "difference")
 """Fields of a comparison that are figures."""
-TABULATE_FORMATS = {"text": "simple", "markdown": "pipe", "latex": "latex_booktabs"}
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def render_beside(cells: list[Beside], output_format: str, percent: bool = False
         writer.writerow([f"{name}_percent" if percent and name in FIGURES else name for name in names])
         writer.writerows([_tidy(name, getattr(cell, name), percent) for name in names] for cell in cells)
         return stream.getvalue()
-    if output_format not in TABULATE_FORMATS:
+    if output_format not in GRID_FORMATS:
         raise BenchError(f"Published figures cannot be printed as '{output_format}'; use text, markdown or csv.")
     unit = PERCENT_SIGN * percent
     figures = ["Ours" + unit, "Printed" + unit, "Difference" + unit]
@@ -134,7 +134,7 @@ def render_beside(cells: list[Beside], output_format: str, percent: bool = False
         for cell in cells
     ]
     alignment = ["left"] * 3 + ["right"] * 3 + ["left"] * 2
-    grid = tabulate(rows, headers, TABULATE_FORMATS[output_format], disable_numparse=True, colalign=alignment)
+    grid = tabulate(rows, headers, GRID_FORMATS[output_format], disable_numparse=True, colalign=alignment)
     return grid + "\n" + ("" if output_format == "latex" else f"\n{_summary(cells, percent)}\n")
 
 

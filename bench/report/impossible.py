@@ -15,11 +15,10 @@ from tabulate import tabulate
 from bench.audit import Contradiction, ImpossibleCell, impossible_cells
 from bench.errors import BenchError, unknown_name
 from bench.published import is_in_percent, printed_cells, published_papers, published_tables, published_title
-from bench.report.table import figure, metric_title
+from bench.report.table import GRID_FORMATS, figure, metric_title
 
 ALL = "all"
 COLUMNS = ("paper", "table", "row", "dataset", "metric", "printed", "low", "high", "why")
-TABULATE_FORMATS = {"text": "simple", "markdown": "pipe", "latex": "latex_booktabs"}
 
 
 @dataclass(frozen=True)
@@ -65,11 +64,11 @@ def render_audits(audits: Sequence[Audit], output_format: str) -> str:
         writer.writeheader()
         writer.writerows(lines)
         return stream.getvalue()
-    if output_format not in TABULATE_FORMATS:
+    if output_format not in GRID_FORMATS:
         raise BenchError(f"An audit cannot be printed as '{output_format}'; use text, markdown or csv.")
     rows = [[line["paper"], line["table"], line["row"], line["dataset"], line["why"]] for line in lines]
     heads = ["Paper", "Table", "Row", "Data", "Why no ranking has these figures"]
-    grid = tabulate(rows, heads, TABULATE_FORMATS[output_format], disable_numparse=True) + "\n\n" if rows else ""
+    grid = tabulate(rows, heads, GRID_FORMATS[output_format], disable_numparse=True) + "\n\n" if rows else ""
     if output_format == "latex":
         return grid
     return grid + "".join(f"{_summary(audit)}\n" for audit in audits)

@@ -18,6 +18,8 @@ COUNT_TITLES = {
     "untitled": "Untitled items",
 }
 DECIMALS_OF_COUNTS = {"density_percent": 4, "mean_length": 2}
+GRID_FORMATS = {"text": "simple", "markdown": "pipe", "latex": "latex_booktabs"}
+"""Names that tabulate has for the formats of plain grids."""
 METRIC_TITLES = {"ndcg": "NDCG", "hit": "Hit", "mrr": "MRR"}
 PERCENT_SIGN = " (%)"
 """What stands behind a metric whose figures are printed in percent."""

@@ -59,8 +59,10 @@ def test_the_pair_passes_the_linter_and_the_formatter_by_default_and_by_the_rule
 ) -> None:
     pair = ("my_method.py", "tests/test_my_method.py")
     for config in ([], RULES_OF_THE_HOUSE):
-        project.python("ruff", "check", *config, "--no-cache", *pair, cwd=project.folder)
-    project.python("ruff", "format", "--check", *RULES_OF_THE_HOUSE, "--no-cache", *pair, cwd=project.folder)
+        told = project.python("ruff", "check", *config, "--no-cache", *pair, cwd=project.folder)
+        assert "All checks passed" in told
+    told = project.python("ruff", "format", "--check", *RULES_OF_THE_HOUSE, "--no-cache", *pair, cwd=project.folder)
+    assert "2 files already formatted" in told
 
 
 @pytest.mark.slow
