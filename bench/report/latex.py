@@ -2,76 +2,42 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from itertools import groupby
 
-from bench.report.latex_text import escape, width_in_points
+from bench.report.latex_layout import FLOAT_HEIGHT, height_in_points, laid_out
+from bench.report.latex_text import escape
 from bench.report.table import Cell, ColumnGroup, Table, TableRow, shortened_letters
 
 NEEDS = r"% needs \usepackage{booktabs,multirow}"
 LABEL_WIDTH = "1.1em"
 """Room for a row's letter before its name."""
-LAYOUTS = (
-    ("table", r"\small", 9.3, 4.0, 240.0),
-    ("table*", r"\small", 9.3, 6.0, 500.0),
-    ("table*", r"\small", 9.3, 3.0, 500.0),
-    ("table*", r"\footnotesize", 8.5, 3.0, 500.0),
-    ("table*", r"\scriptsize", 8.0, 2.0, 500.0),
-)
-"""Environment, size, its letters' height, space beside a column and width of the page, in points: the first that fits
-is taken. One column of a two-column page is about 240 points wide, the page about 500. Small letters are wider for
-their height than large ones, so these heights are those of large letters as wide."""
-SPREAD_SIZE = 6.6
-"""The same of a standard deviation in tiny letters."""
 
 
 def to_latex(table: Table) -> str:
     r"""Return a ``table`` environment: best in ``\textbf``, second in ``\underline``, a star or letters raised.
 
-    Columns that are too many for a page in letters that can be read stand in panels, one above another.
+    Columns that are too many for a page in letters that can be read stand in panels, one above another. Notes that are
+    too many for the page of the table follow it as text, which breaks over pages.
     """
-    panels, (environment, size, _, separation, _) = _layout(table)
+    panels, layout = laid_out(table)
+    notes_fit = height_in_points(table, len(panels), layout.width) <= FLOAT_HEIGHT
     short = f"[{escape(table.title)}]" if table.title else ""
     lines = [
         *(f"% missing: {command}" for command in table.missing),
-        rf"\begin{{{environment}}}[t]",
+        rf"\begin{{{layout.environment}}}[t]",
         NEEDS,
         r"\centering",
         r"\setlength{\belowcaptionskip}{4pt}",
         rf"\caption{short}{{{escape(table.caption)}}}",
         rf"\label{{tab:{_label_name(table.name)}}}",
-        size,
-        rf"\setlength{{\tabcolsep}}{{{separation:g}pt}}",
+        layout.size,
+        rf"\setlength{{\tabcolsep}}{{{layout.separation:g}pt}}",
         *"\n\\par\\medskip\n".join(map(_tabular, panels)).splitlines(),
-        *_notes(table),
-        rf"\end{{{environment}}}",
+        *(_notes(table) if notes_fit else ()),
+        rf"\end{{{layout.environment}}}",
+        *(() if notes_fit else _notes_as_text(table)),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _layout(table: Table) -> tuple[list[Table], tuple[str, str, float, float, float]]:
-    """Return the fewest panels, and for them the largest letters, that fit."""
-    for n_panels in range(1, len(table.groups) + 1):
-        panels = _panels(table, n_panels)
-        for layout in LAYOUTS:
-            if all(_fits(panel, *layout[2:]) for panel in panels):
-                return panels, layout
-    return _panels(table, len(table.groups)), LAYOUTS[-1]
-
-
-def _panels(table: Table, n_panels: int) -> list[Table]:
-    """Part a table by its column groups."""
-    size, span = math.ceil(len(table.groups) / n_panels), len(table.metrics)
-    starts = range(0, len(table.groups), size)
-    return [
-        replace(
-            table,
-            groups=table.groups[start : start + size],
-            rows=tuple(replace(row, cells=row.cells[start * span : (start + size) * span]) for row in table.rows),
-        )
-        for start in starts
-    ]
 
 
 def _tabular(table: Table) -> str:
@@ -146,37 +112,9 @@ def _notes(table: Table) -> list[str]:
     return [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize", notes, r"\end{minipage}"]
 
 
-def _fits(table: Table, height: float, separation: float, page: float) -> bool:
-    """Whether the columns and the heads over them, estimated letter by letter, are no wider than the page."""
-    labels = max(width_in_points(label, height) for label in ["Method", *map(_printed_label, table.rows)])
-    gaps, span = 2 * separation, len(table.metrics)
-    total = labels + gaps
-    for number, group in enumerate(table.groups):
-        columns = range(number * span, (number + 1) * span)
-        figures = sum(_column_width(table, column, height) + gaps for column in columns)
-        total += max(figures, width_in_points(group.title, height) + gaps)
-    across = max((width_in_points(row.group, height) + gaps for row in table.rows), default=0.0)
-    return max(total, across) <= page
-
-
-def _column_width(table: Table, number: int, height: float) -> float:
-    head = width_in_points(table.metric_header(table.columns[number][1]), height)
-    return max([head, *(_cell_width(row.cells[number], height) for row in table.rows)])
-
-
-def _cell_width(cell: Cell, height: float) -> float:
-    mean, _, spread = cell.text.partition(" ± ")
-    raised = "*" * cell.starred + shortened_letters(cell.better_than)
-    bold = 1.15 if cell.best else 1.0
-    return bold * width_in_points(mean, height) + width_in_points(raised, height * 0.75) + _spread_width(spread)
-
-
-def _spread_width(spread: str) -> float:
-    return width_in_points(f" ± {spread}", SPREAD_SIZE) if spread else 0.0
-
-
-def _printed_label(row: TableRow) -> str:
-    return "mi" * bool(row.letter) + row.label + "".join(row.marks)
+def _notes_as_text(table: Table) -> list[str]:
+    notes = "\\par\n".join(escape(note) for note in table.footnotes)
+    return [rf"{{\footnotesize\noindent Notes to table~\ref{{tab:{_label_name(table.name)}}}: {notes}\par}}"]
 
 
 def _line(cells: list[str]) -> str:

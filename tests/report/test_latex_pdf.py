@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,7 +55,7 @@ def experiment(save_run: Save) -> Experiment:
 
 @pytest.fixture
 def toy_tables(experiment: Experiment, run_store: RunStore) -> list[str]:
-    """The experiment with stars, with letters, in percent, over seeds, and narrow."""
+    """The experiment with stars, with letters, in percent, over seeds, narrow, and with ever more notes."""
     one_column: dict[str, Any] = {"datasets": experiment.datasets[:1], "settings": ("cold",)}
     variants = [
         experiment,
@@ -64,7 +65,9 @@ def toy_tables(experiment: Experiment, run_store: RunStore) -> list[str]:
         replace(experiment, name="wide", metrics=("hit@1", "hit@3", "hit@10", "mrr@10"), percent=True, seeds=(0, 1)),
         replace(experiment, name="letters-over-seeds", star_style="letters", seeds=(0, 1), settings=("warm",)),
     ]
-    return [to_latex(build_table(variant, run_store, Registry({}, {}))) for variant in variants]
+    tables = [build_table(variant, run_store, Registry({}, {})) for variant in variants]
+    noted = [replace(tables[3], name=f"notes-{number}", footnotes=(AWKWARD * 8,) * number) for number in (6, 30)]
+    return [to_latex(table) for table in tables + noted]
 
 
 @needs_latex
@@ -75,7 +78,11 @@ def test_every_table_compiles_without_a_complaint(toy_tables: list[str], tmp_pat
         shutil.copy(made.pdf, folder)
     assert made.pdf.read_bytes().startswith(b"%PDF")
     assert complaints(made.log) == []
-    assert f"({1 + len(shipped) + len(toy_tables)} pages" in made.log  # the first page refers to them
+    # a page that refers to them, one a table, and more only for the most notes
+    pages = int(re.findall(r"Output written on .*?\((\d+) pages", made.log.replace("\n", ""))[-1])
+    assert pages > 1 + len(shipped) + len(toy_tables)
+    without_notes = compile_pdf(document(shipped + toy_tables[:-1]), tmp_path).log
+    assert f"({len(shipped) + len(toy_tables)} pages" in without_notes
 
 
 @needs_latex
