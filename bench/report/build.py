@@ -16,6 +16,7 @@ from bench.registry import Registry
 from bench.report.agreement import UserValues, agreement_notes
 from bench.report.caption import Repeated, Star, family_sizes, footnotes, full_caption
 from bench.report.marks import Column, marked, row_letters
+from bench.report.merge_weights import merge_weight_notes
 from bench.report.slots import Layout, RowSlots, experiment_layout, stored_layout
 from bench.report.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, figure
 from bench.report.values import SlotValues, read_group
@@ -81,7 +82,8 @@ def _table(
         footnotes=footnotes(rows, groups, metrics, layout.rows, percent),
         missing=tuple(missing),
     )
-    return replace(table, footnotes=agreement_notes(table, values, star) + table.footnotes)
+    found = agreement_notes(table, values, star) + merge_weight_notes(layout.rows, groups)
+    return replace(table, footnotes=found + table.footnotes)
 
 
 def _with_facts(group: ColumnGroup, record: RunRecord) -> ColumnGroup:
