@@ -14,6 +14,7 @@ import click
 from bench.cli.options import cache_dir_option, data_dir_option, json_option, progress_on_stderr, results_dir_option
 
 if TYPE_CHECKING:
+    from bench.diagnose.kept import Over
     from bench.diagnose.stability import Stability
     from bench.diagnose.summary import Diagnosis
 
@@ -71,9 +72,9 @@ def diagnose(
     """Look at stored runs beside their accuracy: cost, popularity bias, stability.
 
     RUN is the start of a run id or method@dataset@setting[@full][@seedN], where @full is a run of --full-ranking. Runs
-    that differ by their seed alone are compared
-    with each other. Popularity is in training interactions; the groups are fifths of the queries by the popularity of
-    the positive, equally popular ones together.
+    that differ by their seed alone are compared with each other. Popularity is in training interactions; the groups
+    are fifths of the queries by the popularity of the positive, equally popular ones together. What a run answers when
+    it is asked again is kept beside it, and 'bench report' shows it.
     """
     from bench.cli.metric_names import checked_metrics
     from bench.diagnose.summary import across_seeds, diagnose_run
@@ -88,16 +89,21 @@ def diagnose(
     stable = [(record.token, "seeds", each) for record, each in across_seeds(records, store, parsed)]
     if permutations or paraphrases:
         from bench.devices import chosen_device
+        from bench.diagnose.kept import AskedAgain, keep
         from bench.diagnose.rescore import rescorer
 
         folders, chosen = Folders(cache_dir, results_dir, data_dir), chosen_device(device)
         for record in records:
             with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
                 asked = rescorer(record, folders, parsed, queries, progress_on_stderr, chosen)
+                answers: list[tuple[Over, Stability]] = []
                 if permutations:
-                    stable.append((record.token, "candidate order", asked.over_candidate_orders(permutations)))
+                    answers.append(("candidate order", asked.over_candidate_orders(permutations)))
                 if paraphrases:
-                    stable.append((record.token, "paraphrases", asked.over_paraphrases(paraphrases)))
+                    answers.append(("paraphrases", asked.over_paraphrases(paraphrases)))
+            for over, each in answers:
+                keep(record, AskedAgain(over, name, asked.n_queries, each), store)
+                stable.append((record.token, over, each))
     click.echo(json.dumps(_facts(name, found, stable), indent=2) if as_json else _text(name, found, stable))
 
 

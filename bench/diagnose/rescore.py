@@ -33,6 +33,11 @@ class Rescorer:
     sample: QuerySet
     metric: Metric
 
+    @property
+    def n_queries(self) -> int:
+        """Queries of the sample."""
+        return len(self.sample)
+
     def over_candidate_orders(self, times: int) -> Stability:
         """Permute each query's candidates so many times."""
         n, n_candidates = self.sample.queries.candidates.shape

@@ -65,13 +65,23 @@ def test_a_run_that_is_given_twice_is_no_second_seed(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("method", "flips"), [("neighbours", False), ("in-order", True)])
-def test_permuted_candidates_move_only_who_looks_at_their_order(bench: Bench, method: str, flips: bool) -> None:
+def test_permuted_candidates_move_only_who_looks_at_their_order(
+    bench: Bench, folders: Folders, method: str, flips: bool
+) -> None:
     carried_out(bench, method)
     words = ("--permutations", "3", "--queries", "50", "--device", "cpu", "--json")
-    (found,) = json.loads(bench("diagnose", f"{method}@shop@warm", *words).stdout)["stability"]
+    said = json.loads(bench("diagnose", f"{method}@shop@warm", *words).stdout)
+    (found,) = said["stability"]
     assert (found["over"], len(found["values"])) == ("candidate order", 4)
     assert (found["flip_rate"] > 0) == flips
     assert flips or found["spread"] == pytest.approx(0, abs=1e-12)
+    (run_,) = said["runs"]
+    (kept,) = json.loads((folders.results_dir / "runs" / run_["id"] / "stability.json").read_text())["asked"]
+    assert (kept["over"], kept["n_queries"], kept["stability"]["flip_rate"]) == (
+        "candidate order",
+        50,
+        found["flip_rate"],
+    )
 
 
 def test_a_decoder_is_asked_in_other_words(bench: Bench, pico_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from bench.metrics import Metric, chance
 from bench.registry import Registry
 from bench.report.build import stored_table
 from bench.report.page.content import Board, BoardRow, Cost, Figure
+from bench.report.page.qualities import bias_of, repetitions_of
 from bench.report.page.query_facts import FactsOf
 from bench.report.page.run_facts import trained_parameters, training_seconds
 from bench.report.page.user_analysis import analyse_users
@@ -85,7 +86,7 @@ def _board(store: ChosenRuns, registry: Registry, facts_of: FactsOf) -> Board:
         caption=table.caption,
         footnotes=_footnotes(table),
         chance=tuple(round(chance(Metric.parse(name), first.n_candidates), DECIMALS) for name in METRICS),
-        rows=tuple(_row(row, records) for row, records in zip(table.rows, rows, strict=True)),
+        rows=tuple(_row(row, records, store) for row, records in zip(table.rows, rows, strict=True)),
         users=analyse_users(values, facts_of(first)),
     )
 
@@ -95,7 +96,7 @@ def _footnotes(table: Table) -> tuple[str, ...]:
     return tuple(note for note in table.footnotes if not note.startswith("Deviates"))
 
 
-def _row(row: TableRow, records: Sequence[RunRecord]) -> BoardRow:
+def _row(row: TableRow, records: Sequence[RunRecord], store: RunStore) -> BoardRow:
     return BoardRow(
         label=row.label,
         method=row.method,
@@ -103,6 +104,8 @@ def _row(row: TableRow, records: Sequence[RunRecord]) -> BoardRow:
         run_ids=tuple(record.id for record in records),
         figures=tuple(_figure(cell) for cell in row.cells),
         cost=_cost(records),
+        bias=bias_of(records, store),
+        repetitions=repetitions_of(records, store),
         tie_rate=round(mean(record.tie_rate for record in records), DECIMALS),
         toy=row.toy,
         transductive=row.transductive,

@@ -36,6 +36,35 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Bias:
+    """Mean popularity in training interactions, over queries and seeds."""
+
+    top: float
+    """Of the items ranked first."""
+    positive: float
+    """Of the positives."""
+    ratio: float | None
+    """The first by the second; None where nobody touched a positive."""
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """The same queries, answered several times."""
+
+    over: str
+    """What differed: ``seeds``, ``candidate order`` or ``paraphrases``."""
+    metric: str
+    n_queries: int
+    times: int
+    first: float
+    """Mean of the metric in the run as it is stored, or of its lowest seed."""
+    lowest: float
+    highest: float
+    flip_rate: float | None
+    """Share of repeated queries whose top item is another; None where the top items were not stored."""
+
+
+@dataclass(frozen=True)
 class BoardRow:
     """One method, as it was run, on one board."""
 
@@ -47,6 +76,9 @@ class BoardRow:
     figures: tuple[Figure | None, ...]
     """One a metric of the page."""
     cost: Cost
+    bias: Bias | None
+    """None for runs from before their top items were stored."""
+    repetitions: tuple[Repetition, ...]
     tie_rate: float
     toy: bool
     transductive: bool

@@ -11,7 +11,7 @@ from string import Template
 
 from bench.report.page.content import Page
 
-SCRIPTS = ("dom", "charts", "leaderboard", "methods", "compare", "cost", "about", "main")
+SCRIPTS = ("dom", "charts", "leaderboard", "methods", "compare", "cost", "bias", "about", "main")
 """Names of the scripts in the order in which they are put together."""
 ESCAPED_IN_SCRIPTS = str.maketrans(
     {"<": r"\u003c", ">": r"\u003e", "&": r"\u0026", "\u2028": r"\u2028", "\u2029": r"\u2029"}

@@ -9,6 +9,9 @@ import pytest
 from browser import Browser, chromium_or_skip
 from run_details import LEARNED, MERGED
 
+from bench.diagnose.kept import AskedAgain, keep
+from bench.diagnose.stability import Stability
+from bench.diagnose.tops import Tops
 from bench.hashing import derived_seed
 from bench.metrics import Ranks
 from bench.registry import registry
@@ -42,7 +45,10 @@ def save(
         tie_rate=0.0,
         **facts,
     )
-    store.save(record, np.arange(N_QUERIES), ranks)
+    tops = Tops(
+        np.arange(N_QUERIES, dtype=np.int32), np.full(N_QUERIES, 6.0, np.float32), np.full(N_QUERIES, 2, np.int32)
+    )
+    store.save(record, np.arange(N_QUERIES), ranks, tops if method == "sasrec" else None)
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +67,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     texts = {"notes": [HARMFUL], "warnings": [HARMFUL], "device": HARMFUL, "overrides": {HARMFUL: HARMFUL}}
     save(store, f"evil {HARMFUL}", 20, setting="cold", family=HARMFUL, **harmful, **texts)
     save(store, "bpr", 21, setting="cold")
+    asked = AskedAgain("candidate order", "ndcg@3", 20, Stability((0.5, 0.25), 0.125))
+    keep(store.find("sasrec@beauty@warm"), asked, store)
     return store
 
 

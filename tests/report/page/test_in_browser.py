@@ -5,7 +5,7 @@ import re
 import pytest
 from browser import PHONE, Browser
 
-PAGES = ("", "#methods", "#method/reccocktail", "#method/sasrec", "#compare", "#cost", "#about")
+PAGES = ("", "#methods", "#method/reccocktail", "#method/sasrec", "#compare", "#cost", "#bias", "#about")
 FIRST_BOARD = "main section:first-of-type"
 METHODS = f"{FIRST_BOARD} tbody th a"
 WARM_BY_NDCG = ["sasrec", "reccocktail", "bpr"]
@@ -76,13 +76,14 @@ def test_a_keyboard_reaches_and_presses_the_heads(browser: Browser) -> None:
         seen.append(browser.run("return document.activeElement.textContent || document.activeElement.type"))
         if seen[-1] == "NDCG@1":
             break
-    assert seen[:7] == [
+    assert seen[:8] == [
         "Skip to the content",
         "bench",
         "Leaderboard",
         "Methods",
         "Users",
         "Cost",
+        "Bias and stability",
         "Protocol and limits",
     ]
     assert seen.index("search") < seen.index("Method") < seen.index("NDCG@1")
@@ -128,7 +129,8 @@ def test_marks_and_intervals_are_shown(browser: Browser) -> None:
 def test_a_page_has_an_address_of_its_own(browser: Browser, hash_: str) -> None:
     browser.open(hash_)
     titles = {"": "Leaderboard", "#compare": "Users", "#cost": "Cost", "#methods": "Methods"}
-    title = titles.get(hash_, "Protocol and limits" if hash_ == "#about" else hash_.rpartition("/")[2])
+    titles |= {"#bias": "Bias and stability", "#about": "Protocol and limits"}
+    title = titles.get(hash_, hash_.rpartition("/")[2])
     assert browser.texts("h1") == [title]
     assert browser.driver.title == f"{title} · bench report"
     assert len(browser.texts("nav [aria-current=page]")) == 1
@@ -186,6 +188,30 @@ def test_the_scatter_names_its_points_and_those_without_a_place(browser: Browser
     assert "Without a place here: random." in browser.texts("figcaption")[0]
     browser.choose("Cost", "Peak memory of the process")
     assert "300 MiB" in browser.find("main table").text
+
+
+def test_bias_and_stability_are_drawn_and_told(browser: Browser) -> None:
+    click_head(browser, "Pop. ratio")
+    assert browser.texts(METHODS)[0] == "sasrec"
+    click_head(browser, "Flips")
+    assert "12.5 %" in browser.texts(f"{FIRST_BOARD} tbody td")
+    browser.open("#bias")
+    assert len(browser.texts("svg .bucket")) == 5
+    cells = browser.texts("[aria-label='Popularity'] tbody tr:first-child td")
+    assert cells[2:] == ["6", "2", "3"]
+    assert [point.get_attribute("aria-label") for point in browser.driver.find_elements("css selector", ".point")] == [
+        f"sasrec: NDCG@3 {figure_of(browser, 'sasrec')}, popularity ratio 3"
+    ]
+    row = browser.texts("[aria-label='Stability'] tbody td")
+    assert row == ["candidate order", "2", "20", "ndcg@3", "", "0.2500", "0.5000", "12.5 %"]
+    browser.choose("Board", "beauty, cold (hash-beauty-cold)")
+    assert "none was asked again: bench diagnose" in browser.find("main").text
+
+
+def figure_of(browser: Browser, method: str) -> str:
+    points = browser.run("return JSON.parse(document.getElementById('data').textContent).boards")
+    rows = next(board for board in points if board["title"] == "beauty, warm")["rows"]
+    return f"{next(row for row in rows if row['method'] == method)['figures'][1]['value']:.4f}"
 
 
 def test_limits_and_hashes_are_said(browser: Browser) -> None:
@@ -253,7 +279,7 @@ def test_paper_shows_the_tables_alone_on_white(browser: Browser) -> None:
 
 
 def test_no_text_of_a_record_becomes_an_element_or_a_script(browser: Browser) -> None:
-    for hash_ in ("", "#methods", "#about", "#cost", "#compare"):
+    for hash_ in ("", "#methods", "#about", "#cost", "#bias", "#compare"):
         browser.open(hash_)
         assert browser.run("return document.querySelectorAll('main img, main script').length") == 0
     browser.open("")

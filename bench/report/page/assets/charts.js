@@ -21,7 +21,7 @@ function familyLegend(families) {
 function whisker(found, scale, family, chance) {
   const width = 150, height = 18, at = (value) => 4 + ((width - 8) * (value - scale.low)) / (scale.high - scale.low || 1);
   return svg("svg", { class: `whisker ${familyClass(family)}`, viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
-    svg("line", { class: "chance", x1: at(chance), x2: at(chance), y1: 0, y2: height }),
+    chance === null ? null : svg("line", { class: "chance", x1: at(chance), x2: at(chance), y1: 0, y2: height }),
     svg("line", { x1: at(found.low), x2: at(found.high), y1: height / 2, y2: height / 2 }),
     svg("path", { d: `M${at(found.value)} ${height / 2}h0`, "vector-effect": "non-scaling-stroke" }));
 }

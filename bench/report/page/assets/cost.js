@@ -47,7 +47,7 @@ function scatter(points, cost, metricTitle, width) {
   const box = { left, right: width - right, top, bottom: height - bottom };
   const ticks = cost.ticks.filter((value) => Math.log10(value) >= from && Math.log10(value) <= to);
   const lines = Array.from({ length: Math.round((most - least) / step) + 1 }, (_, index) => least + index * step);
-  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${metricTitle} against ${COST_TITLES[cost.key]}` },
+  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${metricTitle} against ${COST_TITLES[cost.key] ?? cost.long}` },
     lines.map((value) => [svg("line", { class: "axis", x1: left, x2: width - right, y1: y(value), y2: y(value) }), svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(2))]),
     ticks.map((value) => [svg("line", { class: "axis", x1: x(value), x2: x(value), y1: height - bottom, y2: height - bottom + 5 }), svg("text", { x: x(value), y: height - bottom + 18, "text-anchor": "middle" }, cost.show(value))]),
     svg("text", { x: width - right, y: height - 6, "text-anchor": "end" }, `${cost.title}, logarithmic`),
@@ -56,6 +56,7 @@ function scatter(points, cost, metricTitle, width) {
     withLabels(points.map((point) => ({ ...point, at: [x(point.x), y(point.y)] })), box).map((point) => scatterPoint(point, cost, metricTitle)));
 }
 function front(points, cost) {
+  if (!cost.better) return [];
   const cheaperIsMore = cost.better === "descending";
   const beats = (a, b) => (cheaperIsMore ? a.x >= b.x : a.x <= b.x) && a.y >= b.y && (a.x !== b.x || a.y !== b.y);
   const rivals = points.filter((point) => !point.row.toy && !point.row.reference);

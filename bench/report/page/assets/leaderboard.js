@@ -6,11 +6,18 @@ const COSTS = [
   { key: "peak_memory_bytes", title: "Memory", show: inBytes, better: "ascending", ticks: powers(2, 20, 44) },
   { key: "trained_parameters", title: "Parameters", show: inThousands, better: "ascending", ticks: powers(10, 0, 12) },
 ];
+// Popularity of what is ranked first by that of what was wanted, and how often other orders of the candidates change it.
+const flipsOf = (row) => row.repetitions.find((one) => one.over === "candidate order")?.flip_rate ?? null;
+const QUALITIES = [
+  { key: "popularity_ratio", title: "Pop. ratio", show: brief, better: "ascending", of: (row) => row.bias?.ratio ?? null },
+  { key: "flip_rate", title: "Flips", show: percent, better: "ascending", of: flipsOf },
+];
 const columns = [
   { key: "method", title: "Method", better: "ascending", of: (row) => row.label },
   ...data.metrics.map((key, index) => ({ key, title: data.metric_titles[index], better: "descending", metric: index, of: (row) => row.figures[index]?.value ?? null })),
   { key: "tie_rate", title: "Ties", better: "ascending", of: (row) => row.tie_rate },
   ...COSTS.map((cost) => ({ ...cost, of: (row) => row.cost[cost.key] })),
+  ...QUALITIES,
   { key: "family", title: "Family", better: "ascending", of: (row) => data.families.indexOf(row.family) },
 ];
 const firstMetric = data.metrics.includes("ndcg@3") ? "ndcg@3" : data.metrics[0];
@@ -136,5 +143,6 @@ function leadLine() {
 function marksLegend() {
   return el("p", { class: "meta" }, "Bold is best, underlined second; * differs from the second after Holm's correction. ",
     "†toy: a toy language model, whose figures say nothing of the method. ‡: read unlabelled test queries. ",
-    "Training counts the seconds of adapters that were found trained. ", el("a", { href: "#about" }, "Protocol and limits"));
+    "Training counts the seconds of adapters that were found trained. ",
+    "Pop. ratio: popularity of the items ranked first by that of the wanted ones. Flips: top items that change with the order of the candidates. ", el("a", { href: "#about" }, "Protocol and limits"));
 }

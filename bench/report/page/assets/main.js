@@ -1,6 +1,6 @@
 // Pages by #address, the theme, and what a printer needs.
 const views = {
-  leaderboard: leaderboardView, methods: methodsView, method: methodView, compare: compareView, cost: costView, about: aboutView,
+  leaderboard: leaderboardView, methods: methodsView, method: methodView, compare: compareView, cost: costView, bias: biasView, about: aboutView,
 };
 const main = document.getElementById("main");
 const decoded = (part) => { try { return decodeURIComponent(part); } catch { return part; } };

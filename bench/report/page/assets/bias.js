@@ -1,0 +1,79 @@
+// What accuracy leaves out: whom popularity serves, and what moves when nothing that matters does.
+const biasState = { board: data.boards[0]?.id };
+const POPULARITY = { title: "Popularity ratio", long: "popularity of the top item by that of the wanted one", show: brief, better: null,
+  ticks: [0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000] };
+function biasView() {
+  const parts = el("div", {});
+  const draw = () => {
+    const board = boards.get(biasState.board), width = Math.min(parts.clientWidth || 320, 900);
+    parts.replaceChildren(...[meta(board), popularityPart(board, width), stabilityPart(board)].flat(Infinity).filter(Boolean));
+  };
+  const view = el("div", {}, pageHead("Bias and stability", "Two methods of one accuracy can serve different users, and one method can change its mind. What is shown here is not in any average."),
+    el("form", { class: "controls", on: { submit: (event) => event.preventDefault() } },
+      choice("Board", data.boards.map((board) => [board.id, `${board.title} (${board.candidates_hash})`]), biasState.board, (id) => { biasState.board = id; draw(); })),
+    familyLegend(data.families), parts);
+  view.afterwards = draw;
+  return view;
+}
+function popularityPart(board, width) {
+  const axis = board.users.axes.find((one) => one.name === "popularity"), index = data.metrics.indexOf(board.users.metric);
+  const title = data.metric_titles[index] ?? board.users.metric;
+  const placed = board.rows.map((row) => ({ row, x: row.bias?.ratio ?? null, y: row.figures[index]?.value ?? null })).filter((point) => point.x > 0 && point.y !== null);
+  return [
+    el("h2", {}, "Popularity"),
+    axis ? [el("h3", {}, axis.title), el("figure", { class: "scatter" }, bucketChart(board, axis, title, width),
+      el("figcaption", {}, `${title} by fifths of the queries, the least popular wanted items first; equally popular ones stay together.`))]
+      : el("p", { class: "warning" }, "Not parted by popularity. ", board.users.missing),
+    popularityTable(board, axis, title),
+    placed.length ? [el("h3", {}, "What is ranked first"), el("figure", { class: "scatter" }, scatter(placed, POPULARITY, title, width),
+      el("figcaption", {}, "At 1 the items ranked first are as popular as the wanted ones; to the right of it they are more popular."))] : null,
+    board.rows.some((row) => row.bias === null) ? el("p", { class: "meta" }, "A dash: a run from before its top items were stored.") : null,
+  ];
+}
+function popularityTable(board, axis, title) {
+  const heads = ["Method", ...(axis?.labels ?? []).map((label) => `${title}, ${label}`), "Popularity of the top", "of the wanted", "Ratio"];
+  const number = (value) => (value === null || value === undefined ? el("td", { class: "none" }, "–") : el("td", {}, brief(value)));
+  const rows = rowsByMetric(board).map((at) => {
+    const row = board.rows[at];
+    return el("tr", { class: row.toy ? "toy" : null }, el("th", { scope: "row" }, rowName(row)), (axis?.means[at] ?? []).map((value) => el("td", {}, figure(value))),
+      number(row.bias?.top), number(row.bias?.positive), number(row.bias?.ratio));
+  });
+  return scrollBox("Popularity", el("table", {}, el("thead", {}, el("tr", {}, heads.map((head, index) => el("th", { scope: "col", class: index ? null : "text" }, head)))), el("tbody", {}, rows)));
+}
+// One line a row over the fifths; names stand at the right end, moved apart where they would hide each other.
+function bucketChart(board, axis, title, width) {
+  const names = board.rows.map((row) => row.method + (row.toy ? " †toy" : ""));
+  const left = 46, top = 12, bottom = 30, right = 14 + 6.4 * Math.min(Math.max(...names.map((name) => name.length)), 18);
+  const height = Math.max(240, Math.min(420, width * 0.55), top + bottom + 12.5 * names.length);
+  const values = axis.means.flat(), low = Math.min(...values), high = Math.max(...values);
+  const x = (bucket) => left + (axis.labels.length > 1 ? ((width - left - right) * bucket) / (axis.labels.length - 1) : (width - left - right) / 2);
+  const y = (value) => height - bottom - ((height - top - bottom) * (value - low)) / (high - low || 1);
+  const ends = board.rows.map((row, index) => ({ row, index, at: y(axis.means[index].at(-1)) })).sort((a, b) => a.at - b.at);
+  const apart = 12.5, lowestEnd = height - bottom;
+  ends.forEach((end, place) => { if (place) end.at = Math.max(end.at, ends[place - 1].at + apart); });
+  ends.forEach((end, place) => { end.at = Math.min(end.at, lowestEnd - apart * (ends.length - 1 - place)); });
+  const [lowest, highest] = [low, high].map((value) => value.toFixed(2));
+  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title} by popularity of the wanted item, figures in the table` },
+    svg("path", { class: "axis", d: `M${left} ${top}V${height - bottom}H${width - right}` }),
+    svg("text", { x: left - 6, y: top + 8, "text-anchor": "end" }, highest), svg("text", { x: left - 6, y: height - bottom, "text-anchor": "end" }, lowest),
+    axis.labels.map((label, bucket) => svg("text", { x: x(bucket), y: height - 10, "text-anchor": "middle" }, label)),
+    ends.map(({ row, index, at }) => svg("g", { class: `bucket ${familyClass(row.family)}${row.toy ? " toy" : ""}` },
+      svg("path", { class: "line", d: axis.means[index].map((value, bucket) => `${bucket ? "L" : "M"}${x(bucket).toFixed(1)} ${y(value).toFixed(1)}`).join("") }),
+      axis.means[index].map((value, bucket) => svg("path", { d: shapeOf(row.family), "fill-rule": "evenodd", transform: `translate(${x(bucket).toFixed(1)} ${y(value).toFixed(1)}) scale(.7)` })),
+      svg("text", { x: width - right + 8, y: at + 4 }, names[index].slice(0, 18)))));
+}
+function stabilityPart(board) {
+  const found = board.rows.flatMap((row) => row.repetitions.map((one) => ({ row, one })));
+  const example = board.rows.find((row) => row.family !== "control") ?? board.rows[0];
+  const command = el("code", {}, `bench diagnose ${example.run_ids[0]} --permutations 5`);
+  if (!found.length) return [el("h2", {}, "Stability"), el("p", {}, "No row has several seeds, and none was asked again: ", command)];
+  const scale = { low: Math.min(...found.map(({ one }) => one.lowest)), high: Math.max(...found.map(({ one }) => one.highest)) };
+  const rows = found.map(({ row, one }) => el("tr", { class: row.toy ? "toy" : null }, el("th", { scope: "row" }, rowName(row)), el("td", { class: "text" }, one.over),
+    el("td", {}, String(one.times)), el("td", {}, one.n_queries.toLocaleString("en")), el("td", { class: "text" }, one.metric),
+    el("td", { class: "plot" }, whisker({ value: one.first, low: one.lowest, high: one.highest }, scale, row.family, null)),
+    el("td", {}, figure(one.lowest)), el("td", {}, figure(one.highest)),
+    one.flip_rate === null ? el("td", { class: "none" }, "–") : el("td", {}, percent(one.flip_rate))));
+  const heads = ["Method", "Over", "Times", "Queries", "Metric", "Lowest to highest", "Lowest", "Highest", "Top items that change"];
+  return [el("h2", {}, "Stability"), scrollBox("Stability", el("table", {}, el("thead", {}, el("tr", {}, heads.map((head, index) => el("th", { scope: "col", class: [0, 1, 4].includes(index) ? "text" : null }, head)))), el("tbody", {}, rows))),
+    el("p", { class: "meta" }, "The dot is the run as it is stored. Rows of several seeds stand here, and runs that were asked again: ", command)];
+}
