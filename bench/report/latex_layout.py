@@ -26,7 +26,7 @@ class Layout:
 
 COLUMN, PAGE = 240.0, 500.0
 """Width of one column of a two-column page, and of the page."""
-FLOAT_HEIGHT = 600.0
+FLOAT_HEIGHT = 640.0
 """What a page has room for, under a running head."""
 LAYOUTS = (
     Layout("table", r"\small", 9.3, 4.0, COLUMN),
@@ -37,7 +37,7 @@ LAYOUTS = (
 )
 SPREAD_LETTERS = 6.6
 """Height of the tiny letters of a standard deviation, as in a layout."""
-CAPTION, NOTES, ROW = (10.0, 12.0), (8.5, 9.5), 11.5
+CAPTION, NOTES, ROW = (9.2, 12.0), (7.4, 9.5), 11.5
 """Letters and distance of lines of captions and of notes, and distance of rows."""
 
 

@@ -30,18 +30,18 @@ def test_a_small_table_takes_one_column() -> None:
 
 
 def test_a_narrow_table_whose_notes_are_taller_than_the_page_takes_both_columns() -> None:
-    table = table_of(n_notes=20)
+    table = table_of(n_notes=40)
     assert height_in_points(table, 1, COLUMN) > FLOAT_HEIGHT > height_in_points(table, 1, PAGE)
     panels, layout = laid_out(table)
     assert (len(panels), layout.environment, layout.width) == (1, "table*", PAGE)
 
 
 def test_notes_too_many_for_any_page_follow_the_table_as_text() -> None:
-    few, many = to_latex(table_of(n_notes=20)), to_latex(table_of(n_notes=100))
+    few, many = to_latex(table_of(n_notes=40)), to_latex(table_of(n_notes=150))
     assert few.index(NOTE) < few.index(r"\end{table*}")
     assert many.index(NOTE) > many.index(r"\end{table*}")
     assert r"Notes to table~\ref{tab:toy}: " in many
-    assert many.count(NOTE) == 100
+    assert many.count(NOTE) == 150
 
 
 def test_many_datasets_stand_in_panels_that_hold_every_column_once() -> None:

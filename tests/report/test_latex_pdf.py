@@ -66,7 +66,7 @@ def toy_tables(experiment: Experiment, run_store: RunStore) -> list[str]:
         replace(experiment, name="letters-over-seeds", star_style="letters", seeds=(0, 1), settings=("warm",)),
     ]
     tables = [build_table(variant, run_store, Registry({}, {})) for variant in variants]
-    noted = [replace(tables[3], name=f"notes-{number}", footnotes=(AWKWARD * 8,) * number) for number in (6, 30)]
+    noted = [replace(tables[3], name=f"notes-{number}", footnotes=(AWKWARD * 8,) * number) for number in (6, 40)]
     return [to_latex(table) for table in tables + noted]
 
 
