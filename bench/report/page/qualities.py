@@ -11,10 +11,9 @@ from bench.diagnose.stability import Stability
 from bench.diagnose.summary import across_seeds
 from bench.metrics import Metric
 from bench.report.page.content import Bias, Repetition
+from bench.report.page.user_analysis import METRIC
 from bench.runs import RunRecord, RunStore
 
-METRIC = "ndcg@3"
-"""Compared over seeds; what was asked again names its own."""
 DECIMALS = 6
 
 
@@ -29,7 +28,9 @@ def bias_of(records: Sequence[RunRecord], store: RunStore) -> Bias | None:
 
 
 def repetitions_of(records: Sequence[RunRecord], store: RunStore) -> tuple[Repetition, ...]:
-    """Return how far the row's seeds lie apart, then what its runs answered when they were asked again."""
+    """Return how far the row's seeds lie apart in the metric of the page's analysis, then what its runs answered when
+    they were asked again, in the metric they were asked for.
+    """
     seeds = [stability for _, stability in across_seeds(records, store, Metric.parse(METRIC))]
     over_seeds = [_repetition("seeds", METRIC, records[0].n_queries, stability) for stability in seeds]
     asked = [one for record in records for one in kept(record, store)]
