@@ -28,8 +28,9 @@ def bias_of(records: Sequence[RunRecord], store: RunStore) -> Bias | None:
 
 
 def repetitions_of(records: Sequence[RunRecord], store: RunStore) -> tuple[Repetition, ...]:
-    """Return how far the row's seeds lie apart in the metric of the page's analysis, then what its runs answered when
-    they were asked again, in the metric they were asked for.
+    """Return how far the row's seeds lie apart, then what its runs answered when they were asked again.
+
+    Seeds are compared in the metric of the page's analysis, answers in the metric they were asked for.
     """
     seeds = [stability for _, stability in across_seeds(records, store, Metric.parse(METRIC))]
     over_seeds = [_repetition("seeds", METRIC, records[0].n_queries, stability) for stability in seeds]
