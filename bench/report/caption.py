@@ -125,8 +125,18 @@ def footnotes(
     ]
     notes += _power(rows, groups, metrics, percent)
     notes += _deviations(slots)
-    warnings = dict.fromkeys(warning for row in slots for record in row.records for warning in record.warnings)
-    return tuple(notes + [f"Warning: {warning}" for warning in warnings])
+    return tuple(notes + _warnings(slots, groups))
+
+
+def _warnings(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> list[str]:
+    """Return the runs' warnings, each once, with the column groups they are of where there are several."""
+    places: dict[str, list[str]] = {}
+    for group, slots in zip(groups, zip(*(row.slots for row in rows), strict=True), strict=True):
+        for warning in dict.fromkeys(line for slot in slots for record in slot.records for line in record.warnings):
+            places.setdefault(warning, []).append(group.title)
+    if len(groups) == 1:
+        return [f"Warning: {warning}" for warning in places]
+    return [f"Warning ({'; '.join(titles)}): {warning}" for warning, titles in places.items()]
 
 
 def _power(rows: Sequence[TableRow], groups: Sequence[ColumnGroup], metrics: Sequence[str], percent: bool) -> list[str]:

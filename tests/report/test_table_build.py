@@ -4,43 +4,21 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.stats
+from small_tables import REGISTRY, N, Save, experiment, ranks
 
 from bench.errors import BenchError
-from bench.experiment import Experiment, ExperimentDataset, ExperimentRow
+from bench.experiment import ExperimentRow
 from bench.metrics import Metric, Ranks, per_user
-from bench.registry import Entry, Registry
 from bench.report.build import build_table, stored_table
 from bench.report.render import render
 from bench.report.table import Table
-from bench.runs import RunRecord, RunStore
+from bench.runs import RunStore
 from bench.significance import holm
-
-Save = Callable[..., RunRecord]
-N = 300
-REGISTRY = Registry({"oracle": Entry("oracle", "control", privileged=True)}, {})
-
-
-def ranks(seed: int, highest: int) -> list[int]:
-    return [int(rank) for rank in np.random.default_rng(seed).integers(0, highest, N)]
-
-
-def experiment(*methods: str, **fields: Any) -> Experiment:
-    facts: dict[str, Any] = {
-        "name": "small",
-        "caption": "A small table.",
-        "rows": tuple(ExperimentRow(method, method.upper()) for method in methods),
-        "datasets": (ExperimentDataset("beauty", "Beauty", ("clothing",)),),
-        "settings": ("warm",),
-        "metrics": ("ndcg@1", "ndcg@3"),
-        **fields,
-    }
-    return Experiment(**facts)
 
 
 def column(table: Table, number: int = 0) -> dict[str, Any]:
@@ -248,21 +226,6 @@ def test_runs_over_different_users_are_refused_by_name(run_store: RunStore, save
         build_table(experiment("bpr", "sasrec"), run_store, REGISTRY)
 
 
-def test_the_caption_states_what_the_figures_rest_on(run_store: RunStore, save_run: Save) -> None:
-    save_run("bpr", ranks(0, 6))
-    save_run("lora", ranks(0, 8), backbone="minilm", sources=("clothing",))
-    caption = build_table(experiment("bpr", "lora"), run_store, REGISTRY).caption
-    for fact in ("Beauty, warm: n = 300, candidates hash-beauty-warm", "paired t-test", "Holm", "One seed", "minilm"):
-        assert fact in caption
-
-
-def test_warnings_of_the_runs_stand_below_the_table_once(run_store: RunStore, save_run: Save) -> None:
-    for method in ("bpr", "sasrec"):
-        save_run(method, ranks(0, 6), warnings=["Only 52 queries."])
-    table = build_table(experiment("bpr", "sasrec"), run_store, REGISTRY)
-    assert table.footnotes == ("Warning: Only 52 queries.",)
-
-
 def test_a_table_of_stored_runs_needs_no_experiment(run_store: RunStore, save_run: Save) -> None:
     save_run("bpr", ranks(0, 4))
     save_run("sasrec", ranks(0, 9), family="sequential")
@@ -294,27 +257,6 @@ def test_a_table_in_percent_has_two_decimals_a_head_that_says_so_and_fractions_a
     assert float(line["low_percent"]) < 7.0 < float(line["high_percent"])
     assert "value" not in line
     assert json.loads(render(table, "json"))["percent"]
-
-
-def test_deviations_from_the_papers_stand_below_the_table_once_with_their_rows(
-    run_store: RunStore, save_run: Save
-) -> None:
-    own, shared = "Trained on half the data.", "another backbone"
-    save_run("bpr", ranks(0, 6), details={"deviations": [own, shared]})
-    save_run("sasrec", ranks(0, 6), details={"deviations": [shared]})
-    table = build_table(experiment("bpr", "sasrec"), run_store, REGISTRY)
-    assert table.footnotes == (
-        f"Deviates from its paper (BPR): {own}",
-        "Deviates from its paper (BPR, SASREC): Another backbone.",
-    )
-
-
-def test_a_deviation_of_many_rows_names_the_first_of_them(run_store: RunStore, save_run: Save) -> None:
-    rows = tuple(ExperimentRow("bpr", f"α {number}", {"layers": number}) for number in range(3, 8))
-    for number in range(3, 8):
-        save_run("bpr", ranks(0, 6), overrides={"layers": number}, details={"deviations": ["Rounded."]})
-    table = build_table(dataclasses.replace(experiment("bpr"), rows=rows), run_store, REGISTRY)
-    assert table.footnotes == ("Deviates from its paper (α 3, α 4, α 5 and 2 more): Rounded.",)
 
 
 def test_each_rival_says_how_far_behind_the_best_it_is(run_store: RunStore, save_run: Save) -> None:
@@ -356,15 +298,6 @@ def test_csv_and_json_carry_all_of_a_comparison(run_store: RunStore, save_run: S
     percent = build_table(experiment("bpr", "random", percent=True), run_store, REGISTRY)
     in_percent = list(csv.DictReader(io.StringIO(render(percent, "csv"))))[2]
     assert float(in_percent["behind_best_percent"]) == pytest.approx(100 * cell.behind_best.difference)
-
-
-def test_the_caption_states_the_family_and_its_size(run_store: RunStore, save_run: Save) -> None:
-    for method, highest in (("bpr", 4), ("sasrec", 6), ("random", 30)):
-        save_run(method, ranks(2, highest))
-    stars = build_table(experiment("bpr", "sasrec", "random"), run_store, REGISTRY)
-    letters = build_table(experiment("bpr", "sasrec", "random", star_style="letters"), run_store, REGISTRY)
-    assert "the best row against every other row that can be marked (2 comparisons)" in stars.caption
-    assert "all pairs of rows that can be marked (3 comparisons)" in letters.caption
 
 
 def test_letters_name_the_rows_that_are_lower_after_holm_over_all_pairs(run_store: RunStore, save_run: Save) -> None:
@@ -414,19 +347,6 @@ def test_the_interval_over_seeds_is_wider_than_that_of_the_users_alone(run_store
     one_seed = build_table(experiment("bpr", seeds=(1,)), run_store, REGISTRY).rows[0].cells[0]
     assert over_seeds.low <= over_seeds.value <= over_seeds.high
     assert over_seeds.high - over_seeds.low > 1.5 * (one_seed.high - one_seed.low)
-
-
-def test_few_users_are_warned_of_and_the_detectable_difference_is_told(run_store: RunStore, save_run: Save) -> None:
-    for method, highest in (("bpr", 4), ("random", 30)):
-        save_run(method, ranks(1, highest))
-        save_run(method, ranks(1, highest)[:52], setting="cold")
-    table = build_table(experiment("bpr", "random", settings=("warm", "cold")), run_store, REGISTRY)
-    size = table.rows[1].cells[0].behind_best.detectable_difference
-    assert any("80 % power" in note and f"Beauty, warm {size:.4f}" in note for note in table.footnotes)
-    assert [note for note in table.footnotes if note.startswith("Warning: few users")] == [
-        "Warning: few users: Beauty, cold (52). A smaller true difference is missed more than one time in five, so "
-        "that a missing mark is no proof of equality."
-    ]
 
 
 def test_rows_of_stored_runs_are_grouped_by_family(run_store: RunStore, save_run: Save) -> None:
