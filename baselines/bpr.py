@@ -10,6 +10,11 @@ from baselines._recbole_zoo import TrainingParams
 from baselines.recbole_adapter import RecBoleRecommender
 from bench.registry import register
 
+DEVIATIONS = (
+    "Every training interaction once an epoch, by Adam; the original draws triples with replacement, for stochastic "
+    "gradient descent.",
+)
+
 
 @register(
     "bpr",
@@ -35,3 +40,7 @@ class BPR(RecBoleRecommender):
     def model_values(self) -> Mapping[str, Any]:
         """Return the model's settings under RecBole's names."""
         return {"embedding_size": self.params.dimensions}
+
+    def details(self) -> dict[str, Any]:
+        """Return the facts of the training, and where the model departs from its paper."""
+        return {**super().details(), "deviations": list(DEVIATIONS)}

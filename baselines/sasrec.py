@@ -18,6 +18,12 @@ from baselines.recbole_adapter import RecBoleRecommender
 from bench.data.domain import Domain
 from bench.registry import register
 
+DEVIATIONS = (
+    "RecBole's layers: GELU, a norm after each sum and a feed-forward part four times as wide, with two heads; the "
+    "original has ReLU, a norm before each part, equal widths and one head.",
+)
+CROSS_ENTROPY = "Cross-entropy over all items of the training part in place of the binary loss with one negative."
+
 
 @register(
     "sasrec",
@@ -69,6 +75,11 @@ class SASRec(RecBoleRecommender):
         if self.params.loss == "ce":
             return super().choose_learner(model, abilities, domain, transform)
         return BinaryLearner(model, domain, self.params.batch_size, self.params.max_length)
+
+    def details(self) -> dict[str, Any]:
+        """Return the facts of the training, and where the model departs from its paper."""
+        deviations = [*DEVIATIONS, *[CROSS_ENTROPY] * (self.params.loss == "ce")]
+        return {**super().details(), "deviations": deviations}
 
 
 class BinaryLearner(EveryPositionLearner):

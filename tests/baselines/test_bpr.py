@@ -89,5 +89,27 @@ def test_two_seeds_give_two_models(tmp_path: Path) -> None:
     assert not np.array_equal(scores[0], scores[1])
 
 
+def test_permuting_the_candidates_permutes_the_scores(tmp_path: Path) -> None:
+    recommender, queries = fitted(tmp_path, epochs=1), planted_blocks(tmp_path)[1]
+    order = np.random.default_rng(0).permutation(30)
+    permuted = replace(queries, candidates=queries.candidates[:, order])
+    np.testing.assert_allclose(recommender.score(permuted), recommender.score(queries)[:, order], rtol=1e-5)
+
+
+def test_a_stored_model_is_read_back_and_scores_the_same(tmp_path: Path) -> None:
+    lines: list[str] = []
+    task, queries, _ = planted_blocks(tmp_path)
+    task = replace(task, progress=lines.append)
+    first, second = BPR(BPR.Params(**{**QUICK, "epochs": 2})), BPR(BPR.Params(**{**QUICK, "epochs": 2}))
+    for recommender in (first, second):
+        recommender.fit(task)
+    assert len(lines) == 2
+    assert np.array_equal(first.score(queries), second.score(queries))
+
+
+def test_the_way_of_training_is_told_as_a_departure(tmp_path: Path) -> None:
+    assert "with replacement" in fitted(tmp_path, epochs=0).details()["deviations"][0]
+
+
 def test_it_is_registered() -> None:
     assert registry().recommender("bpr") is BPR
