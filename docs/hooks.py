@@ -13,6 +13,7 @@ from typing import Any
 import command_pages
 import equations
 import method_pages
+import result_pages
 
 REQUEST = re.compile(r"^<!-- bench: (?P<what>[a-z-]+)(?P<arguments>[^>]*) -->$", re.MULTILINE)
 """A whole line; ``bench: method sasrec`` asks for ``method`` with one argument."""
@@ -20,8 +21,10 @@ WRITERS: dict[str, Callable[..., str]] = {
     "commands": command_pages.commands,
     "datasets": method_pages.datasets,
     "experiments": method_pages.experiments,
+    "figure": result_pages.figure,
     "method": method_pages.method,
     "methods": method_pages.methods,
+    "result": result_pages.result,
     "tests": method_pages.tests,
 }
 

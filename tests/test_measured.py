@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,22 @@ def test_a_records_metrics_are_those_of_its_ranks() -> None:
             assert values.mean() == pytest.approx(summary["value"], abs=1e-12)
 
 
-def test_the_readme_prints_the_shipped_tables() -> None:
+def test_tables_in_the_readme_are_the_shipped_ones() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    for name in TABLES:
-        shipped = (ROOT / "results" / "tables" / f"{name}.md").read_text(encoding="utf-8").splitlines()
-        rows = [line for line in shipped if line.startswith("|")]
-        start = readme.index(rows[0])
-        assert readme[start : start + len(rows)] == rows
+    shipped = [rows_of(name) for name in TABLES]
+    starts = [number for number, line in enumerate(readme) if "NDCG@" in line and line.startswith("| Method")]
+    assert starts
+    for start in starts:
+        assert any(readme[start : start + len(rows)] == rows for rows in shipped), readme[start]
+
+
+def test_the_page_of_results_shows_every_shipped_table_and_figure() -> None:
+    page = (ROOT / "docs" / "pages" / "results.md").read_text(encoding="utf-8")
+    assert sorted(re.findall("<!-- bench: result (.+) -->", page)) == TABLES
+    drawn = [name for name in TABLES if experiment_at(name, DEFAULT_SCALE.name, registry()).figure is not None]
+    assert sorted(re.findall("<!-- bench: figure (.+) -->", page)) == drawn
+
+
+def rows_of(name: str) -> list[str]:
+    shipped = (ROOT / "results" / "tables" / f"{name}.md").read_text(encoding="utf-8").splitlines()
+    return [line for line in shipped if line.startswith("|")]

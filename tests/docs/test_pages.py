@@ -12,6 +12,7 @@ import equations
 import hooks
 import method_pages
 import pytest
+import result_pages
 import yaml
 from documented_commands import pages
 
@@ -77,6 +78,15 @@ def test_departures_are_found_in_the_class_beside_it_and_where_parameters_make_t
     assert "best epoch" in stated["fmlp"][0]
     assert "vectors of 128 dimensions instead of 300" in stated["unisrec"]
     assert stated["random"] == ()
+
+
+def test_a_shipped_table_stands_on_its_page_with_its_notes_folded() -> None:
+    text = result_pages.result("weaverec-table4")
+    assert text.startswith("| Method |")
+    assert "| w/ DARE | <u>0.2704</u> |" in text
+    assert '\n??? info "Caption"\n' in text
+    notes = text.partition('\n??? info "Notes"\n')[2]
+    assert "    ‡: read unlabelled test queries" in notes
 
 
 def test_behaviours_are_the_names_of_the_tests() -> None:

@@ -1,0 +1,33 @@
+"""Tables and figures that come with the project, as the pages show them."""
+
+from __future__ import annotations
+
+import base64
+import html
+import tempfile
+from pathlib import Path
+
+from method_pages import MEASURED, ROOT, folded
+
+from bench.registry import registry
+from bench.report.figure_draw import write_figure
+from bench.report.of_experiment import experiment_at, report_of
+from bench.scale import DEFAULT_SCALE
+
+TABLES = ROOT / "results" / "tables"
+
+
+def result(name: str) -> str:
+    """Return a shipped table, with its caption and its notes folded away."""
+    caption, table, notes = (TABLES / f"{name}.md").read_text(encoding="utf-8").split("\n\n", maxsplit=2)
+    return "\n\n".join([table, folded("Caption", caption), folded("Notes", notes.strip())])
+
+
+def figure(name: str) -> str:
+    """Return an experiment's figure, drawn from the shipped records and held by the page itself."""
+    report = report_of(experiment_at(name, DEFAULT_SCALE.name, registry()), MEASURED, registry())
+    with tempfile.TemporaryDirectory() as folder:
+        (drawing,) = write_figure(report.figure(), Path(folder), ("png",))
+        content = base64.b64encode(drawing.read_bytes()).decode()
+    caption = html.escape(report.experiment.caption)
+    return f'<img class="figure" alt="{caption}" src="data:image/png;base64,{content}">'
