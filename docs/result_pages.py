@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import struct
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from bench.report.of_experiment import experiment_at, report_of
 from bench.scale import DEFAULT_SCALE
 
 TABLES = ROOT / "results" / "tables"
+PNG_WIDTH_AT = 16
+"""Byte of a PNG file at which its width stands, in dots."""
+DOTS_PER_PIXEL = 2
 
 
 def result(name: str) -> str:
@@ -28,6 +32,8 @@ def figure(name: str) -> str:
     report = report_of(experiment_at(name, DEFAULT_SCALE.name, registry()), MEASURED, registry())
     with tempfile.TemporaryDirectory() as folder:
         (drawing,) = write_figure(report.figure(), Path(folder), ("png",))
-        content = base64.b64encode(drawing.read_bytes()).decode()
+        content = drawing.read_bytes()
+    (width,) = struct.unpack_from(">I", content, PNG_WIDTH_AT)
     caption = html.escape(report.experiment.caption)
-    return f'<img class="figure" alt="{caption}" src="data:image/png;base64,{content}">'
+    source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    return f'<img class="figure" width="{width // DOTS_PER_PIXEL}" alt="{caption}" src="{source}">'
