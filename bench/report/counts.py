@@ -13,7 +13,8 @@ from bench.report.beside import Beside
 from bench.report.table import Cell, ColumnGroup, Table, TableRow, count_text
 from bench.statistics import kept_statistics
 
-GROUP = ColumnGroup(dataset="", setting="", policy="", title="Counts")
+GROUP = ColumnGroup(dataset="", setting="", policy="", title="")
+"""All columns: counts are of no setting."""
 
 
 def counts_table(experiment: Experiment, results_dir: Path) -> Table:
@@ -32,6 +33,7 @@ def counts_table(experiment: Experiment, results_dir: Path) -> Table:
         groups=(GROUP,),
         metrics=experiment.statistics,
         rows=rows,
+        row_title="Dataset",
         footnotes=tuple(dict.fromkeys(notes)),
         missing=(f"bench reproduce {experiment.name}",) if is_missing else (),
     )

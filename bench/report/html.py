@@ -9,14 +9,11 @@ from bench.report.table import Cell, Table, TableRow, figure, shortened_letters
 
 def to_html(table: Table) -> str:
     """Return a ``<table>``, its notes and the commands of missing runs; every text is escaped."""
-    titles = "".join(f'<th colspan="{len(table.metrics)}">{escape(group.title)}</th>' for group in table.groups)
-    metrics = "".join(f"<th>{escape(table.metric_header(metric))}</th>" for _, metric in table.columns)
     lines = [
         f'<table id="{escape(table.name)}">',
         f"<caption>{escape(table.caption)}</caption>",
         "<thead>",
-        f'<tr><th rowspan="2">Method</th>{titles}</tr>',
-        f"<tr>{metrics}</tr>",
+        *_head(table),
         "</thead>",
         "<tbody>",
         *(_row(row, table.percent) for row in table.rows),
@@ -26,6 +23,14 @@ def to_html(table: Table) -> str:
         *_missing(table),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _head(table: Table) -> list[str]:
+    titles = "".join(f'<th colspan="{len(table.metrics)}">{escape(group.title)}</th>' for group in table.groups)
+    metrics = "".join(f"<th>{escape(table.metric_header(metric))}</th>" for _, metric in table.columns)
+    if not any(group.title for group in table.groups):
+        return [f"<tr><th>{table.row_title}</th>{metrics}</tr>"]
+    return [f'<tr><th rowspan="2">{table.row_title}</th>{titles}</tr>', f"<tr>{metrics}</tr>"]
 
 
 def _row(row: TableRow, percent: bool) -> str:

@@ -54,14 +54,17 @@ def _tabular(table: Table) -> str:
 
 def _header(table: Table) -> list[str]:
     """Return the heads: datasets over settings where a dataset has several, else both in one; metrics below."""
+    metrics = [escape(table.metric_header(metric)) for _, metric in table.columns]
+    if not any(group.title for group in table.groups):
+        return [_line([table.row_title, *metrics])]
     heads = [[(group.title, len(table.metrics)) for group in table.groups]]
     datasets = [list(members) for _, members in groupby(table.groups, key=lambda group: group.dataset_title)]
     if all(group.dataset_title for group in table.groups) and any(len(members) > 1 for members in datasets):
         shared = [(members[0].dataset_title, len(members) * len(table.metrics)) for members in datasets]
         heads = [shared, [(_within_dataset(group), len(table.metrics)) for group in table.groups]]
     lines = [line for head in heads for line in _spanning(head)]
-    lines.append(_line(["", *(escape(table.metric_header(metric)) for _, metric in table.columns)]))
-    lines[0] = rf"\multirow{{{len(heads) + 1}}}{{*}}{{Method}}{lines[0]}"
+    lines.append(_line(["", *metrics]))
+    lines[0] = rf"\multirow{{{len(heads) + 1}}}{{*}}{{{table.row_title}}}{lines[0]}"
     return lines
 
 

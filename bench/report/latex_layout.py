@@ -80,7 +80,7 @@ def _panels(table: Table, n_panels: int) -> list[Table]:
 def _fits(table: Table, layout: Layout) -> bool:
     """Whether the columns and the heads over them, estimated letter by letter, are no wider than the page."""
     letters = layout.letters
-    labels = max(width_in_points(label, letters) for label in ["Method", *map(_printed_label, table.rows)])
+    labels = max(width_in_points(label, letters) for label in [table.row_title, *map(_printed_label, table.rows)])
     gaps, span = 2 * layout.separation, len(table.metrics)
     total = labels + gaps
     for number, group in enumerate(table.groups):

@@ -136,6 +136,8 @@ class Table:
     rows: tuple[TableRow, ...]
     percent: bool = False
     """Whether figures are printed in percent; the cells' values are fractions all the same."""
+    row_title: str = "Method"
+    """What the table prints over the rows' labels."""
     footnotes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     """Commands that make the runs that are not stored."""

@@ -11,7 +11,7 @@ TEXT_LEGEND = "(1) best, (2) second, * star."
 
 def to_text(table: Table) -> str:
     """Return a table for a terminal: best and second as ``(1)`` and ``(2)``, a star as ``*``."""
-    headers = ["Method", *(f"{group.title}\n{table.metric_header(metric)}" for group, metric in table.columns)]
+    headers = _headers(table, "\n")
     rows = [[_label(row), *(_text_cell(cell) for cell in row.cells)] for row in table.rows]
     grid = tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=_alignment(table))
     caption = table.caption.replace("Best in bold, second underlined.", TEXT_LEGEND)
@@ -20,12 +20,17 @@ def to_text(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """Return a Markdown table: best bold, second underlined by ``<u>``, a star as ``*``."""
-    headers = ["Method", *(f"{group.title}<br>{table.metric_header(metric)}" for group, metric in table.columns)]
+    headers = _headers(table, "<br>")
     rows = [[_markdown(_label(row)), *(_markdown_cell(cell) for cell in row.cells)] for row in table.rows]
     ruler = ["---", *("---:" for _ in table.columns)]
     lines = [_markdown_row(row) for row in ([_markdown(header) for header in headers], ruler, *rows)]
     below = [_markdown(line) if line and not line.startswith("    ") else line for line in _lines_below(table)]
     return "\n".join([f"**{_markdown(table.name)}.** {_markdown(table.caption)}", "", *lines, *below]) + "\n"
+
+
+def _headers(table: Table, line_break: str) -> list[str]:
+    heads = ((group.title, table.metric_header(metric)) for group, metric in table.columns)
+    return [table.row_title, *(line_break.join(filter(None, head)) for head in heads)]
 
 
 def _label(row: TableRow) -> str:

@@ -54,6 +54,13 @@ def test_every_format_prints_the_counts(results: Path, output_format: str) -> No
     assert "Density" in text or "density_percent" in text
 
 
+def test_columns_of_counts_stand_under_no_group_and_rows_are_called_datasets(results: Path) -> None:
+    table = counts_table(described(), results)
+    assert "| Dataset | Users | Density (%) |\n" in render(table, "markdown")
+    assert "\n\\toprule\nDataset & Users & Density (\\%) \\\\\n\\midrule\n" in render(table, "latex")
+    assert "<tr><th>Dataset</th><th>Users</th><th>Density (%)</th></tr>" in render(table, "html")
+
+
 def test_printed_counts_stand_beside_ours(results: Path) -> None:
     experiment = described()
     cells = counts_beside_published(experiment, counts_table(experiment, results))
