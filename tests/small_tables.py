@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.registry import Entry, Registry
+from bench.report.table import Cell, Table
 from bench.runs import RunRecord
 
 Save = Callable[..., RunRecord]
@@ -18,6 +19,10 @@ REGISTRY = Registry({"oracle": Entry("oracle", "control", privileged=True)}, {})
 
 def ranks(seed: int, highest: int) -> list[int]:
     return [int(rank) for rank in np.random.default_rng(seed).integers(0, highest, N)]
+
+
+def column(table: Table, number: int = 0) -> dict[str, Cell]:
+    return {row.method: row.cells[number] for row in table.rows}
 
 
 def experiment(*methods: str, **fields: Any) -> Experiment:
