@@ -46,7 +46,7 @@ class LoraRecipe:
     warmup_share: float = 0.05
     """Share of the steps over which the learning rate rises."""
     slice_share: float = 0.02
-    """Share of the training users set aside to choose the best state by loss."""
+    """Share of the training users set aside to choose the best state by loss; nobody is where that is fewer than 50."""
 
 
 @dataclass(frozen=True)

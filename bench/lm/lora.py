@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -26,6 +27,8 @@ Item = TypeVar("Item")
 ADAPTER_NAME = "trained"
 CHECKS_AN_EPOCH = 4
 """How often the held-back slice is looked at in an epoch."""
+MIN_SLICE_USERS = 50
+"""Users of a slice at least: the loss of fewer says too little of which state is best."""
 SECONDS_BETWEEN_REPORTS = 10.0
 GRADIENT_NORM = 1.0
 
@@ -40,9 +43,9 @@ class TrainingLog:
     losses: list[float] = field(default_factory=list)
     """Mean training loss between two looks at the slice."""
     slice_losses: list[float] = field(default_factory=list)
-    """Loss on the slice, the first before any step."""
-    best_check: int = 0
-    """Which look had the lowest loss; its state is the adapter."""
+    """Loss on the slice, the first before any step; empty where no users were set aside."""
+    best_check: int | None = None
+    """Which look had the lowest loss; its state is the adapter. None without a slice: the adapter is the last state."""
 
 
 def train_adapter(
@@ -77,9 +80,13 @@ def initialisation_name(language_model: LanguageModel, recipe: LoraRecipe, seed:
 
 
 def hold_back_slice(domain: Domain, share: float, seed: int) -> tuple[Domain, Domain]:
-    """Split a domain by users into what is learned and the slice that chooses the best state."""
+    """Split a domain by users into what is learned and the slice that chooses the best state.
+
+    Where fewer than :data:`MIN_SLICE_USERS` would be set aside, nobody is.
+    """
+    n_users = np.count_nonzero(np.diff(domain.indptr))
     rng = np.random.default_rng(derived_seed(seed, "slice", domain.content_hash))
-    held = rng.random(domain.n_users) < share
+    held = rng.random(domain.n_users) < (share if share * n_users >= MIN_SLICE_USERS else 0.0)
     in_slice = held[domain.users_of_interactions()]
     return domain.keeping(~in_slice), domain.keeping(in_slice)
 
@@ -146,8 +153,10 @@ def _fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: cosine_share(step, n_steps, recipe))
     rng = np.random.default_rng(derived_seed(seed, "batches"))
     slice_batches = _slice_batches(language_model, held_back, recipe, seed)
-    log, best, check_every = TrainingLog(), _copied(parameters), max(1, steps_an_epoch // CHECKS_AN_EPOCH)
-    log.slice_losses.append(_mean_loss(language_model, slice_batches, factors))
+    log, check_every = TrainingLog(), max(1, steps_an_epoch // CHECKS_AN_EPOCH)
+    best = _BestState(parameters, log, partial(_mean_loss, language_model, slice_batches, factors))
+    if slice_batches:
+        best.look()
     began = reported = time.monotonic()
     recent: list[float] = []
     for _ in range(recipe.epochs):
@@ -163,13 +172,35 @@ def _fit(
             if log.n_steps % check_every == 0 or is_last:
                 log.losses.append(float(np.mean(recent)))
                 recent = []
-                log.slice_losses.append(_mean_loss(language_model, slice_batches, factors))
-                if log.slice_losses[-1] <= min(log.slice_losses):
-                    best, log.best_check = _copied(parameters), len(log.slice_losses) - 1
-    for parameter, value in zip(parameters, best, strict=True):
-        parameter.data.copy_(value)
+                if slice_batches:
+                    best.look()
+    best.restore()
     log.seconds = time.monotonic() - began
     return log
+
+
+@dataclass
+class _BestState:
+    """Keeps the parameters as they were when the slice's loss was lowest."""
+
+    parameters: list[nn.Parameter]
+    log: TrainingLog
+    slice_loss: Callable[[], float]
+    kept: list[Tensor] | None = None
+
+    def look(self) -> None:
+        """Note the loss, and the parameters if it is the lowest so far."""
+        losses = self.log.slice_losses
+        losses.append(self.slice_loss())
+        if losses[-1] <= min(losses):
+            self.log.best_check = len(losses) - 1
+            self.kept = [parameter.detach().clone() for parameter in self.parameters]
+
+    def restore(self) -> None:
+        """Go back to what was kept; where nobody looked, all stays as it is."""
+        if self.kept is not None:
+            for parameter, value in zip(self.parameters, self.kept, strict=True):
+                parameter.data.copy_(value)
 
 
 def _begun_head(language_model: LanguageModel, seed: int, start: Adapter | None) -> dict[str, nn.Parameter]:
@@ -229,9 +260,7 @@ def _slice_batches(
 def _mean_loss(
     language_model: LanguageModel, batches: list[object], factors: dict[str, tuple[nn.Parameter, nn.Parameter]]
 ) -> float:
-    """Return the slice's loss without dropout; with no slice every state is as good as the next."""
-    if not batches:
-        return 0.0
+    """Return the slice's loss without dropout."""
     dropouts = [
         module
         for name in factors
@@ -246,7 +275,3 @@ def _mean_loss(
     finally:
         for dropout in dropouts:
             dropout.train()
-
-
-def _copied(parameters: Sequence[Tensor]) -> list[Tensor]:
-    return [parameter.detach().clone() for parameter in parameters]

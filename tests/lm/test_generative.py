@@ -54,7 +54,7 @@ def test_negatives_are_untouched_and_were_trained_on_by_somebody(make_domain) ->
 
 
 def test_training_lowers_the_loss_and_changes_scores(generative, make_domain, queries) -> None:
-    domain = make_domain()
+    domain = make_domain(n_users=260)
     before = generative.score(domain, queries, lambda _line: None)
     adapter, log = train_adapter(generative, [domain], RECIPE, 0, lambda _line: None)
     with folded(generative.model, adapter):

@@ -10,7 +10,7 @@ from text_toys import planted_groups
 from bench.lm.adapters import LoraRecipe, linear_modules
 from bench.lm.backbones import local_backbone
 from bench.lm.dropout import IntegerDropout
-from bench.lm.lora import attached, cosine_share, hold_back_slice, train_adapter, with_last
+from bench.lm.lora import MIN_SLICE_USERS, attached, cosine_share, hold_back_slice, train_adapter, with_last
 from bench.lm.mixing import folded, hooked
 from bench.lm.towers import TowerLanguageModel
 
@@ -86,7 +86,7 @@ def test_folding_gives_the_very_weights_back_even_after_an_error(towers: TowerLa
 
 def test_training_twice_gives_the_same_adapter_and_lowers_the_loss(towers: TowerLanguageModel) -> None:
     domain = planted_groups(120)
-    recipe = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, epochs=4, batch_size=16, slice_share=0.1)
+    recipe = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, epochs=4, batch_size=16, slice_share=0.5)
     first, log = train_adapter(towers, [domain], recipe, 0, lambda _line: None)
     again, _ = train_adapter(towers, [domain], recipe, 0, lambda _line: None)
     assert log.slice_losses[log.best_check] == min(log.slice_losses) < log.slice_losses[0]
@@ -95,11 +95,21 @@ def test_training_twice_gives_the_same_adapter_and_lowers_the_loss(towers: Tower
 
 def test_the_slice_and_what_is_learned_share_no_user() -> None:
     domain = planted_groups(200)
-    learned, held = hold_back_slice(domain, 0.2, 0)
+    learned, held = hold_back_slice(domain, 0.3, 0)
     in_learned, in_held = np.diff(learned.indptr) > 0, np.diff(held.indptr) > 0
     assert not (in_learned & in_held).any()
     assert learned.n_interactions + held.n_interactions == domain.n_interactions
-    assert 20 < in_held.sum() < 60
+    assert 40 < in_held.sum() < 80
+
+
+def test_a_slice_of_few_users_is_not_held_back_and_the_last_state_is_taken(towers: TowerLanguageModel) -> None:
+    domain = planted_groups(200)
+    learned, held = hold_back_slice(domain, (MIN_SLICE_USERS - 1) / 200, 0)
+    assert (learned.n_interactions, held.n_interactions) == (domain.n_interactions, 0)
+    adapter, log = train_adapter(towers, [domain], RECIPE, 0, lambda _line: None)
+    assert (log.slice_losses, log.best_check) == ([], None)
+    assert log.losses
+    assert all(b.any() for _, b in adapter.factors.values())
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero() -> None:
