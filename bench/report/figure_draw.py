@@ -105,7 +105,7 @@ def _draw_lines(place: Axes, panel: Panel, styles: dict[str, int]) -> None:
             lows, highs = [point.low or 0.0 for point in bounded], [point.high or 0.0 for point in bounded]
             place.fill_between([point.x for point in bounded], lows, highs, color=colour, alpha=0.15, linewidth=0)
     if all(point.x.is_integer() for series in panel.series for point in series.points):
-        place.xaxis.set_major_locator(MaxNLocator(integer=True))
+        place.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
     for series in panel.levels:
         style = styles[series.label]
         colour, dash = COLOURS[style % len(COLOURS)], DASHES[1 + style % (len(DASHES) - 1)]

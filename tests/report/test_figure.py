@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -152,6 +153,17 @@ def test_what_is_drawn_has_the_points_the_bands_and_the_words() -> None:
     (legend,) = canvas.legends
     assert [text.get_text() for text in legend.get_texts()] == ["one", "two", "across"]
     assert "95 %" in legend.get_title().get_text()
+
+
+def test_ticks_of_four_narrow_panels_do_not_overlap() -> None:
+    points = tuple(Point(float(n), 0.25 + n / 1000) for n in (0, 10, 20, 50))
+    panel = Panel("Beauty, warm", "NDCG@1", (Series("RecCocktail", points),))
+    canvas = draw(Figure("prompts", "lines", "Prompts (number)", ((panel,) * 4,)))
+    canvas.draw_without_rendering()
+    for place in canvas.axes:
+        boxes = [label.get_window_extent() for label in place.get_xticklabels() if label.get_text()]
+        assert len(boxes) >= 3
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_a_panel_without_runs_says_so() -> None:
