@@ -160,15 +160,17 @@ class IntegratingRecommender(PairRecommender):
         groups, lora = self.model.groups(), self.trained[self.chosen[0]].n_parameters
         integrating = sum(count for group, count in groups.items() if group != "head")
         seconds = self.record.summary()["seconds_per_epoch"]
+        details, n_own = super().details(), sum(groups.values())
         return {
-            **super().details(),
+            **details,
             **self.record.summary(),
             f"zero_shot_validation_{STOPPING_METRIC}": self.validated,
             "chosen_sources": self.chosen,
-            "parameters": sum(groups.values()),
+            "n_trained_parameters": details["n_trained_parameters"] + n_own,
+            "parameters": n_own,
             "parameters_by_part": groups,
             "integrating_parameters_over_lora": round(integrating / lora, 6),
-            "parameters_over_lora_with_head": round(sum(groups.values()) / (lora + groups["head"]), 6),
+            "parameters_over_lora_with_head": round(n_own / (lora + groups["head"]), 6),
             "training_prompts": self.training_prompts(),
             "target_examples_per_second": round(self._n_examples() / seconds, 3) if seconds else None,
             **self.model.facts(),

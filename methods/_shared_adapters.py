@@ -71,8 +71,8 @@ class AdapterRecommender(Recommender):
         """Return how queries are scored, the adapters' trainings and size, what a cut has left, and deviations."""
         cut = {"kept_share": round(self.used.kept_share, 6)} if isinstance(self.used, CutAdapter) else {}
         deviations = {"deviations": [PREFIXES_ALONE, *self.deviations]}
-        n_parameters = sum(adapter.n_parameters for adapter in self.trained.values())
-        adapters = {"adapters": self.facts, "n_trained_parameters": n_parameters}
+        n_trained = sum(adapter.n_trained_parameters for adapter in self.trained.values())
+        adapters = {"adapters": self.facts, "n_trained_parameters": n_trained}
         return {**self.language_model.facts(), **adapters, **cut, **deviations}
 
 

@@ -48,4 +48,4 @@ class SecondFinetune(SingleAdapter):
 
     def details(self) -> dict[str, Any]:
         """Count the one adapter's parameters once."""
-        return {**super().details(), "n_trained_parameters": self.trained["target"].n_parameters}
+        return {**super().details(), "n_trained_parameters": self.trained["target"].n_trained_parameters}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.runs import RunRecord
 
-PARAMETER_FACTS = ("n_trained_parameters", "parameters")
+PARAMETER_FACTS = ("n_trained_parameters", "trained_parameters", "parameters")
 """Under what names a record's details state how many parameters were trained, the more exact one first."""
 
 
@@ -27,10 +27,15 @@ class Efficiency:
 def efficiency(record: RunRecord) -> Efficiency:
     """Return the cost of a run."""
     score_seconds = record.seconds.get("score")
-    trained = next((record.details[name] for name in PARAMETER_FACTS if name in record.details), None)
     return Efficiency(
         record.n_queries / score_seconds if score_seconds else None,
         record.seconds.get("fit"),
-        trained,
+        trained_parameters(record),
         max(record.peak_memory_bytes.values(), default=None),
     )
+
+
+def trained_parameters(record: RunRecord) -> int | None:
+    """Return how many parameters were trained, where the record says so."""
+    stated = (record.details.get(name) for name in PARAMETER_FACTS)
+    return next((count for count in stated if isinstance(count, int)), None)

@@ -106,6 +106,11 @@ class Adapter:
         """Number of values in all factors: Σ r·(d_in + d_out)."""
         return sum(a.numel() + b.numel() for a, b in self.factors.values())
 
+    @property
+    def n_trained_parameters(self) -> int:
+        """Number of values that its training changed: the factors' and, where it has one, the head's."""
+        return self.n_parameters + sum(weights.numel() for weights in self.head.values())
+
     def delta(self, module: str) -> Tensor:
         """Return scaling · B·A of one layer, (d_out, d_in); a layer that the adapter lacks has none."""
         a, b = self.factors[module]

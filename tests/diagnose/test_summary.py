@@ -30,8 +30,9 @@ def test_the_cost_is_read_from_the_record(save_run: Save) -> None:
     assert efficiency(record) == Efficiency(6.0, 12.5, 100, 9)
 
 
-def test_the_trained_parameters_come_before_all_parameters(save_run: Save) -> None:
-    record = save_run("lora", [0], details={"parameters": 100, "n_trained_parameters": 0})
+@pytest.mark.parametrize("name", ["n_trained_parameters", "trained_parameters"])
+def test_the_trained_parameters_come_before_all_parameters(save_run: Save, name: str) -> None:
+    record = save_run("lora", [0], details={"parameters": 100, name: 0})
     assert efficiency(record).trained_parameters == 0
 
 

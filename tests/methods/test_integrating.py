@@ -233,7 +233,10 @@ def test_the_sizes_are_the_papers_on_an_encoder_of_its_size() -> None:
 
 @pytest.mark.parametrize("method", LEARNERS)
 def test_the_facts_of_a_fit_are_stated(method: str, task: Task) -> None:
-    details = fitted(method, task).details()
+    recommender = fitted(method, task)
+    details = recommender.details()
+    adapters = sum(each.n_parameters + details["n_head_parameters"] for each in recommender.trained.values())
+    assert details["n_trained_parameters"] == adapters + details.get("parameters", 0)
     assert details["cold_rule"] == registry().entry(method).cold_rule == "title text"
     assert details["deviations"]
     assert details["training_prompts"]["n_users"] == task.target.n_users

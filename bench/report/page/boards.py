@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
 
+from bench.diagnose.efficiency import trained_parameters
 from bench.metrics import Metric, chance
 from bench.registry import Registry
 from bench.report.build import stored_table
 from bench.report.page.content import Board, BoardRow, Cost, Figure
 from bench.report.page.qualities import bias_of, repetitions_of
 from bench.report.page.query_facts import FactsOf
-from bench.report.page.run_facts import trained_parameters, training_seconds
+from bench.report.page.run_facts import training_seconds
 from bench.report.page.user_analysis import analyse_users
 from bench.report.slots import Slot
 from bench.report.table import Cell, Table, TableRow

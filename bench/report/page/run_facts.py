@@ -97,15 +97,6 @@ def training_seconds(record: RunRecord) -> float | None:
     return max(record.seconds["fit"], sum(_recorded_seconds(part) for part in parts if _is_mapping(part)))
 
 
-def trained_parameters(record: RunRecord) -> float | None:
-    """Return how many parameters were trained, where the record says so."""
-    for key in ("n_trained_parameters", "trained_parameters", "parameters"):
-        value = record.details.get(key)
-        if _is_number(value):
-            return float(value)
-    return None
-
-
 def _recorded_seconds(part: dict[str, Any]) -> float:
     if _is_number(part.get("seconds")):
         return float(part["seconds"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from run_details import LEARNED, MERGED
 
-from bench.report.page.run_facts import curves, merge_weights, run_facts, trained_parameters, training_seconds
+from bench.report.page.run_facts import curves, merge_weights, run_facts, training_seconds
 from bench.runs import RunRecord
 
 Save = Callable[..., RunRecord]
@@ -63,11 +63,6 @@ def test_training_counts_what_was_found_trained(save_run: Save) -> None:
     unknown = save_run("d", [0])
     seconds = [training_seconds(record) for record in (found, trained, reused, unknown)]
     assert seconds == [50.0, 9.0, 108.0, None]
-
-
-def test_parameters_trained_come_before_parameters_held(save_run: Save) -> None:
-    assert trained_parameters(save_run("a", [0], details={"parameters": 10, "trained_parameters": 4})) == 4
-    assert trained_parameters(save_run("b", [0])) is None
 
 
 def test_nothing_of_a_record_is_left_out(save_run: Save) -> None:
