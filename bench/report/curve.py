@@ -186,8 +186,8 @@ def _regression(observed: Sequence[_Observation]) -> Regression | str:
     """Regress gains on size, length and diversity; one subset of one target is a cluster, for its sizes are nested."""
     predictors = {
         "doubling of the training users": np.log2([one.n_users for one in observed]),
-        "tokens of a prompt": np.array([one.prompts["mean_tokens"] for one in observed]),
-        "diversity of the prompts": np.array([one.prompts["diversity"] for one in observed]),
+        "token of a prompt": np.array([one.prompts["mean_tokens"] for one in observed]),
+        "hundredth of the prompts' diversity": np.array([100 * one.prompts["diversity"] for one in observed]),
     }
     gains = np.array([one.gain for one in observed])
     try:
