@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from bench.report.latex_layout import FLOAT_HEIGHT, height_in_points, laid_out
+from bench.report.latex_layout import FLOAT_HEIGHT, Layout, height_in_points, laid_out
 from bench.report.latex_text import escape
 from bench.report.table import Cell, ColumnGroup, Table, TableRow, shortened_letters
 
@@ -16,28 +16,47 @@ LABEL_WIDTH = "1.1em"
 def to_latex(table: Table) -> str:
     r"""Return a ``table`` environment: best in ``\textbf``, second in ``\underline``, a star or letters raised.
 
-    Columns that are too many for a page in letters that can be read stand in panels, one above another. Notes that are
-    too many for the page of the table follow it as text, which breaks over pages.
+    Columns that are too many for a page in letters that can be read stand in panels, one above another, and go on in
+    another float where a page has no room for them. Notes that are too many for the page of the last float follow it
+    as text, which breaks over pages.
     """
-    panels, layout = laid_out(table)
-    notes_fit = height_in_points(table, len(panels), layout.width) <= FLOAT_HEIGHT
-    short = f"[{escape(table.title)}]" if table.title else ""
-    lines = [
-        *(f"% missing: {command}" for command in table.missing),
+    floats, layout = laid_out(table)
+    last = height_in_points(table, len(floats[-1]), layout, has_caption=len(floats) == 1)
+    notes_fit = last <= FLOAT_HEIGHT
+    lines = [f"% missing: {command}" for command in table.missing]
+    for number, panels in enumerate(floats, start=1):
+        head = _caption(table) if number == 1 else _continued(table)
+        lines += _float(head, panels, _notes(table) if notes_fit and number == len(floats) else [], layout)
+    if not notes_fit:
+        lines += _notes_as_text(table)
+    return "\n".join(lines) + "\n"
+
+
+def _float(head: list[str], panels: list[Table], end: list[str], layout: Layout) -> list[str]:
+    return [
         rf"\begin{{{layout.environment}}}[t]",
         NEEDS,
         r"\centering",
-        r"\setlength{\belowcaptionskip}{4pt}",
-        rf"\caption{short}{{{escape(table.caption)}}}",
-        rf"\label{{tab:{_label_name(table.name)}}}",
+        *head,
         layout.size,
         rf"\setlength{{\tabcolsep}}{{{layout.separation:g}pt}}",
         *"\n\\par\\medskip\n".join(map(_tabular, panels)).splitlines(),
-        *(_notes(table) if notes_fit else ()),
+        *end,
         rf"\end{{{layout.environment}}}",
-        *(() if notes_fit else _notes_as_text(table)),
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _caption(table: Table) -> list[str]:
+    short = f"[{escape(table.title)}]" if table.title else ""
+    return [
+        r"\setlength{\belowcaptionskip}{4pt}",
+        rf"\caption{short}{{{escape(table.caption)}}}",
+        rf"\label{{tab:{_label_name(table.name)}}}",
+    ]
+
+
+def _continued(table: Table) -> list[str]:
+    return [rf"Table~\ref{{tab:{_label_name(table.name)}}}, continued.\par\medskip"]
 
 
 def _tabular(table: Table) -> str:

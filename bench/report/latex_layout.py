@@ -18,6 +18,8 @@ class Layout:
     """Command for the size of its letters."""
     letters: float
     """Height of large letters as wide as these: small letters are wider for their height."""
+    row: float
+    """Distance of rows, the rules between them included."""
     separation: float
     """Space on either side of a column."""
     width: float
@@ -29,34 +31,56 @@ COLUMN, PAGE = 240.0, 500.0
 FLOAT_HEIGHT = 640.0
 """What a page has room for, under a running head."""
 LAYOUTS = (
-    Layout("table", r"\small", 9.3, 4.0, COLUMN),
-    Layout("table*", r"\small", 9.3, 6.0, PAGE),
-    Layout("table*", r"\small", 9.3, 3.0, PAGE),
-    Layout("table*", r"\footnotesize", 8.5, 3.0, PAGE),
-    Layout("table*", r"\scriptsize", 8.0, 2.0, PAGE),
+    Layout("table", r"\small", 9.3, 11.5, 4.0, COLUMN),
+    Layout("table*", r"\small", 9.3, 11.5, 6.0, PAGE),
+    Layout("table*", r"\small", 9.3, 11.5, 3.0, PAGE),
+    Layout("table*", r"\footnotesize", 8.5, 10.0, 3.0, PAGE),
+    Layout("table*", r"\scriptsize", 8.0, 8.8, 2.0, PAGE),
 )
 SPREAD_LETTERS = 6.6
 """Height of the tiny letters of a standard deviation, as in a layout."""
-CAPTION, NOTES, ROW = (9.2, 12.0), (7.4, 9.5), 11.5
-"""Letters and distance of lines of captions and of notes, and distance of rows."""
+CAPTION, NOTES = (9.2, 12.0), (7.4, 9.5)
+"""Letters and distance of lines of captions and of notes."""
+HEAD_LINES = 5
+"""Lines of a panel that are no rows, rules included."""
 
 
-def laid_out(table: Table) -> tuple[list[Table], Layout]:
-    """Return the fewest panels, one above another, and for them the first layout in which they fit."""
+def laid_out(table: Table) -> tuple[list[list[Table]], Layout]:
+    """Return a table's panels by the float they stand in, one above another, and the layout of all.
+
+    They are the fewest panels that fit a layout in width, in the first such layout. A float has as many as a page has
+    room for, and one at least.
+    """
     for n_panels in range(1, len(table.groups) + 1):
         panels = _panels(table, n_panels)
         for layout in LAYOUTS:
-            is_too_tall = layout.width == COLUMN and height_in_points(table, n_panels, COLUMN) > FLOAT_HEIGHT
+            is_too_tall = layout.width == COLUMN and height_in_points(table, n_panels, layout) > FLOAT_HEIGHT
             if not is_too_tall and all(_fits(panel, layout) for panel in panels):
-                return panels, layout
-    return _panels(table, len(table.groups)), LAYOUTS[-1]
+                return _floats(panels, layout), layout
+    return _floats(_panels(table, len(table.groups)), LAYOUTS[-1]), LAYOUTS[-1]
 
 
-def height_in_points(table: Table, n_panels: int, width: float) -> float:
-    """Estimate how tall a table is in a width, caption and notes included."""
-    rows = n_panels * (len(table.rows) + 5)  # heads and rules
-    notes = sum(_lines_height(note, width, *NOTES) for note in table.footnotes)
-    return _lines_height(table.caption, width, *CAPTION) + rows * ROW + notes
+def height_in_points(table: Table, n_panels: int, layout: Layout, *, has_caption: bool = True) -> float:
+    """Estimate how tall so many panels of a table are in a float, its notes included."""
+    notes = sum(_lines_height(note, layout.width, *NOTES) for note in table.footnotes)
+    return has_caption * _caption_height(table, layout) + n_panels * _panel_height(table, layout) + notes
+
+
+def _floats(panels: list[Table], layout: Layout) -> list[list[Table]]:
+    height = _panel_height(panels[0], layout)
+    first = max(1, int((FLOAT_HEIGHT - _caption_height(panels[0], layout)) // height))
+    other = max(1, int(FLOAT_HEIGHT // height))
+    starts = range(first, len(panels), other)
+    return [panels[:first], *(panels[start : start + other] for start in starts)]
+
+
+def _caption_height(table: Table, layout: Layout) -> float:
+    return _lines_height(table.caption, layout.width, *CAPTION)
+
+
+def _panel_height(table: Table, layout: Layout) -> float:
+    n_lines = len(table.rows) + len({row.group for row in table.rows}) + HEAD_LINES
+    return n_lines * layout.row
 
 
 def _lines_height(text: str, width: float, letters: float, distance: float) -> float:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.report.latex import to_latex
-from bench.report.latex_layout import COLUMN, FLOAT_HEIGHT, PAGE, height_in_points, laid_out
+from bench.report.latex_layout import COLUMN, FLOAT_HEIGHT, LAYOUTS, PAGE, height_in_points, laid_out
 from bench.report.table import Cell, ColumnGroup, Table, TableRow
 
+IN_COLUMN, ON_PAGE = LAYOUTS[:2]
 NOTE = (
     "Deviates from its paper: titles are cut to twelve tokens and histories to eight items, and an epoch is a sample. "
 )
@@ -25,14 +26,14 @@ def table_of(n_groups: int = 1, n_rows: int = 3, n_notes: int = 0) -> Table:
 
 
 def test_a_small_table_takes_one_column() -> None:
-    panels, layout = laid_out(table_of())
+    (panels,), layout = laid_out(table_of())
     assert (len(panels), layout.environment, layout.width) == (1, "table", COLUMN)
 
 
 def test_a_narrow_table_whose_notes_are_taller_than_the_page_takes_both_columns() -> None:
     table = table_of(n_notes=40)
-    assert height_in_points(table, 1, COLUMN) > FLOAT_HEIGHT > height_in_points(table, 1, PAGE)
-    panels, layout = laid_out(table)
+    assert height_in_points(table, 1, IN_COLUMN) > FLOAT_HEIGHT > height_in_points(table, 1, ON_PAGE)
+    (panels,), layout = laid_out(table)
     assert (len(panels), layout.environment, layout.width) == (1, "table*", PAGE)
 
 
@@ -46,10 +47,29 @@ def test_notes_too_many_for_any_page_follow_the_table_as_text() -> None:
 
 def test_many_datasets_stand_in_panels_that_hold_every_column_once() -> None:
     table = table_of(n_groups=20)
-    panels, layout = laid_out(table)
+    (panels,), layout = laid_out(table)
     assert len(panels) > 1
     assert layout.width == PAGE
     assert [group for panel in panels for group in panel.groups] == list(table.groups)
+
+
+def test_panels_taller_than_a_page_go_on_in_another_float_and_keep_their_order() -> None:
+    table = table_of(n_groups=20, n_rows=40)
+    floats, layout = laid_out(table)
+    assert len(floats) > 1
+    assert [group for panels in floats for panel in panels for group in panel.groups] == list(table.groups)
+    heights = [height_in_points(table, len(panels), layout, has_caption=panels is floats[0]) for panels in floats]
+    assert max(heights) <= FLOAT_HEIGHT
+    latex = to_latex(table)
+    assert latex.count(r"\begin{table*}") == len(floats)
+    assert latex.count(r"\caption") == latex.count(r"\label{tab:toy}") == 1
+    assert latex.count(r"Table~\ref{tab:toy}, continued.") == len(floats) - 1
+
+
+def test_notes_stand_under_the_last_panels() -> None:
+    text = to_latex(table_of(n_groups=20, n_rows=40, n_notes=1))
+    ends = (text.rindex(r"\end{tabular}"), text.index(NOTE), text.rindex(r"\end{table*}"))
+    assert text.index("continued.") < ends[0] < ends[1] < ends[2]
 
 
 @given(
@@ -57,14 +77,14 @@ def test_many_datasets_stand_in_panels_that_hold_every_column_once() -> None:
 )
 def test_more_rows_and_notes_are_taller_and_a_wider_page_never_is(n_groups: int, n_rows: int, n_notes: int) -> None:
     table = table_of(n_groups, n_rows, n_notes)
-    assert height_in_points(table, 1, PAGE) <= height_in_points(table, 1, COLUMN)
-    assert height_in_points(table_of(n_groups, n_rows + 1, n_notes), 1, PAGE) > height_in_points(table, 1, PAGE)
+    assert height_in_points(table, 1, ON_PAGE) <= height_in_points(table, 1, IN_COLUMN)
+    assert height_in_points(table_of(n_groups, n_rows + 1, n_notes), 1, ON_PAGE) > height_in_points(table, 1, ON_PAGE)
     longer = replace(table, footnotes=(*table.footnotes, NOTE))
-    assert height_in_points(longer, 1, COLUMN) > height_in_points(table, 1, COLUMN)
+    assert height_in_points(longer, 1, IN_COLUMN) > height_in_points(table, 1, IN_COLUMN)
 
 
 @pytest.mark.parametrize("n_groups", [1, 3, 7, 20])
 def test_panels_have_every_row(n_groups: int) -> None:
-    panels, _ = laid_out(table_of(n_groups=n_groups, n_rows=4))
+    (panels,), _ = laid_out(table_of(n_groups=n_groups, n_rows=4))
     assert all(len(panel.rows) == 4 for panel in panels)
     assert all(len(row.cells) == len(panel.columns) for panel in panels for row in panel.rows)
