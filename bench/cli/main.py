@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+from typing import NoReturn
 
 import click
 
@@ -77,6 +79,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         # without standalone mode click returns the code of an Exit instead of raising it
         sys.exit(cli.main(prog_name="bench", standalone_mode=False))
@@ -90,6 +93,11 @@ def main() -> None:
     except (BenchError, click.ClickException, PermissionError, FileExistsError, NotADirectoryError) as error:
         click.echo(f"Error: {error}", err=True)
     sys.exit(USER_ERROR)
+
+
+def _terminated(number: int, _: object) -> NoReturn:
+    """End as an exception would: a scheduler's signal, too, leaves no temporary folder behind."""
+    sys.exit(128 + number)
 
 
 def _usage_message(error: click.UsageError) -> str:

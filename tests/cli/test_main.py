@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -108,6 +109,28 @@ def test_an_interrupt_ends_with_code_1(bench: Bench, monkeypatch: pytest.MonkeyP
     outcome = bench("list", "datasets")
     assert (outcome.code, outcome.stdout) == (1, "")
     assert outcome.stderr.strip() == "Aborted."
+
+
+def test_a_scheduler_that_ends_a_process_leaves_no_temporary_folder(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from bench.cli.main import main\n"
+        "from bench.data import card\n"
+        "from bench.store import ArtefactStore\n"
+        "root = Path(sys.argv.pop())\n"
+        "def make(folder):\n    print('begun', flush=True)\n    time.sleep(60)\n"
+        "card.list_cards = lambda *_: ArtefactStore(root).get_or_make('models', 'key', make)\n"
+        "main()"
+    )
+    words = [sys.executable, "-c", code, "list", "datasets", str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        assert list((tmp_path / "models").iterdir())
+        process.terminate()
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    assert not list((tmp_path / "models").iterdir())
 
 
 def test_a_fault_of_the_bench_itself_is_not_hidden(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
