@@ -60,6 +60,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
         save(store, "random", 30, dataset, family="control", seconds={"fit": 0.0, "score": 0.1})
         save(store, "sasrec", 6, dataset, family="sequential", details=LEARNED, **costs)
         save(store, "bpr", 20, dataset, **costs)
+    save(store, "bpr", 2, "toys", overrides={"layers": 9}, **costs)
     facts = {"family": "merging", "transductive": True, "details": MERGED, "sources": ("clothing",), **costs}
     save(store, "reccocktail", 12, backbone="minilm", **facts)
     save(store, "reccocktail", 28, backbone="tiny", toy=True, overrides={"layers": 9}, **facts)

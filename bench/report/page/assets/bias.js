@@ -22,7 +22,7 @@ function popularityPart(board, width) {
   return [
     el("h2", {}, "Popularity"),
     axis ? [el("h3", {}, axis.title), el("figure", { class: "scatter" }, bucketChart(board, axis, title, width),
-      el("figcaption", {}, `${title} by fifths of the queries, the least popular wanted items first; equally popular ones stay together.`))]
+      el("figcaption", {}, `${title} by fifths of the queries, the least popular wanted items first; equally popular ones stay together. Of a method with several rows the best is drawn.`))]
       : el("p", { class: "warning" }, "Not parted by popularity. ", board.users.missing),
     popularityTable(board, axis, title),
     placed.length ? [el("h3", {}, "What is ranked first"), el("figure", { class: "scatter" }, scatter(placed, POPULARITY, title, width),
@@ -40,15 +40,21 @@ function popularityTable(board, axis, title) {
   });
   return scrollBox("Popularity", el("table", {}, el("thead", {}, el("tr", {}, heads.map((head, index) => el("th", { scope: "col", class: index ? null : "text" }, head)))), el("tbody", {}, rows)));
 }
-// One line a row over the fifths; names stand at the right end, moved apart where they would hide each other.
+const lineName = (row) => row.method + (row.toy ? " †toy" : "");
+// Forty variants of one method would hide all others: the best one stands for them, the table shows each.
+function bestOfEachMethod(board) {
+  const seen = new Set();
+  return rowsByMetric(board).map((at) => board.rows[at]).filter((row) => !seen.has(lineName(row)) && seen.add(lineName(row)));
+}
+// One line a method over the fifths; names stand at the right end, moved apart where they would hide each other.
 function bucketChart(board, axis, title, width) {
-  const names = board.rows.map((row) => row.method + (row.toy ? " †toy" : ""));
+  const drawn = bestOfEachMethod(board), names = drawn.map(lineName), means = drawn.map((row) => axis.means[board.rows.indexOf(row)]);
   const left = 46, top = 12, bottom = 30, right = 14 + 6.4 * Math.min(Math.max(...names.map((name) => name.length)), 18);
   const height = Math.max(240, Math.min(420, width * 0.55), top + bottom + 12.5 * names.length);
-  const values = axis.means.flat(), low = Math.min(...values), high = Math.max(...values);
+  const values = means.flat(), low = Math.min(...values), high = Math.max(...values);
   const x = (bucket) => left + (axis.labels.length > 1 ? ((width - left - right) * bucket) / (axis.labels.length - 1) : (width - left - right) / 2);
   const y = (value) => height - bottom - ((height - top - bottom) * (value - low)) / (high - low || 1);
-  const ends = board.rows.map((row, index) => ({ row, index, at: y(axis.means[index].at(-1)) })).sort((a, b) => a.at - b.at);
+  const ends = drawn.map((row, index) => ({ row, index, at: y(means[index].at(-1)) })).sort((a, b) => a.at - b.at);
   const apart = 12.5, lowestEnd = height - bottom;
   ends.forEach((end, place) => { if (place) end.at = Math.max(end.at, ends[place - 1].at + apart); });
   ends.forEach((end, place) => { end.at = Math.min(end.at, lowestEnd - apart * (ends.length - 1 - place)); });
@@ -58,8 +64,8 @@ function bucketChart(board, axis, title, width) {
     svg("text", { x: left - 6, y: top + 8, "text-anchor": "end" }, highest), svg("text", { x: left - 6, y: height - bottom, "text-anchor": "end" }, lowest),
     axis.labels.map((label, bucket) => svg("text", { x: x(bucket), y: height - 10, "text-anchor": "middle" }, label)),
     ends.map(({ row, index, at }) => svg("g", { class: `bucket ${familyClass(row.family)}${row.toy ? " toy" : ""}` },
-      svg("path", { class: "line", d: axis.means[index].map((value, bucket) => `${bucket ? "L" : "M"}${x(bucket).toFixed(1)} ${y(value).toFixed(1)}`).join("") }),
-      axis.means[index].map((value, bucket) => svg("path", { d: shapeOf(row.family), "fill-rule": "evenodd", transform: `translate(${x(bucket).toFixed(1)} ${y(value).toFixed(1)}) scale(.7)` })),
+      svg("path", { class: "line", d: means[index].map((value, bucket) => `${bucket ? "L" : "M"}${x(bucket).toFixed(1)} ${y(value).toFixed(1)}`).join("") }),
+      means[index].map((value, bucket) => svg("path", { d: shapeOf(row.family), "fill-rule": "evenodd", transform: `translate(${x(bucket).toFixed(1)} ${y(value).toFixed(1)}) scale(.7)` })),
       svg("text", { x: width - right + 8, y: at + 4 }, names[index].slice(0, 18)))));
 }
 function stabilityPart(board) {

@@ -138,7 +138,7 @@ function leadLine() {
   const counts = [...new Set(data.boards.filter((board) => !board.full_ranking).map((board) => board.protocol.n_negatives))].join(" or ");
   const among = [counts && `${counts} frozen negatives`, data.boards.some((board) => board.full_ranking) && "the whole catalogue"].filter(Boolean).join(" or ");
   return el("p", { class: "lead" }, `${plural(data.runs.length, "run")} of ${plural(data.methods.length, "method")}, each ranking one positive among ${among}. `,
-    "A head sorts every table; dots are values, lines 95 % intervals, the dashed line is chance.");
+    "A click on a column's head sorts every board by it; dots are values, lines 95 % intervals, the dashed line is chance.");
 }
 function marksLegend() {
   return el("p", { class: "meta" }, "Bold is best, underlined second; * differs from the second after Holm's correction. ",
