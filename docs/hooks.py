@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import command_pages
+import diagnosis_pages
 import equations
 import method_pages
 import result_pages
@@ -24,7 +25,9 @@ WRITERS: dict[str, Callable[..., str]] = {
     "figure": result_pages.figure,
     "method": method_pages.method,
     "methods": method_pages.methods,
+    "popularity": diagnosis_pages.popularity,
     "result": result_pages.result,
+    "stability": diagnosis_pages.stability,
     "tests": method_pages.tests,
 }
 

@@ -1,0 +1,69 @@
+"""What accuracy leaves out of the rows of an experiment: popularity and stability, read from the shipped records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from command_pages import escaped
+from method_pages import MEASURED, table
+
+from bench.diagnose.summary import Diagnosis, diagnose_run
+from bench.experiment_reader import load_experiment
+from bench.metrics import Metric
+from bench.registry import registry
+from bench.report.page.content import Repetition
+from bench.report.page.qualities import repetitions_of
+from bench.report.slots import experiment_layout
+from bench.report.table import metric_title
+from bench.runs import RunRecord, RunStore
+
+STORE = RunStore(MEASURED)
+DASH = "–"
+
+
+def popularity(experiment: str, dataset: str, setting: str, metric: str = "ndcg@3") -> str:
+    """Return how popular what each row ranks first is, and its metric by fifths of the wanted items' popularity."""
+    found = [
+        (label, diagnose_run(runs[0], STORE, Metric.parse(metric)))
+        for label, runs in _rows(experiment, dataset, setting)
+    ]
+    shown = [(label, one) for label, one in found if one.bias is not None]
+    if not shown:
+        raise ValueError(f"no shipped run of '{experiment}' on {dataset}, {setting} holds its top items")
+    fifths = (f"{group.lowest:,}–{group.highest:,}" for group in shown[0][1].groups)
+    head = ("Method", metric_title(metric), "Popularity ratio", *fifths)
+    return table(head, ([escaped(label), *_popularity(one)] for label, one in shown))
+
+
+def stability(experiment: str, dataset: str, setting: str) -> str:
+    """Return how far each row's seeds lie apart, and what moved when its run was asked again."""
+    rows = [
+        [escaped(label), *_stability(one)]
+        for label, runs in _rows(experiment, dataset, setting)
+        for one in repetitions_of(runs, STORE)
+    ]
+    if not rows:
+        raise ValueError(f"no shipped row of '{experiment}' on {dataset}, {setting} has seeds or was asked again")
+    return table(("Method", "Over", "Times", "Queries", "Metric", "Lowest to highest", "Top items that change"), rows)
+
+
+def _rows(experiment: str, dataset: str, setting: str) -> Iterator[tuple[str, list[RunRecord]]]:
+    layout = experiment_layout(load_experiment(experiment), STORE.records(), registry())
+    places = [(group.dataset, group.setting) for group in layout.groups]
+    if (dataset, setting) not in places:
+        raise ValueError(f"'{experiment}' has no columns of {dataset}, {setting}")
+    for row in layout.rows:
+        if runs := list(row.slots[places.index((dataset, setting))].records):
+            yield row.label, runs
+
+
+def _popularity(found: Diagnosis) -> list[str]:
+    ratio = None if found.bias is None else found.bias.ratio
+    fifths = (f"{group.value:.4f}" for group in found.groups)
+    return [f"{found.value:.4f}", DASH if ratio is None else f"{ratio:.2f}", *fifths]
+
+
+def _stability(one: Repetition) -> list[str]:
+    flips = DASH if one.flip_rate is None else f"{100 * one.flip_rate:.1f} %"
+    spread = f"{one.lowest:.4f}–{one.highest:.4f}"
+    return [one.over, str(one.times), f"{one.n_queries:,}", metric_title(one.metric), spread, flips]
