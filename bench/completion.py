@@ -38,6 +38,7 @@ def complete_spec(
     train_users: int | None = None,
     train_subset: int = 0,
     full_ranking: bool = False,
+    limit_validation: int | None = None,
 ) -> RunSpec:
     """Fill in what a method needs and refuse what it cannot use.
 
@@ -82,6 +83,7 @@ def complete_spec(
         train_users=train_users,
         train_subset=train_subset,
         full_ranking=full_ranking,
+        limit_validation=limit_validation,
     )
 
 
@@ -101,6 +103,7 @@ def complete_planned(planned: PlannedRun) -> RunSpec:
         train_users=planned.train_users,
         train_subset=planned.train_subset,
         full_ranking=planned.full_ranking,
+        limit_validation=planned.limit_validation,
     )
 
 

@@ -165,10 +165,11 @@ def task_of(
     """
     for domain in (prepared.domain, *sources) if registry().entry(spec.method).needs_titles else ():
         require_titles(spec.method, domain)
+    validation = prepared.validation.sample(spec.limit_validation, spec.protocol.seed)
     return Task(
         target=learned_part(spec, prepared.training),
-        validation=prepared.validation.queries,
-        validation_answers=prepared.validation.answers,
+        validation=validation.queries,
+        validation_answers=validation.answers,
         setting=spec.protocol.setting,
         seed=spec.seed,
         artefacts=folders.artefacts,

@@ -46,6 +46,8 @@ class PlannedRun:
     """Which choice of them."""
     full_ranking: bool = False
     """Whether positives are ranked among the whole catalogue."""
+    limit_validation: int | None = None
+    """Validation queries, set by a scale; None takes all."""
 
     @property
     def protocol(self) -> ProtocolSpec:
@@ -73,6 +75,7 @@ class PlannedRun:
         words += ["--train-users", str(self.train_users)] if self.train_users else []
         words += ["--train-subset", str(self.train_subset)] if self.train_subset else []
         words += ["--full-ranking"] if self.full_ranking else []
+        words += ["--limit-validation", str(self.limit_validation)] if self.limit_validation else []
         for name, value in self.params.items():
             words += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
         return words
@@ -298,4 +301,5 @@ class Experiment:
             train_users=row.train_users,
             train_subset=subset,
             full_ranking=among == "full",
+            limit_validation=self.scale.validation_queries,
         )

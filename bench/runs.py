@@ -119,6 +119,7 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
         "train_users": spec.train_users,
         "train_subset": spec.train_subset,
         "full_ranking": spec.full_ranking,
+        "limit_validation": spec.limit_validation,
     }
 
 
@@ -249,6 +250,7 @@ def describe_variant(record: RunRecord, of_row: bool = False) -> str:
     parts += [spec.engine] if spec.engine else []
     parts += [f"{spec.train_share:.0%} of the training part"] if spec.train_share < 1 else []
     parts += [f"{spec.train_users:,} training users"] if spec.train_users else []
+    parts += [f"{spec.limit_validation:,} validation queries"] if spec.limit_validation else []
     return ", ".join(parts if of_row else parts + _circumstances(spec))
 
 

@@ -30,7 +30,7 @@ class Scale:
     max_examples: int | None = None
     """Training examples of a domain an epoch, where a method draws a sample."""
     validation_queries: int | None = None
-    """Validation queries, where a method draws a sample."""
+    """Validation queries at most, a seeded sample."""
     slice_share: float | None = None
     """Share of an adapter's training users that is set aside to choose its best state."""
     backbone: str | None = None
@@ -62,7 +62,7 @@ class Scale:
             f"{queries:,} test queries a column at most" if queries else "",
             f"{self.train_share:.0%} of the target's training part" if self.train_share < 1 else "",
             f"{self.max_examples:,} examples of a domain an epoch, where they are drawn" if self.max_examples else "",
-            f"{self.validation_queries:,} validation queries, where they are drawn" if self.validation_queries else "",
+            f"at most {self.validation_queries:,} validation queries" if self.validation_queries else "",
             f"{self.backbone} for methods that run on a decoder" if self.backbone else "",
             f"{self.encoder} for those that run on an encoder alone" if self.encoder else "",
         ]
@@ -88,7 +88,7 @@ SCALES: dict[str, Scale] = {
         encoder="microsoft/deberta-v3-base",
     ),
 }
-"""``smoke`` shows in a minute or a few that all parts run; ``full`` is the papers' size, for an accelerator."""
+"""``smoke`` shows in minutes that all parts run; ``full`` is the papers' size, for an accelerator."""
 
 
 def with_changes(name: str, changes: dict[str, Any]) -> Scale:

@@ -86,6 +86,8 @@ class RunSpec:
     """Which seeded choice of ``train_users``: within one, fewer users are among more."""
     full_ranking: bool = False
     """Rank each positive among the whole catalogue, not in its frozen list; what is trained is the same."""
+    limit_validation: int | None = None
+    """Validate on this many queries (a seeded sample); None validates on all."""
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the run, for hashing."""
@@ -107,6 +109,8 @@ class RunSpec:
             fields["train_users"], fields["train_subset"] = self.train_users, self.train_subset
         if self.full_ranking:
             fields["full_ranking"] = True
+        if self.limit_validation is not None:
+            fields["limit_validation"] = self.limit_validation
         return fields
 
     def hash(self) -> str:

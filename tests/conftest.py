@@ -43,6 +43,7 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         train_share: float = 1.0,
         train_users: int | None = None,
         train_subset: int = 0,
+        limit_validation: int | None = None,
         overrides: dict[str, Any] | None = None,
         catalogue: dict[str, float] | None = None,
         **fields: Any,
@@ -52,7 +53,7 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         params = {"layers": 2, "dropout": 0.5, **(overrides or {})}
         spec = RunSpec(method, protocol, params, seed, sources, backbone, None, limit_queries, train_share)
         spec = dataclasses.replace(spec, train_users=train_users, train_subset=train_subset)
-        spec = dataclasses.replace(spec, full_ranking=catalogue is not None)
+        spec = dataclasses.replace(spec, full_ranking=catalogue is not None, limit_validation=limit_validation)
         n_candidates = int((catalogue or {"n_items": N_CANDIDATES})["n_items"])
         facts = {
             "family": "general",

@@ -146,6 +146,20 @@ def test_a_sample_of_the_queries_keeps_the_candidates_and_has_its_own_id(folders
         np.testing.assert_array_equal(queries.history(row), all_queries.history(user))
 
 
+def test_a_sample_of_the_validation_queries_keeps_their_answers_and_what_is_asked(folders: Folders) -> None:
+    whole, part = carried_out(folders, "spy"), carried_out(folders, "spy", limit_validation=10)
+    assert part.id != whole.id
+    assert (part.n_queries, part.candidates_hash) == (whole.n_queries, whole.candidates_hash)
+    (everyone, _), (few, _) = Spy.seen
+    rows = few.validation.users
+    assert len(np.unique(rows)) == 10
+    np.testing.assert_array_equal(few.validation.candidates, everyone.validation.candidates[rows])
+    np.testing.assert_array_equal(
+        few.validation_answers.positive_column, everyone.validation_answers.positive_column[rows]
+    )
+    assert few.target.content_hash == everyone.target.content_hash
+
+
 def test_a_limit_above_the_number_of_queries_scores_them_all(folders: Folders) -> None:
     assert carried_out(folders, "spy", limit_queries=1_000).n_queries == N_USERS
 

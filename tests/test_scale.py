@@ -51,7 +51,7 @@ def test_smoke_cuts_queries_shares_and_samples() -> None:
     assert spec.limit_queries == smoke.limit_queries
     assert spec.train_share == pytest.approx(0.5 * smoke.train_share)
     assert spec.params["max_examples"] == smoke.max_examples
-    assert spec.params["n_validation"] == smoke.validation_queries
+    assert spec.params["n_validation"] == spec.limit_validation == smoke.validation_queries
     assert spec.backbone == "minilm"
 
 
@@ -106,6 +106,7 @@ def test_the_command_of_a_sized_run_makes_the_same_run() -> None:
     written_out = sized(cell.run)
     assert not written_out.sizes
     assert "-p max_examples=32" in written_out.command()
+    assert "--limit-validation 20" in written_out.command()
     assert complete_planned(written_out) == complete_planned(cell.run)
 
 

@@ -143,9 +143,15 @@ def recommender_options(command: Command) -> Command:
         show_default=True,
         help="Which seeded choice of --train-users.",
     )
+    limit_validation = click.option(
+        "--limit-validation",
+        type=click.IntRange(min=1),
+        help="Validate on a seeded sample of the validation queries.",
+    )
     seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of training.")
     params = click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; repeatable.")
-    for option in (params, seed, train_subset, train_users, train_share, engine, ranking, sources, backbone):
+    learned = (limit_validation, train_subset, train_users, train_share)
+    for option in (params, seed, *learned, engine, ranking, sources, backbone):
         command = option(command)
     return command
 

@@ -69,6 +69,7 @@ def plan(
     train_share: float,
     train_users: int | None,
     train_subset: int,
+    limit_validation: int | None,
     seed: int,
     params: tuple[str, ...],
     scale: str,
@@ -108,6 +109,7 @@ def plan(
             train_users=train_users,
             train_subset=train_subset,
             limit_queries=limit_queries,
+            limit_validation=limit_validation,
         )
         specs = [spec]
     else:

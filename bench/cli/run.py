@@ -66,6 +66,7 @@ def run(
     train_share: float,
     train_users: int | None,
     train_subset: int,
+    limit_validation: int | None,
     full_ranking: bool,
     device: str,
     force: bool,
@@ -102,6 +103,7 @@ def run(
         train_users=train_users,
         train_subset=train_subset,
         full_ranking=full_ranking,
+        limit_validation=limit_validation,
     )
     folders = Folders(cache_dir, results_dir, data_dir)
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
@@ -122,6 +124,7 @@ def summary(record: RunRecord) -> str:
     facts = (
         (f"{share:.0%} of the training part", share < 1),
         (f"{record.spec.train_users} training users, subset {record.spec.train_subset}", record.spec.train_users),
+        (f"{record.spec.limit_validation} validation queries", record.spec.limit_validation),
         ("TOY backbone", record.toy),
         ("transductive", record.transductive),
     )

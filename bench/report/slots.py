@@ -91,6 +91,7 @@ def matches(planned: PlannedRun, record: RunRecord, entry: Entry | None) -> bool
         (spec.method, spec.seed, spec.limit_queries) == (planned.method, planned.seed, planned.limit_queries)
         and (spec.train_share, spec.full_ranking) == (planned.train_share, planned.full_ranking)
         and (spec.train_users, spec.train_subset) == (planned.train_users, planned.train_subset)
+        and spec.limit_validation == planned.limit_validation
         and spec.protocol.key() == planned.protocol.key()
         and (spec.ranking or "likelihood") == (planned.ranking or "likelihood")
         and spec.engine is None  # a table plans runs of the default engine
@@ -222,6 +223,7 @@ def _variant(record: RunRecord) -> tuple[int, str, str]:
         spec.engine,
         spec.train_share,
         spec.train_users,
+        spec.limit_validation,
     ]
     return family, spec.method, canonical_json(rest)
 

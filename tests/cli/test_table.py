@@ -149,7 +149,7 @@ def test_the_audit_lists_the_impossible_cells(invoke: Callable[..., Result]) -> 
 
 def test_a_table_of_another_scale_has_its_own_runs_and_says_so(invoke: Callable[..., Result], save_run: Save) -> None:
     save_run("bpr", [0, 0, 3])
-    save_run("bpr", [0, 9], limit_queries=10, train_share=0.02)
+    save_run("bpr", [0, 9], limit_queries=10, train_share=0.02, limit_validation=20)
     result = invoke("main-warm-cold", "--scale", "smoke")
     line = next(line for line in result.output.splitlines() if line.startswith("BPR-MF"))
     assert "0.5000" in line

@@ -204,7 +204,7 @@ def test_a_row_that_has_no_run_on_a_target_has_none_in_its_catalogue(run_store: 
 def test_full_ranking_of_a_scale_has_commands_and_files_of_its_own(
     run_store: RunStore, save_run: Save, save_full: Save
 ) -> None:
-    small: dict[str, Any] = {"limit_queries": 10, "train_share": 0.02}
+    small: dict[str, Any] = {"limit_queries": 10, "train_share": 0.02, "limit_validation": 20}
     save_run("a", [0, 9], **small)
     save_full("a", [0, 400], **small)
     save_full("b", [0, 0])

@@ -120,6 +120,7 @@ def _own_facts(record: RunRecord) -> dict[str, Any]:
         **({"engine": spec.engine} if spec.engine else {}),
         **({"queries scored": spec.limit_queries} if spec.limit_queries else {}),
         **({"share of the training part": spec.train_share} if spec.train_share < 1 else {}),
+        **({"validation queries": spec.limit_validation} if spec.limit_validation else {}),
         **{f"seconds to {phase}": seconds for phase, seconds in record.seconds.items()},
         **{f"peak MiB to {phase}": round(size / 2**20) for phase, size in record.peak_memory_bytes.items()},
         "device": record.device,
