@@ -17,7 +17,7 @@ N_RESAMPLES = 1_000
 BLOCK = 100
 """Draws at once, so that memory stays small."""
 DECIMALS = 6
-"""Resampled means are computed in single precision; what is beyond is noise."""
+"""Resampled means are rounded to so many, since a sum may differ by its last digits with the number of threads."""
 
 
 def resampled_means(
@@ -50,18 +50,18 @@ def interval(draws: NDArray[np.float64], level: float = 0.95) -> tuple[float, fl
 def _under_drawn_users(values: NDArray[np.float64], rng: np.random.Generator, n_resamples: int) -> NDArray[np.float64]:
     """Return the mean of each row (n_rows, n_users) over users drawn with replacement, (n_rows, n_resamples)."""
     n_users = values.shape[1]
-    columns = np.ascontiguousarray(values.T, dtype=np.float32)
+    columns = np.ascontiguousarray(values.T)
     blocks = [_user_counts(n_users, size, rng) @ columns for size in _blocks(n_resamples)]
-    means: NDArray[np.float64] = np.concatenate(blocks).T.astype(np.float64) / n_users
+    means: NDArray[np.float64] = np.concatenate(blocks).T / n_users
     return means
 
 
-def _user_counts(n_users: int, n_resamples: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def _user_counts(n_users: int, n_resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return how often each user is drawn, shape (n_resamples, n_users)."""
     drawn = rng.integers(0, n_users, (n_resamples, n_users))
     drawn += n_users * np.arange(n_resamples)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=n_resamples * n_users)
-    return counts.reshape(n_resamples, n_users).astype(np.float32)
+    return counts.reshape(n_resamples, n_users).astype(np.float64)
 
 
 def _under_drawn_seeds(by_seed: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

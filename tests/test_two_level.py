@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.significance import Distinct, bootstrap_interval
-from bench.two_level import interval, resampled_means
+from bench.two_level import DECIMALS, interval, resampled_means
 
 
 def rng_of(seed: int) -> np.random.Generator:
@@ -101,3 +101,11 @@ def test_one_seeds_draws_lie_between_its_lowest_and_highest_user(seed: int) -> N
     values = rng_of(seed).random((1, 9))
     (draws,) = resampled_means([values], rng_of(seed), 50)
     assert values.min() - 1e-5 <= draws.min() <= draws.max() <= values.max() + 1e-5
+
+
+def test_the_last_digits_of_a_sum_which_differ_with_the_number_of_threads_do_not_show() -> None:
+    values = rng_of(3).random((1, 2_000))
+    (means,) = resampled_means([values], rng_of(5), 50)
+    drawn = rng_of(5).integers(0, 2_000, (50, 2_000))
+    exact = [math.fsum(values[0, users]) / 2_000 for users in drawn]
+    assert means.tolist() == np.round(exact, DECIMALS).tolist()
