@@ -21,6 +21,7 @@ from bench.popularity import popular_negatives
 
 FASTER_THAN_PADDED = 2.5
 N_QUERIES = 4
+N_ROUNDS = 4
 
 
 @pytest.mark.benchmark
@@ -45,11 +46,16 @@ def test_thirty_candidates_are_scored_2_5_times_as_fast_as_by_a_loop_over_padded
     def looped(width: int | None) -> torch.Tensor:
         return torch.stack([_looped(pairs, domain, queries, row, width) for row in range(len(queries))])
 
-    bucketed(quick=True)
-    _, default_seconds = _timed(lambda: bucketed(quick=True))
-    ours, float32_seconds = _timed(lambda: bucketed(quick=False))
-    plain, padded_seconds = _timed(lambda: looped(pairs.prompts.max_tokens))
-    _, unpadded_seconds = _timed(lambda: looped(None))
+    jobs = (
+        lambda: bucketed(quick=True),
+        lambda: bucketed(quick=False),
+        lambda: looped(pairs.prompts.max_tokens),
+        lambda: looped(None),
+    )
+    rounds = [[_timed(job) for job in jobs] for _ in range(N_ROUNDS)]  # in turn, so that a burst of load hits all alike
+    best = [min(seconds for _, seconds in timings) for timings in zip(*rounds, strict=True)]
+    default_seconds, float32_seconds, padded_seconds, unpadded_seconds = best
+    ours, plain = rounds[0][1][0], rounds[0][2][0]
     torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-4)
     with capsys.disabled():
         sys.stdout.write(
