@@ -8,7 +8,7 @@ VLLM_BIN := $(VLLM_VENV)/bin
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 DEMO := .demo
 
-.PHONY: demo test test-vllm vllm-installed lint docs bench tables-pdf clean
+.PHONY: demo test processors test-vllm vllm-installed lint docs bench tables-pdf clean
 
 demo: $(INSTALLED)
 	BENCH_CACHE=$(DEMO)/cache BENCH_RESULTS=$(DEMO)/results $(BIN)/bench reproduce demo
@@ -16,6 +16,10 @@ demo: $(INSTALLED)
 # One thread a process: threads of several processes would wait for each other.
 test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not benchmark and not vllm"
+
+# The shipped numbers, computed as other processors would: other vector units, BLAS kernels and numbers of threads.
+processors: $(INSTALLED)
+	bash .ci/processors $(BIN)/pytest
 
 # The other generation engine, in an environment of its own. For so small a model one thread is as fast as many, and it
 # does not wait for others on a busy machine.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.hashing import derived_seed
+from bench.rounding import rounded
 from bench.significance import (
     Distinct,
     Test,
@@ -94,7 +95,8 @@ class Comparison(Contrast):
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values, with a word for the size of the effect and the warning."""
-        return {**asdict(self), "effect": effect_in_words(self.effect_size), "warning": self.warning}
+        words = {"effect": effect_in_words(self.effect_size), "warning": self.warning}
+        return {**rounded(asdict(self)), **words}
 
 
 def compare(

@@ -5,7 +5,9 @@ Ties count as their expected value over all orders of the tied candidates, so a 
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -59,9 +61,15 @@ class Metric:
 
     def gains(self, n_candidates: int) -> NDArray[np.float64]:
         """Return the metric's value for ranks 1 to ``n_candidates`` of the one positive."""
-        ranks = np.arange(1, n_candidates + 1, dtype=np.float64)
-        gain = {"ndcg": 1 / np.log2(ranks + 1), "hit": np.ones_like(ranks), "mrr": 1 / ranks}[self.name]
-        return np.where(ranks <= self.cutoff, gain, 0.0)
+        gain: Callable[[int], float] = {
+            "ndcg": lambda rank: 1 / math.log2(rank + 1),  # numpy's log2 depends on the processor in its last digit
+            "hit": lambda _rank: 1.0,
+            "mrr": lambda rank: 1 / rank,
+        }[self.name]
+        gains = np.zeros(n_candidates)
+        counted = min(self.cutoff, n_candidates)
+        gains[:counted] = [gain(rank) for rank in range(1, counted + 1)]
+        return gains
 
 
 def rank_positive(scores: NDArray[np.floating], positive_column: NDArray[np.int64]) -> Ranks:

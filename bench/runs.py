@@ -15,6 +15,7 @@ from bench.diagnose.tops import Tops
 from bench.errors import BenchError, near_names
 from bench.hashing import derived_seed
 from bench.metrics import DEFAULT_METRICS, N_CANDIDATES, Metric, Ranks, per_user
+from bench.rounding import rounded
 from bench.spec import ProtocolSpec, RunSpec
 from bench.store import read_json, write_json, written_whole
 
@@ -144,7 +145,7 @@ def _summary(values: NDArray[np.float64], name: str) -> dict[str, float]:
 
     rng = np.random.default_rng(derived_seed(0, "interval", name))
     low, high = bootstrap_interval(Distinct.of(values), rng)
-    return {"value": float(values.mean()), "low": low, "high": high}
+    return {name: rounded(number) for name, number in (("value", float(values.mean())), ("low", low), ("high", high))}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,14 +58,14 @@ class Distinct:
     @property
     def mean(self) -> float:
         """Mean of the sample."""
-        return float(self.counts @ self.values) / self.n
+        return _dot(self.counts, self.values) / self.n
 
     @property
     def sd(self) -> float:
         """Standard deviation with n - 1 in the denominator; 0 where only one distinct value occurs."""
         if len(self.values) == 1:
             return 0.0
-        return math.sqrt(float(self.counts @ (self.values - self.mean) ** 2) / (self.n - 1))
+        return math.sqrt(_dot(self.counts, (self.values - self.mean) ** 2) / (self.n - 1))
 
     def count(self, chosen: NDArray[np.bool_]) -> int:
         """Return how many of the sample have a chosen distinct value."""
@@ -125,8 +125,8 @@ def wilcoxon(differences: Distinct) -> float:
     if len(magnitudes.sizes) == 0:
         return 1.0
     ranks = magnitudes.n_zero + np.cumsum(magnitudes.counts) - (magnitudes.counts - 1) / 2
-    surplus = float(ranks @ (magnitudes.positive - magnitudes.counts / 2))
-    spread = math.sqrt(float(magnitudes.counts @ ranks**2)) / 2
+    surplus = _dot(ranks, magnitudes.positive - magnitudes.counts / 2)
+    spread = math.sqrt(_dot(magnitudes.counts, ranks**2)) / 2
     return normal_two_sided(surplus / spread)
 
 
@@ -139,13 +139,13 @@ def sign_flip_permutation(differences: Distinct, rng: np.random.Generator, n_res
     magnitudes = _Magnitudes.of(differences)
     if len(magnitudes.sizes) == 0:
         return 1.0
-    observed = abs(float(magnitudes.sizes @ (2 * magnitudes.positive - magnitudes.counts)))
+    observed = abs(_dot(magnitudes.sizes, 2 * magnitudes.positive - magnitudes.counts))
     # a resample equal to the observation must count as a hit although its sum may differ in the last bit
-    threshold = observed - 1e-9 * float(magnitudes.sizes @ magnitudes.counts)
+    threshold = observed - 1e-9 * _dot(magnitudes.sizes, magnitudes.counts)
     hits = 0
     for size in _blocks(n_resamples, len(magnitudes.sizes)):
         flipped = 2 * rng.binomial(magnitudes.counts, 0.5, size=(size, len(magnitudes.sizes))) - magnitudes.counts
-        hits += int(np.count_nonzero(np.abs(flipped @ magnitudes.sizes) >= threshold))
+        hits += int(np.count_nonzero(np.abs((flipped * magnitudes.sizes).sum(axis=1)) >= threshold))
     return (hits + 1) / (n_resamples + 1)
 
 
@@ -170,7 +170,8 @@ def bootstrap_interval(
         return float(sample.values[0]), float(sample.values[0])
     shares = sample.counts / sample.n
     blocks = [
-        rng.multinomial(sample.n, shares, size=size) @ sample.values for size in _blocks(n_resamples, len(shares))
+        (rng.multinomial(sample.n, shares, size=size) * sample.values).sum(axis=1)
+        for size in _blocks(n_resamples, len(shares))
     ]
     tail = (1 - level) / 2
     low, high = np.quantile(np.concatenate(blocks) / sample.n, [tail, 1 - tail])
@@ -197,6 +198,11 @@ def minimum_detectable_difference(differences: Distinct, level: float = 0.05, po
     freedom = differences.n - 1
     standard_errors = student_quantile(1 - level / 2, freedom) + student_quantile(power, freedom)
     return standard_errors * differences.sd / math.sqrt(differences.n)
+
+
+def _dot(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Return the sum of products of two vectors, in an order that does not depend on the processor as a BLAS's does."""
+    return float((first * second).sum())
 
 
 def _blocks(n_resamples: int, n_values: int) -> Iterator[int]:

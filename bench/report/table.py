@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.comparison import Contrast
+from bench.rounding import rounded
 
 MISSING_TEXT = "–"
 """What a cell without a run shows."""
@@ -154,8 +155,8 @@ class Table:
         return metric_title(metric) + PERCENT_SIGN * self.percent
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values."""
-        return asdict(self)
+        """Return JSON values, numbers at the precision that they are written with."""
+        return dict(rounded(asdict(self)))
 
 
 def shortened_letters(letters: tuple[str, ...]) -> str:

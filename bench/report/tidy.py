@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.report.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, in_percent
+from bench.rounding import rounded
 
 
 def to_csv(table: Table) -> str:
@@ -35,7 +36,7 @@ def to_json(table: Table) -> str:
 
 def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Cell) -> dict[str, Any]:
     figures = _figures(table, {"value": cell.value, "low": cell.low, "high": cell.high, "sd": cell.sd})
-    return {
+    line = {
         "table": table.name,
         "row": row.label,
         "method": row.method,
@@ -63,6 +64,7 @@ def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Ce
         "run_ids": " ".join(cell.run_ids),
         "note": cell.note,
     }
+    return dict(rounded(line))
 
 
 def _candidates(table: Table, group: ColumnGroup) -> dict[str, str]:

@@ -124,7 +124,7 @@ def test_csv_has_one_line_a_cell_with_interval_count_and_hash(table: Table) -> N
     lines = list(csv.DictReader(io.StringIO(render(table, "csv"))))
     assert len(lines) == 3 * 4
     first, missing = lines[0], lines[2]
-    assert (first["value"], first["low"], first["high"]) == ("0.1", "0.09000000000000001", "0.11")
+    assert (first["value"], first["low"], first["high"]) == ("0.1", "0.09", "0.11")
     assert (first["n"], first["candidates_hash"], first["metric"]) == ("22363", "c0ffee", "ndcg@1")
     assert (missing["value"], missing["policy"], missing["candidates_hash"]) == ("", "natural", "decade")
     assert [line["starred"] for line in lines].count("1") == 1

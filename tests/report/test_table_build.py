@@ -16,6 +16,7 @@ from bench.experiment import ExperimentRow
 from bench.metrics import Metric, Ranks, per_user
 from bench.report.build import build_table, stored_table
 from bench.report.render import render
+from bench.rounding import rounded
 from bench.runs import RunStore
 from bench.significance import holm
 
@@ -220,16 +221,15 @@ def test_csv_and_json_carry_all_of_a_comparison(run_store: RunStore, save_run: S
     cell = table.rows[1].cells[0]
     line = list(csv.DictReader(io.StringIO(render(table, "csv"))))[2]
     assert float(line["behind_best"]) == cell.behind_best.difference
-    assert (float(line["behind_best_low"]), float(line["behind_best_high"])) == (
-        cell.behind_best.low,
-        cell.behind_best.high,
-    )
-    assert float(line["effect_size"]) == cell.behind_best.effect_size
-    assert (float(line["p"]), float(line["p_corrected"]), line["family_size"]) == (cell.p, cell.p_corrected, "1")
+    behind = rounded(dataclasses.asdict(cell.behind_best))
+    assert float(line["behind_best_low"]) == behind["low"]
+    assert float(line["behind_best_high"]) == behind["high"]
+    assert float(line["effect_size"]) == behind["effect_size"]
+    p_values = rounded({"p": cell.p, "p_corrected": cell.p_corrected})
+    assert {name: float(line[name]) for name in p_values} == p_values
+    assert line["family_size"] == "1"
     assert sum(int(line[name]) for name in ("wins_of_best", "ties_with_best", "losses_of_best")) == N
-    assert json.loads(render(table, "json"))["rows"][1]["cells"][0]["behind_best"] == dataclasses.asdict(
-        cell.behind_best
-    )
+    assert json.loads(render(table, "json"))["rows"][1]["cells"][0]["behind_best"] == behind
     percent = build_table(experiment("bpr", "random", percent=True), run_store, REGISTRY)
     in_percent = list(csv.DictReader(io.StringIO(render(percent, "csv"))))[2]
     assert float(in_percent["behind_best_percent"]) == pytest.approx(100 * cell.behind_best.difference)
