@@ -173,7 +173,7 @@ def test_only_the_last_items_of_a_long_history_are_read(tmp_path: Path) -> None:
     (one, answers), (other, _) = (queries_of([each], [59], 60, np.random.default_rng(0)) for each in (history, longer))
     recommender = untrained(task_of(domain_of([history], 60), (one, answers), tmp_path))
     same = type(one)(other.users, other.history_indptr, other.history_items, one.candidates)
-    np.testing.assert_allclose(recommender.score(one), recommender.score(same), rtol=1e-6)
+    np.testing.assert_allclose(recommender.score(one), recommender.score(same), rtol=1e-5, atol=1e-6)
 
 
 # The losses

@@ -64,7 +64,9 @@ def test_a_score_is_the_cosine_with_the_decayed_sum_of_the_history() -> None:
     table = unit_vectors(6)
     summed = table[2] + RECENCY_DECAY * table[1] + RECENCY_DECAY**2 * table[0]
     expected = table[[3, 4, 5]] @ (summed / np.linalg.norm(summed))
-    np.testing.assert_allclose(tower_scores(table, queries_of([[0, 1, 2]], [[3, 4, 5]]))[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        tower_scores(table, queries_of([[0, 1, 2]], [[3, 4, 5]]))[0], expected, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_permuting_candidates_permutes_scores() -> None:
