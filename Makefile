@@ -24,14 +24,14 @@ processors: $(INSTALLED)
 # The other generation engine, in an environment of its own. For so small a model one thread is as fast as many, and it
 # does not wait for others on a busy machine.
 test-vllm: $(VLLM_INSTALLED)
-	OMP_NUM_THREADS=1 $(VLLM_BIN)/pytest -m vllm tests/lm/test_vllm_engine.py
+	OMP_NUM_THREADS=1 $(VLLM_BIN)/pytest -m vllm tests/lm/decoders/test_vllm_engine.py
 
 vllm-installed: $(VLLM_INSTALLED)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	bash .ci/types $(BIN)/mypy
 
 # The site goes to build/site. No --quiet: it would also hide from --strict the warnings that are to fail the build.
 # The variable silences the theme's advertisement.
@@ -43,9 +43,9 @@ bench: $(INSTALLED)
 
 # Needs pdflatex with booktabs and multirow: 'bash .ci/latex' installs them on Debian.
 tables-pdf: $(INSTALLED)
-	$(BIN)/python -m bench.report.latex_pdf build/tables.pdf results/tables/*.tex
+	$(BIN)/python -m bench.report.formats.latex_pdf build/tables.pdf results/tables/*.tex
 
-$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+$(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "setuptools<81" wheel
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt "torch==2.13.0"
@@ -53,7 +53,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	touch $(INSTALLED)
 
 # torchvision, torchaudio and torchcodec come with vLLM but for another build of torch; text needs none of them.
-$(VLLM_INSTALLED): setup.cfg pyproject.toml constraints.txt
+$(VLLM_INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_BIN)/python -m pip install --quiet --upgrade "setuptools<81" wheel
 	$(VLLM_BIN)/python -m pip install --quiet --constraint constraints.txt "torch==2.13.0"

@@ -1,15 +1,22 @@
-"""Puts the cards, experiments and published figures into the wheel; everything else stands in setup.cfg."""
+"""What setup.cfg cannot say: where the packages lie, and which YAML files go into the wheel."""
 
 import shutil
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
+ROOMS = {"bench.baselines": "baselines", "bench.methods": "methods"}
+"""Package -> folder of the repository, where that is not the package's own name."""
+PACKAGES = [
+    *find_packages(include=["bench", "bench.*"]),
+    *ROOMS,
+    *(f"{package}.{inner}" for package, folder in ROOMS.items() for inner in find_packages(folder)),
+]
 SHIPPED = {
-    "datasets": "bench/cards",
-    "results/experiments": "bench/experiments",
-    "results/published": "bench/published",
+    "datasets": "bench/shipped/cards",
+    "results/experiments": "bench/shipped/experiments",
+    "results/published": "bench/shipped/published",
 }
 """Folder of the repository -> folder of the wheel, for files that the installed package reads."""
 
@@ -30,4 +37,4 @@ class BuildWithData(build_py):
                 shutil.copy(path, target)
 
 
-setup(cmdclass={"build_py": BuildWithData})
+setup(packages=PACKAGES, package_dir=ROOMS, cmdclass={"build_py": BuildWithData})

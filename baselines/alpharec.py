@@ -25,17 +25,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import embedding, leaky_relu, normalize
 
-from baselines import _interaction_graph, _recbole_batches
-from baselines._interaction_graph import Graph, touched, untouched
-from baselines._recbole_batches import random_batches
-from bench import training
-from bench.dot_scores import candidate_dots
-from bench.hashing import content_hash, derived_seed
+from bench.files.hashing import content_hash, derived_seed
+from bench.learning import interaction_graph, sequences, training
+from bench.learning.dot_scores import candidate_dots
+from bench.learning.interaction_graph import Graph, touched, untouched
+from bench.learning.sequences import random_batches
+from bench.learning.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
+from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
-from bench.lm.vectors import title_vectors
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
-from bench.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
 
 ROWS_SHARING_NEGATIVES = 64
 """Training pairs that are compared with the same drawn items: a 64th of the vectors to fetch, the same expectation."""
@@ -164,7 +163,7 @@ class AlphaRec(Recommender):
 
     def _key(self, task: Task, backbone_revision: str) -> dict[str, Any]:
         """Name everything that makes the weights."""
-        modules = (_interaction_graph, _recbole_batches, training)
+        modules = (interaction_graph, sequences, training)
         return {
             "method": "alpharec",
             "params": asdict(self.params),

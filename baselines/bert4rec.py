@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from bench.baselines.recbole_adapter import RecBoleRecommender
+from bench.baselines.recbole_models import zoo
+from bench.baselines.recbole_models.dataset import Interaction
+from bench.baselines.recbole_models.learners import GROUP_SIZE, EveryPositionLearner, Learner, Transform
+from bench.baselines.recbole_models.shortcuts import Abilities
+from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LENGTH, TrainingParams
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
-from baselines import _recbole_zoo as zoo
-from baselines._recbole_batches import Rows, Sequences, ordered_batches, random_batches, windows
-from baselines._recbole_cross_entropy import linear_cross_entropy
-from baselines._recbole_dataset import Interaction
-from baselines._recbole_learning import GROUP_SIZE, EveryPositionLearner, Learner, Transform
-from baselines._recbole_model import Abilities
-from baselines._recbole_zoo import ITEM, ITEMS, LENGTH, TrainingParams
-from baselines.recbole_adapter import RecBoleRecommender
 from bench.data.domain import Domain
+from bench.learning.cross_entropy import linear_cross_entropy
+from bench.learning.sequences import Rows, Sequences, ordered_batches, random_batches, windows
 from bench.registry import register
 
 DEVIATIONS = (

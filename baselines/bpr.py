@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from baselines._recbole_zoo import TrainingParams
-from baselines.recbole_adapter import RecBoleRecommender
+from bench.baselines.recbole_adapter import RecBoleRecommender
+from bench.baselines.recbole_models.zoo import TrainingParams
+
 from bench.registry import register
 
 DEVIATIONS = (

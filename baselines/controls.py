@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.hashing import derived_seed
+from bench.files.hashing import derived_seed
 from bench.plugin import Answers, Queries, Recommender, Task
 from bench.registry import register
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bench.baselines import sasrec
+from bench.baselines.recbole_models import zoo
+from bench.baselines.sasrec import SASRec
 from torch import Tensor, nn
 
-from baselines import _recbole_zoo as zoo
-from baselines import sasrec
-from baselines.sasrec import SASRec
-from bench.hashing import content_hash
+from bench.files.hashing import content_hash
+from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
-from bench.lm.vectors import title_vectors
 from bench.plugin import Task
 from bench.registry import register
 

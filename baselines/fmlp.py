@@ -15,19 +15,19 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
+from bench.baselines.recbole_adapter import RecBoleRecommender
+from bench.baselines.recbole_models.dataset import Interaction
+from bench.baselines.recbole_models.learners import EveryPositionLearner, Learner, Transform
+from bench.baselines.recbole_models.shortcuts import Abilities
+from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LENGTH, ModelConfig, TrainingParams, importing_recbole
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, logsigmoid
 
-from baselines._recbole_batches import Rows, prefixes, random_batches
-from baselines._recbole_dataset import Interaction
-from baselines._recbole_learning import EveryPositionLearner, Learner, Transform
-from baselines._recbole_model import Abilities
-from baselines._recbole_zoo import ITEM, ITEMS, LENGTH, ModelConfig, TrainingParams, importing_recbole
-from baselines.recbole_adapter import RecBoleRecommender
 from bench.data.domain import Domain
-from bench.hashing import content_hash
-from bench.lm import dropout as dropout_module
-from bench.lm.dropout import IntegerDropout
+from bench.files.hashing import content_hash
+from bench.learning.sequences import Rows, prefixes, random_batches
+from bench.lm.training import dropout as dropout_module
+from bench.lm.training.dropout import IntegerDropout
 from bench.plugin import Task
 from bench.registry import register
 

@@ -13,12 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import cross_entropy
-
-from baselines._recbole_batches import bucketed_batches
-from baselines._text_encoders import (
+from bench.baselines.text_encoders.shared import (
     ARTEFACT_KIND,
     Examples,
     PooledEncoder,
@@ -37,14 +32,19 @@ from baselines._text_encoders import (
     training_key,
     validation_sample,
 )
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
 from bench.errors import BenchError
-from bench.hashing import derived_seed
-from bench.lm.adapters import LoraRecipe
-from bench.lm.lora import attached
-from bench.lm.text_encoder import load_encoder
+from bench.files.hashing import derived_seed
+from bench.learning.sequences import bucketed_batches
+from bench.learning.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
+from bench.lm.adapters.adapter import LoraRecipe
+from bench.lm.encoders.text_encoder import load_encoder
+from bench.lm.training.lora import attached
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
-from bench.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
 
 SEPARATOR = ";"
 

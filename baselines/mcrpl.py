@@ -23,21 +23,19 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from bench.baselines.networks import mcrpl as mcrpl_network
+from bench.baselines.networks.mcrpl import Network, Packed, orthogonality_penalty
+from bench.baselines.recbole_models.zoo import TrainingParams
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from baselines import _mcrpl_network, _recbole_batches, _recbole_cross_entropy
-from baselines._mcrpl_network import Network, Packed, orthogonality_penalty
-from baselines._recbole_batches import Rows, last_stretches, ordered_batches, random_batches, windows
-from baselines._recbole_cross_entropy import linear_cross_entropy
-from baselines._recbole_zoo import TrainingParams
-from bench import training
-from bench.dot_scores import candidate_dots
-from bench.hashing import content_hash, derived_seed
-from bench.plugin import Queries, Recommender, Task
-from bench.registry import register
-from bench.training import (
+from bench.files.hashing import content_hash, derived_seed
+from bench.learning import cross_entropy, sequences, training
+from bench.learning.cross_entropy import linear_cross_entropy
+from bench.learning.dot_scores import candidate_dots
+from bench.learning.sequences import Rows, last_stretches, ordered_batches, random_batches, windows
+from bench.learning.training import (
     TrainingRecord,
     descend,
     keep_rows,
@@ -46,6 +44,8 @@ from bench.training import (
     train_until_no_better,
     trained_once,
 )
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import register
 
 TARGET = 0
 """Place of the target among the domains; the sources follow in the task's order."""
@@ -243,7 +243,7 @@ class MCRPL(Recommender):
 
     def _key(self, task: Task) -> dict[str, Any]:
         """Name everything that makes the weights of stage 1."""
-        modules = (_mcrpl_network, _recbole_batches, _recbole_cross_entropy, training)
+        modules = (mcrpl_network, sequences, cross_entropy, training)
         of_stage_2 = ("epochs", "orthogonality", "trains", "penalty")
         return {
             "method": "mcrpl",

@@ -15,23 +15,25 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from bench.baselines.networks import p5 as p5_model
+from bench.baselines.networks.p5 import Tokens, load_t5
+from bench.baselines.recbole_models.zoo import TrainingParams
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from baselines import _p5_model, _recbole_batches
-from baselines._p5_model import Tokens, load_t5
-from baselines._recbole_batches import bucketed_batches, prefixes
-from baselines._recbole_zoo import TrainingParams
-from bench import training
 from bench.errors import BenchError
-from bench.hashing import content_hash, derived_seed
-from bench.lm import packing, prompts
-from bench.lm.generative import untouched_items
+from bench.files.hashing import content_hash, derived_seed
+from bench.learning import sequences as recbole_batches
+from bench.learning import training
+from bench.learning.sequences import bucketed_batches, prefixes
+from bench.learning.training import descend, seeded, stopping_score, train_until_no_better, trained_once
+from bench.lm import batching
+from bench.lm.decoders.likelihood import untouched_items
 from bench.lm.loading import task_backbone
-from bench.lm.prompts import NO_HISTORY, clean_title, plain_chat, shared_prompt
+from bench.lm.prompts import shared as prompts
+from bench.lm.prompts.shared import NO_HISTORY, clean_title, plain_chat, shared_prompt
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
-from bench.training import descend, seeded, stopping_score, train_until_no_better, trained_once
 
 WARM_UP_SHARE = 0.05
 GRADIENT_NORM = 1.0
@@ -175,7 +177,7 @@ class P5(Recommender):
 
     def _key(self, task: Task) -> dict[str, Any]:
         """Name everything that makes the weights."""
-        modules = (_p5_model, _recbole_batches, packing, prompts, training)
+        modules = (p5_model, recbole_batches, batching, prompts, training)
         return {
             "method": "p5",
             "params": asdict(self.params),

@@ -17,20 +17,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from bench.baselines.recbole_models import zoo
+from bench.baselines.recbole_models.dataset import DomainAsDataset
+from bench.baselines.recbole_models.learners import Learner, Transform, choose_learner
+from bench.baselines.recbole_models.scoring import score_queries
+from bench.baselines.recbole_models.shortcuts import Abilities, abilities_of, with_every_position
 from numpy.typing import NDArray
 
-from baselines import _recbole_zoo as zoo
-from baselines._recbole_dataset import DomainAsDataset
-from baselines._recbole_learning import Learner, Transform, choose_learner
-from baselines._recbole_model import Abilities, abilities_of, with_every_position
-from baselines._recbole_scoring import score_queries
-from bench import training
 from bench.data.domain import Domain
 from bench.errors import BenchError
-from bench.hashing import content_hash, derived_seed
-from bench.plugin import Queries, Recommender, Task
-from bench.registry import register
-from bench.training import (
+from bench.files.hashing import content_hash, derived_seed
+from bench.learning import cross_entropy, sequences, training
+from bench.learning.training import (
     TrainingRecord,
     descend,
     keep_rows,
@@ -39,6 +37,8 @@ from bench.training import (
     train_until_no_better,
     trained_once,
 )
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import register
 
 ARTEFACT_KIND = "models"
 COLD_RULE = "embedding as initialised, kept from every training step"
@@ -194,5 +194,6 @@ def reads_histories_alone(model: Any) -> bool:
 def _code_revision(recommender: type[Any]) -> str:
     """Hash the files that turn a task into weights: the adapter's, and the recommender's own."""
     own = Path(str(sys.modules[recommender.__module__].__file__))
-    files = {own, Path(__file__), Path(training.__file__), *Path(__file__).parent.glob("_recbole_*.py")}
+    shared = {Path(str(module.__file__)) for module in (cross_entropy, sequences, training)}
+    files = {own, Path(__file__), *shared, *(Path(__file__).parent / "recbole_models").glob("*.py")}
     return content_hash(*sorted(files, key=lambda path: path.name))

@@ -14,13 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-
-from baselines._recbole_batches import bucketed_batches
-from baselines._recformer_reader import MaskedWords, SequenceEncoder, Texts
-from baselines._text_encoders import (
+from bench.baselines.text_encoders.recformer_reader import MaskedWords, SequenceEncoder, Texts
+from bench.baselines.text_encoders.shared import (
     ARTEFACT_KIND,
     Examples,
     Rows,
@@ -36,13 +31,14 @@ from baselines._text_encoders import (
     training_key,
     validation_sample,
 )
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
 from bench.errors import BenchError
-from bench.hashing import derived_seed
-from bench.lm.backbones import Backbone
-from bench.lm.text_encoder import load_encoder
-from bench.plugin import Queries, Recommender, Task
-from bench.registry import register
-from bench.training import (
+from bench.files.hashing import derived_seed
+from bench.learning.sequences import bucketed_batches
+from bench.learning.training import (
     TrainingRecord,
     descend,
     seeded,
@@ -51,6 +47,10 @@ from bench.training import (
     train_until_no_better,
     trained_once,
 )
+from bench.lm.backbones import Backbone
+from bench.lm.encoders.text_encoder import load_encoder
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import register
 
 
 class Ranker(nn.Module):

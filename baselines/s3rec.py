@@ -1,6 +1,6 @@
 """S3-Rec: a SASRec that first learns which items, attributes and segments belong together, then to recommend.
 
-The second stage is :mod:`baselines.sasrec` with the binary loss, and without the first stage is equal to it.
+The second stage is :mod:`bench.baselines.sasrec` with the binary loss, and without the first stage is equal to it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from bench.baselines import sasrec
+from bench.baselines.networks import s3rec_pretraining
+from bench.baselines.networks.s3rec_pretraining import BatchMaker, Pretraining, Weights, title_attributes
+from bench.baselines.recbole_adapter import ARTEFACT_KIND
+from bench.baselines.sasrec import SASRec
 
-from baselines import _s3rec_pretraining, sasrec
-from baselines._s3rec_pretraining import BatchMaker, Pretraining, Weights, title_attributes
-from baselines.recbole_adapter import ARTEFACT_KIND
-from baselines.sasrec import SASRec
-from bench.hashing import content_hash, derived_seed
+from bench.files.hashing import content_hash, derived_seed
+from bench.learning.training import TrainingRecord, descend, seeded, trained_once
 from bench.plugin import Task
 from bench.registry import register
-from bench.training import TrainingRecord, descend, seeded, trained_once
 
 FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size", "weight_decay")
 """Parameters of the second stage alone: the first stage's weights are kept whatever they are."""
@@ -134,7 +135,7 @@ class S3Rec(SASRec):
         return TrainingRecord(tuple(losses), (), tuple(seconds))
 
     def _key(self, task: Task) -> dict[str, Any]:
-        code = content_hash(Path(sasrec.__file__), Path(_s3rec_pretraining.__file__))
+        code = content_hash(Path(sasrec.__file__), Path(s3rec_pretraining.__file__))
         return {**super()._key(task), "pretraining_code": code}
 
     def _pretraining_key(self, task: Task) -> dict[str, Any]:

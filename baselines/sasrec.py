@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from bench.baselines.recbole_adapter import RecBoleRecommender
+from bench.baselines.recbole_models.learners import EveryPositionLearner, Learner, Transform
+from bench.baselines.recbole_models.shortcuts import Abilities
+from bench.baselines.recbole_models.zoo import TrainingParams
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from baselines._recbole_batches import Rows
-from baselines._recbole_learning import EveryPositionLearner, Learner, Transform
-from baselines._recbole_model import Abilities
-from baselines._recbole_zoo import TrainingParams
-from baselines.recbole_adapter import RecBoleRecommender
 from bench.data.domain import Domain
+from bench.learning.sequences import Rows
 from bench.registry import register
 
 DEVIATIONS = (

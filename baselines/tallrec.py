@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.lm.adapters import AdapterSpec, LoraRecipe
-from bench.lm.library import AdapterPlan, carry_out, planned_specs
+from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.loading import load_language_model
+from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
 

@@ -23,15 +23,15 @@ from torch import Tensor
 
 from bench.data.domain import Domain
 from bench.errors import BenchError
-from bench.hashing import content_hash, derived_seed
-from bench.lm.adapters import AdapterSpec, LoraRecipe
+from bench.files.hashing import content_hash, derived_seed
+from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
+from bench.lm.adapters.apply import folded
 from bench.lm.backbones import Backbone
-from bench.lm.generative import loaded_decoder, n_prefixes, titles_of
+from bench.lm.decoders.likelihood import loaded_decoder, n_prefixes, titles_of
 from bench.lm.language_model import LanguageModel
-from bench.lm.library import AdapterPlan, carry_out, planned_specs
 from bench.lm.loading import planned_backbone, task_backbone
-from bench.lm.mixing import folded
-from bench.lm.prompts import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat
+from bench.lm.prompts.shared import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat
+from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
 from bench.plugin import ProgressHook, Queries, Recommender, Task
 from bench.registry import register
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.lm.encoders.title_vectors import title_vectors
+from bench.lm.encoders.towers import MAX_HISTORY, RECENCY_DECAY, tower_scores
 from bench.lm.loading import task_backbone
-from bench.lm.towers import MAX_HISTORY, RECENCY_DECAY, tower_scores
-from bench.lm.vectors import title_vectors
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
 

@@ -13,13 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.functional import dropout, embedding, softplus
-
-from baselines._recbole_batches import Rows
-from baselines._transferable import FINE_TUNING_FIELDS, TransferableParams, TransferableRecommender
-from baselines._transferable_model import (
+from bench.baselines.transferable.model import (
     INITIAL_DEVIATION,
     Batch,
     SequenceEncoder,
@@ -27,10 +21,16 @@ from baselines._transferable_model import (
     info_nce,
     position_vectors,
 )
+from bench.baselines.transferable.recommender import FINE_TUNING_FIELDS, TransferableParams, TransferableRecommender
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import dropout, embedding, softplus
+
 from bench.data.domain import Domain
-from bench.hashing import derived_seed
+from bench.files.hashing import derived_seed
+from bench.learning.sequences import Rows
 from bench.lm.backbones import Backbone
-from bench.lm.vectors import title_vectors
+from bench.lm.encoders.title_vectors import title_vectors
 from bench.plugin import Task
 from bench.registry import register
 

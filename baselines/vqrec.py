@@ -13,14 +13,8 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.functional import embedding, embedding_bag, one_hot
-
-from baselines._recbole_batches import Rows
-from baselines._transferable import FINE_TUNING_FIELDS, TransferableParams, TransferableRecommender
-from baselines._transferable_codes import BITS, faiss_library, stored_codes
-from baselines._transferable_model import (
+from bench.baselines.transferable.codes import BITS, faiss_library, stored_codes
+from bench.baselines.transferable.model import (
     Batch,
     FineTuning,
     SequenceEncoder,
@@ -29,13 +23,19 @@ from baselines._transferable_model import (
     initialise,
     position_vectors,
 )
+from bench.baselines.transferable.recommender import FINE_TUNING_FIELDS, TransferableParams, TransferableRecommender
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import embedding, embedding_bag, one_hot
+
 from bench.errors import BenchError
-from bench.hashing import derived_seed
+from bench.files.hashing import derived_seed
+from bench.learning.sequences import Rows
+from bench.learning.training import descend
 from bench.lm.backbones import Backbone
-from bench.lm.vectors import title_vectors
+from bench.lm.encoders.title_vectors import title_vectors
 from bench.plugin import Task
 from bench.registry import register
-from bench.training import descend
 
 SLOTS = 2**BITS + 1
 """Rows of a block of the code table: slot 0 is padding, code ``c`` is slot ``c + 1``."""

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.hashing import derived_seed
-from bench.lm.causal import CausalLanguageModel
-from bench.lm.generation import TransformersEngine
-from bench.lm.generative import GenerativeLanguageModel
-from bench.lm.list_writer import ListLanguageModel, WrittenList, list_facts, write_lists
+from bench.files.hashing import derived_seed
+from bench.lm.decoders.causal import CausalLanguageModel
+from bench.lm.decoders.engines import TransformersEngine
+from bench.lm.decoders.likelihood import GenerativeLanguageModel
+from bench.lm.decoders.lists import ListLanguageModel, WrittenList, list_facts, write_lists
 from bench.lm.loading import load_language_model
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register

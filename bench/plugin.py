@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.domain import Domain
+from bench.files.store import ArtefactStore
 from bench.held import Held
 from bench.spec import Engine, Ranking, Setting
-from bench.store import ArtefactStore
 
 ProgressHook = Callable[[str], None]
 """Called with one short line whenever a long job has something to say."""
@@ -124,7 +124,7 @@ class Task:
 
 
 class Planned(Protocol):
-    """Something to be trained once and shared by all who need it; :class:`bench.lm.adapters.AdapterSpec` is one."""
+    """Something to be trained once and shared by all who need it, as :class:`bench.lm.adapters.adapter.AdapterSpec`."""
 
     @property
     def kind(self) -> str:
@@ -174,7 +174,7 @@ class Recommender(ABC):
 
         Registered with ``ranks_catalogue=True``, a method is asked for full ranking as well: the lists are then one,
         the whole catalogue, in some thousand rows at a time (``queries.common_candidates``). An item's score must
-        be what it is in a list of 30; :func:`bench.dot_scores.candidate_dots` is quick for both.
+        be what it is in a list of 30; :func:`bench.learning.dot_scores.candidate_dots` is quick for both.
         """
 
     def details(self) -> dict[str, Any]:

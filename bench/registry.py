@@ -5,8 +5,8 @@ A recommender is registered by a decorator whose arguments are literals::
     @register("bpr", family="general", paper="Rendle et al. 2009")
     class BPR(Recommender): ...
 
-The rooms ``baselines`` and ``methods`` are read as text for such decorators, so listing the methods imports no
-torch. Other packages add theirs through the entry-point group ``bench.plugins`` (name -> ``module:Class``).
+The rooms ``bench.baselines`` and ``bench.methods`` are read as text for such decorators, so listing the methods imports
+no torch. Other packages add theirs through the entry-point group ``bench.plugins`` (name -> ``module:Class``).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bench.plugin import Recommender
 from bench.spec import SETTINGS
 
 Family = Literal["control", "general", "sequential", "transferable", "language-model", "merging", "integrating"]
-ROOMS = ("baselines", "methods")
+ROOMS = ("bench.baselines", "bench.methods")
 ENTRY_POINT_GROUP = "bench.plugins"
 WRAPPER_SEPARATOR = ":"
 

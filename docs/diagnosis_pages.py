@@ -8,14 +8,14 @@ from command_pages import escaped
 from method_pages import MEASURED, table
 
 from bench.diagnose.summary import Diagnosis, diagnose_run
-from bench.experiment_reader import load_experiment
+from bench.experiments.reader import load_experiment
 from bench.metrics import Metric
 from bench.registry import registry
 from bench.report.page.content import Repetition
 from bench.report.page.qualities import repetitions_of
-from bench.report.slots import experiment_layout
-from bench.report.table import metric_title
-from bench.runs import RunRecord, RunStore
+from bench.report.tables.layout import experiment_layout
+from bench.report.tables.table import metric_title
+from bench.runs.store import RunRecord, RunStore
 
 STORE = RunStore(MEASURED)
 DASH = "–"

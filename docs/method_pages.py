@@ -14,12 +14,12 @@ from typing import Any
 from command_pages import escaped
 
 from bench.data.card import list_cards
-from bench.docstrings import field_docstrings
-from bench.experiment_reader import experiment_names, load_experiment
+from bench.experiments.reader import experiment_names, load_experiment
 from bench.plugin import Recommender
 from bench.registry import Entry, registry
-from bench.report.table import metric_title
-from bench.runs import RunRecord, RunStore, describe_variant
+from bench.report.tables.table import metric_title
+from bench.runs.docstrings import field_docstrings
+from bench.runs.store import RunRecord, RunStore, describe_variant
 
 ROOT = Path(__file__).parent.parent
 METHOD_PAGES = ROOT / "docs" / "pages" / "methods"

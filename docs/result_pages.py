@@ -10,10 +10,10 @@ from pathlib import Path
 
 from method_pages import MEASURED, ROOT, folded
 
+from bench.experiments.scale import DEFAULT_SCALE
 from bench.registry import registry
-from bench.report.figure_draw import write_figure
-from bench.report.of_experiment import experiment_at, report_of
-from bench.scale import DEFAULT_SCALE
+from bench.report.experiment_report import experiment_at, report_of
+from bench.report.figures.draw import write_figure
 
 TABLES = ROOT / "results" / "tables"
 PNG_WIDTH_AT = 16

@@ -11,13 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from bench.lm.adapters import Adapter, LoraRecipe
-from bench.lm.entropy import Box, EntropyRecipe, Granularity, LearnedWeights, learn_pooled_weights, mean_weights
-from bench.lm.merge import MergeSpace, merge
-from bench.lm.unlabelled import training_queries
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.decoders.unlabelled import training_queries
+from bench.lm.merging.average import MergeSpace, merge
+from bench.lm.merging.by_entropy import (
+    Box,
+    EntropyRecipe,
+    Granularity,
+    LearnedWeights,
+    learn_pooled_weights,
+    mean_weights,
+)
+from bench.lm.recommenders import DomainMerge
 from bench.plugin import Queries, Task
 from bench.registry import register
-from methods._shared_adapters import DomainMerge
 
 
 @dataclass(frozen=True)

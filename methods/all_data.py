@@ -7,10 +7,10 @@ examples as the target does alone, so it takes N + 1 times as many steps as ``ta
 
 from __future__ import annotations
 
-from bench.lm.library import AdapterPlan
+from bench.lm.recommenders import MixtureParams, SingleAdapter, mixture
+from bench.lm.training.library import AdapterPlan
 from bench.plugin import Task
 from bench.registry import register
-from methods._shared_adapters import MixtureParams, SingleAdapter, mixture
 
 
 @register(

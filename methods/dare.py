@@ -1,4 +1,4 @@
-"""DARE, then a weight average, of the target's adapter and one of each source domain; see :mod:`bench.lm.merge_dare`.
+"""DARE, then a weight average, of the target's adapter and one of each source domain; see :mod:`bench.lm.merging.dare`.
 
 Δ = Σ m_n ⊙ Δ_n / ((1 − p)(N + 1)) with masks m_n that drop each entry with probability p.
 """
@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from bench.errors import BenchError
-from bench.lm.adapters import Adapter, LoraRecipe
-from bench.lm.merge import MergeSpace
-from bench.lm.merge_dare import DROP, merge_dare
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.merging.average import MergeSpace
+from bench.lm.merging.dare import DROP, merge_dare
+from bench.lm.recommenders import DomainMerge
 from bench.plugin import Queries
 from bench.registry import register
-from methods._shared_adapters import DomainMerge
 
 
 @dataclass(frozen=True)

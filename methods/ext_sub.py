@@ -1,14 +1,14 @@
-"""Ext-Sub: the target's adapter with what each source's shares with it; see :mod:`bench.lm.merge_ext_sub`."""
+"""Ext-Sub: the target's adapter with what each source's shares with it; see :mod:`bench.lm.merging.ext_sub`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.lm.adapters import Adapter, LoraRecipe
-from bench.lm.merge_ext_sub import ExtSubVariant, merge_ext_sub
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.merging.ext_sub import ExtSubVariant, merge_ext_sub
+from bench.lm.recommenders import DomainMerge
 from bench.plugin import Queries
 from bench.registry import register
-from methods._shared_adapters import DomainMerge
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,15 @@
-"""LoRA-LEGO: single-domain adapters taken apart into ranks and clustered; see :mod:`bench.lm.merge_lego`."""
+"""LoRA-LEGO: single-domain adapters taken apart into ranks and clustered; see :mod:`bench.lm.merging.lego`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from bench.errors import BenchError
-from bench.lm.adapters import Adapter, LoraRecipe
-from bench.lm.merge_lego import merge_lego
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.merging.lego import merge_lego
+from bench.lm.recommenders import DomainMerge
 from bench.plugin import Queries
 from bench.registry import register
-from methods._shared_adapters import DomainMerge
 
 
 @dataclass(frozen=True)

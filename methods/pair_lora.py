@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.lm.adapters import Adapter
-from bench.lm.library import AdapterPlan
+from bench.methods.shared.pairs import PairRecommender, pair_recipe, source_plans
+
+from bench.learning.training import STOPPING_METRIC
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.training.library import AdapterPlan
 from bench.plugin import Queries, Task
 from bench.registry import register
-from bench.training import STOPPING_METRIC
-from methods._shared_pairs import PairRecommender, pair_recipe, source_plans
 
 
 @register(

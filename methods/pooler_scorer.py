@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.methods.shared.integrating import IntegratingParams, IntegratingRecommender, Integration
 from torch import Tensor
 
-from bench.lm.adapters import Adapter
-from bench.lm.experts import ParallelExperts
-from bench.lm.pair_prompts import PairBatch
-from bench.lm.pairs import PairLanguageModel
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.adapters.experts import ParallelExperts
+from bench.lm.pairs.model import PairLanguageModel
+from bench.lm.pairs.prompts import PairBatch
 from bench.registry import register
-from methods._integrating import IntegratingParams, IntegratingRecommender, Integration
 
 
 @dataclass(frozen=True)

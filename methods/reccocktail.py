@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from bench.errors import BenchError
-from bench.lm.adapters import Adapter, LoraRecipe
-from bench.lm.entropy import EntropyRecipe, Granularity, LearnedWeights, learn_weights, mean_weights
-from bench.lm.library import AdapterPlan
-from bench.lm.merge import SPACES, MergeSpace, merge
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.merging.average import SPACES, MergeSpace, merge
+from bench.lm.merging.by_entropy import EntropyRecipe, Granularity, LearnedWeights, learn_weights, mean_weights
+from bench.lm.recommenders import AdapterRecommender, SingleAdapter, general_domains, recipe_of
+from bench.lm.training.library import AdapterPlan
 from bench.plugin import Queries, Task
 from bench.registry import register
-from methods._shared_adapters import AdapterRecommender, SingleAdapter, general_domains, recipe_of
 
 
 @register(

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.lm.adapters import LoraRecipe
-from bench.lm.library import AdapterPlan
+from bench.lm.adapters.adapter import LoraRecipe
+from bench.lm.recommenders import SingleAdapter, general_domains, recipe_of
+from bench.lm.training.library import AdapterPlan
 from bench.plugin import Task
 from bench.registry import register
-from methods._shared_adapters import SingleAdapter, general_domains, recipe_of
 
 
 @dataclass(frozen=True)

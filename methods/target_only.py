@@ -5,10 +5,10 @@ It has the spec of RecCocktail's ingredient and therefore is the same file.
 
 from __future__ import annotations
 
-from bench.lm.library import AdapterPlan
+from bench.lm.recommenders import SingleAdapter, recipe_of
+from bench.lm.training.library import AdapterPlan
 from bench.plugin import Task
 from bench.registry import register
-from methods._shared_adapters import SingleAdapter, recipe_of
 
 
 @register(

@@ -1,4 +1,4 @@
-"""TIES-Merging of the target's adapter with one of each source domain alone; see :mod:`bench.lm.merge_ties`.
+"""TIES-Merging of the target's adapter with one of each source domain alone; see :mod:`bench.lm.merging.ties`.
 
 τ_i = Δ_i trimmed to its largest entries, γ = sign(Σ τ_i), Δ = λ · mean of the τ_i whose sign is γ, entry by entry.
 """
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import BenchError
-from bench.lm.adapters import Adapter, LoraRecipe
-from bench.lm.merge import MergeSpace
-from bench.lm.merge_ties import DENSITY, merge_ties
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.merging.average import MergeSpace
+from bench.lm.merging.ties import DENSITY, merge_ties
+from bench.lm.recommenders import DomainMerge
 from bench.plugin import Queries
 from bench.registry import register
-from methods._shared_adapters import DomainMerge
 
 
 @dataclass(frozen=True)

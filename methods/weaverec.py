@@ -21,18 +21,18 @@ import torch
 from torch import Tensor
 
 from bench.errors import BenchError
-from bench.hashing import derived_seed
-from bench.lm.adapters import Adapter
-from bench.lm.library import AdapterPlan
-from bench.lm.merge import MergeSpace, merge
-from bench.lm.merge_dare import merge_dare
-from bench.lm.merge_ext_sub import merge_ext_sub
-from bench.lm.merge_lego import merge_lego
-from bench.lm.merge_ties import merge_ties
+from bench.files.hashing import derived_seed
+from bench.learning.training import STOPPING_METRIC, stopping_score
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.merging.average import MergeSpace, merge
+from bench.lm.merging.dare import merge_dare
+from bench.lm.merging.ext_sub import merge_ext_sub
+from bench.lm.merging.lego import merge_lego
+from bench.lm.merging.ties import merge_ties
+from bench.lm.recommenders import AdapterRecommender, WeaveParams, woven
+from bench.lm.training.library import AdapterPlan
 from bench.plugin import Answers, Queries, Task
 from bench.registry import register
-from bench.training import STOPPING_METRIC, stopping_score
-from methods._shared_adapters import AdapterRecommender, WeaveParams, woven
 
 GRID = tuple(round(step / 10, 1) for step in range(11))
 """Weights of the target's adapter that validation chooses from, beside the uniform one."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.lm.library import AdapterPlan
+from bench.methods.adamerging import AdaMerging, AdaMergingParams
+
+from bench.lm.recommenders import WeaveParams, woven
+from bench.lm.training.library import AdapterPlan
 from bench.plugin import Task
 from bench.registry import register
-from methods._shared_adapters import WeaveParams, woven
-from methods.adamerging import AdaMerging, AdaMergingParams
 
 
 @dataclass(frozen=True)

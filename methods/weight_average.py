@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from bench.lm.adapters import Adapter, LoraRecipe
-from bench.lm.merge import MergeSpace, merge
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.merging.average import MergeSpace, merge
+from bench.lm.recommenders import DomainMerge
 from bench.plugin import Queries
 from bench.registry import register
-from methods._shared_adapters import DomainMerge
 
 
 @dataclass(frozen=True)

@@ -20,15 +20,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from bench.methods.shared.integrating import IntegratingParams, IntegratingRecommender, Integration
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.lm.adapters import Adapter
-from bench.lm.experts import ParallelExperts
-from bench.lm.pair_prompts import PairBatch
-from bench.lm.pairs import PairLanguageModel
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.adapters.experts import ParallelExperts
+from bench.lm.pairs.model import PairLanguageModel
+from bench.lm.pairs.prompts import PairBatch
 from bench.registry import register
-from methods._integrating import IntegratingParams, IntegratingRecommender, Integration
 
 DIRECT, INTERACTION = 0, 1
 

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from bench.methods.shared.integrating import IntegratingParams, IntegratingRecommender, Integration
 from torch import Tensor, nn
 
-from bench.lm.adapters import Adapter
-from bench.lm.experts import MixedExperts
-from bench.lm.pair_prompts import PairBatch
-from bench.lm.pairs import PairLanguageModel
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.adapters.experts import MixedExperts
+from bench.lm.pairs.model import PairLanguageModel
+from bench.lm.pairs.prompts import PairBatch
 from bench.registry import register
-from methods._integrating import IntegratingParams, IntegratingRecommender, Integration
 
 
 @dataclass(frozen=True)

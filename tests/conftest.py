@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from bench.metrics import N_CANDIDATES, Ranks
-from bench.runs import RunRecord, RunStore, summarise
+from bench.runs.store import RunRecord, RunStore, summarise
 from bench.spec import ProtocolSpec, RunSpec
 
 settings.register_profile("untimed", deadline=None)
@@ -81,7 +81,7 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
 @pytest.fixture(scope="session")
 def pico_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that AutoModel and AutoTokenizer load: a two-layer encoder with random weights."""
-    from text_toys import save_pico_encoder
+    from tests.support.text_toys import save_pico_encoder
 
     return save_pico_encoder(tmp_path_factory.mktemp("pico-bert"))
 
@@ -89,6 +89,6 @@ def pico_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pico_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that AutoModelForCausalLM and AutoTokenizer load: a two-layer decoder with random weights."""
-    from text_toys import save_pico_decoder
+    from tests.support.text_toys import save_pico_decoder
 
     return save_pico_decoder(tmp_path_factory.mktemp("pico-qwen2"))

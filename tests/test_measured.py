@@ -6,15 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
-from shipped_numbers import differences_of_csv, differences_of_json, differences_of_text
 
 from bench.cli.reproduce import SUFFIXES
+from bench.experiments.scale import DEFAULT_SCALE
 from bench.metrics import Metric, per_user
 from bench.registry import registry
-from bench.report.of_experiment import experiment_at, report_of
-from bench.report.render import render
-from bench.runs import RunStore
-from bench.scale import DEFAULT_SCALE
+from bench.report.experiment_report import experiment_at, report_of
+from bench.report.formats.render import render
+from bench.runs.store import RunStore
+from tests.support.shipped_numbers import differences_of_csv, differences_of_json, differences_of_text
 
 ROOT = Path(__file__).parents[1]
 MEASURED = RunStore(ROOT / "results" / "measured")

@@ -14,18 +14,20 @@ import bench
 
 ROOT = Path(bench.__file__).parent.parent
 SHIPPED = {
-    "datasets": "bench/cards",
-    "results/experiments": "bench/experiments",
-    "results/published": "bench/published",
+    "datasets": "bench/shipped/cards",
+    "results/experiments": "bench/shipped/experiments",
+    "results/published": "bench/shipped/published",
 }
-BUILT_FROM = ("bench", "baselines", "methods", *SHIPPED)
+ROOMS = {"bench": "", "baselines": "baselines/", "methods": "methods/"}
+"""Folder of the repository -> its place in the package."""
+BUILT_FROM = (*ROOMS, *SHIPPED)
 FILES = ("setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
 READ_EVERYTHING = """
 import json
 import bench
 from bench.data.card import list_cards
-from bench.experiment_reader import experiment_names, load_experiment
-from bench.published import published_papers, published_value
+from bench.experiments.reader import experiment_names, load_experiment
+from bench.papers.printed import published_papers, published_value
 from bench.registry import registry
 
 print(json.dumps({
@@ -76,12 +78,12 @@ def test_the_wheel_holds_every_card_experiment_and_published_table(wheel: Path, 
 
 
 def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
-    for package in ("bench", "baselines", "methods"):
-        assert names_in(wheel / package, "*.py") == names_in(ROOT / package, "*.py")
+    own = {f"{place}{name}" for folder, place in ROOMS.items() for name in names_in(ROOT / folder, "*.py")}
+    assert names_in(wheel / "bench", "*.py") == own
     assert names_in(wheel / "bench", "*.txt") == names_in(ROOT / "bench", "*.txt") != set()
     assert (wheel / "bench/py.typed").exists()
     top = {path.name for path in wheel.iterdir()}
-    assert top == {"bench", "baselines", "methods", f"llmrec_bench-{bench.__version__}.dist-info"}
+    assert top == {"bench", f"llmrec_bench-{bench.__version__}.dist-info"}
 
 
 def test_the_wheel_holds_what_the_page_is_made_of(wheel: Path) -> None:

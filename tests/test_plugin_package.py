@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from shop_toy import write_shop
 
 import bench
+from tests.support.shop_toy import write_shop
 
 ROOT = Path(bench.__file__).parent.parent
 PACKAGE = Path(__file__).parent / "plugin_package"
@@ -60,7 +60,7 @@ def test_it_is_listed_and_what_cannot_be_loaded_is_listed_with_the_reason(bench_
     assert broken == {
         "needs-magic": "ModuleNotFoundError: No module named 'magic_wand_that_nobody_has'",
         "gives-up": "SystemExit: no licence",
-        "popularity": "the name is taken by baselines.controls:Popularity",
+        "popularity": "the name is taken by bench.baselines.controls:Popularity",
     }
     assert ("sasrec", "sequential") in rows
 

@@ -78,15 +78,15 @@ def entries(*names: str, **facts: Any) -> dict[str, Entry]:
 
 
 def test_decorators_are_read_from_the_text_of_a_file() -> None:
-    first, second = scan_source(SOURCE, "methods.example")
-    assert first == Entry("first", "control", "methods.example:First", settings=("warm",), cold_rule="none")
-    assert (second.name, second.target) == ("second", "methods.example:Second")
+    first, second = scan_source(SOURCE, "bench.methods.example")
+    assert first == Entry("first", "control", "bench.methods.example:First", settings=("warm",), cold_rule="none")
+    assert (second.name, second.target) == ("second", "bench.methods.example:Second")
     assert (second.needs_titles, second.needs_sources, second.needs_backbone) == (True, True, False)
     assert second.paper == "Somebody 2020"
 
 
 def test_what_is_read_from_the_text_is_what_the_decorator_says() -> None:
-    for entry in (*scan_room("baselines"), *scan_room("methods")):
+    for entry in (*scan_room("bench.baselines"), *scan_room("bench.methods")):
         assert bench.registry.load(entry.target).entry == entry  # type: ignore[attr-defined]
 
 
@@ -135,8 +135,10 @@ def test_a_name_leads_to_its_class() -> None:
 def test_two_methods_of_the_house_with_one_name_are_refused(
     with_plugins: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench.registry, "ROOMS", ("baselines", "baselines"))
-    with pytest.raises(BenchError, match=r"Two methods are called '.*': baselines\..* and baselines\..*\."):
+    monkeypatch.setattr(bench.registry, "ROOMS", ("bench.baselines", "bench.baselines"))
+    with pytest.raises(
+        BenchError, match=r"Two methods are called '.*': bench\.baselines\..* and bench\.baselines\..*\."
+    ):
         with_plugins()
 
 
@@ -145,7 +147,7 @@ def test_a_plugin_cannot_take_a_name_from_the_house_or_from_another(with_plugins
     points = [Point("random", lambda: twins[0]), Point("first", lambda: twins[1]), Point("second", lambda: twins[1])]
     known = with_plugins(*points)
     assert known.broken == {
-        "random": "the name is taken by baselines.controls:RandomScorer",
+        "random": "the name is taken by bench.baselines.controls:RandomScorer",
         "second": "the name is taken by elsewhere:Twin",
     }
     assert known.recommender("random").__name__ == "RandomScorer"
@@ -197,7 +199,7 @@ def test_only_a_control_may_be_handed_the_answers() -> None:
     with pytest.raises(ValueError, match="'cheat' is not a control"):
         register("cheat", family="general", privileged=True)(Stranger)
     with pytest.raises(ValueError, match="'cheat' is not a control"):
-        scan_source('@register("cheat", family="merging", privileged=True)\nclass Cheat: ...', "methods.cheat")
+        scan_source('@register("cheat", family="merging", privileged=True)\nclass Cheat: ...', "bench.methods.cheat")
 
 
 def test_near_names_of_a_registry_are_its_own() -> None:

@@ -18,7 +18,7 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.protocol import PreparedTask
+    from bench.protocol.task import PreparedTask
 
 EXAMPLES = """\b
 Examples:
@@ -53,7 +53,7 @@ def candidates(
     """
     import numpy as np
 
-    from bench.engine import Folders, prepare
+    from bench.runs.engine import Folders, prepare
     from bench.spec import ProtocolSpec
 
     spec = ProtocolSpec(dataset, setting, policy, protocol_seed)
@@ -85,7 +85,7 @@ def export_lists(prepared: PreparedTask, path: Path) -> None:
     """Write the test lists with the source's ids as CSV, whole or not at all."""
     import pandas as pd
 
-    from bench.store import written_whole
+    from bench.files.store import written_whole
 
     domain, test = prepared.domain, prepared.test
     columns = {"user_id": domain.user_ids[test.queries.users], "positive": domain.item_ids[test.lists.positives]}

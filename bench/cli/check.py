@@ -41,8 +41,8 @@ def check(
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the toys are so small that threads would only wait for each other
     from bench.contract import examine
-    from bench.devices import chosen_device
-    from bench.params import parse_assignments
+    from bench.runs.devices import chosen_device
+    from bench.runs.params import parse_assignments
 
     began = time.perf_counter()
     outcomes: list[Outcome] = []

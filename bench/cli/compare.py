@@ -10,7 +10,7 @@ import click
 from bench.cli.options import json_option, results_dir_option
 
 if TYPE_CHECKING:
-    from bench.significance import Test
+    from bench.significance.tests import Test
 
 METRICS = ("ndcg@1", "ndcg@3")
 TESTS = ("t-test", "wilcoxon", "permutation")
@@ -43,8 +43,8 @@ def compare(run_a: str, run_b: str, metrics: tuple[str, ...], test: Test, result
     different users, are refused.
     """
     from bench.cli.metric_names import checked_metrics
-    from bench.report.versus import compare_runs, comparisons_to_json, comparisons_to_text
-    from bench.runs import RunStore
+    from bench.report.two_runs import compare_runs, comparisons_to_json, comparisons_to_text
+    from bench.runs.store import RunStore
 
     store = RunStore(results_dir)
     comparisons = compare_runs(run_a, run_b, checked_metrics(metrics), store, test)

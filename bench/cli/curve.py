@@ -29,11 +29,11 @@ def curve(name: str, metric: str | None, results_dir: Path, as_json: bool) -> No
     on, of the size, the length and the diversity of the training prompts. Nothing is run.
     """
     from bench.cli.metric_names import checked_metrics
-    from bench.experiment_reader import load_experiment
+    from bench.experiments.reader import load_experiment
     from bench.registry import registry
-    from bench.report.curve import learning_curves
-    from bench.report.curve_text import curves_to_json, curves_to_text
-    from bench.runs import RunStore
+    from bench.report.figures.learning_curve import learning_curves
+    from bench.report.figures.learning_curve_text import curves_to_json, curves_to_text
+    from bench.runs.store import RunStore
 
     experiment = load_experiment(name)
     (wanted,) = checked_metrics([metric or experiment.metrics[0]])

@@ -12,7 +12,7 @@ from bench.cli.options import cache_dir_option, data_dir_option, json_option
 
 if TYPE_CHECKING:
     from bench.data.card import Card
-    from bench.data.stats import Stats
+    from bench.data.counts import Stats
 
 FILE = click.Path(path_type=Path)
 GROUP_EXAMPLES = """\b
@@ -93,7 +93,7 @@ def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | 
 
     Nothing is filtered in a dataset of your own; a NAME that 'bench list datasets' shows takes that dataset's rules.
     """
-    from bench.data.own import import_files
+    from bench.data.import_files import import_files
     from bench.errors import BenchError
 
     if data_dir is None:
@@ -112,8 +112,8 @@ def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | 
 @json_option
 def stats(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
     """Count a dataset and compare with the counts that papers state."""
+    from bench.data.counts import stats_of, summary
     from bench.data.prepare import card_of, load_domain
-    from bench.data.stats import stats_of, summary
 
     domain = load_domain(name, data_dir, cache_dir, progress=lambda line: click.echo(line, err=True))
     card = card_of(name, data_dir)
@@ -129,7 +129,7 @@ def stats(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> N
 def _table(counted: Stats, card: Card) -> str:
     from tabulate import tabulate
 
-    from bench.data.stats import COUNTS
+    from bench.data.counts import COUNTS
 
     rows = [
         [
@@ -152,7 +152,7 @@ def _table(counted: Stats, card: Card) -> str:
 
 
 def _beside(actual: int, expected: int) -> str:
-    from bench.data.stats import verdict
+    from bench.data.counts import verdict
 
     return f"{expected:,} ({verdict(actual, expected)})"
 

@@ -14,7 +14,7 @@ import click
 from bench.cli.options import cache_dir_option, data_dir_option, json_option, progress_on_stderr, results_dir_option
 
 if TYPE_CHECKING:
-    from bench.diagnose.kept import Over
+    from bench.diagnose.repeated_answers import Over
     from bench.diagnose.stability import Stability
     from bench.diagnose.summary import Diagnosis
 
@@ -78,9 +78,9 @@ def diagnose(
     """
     from bench.cli.metric_names import checked_metrics
     from bench.diagnose.summary import across_seeds, diagnose_run
-    from bench.engine import Folders
     from bench.metrics import Metric
-    from bench.runs import RunStore
+    from bench.runs.engine import Folders
+    from bench.runs.store import RunStore
 
     (name,) = checked_metrics((metric,))
     parsed, store = Metric.parse(name), RunStore(results_dir)
@@ -88,9 +88,9 @@ def diagnose(
     found = [diagnose_run(record, store, parsed) for record in records]
     stable = [(record.token, "seeds", each) for record, each in across_seeds(records, store, parsed)]
     if permutations or paraphrases:
-        from bench.devices import chosen_device
-        from bench.diagnose.kept import AskedAgain, keep
+        from bench.diagnose.repeated_answers import AskedAgain, keep
         from bench.diagnose.rescore import rescorer
+        from bench.runs.devices import chosen_device
 
         folders, chosen = Folders(cache_dir, results_dir, data_dir), chosen_device(device)
         for record in records:

@@ -42,7 +42,7 @@ def _checked(name: str, check: Callable[[], str]) -> dict[str, Any]:
 
 
 def _packages() -> str:
-    from bench.measure import package_versions
+    from bench.runs.environment import package_versions
 
     return ", ".join(f"{name} {version}" for name, version in package_versions().items())
 
@@ -94,7 +94,7 @@ def _plugins() -> str:
 def _device() -> str:
     import torch
 
-    from bench.devices import chosen_device
+    from bench.runs.devices import chosen_device
 
     return f"{chosen_device('auto')}, {torch.get_num_threads()} threads"
 

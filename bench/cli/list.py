@@ -63,8 +63,8 @@ def _datasets() -> list[dict[str, Any]]:
 
 
 def _experiments() -> list[dict[str, Any]]:
-    from bench.experiment_reader import experiment_names, load_experiment
-    from bench.published import published_title
+    from bench.experiments.reader import experiment_names, load_experiment
+    from bench.papers.printed import published_title
 
     found = [load_experiment(name) for name in experiment_names()]
     return [

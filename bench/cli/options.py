@@ -10,7 +10,7 @@ import click
 import platformdirs
 
 from bench.errors import near_names
-from bench.scale import DEFAULT_SCALE, SCALES
+from bench.experiments.scale import DEFAULT_SCALE, SCALES
 from bench.spec import POLICIES, SETTINGS
 
 Command = TypeVar("Command", bound=Callable[..., Any])

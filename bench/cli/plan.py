@@ -23,10 +23,10 @@ from bench.cli.options import (
     scale_option,
 )
 from bench.errors import BenchError
-from bench.scale import DEFAULT_SCALE
+from bench.experiments.scale import DEFAULT_SCALE
 
 if TYPE_CHECKING:
-    from bench.plan import AdapterJob, Plan, RunJob
+    from bench.runs.plan import AdapterJob, Plan, RunJob
     from bench.spec import RunSpec
 
 ADAPTER_STATES = {"done": "cached", "to do": "to train", "not needed": "not needed"}
@@ -84,11 +84,11 @@ def plan(
     EXPERIMENT is a name (see 'bench list experiments') or the path of a YAML file. What several of them, or several
     runs of one, have in common is planned once. Data that were never prepared are prepared first.
     """
-    from bench.completion import complete_spec
-    from bench.engine import Folders
-    from bench.params import parse_assignments
+    from bench.runs.complete import complete_spec
+    from bench.runs.engine import Folders
+    from bench.runs.params import parse_assignments
+    from bench.runs.tasks import plan_of
     from bench.spec import ProtocolSpec
-    from bench.tasks import plan_of
 
     if names:
         _refuse_options_of_one_run(context)
@@ -142,9 +142,9 @@ def _refuse_options_of_one_run(context: click.Context) -> None:
 
 
 def _specs_of(name: str, scale: str, limit_queries: int | None) -> list[RunSpec]:
-    from bench.completion import complete_experiment
     from bench.registry import registry
-    from bench.report.of_experiment import experiment_at
+    from bench.report.experiment_report import experiment_at
+    from bench.runs.complete import complete_experiment
 
     experiment = experiment_at(name, scale, registry(), limit_queries)
     return [spec for _, spec in complete_experiment(experiment)]
@@ -166,8 +166,8 @@ def _adapter_row(made: Plan, job: AdapterJob, numbers: dict[str, int]) -> dict[s
 
 
 def _run_row(made: Plan, job: RunJob, numbers: dict[str, int]) -> dict[str, Any]:
-    from bench.engine import recommender_of
-    from bench.params import overrides
+    from bench.runs.engine import recommender_of
+    from bench.runs.params import overrides
 
     spec = job.spec
     return {

@@ -17,9 +17,9 @@ from bench.cli.options import (
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from bench.engine import Folders
-    from bench.experiment import Experiment
-    from bench.report.of_experiment import ExperimentReport
+    from bench.experiments.experiment import Experiment
+    from bench.report.experiment_report import ExperimentReport
+    from bench.runs.engine import Folders
 
 SUFFIXES = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
 EXAMPLES = """\b
@@ -57,9 +57,9 @@ def reproduce(
     done again, and a broken-off reproduction goes on where it stopped. Files of another scale than cpu carry its name,
     and so do those with full ranking beside the lists.
     """
-    from bench.engine import Folders
     from bench.registry import registry
-    from bench.report.of_experiment import experiment_at, report_of
+    from bench.report.experiment_report import experiment_at, report_of
+    from bench.runs.engine import Folders
 
     experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
     folders = Folders(cache_dir, results_dir, data_dir)
@@ -71,13 +71,13 @@ def reproduce(
 
 def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -> None:
     """Make the runs that are not stored, or print their commands."""
-    from bench.completion import complete_experiment
-    from bench.devices import chosen_device
-    from bench.engine import run
     from bench.held import Held
     from bench.registry import registry
-    from bench.runs import RunStore
-    from bench.tasks import plan_of
+    from bench.runs.complete import complete_experiment
+    from bench.runs.devices import chosen_device
+    from bench.runs.engine import run
+    from bench.runs.store import RunStore
+    from bench.runs.tasks import plan_of
 
     store = RunStore(folders.results_dir)
     completed = complete_experiment(experiment)
@@ -105,7 +105,7 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
 
 def _count(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -> None:
     """Count the datasets that were not counted; one without data leaves its row empty."""
-    from bench.statistics import count_and_keep, kept_statistics
+    from bench.data.statistics import count_and_keep, kept_statistics
 
     missing = [one.name for one in experiment.datasets if kept_statistics(one.name, folders.results_dir) is None]
     for number, name in enumerate(missing, start=1):
@@ -121,14 +121,14 @@ def _count(experiment: Experiment, folders: Folders, dry_run: bool, device: str)
 
 def _write(report: ExperimentReport) -> None:
     """Write table and figure in every format, and print the table."""
-    from bench.report.render import render
-    from bench.store import write_text
+    from bench.files.store import write_text
+    from bench.report.formats.render import render
 
     folder, suffixes = report.results_dir / "tables", list(SUFFIXES.values())
     for output_format, suffix in SUFFIXES.items():
         write_text(folder / f"{report.file_name}.{suffix}", render(report.table, output_format))
     if report.experiment.figure is not None:
-        from bench.report.figure_draw import FORMATS, write_figure
+        from bench.report.figures.draw import FORMATS, write_figure
 
         write_figure(report.figure(), folder)
         suffixes += FORMATS

@@ -9,12 +9,12 @@ import click
 
 from bench.cli.options import NearChoice, results_dir_option, scale_option
 from bench.errors import BenchError
-from bench.scale import DEFAULT_SCALE
+from bench.experiments.scale import DEFAULT_SCALE
 from bench.spec import SETTINGS
 
 if TYPE_CHECKING:
-    from bench.report.of_experiment import ExperimentReport
-    from bench.report.table import Table
+    from bench.report.experiment_report import ExperimentReport
+    from bench.report.tables.table import Table
 
 FORMATS = ("text", "markdown", "latex", "csv", "html", "json")
 STORED_METRICS = ("ndcg@1", "ndcg@3")
@@ -70,8 +70,8 @@ def table(
     NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Nothing is run: a cell without
     a stored run shows a dash, and the command that makes the run stands below.
     """
-    from bench.report.render import render
-    from bench.store import write_text
+    from bench.files.store import write_text
+    from bench.report.formats.render import render
 
     if full_ranking:
         _check_full_ranking(name, published, audit)
@@ -82,7 +82,7 @@ def table(
     if audit:
         text = _audited(name, output_format)
     elif published:
-        from bench.report.beside import render_beside
+        from bench.report.papers.printed_beside_ours import render_beside
 
         report = _report(name or "", scale, results_dir)
         text = render_beside(report.beside(), output_format, report.experiment.percent)
@@ -137,7 +137,7 @@ def _check_full_ranking(name: str | None, published: bool, audit: bool) -> None:
 
 def _report(name: str, scale: str, results_dir: Path, full_ranking: bool = False) -> ExperimentReport:
     from bench.registry import registry
-    from bench.report.of_experiment import experiment_at, report_of
+    from bench.report.experiment_report import experiment_at, report_of
 
     experiment = experiment_at(name, scale, registry(), full_ranking=full_ranking)
     return report_of(experiment, results_dir, registry())
@@ -146,8 +146,8 @@ def _report(name: str, scale: str, results_dir: Path, full_ranking: bool = False
 def _draw(report: ExperimentReport, output: Path | None) -> None:
     from dataclasses import replace
 
-    from bench.report.figure_draw import FORMATS as FIGURE_FORMATS
-    from bench.report.figure_draw import write_figure
+    from bench.report.figures.draw import FORMATS as FIGURE_FORMATS
+    from bench.report.figures.draw import write_figure
 
     figure = report.figure()
     if output is None:
@@ -160,7 +160,7 @@ def _draw(report: ExperimentReport, output: Path | None) -> None:
 
 
 def _audited(name: str | None, output_format: str) -> str:
-    from bench.report.impossible import ALL, audits_of, render_audits
+    from bench.report.papers.impossible_cells import ALL, audits_of, render_audits
 
     return render_audits(audits_of(name or ALL), output_format)
 
@@ -168,7 +168,7 @@ def _audited(name: str | None, output_format: str) -> str:
 def _stored(dataset: str, setting: str, metrics: tuple[str, ...], results_dir: Path) -> Table:
     from bench.cli.metric_names import checked_metrics
     from bench.registry import registry
-    from bench.report.build import stored_table
-    from bench.runs import RunStore
+    from bench.report.tables.build import stored_table
+    from bench.runs.store import RunStore
 
     return stored_table(dataset, setting, checked_metrics(metrics or STORED_METRICS), RunStore(results_dir), registry())

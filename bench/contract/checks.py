@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from bench.contract.subject import Subject
 from bench.contract.worlds import with_other_answers
-from bench.engine import checked_details
-from bench.hashing import content_hash
+from bench.files.hashing import content_hash
 from bench.metrics import Metric, chance, per_user, rank_positive
+from bench.runs.engine import checked_details
 
 NDCG_AT_1 = Metric("ndcg", 1)
 CHANCE = chance(NDCG_AT_1)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from bench.completion import complete_spec
 from bench.contract.checks import CHECKS, NEEDED_BY_ALL, Broken, NotChecked
 from bench.contract.subject import Subject
 from bench.contract.worlds import SOURCES, TARGET
 from bench.errors import BenchError
 from bench.registry import Entry, registry
+from bench.runs.complete import complete_spec
 from bench.spec import ProtocolSpec, Setting
 
 Status = Literal["ok", "failed", "skipped"]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract.worlds import World, planted_world
-from bench.engine import checked_scores, recommender_of
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import Entry, registry
+from bench.runs.engine import checked_scores, recommender_of
 from bench.spec import RunSpec
 
 

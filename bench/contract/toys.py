@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.domain import Domain
+from bench.files.store import ArtefactStore
 from bench.metrics import N_CANDIDATES
 from bench.plugin import Answers, Queries, Task
-from bench.store import ArtefactStore
 
 NOUNS = " ".join(
     (

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from bench.contract.toys import planted_groups
 from bench.data.domain import Domain
-from bench.engine import Folders, task_of
+from bench.files.store import ArtefactStore
 from bench.held import Held
 from bench.plugin import Queries, Task
-from bench.protocol import PreparedTask, prepare_task, source_training
+from bench.protocol.task import PreparedTask, prepare_task, source_training
+from bench.runs.engine import Folders, task_of
 from bench.spec import RunSpec
-from bench.store import ArtefactStore
 
 TARGET = "toy"
 SOURCES = ("toy-cars", "toy-pets")

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from bench.data.card import Card
 from bench.data.core import k_core
 from bench.data.domain import Domain
-from bench.data.raw import UNKNOWN_TIME, Coded, Events, ItemFacts
+from bench.data.events import UNKNOWN_TIME, Coded, Events, ItemFacts
 from bench.errors import BenchError
-from bench.hashing import derived_seed
+from bench.files.hashing import derived_seed
 
 SECONDS_A_DAY = 86_400
 GENRE_SEPARATOR = "|"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import bench
 from bench.data.readers import FORMATS
 from bench.errors import BenchError, near_names, unknown_name
+from bench.files.shipped import shipped_folder
 
 LIST_COMMAND = "bench list datasets"
 Part = TypeVar("Part")
@@ -101,9 +101,7 @@ class Card:
 
 def cards_folder() -> Path:
     """Return the folder of the cards: inside an installed wheel, else beside the package in the repository."""
-    package = Path(bench.__file__).parent
-    packaged = package / "cards"
-    return packaged if packaged.is_dir() else package.parent / "datasets"
+    return shipped_folder("cards")
 
 
 def list_cards() -> list[Card]:

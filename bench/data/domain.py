@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.hashing import content_hash
+from bench.files.hashing import content_hash
 
 UNTITLED_SHARE_ALLOWED = 0.05
 """A domain counts as titled while at most this share of its items lacks a title."""

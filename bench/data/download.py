@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.hashing import file_sha256
-from bench.store import write_text
+from bench.files.hashing import file_sha256
+from bench.files.store import write_text
 
 BLOCK_BYTES = 1 << 18
 TIMEOUT_SECONDS = 30

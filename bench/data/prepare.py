@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.build import build_domain
-from bench.data.cached import read_domain, write_domain
 from bench.data.card import Card, has_card, load_card, own_data_card
 from bench.data.domain import Domain
+from bench.data.domain_files import read_domain, write_domain
 from bench.data.download import check_recorded
-from bench.data.raw import ItemFacts
+from bench.data.events import ItemFacts
+from bench.data.locate import Source, locate
 from bench.data.readers import FORMATS, GENERIC, READER_REVISION
-from bench.data.source import Source, locate
-from bench.hashing import file_sha256
-from bench.store import ArtefactStore, read_json, write_json
+from bench.files.hashing import file_sha256
+from bench.files.store import ArtefactStore, read_json, write_json
 
 KIND = "domains"
 LARGE_FILE_BYTES = 64 << 20

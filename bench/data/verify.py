@@ -11,10 +11,10 @@ from bench.data.build import count_repeats
 from bench.data.card import Card, list_cards
 from bench.data.domain import Domain
 from bench.data.download import checksum_file
+from bench.data.events import UNKNOWN_TIME
+from bench.data.locate import Source
 from bench.data.prepare import card_of, load_domain, read_source, source_of
-from bench.data.raw import UNKNOWN_TIME
-from bench.data.source import Source
-from bench.hashing import file_sha256
+from bench.files.hashing import file_sha256
 
 SUMS = "SHA256SUMS"
 

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from bench.diagnose.stability import Stability, permutations, scored_in_order, stability
 from bench.diagnose.tops import top_items
-from bench.engine import Folders, checked_scores, prepare, recommender_of, source_domain, task_of
 from bench.errors import BenchError
 from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import ProgressHook, Queries, Recommender
-from bench.protocol import PreparedTask, QuerySet
+from bench.protocol.task import PreparedTask, QuerySet
 from bench.registry import registry
-from bench.runs import RunRecord
+from bench.runs.engine import Folders, checked_scores, prepare, recommender_of, source_domain, task_of
+from bench.runs.store import RunRecord
 
 if TYPE_CHECKING:
-    from bench.lm.paraphrases import Paraphrase
+    from bench.lm.prompts.paraphrases import Paraphrase
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Rescorer:
         Raises:
             BenchError: the method asks no decoder by the shared prompt, or there are fewer paraphrases.
         """
-        from bench.lm.generative import GenerativeLanguageModel
-        from bench.lm.paraphrases import PARAPHRASES, paraphrased
+        from bench.lm.decoders.likelihood import GenerativeLanguageModel
+        from bench.lm.prompts.paraphrases import PARAPHRASES, paraphrased
 
         language_model = getattr(self.recommender, "language_model", None)
         if not isinstance(language_model, GenerativeLanguageModel):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.hashing import derived_seed
+from bench.files.hashing import derived_seed
 from bench.plugin import Queries
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import BenchError
-from bench.hashing import HASH_LENGTH, content_hash, file_sha256
+from bench.files.hashing import HASH_LENGTH, content_hash, file_sha256
 
 BackboneKind = Literal["causal", "encoder", "seq2seq"]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.data.domain import Domain
-from bench.lm.adapters import Adapter, LoraRecipe
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.adapters.apply import folded
 from bench.lm.backbones import Backbone
-from bench.lm.mixing import folded
 from bench.plugin import ProgressHook, Queries, Task
 
 

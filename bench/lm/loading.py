@@ -41,7 +41,7 @@ def planned_backbone(task: Task) -> Backbone:
     if task.backbone != TINY:
         name = task.backbone
         return task.held.get("backbone", name, lambda: resolve_backbone(name))  # hashing large weights takes long
-    from bench.lm.tiny import KIND, tiny_key
+    from bench.lm.toys.tiny_decoder import KIND, tiny_key
 
     folder = task.artefacts.path(KIND, tiny_key(task.sources or (task.target,)))
     return Backbone(TINY, "causal", folder, folder.name, toy=True)
@@ -50,11 +50,11 @@ def planned_backbone(task: Task) -> Backbone:
 def _made_tiny(task: Task, kind: BackboneKind | None) -> Backbone:
     domains = task.sources or (task.target,)
     if kind == "seq2seq":
-        from bench.lm.tiny_seq2seq import tiny_seq2seq
+        from bench.lm.toys.tiny_seq2seq import tiny_seq2seq
 
         folder = tiny_seq2seq(domains, task.artefacts, task.progress)
         return Backbone(TINY, "seq2seq", folder, folder.name, toy=True)
-    from bench.lm.tiny import tiny_backbone
+    from bench.lm.toys.tiny_decoder import tiny_backbone
 
     tiny_backbone(domains, task.artefacts, task.progress)
     return planned_backbone(task)
@@ -63,8 +63,8 @@ def _made_tiny(task: Task, kind: BackboneKind | None) -> Backbone:
 def load_language_model(task: Task) -> LanguageModel:
     """Return the task's backbone as the language model of its kind and ranking, unless a run before it held the same.
 
-    Training and scoring leave the model as it was; :func:`bench.lm.lora.attached` and :func:`bench.lm.mixing.folded`
-    see to that.
+    Training and scoring leave the model as it was; :func:`bench.lm.training.lora.attached` and
+    :func:`bench.lm.adapters.apply.folded` see to that.
     """
     backbone = task_backbone(task)
     key = (backbone, task.ranking, task.engine, task.device)
@@ -81,13 +81,13 @@ def language_model_class(backbone: Backbone, ranking: Ranking | None = None) -> 
     if backbone.kind == "encoder":
         if ranking == "generate":
             raise writes_no_lists(backbone.name)
-        from bench.lm.towers import TowerLanguageModel
+        from bench.lm.encoders.towers import TowerLanguageModel
 
         return TowerLanguageModel
     if ranking == "generate":
-        from bench.lm.list_writer import ListLanguageModel
+        from bench.lm.decoders.lists import ListLanguageModel
 
         return ListLanguageModel
-    from bench.lm.generative import GenerativeLanguageModel
+    from bench.lm.decoders.likelihood import GenerativeLanguageModel
 
     return GenerativeLanguageModel

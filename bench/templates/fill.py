@@ -12,11 +12,13 @@ from pathlib import Path
 from string import Template
 
 from bench.errors import BenchError
+from bench.files.store import write_text
 from bench.registry import registry
-from bench.store import write_text
 
 TEMPLATES = Path(__file__).parent
-ROOM = "baselines"
+ROOM = "bench.baselines"
+FOLDER = "baselines"
+"""Where that package lies in a checkout."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 EXAMPLE = "my-method"
 PROJECT_FILE = "pyproject.toml"
@@ -58,7 +60,7 @@ class Place:
     def files(self, names: Names) -> dict[Path, str]:
         """Return every file's path and the name of its template."""
         if self.is_checkout:
-            source, test = self.root / ROOM, self.root / "tests" / ROOM
+            source, test = self.root / FOLDER, self.root / "tests" / FOLDER
         else:
             source, test = self.root, self.root / "tests"
         files = {
@@ -107,7 +109,7 @@ def baseline_place(directory: Path | None) -> Place:
     found = importlib.util.find_spec(ROOM)
     folders = found.submodule_search_locations if found else None
     root = Path(next(iter(folders))).resolve().parent if folders else None
-    is_checkout = root is not None and (root / "tests" / ROOM).is_dir()
+    is_checkout = root is not None and (root / "tests" / FOLDER).is_dir()
     if directory is not None:
         return Place(directory, is_checkout and directory.resolve() == root)
     if root is None or not is_checkout:

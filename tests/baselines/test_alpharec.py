@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import domain_of, ndcg_at_1, planted_blocks, queries_of, task_of
-from text_toys import NOUNS
+from bench.baselines import alpharec
+from bench.baselines.alpharec import AlphaRec, sampled_softmax_loss
 from torch.nn.functional import normalize
 
-from baselines import alpharec
-from baselines._interaction_graph import Graph, touched, untouched
-from baselines.alpharec import AlphaRec, sampled_softmax_loss
+from bench.learning.interaction_graph import Graph, touched, untouched
 from bench.metrics import Metric, chance
 from bench.plugin import Answers, Queries, Task
 from bench.registry import registry
+from tests.support.recbole_toy import domain_of, ndcg_at_1, planted_blocks, queries_of, task_of
+from tests.support.text_toys import NOUNS
 
 QUICK = {"learning_rate": 1e-2, "batch_size": 256, "epochs": 20, "patience": 20, "hidden": 32, "dimensions": 16}
 

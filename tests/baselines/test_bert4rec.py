@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import domain_of, planted_successors, queries_of, task_of
-from sequential_behaviours import SequentialBehaviours, planted_with_cold_items
+from bench.baselines.bert4rec import BERT4Rec, whole_windows
+from bench.baselines.recbole_models import zoo
+from bench.baselines.recbole_models.dataset import interaction
 
-from baselines import _recbole_zoo as zoo
-from baselines._recbole_dataset import interaction
-from baselines.bert4rec import BERT4Rec, whole_windows
 from bench.plugin import Task
 from bench.registry import registry
+from tests.support.recbole_toy import domain_of, planted_successors, queries_of, task_of
+from tests.support.sequential_behaviours import SequentialBehaviours, planted_with_cold_items
 
 
 class TestBehaviour(SequentialBehaviours):

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import domain_of, ndcg_at_1, planted_blocks, queries_of, task_of
+from bench.baselines.bpr import BPR
 
-from baselines.bpr import BPR
 from bench.metrics import Metric, chance
 from bench.registry import registry
+from tests.support.recbole_toy import domain_of, ndcg_at_1, planted_blocks, queries_of, task_of
 
 QUICK = {"batch_size": 64, "learning_rate": 1e-2, "epochs": 8, "patience": 4}
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench.baselines.controls import Constant, Oracle, Popularity, RandomScorer
 from numpy.typing import NDArray
 
-from baselines.controls import Constant, Oracle, Popularity, RandomScorer
 from bench.data.domain import Domain
+from bench.files.store import ArtefactStore
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.plugin import Answers, NoParams, Queries, Recommender, Task
-from bench.store import ArtefactStore
 
 N_QUERIES, N_ITEMS, N_CANDIDATES = 20_000, 5_000, 30
 CHANCE = {"ndcg@1": 0.0333, "ndcg@3": 0.0710, "ndcg@5": 0.0983, "mrr@5": 0.0761}

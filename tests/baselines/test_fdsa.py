@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
+from bench.baselines import fdsa
+from bench.baselines.fdsa import FDSA
+from bench.baselines.recbole_models.shortcuts import vectors_of_all_positions
+from bench.baselines.sasrec import SASRec
 
-from baselines import fdsa
-from baselines._recbole_model import vectors_of_all_positions
-from baselines.fdsa import FDSA
-from baselines.sasrec import SASRec
 from bench.data.domain import Domain
 from bench.metrics import Metric, chance
 from bench.plugin import Queries, Task
 from bench.registry import registry
+from tests.support.recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
 
 QUICK: dict[str, Any] = {"batch_size": 16, "learning_rate": 5e-3, "dropout": 0.2, "max_length": 12, "epochs": 3}
 VECTOR_LENGTH = 24

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recbole_toy import domain_of, planted_successors, queries_of, task_of
-from sequential_behaviours import SequentialBehaviours, planted_with_cold_items
+from bench.baselines.fmlp import FMLP, Filter
+from bench.baselines.sasrec import SASRec
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from baselines._recbole_batches import prefixes
-from baselines.fmlp import FMLP, Filter
-from baselines.sasrec import SASRec
+from bench.learning.sequences import prefixes
 from bench.plugin import Task
 from bench.registry import registry
+from tests.support.recbole_toy import domain_of, planted_successors, queries_of, task_of
+from tests.support.sequential_behaviours import SequentialBehaviours, planted_with_cold_items
 
 SLOTS, DIMENSIONS = 50, 64
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import domain_of, planted_successors, queries_of, task_of
-from sequential_behaviours import SequentialBehaviours
+from bench.baselines.gru4rec import GRU4Rec
+from bench.baselines.recbole_models.dataset import interaction
+from bench.baselines.recbole_models.shortcuts import vectors_of_all_positions
+from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LENGTH
 
-from baselines._recbole_batches import windows
-from baselines._recbole_dataset import interaction
-from baselines._recbole_model import vectors_of_all_positions
-from baselines._recbole_zoo import ITEM, ITEMS, LENGTH
-from baselines.gru4rec import GRU4Rec
+from bench.learning.sequences import windows
 from bench.plugin import Task
 from bench.registry import registry
+from tests.support.recbole_toy import domain_of, planted_successors, queries_of, task_of
+from tests.support.sequential_behaviours import SequentialBehaviours
 
 
 class TestBehaviour(SequentialBehaviours):

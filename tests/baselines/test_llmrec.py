@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import ndcg_at_1
-from text_encoder_toy import Planted, cold_text, permuted, text_blocks
-from text_toys import planted_groups
+from bench.baselines.llmrec import LlmRec, choice_loss
+from bench.baselines.text_encoders.shared import validation_sample
 
-from baselines._text_encoders import validation_sample
-from baselines.llmrec import LlmRec, choice_loss
 from bench.errors import BenchError
 from bench.metrics import Metric, chance
 from bench.plugin import Task
 from bench.registry import registry
+from tests.support.recbole_toy import ndcg_at_1
+from tests.support.text_encoder_toy import Planted, cold_text, permuted, text_blocks
+from tests.support.text_toys import planted_groups
 
 QUICK = {"learning_rate": 5e-3, "freeze_words": False, "batch_size": 16, "domains": "target", "pooling": "mean"}
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
+from bench.baselines import mcrpl
+from bench.baselines.mcrpl import MCRPL, TARGET
+from bench.baselines.networks.mcrpl import Packed, orthogonality_penalty
 from torch.nn.functional import cross_entropy
 
-from baselines import mcrpl
-from baselines._mcrpl_network import Packed, orthogonality_penalty
-from baselines._recbole_batches import last_stretches
-from baselines.mcrpl import MCRPL, TARGET
+from bench.files.store import ArtefactStore
+from bench.learning.sequences import last_stretches
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.plugin import Answers, Queries, Task
 from bench.registry import registry
-from bench.store import ArtefactStore
+from tests.support.recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
 
 QUICK = {
     "batch_size": 16,

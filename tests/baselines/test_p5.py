@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bench.baselines import p5
+from bench.baselines.networks.p5 import N_WHOLE_WORDS, whole_words
+from bench.baselines.p5 import NUMBER_PROMPTS, P5, random_numbers, share_of_peak
 from numpy.typing import NDArray
-from recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
-from text_toys import made_up_titles
 
-from baselines import p5
-from baselines._p5_model import N_WHOLE_WORDS, whole_words
-from baselines.p5 import NUMBER_PROMPTS, P5, random_numbers, share_of_peak
-from bench.completion import complete_spec
 from bench.errors import BenchError
-from bench.lm.prompts import NO_HISTORY, plain_chat, shared_prompt
-from bench.lm.tiny_seq2seq import TinySeq2SeqParams, save_tiny_seq2seq
+from bench.lm.prompts.shared import NO_HISTORY, plain_chat, shared_prompt
+from bench.lm.toys.tiny_seq2seq import TinySeq2SeqParams, save_tiny_seq2seq
 from bench.metrics import Metric, chance
 from bench.plugin import Answers, Queries, Task
 from bench.registry import registry
+from bench.runs.complete import complete_spec
 from bench.spec import ProtocolSpec
+from tests.support.recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
+from tests.support.text_toys import made_up_titles
 
 PICO = TinySeq2SeqParams(vocabulary=1000, hidden=32, heads=2, feed_forward=64, layers=1)
 QUICK = {
@@ -168,7 +168,7 @@ def test_the_loss_is_the_mean_over_all_tokens_of_the_answers(task: Task) -> None
 def test_batches_leave_scores_as_they_are(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     recommender = untrained(task)
     together = recommender.score(task.validation)
-    monkeypatch.setattr("baselines._p5_model.MAX_BATCH_TOKENS", 1)
+    monkeypatch.setattr("bench.baselines.networks.p5.MAX_BATCH_TOKENS", 1)
     np.testing.assert_allclose(together, recommender.score(task.validation), atol=1e-4)
 
 

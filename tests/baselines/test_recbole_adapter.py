@@ -8,11 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import domain_of, ndcg_at_1, planted_blocks, planted_successors
+from bench.baselines.recbole_adapter import RecBole, RecBoleRecommender
+from bench.baselines.recbole_models import zoo
+from bench.baselines.recbole_models.dataset import DomainAsDataset, interaction
+from bench.baselines.recbole_models.scoring import score_queries
+from bench.baselines.recbole_models.shortcuts import abilities_of
+from bench.baselines.recbole_models.zoo import FEATURE, ITEM, ITEMS, LENGTH, model_modules, params_class
 from torch.nn.functional import cross_entropy
 
-from baselines import _recbole_zoo as zoo
-from baselines._recbole_batches import (
+from bench.errors import BenchError
+from bench.learning.cross_entropy import linear_cross_entropy
+from bench.learning.sequences import (
     NegativeSampler,
     bucketed_batches,
     last_stretches,
@@ -20,15 +26,9 @@ from baselines._recbole_batches import (
     prefixes,
     windows,
 )
-from baselines._recbole_cross_entropy import linear_cross_entropy
-from baselines._recbole_dataset import DomainAsDataset, interaction
-from baselines._recbole_model import abilities_of
-from baselines._recbole_scoring import score_queries
-from baselines._recbole_zoo import FEATURE, ITEM, ITEMS, LENGTH, model_modules, params_class
-from baselines.recbole_adapter import RecBole, RecBoleRecommender
-from bench.errors import BenchError
 from bench.plugin import Queries, Task
 from bench.registry import registry
+from tests.support.recbole_toy import domain_of, ndcg_at_1, planted_blocks, planted_successors
 
 SMALL = {"max_length": 12, "batch_size": 64, "epochs": 1}
 
@@ -65,7 +65,7 @@ def test_a_class_that_cannot_run_here_says_why() -> None:
 
 def test_asking_for_names_and_parameters_imports_neither_recbole_nor_torch() -> None:
     code = (
-        "import sys; from baselines import _recbole_zoo as zoo; names = zoo.model_modules();"
+        "import sys; from bench.baselines.recbole_models import zoo as zoo; names = zoo.model_modules();"
         "zoo.params_class('NARM'); assert len(names) > 60;"
         "sys.exit(bool({'recbole', 'torch'} & set(sys.modules)))"
     )
@@ -165,7 +165,7 @@ def test_a_user_who_touched_everything_has_no_negative() -> None:
 
 
 def test_the_sliced_cross_entropy_and_its_gradients_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baselines._recbole_cross_entropy.LOGITS_AT_ONCE", 400)
+    monkeypatch.setattr("bench.learning.cross_entropy.LOGITS_AT_ONCE", 400)
     torch.manual_seed(0)
     hidden = torch.randn(37, 8, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(100, 8, dtype=torch.float64, requires_grad=True)

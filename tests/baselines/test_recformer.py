@@ -8,16 +8,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import ndcg_at_1, planted_successors
-from text_encoder_toy import Planted, cold_text, permuted, text_blocks, text_task
-from text_toys import NOUNS, planted_groups
+from bench.baselines.recformer import RecFormer, contrast
+from bench.baselines.text_encoders.recformer_reader import (
+    IDS,
+    KEY,
+    PADDING,
+    POSITIONS,
+    SPECIAL,
+    TYPES,
+    VALUE,
+    WORDS,
+    MaskedWords,
+)
 
-from baselines._recformer_reader import IDS, KEY, PADDING, POSITIONS, SPECIAL, TYPES, VALUE, WORDS, MaskedWords
-from baselines.recformer import RecFormer, contrast
 from bench.errors import BenchError
 from bench.metrics import Metric, chance
 from bench.plugin import Task
 from bench.registry import registry
+from tests.support.recbole_toy import ndcg_at_1, planted_successors
+from tests.support.text_encoder_toy import Planted, cold_text, permuted, text_blocks, text_task
+from tests.support.text_toys import NOUNS, planted_groups
 
 QUICK = {"learning_rate": 5e-3, "warm_up_steps": 5, "freeze_words": False, "batch_size": 16, "pretrain_examples": 0}
 UNTRAINED = {**QUICK, "epochs": 0, "second_epochs": 0}

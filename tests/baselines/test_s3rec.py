@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
+from bench.baselines.networks.s3rec_pretraining import Batch, BatchMaker, Losses, Pretraining, Weights, title_attributes
+from bench.baselines.s3rec import S3Rec
+from bench.baselines.sasrec import SASRec
 
-from baselines._s3rec_pretraining import Batch, BatchMaker, Losses, Pretraining, Weights, title_attributes
-from baselines.s3rec import S3Rec
-from baselines.sasrec import SASRec
 from bench.metrics import Metric, chance
 from bench.plugin import Queries, Task
 from bench.registry import registry
+from tests.support.recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
 
 QUICK: dict[str, Any] = {
     "batch_size": 16,

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
-from sequential_behaviours import SequentialBehaviours
+from bench.baselines.recbole_models.dataset import interaction
+from bench.baselines.recbole_models.shortcuts import vectors_of_all_positions
+from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LENGTH
+from bench.baselines.sasrec import SASRec
 from torch.nn.functional import cross_entropy
 
-from baselines._recbole_batches import windows
-from baselines._recbole_dataset import interaction
-from baselines._recbole_model import vectors_of_all_positions
-from baselines._recbole_zoo import ITEM, ITEMS, LENGTH
-from baselines.sasrec import SASRec
+from bench.learning.sequences import windows
 from bench.plugin import Task
 from bench.registry import registry
+from tests.support.recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
+from tests.support.sequential_behaviours import SequentialBehaviours
 
 QUICK = {"batch_size": 16, "learning_rate": 5e-3, "dropout": 0.2, "max_length": 12, "epochs": 3}
 

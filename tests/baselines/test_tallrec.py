@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recbole_toy import ndcg_at_1, queries_of, task_of
-from text_toys import NOUNS, domain_of, planted_groups
+from bench.baselines.tallrec import TallRec, TallRecParams
+from bench.baselines.zeroshot import ZeroShot
+from bench.methods.reccocktail import SpecificOnly
 
-from baselines.tallrec import TallRec, TallRecParams
-from baselines.zeroshot import ZeroShot
-from bench.hashing import content_hash
-from bench.lm.adapters import LoraRecipe
+from bench.files.hashing import content_hash
+from bench.lm.adapters.adapter import LoraRecipe
 from bench.metrics import Metric, chance
-from bench.params import build_params
 from bench.plugin import Answers, Queries, Task
 from bench.registry import registry
-from methods.reccocktail import SpecificOnly
+from bench.runs.params import build_params
+from tests.support.recbole_toy import ndcg_at_1, queries_of, task_of
+from tests.support.text_toys import NOUNS, domain_of, planted_groups
 
 QUICK = {"learning_rate": 1e-2, "batch_size": 16, "epochs": 12, "dropout": 0.0}
 FEW = {"learning_rate": 1e-2, "batch_size": 16, "rank": 4, "alpha": 8}
@@ -96,7 +96,7 @@ def test_it_trains_the_adapter_that_it_planned_without_loading_a_model(
 ) -> None:
     task, params = few[0], {"domains": domains, "max_examples": 32, **FEW}
     with monkeypatch.context() as patched:
-        patched.setattr("bench.lm.text_encoder.load_encoder", lambda *_: pytest.fail("a model was loaded"))
+        patched.setattr("bench.lm.encoders.text_encoder.load_encoder", lambda *_: pytest.fail("a model was loaded"))
         (planned,) = TallRec(build_params("tallrec", TallRecParams, params)).adapters(task)
     assert not task.artefacts.made(planned.kind, planned.key())
     assert fitted(task, **params).facts["hash"] == content_hash(planned.key())

@@ -7,11 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import ndcg_at_1
-from text_toys import PICO
-from yes_no_toys import TITLES, one_word_decides
-
-from baselines.tallrec_yesno import (
+from bench.baselines.tallrec_yesno import (
     ADAPTED_LAYERS,
     NO,
     SYSTEM_LINE,
@@ -25,14 +21,18 @@ from baselines.tallrec_yesno import (
     question_hash,
     question_parts,
 )
+
 from bench.errors import BenchError
-from bench.hashing import content_hash
-from bench.lm.adapters import linear_modules
+from bench.files.hashing import content_hash
+from bench.lm.adapters.adapter import linear_modules
 from bench.lm.backbones import local_backbone
-from bench.lm.prompts import plain_chat
+from bench.lm.prompts.shared import plain_chat
 from bench.metrics import Metric, chance
 from bench.plugin import Task
 from bench.registry import registry
+from tests.support.recbole_toy import ndcg_at_1
+from tests.support.text_toys import PICO
+from tests.support.yes_no_toys import TITLES, one_word_decides
 
 LEARNING = {"n_samples": 240, "epochs": 8, "learning_rate": 2e-2, "batch_size": 24, "slice_share": 0.1, "dropout": 0.0}
 FEW = {"n_samples": 16, "epochs": 2, "learning_rate": 1e-2, "batch_size": 8, "slice_share": 0.1}
@@ -41,7 +41,7 @@ FEW = {"n_samples": 16, "epochs": 2, "learning_rate": 1e-2, "batch_size": 8, "sl
 @pytest.fixture(scope="module")
 def answering_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pico decoder that answers such questions with yes or no, at random."""
-    from bench.lm.tiny import TinyParams, byte_pair_tokenizer, untrained_decoder
+    from bench.lm.toys.tiny_decoder import TinyParams, byte_pair_tokenizer, untrained_decoder
 
     folder = tmp_path_factory.mktemp("answering-decoder")
     tokenizer = byte_pair_tokenizer(TITLES + [SYSTEM_LINE + USER_TURN + f" {YES} {NO}"] * 20, PICO["vocabulary"])
@@ -271,7 +271,7 @@ def test_it_trains_the_adapter_that_it_planned_without_loading_a_model(
     task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("baselines.tallrec_yesno.loaded_decoder", lambda *_: pytest.fail("a model was loaded"))
+        patched.setattr("bench.baselines.tallrec_yesno.loaded_decoder", lambda *_: pytest.fail("a model was loaded"))
         (planned,) = TallRecYesNo(YesNoParams(**FEW)).adapters(task)  # type: ignore[arg-type]
     assert not task.artefacts.made(planned.kind, planned.key())
     assert fitted(task, **FEW).facts["hash"] == content_hash(planned.key())

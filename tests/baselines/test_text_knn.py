@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from bench.baselines.text_knn import TextNearestNeighbour
 
-from baselines.text_knn import TextNearestNeighbour
+from bench.files.store import ArtefactStore
 from bench.lm.backbones import packaged_minilm
 from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import NoParams, Task
-from bench.protocol import prepare_task
+from bench.protocol.task import prepare_task
 from bench.spec import ProtocolSpec
-from bench.store import ArtefactStore
 
 QUERIES = 1_000
 

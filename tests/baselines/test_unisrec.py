@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import ndcg_at_1
-from transferable_toy import N_ITEMS, N_STEPS, cold_steps, planted_titles, source
+from bench.baselines.transferable.model import Batch, SequenceEncoder, mixed
+from bench.baselines.unisrec import GatedWhitening, UniSRec, UniSRecModel, UniSRecParams, with_words_dropped
 
-from baselines._transferable_model import Batch, SequenceEncoder, mixed
-from baselines.unisrec import GatedWhitening, UniSRec, UniSRecModel, UniSRecParams, with_words_dropped
 from bench.errors import BenchError
+from bench.files.store import read_json
 from bench.metrics import Metric, chance
 from bench.plugin import Task
 from bench.registry import registry
-from bench.store import read_json
+from tests.support.recbole_toy import ndcg_at_1
+from tests.support.transferable_toy import N_ITEMS, N_STEPS, cold_steps, planted_titles, source
 
 QUICK = {
     "dimensions": 32,

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import ndcg_at_1
-from transferable_toy import N_ITEMS, cold_twins, planted_titles, source
+from bench.baselines.transferable.codes import fitted_centroids, nearest_centroids, stored_codes
+from bench.baselines.transferable.model import Batch, SequenceEncoder, mixed
+from bench.baselines.vqrec import SLOTS, Permutation, VQRec, VQRecModel, VQRecParams, sinkhorn, table_rows
 
-from baselines._transferable_codes import fitted_centroids, nearest_centroids, stored_codes
-from baselines._transferable_model import Batch, SequenceEncoder, mixed
-from baselines.vqrec import SLOTS, Permutation, VQRec, VQRecModel, VQRecParams, sinkhorn, table_rows
 from bench.errors import BenchError
+from bench.files.store import ArtefactStore
 from bench.metrics import Metric, chance
 from bench.plugin import Task
 from bench.registry import registry
-from bench.store import ArtefactStore
+from tests.support.recbole_toy import ndcg_at_1
+from tests.support.transferable_toy import N_ITEMS, cold_twins, planted_titles, source
 
 BLOCKS = 16
 QUICK = {

@@ -6,20 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recbole_toy import queries_of, task_of
-from text_toys import domain_of, made_up_titles
+from bench.baselines.text_knn import TextNearestNeighbour
+from bench.baselines.zeroshot import ZeroShot
 
-from baselines.text_knn import TextNearestNeighbour
-from baselines.zeroshot import ZeroShot
 from bench.errors import BenchError
-from bench.lm.adapters import LoraRecipe
+from bench.lm.adapters.adapter import LoraRecipe
+from bench.lm.adapters.apply import folded
 from bench.lm.backbones import local_backbone
-from bench.lm.causal import CausalLanguageModel
-from bench.lm.generative import MAX_HISTORY, GenerativeLanguageModel
-from bench.lm.lora import attached, train_adapter
-from bench.lm.mixing import folded
-from bench.lm.prompts import chat_format, prompt_hash
+from bench.lm.decoders.causal import CausalLanguageModel
+from bench.lm.decoders.likelihood import MAX_HISTORY, GenerativeLanguageModel
+from bench.lm.prompts.shared import chat_format, prompt_hash
+from bench.lm.training.lora import attached, train_adapter
 from bench.plugin import NoParams, Queries, Task
+from tests.support.recbole_toy import queries_of, task_of
+from tests.support.text_toys import domain_of, made_up_titles
 
 SMALL = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, batch_size=8, max_examples=16)
 

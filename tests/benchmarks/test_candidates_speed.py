@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.candidates import TitleGroups, draw_candidates
 from bench.data import load_domain
-from bench.protocol import split_domain
+from bench.protocol.candidates import TitleGroups, draw_candidates
+from bench.protocol.task import split_domain
 from bench.spec import ProtocolSpec
 
 LIMIT_SECONDS = 1.0

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from bench.data.prepare import load_domain
+from bench.files.store import ArtefactStore
 from bench.lm.backbones import resolve_backbone
-from bench.lm.vectors import title_vectors
-from bench.store import ArtefactStore
+from bench.lm.encoders.title_vectors import title_vectors
 
 SECONDS_TO_ENCODE, SECONDS_TO_READ = 90.0, 1.0
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.lm.causal import CausalLanguageModel
+from bench.lm.decoders.causal import CausalLanguageModel
 
 HISTORY_TOKENS, N_CANDIDATES, TITLE_TOKENS, VOCABULARY = 256, 30, 12, 8000
 LEAST_RATIO = 8

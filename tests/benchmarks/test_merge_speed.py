@@ -16,9 +16,9 @@ LIMIT_RATIO = 1.5
 CODE = """
 import sys, time
 import torch
-from bench.lm.adapters import Adapter
-from bench.lm.merge import merge
-from bench.measure import peak_memory_bytes
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.merging.average import merge
+from bench.runs.environment import peak_memory_bytes
 
 WIDTH, NARROW, WIDE, LAYERS, RANK = 3584, 512, 18944, 28, 16
 SHAPES = {"q": (WIDTH, WIDTH), "k": (NARROW, WIDTH), "v": (NARROW, WIDTH), "o": (WIDTH, WIDTH),

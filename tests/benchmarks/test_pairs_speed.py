@@ -14,10 +14,10 @@ import torch
 
 from bench.data.prepare import load_domain
 from bench.lm.backbones import packaged_minilm, resolve_backbone
-from bench.lm.pairs import PairLanguageModel, learnable_users
+from bench.lm.pairs.model import PairLanguageModel, learnable_users
 from bench.lm.precision import training_dtype
 from bench.plugin import Queries
-from bench.popularity import popular_negatives
+from bench.protocol.popular_negatives import popular_negatives
 
 FASTER_THAN_PADDED = 2.5
 N_QUERIES = 4

@@ -22,19 +22,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bench.baselines.bert4rec import BERT4Rec
+from bench.baselines.gru4rec import GRU4Rec
+from bench.baselines.recbole_adapter import RecBoleRecommender
+from bench.baselines.recbole_models import zoo
+from bench.baselines.recbole_models.dataset import DomainAsDataset, interaction
+from bench.baselines.sasrec import SASRec
 
-from baselines import _recbole_zoo as zoo
-from baselines._recbole_dataset import DomainAsDataset, interaction
-from baselines.bert4rec import BERT4Rec
-from baselines.gru4rec import GRU4Rec
-from baselines.recbole_adapter import RecBoleRecommender
-from baselines.sasrec import SASRec
 from bench.data.prepare import load_domain
+from bench.files.store import ArtefactStore
+from bench.learning.training import descend, stopping_score
 from bench.plugin import Queries, Task
-from bench.protocol import PreparedTask, prepare_task
+from bench.protocol.task import PreparedTask, prepare_task
 from bench.spec import ProtocolSpec
-from bench.store import ArtefactStore
-from bench.training import descend, stopping_score
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # RecBole's loops use several things that numpy and torch are giving up

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shop_toy import write_shop
 
-from bench.completion import complete_spec
-from bench.engine import Folders, run
 from bench.held import Held
 from bench.lm.backbones import packaged_minilm
+from bench.runs.complete import complete_spec
+from bench.runs.engine import Folders, run
 from bench.spec import ProtocolSpec, RunSpec
+from tests.support.shop_toy import write_shop
 
 ALPHAS = (0.0, 0.35, 1.0)
 LEAST_RATIO = 3

@@ -14,10 +14,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bench.experiment_reader import load_experiment
+from bench.experiments.reader import load_experiment
 from bench.registry import registry
-from bench.report.slots import known_entry
-from bench.runs import RunRecord, RunStore
+from bench.report.tables.layout import known_entry
+from bench.runs.store import RunRecord, RunStore
 
 N_USERS = {"warm": 22_363, "cold": 2_236}
 LIMIT_SECONDS = 2.0

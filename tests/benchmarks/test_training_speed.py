@@ -20,12 +20,12 @@ import torch
 
 from bench.data import load_domain
 from bench.data.domain import Domain
-from bench.lm.adapters import LoraRecipe, linear_modules
+from bench.lm.adapters.adapter import LoraRecipe, linear_modules
 from bench.lm.backbones import local_backbone
-from bench.lm.generative import GenerativeLanguageModel
-from bench.lm.lora import quiet_peft, train_adapter
-from bench.lm.prompts import Prompt, clean_title
-from bench.lm.tiny import TinyParams, byte_pair_tokenizer, untrained_decoder
+from bench.lm.decoders.likelihood import GenerativeLanguageModel
+from bench.lm.prompts.shared import Prompt, clean_title
+from bench.lm.toys.tiny_decoder import TinyParams, byte_pair_tokenizer, untrained_decoder
+from bench.lm.training.lora import quiet_peft, train_adapter
 
 LEAST_RATIO = 2
 RECIPE = LoraRecipe(batch_size=8, max_examples=64, slice_share=0.0)

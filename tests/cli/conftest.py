@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import Outcome, call_bench
-from shop_toy import write_shop
 
-from bench.engine import Folders
+from bench.runs.engine import Folders
+from tests.support.command_line import Outcome, call_bench
+from tests.support.shop_toy import write_shop
 
 
 @pytest.fixture(scope="session")

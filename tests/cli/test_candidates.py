@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Outcome
-from shop_toy import N_ITEMS, N_USERS
 
-from bench.engine import Folders, prepare
+from bench.runs.engine import Folders, prepare
 from bench.spec import ProtocolSpec
+from tests.support.command_line import Outcome
+from tests.support.shop_toy import N_ITEMS, N_USERS
 
 Bench = Callable[..., Outcome]
 

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from broken_methods import broken_methods_installed
-from command_line import Outcome
 
 from bench.contract.checks import CHECKS
+from tests.support.broken_methods import broken_methods_installed
+from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
 

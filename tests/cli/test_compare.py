@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli.compare import compare
 from bench.errors import BenchError
-from bench.runs import RunRecord, RunStore
+from bench.runs.store import RunRecord, RunStore
 
 Save = Callable[..., RunRecord]
 

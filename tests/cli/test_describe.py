@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 
 import pytest
-from command_line import Outcome
 
 from bench.data.card import list_cards
+from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
 

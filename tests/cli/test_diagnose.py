@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broken_methods import broken_methods_installed
-from command_line import Outcome
-from shop_toy import write_shop
 
-from bench.engine import Folders
-from bench.lm.paraphrases import PARAPHRASES
-from bench.lm.prompts import shared_prompt
+from bench.lm.prompts.paraphrases import PARAPHRASES
+from bench.lm.prompts.shared import shared_prompt
+from bench.runs.engine import Folders
+from tests.support.broken_methods import broken_methods_installed
+from tests.support.command_line import Outcome
+from tests.support.shop_toy import write_shop
 
 Bench = Callable[..., Outcome]
 LIKELIEST = "Most likely next:"
@@ -93,7 +93,7 @@ def test_a_decoder_is_asked_in_other_words(bench: Bench, pico_folder: Path, monk
 
     carried_out(bench, "zeroshot", "--backbone", str(pico_folder), "--limit-queries", "12")
     words = ("--paraphrases", "2", "--permutations", "1", "--queries", "12", "--device", "cpu", "--json")
-    monkeypatch.setattr("bench.lm.fitting.shared_prompt", recorded)
+    monkeypatch.setattr("bench.lm.prompts.fitting.shared_prompt", recorded)
     orders, paraphrases = json.loads(bench("diagnose", "zeroshot@shop@warm", *words).stdout)["stability"]
     assert (orders["over"], paraphrases["over"], len(paraphrases["values"])) == ("candidate order", "paraphrases", 3)
     assert orders["values"][0] == paraphrases["values"][0]

@@ -8,10 +8,10 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
-from command_line import Outcome
 
 import bench as package
 from bench.errors import BenchError
+from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
 CHECKS = "bench.cli.doctor.CHECKS"

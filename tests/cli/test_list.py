@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from command_line import Outcome
 
 import bench.registry
 from bench.data.card import list_cards
-from bench.experiment_reader import experiment_names
+from bench.experiments.reader import experiment_names
+from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
 

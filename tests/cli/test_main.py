@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 import pytest
-from command_line import Outcome
 
 from bench import __version__
 from bench.cli.main import COMMANDS
+from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
 
@@ -117,7 +117,7 @@ def test_a_scheduler_that_ends_a_process_leaves_no_temporary_folder(tmp_path: Pa
         "from pathlib import Path\n"
         "from bench.cli.main import main\n"
         "from bench.data import card\n"
-        "from bench.store import ArtefactStore\n"
+        "from bench.files.store import ArtefactStore\n"
         "root = Path(sys.argv.pop())\n"
         "def make(folder):\n    print('begun', flush=True)\n    time.sleep(60)\n"
         "card.list_cards = lambda *_: ArtefactStore(root).get_or_make('models', 'key', make)\n"

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from command_line import Outcome
 
 import bench as package
+from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
 ROOT = Path(package.__file__).parent.parent
@@ -88,9 +88,12 @@ def test_it_runs_on_the_embedded_data(project: SimpleNamespace) -> None:
 def test_in_a_checkout_the_pair_is_found_without_installing(tmp_path: Path) -> None:
     for folder in ("baselines", "tests/baselines"):
         (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "bench").mkdir()
+    for path in (*(ROOT / "bench").iterdir(), tmp_path / "baselines"):
+        (tmp_path / "bench" / path.name).symlink_to(path)
     shutil.copy(ROOT / "baselines/__init__.py", tmp_path / "baselines")
     shutil.copy(ROOT / "baselines/controls.py", tmp_path / "baselines")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tmp_path, ROOT)))}
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
 
     def python(*words: str) -> str:
         line = [sys.executable, "-m", *words]

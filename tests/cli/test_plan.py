@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapter_toys import SMALL
-from command_line import Outcome, call_bench
-from shop_toy import write_shop
+
+from tests.support.adapter_toys import SMALL
+from tests.support.command_line import Outcome, call_bench
+from tests.support.shop_toy import write_shop
 
 Bench = Callable[..., Outcome]
 SHOPS = ("books", "games", "music", "tools")

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import Outcome
 
-from bench.engine import Folders
+from bench.runs.engine import Folders
+from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import Outcome, call_bench
-from fake_methods import Spy, registry_with_fakes
 
-from bench.engine import Folders
-from bench.runs import RunStore
+from bench.runs.engine import Folders
+from bench.runs.store import RunStore
+from tests.support.command_line import Outcome, call_bench
+from tests.support.fake_methods import Spy, registry_with_fakes
 
 Bench = Callable[..., Outcome]
 EXPERIMENT = """
@@ -28,8 +28,8 @@ rows:
 @pytest.fixture(autouse=True)
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     known = registry_with_fakes()
-    monkeypatch.setattr("bench.engine.registry", lambda: known)
-    monkeypatch.setattr("bench.completion.registry", lambda: known)
+    monkeypatch.setattr("bench.runs.engine.registry", lambda: known)
+    monkeypatch.setattr("bench.runs.complete.registry", lambda: known)
     monkeypatch.setattr("bench.registry.registry", lambda: known)
     monkeypatch.setattr(Spy, "seen", [])
 

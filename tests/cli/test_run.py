@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Outcome, call_bench
-from fake_methods import registry_with_fakes
 
-from bench.engine import Folders
-from bench.runs import RunStore
+from bench.runs.engine import Folders
+from bench.runs.store import RunStore
+from tests.support.command_line import Outcome, call_bench
+from tests.support.fake_methods import registry_with_fakes
 
 Bench = Callable[..., Outcome]
 DEMO = ("run", "--method", "random", "--dataset", "ml-100k-drama", "--setting", "cold", "--device", "cpu")
@@ -32,8 +32,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Outcome, Ou
 @pytest.fixture
 def bench_with_fakes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     known = registry_with_fakes()
-    monkeypatch.setattr("bench.engine.registry", lambda: known)
-    monkeypatch.setattr("bench.completion.registry", lambda: known)
+    monkeypatch.setattr("bench.runs.engine.registry", lambda: known)
+    monkeypatch.setattr("bench.runs.complete.registry", lambda: known)
     return bench
 
 
@@ -111,7 +111,7 @@ def test_a_decoder_may_rank_by_the_lists_it_writes(bench: Bench, pico_folder: Pa
 def test_an_engine_that_is_not_installed_says_what_to_install(
     bench: Bench, folders: Folders, pico_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.lm.vllm_engine.is_installed", lambda: False)
+    monkeypatch.setattr("bench.lm.decoders.vllm_engine.is_installed", lambda: False)
     words = ["--method", "zeroshot", "--backbone", str(pico_folder), "--ranking", "generate", "--engine", "vllm"]
     outcome = bench(*SHOP, *words)
     assert outcome.code == 2

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli.table import table
 from bench.errors import BenchError
-from bench.runs import RunRecord, RunStore
+from bench.runs.store import RunRecord, RunStore
 
 Save = Callable[..., RunRecord]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import Outcome, call_bench
-from fake_methods import Spy, registry_with_fakes
-from shop_toy import write_shop
 
-import bench.engine as bench_engine
+import bench.runs.engine as bench_engine
 from bench.metrics import Metric, Ranks, chance, per_user
-from bench.runs import RunStore
+from bench.runs.store import RunStore
+from tests.support.command_line import Outcome, call_bench
+from tests.support.fake_methods import Spy, registry_with_fakes
+from tests.support.shop_toy import write_shop
 
 Bench = Callable[..., Outcome]
 N_USERS = 700
@@ -102,8 +102,8 @@ def test_sources_are_their_own_train_users_and_known_to_the_method_alone(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = registry_with_fakes()
-    monkeypatch.setattr("bench.engine.registry", lambda: known)
-    monkeypatch.setattr("bench.completion.registry", lambda: known)
+    monkeypatch.setattr("bench.runs.engine.registry", lambda: known)
+    monkeypatch.setattr("bench.runs.complete.registry", lambda: known)
     Spy.seen.clear()
     record_of(bench("run", "--method", "learner", *SPLIT, "--sources", "market"))
     task, queries = Spy.seen.pop()
@@ -119,8 +119,8 @@ def test_a_source_whose_order_stands_for_days_is_named_in_the_record(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = registry_with_fakes()
-    monkeypatch.setattr("bench.engine.registry", lambda: known)
-    monkeypatch.setattr("bench.completion.registry", lambda: known)
+    monkeypatch.setattr("bench.runs.engine.registry", lambda: known)
+    monkeypatch.setattr("bench.runs.complete.registry", lambda: known)
     load = bench_engine.load_domain
     monkeypatch.setattr(
         bench_engine, "load_domain", lambda *words: dataclasses.replace(load(*words), order_as_days=True)

@@ -3,12 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from broken_methods import ColdOnly, broken_methods_installed
 
 from bench.contract import Outcome, examine
 from bench.contract.checks import CHECKS, highest_by_chance
 from bench.errors import BenchError
 from bench.lm.backbones import packaged_minilm
+from tests.support.broken_methods import ColdOnly, broken_methods_installed
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.completion import complete_spec
 from bench.contract.toys import NOUNS, domain_of, planted_groups, queries_of
 from bench.contract.worlds import SOURCES, TARGET, TOPICS, World, planted_world, toy_domain, with_other_answers
 from bench.plugin import Task
+from bench.runs.complete import complete_spec
 from bench.spec import SETTINGS, ProtocolSpec, Setting
 
 

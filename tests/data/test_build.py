@@ -7,7 +7,7 @@ import pytest
 
 from bench.data.build import build_domain, count_repeats, primary_genre
 from bench.data.card import Card, own_data_card
-from bench.data.raw import Events, ItemFacts, coded
+from bench.data.events import Events, ItemFacts, coded
 from bench.errors import BenchError
 
 OWN = own_data_card("shop")

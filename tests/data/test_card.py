@@ -61,8 +61,8 @@ def test_cards_are_data_only() -> None:
 def test_the_packaged_folder_comes_before_the_repository_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.__file__", str(tmp_path / "bench" / "__init__.py"))
     assert cards_folder() == tmp_path / "datasets"
-    (tmp_path / "bench" / "cards").mkdir(parents=True)
-    assert cards_folder() == tmp_path / "bench" / "cards"
+    (tmp_path / "bench" / "shipped" / "cards").mkdir(parents=True)
+    assert cards_folder() == tmp_path / "bench" / "shipped" / "cards"
 
 
 def test_an_unknown_dataset_names_near_ones_and_the_command() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from bench.data import load_domain
 from bench.data.card import own_data_card
 from bench.data.verify import Check, consistency_checks, verify
-from bench.hashing import file_sha256
+from bench.files.hashing import file_sha256
 
 
 def failed(checks: list[Check]) -> list[str]:

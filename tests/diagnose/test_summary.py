@@ -11,7 +11,7 @@ from bench.diagnose.summary import across_seeds, diagnose_run
 from bench.diagnose.tops import Tops
 from bench.errors import BenchError
 from bench.metrics import Metric
-from bench.runs import RunRecord, RunStore
+from bench.runs.store import RunRecord, RunStore
 
 Save = Callable[..., RunRecord]
 NDCG = Metric("ndcg", 1)

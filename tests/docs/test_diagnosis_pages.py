@@ -8,11 +8,11 @@ import diagnosis_pages
 import numpy as np
 import pytest
 
-from bench.diagnose.kept import AskedAgain, keep
+from bench.diagnose.repeated_answers import AskedAgain, keep
 from bench.diagnose.stability import Stability
 from bench.diagnose.tops import Tops
 from bench.metrics import Ranks
-from bench.runs import RunRecord, RunStore, summarise
+from bench.runs.store import RunRecord, RunStore, summarise
 from bench.spec import ProtocolSpec, RunSpec
 
 EXPERIMENT = """

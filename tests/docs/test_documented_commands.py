@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from bench.baselines.recbole_models.survey import made_up_task
 from command_pages import all_commands
-from documented_commands import Page, Shown, blocks, commands_in, complaint, pages
 from hooks import filled
 
 import bench
-from baselines._zoo_survey import made_up_task
 from bench.cli.main import cli
 from bench.data.card import read_card
-from bench.experiment_reader import read_experiment
+from bench.experiments.reader import read_experiment
+from tests.support.documented_commands import Page, Shown, blocks, commands_in, complaint, pages
 
 ROOT = Path(bench.__file__).parent.parent
 PAGES = pages(ROOT)

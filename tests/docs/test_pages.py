@@ -14,13 +14,13 @@ import method_pages
 import pytest
 import result_pages
 import yaml
-from documented_commands import pages
 
 import bench
 from bench.cli.main import COMMANDS
 from bench.data.card import list_cards
-from bench.experiment_reader import experiment_names
+from bench.experiments.reader import experiment_names
 from bench.registry import registry
+from tests.support.documented_commands import pages
 
 ROOT = Path(bench.__file__).parent.parent
 PAGES = {name: text for name, text in pages(ROOT).items() if name.startswith("docs/")}
@@ -48,7 +48,7 @@ def test_every_request_of_a_page_is_answered(name: str) -> None:
         ("bench: metod sasrec", "asks for 'metod'"),
         ("bench: method sasrek", "Unknown method 'sasrek'"),
         ("bench: tests tests/no_such_file.py", "No such file"),
-        ("bench: tests tests/command_line.py", "holds no tests"),
+        ("bench: tests tests/support/command_line.py", "holds no tests"),
     ],
 )
 def test_a_request_that_nobody_can_answer_stops_the_build(request_: str, fault: str) -> None:
@@ -90,7 +90,7 @@ def test_a_shipped_table_stands_on_its_page_with_its_notes_folded() -> None:
 
 
 def test_behaviours_are_the_names_of_the_tests() -> None:
-    assert "the permutation p value is never zero" in method_pages.behaviours("tests/test_significance.py")
+    assert "the permutation p value is never zero" in method_pages.behaviours("tests/significance/test_tests.py")
 
 
 def test_the_lists_name_every_method_dataset_and_experiment() -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from text_toys import PICO, made_up_titles
 
 from bench.data.domain import Domain
-from bench.lm.causal import CausalLanguageModel
-from bench.lm.tiny import TinyParams
+from bench.lm.decoders.causal import CausalLanguageModel
+from bench.lm.toys.tiny_decoder import TinyParams
+from tests.support.text_toys import PICO, made_up_titles
 
 
 def made_up_domain(name: str = "pico", n_items: int = 40, n_users: int = 30, seed: int = 0) -> Domain:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from text_toys import planted_groups
 
 from bench.errors import BenchError
+from bench.files.store import ArtefactStore
 from bench.lm import backbones
 from bench.lm.backbones import MINILM_SHA256, local_backbone, packaged_minilm, resolve_backbone
-from bench.lm.vectors import title_vectors
-from bench.store import ArtefactStore
+from bench.lm.encoders.title_vectors import title_vectors
+from tests.support.text_toys import planted_groups
 
 
 def test_a_local_folder_is_a_backbone_of_the_kind_its_config_says(pico_encoder_folder: Path, pico_folder: Path) -> None:

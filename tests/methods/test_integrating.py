@@ -9,8 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pair_toys import fitted as quickly_fitted
-from pair_toys import (
+from bench.methods.meteora import LayerGates
+from bench.methods.pooler_scorer import HeadAlone
+from bench.methods.xlora import TokenClassifier
+
+from bench.errors import BenchError
+from bench.files.hashing import content_hash
+from bench.files.store import ArtefactStore
+from bench.lm.adapters.apply import folded
+from bench.lm.merging.average import merge
+from bench.lm.pairs.prompts import PairBatch
+from bench.plugin import Task
+from bench.registry import registry
+from tests.support.pair_toys import fitted as quickly_fitted
+from tests.support.pair_toys import (
     marked_domain,
     marked_queries,
     pair_task,
@@ -20,18 +32,6 @@ from pair_toys import (
     save_pico_deberta,
     turned_domain,
 )
-
-from bench.errors import BenchError
-from bench.hashing import content_hash
-from bench.lm.merge import merge
-from bench.lm.mixing import folded
-from bench.lm.pair_prompts import PairBatch
-from bench.plugin import Task
-from bench.registry import registry
-from bench.store import ArtefactStore
-from methods.meteora import LayerGates
-from methods.pooler_scorer import HeadAlone
-from methods.xlora import TokenClassifier
 
 SOURCE_METHODS = ("source-lora", "pooler-scorer", "xlora", "meteora", "xcross")
 INTEGRATING = (*SOURCE_METHODS[1:], "xcross-no-layers", "xcross-no-interactions", "xcross-no-experts")
@@ -153,15 +153,15 @@ def test_only_the_trained_part_has_gradients(method: str, task: Task) -> None:
 
 
 def test_gradients_are_cut_at_norm_one(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    from methods import _integrating
+    from bench.methods.shared import integrating
 
-    cut, norms = _integrating.clip, []
+    cut, norms = integrating.clip, []
 
     def observed(weights: Any) -> None:
         cut(weights)
         norms.append(float(torch.stack([one.grad.norm() for one in weights]).norm()))
 
-    monkeypatch.setattr(_integrating, "clip", observed)
+    monkeypatch.setattr(integrating, "clip", observed)
     fitted("pooler-scorer", task, target_epochs=1, target_learning_rate=3e-2)
     assert norms
     assert max(norms) <= 1 + 1e-4
@@ -218,8 +218,8 @@ def test_a_top_1_gate_uses_exactly_one_adapter(pico_encoder_folder: Path) -> Non
 def test_the_sizes_are_the_papers_on_an_encoder_of_its_size() -> None:
     from types import SimpleNamespace
 
-    from bench.lm.adapters import Adapter
-    from bench.lm.pairs import PairHead
+    from bench.lm.adapters.adapter import Adapter
+    from bench.lm.pairs.model import PairHead
 
     names = [f"encoder.layer.{layer}.attention.self.{name}" for layer in range(12) for name in ("query", "value")]
     adapter = Adapter({name: (torch.zeros(16, 768), torch.zeros(768, 16)) for name in names}, 2.0, "base", "toy")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pair_toys import fitted, marked_domain, marked_queries, pair_task, turned_domain
 
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.plugin import Task
+from tests.support.pair_toys import fitted, marked_domain, marked_queries, pair_task, turned_domain
 
 THOROUGH: dict[str, dict[str, int]] = {"meteora": {"target_epochs": 3}}
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from adapter_toys import fitted, prepared_toy, toy_task
 
-from bench.completion import complete_spec
 from bench.errors import BenchError
-from bench.lm.list_writer import ListLanguageModel
+from bench.files.store import ArtefactStore
+from bench.lm.decoders.lists import ListLanguageModel
 from bench.plugin import Task
-from bench.protocol import PreparedTask
+from bench.protocol.task import PreparedTask
 from bench.registry import registry
+from bench.runs.complete import complete_spec
 from bench.spec import ProtocolSpec
-from bench.store import ArtefactStore
+from tests.support.adapter_toys import fitted, prepared_toy, toy_task
 
 WRITERS = sorted(name for name, entry in registry().entries.items() if entry.writes_lists)
 OTHERS = sorted(name for name, entry in registry().entries.items() if entry.needs_backbone and not entry.writes_lists)

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from adapter_toys import fitted, prepared_toy, toy_recommender, toy_task
 
 from bench.errors import BenchError
-from bench.hashing import content_hash
-from bench.lm.library import ADAPTER_KIND
+from bench.files.hashing import content_hash
+from bench.files.store import ArtefactStore
 from bench.lm.loading import planned_backbone, task_backbone
+from bench.lm.training.library import ADAPTER_KIND
 from bench.plugin import Task
-from bench.protocol import PreparedTask, share_of_training
+from bench.protocol.task import PreparedTask, share_of_training
 from bench.registry import registry
-from bench.store import ArtefactStore
+from tests.support.adapter_toys import fitted, prepared_toy, toy_recommender, toy_task
 
 ALONE = ("target-only", "all-data", "second-finetune", "reccocktail-g", "reccocktail-s")
 DOMAIN_MERGES = ("weight-average", "adamerging", "lora-lego", "ties-merging", "dare", "ext-sub")
@@ -61,7 +61,7 @@ def test_it_trains_exactly_the_adapters_it_planned_without_loading_a_model(
     fresh = make_task(artefacts=ArtefactStore(tmp_path))
     recommender = toy_recommender(method, max_examples=16, **FEW_STEPS.get(method, {}))
     with monkeypatch.context() as patched:
-        patched.setattr("bench.lm.text_encoder.load_encoder", lambda *_: pytest.fail("a model was loaded"))
+        patched.setattr("bench.lm.encoders.text_encoder.load_encoder", lambda *_: pytest.fail("a model was loaded"))
         planned = recommender.adapters(fresh)
     assert trained_hashes(fresh.artefacts) == set()
     recommender.fit(fresh)
@@ -333,7 +333,7 @@ def test_wrong_parameters_are_refused_before_anything_is_trained(method, params,
 
 
 def test_the_toy_backbone_s_revision_is_known_before_it_is_made(make_task, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("bench.lm.tiny._make", lambda folder, *_: (folder / "model").write_text("weights"))
+    monkeypatch.setattr("bench.lm.toys.tiny_decoder._make", lambda folder, *_: (folder / "model").write_text("weights"))
     task = make_task(backbone="tiny", artefacts=ArtefactStore(tmp_path))
     planned = planned_backbone(task)
     assert not planned.folder.exists()

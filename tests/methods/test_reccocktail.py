@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from text_toys import planted_groups
+from bench.methods.reccocktail import GeneralOnly, RecCocktail, SpecificOnly, WeightAverage
 
 from bench.errors import BenchError
-from bench.params import build_params
+from bench.files.store import ArtefactStore
 from bench.plugin import Task
-from bench.protocol import PreparedTask, prepare_task
+from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import registry
+from bench.runs.params import build_params
 from bench.spec import ProtocolSpec
-from bench.store import ArtefactStore
-from methods.reccocktail import GeneralOnly, RecCocktail, SpecificOnly, WeightAverage
+from tests.support.text_toys import planted_groups
 
 SMALL = {"rank": 4, "alpha": 8, "batch_size": 32, "learning_rate": 1e-2}
 

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from pair_toys import (
+from bench.methods.pooler_scorer import HeadAlone
+from bench.methods.xcross import CrossLayers, mix
+
+from bench.errors import BenchError
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.adapters.experts import ParallelExperts
+from bench.lm.pairs.model import PairHead, PairLanguageModel
+from bench.lm.pairs.prompts import PairBatch
+from tests.support.pair_toys import (
     marked_domain,
     marked_queries,
     pair_task,
@@ -15,14 +23,6 @@ from pair_toys import (
     random_adapter,
     save_pico_deberta,
 )
-
-from bench.errors import BenchError
-from bench.lm.adapters import Adapter
-from bench.lm.experts import ParallelExperts
-from bench.lm.pair_prompts import PairBatch
-from bench.lm.pairs import PairHead, PairLanguageModel
-from methods.pooler_scorer import HeadAlone
-from methods.xcross import CrossLayers, mix
 
 BETA, GAMMA = 0.5, 0.4
 

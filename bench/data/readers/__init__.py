@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from bench.data.files import SourceFile
-from bench.data.raw import Events, ItemFacts
+from bench.data.events import Events, ItemFacts
 from bench.data.readers import amazon, generic_csv, movielens, recbole_atomic
+from bench.data.source_files import SourceFile
 
 READER_REVISION = 1
 """Raised whenever a reader's result changes, so that prepared data are made again."""

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.files import SourceFile, numbered_lines
-from bench.data.raw import UNKNOWN_TIME, Events, ItemFacts, coded, folded
+from bench.data.events import UNKNOWN_TIME, Events, ItemFacts, coded, folded
+from bench.data.source_files import SourceFile, numbered_lines
 from bench.errors import BenchError
 
 LITERAL_ITEM = re.compile(rb"'asin': '([^']+)'")

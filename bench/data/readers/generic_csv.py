@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.data.files import SourceFile, read_bytes
-from bench.data.raw import Events, ItemFacts, folded
+from bench.data.events import Events, ItemFacts, folded
 from bench.data.readers.table import (
     Layout,
     Row,
@@ -20,6 +19,7 @@ from bench.data.readers.table import (
     raise_first_fault,
     read_columns,
 )
+from bench.data.source_files import SourceFile, read_bytes
 from bench.errors import BenchError
 
 LAYOUT = Layout()

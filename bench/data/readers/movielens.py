@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bench.data.files import SourceFile, decoded, read_bytes
-from bench.data.raw import Events, ItemFacts, folded
+from bench.data.events import Events, ItemFacts, folded
 from bench.data.readers.table import (
     Layout,
     Row,
@@ -13,6 +12,7 @@ from bench.data.readers.table import (
     raise_first_fault,
     read_columns,
 )
+from bench.data.source_files import SourceFile, decoded, read_bytes
 from bench.errors import BenchError
 
 RATING_COLUMNS = ("user_id", "item_id", "rating", "timestamp")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.files import SourceFile, decoded, read_bytes
-from bench.data.raw import UNKNOWN_TIME, Events, ItemFacts, folded
+from bench.data.events import UNKNOWN_TIME, Events, ItemFacts, folded
 from bench.data.readers.table import Layout, Row, coded_column, header_of, read_columns
+from bench.data.source_files import SourceFile, decoded, read_bytes
 from bench.errors import BenchError
 
 TITLE_NAMES = ("movie_title", "title", "name")

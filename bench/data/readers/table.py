@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.arrow import integers_of
-from bench.data.files import SourceFile, decoded
-from bench.data.raw import UNKNOWN_TIME, Coded
+from bench.data.events import UNKNOWN_TIME, Coded
+from bench.data.source_files import SourceFile, decoded
 from bench.errors import BenchError
 
 Row = dict[str, str]

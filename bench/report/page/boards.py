@@ -9,16 +9,16 @@ from statistics import mean
 from bench.diagnose.efficiency import trained_parameters
 from bench.metrics import Metric, chance
 from bench.registry import Registry
-from bench.report.build import stored_table
 from bench.report.page.content import Board, BoardRow, Cost, Figure
 from bench.report.page.qualities import bias_of, repetitions_of
 from bench.report.page.query_facts import FactsOf
 from bench.report.page.run_facts import training_seconds
 from bench.report.page.user_analysis import analyse_users
-from bench.report.slots import Slot
-from bench.report.table import Cell, Table, TableRow
-from bench.report.values import read_group
-from bench.runs import RunRecord, RunStore
+from bench.report.tables.build import stored_table
+from bench.report.tables.layout import Slot
+from bench.report.tables.table import Cell, Table, TableRow
+from bench.report.tables.values import read_group
+from bench.runs.store import RunRecord, RunStore
 
 DECIMALS = 6
 METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "hit@5", "hit@10", "mrr@5", "mrr@10")

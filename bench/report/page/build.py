@@ -7,15 +7,15 @@ from typing import get_args
 
 import bench
 from bench.errors import BenchError
-from bench.hashing import canonical_json
+from bench.files.hashing import canonical_json
 from bench.registry import Family, Registry
 from bench.report.page.boards import METRICS, boards_of
 from bench.report.page.content import Board, Environment, MethodFacts, Page
 from bench.report.page.query_facts import FactsOf
 from bench.report.page.run_facts import run_facts
-from bench.report.slots import known_entry
-from bench.report.table import metric_title
-from bench.runs import RunRecord, RunStore
+from bench.report.tables.layout import known_entry
+from bench.report.tables.table import metric_title
+from bench.runs.store import RunRecord, RunStore
 
 SAMPLED_LIMIT = (
     "A positive is ranked among {n_negatives} sampled negatives, not among the whole catalogue. Sampled metrics can "

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import mean
 
-from bench.diagnose.kept import kept
 from bench.diagnose.popularity import popularity_bias
+from bench.diagnose.repeated_answers import kept
 from bench.diagnose.stability import Stability
 from bench.diagnose.summary import across_seeds
 from bench.metrics import Metric
 from bench.report.page.content import Bias, Repetition
 from bench.report.page.user_analysis import METRIC
-from bench.runs import RunRecord, RunStore
+from bench.runs.store import RunRecord, RunStore
 
 DECIMALS = 6
 

@@ -8,15 +8,15 @@ from functools import cache
 import numpy as np
 
 from bench.data.domain import Domain
+from bench.data.locate import is_at_hand
 from bench.data.prepare import card_of, load_domain
-from bench.data.source import is_at_hand
-from bench.engine import Folders
 from bench.errors import BenchError
-from bench.full_ranking import catalogue_hash
 from bench.plugin import ProgressHook
-from bench.protocol import PreparedTask, prepare_task
+from bench.protocol.full_ranking import catalogue_hash
+from bench.protocol.task import PreparedTask, prepare_task
 from bench.report.page.user_analysis import QueryFacts
-from bench.runs import RunRecord
+from bench.runs.engine import Folders
+from bench.runs.store import RunRecord
 
 IN_TRAINING = "Interactions of the wanted item in the training part"
 IN_ALL = "Interactions of the wanted item in the whole dataset (none is in the training part)"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.metrics import Metric, per_user
 from bench.report.page.content import Axis, UserAnalysis
-from bench.report.values import SlotValues
+from bench.report.tables.values import SlotValues
 
 METRIC = "ndcg@3"
 """Whose means and differences are shown; wins are counted by the positive's rank, which no cut-off hides."""

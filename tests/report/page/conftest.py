@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Browser, chromium_or_skip
-from run_details import LEARNED, MERGED
 
-from bench.diagnose.kept import AskedAgain, keep
+from bench.diagnose.repeated_answers import AskedAgain, keep
 from bench.diagnose.stability import Stability
 from bench.diagnose.tops import Tops
-from bench.hashing import derived_seed
+from bench.files.hashing import derived_seed
 from bench.metrics import Ranks
 from bench.registry import registry
 from bench.report.page.build import build_page
 from bench.report.page.content import Page
 from bench.report.page.render import render_page
 from bench.report.page.user_analysis import QueryFacts
-from bench.runs import RunRecord, RunStore, summarise
+from bench.runs.store import RunRecord, RunStore, summarise
 from bench.spec import ProtocolSpec, RunSpec
+from tests.support.browser import Browser, chromium_or_skip
+from tests.support.run_details import LEARNED, MERGED
 
 N_QUERIES = 40
 HARMFUL = '<script>window.harmed = true</script ><!--<script ><img src="x" onerror="window.harmed = true">'

@@ -8,10 +8,10 @@ import pytest
 from bench.errors import BenchError
 from bench.metrics import Metric, chance
 from bench.registry import registry
-from bench.report.build import stored_table
 from bench.report.page.build import build_page
 from bench.report.page.content import Board, Page
-from bench.runs import RunRecord, RunStore
+from bench.report.tables.build import stored_table
+from bench.runs.store import RunRecord, RunStore
 
 Save = Callable[..., RunRecord]
 NO_DATA = "The data were not at hand."

@@ -3,7 +3,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser import PHONE, Browser
+
+from tests.support.browser import PHONE, Browser
 
 PAGES = ("", "#methods", "#method/reccocktail", "#method/sasrec", "#compare", "#cost", "#bias", "#about")
 FIRST_BOARD = "main section:first-of-type"

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bench.diagnose.kept import AskedAgain, keep
+from bench.diagnose.repeated_answers import AskedAgain, keep
 from bench.diagnose.stability import Stability
 from bench.diagnose.tops import Tops
 from bench.report.page.content import Bias, Repetition
 from bench.report.page.qualities import bias_of, repetitions_of
-from bench.runs import RunRecord, RunStore
+from bench.runs.store import RunRecord, RunStore
 
 Save = Callable[..., RunRecord]
 

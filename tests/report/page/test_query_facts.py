@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shop_toy import write_shop
 
-from bench.engine import Folders, prepare
-from bench.full_ranking import catalogue_hash
-from bench.protocol import PreparedTask
+from bench.protocol.full_ranking import catalogue_hash
+from bench.protocol.task import PreparedTask
 from bench.report.page.query_facts import IN_ALL, IN_TRAINING, facts_reader, query_facts
 from bench.report.page.user_analysis import QueryFacts
-from bench.runs import RunRecord
+from bench.runs.engine import Folders, prepare
+from bench.runs.store import RunRecord
 from bench.spec import ProtocolSpec
+from tests.support.shop_toy import write_shop
 
 Save = Callable[..., RunRecord]
 
@@ -76,7 +76,7 @@ def test_missing_data_are_a_reason_and_never_a_download(
     def refuse(*_: object, **__: object) -> Path:
         raise AssertionError("a report downloads nothing")
 
-    monkeypatch.setattr("bench.data.source.download", refuse)
+    monkeypatch.setattr("bench.data.locate.download", refuse)
     read = facts_reader(Folders(tmp_path, tmp_path), silent)
     assert "give --data-dir or BENCH_DATA" in str(read(save_run("bpr", [0], dataset="beauty")))
     assert "Unknown dataset 'nowhere'" in str(read(save_run("bpr", [0], dataset="nowhere")))

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from run_details import LEARNED, MERGED
 
 from bench.report.page.run_facts import curves, merge_weights, run_facts, training_seconds
-from bench.runs import RunRecord
+from bench.runs.store import RunRecord
+from tests.support.run_details import LEARNED, MERGED
 
 Save = Callable[..., RunRecord]
 

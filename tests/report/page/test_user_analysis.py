@@ -10,8 +10,8 @@ from scipy import stats
 
 from bench.metrics import Metric, per_user
 from bench.report.page.user_analysis import QueryFacts, analyse_users, buckets, standard_errors
-from bench.report.values import SlotValues
-from bench.runs import RunRecord, RunStore
+from bench.report.tables.values import SlotValues
+from bench.runs.store import RunRecord, RunStore
 
 Save = Callable[..., RunRecord]
 NDCG_OF_SECOND = 1 / np.log2(3)

@@ -1,0 +1,1 @@
+"""What it takes to train and score the models of RecBole under this protocol."""

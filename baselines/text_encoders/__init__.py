@@ -1,0 +1,1 @@
+"""What recommenders share that train a text encoder on items."""

@@ -1,0 +1,303 @@
+"""What the recommenders that train a text encoder share: title tokens, examples, pooling, optimiser, keys."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.data.domain import Domain
+from bench.errors import BenchError
+from bench.files.hashing import content_hash, derived_seed
+from bench.learning import training
+from bench.learning.dot_scores import candidate_dots
+from bench.lm.backbones import Backbone
+from bench.lm.encoders import text_encoder
+from bench.lm.encoders.text_encoder import BATCHES_BETWEEN_REPORTS, length_batches
+from bench.lm.loading import task_backbone
+from bench.lm.precision import training_dtype
+from bench.plugin import Answers, ProgressHook, Queries, Task
+
+ARTEFACT_KIND = "models"
+GRADIENT_NORM = 1.0
+"""Gradients longer than this are shortened to it."""
+QUERIES_SCORED_AT_ONCE = 2048
+UNUSED = "pooler"
+"""A layer of BERT-type encoders that neither pooling reads."""
+
+Pooling = Literal["mean", "cls"]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TextParams:
+    """The parameters that every recommender over a trained text encoder shares."""
+
+    pooling: Pooling = "mean"
+    """A text's vector: the mean of its tokens' states, or the state of the first token (the paper: ``cls``)."""
+    title_tokens: int = 12
+    """Tokens of a title that are read, counted from its start."""
+    max_history: int = 8
+    """Items of a history that are read, counted from its end (RecFormer: 50, LLM-Rec: 10)."""
+    max_examples: int = 6_000
+    """Histories trained on in an epoch, one of each sampled user (the paper: every user)."""
+    epochs: int = 3
+    """Epochs at most."""
+    patience: int = 10
+    """Epochs without a better validation NDCG@3 before training stops."""
+    learning_rate: float = 5e-5
+    """Peak step size of AdamW."""
+    warm_up_steps: int = 100
+    """Steps over which the step size rises to its peak."""
+    weight_decay: float = 0.0
+    """AdamW's weight decay."""
+    batch_size: int = 32
+    """Histories in a batch."""
+    dropout: float = 0.0
+    """Share of units that the encoder drops in training (the paper: 0.1; drawing masks is slow on a processor)."""
+    freeze_words: bool = True
+    """Whether the encoder's word embeddings stay as they were."""
+    validation_queries: int = 1_000
+    """Validation queries that choose the best epoch, a seeded sample; 0 takes all."""
+
+
+def encoder_backbone(task: Task, method: str) -> Backbone:
+    """Return the task's backbone; raise BenchError where it is no encoder."""
+    backbone = task_backbone(task)
+    if backbone.kind != "encoder":
+        raise BenchError(f"Backbone '{backbone.name}' is no encoder; {method} needs one, such as --backbone minilm.")
+    return backbone
+
+
+class TitledDomains:
+    """Several domains as one: users and items are numbered through, those of the first domain keep their numbers."""
+
+    def __init__(self, domains: Sequence[Domain], tokenizer: Any, title_tokens: int) -> None:
+        first_items = np.cumsum([0, *(domain.n_items for domain in domains)])
+        lengths = np.concatenate([np.diff(domain.indptr) for domain in domains])
+        self.indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        self.items = np.concatenate(
+            [domain.items.astype(np.int64) + first for domain, first in zip(domains, first_items[:-1], strict=True)]
+        )
+        self.user_domain = np.repeat(np.arange(len(domains)), [domain.n_users for domain in domains])
+        self.item_domain = np.repeat(np.arange(len(domains)), [domain.n_items for domain in domains])
+        titles = [title for domain in domains for title in domain.titles]
+        encoded = tokenizer(titles, add_special_tokens=False, truncation=True, max_length=title_tokens)
+        self.tokens: list[list[int]] = encoded["input_ids"]
+        self.words: list[list[int]] = [
+            [int(word) for word in encoded.word_ids(item)] if tokenizer.is_fast else list(range(len(ids)))
+            for item, ids in enumerate(self.tokens)
+        ]
+        self.titled: NDArray[np.bool_] = np.array([bool(ids) for ids in self.tokens])
+        self.trained = (np.bincount(self.items, minlength=len(titles)) > 0) & self.titled
+
+    def history(self, user: int) -> Rows:
+        """Return all of a user's items, oldest first."""
+        history: Rows = self.items[self.indptr[user] : self.indptr[user + 1]]
+        return history
+
+    def trained_items(self, domain: int) -> Rows:
+        """Return the titled items of one domain that somebody touched."""
+        return np.flatnonzero(self.trained & (self.item_domain == domain))
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Histories with the item that came next: positions into the items of :class:`TitledDomains`."""
+
+    users: Rows
+    """User of each example."""
+    starts: Rows
+    """Where the part of the history that is read starts."""
+    ends: Rows
+    """Where it ends; the item there is the target."""
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+def draw_examples(
+    domains: TitledDomains, n_examples: int, max_history: int, rng: np.random.Generator, *, second_half: bool = False
+) -> Examples:
+    """Draw one random target each from randomly chosen users, the same number of users from every domain.
+
+    ``second_half`` draws targets from the second half of a history only. Users whose drawn target has no title are
+    left out.
+    """
+    lengths = np.diff(domains.indptr)
+    n_domains = int(domains.user_domain.max(initial=0)) + 1
+    share = max(1, n_examples // n_domains)
+    able = [np.flatnonzero((lengths > 1) & (domains.user_domain == domain)) for domain in range(n_domains)]
+    users = np.concatenate([rng.permutation(each)[:share] for each in able])
+    earliest = np.maximum(1, lengths[users] // 2) if second_half else np.ones(len(users), dtype=np.int64)
+    ends = domains.indptr[users] + rng.integers(earliest, lengths[users])
+    usable = domains.titled[domains.items[ends]]
+    users, ends = users[usable], ends[usable]
+    return Examples(users, np.maximum(domains.indptr[users], ends - max_history), ends)
+
+
+class PooledEncoder(nn.Module):
+    """A pre-trained encoder and the pooling of its last states; trained in the device's own number format."""
+
+    def __init__(self, encoder: nn.Module, params: TextParams) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling: Pooling = params.pooling
+        for module in encoder.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = params.dropout
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def word_embeddings(self) -> nn.Embedding:
+        """The encoder's table of token vectors."""
+        words: nn.Embedding = self.encoder.get_input_embeddings()  # type: ignore[operator]
+        return words
+
+    def make_trainable(self, *, freeze_words: bool) -> None:
+        """Let all weights learn, the word embeddings only unless they are frozen."""
+        for name, weights in self.named_parameters():
+            weights.requires_grad_(UNUSED not in name.split("."))
+        self.word_embeddings.requires_grad_(not freeze_words)
+
+    def states(self, ids: Tensor, mask: Tensor, added: Tensor | None = None) -> Tensor:
+        """Return the last states, (n, width, dimension); ``added`` is added to the word embeddings."""
+        text = {"input_ids": ids} if added is None else {"inputs_embeds": self.word_embeddings(ids) + added}
+        low = self.training and training_dtype(ids.device) == torch.bfloat16
+        with torch.autocast(ids.device.type, dtype=torch.bfloat16, enabled=low):
+            states: Tensor = self.encoder(attention_mask=mask.long(), **text).last_hidden_state
+        return states.float()
+
+    def pool(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Return one vector a text, (n, dimension)."""
+        if self.pooling == "cls":
+            return states[:, 0]
+        real = mask[..., None].to(states)
+        return (states * real).sum(1) / real.sum(1)
+
+
+def framing(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """Return the special tokens that the tokenizer puts before and after a text."""
+    text = "a"
+    plain, framed = tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer(text)["input_ids"]
+    before = next(start for start in range(len(framed)) if framed[start : start + len(plain)] == plain)
+    return framed[:before], framed[before + len(plain) :]
+
+
+def most_tokens(tokenizer: Any, encoder: nn.Module) -> int:
+    """Return how many tokens the encoder can read at once."""
+    positions = getattr(encoder.config, "max_position_embeddings", None) or tokenizer.model_max_length
+    return int(min(positions, tokenizer.model_max_length))
+
+
+def encode_by_length(
+    lengths: Sequence[int], encode: Callable[[Rows], Tensor], progress: ProgressHook | None = None
+) -> Tensor:
+    """Encode all texts without gradients, those of similar length together; return their vectors in order.
+
+    Args:
+        lengths: Tokens of each text.
+        encode: Returns the vectors of the texts at the given rows, (n_rows, dimension).
+        progress: Gets a line every so often.
+    """
+    order = np.argsort(np.asarray(lengths), kind="stable").astype(np.int64)
+    vectors = []
+    with torch.no_grad():
+        for number, (start, stop) in enumerate(length_batches([lengths[row] for row in order]), start=1):
+            vectors.append(encode(order[start:stop]))
+            if progress is not None and number % BATCHES_BETWEEN_REPORTS == 0:
+                progress(f"encoded {stop:,} of {len(order):,} texts")
+    return torch.cat(vectors)[torch.from_numpy(np.argsort(order))]
+
+
+def recent_histories(queries: Queries, max_history: int) -> Iterator[Rows]:
+    """Yield the last ``max_history`` items of each query, oldest first."""
+    for query in range(len(queries)):
+        yield queries.history(query)[-max_history:].astype(np.int64)
+
+
+def dot_scores(histories: Tensor, table: Tensor, queries: Queries) -> NDArray[np.float32]:
+    """Return dot products, (n, n_candidates), of history vectors (n, d) and candidates of a table (n_items, d)."""
+    scores = np.empty(queries.candidates.shape, dtype=np.float32)
+    for start in range(0, len(histories), QUERIES_SCORED_AT_ONCE):
+        rows = slice(start, start + QUERIES_SCORED_AT_ONCE)
+        scores[rows] = candidate_dots(histories[rows], table, queries, rows).cpu().numpy()
+    return scores
+
+
+def optimiser(model: nn.Module, params: TextParams) -> torch.optim.Optimizer:
+    """Return AdamW over what may learn, with a linear warm-up and clipped gradients at every step."""
+    weights = [each for each in model.parameters() if each.requires_grad]
+    adam = torch.optim.AdamW(weights, params.learning_rate, weight_decay=params.weight_decay, fused=True)
+    n_steps = 0
+
+    def before_step(*_: Any) -> None:
+        nonlocal n_steps
+        n_steps += 1
+        for group in adam.param_groups:
+            group["lr"] = params.learning_rate * min(1.0, n_steps / max(1, params.warm_up_steps))
+        torch.nn.utils.clip_grad_norm_(weights, GRADIENT_NORM)
+
+    adam.register_step_pre_hook(before_step)
+    return adam
+
+
+def validation_sample(task: Task, n_queries: int) -> tuple[Queries, Answers]:
+    """Return a seeded sample of the validation queries; ``n_queries`` of 0, or more than there are, takes all."""
+    if not 0 < n_queries < len(task.validation):
+        return task.validation, task.validation_answers
+    rng = np.random.default_rng(derived_seed(task.seed, "validation-sample"))
+    rows = np.sort(rng.permutation(len(task.validation))[:n_queries])
+    return task.validation.take(rows), Answers(task.validation_answers.positive_column[rows])
+
+
+def domain_key(task: Task) -> dict[str, Any]:
+    """Name what a task gives a training to learn from and to stop by, its sources aside."""
+    return {
+        "setting": task.setting,
+        "domain": task.target.content_hash,
+        "validation": content_hash(
+            task.validation.users,
+            task.validation.history_items,
+            task.validation.candidates,
+            task.validation_answers.positive_column,
+        ),
+    }
+
+
+def training_key(
+    method: type[Any], params: Mapping[str, Any], backbone: Backbone, task: Task, sources: Sequence[Domain]
+) -> dict[str, Any]:
+    """Name what makes the weights of any training over an encoder; the target is not in it.
+
+    Args:
+        method: The recommender's class.
+        params: The parameters that matter to this training.
+        backbone: The encoder.
+        task: Gives the seed and the device.
+        sources: The source domains that are learned from, in any order.
+    """
+    code = {Path(__file__), Path(training.__file__), Path(text_encoder.__file__)}
+    code.add(Path(str(sys.modules[method.__module__].__file__)))
+    return {
+        "class": f"{method.__module__}:{method.__name__}",
+        "params": dict(params),
+        "backbone": backbone.revision,
+        "sources": sorted(domain.content_hash for domain in sources),
+        "seed": task.seed,
+        "number_format": str(training_dtype(task.device)),
+        "versions": {package: version(package) for package in ("torch", "transformers")},
+        "code": content_hash(*sorted(code, key=lambda path: path.name)),
+    }

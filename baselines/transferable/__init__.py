@@ -1,0 +1,1 @@
+"""What recommenders share that learn from source domains and read items by their text."""

@@ -1,0 +1,275 @@
+"""What UniSRec and VQ-Rec share as recommenders: pre-training on the source domains, then fine-tuning on the target.
+
+The pre-trained weights are kept by what made them, the target not among it: every target and setting with the same
+sources, parameters and seed shares one pre-training.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from bench.baselines.recbole_models.zoo import TrainingParams
+from bench.baselines.transferable.model import (
+    FineTuning,
+    SequenceEncoder,
+    TransferableModel,
+    cosine_scores,
+    mixed,
+    pretraining_losses,
+)
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.files.hashing import content_hash, derived_seed
+from bench.learning import cross_entropy, sequences, training
+from bench.learning.training import (
+    TrainingRecord,
+    descend,
+    seeded,
+    stopping_score,
+    train_until_no_better,
+    trained_once,
+)
+from bench.lm.backbones import Backbone
+from bench.lm.encoders.title_vectors import ENCODING_REVISION, title_vectors
+from bench.lm.loading import task_backbone
+from bench.plugin import Queries, Recommender, Task
+
+PRETRAINED_KIND = "pretrained"
+FINE_TUNED_KIND = "models"
+FINE_TUNING_FIELDS = frozenset(
+    {"epochs", "patience", "learning_rate", "batch_size", "weight_decay", "frozen_encoder"},
+)
+"""Parameters of which pre-trained weights know nothing, whatever the method."""
+
+
+@dataclass(frozen=True)
+class TransferableParams(TrainingParams):
+    """The parameters that UniSRec and VQ-Rec share."""
+
+    epochs: int = 100
+    """Epochs of fine-tuning at most."""
+    batch_size: int = 512
+    """Sequences in a batch of fine-tuning, every position of which is an example."""
+    dimensions: int = 128
+    """Length of an item's vector (published: 300, at two and a half times the computing)."""
+    inner_dimensions: int = 256
+    """Width of the feed-forward layers."""
+    layers: int = 2
+    """Self-attention blocks."""
+    heads: int = 2
+    """Attention heads of a block."""
+    dropout: float = 0.5
+    """Share of units and of attention weights dropped in training."""
+    temperature: float = 0.07
+    """Divides the cosines in every loss."""
+    pretrain_epochs: int = 5
+    """Epochs of pre-training on the source domains (published: 300); 0 leaves it out and reads no source."""
+    pretrain_batch_size: int = 2048
+    """Examples (positions) in a batch of pre-training, about (published: 8192)."""
+    pretrain_learning_rate: float = 1e-3
+    """Adam's step size in pre-training."""
+    frozen_encoder: bool = False
+    """Leave a pre-trained encoder and its positions as they are in fine-tuning, as the published code does."""
+    quirk: bool = False
+    """Count another example of the same item as a negative with logit 0, as the published code does."""
+
+
+class TransferableRecommender(Recommender):
+    """A recommender that reads titles, learns on source domains first and on the target second."""
+
+    Params = TransferableParams
+    fine_tuning_fields: ClassVar[frozenset[str]] = FINE_TUNING_FIELDS
+    """Parameters that pre-training does not read."""
+    cold_rule: ClassVar[str] = ""
+    """How an item that was never trained is scored."""
+
+    @abstractmethod
+    def build_model(self, text_dimensions: int) -> TransferableModel:
+        """Return the untrained model, its catalogue still empty."""
+
+    @abstractmethod
+    def read_sources(self, model: Any, task: Task, backbone: Backbone) -> None:
+        """Give the model the union of the source catalogues, in the order of ``task.sources``."""
+
+    @abstractmethod
+    def read_target(self, model: Any, task: Task, text: NDArray[np.float32]) -> None:
+        """Give the model the target's catalogue, whose title vectors are ``text``."""
+
+    def before_fine_tuning(self, model: Any, task: Task, learner: FineTuning) -> None:
+        """Fit the pre-trained weights to the target's catalogue, where a method has a stage for it."""
+
+    def fit(self, task: Task) -> None:
+        """Pre-train and fine-tune the model, or load the weights of equal trainings."""
+        backbone = task_backbone(task)
+        text = title_vectors(task.target, backbone, task.artefacts, task.progress, task.device)
+        with seeded(self._seed(task, "weights")):
+            self.model = self.build_model(text.shape[1]).to(task.device)
+        self.n_items = task.target.n_items
+        self.sources = tuple(domain.name for domain in task.sources) if self.params.pretrain_epochs else ()
+        self.pretraining = self._pretrained(task, backbone)
+        with seeded(self._seed(task, "fine-tuning")):
+            self.read_target(self.model, task, text)
+            self.model.to(task.device)
+            key = self._fine_tuning_key(task, backbone)
+            self.record = trained_once(task.artefacts, FINE_TUNED_KIND, key, self.model, lambda: self._fine_tune(task))
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Return the cosines of histories and candidates, shape (n, n_candidates)."""
+        return cosine_scores(self.model, queries, self.n_items, self.params.max_length)
+
+    def details(self) -> dict[str, Any]:
+        """Return the model's size, the course of both trainings and where they depart from the publication."""
+        return {
+            "parameters": sum(weights.numel() for weights in self.model.parameters()),
+            **self.record.summary(),
+            "pretraining": {
+                "sources": list(self.sources),
+                "epochs": self.pretraining.epochs,
+                "losses": [round(loss, 6) for loss in self.pretraining.losses],
+                "seconds_per_epoch": round(float(np.mean(self.pretraining.seconds or [0.0])), 3),
+            },
+            "cold_rule": self.cold_rule,
+            "deviations": [*self.deviations(), *self._shared_deviations()],
+        }
+
+    def made_with(self) -> dict[str, str]:
+        """Return the versions of the packages that shape the weights."""
+        return {"torch": version("torch"), "recbole": version("recbole")}
+
+    def deviations(self) -> Sequence[str]:
+        """Return the method's own departures from its publication."""
+        return ()
+
+    def encoder(self) -> SequenceEncoder:
+        """Return an untrained encoder of the chosen size."""
+        params = self.params
+        return SequenceEncoder(
+            params.dimensions, params.inner_dimensions, params.layers, params.heads, params.dropout, params.max_length
+        )
+
+    def adam(self, weights: Any, learning_rate: float) -> torch.optim.Optimizer:
+        """Return the optimiser of all that is not frozen."""
+        trained = [weight for weight in weights if weight.requires_grad]
+        return torch.optim.Adam(trained, learning_rate, weight_decay=self.params.weight_decay, fused=True)
+
+    def _pretrained(self, task: Task, backbone: Backbone) -> TrainingRecord:
+        if not self.params.pretrain_epochs:
+            return TrainingRecord((), (), ())
+        if not task.sources:
+            raise BenchError(
+                "Pre-training needs source domains and the task has none: give --sources a,b, or leave it out with "
+                "-p pretrain_epochs=0."
+            )
+        key = self._pretraining_key(task, backbone)
+        return trained_once(task.artefacts, PRETRAINED_KIND, key, self.model, lambda: self._pretrain(task, backbone))
+
+    def _pretrain(self, task: Task, backbone: Backbone) -> TrainingRecord:
+        with seeded(self._seed(task, "pre-training")):
+            self.read_sources(self.model, task, backbone)
+            self.model.to(task.device)
+            sequences = mixed(task.sources, self.params.max_length)
+            rng = np.random.default_rng(self._seed(task, "pre-training batches"))
+            optimizer = torch.optim.Adam(self.model.parameters(), self.params.pretrain_learning_rate, fused=True)
+            losses, seconds = [], []
+            for epoch in range(1, self.params.pretrain_epochs + 1):
+                started = time.perf_counter()
+                batches = pretraining_losses(self.model, sequences, self.params.pretrain_batch_size, rng)
+                losses.append(descend(self.model, optimizer, batches))
+                seconds.append(time.perf_counter() - started)
+                task.progress(
+                    f"{self._name} on {', '.join(self.sources)}, pre-training epoch {epoch}: "
+                    f"loss {losses[-1]:.4f}, {seconds[-1]:.1f} s"
+                )
+        return TrainingRecord(tuple(losses), (), tuple(seconds))
+
+    def _fine_tune(self, task: Task) -> TrainingRecord:
+        params = self.params
+        learner = FineTuning(task.target, params.max_length, params.batch_size, params.temperature)
+        self.before_fine_tuning(self.model, task, learner)
+        self.model.encoder.requires_grad_(not self._frozen)
+        rng = np.random.default_rng(self._seed(task, "fine-tuning batches"))
+        optimizer = self.adam(self.model.parameters(), params.learning_rate)
+        return train_until_no_better(
+            self.model,
+            lambda: descend(self.model, optimizer, learner.losses(self.model, rng)),
+            lambda: stopping_score(self.score(task.validation), task.validation_answers),
+            params.epochs,
+            params.patience,
+            lambda line: task.progress(f"{self._name} on {task.target.name}, {line}"),
+        )
+
+    @property
+    def _frozen(self) -> bool:
+        # A random encoder that is frozen would stay random.
+        return bool(self.params.frozen_encoder and self.params.pretrain_epochs)
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def _seed(self, task: Task, purpose: str) -> int:
+        return derived_seed(task.seed, self._name, purpose)
+
+    def _pretraining_key(self, task: Task, backbone: Backbone) -> dict[str, Any]:
+        """Name everything that makes the pre-trained weights; the target is not part of it."""
+        ours = {key: value for key, value in asdict(self.params).items() if key not in self.fine_tuning_fields}
+        return {
+            "class": f"{type(self).__module__}:{self._name}",
+            "params": ours,
+            "seed": task.seed,
+            "sources": [domain.content_hash for domain in task.sources],
+            "backbone": backbone.revision,
+            "encoding": ENCODING_REVISION,
+            "made with": self.made_with(),
+            "code": self._code_revision(),
+        }
+
+    def _fine_tuning_key(self, task: Task, backbone: Backbone) -> dict[str, Any]:
+        pretrained = self._pretraining_key(task, backbone) if self.params.pretrain_epochs else None
+        return {
+            "pretrained": None if pretrained is None else content_hash(pretrained),
+            **self._pretraining_key(task, backbone),
+            "sources": [],
+            "params": asdict(self.params),
+            "setting": task.setting,
+            "domain": task.target.content_hash,
+            "validation": content_hash(task.validation.candidates, task.validation_answers.positive_column),
+        }
+
+    @classmethod
+    def _code_revision(cls) -> str:
+        """Hash the files that turn a task into weights."""
+        here = Path(__file__)
+        shared = {Path(str(module.__file__)) for module in (cross_entropy, sequences, training)}
+        own = {Path(str(sys.modules[cls.__module__].__file__))}
+        return content_hash(*sorted(shared | own | set(here.parent.glob("*.py")), key=lambda path: path.name))
+
+    def _shared_deviations(self) -> list[str]:
+        found = [
+            "titles alone are the items' text, encoded by the run's backbone",
+            "every position of a sequence is an example at once; an item's vector is made once a batch",
+            "the softmax of fine-tuning is over the items that training touched",
+            "early stopping on NDCG@3 of the frozen validation candidates",
+        ]
+        if self.params.dimensions != 300:
+            found.append(f"vectors of {self.params.dimensions} dimensions instead of 300")
+        if not self.params.pretrain_epochs:
+            return [*found, "no pre-training"]
+        found.append(
+            f"pre-trained for {self.params.pretrain_epochs} epochs in batches of {self.params.pretrain_batch_size} on "
+            "the run's source domains, not for 300 in batches of 8192 on the authors' five domains"
+        )
+        found.append("items of the same user are no negatives in pre-training")
+        if not self.params.quirk:
+            found.append("another example of the same item is left out of the negatives, not counted with logit 0")
+        return found if self.params.frozen_encoder else [*found, "the encoder is trained in fine-tuning as well"]

@@ -1,0 +1,96 @@
+"""Counts of a domain beside the counts that papers state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.data.build import count_repeats
+from bench.data.card import Card, Expected
+from bench.data.domain import Domain, normalise_title
+from bench.data.events import UNKNOWN_TIME
+
+COUNTS = ("users", "items", "interactions")
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a reader wants to know of a dataset before using it."""
+
+    users: int
+    """Number of users."""
+    items: int
+    """Number of items."""
+    interactions: int
+    """Number of events."""
+    density: float
+    """Events over users times items, as a fraction."""
+    mean_length: float
+    """Mean number of events of a user."""
+    untitled: int
+    """Items without a title."""
+    shared_titles: int
+    """Items whose normalised title another item has as well."""
+    untimed_share: float
+    """Share of the events without a timestamp."""
+    repeats: int
+    """Events that repeat an earlier (user, item) pair."""
+
+
+def stats_of(domain: Domain) -> Stats:
+    """Count a domain."""
+    times = domain.timestamps
+    return Stats(
+        users=domain.n_users,
+        items=domain.n_items,
+        interactions=domain.n_interactions,
+        density=domain.density,
+        mean_length=domain.n_interactions / domain.n_users,
+        untitled=domain.n_untitled,
+        shared_titles=_n_shared_titles(domain),
+        untimed_share=1.0 if times is None else float(np.mean(times == UNKNOWN_TIME)),
+        repeats=count_repeats(domain),
+    )
+
+
+def verdict(actual: float, expected: float) -> str:
+    """Say whether a count is the expected one, else by how many per cent of the expected one it differs."""
+    if actual == expected:
+        return "equal"
+    share = 100 * (actual - expected) / expected
+    shown = f"{share:+.1f}" if abs(share) >= 0.05 else f"{share:+.1g}"
+    return f"differs by {shown} %"
+
+
+def verdicts(stats: Stats, expected: Expected) -> dict[str, str]:
+    """Return the verdict on users, items and interactions."""
+    return {name: verdict(getattr(stats, name), getattr(expected, name)) for name in COUNTS}
+
+
+def summary(domain: Domain, card: Card) -> dict[str, Any]:
+    """Return all that ``bench data stats`` prints, as JSON values."""
+    stats = stats_of(domain)
+    return {
+        "name": domain.name,
+        **{name: getattr(stats, name) for name in COUNTS},
+        "density_percent": round(100 * stats.density, 4),
+        "mean_length": round(stats.mean_length, 2),
+        "untitled": stats.untitled,
+        "shared_titles": stats.shared_titles,
+        "untimed_share": stats.untimed_share,
+        "repeats": stats.repeats,
+        "content_hash": domain.content_hash,
+        "expected": [
+            {"by": row.by} | {name: getattr(row, name) for name in COUNTS} | {"verdict": verdicts(stats, row)}
+            for row in card.expected
+        ],
+        "notes": list(domain.notes),
+    }
+
+
+def _n_shared_titles(domain: Domain) -> int:
+    titles = [normalise_title(title) for title in domain.titles if title]
+    _, counts = np.unique(np.array(titles, dtype=np.str_), return_counts=True)
+    return int(counts[counts > 1].sum())

@@ -1,0 +1,151 @@
+"""Where a dataset's source files are: the user's folder, an installed package, or the official address."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data.card import Card, OfficialFile, OfficialFiles, load_card
+from bench.data.download import download
+from bench.data.readers import ATOMIC, GENERIC
+from bench.data.source_files import SourceFile
+from bench.errors import BenchError
+
+GENERIC_INTERACTIONS = ("interactions.csv.gz", "interactions.csv")
+GENERIC_ITEMS = ("items.csv.gz", "items.csv")
+DOWNLOADS = "downloads"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files that hold one dataset, and how they are written."""
+
+    format: str
+    """Key of :data:`bench.data.readers.FORMATS`."""
+    interactions: SourceFile
+    """The events."""
+    items: SourceFile | None
+    """Titles and categories, where there are any."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The distinct files on disk."""
+        files = (self.interactions,) if self.items is None else (self.interactions, self.items)
+        return tuple(dict.fromkeys(file.path for file in files))
+
+
+def locate(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
+    """Return the dataset's source, downloading the official files where there is no other.
+
+    Looked for in turn: ``data_dir/<name>/`` (generic, official, then RecBole files), the installed package that ships a
+    copy, earlier downloads, the official addresses.
+
+    Raises:
+        BenchError: Where there is no source, saying where files may be put.
+    """
+    found = _in_user_folder(card, data_dir) or _shipped(card)
+    if found is not None:
+        return found
+    if card.files is None:
+        raise BenchError(f"Dataset '{card.name}' has no source; put files at {by_hand(card.name)}.")
+    return _downloaded(card, card.files, cache_dir / DOWNLOADS / card.name)
+
+
+def is_at_hand(card: Card, data_dir: Path | None, cache_dir: Path) -> bool:
+    """Whether a dataset's source is here, so that :func:`locate` would download nothing.
+
+    Raises:
+        BenchError: Where the data folder does not exist or the dataset's folder in it holds no source.
+    """
+    origin = load_card(card.derived_from) if card.derived_from else card
+    if _in_user_folder(origin, data_dir) or _shipped(origin):
+        return True
+    folder = cache_dir / DOWNLOADS / origin.name
+    files = () if origin.files is None else (origin.files.interactions, origin.files.items)
+    return bool(files) and all((folder / file.name).exists() for file in files if file is not None)
+
+
+def by_hand(name: str) -> str:
+    """Return where a user may put source files."""
+    return f"$BENCH_DATA/{name}/{GENERIC_INTERACTIONS[0]}"
+
+
+def find_in(folder: Path, card: Card) -> Source | None:
+    """Return the source in one folder: generic files, then official ones, then RecBole atomic files."""
+    return _generic(folder) or _official(card, folder) or _atomic(folder, card.name)
+
+
+def _in_user_folder(card: Card, data_dir: Path | None) -> Source | None:
+    if data_dir is None:
+        return None
+    if not data_dir.is_dir():
+        raise BenchError(f"The data folder {data_dir} does not exist; set BENCH_DATA or --data-dir to one that does.")
+    folder = data_dir / card.name
+    if not folder.is_dir():
+        return None
+    found = find_in(folder, card)
+    if found is None:
+        raise BenchError(f"{folder} has no source files; expected {' or '.join(_expected_names(card))}.")
+    return found
+
+
+def _generic(folder: Path) -> Source | None:
+    interactions, items = _first(folder, GENERIC_INTERACTIONS), _first(folder, GENERIC_ITEMS)
+    return None if interactions is None else Source(GENERIC, interactions, items)
+
+
+def _official(card: Card, folder: Path) -> Source | None:
+    if card.files is None:
+        return None
+    interactions, items = (_official_file(folder, file) for file in (card.files.interactions, card.files.items))
+    return None if interactions is None else Source(card.format, interactions, items)
+
+
+def _atomic(folder: Path, name: str) -> Source | None:
+    interactions, items = _first(folder, (f"{name}.inter",)), _first(folder, (f"{name}.item",))
+    return None if interactions is None else Source(ATOMIC, interactions, items)
+
+
+def _shipped(card: Card) -> Source | None:
+    spec = importlib.util.find_spec(card.shipped_with) if card.shipped_with else None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    folders = [Path(place) / card.shipped_folder for place in spec.submodule_search_locations]
+    # Atomic files carry the name of the folder that the package keeps them in.
+    found = (_atomic(folder, folder.name) for folder in folders)
+    return next((source for source in found if source is not None), None)
+
+
+def _downloaded(card: Card, files: OfficialFiles, folder: Path) -> Source:
+    for file in (files.interactions, files.items):
+        if file is not None and not (folder / file.name).exists():
+            download(file.address, folder / file.name, sha256=file.sha256, by_hand=by_hand(card.name))
+    found = _official(card, folder)
+    if found is None:
+        raise BenchError(f"The download of '{card.name}' left no usable file in {folder}.")
+    return found
+
+
+def _first(folder: Path, names: Iterable[str]) -> SourceFile | None:
+    return next((SourceFile(folder / name) for name in names if (folder / name).is_file()), None)
+
+
+def _official_file(folder: Path, file: OfficialFile | None) -> SourceFile | None:
+    if file is None:
+        return None
+    if file.member and (folder / file.name).is_file():
+        return SourceFile(folder / file.name, file.member)
+    return _first(folder, _local_names(file))
+
+
+def _local_names(file: OfficialFile) -> tuple[str, ...]:
+    if file.member:
+        return file.member.rpartition("/")[2], file.member
+    return file.name, file.name.removesuffix(".gz")
+
+
+def _expected_names(card: Card) -> list[str]:
+    official = [] if card.files is None else [card.files.interactions.name]
+    return [GENERIC_INTERACTIONS[0], *official, f"{card.name}.inter"]

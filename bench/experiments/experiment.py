@@ -1,0 +1,305 @@
+"""Experiments: one YAML file describes one table, and expands into the runs that the table needs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal
+
+from bench.experiments.scale import DEFAULT_SCALE, Scale
+from bench.registry import Entry
+from bench.spec import CANDIDATES, DEFAULT_BACKBONE, Candidates, ColdPolicy, ProtocolSpec, Ranking, Setting
+
+if TYPE_CHECKING:
+    from bench.significance.tests import StarStyle, Test
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that a table asks for; parameters not named keep the method's defaults."""
+
+    method: str
+    dataset: str
+    setting: Setting
+    policy: ColdPolicy = "holdout"
+    protocol_seed: int = 0
+    seed: int = 0
+    params: dict[str, Any] = field(default_factory=dict)
+    """Overrides of the method's defaults."""
+    sources: tuple[str, ...] = ()
+    """Source domains, for a method that uses any."""
+    backbone: str | None = None
+    """Language model, for a method that uses one."""
+    ranking: Ranking | None = None
+    """How a causal language model ranks; None is the default, by likelihood."""
+    limit_queries: int | None = None
+    train_share: float = 1.0
+    """Share of the target's training part that is learned from."""
+    sizes: dict[str, float] = field(default_factory=dict)
+    """Parameters that say how much is read, set by a scale for the methods that have them."""
+    train_users: int | None = None
+    """Number of its users that are learned from; None for all."""
+    train_subset: int = 0
+    """Which choice of them."""
+    full_ranking: bool = False
+    """Whether positives are ranked among the whole catalogue."""
+    limit_validation: int | None = None
+    """Validation queries, set by a scale; None takes all."""
+
+    @property
+    def protocol(self) -> ProtocolSpec:
+        """The protocol that the run is planned on."""
+        return ProtocolSpec(self.dataset, self.setting, self.policy, self.protocol_seed)
+
+    def command(self, entry: Entry | None = None) -> str:
+        """Return the command that makes the run; ``entry`` leaves out what the method does not use."""
+        words = ["bench", "run", "--method", self.method, "--dataset", self.dataset, "--setting", self.setting]
+        if self.setting == "cold" and self.policy != "holdout":
+            words += ["--policy", self.policy]
+        if self.protocol_seed:
+            words += ["--protocol-seed", str(self.protocol_seed)]
+        if self.backbone and (entry is None or entry.needs_backbone):
+            words += ["--backbone", self.backbone]
+        if self.sources and (entry is None or entry.needs_sources):
+            words += ["--sources", ",".join(self.sources)]
+        return shlex.join(words + self._rare_options())
+
+    def _rare_options(self) -> list[str]:
+        words = ["--ranking", self.ranking] if self.ranking else []
+        words += ["--seed", str(self.seed)] if self.seed else []
+        words += ["--limit-queries", str(self.limit_queries)] if self.limit_queries else []
+        words += ["--train-share", str(self.train_share)] if self.train_share < 1 else []
+        words += ["--train-users", str(self.train_users)] if self.train_users else []
+        words += ["--train-subset", str(self.train_subset)] if self.train_subset else []
+        words += ["--full-ranking"] if self.full_ranking else []
+        words += ["--limit-validation", str(self.limit_validation)] if self.limit_validation else []
+        for name, value in self.params.items():
+            words += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+        return words
+
+
+@dataclass(frozen=True)
+class ExperimentRow:
+    """One row of a table: a method with what sets it apart."""
+
+    method: str
+    label: str
+    """What the table prints."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """Overrides of the method's defaults."""
+    backbone: str | None = None
+    """Language model of this row; None takes the experiment's."""
+    ranking: Ranking | None = None
+    reference: bool = False
+    """Shown for orientation only: takes no mark and is no rival."""
+    settings: tuple[Setting, ...] | None = None
+    """Settings that this row is run in; None means all of the table's."""
+    sources: tuple[str, ...] | None = None
+    """Source domains of this row, which has no run on a target among them; None takes the dataset's."""
+    train_share: float = 1.0
+    """Share of the target's training part that this row learns from; smaller shares lie in larger ones."""
+    group: str = ""
+    """What the table prints over this row and its neighbours of the same group, such as a family of methods."""
+    x: float | None = None
+    """Where a figure draws this row, if not where its own parameters put it."""
+    train_users: int | None = None
+    """Number of the target's training users that this row learns from, once for each of the table's subsets."""
+
+    def runs_in(self, setting: Setting) -> bool:
+        """Whether the table wants this row in a setting."""
+        return self.settings is None or setting in self.settings
+
+    def runs_on(self, dataset: str) -> bool:
+        """Whether this row has a run on a target: it has none on one of its own source domains."""
+        return dataset not in (self.sources or ())
+
+
+@dataclass(frozen=True)
+class ExperimentDataset:
+    """One target dataset of a table."""
+
+    name: str
+    """The card's name."""
+    title: str
+    """What the table prints."""
+    sources: tuple[str, ...] = ()
+    """Source domains of this target."""
+    methods: tuple[str, ...] | None = None
+    """The only methods whose rows are run on this target, where its data do not serve all; None means all rows."""
+
+
+@dataclass(frozen=True)
+class PaperPlace:
+    """A table or figure of a paper."""
+
+    paper: str
+    """Name of a file of published tables."""
+    place: str
+    """``table1``, ``figure4`` …"""
+
+    @property
+    def title(self) -> str:
+        """The place as people say it: ``table 1``."""
+        kind = self.place.rstrip("0123456789")
+        return f"{kind} {self.place.removeprefix(kind)}"
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """What a figure of the table's cells shows."""
+
+    kind: Literal["lines", "dots"]
+    """``lines``: each row is a point; ``dots``: each row is a dot over each of the table's column groups."""
+    y: tuple[str, ...]
+    """One row of panels each: metrics of the table, or numbers that the runs report of themselves."""
+    x: str = ""
+    """Of ``lines``: a parameter or field of a row (``target_weight``, ``train_share``), or ``n_sources``."""
+    x_label: str = ""
+    """What stands under the axis."""
+    lines: dict[str, str] = field(default_factory=dict)
+    """Method -> name of its line; methods of one name share a line."""
+    y_labels: dict[str, str] = field(default_factory=dict)
+    """What stands beside the panels of a number that is no metric."""
+
+
+@dataclass(frozen=True)
+class PublishedReference:
+    """A printed table whose figures are put beside those of one setting."""
+
+    paper: str
+    """Name of a file of published tables."""
+    table: str
+    setting: Setting
+    not_comparable: str = ""
+    """Why no verdict can be given on its cells; empty where one can."""
+
+
+@dataclass(frozen=True)
+class ExperimentCell:
+    """One run of a table and the place it has there."""
+
+    row: ExperimentRow
+    dataset: ExperimentDataset
+    setting: Setting
+    seed: int
+    run: PlannedRun
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A table: rows of methods, columns of datasets x settings x metrics."""
+
+    name: str
+    caption: str
+    rows: tuple[ExperimentRow, ...]
+    datasets: tuple[ExperimentDataset, ...]
+    settings: tuple[Setting, ...]
+    metrics: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    train_subsets: tuple[int, ...] = (0,)
+    """Choices of training users, of a row that names their number; figures are means over them."""
+    backbone: str = DEFAULT_BACKBONE
+    """Language model of the rows that name none."""
+    policy: ColdPolicy = "holdout"
+    protocol_seed: int = 0
+    limit_queries: int | None = None
+    test: Test = "t-test"
+    """The test behind the star."""
+    level: float = 0.05
+    """Corrected p-values below this earn the star."""
+    star_metrics: tuple[str, ...] | None = None
+    """Metrics whose best value may earn a star; None means all."""
+    star_style: StarStyle = "star"
+    """Whether a star marks the best, or letters name the rows below each figure."""
+    percent: bool = False
+    """Whether figures are printed in percent, with two decimals."""
+    published: tuple[PublishedReference, ...] = ()
+    """Printed tables to be put beside this one."""
+    candidates: tuple[Candidates, ...] = ("sampled",)
+    """What positives are ranked among: frozen lists, the whole catalogue, or both side by side."""
+    adds_full_ranking: bool = False
+    """Whether full ranking was asked for beside what the file states."""
+    reproduces: tuple[PaperPlace, ...] = ()
+    """The tables and figures of papers that this one is made after."""
+    figure: FigureSpec | None = None
+    """A figure of the table's cells."""
+    statistics: tuple[str, ...] = ()
+    """Counts of the datasets: such a table has no rows of methods, and its own rows are the datasets."""
+    scale: Scale = DEFAULT_SCALE
+    """How large the runs are."""
+    own_scales: tuple[Scale, ...] = ()
+    """Scales that the file states for itself."""
+
+    @property
+    def file_name(self) -> str:
+        """What the table's files are called: its name, a scale other than the default, and full ranking if added."""
+        scale = "" if self.scale.name == DEFAULT_SCALE.name else f"-{self.scale.name}"
+        return self.name + scale + "-full-ranking" * self.adds_full_ranking
+
+    def with_full_ranking(self) -> Experiment:
+        """Return the table with the whole catalogue beside frozen lists; one that has both stays as it is."""
+        if set(self.candidates) == set(CANDIDATES):
+            return self
+        return replace(self, candidates=CANDIDATES, adds_full_ranking=True)
+
+    def cells(self) -> Iterator[ExperimentCell]:
+        """Yield every run of the table, row by row."""
+        for row in self.rows:
+            for dataset in self.datasets:
+                for setting in self.settings:
+                    repetitions = self.repetitions(row) if self.wants(row, dataset, setting) else ()
+                    for (seed, subset), among in product(repetitions, self.candidates):
+                        run = self.planned(row, dataset, setting, seed, subset, among)
+                        yield ExperimentCell(row, dataset, setting, seed, run)
+
+    def repetitions(self, row: ExperimentRow) -> tuple[tuple[int, int], ...]:
+        """Return the seed and the subset of training users of each run behind one figure of a row."""
+        subsets = (0,) if row.train_users is None else self.train_subsets
+        return tuple((seed, subset) for seed in self.seeds for subset in subsets)
+
+    def wants(self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting) -> bool:
+        """Whether the table has a figure for this row on this dataset in this setting."""
+        is_of_dataset = row.runs_on(dataset.name) and (dataset.methods is None or row.method in dataset.methods)
+        return is_of_dataset and row.runs_in(setting)
+
+    def command(self, run: PlannedRun, entry: Entry | None = None) -> str:
+        """Return the command that makes a run of this table; at another scale than the default all are made by one."""
+        if self.scale.name != DEFAULT_SCALE.name:
+            return f"bench reproduce {self.name} --scale {self.scale.name}" + " --full-ranking" * self.adds_full_ranking
+        return run.command(entry)
+
+    def planned(
+        self,
+        row: ExperimentRow,
+        dataset: ExperimentDataset,
+        setting: Setting,
+        seed: int,
+        subset: int = 0,
+        among: Candidates = "sampled",
+    ) -> PlannedRun:
+        """Return the run behind one row, dataset, setting, seed and subset of training users.
+
+        ``among`` says what positives are ranked among.
+        """
+        return PlannedRun(
+            method=row.method,
+            dataset=dataset.name,
+            setting=setting,
+            policy=self.policy,
+            protocol_seed=self.protocol_seed,
+            seed=seed,
+            params=row.params,
+            sources=dataset.sources if row.sources is None else row.sources,
+            backbone=row.backbone or self.backbone,
+            ranking=row.ranking,
+            limit_queries=self.limit_queries,
+            train_share=row.train_share,
+            sizes=self.scale.sizes,
+            train_users=row.train_users,
+            train_subset=subset,
+            full_ranking=among == "full",
+            limit_validation=self.scale.validation_queries,
+        )

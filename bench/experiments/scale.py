@@ -1,0 +1,136 @@
+"""How large an experiment is run: scales differ in data size, number of queries and backbone alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from bench.experiments.experiment import Experiment, ExperimentRow
+    from bench.registry import Entry, Registry
+
+ScaleName = Literal["smoke", "cpu", "full"]
+FEWEST_USERS = 5
+"""Training users that a small scale leaves a row besides its share, so that different numbers stay different."""
+DECODER_FAMILIES = ("language-model", "merging")
+"""Families that the papers run on a decoder of seven billion parameters."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One size of an experiment; what is None stays as the experiment's file states it."""
+
+    name: ScaleName
+    limit_queries: int | None = None
+    """Test queries scored at most, a seeded sample."""
+    train_share: float = 1.0
+    """Share that is learned from of what each row would learn from on the target."""
+    max_examples: int | None = None
+    """Training examples of a domain an epoch, where a method draws a sample."""
+    validation_queries: int | None = None
+    """Validation queries at most, a seeded sample."""
+    slice_share: float | None = None
+    """Share of an adapter's training users that is set aside to choose its best state."""
+    backbone: str | None = None
+    """Language model of the methods that run on a decoder."""
+    encoder: str | None = None
+    """Language model of the methods that run on an encoder alone."""
+    says: str = ""
+    """What the caption says of the scale; empty says what the fields hold."""
+
+    @property
+    def sizes(self) -> dict[str, float]:
+        """Parameters that say how many users, examples or queries are read, by the names that methods have for them."""
+        sizes: dict[str, float | None] = {
+            "max_examples": self.max_examples,
+            "pretrain_examples": self.max_examples,
+            "validation_queries": self.validation_queries,
+            "n_validation": self.validation_queries,
+            "slice_share": self.slice_share,
+        }
+        return {name: size for name, size in sizes.items() if size is not None}
+
+    def sentence(self) -> str:
+        """Return what a caption says of the scale."""
+        return f"Scale {self.name}: {(self.says or self._facts()).rstrip('.')}."
+
+    def _facts(self) -> str:
+        queries = self.limit_queries
+        parts = [
+            f"{queries:,} test queries a column at most" if queries else "",
+            f"{self.train_share:.0%} of the target's training part" if self.train_share < 1 else "",
+            f"{self.max_examples:,} examples of a domain an epoch, where they are drawn" if self.max_examples else "",
+            f"at most {self.validation_queries:,} validation queries" if self.validation_queries else "",
+            f"{self.backbone} for methods that run on a decoder" if self.backbone else "",
+            f"{self.encoder} for those that run on an encoder alone" if self.encoder else "",
+        ]
+        return ", ".join(part for part in parts if part) or "data, queries and backbone as the experiment states them"
+
+
+DEFAULT_SCALE = Scale("cpu")
+"""What an experiment's file states, made for a few processor cores."""
+SCALES: dict[str, Scale] = {
+    "smoke": Scale(
+        "smoke",
+        limit_queries=10,
+        train_share=0.02,
+        max_examples=32,
+        validation_queries=20,
+        slice_share=0.001,
+    ),
+    "cpu": DEFAULT_SCALE,
+    "full": Scale(
+        "full",
+        max_examples=40_000,
+        backbone="Qwen/Qwen2-7B-Instruct",
+        encoder="microsoft/deberta-v3-base",
+    ),
+}
+"""``smoke`` shows in minutes that all parts run; ``full`` is the papers' size, for an accelerator."""
+
+
+def with_changes(name: str, changes: dict[str, Any]) -> Scale:
+    """Return a scale with what an experiment states differently for it."""
+    return dataclasses.replace(SCALES[name], **changes)
+
+
+def scaled(experiment: Experiment, name: str, registry: Registry) -> Experiment:
+    """Return an experiment at a scale, whose caption says so.
+
+    A sample is never made larger than the file states it, and a row keeps a backbone of its own; ``registry`` tells
+    which methods run on a decoder.
+    """
+    scale = next((own for own in experiment.own_scales if own.name == name), SCALES[name])
+    return dataclasses.replace(
+        experiment,
+        scale=scale,
+        caption=f"{experiment.caption} {scale.sentence()}",
+        limit_queries=_smaller(experiment.limit_queries, scale.limit_queries),
+        rows=tuple(_scaled_row(row, scale, registry) for row in experiment.rows),
+    )
+
+
+def _scaled_row(row: ExperimentRow, scale: Scale, registry: Registry) -> ExperimentRow:
+    params = {name: _smaller(value, scale.sizes.get(name)) for name, value in row.params.items()}
+    backbone = row.backbone or _backbone(scale, registry.entries.get(row.method))
+    scaled_row = dataclasses.replace(row, params=params, backbone=backbone)
+    if scale.train_share == 1:
+        return scaled_row
+    if row.train_users is not None:  # a number of users takes the place of a share
+        users = min(row.train_users, FEWEST_USERS + math.ceil(row.train_users * scale.train_share))
+        return dataclasses.replace(scaled_row, train_users=users)
+    return dataclasses.replace(scaled_row, train_share=round(row.train_share * scale.train_share, 6))
+
+
+def _backbone(scale: Scale, entry: Entry | None) -> str | None:
+    if entry is None or not entry.needs_backbone:
+        return None
+    if entry.backbone_kind == "encoder":
+        return scale.encoder
+    return scale.backbone if entry.family in DECODER_FAMILIES and not entry.backbone_kind else None
+
+
+def _smaller(stated: Any, limit: float | None) -> Any:
+    return limit if stated is None else stated if limit is None else min(stated, limit)

@@ -1,0 +1,21 @@
+"""Where cards, experiments and published figures live: inside an installed package, or in the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import bench
+
+Shipped = Literal["cards", "experiments", "published"]
+IN_REPOSITORY = MappingProxyType(
+    {"cards": "datasets", "experiments": "results/experiments", "published": "results/published"}
+)
+
+
+def shipped_folder(kind: Shipped) -> Path:
+    """Return the folder of this kind in ``bench/shipped`` of a wheel, else the repository's."""
+    package = Path(bench.__file__).parent
+    inside = package / "shipped" / kind
+    return inside if inside.is_dir() else package.parent / IN_REPOSITORY[kind]

@@ -1,0 +1,94 @@
+"""Files that appear whole or not at all: artefacts addressed by content, and run records."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.files.hashing import content_hash
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; it takes the name ``path`` only if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole, indented."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class ArtefactStore:
+    """Folders named by the hash of everything that made their content."""
+
+    root: Path
+    """The cache folder."""
+
+    def path(self, kind: str, key: Any) -> Path:
+        """Return where the artefact of this kind and key lives, whether or not it exists."""
+        return self.root / kind / content_hash(key)
+
+    def made(self, kind: str, key: Any) -> bool:
+        """Whether the artefact exists."""
+        return (self.path(kind, key) / "made.json").exists()
+
+    def get_or_make(self, kind: str, key: Any, make: Callable[[Path], None]) -> Path:
+        """Return the artefact's folder; where it is missing, ``make`` fills a folder that is then renamed.
+
+        ``key`` is stored beside the content as ``made.json``, so that an artefact can be explained later.
+        """
+        folder = self.path(kind, key)
+        if (folder / "made.json").exists():
+            return folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            make(temporary)
+            write_text(temporary / "made.json", json.dumps(key, indent=2, default=str) + "\n")
+            temporary.chmod(0o755)
+            _take_place(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return folder
+
+
+def _take_place(temporary: Path, folder: Path) -> None:
+    """Rename ``temporary`` to ``folder``, unless another process has finished the same artefact meanwhile.
+
+    A folder comes by its name whole, so one without ``made.json`` was damaged later and is replaced.
+    """
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if not (folder / "made.json").exists():
+            shutil.rmtree(folder)
+            temporary.rename(folder)

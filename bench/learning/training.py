@@ -1,0 +1,182 @@
+"""Training with early stopping: the best state is kept in memory, and a trained model is kept by what made it."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from bench.errors import BenchError
+from bench.files.store import ArtefactStore, read_json, write_json
+from bench.metrics import Metric, per_user, rank_positive
+from bench.plugin import Answers, ProgressHook
+
+STOPPING_METRIC = Metric("ndcg", 3)
+"""What early stopping watches on the validation candidates."""
+WEIGHTS_FILE = "model.safetensors"
+RECORD_FILE = "training.json"
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What happened in each epoch of a training."""
+
+    losses: tuple[float, ...]
+    """Mean training loss of each epoch."""
+    validation: tuple[float, ...]
+    """Validation metric after each epoch."""
+    seconds: tuple[float, ...]
+    """Seconds of each epoch, validation not included."""
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs trained."""
+        return len(self.losses)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, whose weights were kept; 0 where none was trained."""
+        return int(np.argmax(self.validation)) + 1 if self.validation else 0
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts a run record states."""
+        return {
+            "epochs": self.epochs,
+            "best_epoch": self.best_epoch,
+            f"validation_{STOPPING_METRIC}": [round(value, 6) for value in self.validation],
+            "losses": [round(value, 6) for value in self.losses],
+            "seconds_per_epoch": round(float(np.mean(self.seconds)), 3) if self.seconds else 0.0,
+        }
+
+
+def train_until_no_better(
+    model: nn.Module,
+    train_epoch: Callable[[], float],
+    validate: Callable[[], float],
+    epochs: int,
+    patience: int,
+    progress: ProgressHook,
+) -> TrainingRecord:
+    """Train until ``patience`` epochs in a row are no better, then give the model its best epoch's state.
+
+    Args:
+        model: Left in the state of its best epoch.
+        train_epoch: Trains one epoch and returns its mean loss.
+        validate: Returns the validation metric, larger is better.
+        epochs: Epochs at most.
+        patience: Epochs without a new best before training stops.
+        progress: Gets one line an epoch.
+    """
+    losses: list[float] = []
+    validation: list[float] = []
+    seconds: list[float] = []
+    best: State = state_copy(model)
+    best_epoch = 0
+    for epoch in range(1, epochs + 1):
+        started = time.perf_counter()
+        losses.append(train_epoch())
+        seconds.append(time.perf_counter() - started)
+        validation.append(validate())
+        if epoch == 1 or validation[-1] > validation[best_epoch - 1]:
+            best, best_epoch = state_copy(model), epoch
+        progress(_line(epoch, losses[-1], validation[-1], best_epoch, seconds[-1]))
+        if epoch - best_epoch >= patience:
+            break
+    model.load_state_dict(best)
+    return TrainingRecord(tuple(losses), tuple(validation), tuple(seconds))
+
+
+def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable[Tensor]) -> float:
+    """Take one optimiser step for each loss as it is drawn from ``losses``; return their mean.
+
+    Raises:
+        BenchError: the mean is no finite number, so the weights are of no use.
+    """
+    model.train()
+    seen = []
+    for loss in losses:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        seen.append(loss.detach())
+    mean = float(torch.stack(seen).mean()) if seen else 0.0
+    if not math.isfinite(mean):
+        raise BenchError(f"Training diverged: the mean loss of an epoch is {mean}; try a lower -p learning_rate.")
+    return mean
+
+
+def keep_rows(optimizer: torch.optim.Optimizer, weights: Tensor, rows: Tensor) -> None:
+    """Let every step of the optimiser leave these rows of a weight as they are now."""
+    kept = weights.detach()[rows].clone()
+
+    def put_back(*_: Any) -> None:
+        weights.data[rows] = kept
+
+    if len(rows):
+        optimizer.register_step_post_hook(put_back)
+
+
+def stopping_score(scores: NDArray[np.floating], answers: Answers) -> float:
+    """Return the mean of :data:`STOPPING_METRIC` for candidate scores of shape (n, n_candidates)."""
+    ranks = rank_positive(scores, answers.positive_column)
+    return float(per_user(ranks, STOPPING_METRIC, scores.shape[1]).mean())
+
+
+def trained_once(
+    store: ArtefactStore, kind: str, key: Any, model: nn.Module, train: Callable[[], TrainingRecord]
+) -> TrainingRecord:
+    """Train the model, or give it the stored weights of an earlier training with the same ``key``.
+
+    ``key`` must name everything that made the weights. The weights are read back from the store in either case,
+    so what is scored is what is kept.
+    """
+
+    def make(folder: Path) -> None:
+        record = train()
+        save_file(state_copy(model), folder / WEIGHTS_FILE)
+        write_json(folder / RECORD_FILE, asdict(record))
+
+    folder = store.get_or_make(kind, key, make)
+    model.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    return TrainingRecord(**{name: tuple(values) for name, values in read_json(folder / RECORD_FILE).items()})
+
+
+def state_copy(model: nn.Module) -> State:
+    """Return a copy of the model's state on the CPU, each tensor with memory of its own."""
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's, numpy's and Python's global generators inside the block, and restore them after it.
+
+    Initialisation and dropout draw from torch's; some RecBole models also from the other two.
+    """
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            random.setstate(python_state)
+
+
+def _line(epoch: int, loss: float, validation: float, best_epoch: int, seconds: float) -> str:
+    best = "best" if best_epoch == epoch else f"best was epoch {best_epoch}"
+    return f"epoch {epoch}: loss {loss:.4f}, validation {STOPPING_METRIC} {validation:.4f} ({best}), {seconds:.1f} s"

@@ -1,0 +1,62 @@
+"""Adapters at work in a model: as forward hooks that gradients of the merge weights flow through, or folded in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.merging.average import MergeSpace, merge
+
+
+@contextmanager
+def mixed(
+    model: nn.Module, adapters: Sequence[Adapter], weights: Tensor, space: MergeSpace, *, any_sum: bool = False
+) -> Iterator[None]:
+    """Add the merge of ``adapters`` to the model's linear layers while the block runs.
+
+    ``weights`` has shape (n,) or (n_modules, n) and may require gradients; nothing of the model is changed.
+    """
+    with hooked(model, merge(adapters, weights, space, any_sum=any_sum)):
+        yield
+
+
+@contextmanager
+def hooked(model: nn.Module, adapter: Adapter) -> Iterator[None]:
+    """Add scaling · B·A·x to each adapted layer's output while the block runs."""
+    with ExitStack() as stack:
+        for module, (a, b) in adapter.factors.items():
+            handle = model.get_submodule(module).register_forward_hook(_low_rank_hook(a, b, adapter.scaling))
+            stack.callback(handle.remove)
+        yield
+
+
+@contextmanager
+def folded(model: nn.Module, adapter: Adapter | None) -> Iterator[None]:
+    """Put W + scaling · B·A in place of each adapted weight while the block runs; afterwards W is back, bit for bit.
+
+    ``None`` leaves the model as it is.
+    """
+    originals: list[tuple[nn.Parameter, Tensor]] = []
+    try:
+        for module, (a, b) in adapter.factors.items() if adapter is not None else ():
+            weight = model.get_parameter(f"{module}.weight")
+            originals.append((weight, weight.data))
+            delta = (b.detach() @ a.detach()).to(weight.data)
+            weight.data = weight.data.add(delta, alpha=adapter.scaling if adapter is not None else 1.0)
+        yield
+    finally:
+        for weight, original in originals:
+            weight.data = original
+
+
+def _low_rank_hook(a: Tensor, b: Tensor, scaling: float) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+    def add(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        hidden = inputs[0]
+        low = nn.functional.linear(hidden, a.to(hidden))
+        return torch.add(output, nn.functional.linear(low, b.to(hidden)), alpha=scaling)
+
+    return add

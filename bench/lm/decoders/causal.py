@@ -1,0 +1,309 @@
+"""A causal language model as the methods use it: loss on answers, candidate likelihoods, entropy, generation.
+
+All paths call the modules' own forward, so adapters and hooks placed on the model from outside take part in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from bench.errors import BenchError
+from bench.lm.batching import length_buckets as length_buckets
+from bench.lm.batching import padded
+from bench.lm.decoders.answer_entropy import EntropyScope, entropy, leading_positions
+from bench.lm.decoders.branching import Branching, last_hidden_states
+from bench.lm.prompts.fitting import fitting_prompts
+from bench.lm.prompts.shared import SEPARATOR, AnswerStyle, ChatFormat, Prompt, chat_format, clean_title, prompt_hash
+
+MAX_LOGITS = 2**26
+"""Logits that an accelerator holds at once while scoring (256 MB in float32)."""
+CACHED_LOGITS = 2**18
+"""Logits that a processor holds at once: 1 MB in float32 stays in its cache, which is three times as fast."""
+MIN_ROWS_AT_ONCE = 16
+_MASKABLE_ATTENTION = ("sdpa", "eager")
+_ANY_TOKEN = 0
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, eq=False)
+class CausalLanguageModel:
+    """A loaded transformers decoder with its tokenizer.
+
+    The logits must be the output head of the last hidden state (Qwen2, Llama, Mistral and their kin).
+    """
+
+    model: Any
+    """A ``...ForCausalLM`` module with ``sdpa`` or ``eager`` attention."""
+    tokenizer: Any
+    """Its tokenizer, with an end token."""
+    max_tokens: int = 1200
+    """Longest prompt; the oldest purchases are left out to keep within it, candidates never."""
+    max_history: int | None = None
+    """How many of the latest purchases a prompt shows; None shows all that fit."""
+    batch_tokens: int = 4096
+    """Tokens in one forward pass of scoring and generating, padding included."""
+    rewording: Callable[[ChatFormat], ChatFormat] = lambda chat: chat
+    """Change of the chat format with which prompts are written, for asking in other words."""
+
+    def __post_init__(self) -> None:
+        attention = getattr(self.model.config, "_attn_implementation", "sdpa")
+        if attention not in _MASKABLE_ATTENTION:
+            raise BenchError(
+                f"Attention '{attention}' cannot score candidates together; load the model with 'sdpa' or 'eager'."
+            )
+        if self.tokenizer.eos_token_id is None:
+            raise BenchError(
+                "The tokenizer has no end token, so answers cannot end; choose an instruction-tuned model."
+            )
+
+    @property
+    def device(self) -> torch.device:
+        """The device that holds the model."""
+        return next(self.model.parameters()).device  # type: ignore[no-any-return]
+
+    @property
+    def prompt_hash(self) -> str:
+        """Hash of the wording that this model is given: its chat format and the cut of the history included."""
+        return prompt_hash(chat_format(self.tokenizer), self.max_history)
+
+    def shared_prompts(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[str]:
+        """Write one prompt a query, with as much of the latest history as :attr:`max_tokens` allows."""
+        return [text for text, _ in self._fitting_prompts(histories, candidates)]
+
+    def prompt_ids(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[list[int]]:
+        """Return the token ids of :meth:`shared_prompts`."""
+        return [ids for _, ids in self._fitting_prompts(histories, candidates)]
+
+    def answer_loss(self, batch: Sequence[Prompt]) -> Tensor:
+        """Return the mean cross-entropy (nats) over the answers' tokens and end tokens, a scalar with gradient."""
+        prefixes = self.token_ids([prompt.shared for prompt in batch])
+        return self.loss_behind(prefixes, [prompt.answer for prompt in batch])
+
+    def loss_behind(self, prompts: list[list[int]], answers: Sequence[str]) -> Tensor:
+        """Return :meth:`answer_loss` for prompts that are token ids already."""
+        answer_ids = self._answer_ids(answers, "title")
+        logits, _ = self._logits_at_answers(prompts, answer_ids)
+        targets = torch.tensor([token for answer in answer_ids for token in answer], device=self.device)
+        return F.cross_entropy(logits, targets)
+
+    def score(
+        self,
+        histories_titles: Sequence[Sequence[str]],
+        candidate_titles: Sequence[Sequence[str]],
+        style: AnswerStyle = "title",
+        length_normalised: bool = False,
+    ) -> NDArray[np.float32]:
+        """Return the log-likelihood of each candidate as the answer, shape (n, n_candidates).
+
+        Args:
+            histories_titles: For each query the titles bought, oldest first.
+            candidate_titles: For each query the titles on offer, equally many in each.
+            style: What the model was trained to answer: after a ``title`` comes the end token, after the first title
+                of a ``list`` the separator; that token counts.
+            length_normalised: Whether to divide by the number of tokens.
+        """
+        answers = [[clean_title(title) for title in titles] for titles in candidate_titles]
+        prompts = self.prompt_ids(histories_titles, candidate_titles)
+        return self._log_likelihoods(prompts, answers, style, length_normalised)
+
+    def answer_log_likelihoods(
+        self,
+        shared: Sequence[str],
+        answers: Sequence[Sequence[str]],
+        style: AnswerStyle = "title",
+        length_normalised: bool = False,
+    ) -> NDArray[np.float32]:
+        """Return the log-likelihood of each of a prompt's answers, shape (n, n_answers); each prompt is read once."""
+        return self._log_likelihoods(self.token_ids(shared), answers, style, length_normalised)
+
+    def _log_likelihoods(
+        self, prompts: list[list[int]], answers: Sequence[Sequence[str]], style: AnswerStyle, length_normalised: bool
+    ) -> NDArray[np.float32]:
+        continuations = self._answers_ids(answers, style)
+        lengths = [len(prompt) + sum(map(len, row)) for prompt, row in zip(prompts, continuations, strict=True)]
+        scores = np.empty((len(prompts), len(answers[0]) if answers else 0), dtype=np.float32)
+        with _scoring(self.model):
+            for rows in length_buckets(lengths, self.batch_tokens):
+                totals = self._branch_log_likelihoods(_take(prompts, rows), _take(continuations, rows))
+                scores[rows] = totals.cpu().numpy()
+        if length_normalised:
+            scores /= np.array([list(map(len, row)) for row in continuations], dtype=np.float32)
+        return scores
+
+    def logits_behind(
+        self, prompts: list[list[int]], branches: list[list[list[int]]], tokens: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Return the logits of some tokens as the next one after each branch, shape (n, n_branches, n_tokens).
+
+        Args:
+            prompts: Token ids that a query's branches share; their keys and values are computed once.
+            branches: For each query equally many continuations of at least one token.
+            tokens: The tokens that are asked for.
+        """
+        lengths = [len(prompt) + sum(map(len, row)) for prompt, row in zip(prompts, branches, strict=True)]
+        n_branches = len(branches[0]) if branches else 0
+        logits = np.empty((len(prompts), n_branches, len(tokens)), dtype=np.float32)
+        with _scoring(self.model):
+            for rows in length_buckets(lengths, self.batch_tokens):
+                batch = _take(branches, rows)
+                branching = Branching.of(_take(prompts, rows), batch, self.model.dtype, self.device)
+                last = branching.branch_rows[np.cumsum([len(branch) for row in batch for branch in row]) - 1]
+                hidden = last_hidden_states(self.model, branching)[torch.from_numpy(last).to(self.device)]
+                asked = self._head(hidden)[:, list(tokens)]
+                logits[rows] = asked.view(len(rows), n_branches, -1).cpu().numpy()
+        return logits
+
+    def first_token_logits(self, prompts: Sequence[str]) -> Tensor:
+        """Return the logits of the answer's first token, shape (n, vocabulary), float32, in one pass."""
+        return self.logits_after(self.token_ids(prompts))
+
+    def logits_after(self, prompts: list[list[int]]) -> Tensor:
+        """Return :meth:`first_token_logits` for prompts that are token ids already."""
+        return self._logits_at_answers(prompts, [[_ANY_TOKEN]] * len(prompts))[0]
+
+    def answer_entropy(
+        self, prompts: Sequence[str], k: int, scope: EntropyScope = "first_title", max_new_tokens: int = 400
+    ) -> Tensor:
+        """Return the mean entropy (nats, full vocabulary) of the model's own greedy answer, a scalar with gradient.
+
+        Args:
+            prompts: Shared prompts; no labels are needed.
+            k: How many tokens count.
+            scope: Whether the first ``k`` tokens of the answer count, or of each title in it.
+            max_new_tokens: Length at which a list of titles is cut; ``first_title`` generates ``k`` tokens only.
+        """
+        n_tokens = k if scope == "first_title" else max_new_tokens
+        prompt_ids = self.token_ids(prompts)
+        answers = self.greedy_ids(prompt_ids, n_tokens)
+        logits, starts = self._logits_at_answers(prompt_ids, answers)
+        counted = [
+            start + position
+            for start, answer in zip(starts, answers, strict=True)
+            for position in leading_positions(list(map(self.tokenizer.decode, answer)), k, scope)
+        ]
+        return entropy(logits[counted]).mean()
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int = 400) -> list[str]:
+        """Return the model's greedy answer to each prompt, special tokens left out."""
+        return self.texts(self.greedy_ids(self.token_ids(prompts), max_new_tokens))
+
+    def texts(self, answers: Sequence[list[int]]) -> list[str]:
+        """Return the text of each answer's token ids, special tokens left out."""
+        return [str(self.tokenizer.decode(answer, skip_special_tokens=True)) for answer in answers]
+
+    def greedy_ids(
+        self, prompts: list[list[int]], max_new_tokens: int, batch_tokens: int | None = None
+    ) -> list[list[int]]:
+        """Return the token ids of the greedy answer to each prompt, up to and with the end token where it comes."""
+        answers: list[list[int]] = [[] for _ in prompts]
+        with _scoring(self.model):
+            lengths = [len(ids) + max_new_tokens for ids in prompts]
+            for rows in length_buckets(lengths, batch_tokens or self.batch_tokens):
+                for row, answer in zip(rows, self._greedy_batch(_take(prompts, rows), max_new_tokens), strict=True):
+                    answers[row] = answer
+        return answers
+
+    def _fitting_prompts(
+        self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]
+    ) -> list[tuple[str, list[int]]]:
+        chat = self.rewording(chat_format(self.tokenizer))
+        return fitting_prompts(histories, candidates, chat, self.token_ids, self.max_tokens, self.max_history)
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return each text's token ids, none added."""
+        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+        return ids
+
+    def _answer_ids(self, answers: Sequence[str], style: AnswerStyle) -> list[list[int]]:
+        if style == "list":
+            return self.token_ids([answer + SEPARATOR for answer in answers])
+        return [[*ids, self.tokenizer.eos_token_id] for ids in self.token_ids(answers)]
+
+    def _answers_ids(self, answers: Sequence[Sequence[str]], style: AnswerStyle) -> list[list[list[int]]]:
+        """Return the token ids of each query's answers; an answer that many queries share is cut once."""
+        distinct = list(dict.fromkeys(answer for row in answers for answer in row))
+        ids = dict(zip(distinct, self._answer_ids(distinct, style), strict=True))
+        return [[ids[answer] for answer in row] for row in answers]
+
+    def _logits_at_answers(self, prefixes: list[list[int]], answers: list[list[int]]) -> tuple[Tensor, list[int]]:
+        """Return logits that predict each answer token, all answers' rows joined, and each answer's first row.
+
+        Rows are padded on the right, where causal attention cannot see, so no mask is needed.
+        """
+        inputs = [prefix + answer[:-1] for prefix, answer in zip(prefixes, answers, strict=True)]
+        hidden = self._decode(input_ids=padded(inputs, 0, self.device), use_cache=False).last_hidden_state
+        lengths = [len(answer) for answer in answers]
+        rows = np.repeat(np.arange(len(answers)), lengths)
+        columns = np.concatenate([len(p) - 1 + np.arange(n) for p, n in zip(prefixes, lengths, strict=True)])
+        needed = hidden[torch.from_numpy(rows).to(self.device), torch.from_numpy(columns).to(self.device)]
+        return self._head(needed), np.cumsum([0, *lengths[:-1]]).tolist()
+
+    def _decode(self, **inputs: Any) -> Any:
+        return self.model.get_decoder()(**inputs)
+
+    def _head(self, hidden: Tensor) -> Tensor:
+        logits: Tensor = self.model.get_output_embeddings()(hidden)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def _branch_log_likelihoods(self, prompts: list[list[int]], answers: list[list[list[int]]]) -> Tensor:
+        """Return summed log-probabilities, shape (n, n_answers); an answer's last token is predicted, never read."""
+        read = [[answer[:-1] for answer in row] for row in answers]
+        branching = Branching.of(prompts, read, self.model.dtype, self.device)
+        hidden = last_hidden_states(self.model, branching)
+        first_tokens = torch.tensor([[answer[0] for answer in row] for row in answers], device=self.device)
+        ends = torch.from_numpy(branching.prompt_ends).to(self.device)
+        totals = self._head(hidden[ends]).log_softmax(-1).gather(1, first_tokens)
+        later = [token for row in answers for answer in row for token in answer[1:]]
+        n_later = [len(answer) - 1 for row in answers for answer in row]
+        rows = torch.from_numpy(branching.branch_rows).to(self.device)
+        gained = self._log_probabilities(hidden[rows], torch.tensor(later, dtype=torch.long, device=self.device))
+        index = torch.from_numpy(np.repeat(np.arange(len(n_later)), n_later)).to(self.device)
+        return totals.flatten().index_add(0, index, gained).view(totals.shape)
+
+    def _log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        at_once = CACHED_LOGITS if self.device.type == "cpu" else MAX_LOGITS
+        n_rows = max(MIN_ROWS_AT_ONCE, at_once // int(self.model.config.vocab_size))
+        chunks = zip(torch.split(hidden, n_rows), torch.split(targets, n_rows), strict=True)
+        return torch.cat([-F.cross_entropy(self._head(rows), wanted, reduction="none") for rows, wanted in chunks])
+
+    def _greedy_batch(self, prefixes: list[list[int]], max_new_tokens: int) -> list[list[int]]:
+        end = self.tokenizer.eos_token_id
+        ids = padded([row[::-1] for row in prefixes], end, self.device).flip(1)
+        lengths = torch.tensor([len(row) for row in prefixes], device=self.device)
+        mask = torch.arange(ids.shape[1], device=self.device).flip(0) < lengths[:, None]
+        # A hub model's own defaults may sample or punish repetition; each is set back to plain greedy.
+        made = self.model.generate(
+            input_ids=ids, attention_mask=mask.long(), max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
+            temperature=1.0, top_p=1.0, top_k=50, repetition_penalty=1.0, eos_token_id=end, pad_token_id=end,
+        )  # fmt: skip
+        return [until(row, end) for row in made[:, ids.shape[1] :].tolist()]
+
+
+@contextmanager
+def _scoring(model: Any) -> Iterator[None]:
+    """Turn dropout and gradients off inside the block."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def _take(rows: Sequence[_Item], chosen: NDArray[np.int64]) -> list[_Item]:
+    return [rows[index] for index in chosen]
+
+
+def until(ids: list[int], end: int) -> list[int]:
+    """Return token ids up to and with the first end token; all where there is none."""
+    return ids[: ids.index(end) + 1] if end in ids else ids

@@ -1,0 +1,74 @@
+"""Engines that write a decoder's greedy answers: prompts and an adapter in, token ids out.
+
+Prompts and answers are token ids on both sides, so that all engines read the very prompt and all answers are turned
+into text by one tokenizer. Engines add numbers in another order, so where two tokens are about equally likely they
+may write different ones: a run's record names the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.adapters.apply import folded
+from bench.lm.backbones import Backbone
+from bench.lm.decoders.causal import CausalLanguageModel
+from bench.lm.precision import training_dtype
+from bench.plugin import Task
+
+BATCH_TOKENS = 2**15
+"""Tokens in one batch of the transformers engine, prompts and answers: a step of few rows costs as much as of many."""
+
+
+class GenerationEngine(Protocol):
+    """Writes greedy answers."""
+
+    def greedy_ids(
+        self, prompts: list[list[int]], adapter: Adapter | None, max_new_tokens: int
+    ) -> list[list[int]]:  # pragma: no cover
+        """Return the token ids of each prompt's greedy answer, up to and with the end token where it comes."""
+        ...
+
+    def facts(self) -> dict[str, Any]:  # pragma: no cover
+        """Return name, version and settings, for run records (JSON values)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class TransformersEngine:
+    """The loaded model itself, the adapter folded into its weights meanwhile."""
+
+    causal: CausalLanguageModel
+
+    def greedy_ids(self, prompts: list[list[int]], adapter: Adapter | None, max_new_tokens: int) -> list[list[int]]:
+        """Return the token ids of each prompt's greedy answer, up to and with the end token where it comes."""
+        with folded(self.causal.model, adapter):
+            return self.causal.greedy_ids(prompts, max_new_tokens, max(BATCH_TOKENS, self.causal.batch_tokens))
+
+    def facts(self) -> dict[str, Any]:
+        """Return name, version and settings."""
+        import transformers
+
+        return {"engine": "transformers", "version": transformers.__version__, "dtype": dtype_name(self.causal)}
+
+
+def chosen_engine(causal: CausalLanguageModel, backbone: Backbone, task: Task) -> GenerationEngine:
+    """Return the engine that the task asks for."""
+    if task.engine != "vllm":
+        return TransformersEngine(causal)
+    from bench.lm.decoders.vllm_engine import VllmEngine
+
+    return VllmEngine(causal, backbone.folder, task.artefacts, task.seed)
+
+
+def generation_dtype(device: str | torch.device) -> torch.dtype:
+    """Return float32 on a processor; on an accelerator, whose LoRA kernels take no float32, the one trained in."""
+    return torch.float32 if torch.device(device).type == "cpu" else training_dtype(device)
+
+
+def dtype_name(causal: CausalLanguageModel) -> str:
+    """Return the number format of the weights, such as ``float32``."""
+    return str(causal.model.dtype).removeprefix("torch.")

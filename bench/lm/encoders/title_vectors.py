@@ -1,0 +1,49 @@
+"""Title vectors of a whole domain from an untouched encoder, kept by content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.domain import Domain
+from bench.errors import BenchError
+from bench.files.hashing import content_hash
+from bench.files.store import ArtefactStore
+from bench.lm.backbones import Backbone
+from bench.plugin import ProgressHook
+
+ENCODING_REVISION = 1
+"""Raised whenever the same titles and weights would give other vectors."""
+
+
+def title_vectors(
+    domain: Domain, backbone: Backbone, artefacts: ArtefactStore, progress: ProgressHook, device: str = "cpu"
+) -> NDArray[np.float32]:
+    """Return the unit-length, mean-pooled vector of each item's title, (n_items, dimension).
+
+    An item without a title has a zero vector.
+
+    Raises:
+        BenchError: the backbone is not an encoder.
+    """
+    if backbone.kind != "encoder":
+        raise BenchError(
+            f"Backbone '{backbone.name}' is no encoder; title vectors need one, such as --backbone minilm."
+        )
+    key = {"revision": ENCODING_REVISION, "backbone": backbone.revision, "titles": content_hash(list(domain.titles))}
+
+    def make(folder: Path) -> None:
+        import torch
+
+        from bench.lm.encoders.towers import TowerLanguageModel
+
+        language_model = TowerLanguageModel(backbone, device)
+        progress(f"encoding {domain.n_items:,} titles of {domain.name} with {backbone.name}")
+        with torch.no_grad():
+            vectors = language_model.item_vectors(domain, np.arange(domain.n_items), progress)
+        np.save(folder / "vectors.npy", vectors.cpu().numpy())
+
+    vectors: NDArray[np.float32] = np.load(artefacts.get_or_make("title-vectors", key, make) / "vectors.npy")
+    return vectors

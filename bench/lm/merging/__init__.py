@@ -1,0 +1,1 @@
+"""Ways to merge several adapters into one."""

@@ -1,0 +1,79 @@
+"""DARE: drop entries of each update at random, make the rest larger by as much, then average.
+
+Paper: Yu et al. 2024, arXiv 2311.03099: Δ̃ = m ⊙ Δ / (1 − p), with m an independent Bernoulli(1 − p) mask, which has
+the expected value Δ. ``delta`` space drops entries of the updates, ``factor`` space entries of A and B, each with a
+mask of its own, which keeps the expected value of B·A too but varies more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from bench.files.hashing import derived_seed
+from bench.lm.adapters.adapter import Adapter, like
+from bench.lm.merging.average import MergeSpace, check_weights, merge
+from bench.lm.merging.updates import merge_updates
+
+DROP = 0.2
+"""Share of the entries that are dropped: the authors' choice for merging language models (0.9 for single models)."""
+
+
+def merge_dare(
+    adapters: Sequence[Adapter],
+    weights: Tensor,
+    *,
+    drop: float = DROP,
+    space: MergeSpace = "delta",
+    rank: int = 16,
+    seed: int = 0,
+) -> Adapter:
+    """Drop and rescale entries of each adapter, then average with ``weights`` of shape (n,).
+
+    Args:
+        adapters: At least one, of one base.
+        weights: Weights of the average, shape (n,), summing to 1.
+        drop: Probability p that an entry is dropped, in [0, 1).
+        space: ``delta`` for entries of the updates, ``factor`` for entries of A and B.
+        rank: Rank to which the merged update is cut in ``delta`` space; 0 keeps it whole.
+        seed: Seed of the masks; each layer and adapter draws its own.
+
+    Raises:
+        BenchError: the adapters do not fit together, or the weights do not sum to 1.
+    """
+    if space == "factor":
+        return merge([_dropped(adapter, drop, seed, str(i)) for i, adapter in enumerate(adapters)], weights, "factor")
+
+    check_weights(weights, len(adapters))
+
+    def average(module: str, updates: Tensor) -> Tensor:
+        thinned = [drop_entries(update, drop, mask_generator(seed, str(i), module)) for i, update in enumerate(updates)]
+        return torch.einsum("n,n...->...", weights.to(updates), torch.stack(thinned))
+
+    return merge_updates(adapters, average, rank)
+
+
+def drop_entries(values: Tensor, drop: float, generator: torch.Generator) -> Tensor:
+    """Return the values with each entry 0 with probability ``drop`` and divided by 1 − ``drop`` otherwise."""
+    if drop == 0:
+        return values
+    kept = torch.rand(values.shape, generator=generator) >= drop
+    return values * kept.to(values.device) / (1 - drop)
+
+
+def mask_generator(seed: int, *purpose: str) -> torch.Generator:
+    """Return the generator of one mask."""
+    return torch.Generator().manual_seed(derived_seed(seed, "dare", *purpose))
+
+
+def _dropped(adapter: Adapter, drop: float, seed: int, name: str) -> Adapter:
+    factors = {
+        module: (
+            drop_entries(a, drop, mask_generator(seed, name, module, "A")),
+            drop_entries(b, drop, mask_generator(seed, name, module, "B")),
+        )
+        for module, (a, b) in adapter.factors.items()
+    }
+    return like(adapter, factors, adapter.scaling)

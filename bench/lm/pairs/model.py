@@ -1,0 +1,265 @@
+"""An encoder that reads each (history, candidate) pair: a cross-encoder with a pooler and a scorer on top.
+
+A pair is scored by a dense layer with GELU over the first token's last state, then a linear layer (X-Cross, SIGIR
+'25, §3). One user is one example: the softmax cross-entropy of the last training item among negatives that are drawn
+anew every epoch by popularity.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.data.domain import Domain
+from bench.files.hashing import derived_seed
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.adapters.apply import folded
+from bench.lm.backbones import Backbone
+from bench.lm.batching import length_buckets
+from bench.lm.encoders.text_encoder import load_encoder
+from bench.lm.language_model import LanguageModel
+from bench.lm.pairs.layers import LayerWalk
+from bench.lm.pairs.prompts import TITLE_WORDS, PairBatch, PairPrompts, mean_jaccard_distance
+from bench.lm.precision import full_width_float32, training_precision
+from bench.plugin import ProgressHook, Queries
+from bench.protocol.candidates import TitleGroups
+from bench.protocol.popular_negatives import popular_negatives
+
+QUERIES_AT_ONCE = 32
+"""Queries whose prompts are sorted by length together."""
+TOKENS_AT_ONCE = {"cpu": 2048}
+"""Tokens scored in one batch: on a processor as many as its caches hold, elsewhere more."""
+TOKENS_ELSEWHERE = 65_536
+SECONDS_BETWEEN_REPORTS = 10.0
+DESCRIBED_USERS = 1000
+"""Users whose training prompts are described at most: every two of them are compared."""
+
+PairScorer = Callable[[PairBatch], Tensor]
+"""Scores a batch's prompts, shape (n_prompts,)."""
+
+
+@dataclass(frozen=True)
+class PairRecipe(LoraRecipe):
+    """How an adapter of a cross-encoder is trained with its pooler and scorer."""
+
+    learning_rate: float = 5e-4
+    """Peak learning rate of AdamW (X-Cross: 5e-5)."""
+    epochs: int = 1
+    """Passes over the examples (X-Cross: 40)."""
+    batch_size: int = 4
+    """Users a step, each with all candidates (X-Cross: 1)."""
+    max_examples: int = 1000
+    """Users of an epoch, a seeded sample, the same number from each domain (X-Cross: all, thousands)."""
+    max_history: int = 15
+    """Most recent items that a history keeps."""
+    max_tokens: int = 128
+    """Tokens of a prompt; the oldest titles are dropped first, a candidate never (X-Cross: 512)."""
+    n_negatives: int = 29
+    """Negatives of a training example, by popularity."""
+
+
+@dataclass(frozen=True, eq=False)
+class PairExamples:
+    """Training prompts of some users; each user's positive comes first."""
+
+    batch: PairBatch
+    n_users: int
+
+
+class PairHead(nn.Module):
+    """Pooler (a dense layer with GELU) and scorer (linear) over the first token's state: d·d + d and d + 1 values."""
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        self.pooler = nn.Linear(dimension, dimension)
+        self.scorer = nn.Linear(dimension, 1)
+
+    def forward(self, first_tokens: Tensor) -> Tensor:
+        """Return one score a prompt from states of shape (n_prompts, d)."""
+        scores: Tensor = self.scorer(nn.functional.gelu(self.pooler(first_tokens.float())))
+        return scores.squeeze(-1).float()
+
+
+class PairLanguageModel(LanguageModel):
+    """A cross-encoder; the encoder is frozen but for adapters, the head comes with the adapter in use."""
+
+    objective = f"pairs, titles of {TITLE_WORDS} words, the last training item among popular negatives"
+    adapted_layers = ("query", "value", "query_proj", "value_proj")
+    slice_batches = 16
+    head: PairHead
+
+    def __init__(self, backbone: Backbone, device: str = "cpu", recipe: PairRecipe | None = None) -> None:
+        recipe = recipe or PairRecipe()
+        self.backbone, self.device = backbone, device
+        self.tokenizer, encoder = load_encoder(backbone, device)
+        self.model: nn.Module = encoder
+        self.walk = LayerWalk(self.model)
+        limit = min(recipe.max_tokens, int(encoder.config.max_position_embeddings))
+        self.prompts = PairPrompts(self.tokenizer, limit, recipe.max_history)
+        self.dimension = int(encoder.config.hidden_size)
+        self.head = self.new_head(0)
+
+    def new_head(self, seed: int) -> PairHead:
+        """Take a freshly initialised pooler and scorer, the same for equal seeds, and return it."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed(seed, "pair-head"))
+            self.head = PairHead(self.dimension).to(self.device)
+        return self.head
+
+    @contextmanager
+    def using(self, adapter: Adapter) -> Iterator[None]:
+        """Read with an adapter folded into the encoder and with its head while the block runs."""
+        before, self.head = self.head, self.head_of(adapter)
+        try:
+            with folded(self.model, adapter):
+                yield
+        finally:
+            self.head = before
+
+    def head_of(self, adapter: Adapter) -> PairHead:
+        """Return a copy of the head that was trained with an adapter."""
+        head = PairHead(self.dimension)
+        head.load_state_dict(dict(adapter.head))
+        return head.to(self.device)
+
+    def facts(self) -> dict[str, Any]:
+        """Return how a pair is read."""
+        return {"scored_by": "pooler and scorer over each pair", "max_tokens": self.prompts.max_tokens}
+
+    def batches(
+        self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
+    ) -> Iterator[tuple[PairExamples, int]]:
+        """Yield batches of one domain each, the domains interleaved at random, users of like prompts together."""
+        plan = [planned for domain in domains for planned in self._planned(domain, recipe, rng)]
+        for index in rng.permutation(len(plan)):
+            domain, users, negatives = plan[index]
+            yield self.examples(domain, users, negatives), len(users)
+
+    def count_batches(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
+        """Return the number of batches in an epoch."""
+        n_users = [min(recipe.max_examples, len(learnable_users(domain, n_negatives(recipe)))) for domain in domains]
+        return sum(-(-n // recipe.batch_size) for n in n_users)
+
+    def examples(self, domain: Domain, users: NDArray[np.int64], negatives: NDArray[np.int32]) -> PairExamples:
+        """Make the example of each user: the last item, then its negatives, after all items before the last."""
+        prompts = []
+        for user, wrong in zip(users, negatives, strict=True):
+            history = domain.history(int(user))
+            prompts += self.prompts.prompts(domain, history[:-1], np.append(history[-1:], wrong))
+        return PairExamples(PairBatch.of(prompts, self.device), len(users))
+
+    def training_prompts(self, domain: Domain, n_negatives: int) -> dict[str, float]:
+        """Return what the positive prompts are like that a domain's users train on.
+
+        ``n_users``, and of a fixed sample of at most :data:`DESCRIBED_USERS` the ``mean_tokens`` and the
+        ``diversity``, their mean Jaccard distance.
+        """
+        users = learnable_users(domain, n_negatives)
+        sample = np.random.default_rng(0).permutation(users)[:DESCRIBED_USERS]
+        histories = [domain.history(int(user)) for user in sample]
+        prompts = [self.prompts.prompts(domain, history[:-1], history[-1:])[0] for history in histories]
+        return {
+            "n_users": len(users),
+            "mean_tokens": round(float(np.mean([len(prompt) for prompt in prompts])), 3),
+            "diversity": round(mean_jaccard_distance(prompts), 6),
+        }
+
+    def loss(self, batch: PairExamples) -> Tensor:
+        """Return the cross-entropy of each user's positive among the candidates, mean over users."""
+        return candidates_loss(self.pair_scores(batch.batch), batch.n_users)
+
+    def pair_scores(self, batch: PairBatch) -> Tensor:
+        """Return the scores of prompts, shape (n_prompts,)."""
+        return self.head(self.walk.first_tokens(batch)[0])  # type: ignore[no-any-return]
+
+    def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
+        """Return one score a candidate, shape (n, 30)."""
+        return self.score_by(self.pair_scores, domain, queries, progress)
+
+    def score_by(
+        self, scorer: PairScorer, domain: Domain, queries: Queries, progress: ProgressHook, *, quick: bool = False
+    ) -> NDArray[np.float32]:
+        """Return the scores that any reader of pairs gives, shape (n, 30).
+
+        ``quick`` scores in the number format that the device trains in; otherwise that is float32.
+        """
+        scores = np.empty(queries.candidates.shape, dtype=np.float32)
+        reported = time.monotonic()
+        with torch.no_grad(), training_precision(self.device) if quick else full_width_float32(self.model):
+            for start in range(0, len(queries), QUERIES_AT_ONCE):
+                rows = np.arange(start, min(start + QUERIES_AT_ONCE, len(queries)))
+                scores[rows] = self._scores_of(scorer, domain, queries, rows)
+                if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
+                    reported = time.monotonic()
+                    progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
+        return scores
+
+    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
+        """Return the mean entropy of the softmax over each query's candidates."""
+        prompts = [
+            prompt
+            for row in range(len(queries))
+            for prompt in self.prompts.prompts(domain, queries.history(row), queries.candidates[row])
+        ]
+        scores = self.pair_scores(PairBatch.of(prompts, self.device)).view(len(queries), -1)
+        log_probabilities = scores.log_softmax(-1)
+        return -(log_probabilities.exp() * log_probabilities).sum(-1).mean()
+
+    def _scores_of(
+        self, scorer: PairScorer, domain: Domain, queries: Queries, rows: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        prompts = [
+            prompt
+            for row in rows
+            for prompt in self.prompts.prompts(domain, queries.history(row), queries.candidates[row])
+        ]
+        scores = np.empty(len(prompts), dtype=np.float32)
+        at_once = TOKENS_AT_ONCE.get(torch.device(self.device).type, TOKENS_ELSEWHERE)
+        for together in length_buckets([len(prompt) for prompt in prompts], at_once):
+            batch = PairBatch.of([prompts[row] for row in together], self.device)
+            scores[together] = scorer(batch).float().cpu().numpy()
+        return scores.reshape(len(rows), -1)
+
+    def _planned(
+        self, domain: Domain, recipe: LoraRecipe, rng: np.random.Generator
+    ) -> list[tuple[Domain, NDArray[np.int64], NDArray[np.int32]]]:
+        """Sample users, draw their negatives, and cut them, sorted by the length of their prompts, into batches."""
+        n = n_negatives(recipe)
+        users = rng.permutation(learnable_users(domain, n))[: recipe.max_examples]
+        if not len(users):
+            return []
+        lengths = [len(self.prompts.prefix(domain, domain.history(int(user))[:-1])) for user in users]
+        users = users[np.argsort(lengths, kind="stable")]
+        negatives = popular_negatives(domain, users, rng, n)
+        cuts = range(0, len(users), recipe.batch_size)
+        return [
+            (domain, users[cut : cut + recipe.batch_size], negatives[cut : cut + recipe.batch_size]) for cut in cuts
+        ]
+
+
+def candidates_loss(scores: Tensor, n_users: int) -> Tensor:
+    """Return the cross-entropy of each user's first candidate, a scalar; scores come user by user."""
+    by_user = scores.view(n_users, -1)
+    return nn.functional.cross_entropy(by_user, torch.zeros(n_users, dtype=torch.long, device=scores.device))
+
+
+def n_negatives(recipe: LoraRecipe) -> int:
+    """Return the negatives of a training example."""
+    return recipe.n_negatives if isinstance(recipe, PairRecipe) else PairRecipe.n_negatives
+
+
+def learnable_users(domain: Domain, n_negatives: int) -> NDArray[np.int64]:
+    """Return the users with a history before their last item and enough other trained titles."""
+    lengths = np.diff(domain.indptr)
+    groups = TitleGroups.of(domain)
+    n_titles = len(np.unique(groups.group[groups.eligible & (domain.item_counts() > 0)]))
+    users: NDArray[np.int64] = np.flatnonzero((lengths > 1) & (n_titles - lengths >= n_negatives))
+    return users

@@ -1,0 +1,1 @@
+"""The texts that language models read, and how they are cut to fit."""

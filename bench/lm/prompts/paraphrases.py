@@ -1,0 +1,77 @@
+"""The shared prompt in other words, to see how much a model's ranking hangs on the wording that it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.lm.prompts.shared import LIST_LENGTH, SEPARATOR, USER_TURN, ChatFormat
+
+
+@dataclass(frozen=True)
+class Paraphrase:
+    """Other words with the same meaning; the history and the candidates stand where they stood."""
+
+    system: str
+    """The system line."""
+    before_history: str
+    before_candidates: str
+    request: str
+    """What is asked, up to where the answer starts."""
+
+    def of(self, chat: ChatFormat) -> ChatFormat:
+        """Return a chat format that writes the shared prompt in these words."""
+
+        def reworded(_system: str, user: str) -> str:
+            history, candidates = _contents(user)
+            turn = f"{self.before_history}\n{history}\n\n{self.before_candidates}\n{candidates}\n\n{self.request}"
+            return chat(self.system, turn)
+
+        return reworded
+
+
+PARAPHRASES = (
+    Paraphrase(
+        "You are a shop assistant. Your answers consist of product titles.",
+        "A customer's purchases, from the earliest to the latest:",
+        "The products that can be chosen:",
+        f"Which {LIST_LENGTH} of these would the customer buy next? Begin with the most probable one and put "
+        f"{SEPARATOR} between titles.\nAnswer:",
+    ),
+    Paraphrase(
+        "Recommend products. Write their titles and nothing else.",
+        "The customer has purchased, in this order:",
+        "Available now:",
+        f"List the {LIST_LENGTH} available products with the highest chance of being purchased next, in falling order "
+        f"of that chance, divided by {SEPARATOR}.\nPurchased next:",
+    ),
+    Paraphrase(
+        "Predict what a customer buys. Reply with titles of products only.",
+        "Here is what the customer bought, the first purchase first:",
+        "Here are the products to choose from:",
+        f"Give the titles of the {LIST_LENGTH} products that fit this customer best as the next purchase, the best "
+        f"first and {SEPARATOR} after each but the last.\nBest next purchase:",
+    ),
+)
+"""Written by hand; a model that was trained on one wording has seen none of them."""
+
+
+@contextmanager
+def paraphrased(language_model: Any, paraphrase: Paraphrase) -> Iterator[None]:
+    """Let a language model with the attribute ``causal`` ask in other words inside the block."""
+    original = language_model.causal
+    language_model.causal = replace(original, rewording=paraphrase.of)
+    try:
+        yield
+    finally:
+        language_model.causal = original
+
+
+def _contents(user: str) -> tuple[str, str]:
+    """Return what stands for the history and the candidates in a user turn: titles are of one line, so it is clear."""
+    before, _, rest = USER_TURN.partition("{history}")
+    between, _, after = rest.partition("{candidates}")
+    history, _, candidates = user.removeprefix(before).removesuffix(after).partition(between)
+    return history, candidates

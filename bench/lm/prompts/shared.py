@@ -1,0 +1,185 @@
+"""The one instruction prompt that every generative recommender shares, its answers, and the reader of its lists.
+
+A prompt is text: a system line, the purchase history oldest first, the candidates one a line, and a lead-in. An
+answer is one title, or several joined by :data:`SEPARATOR`. Titles start a line in the prompt as they start the
+answer, so a tokenizer cuts them alike in both places.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.domain import normalise_title
+from bench.files.hashing import content_hash
+
+AnswerStyle = Literal["title", "list"]
+TitleMatch = Literal["lenient", "strict"]
+ChatFormat = Callable[[str, str], str]
+"""Turns a system line and a user turn into the text after which the assistant's answer starts."""
+
+SEPARATOR = "||"
+LIST_LENGTH = 5
+MIN_PREFIX_CHARACTERS = 10
+UNTITLED = "Untitled product"
+SYSTEM_LINE = "You recommend products to customers and answer with product titles only."
+USER_TURN = (
+    "Bought so far, oldest first:\n{history}\n\n"
+    "Products on offer:\n{candidates}\n\n"
+    f"Name the {LIST_LENGTH} products on offer that this customer will most likely buy next, "
+    f"the likeliest first, with {SEPARATOR} between titles.\n"
+    "Most likely next:"
+)
+NO_HISTORY = "(nothing yet)"
+_PLAIN_CHAT = "{system}\n\n{user}\n"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A training example: the text that all candidates of a query share, and the text to be learnt."""
+
+    shared: str
+    """Everything before the answer, chat format included."""
+    answer: str
+    """The answer, without an end token."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a generated list says about the candidates."""
+
+    order: tuple[int, ...]
+    """Candidate columns in the order of their first mention."""
+    n_valid: int
+    """Distinct candidates named."""
+    n_duplicates: int
+    """Mentions of a candidate that had been named before."""
+    n_invalid: int
+    """Mentions that are no candidate."""
+
+    def rank_of(self, column: int) -> int | None:
+        """Return the 1-based rank of a candidate among the valid ones, or None where it is not named."""
+        return self.order.index(column) + 1 if column in self.order else None
+
+    def scores(self, n_candidates: int) -> NDArray[np.float32]:
+        """Return scores that rank as the list does, shape (n_candidates,); all that is not named ties at 0."""
+        scores = np.zeros(n_candidates, dtype=np.float32)
+        scores[list(self.order)] = np.arange(n_candidates, n_candidates - len(self.order), -1)
+        return scores
+
+
+def clean_title(title: str) -> str:
+    """Make a title safe inside a prompt: one line, no separator, nothing that reads as a chat token."""
+    without_tokens = re.sub(r"<\||\|>", " ", title)
+    without_separator = re.sub(r"\|{2,}", "|", without_tokens)
+    return " ".join(without_separator.split()).strip("| ") or UNTITLED
+
+
+def shared_prompt(
+    history: Sequence[str], candidates: Sequence[str], chat: ChatFormat, max_history: int | None = None
+) -> str:
+    """Write the prompt of one query.
+
+    Args:
+        history: Titles bought, oldest first.
+        candidates: The titles on offer, in stored order; never cut.
+        chat: The model's chat format.
+        max_history: How many of the latest history titles are kept; None keeps all.
+    """
+    kept = last_items(history, max_history)
+    return chat(
+        SYSTEM_LINE,
+        USER_TURN.format(
+            history="\n".join(map(clean_title, kept)) or NO_HISTORY,
+            candidates="\n".join(map(clean_title, candidates)),
+        ),
+    )
+
+
+def last_items(history: Sequence[str], n_items: int | None) -> Sequence[str]:
+    """Return the last ``n_items`` of a history; None returns all."""
+    return history if n_items is None else history[max(0, len(history) - n_items) :]
+
+
+def title_answer(truth: str) -> str:
+    """Return the answer that names the one product bought next."""
+    return clean_title(truth)
+
+
+def list_answer(truth: str, negatives: Sequence[str], rng: np.random.Generator) -> str:
+    """Return the published target: the product bought next, then negatives drawn at random."""
+    drawn = rng.choice(len(negatives), size=min(LIST_LENGTH - 1, len(negatives)), replace=False)
+    return SEPARATOR.join(map(clean_title, [truth, *(negatives[column] for column in drawn)]))
+
+
+def answer_text(truth: str, negatives: Sequence[str], style: AnswerStyle, rng: np.random.Generator) -> str:
+    """Return the answer in the given style; ``title`` draws nothing, for random filling carries no signal."""
+    return title_answer(truth) if style == "title" else list_answer(truth, negatives, rng)
+
+
+def plain_chat(system: str, user: str) -> str:
+    """Join the system line and the user turn for a model without a chat format."""
+    return _PLAIN_CHAT.format(system=system, user=user)
+
+
+def chat_format(tokenizer: Any) -> ChatFormat:
+    """Return a transformers tokenizer's own chat format, or the plain one (after its begin token) where it has none."""
+    if not getattr(tokenizer, "chat_template", None):
+        begin = getattr(tokenizer, "bos_token", None) or ""
+        return lambda system, user: begin + plain_chat(system, user)
+
+    def templated(system: str, user: str) -> str:
+        turns = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+    return templated
+
+
+def prompt_hash(chat: ChatFormat = plain_chat, max_history: int | None = None) -> str:
+    """Hash the wording by what it makes of a fixed example: equal hashes mean equally worded prompts."""
+    example = shared_prompt(["a", "b"], ["c", "d"], chat), shared_prompt([], ["c"], chat)
+    return content_hash(list(example), max_history)
+
+
+def parse_ranking(text: str, candidate_titles: Sequence[str], match: TitleMatch = "lenient") -> Parsed:
+    """Read a generated list of titles as an order of candidates; invalid titles take no place in it.
+
+    Args:
+        text: Titles joined by :data:`SEPARATOR`.
+        candidate_titles: The query's candidates.
+        match: ``strict`` wants the very string; ``lenient`` folds case, space and Unicode form, then takes a prefix
+            of at least :data:`MIN_PREFIX_CHARACTERS` characters that fits one candidate alone.
+    """
+    mentions = [mention for mention in text.split(SEPARATOR) if mention.strip()]
+    columns = list(map(_matcher(candidate_titles, match), mentions))
+    valid = [column for column in columns if column is not None]
+    order = tuple(dict.fromkeys(valid))
+    return Parsed(order, len(order), len(valid) - len(order), len(columns) - len(valid))
+
+
+def _matcher(candidate_titles: Sequence[str], match: TitleMatch) -> Callable[[str], int | None]:
+    cleaned = [clean_title(title) for title in candidate_titles]
+    if match == "strict":
+        return _first_columns(cleaned).get
+    folded = [normalise_title(title) for title in cleaned]
+    exact = _first_columns(folded)
+
+    def lenient(mention: str) -> int | None:
+        wanted = normalise_title(mention)
+        return exact[wanted] if wanted in exact else _only_prefixed(wanted, folded)
+
+    return lenient
+
+
+def _first_columns(titles: Sequence[str]) -> dict[str, int]:
+    return {title: column for column, title in reversed(list(enumerate(titles)))}
+
+
+def _only_prefixed(prefix: str, titles: Sequence[str]) -> int | None:
+    columns = [column for column, title in enumerate(titles) if title.startswith(prefix)]
+    return columns[0] if len(prefix) >= MIN_PREFIX_CHARACTERS and len(columns) == 1 else None

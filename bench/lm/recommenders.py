@@ -1,0 +1,149 @@
+"""What the methods made of adapters share: planning and training them, and scoring with one adapter."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.domain import Domain
+from bench.errors import BenchError
+from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe
+from bench.lm.language_model import LanguageModel
+from bench.lm.loading import load_language_model
+from bench.lm.merging.updates import CutAdapter
+from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
+from bench.plugin import Queries, Recommender, Task
+
+PREFIXES_ALONE = (
+    "Trained on prefixes of the training part alone; the examples of RecCocktail's and WeaveRec's authors hold all "
+    "users' validation answers."
+)
+
+
+class AdapterRecommender(Recommender):
+    """Trains (or finds) the adapters it plans, makes one of them, and scores with that."""
+
+    Params = LoraRecipe
+    deviations: ClassVar[tuple[str, ...]] = ()
+    """Where this differs from the paper, beside what all adapters are trained on."""
+    reader: ClassVar[type[LanguageModel] | None] = None
+    """The class that trains the adapters; None takes the usual one of the backbone's kind."""
+
+    @abstractmethod
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return the adapters that are needed, by the role that each plays."""
+
+    @abstractmethod
+    def adapter_for(self, queries: Queries) -> Adapter:
+        """Return the adapter to score these queries with."""
+
+    def adapters(self, task: Task) -> list[AdapterSpec]:
+        """Return the specs of the adapters that ``fit`` trains or finds."""
+        return planned_specs(task, list(self.plans(task).values()), self.reader)
+
+    def load(self, task: Task) -> LanguageModel:
+        """Load the task's backbone."""
+        return load_language_model(task)
+
+    def fit(self, task: Task) -> None:
+        """Train the planned adapters, or find them."""
+        plans = self.plans(task)
+        self.task, self.language_model = task, self.load(task)
+        made = {role: carry_out(plan, self.language_model, task) for role, plan in plans.items()}
+        self.trained = {role: adapter for role, (adapter, _) in made.items()}
+        self.facts = {role: facts for role, (_, facts) in made.items()}
+        self.used: Adapter | None = None
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Return the adapted model's scores."""
+        self.used = self.adapter_for(queries)
+        return self.scores_with(self.used, queries)
+
+    def scores_with(self, adapter: Adapter, queries: Queries) -> NDArray[np.float32]:
+        """Return the scores of the model with any adapter."""
+        return self.language_model.score_with(adapter, self.task.target, queries, self.task.progress)
+
+    def details(self) -> dict[str, Any]:
+        """Return how queries are scored, the adapters' trainings and size, what a cut has left, and deviations."""
+        cut = {"kept_share": round(self.used.kept_share, 6)} if isinstance(self.used, CutAdapter) else {}
+        deviations = {"deviations": [PREFIXES_ALONE, *self.deviations]}
+        n_trained = sum(adapter.n_trained_parameters for adapter in self.trained.values())
+        adapters = {"adapters": self.facts, "n_trained_parameters": n_trained}
+        return {**self.language_model.facts(), **adapters, **cut, **deviations}
+
+
+class SingleAdapter(AdapterRecommender):
+    """Scores with the one adapter it has planned last."""
+
+    def adapter_for(self, queries: Queries) -> Adapter:
+        """Return that adapter."""
+        return list(self.trained.values())[-1]
+
+
+class DomainMerge(AdapterRecommender):
+    """Shared by those that merge the target's adapter with one of each source domain alone; the target comes first."""
+
+    @abstractmethod
+    def merge(self, queries: Queries) -> Adapter:
+        """Merge the adapters, of which there are at least two."""
+
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return one adapter a domain."""
+        recipe = recipe_of(self.params)
+        return {domain.name: AdapterPlan((domain,), recipe) for domain in (task.target, *task.sources)}
+
+    def adapter_for(self, queries: Queries) -> Adapter:
+        """Return the merged adapter; with no source domain that is the target's."""
+        return self.merge(queries) if len(self.trained) > 1 else next(iter(self.trained.values()))
+
+
+@dataclass(frozen=True)
+class MixtureParams(LoraRecipe):
+    """The recipe of adapters that are trained on several domains at once."""
+
+    share_examples: bool = False
+    """Share ``max_examples`` out between an adapter's domains, so that all adapters take equal steps, in place of
+    taking that many from each, as WeaveRec does."""
+
+
+def recipe_of(params: LoraRecipe) -> LoraRecipe:
+    """Return the recipe in a method's parameters without what else is in them."""
+    return LoraRecipe(**{field.name: getattr(params, field.name) for field in fields(LoraRecipe)})
+
+
+def mixture(params: MixtureParams, *domains: Domain) -> AdapterPlan:
+    """Plan an adapter on a mixture of domains."""
+    recipe = recipe_of(params)
+    if params.share_examples:
+        return AdapterPlan(domains, recipe)
+    return AdapterPlan(domains, replace(recipe, max_examples=recipe.max_examples * len(domains)))
+
+
+@dataclass(frozen=True)
+class WeaveParams(MixtureParams):
+    """The recipe of WeaveRec's branches."""
+
+    branches: Literal["each", "joint"] = "each"
+    """``each``: a hybrid of the target and each source; ``joint``: one of the target and all sources (figure 10a)."""
+
+
+def woven(params: WeaveParams, task: Task) -> dict[str, AdapterPlan]:
+    """Plan WeaveRec's branches: the target's adapter, then the hybrids."""
+    target = task.target
+    mixed_in = [task.sources] if params.branches == "joint" and task.sources else [(one,) for one in task.sources]
+    hybrids = {
+        " + ".join(domain.name for domain in (target, *sources)): mixture(params, target, *sources)
+        for sources in mixed_in
+    }
+    return {"target": AdapterPlan((target,), recipe_of(params)), **hybrids}
+
+
+def general_domains(task: Task) -> tuple[Domain, ...]:
+    """Return the task's source domains; raise BenchError where there are none."""
+    if not task.sources:
+        raise BenchError("The general adapter needs source domains: give --sources a,b.")
+    return task.sources

@@ -1,0 +1,1 @@
+"""Language models small enough to be made and trained on the spot."""

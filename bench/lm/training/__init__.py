@@ -1,0 +1,1 @@
+"""Training of adapters, and the library in which they are kept."""

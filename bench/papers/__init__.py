@@ -1,0 +1,1 @@
+"""What the papers print, and whether it can be so."""

@@ -1,0 +1,63 @@
+"""Candidate lists on disk: one Parquet file a part, drawn once, shared by every method, checked by its hash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.files.store import ArtefactStore
+from bench.protocol.candidates import CandidateLists
+
+FILE_NAME = "candidates.parquet"
+
+
+def stored_lists(
+    artefacts: ArtefactStore, key: Any, users: NDArray[np.int64], draw: Callable[[], CandidateLists]
+) -> CandidateLists:
+    """Return the lists stored under ``key``; draw and store them the first time.
+
+    Raises:
+        BenchError: the stored file no longer matches the hash it was written with.
+    """
+
+    def write(folder: Path) -> None:
+        lists = draw()
+        write_lists(folder / FILE_NAME, users, lists, lists.hash(key, users))
+
+    path = artefacts.get_or_make("candidates", key, write) / FILE_NAME
+    stored_users, lists, stored_hash = read_lists(path)
+    if not np.array_equal(stored_users, users) or lists.hash(key, users) != stored_hash:
+        raise BenchError(f"Candidate file {path} does not match its hash. Delete its folder and run again.")
+    return lists
+
+
+def write_lists(path: Path, users: NDArray[np.int64], lists: CandidateLists, content: str) -> None:
+    """Write lists as columns ``user``, ``positive_column`` and ``candidates`` (a fixed-size list of item indices)."""
+    n_candidates = lists.items.shape[1]
+    candidates = pa.FixedSizeListArray.from_arrays(pa.array(lists.items.ravel()), n_candidates)
+    columns = {"user": users, "positive_column": lists.positive_column.astype(np.int16), "candidates": candidates}
+    table = pa.table(columns).replace_schema_metadata({"content_hash": content})
+    pq.write_table(table, path, compression="zstd")
+
+
+def read_lists(path: Path) -> tuple[NDArray[np.int64], CandidateLists, str]:
+    """Return the users, their lists and the content hash that a candidate file was written with."""
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise BenchError(f"Candidate file {path} cannot be read ({error}). Delete its folder, run again.") from error
+    candidates = table.column("candidates").combine_chunks()
+    items = candidates.flatten().to_numpy().reshape(len(table), candidates.type.list_size)
+    column = table.column("positive_column").to_numpy().astype(np.int64)
+    return (
+        table.column("user").to_numpy(),
+        CandidateLists(items, column),
+        table.schema.metadata[b"content_hash"].decode(),
+    )

@@ -1,0 +1,166 @@
+"""Candidate lists: one positive among distinct negatives that the user never touched, drawn once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.domain import Domain, normalise_title
+from bench.errors import BenchError
+from bench.files.hashing import content_hash
+
+SURPLUS = 1.3
+"""Items drawn for each wanted negative in the first pass; what is touched or repeated is then thrown away."""
+UNIFORMITY_P = 1e-6
+"""A positive's column less uniform than this is taken for a fault, not for chance."""
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateLists:
+    """Candidates in shuffled order, shape (n, 1 + n_negatives), and the column of each positive, shape (n,)."""
+
+    items: NDArray[np.int32]
+    positive_column: NDArray[np.int64]
+
+    @property
+    def positives(self) -> NDArray[np.int32]:
+        """Return the positive item of each list, shape (n,)."""
+        return np.take_along_axis(self.items, self.positive_column[:, None], axis=1)[:, 0]
+
+    def hash(self, key: Any, users: NDArray[np.int64]) -> str:
+        """Return the content hash of these lists for these users under the key that they were drawn for."""
+        return content_hash(key, users, self.items, self.positive_column)
+
+
+@dataclass(frozen=True, eq=False)
+class TitleGroups:
+    """Items with the same normalised title form one group; at most one of a group enters a list."""
+
+    group: NDArray[np.int64]
+    """Group of each item, shape (n_items,)."""
+    eligible: NDArray[np.bool_]
+    """Items that may stand in a list: all, or in a titled domain those with a title, shape (n_items,)."""
+    touched: NDArray[np.int64]
+    """Sorted keys ``user * n_items + group`` of everything that any user touched in any part."""
+
+    @classmethod
+    def of(cls, domain: Domain) -> TitleGroups:
+        """Group a domain's items; an item without a title is a group of its own."""
+        first_with: dict[str, int] = {}
+        normalised = [normalise_title(title) for title in domain.titles]
+        group = np.array(
+            [first_with.setdefault(title, item) if title else item for item, title in enumerate(normalised)]
+        )
+        has_title = np.array([bool(title) for title in normalised])
+        touched = np.sort(domain.users_of_interactions() * domain.n_items + group[domain.items])
+        return cls(group, has_title if domain.titled else np.ones(domain.n_items, dtype=bool), touched)
+
+    def touched_by(self, users: NDArray[np.int64], items: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Mark items, shape (n_users, n), of which the row's user touched one with the same title."""
+        return _contained(users[:, None] * len(self.group) + self.group[items], self.touched)
+
+    def check(self, domain: Domain, users: NDArray[np.int64], lists: CandidateLists) -> None:
+        """Raise BenchError if a list repeats a title, holds a touched negative, or places its positive unevenly."""
+        groups = np.sort(self.group[lists.items], axis=1)
+        if (groups[:, 1:] == groups[:, :-1]).any():
+            raise BenchError(f"A candidate list of {domain.name} holds two items with one title.")
+        touched = self.touched_by(users, lists.items)
+        np.put_along_axis(touched, lists.positive_column[:, None], False, axis=1)
+        if touched.any():
+            raise BenchError(f"A candidate list of {domain.name} holds a negative that its user touched.")
+        if _uniformity_p(lists) < UNIFORMITY_P:
+            raise BenchError(f"The positives of {domain.name} are not spread evenly over the candidate columns.")
+
+
+def draw_candidates(
+    domain: Domain,
+    users: NDArray[np.int64],
+    positives: NDArray[np.int32],
+    eligible: NDArray[np.bool_],
+    groups: TitleGroups,
+    n_negatives: int,
+    rng: np.random.Generator,
+) -> CandidateLists:
+    """Draw uniform negatives for each (user, positive) pair and shuffle the positive into them.
+
+    Too many items are drawn at once, then touched and repeated ones are masked: no loop over users. Rows that
+    still lack negatives (small catalogues, long histories) are drawn from their exact remainder.
+
+    Raises:
+        BenchError: a user leaves fewer than ``n_negatives`` eligible items.
+    """
+    pool = np.flatnonzero(eligible).astype(np.int32)
+    n_drawn = int(SURPLUS * n_negatives) + 4
+    drawn = pool[rng.integers(len(pool), size=(len(users), n_drawn))]
+    valid = _first_of_group(positives, drawn, groups)
+    valid &= ~groups.touched_by(users, drawn)
+    order = np.argsort(~valid, axis=1, kind="stable")[:, :n_negatives]
+    negatives = np.take_along_axis(drawn, order, axis=1)
+    for row in np.flatnonzero(valid.sum(axis=1) < n_negatives):
+        negatives[row] = _exact_negatives(domain, int(users[row]), int(positives[row]), pool, groups, n_negatives, rng)
+    return shuffled_in(positives, negatives, rng)
+
+
+def _first_of_group(positives: NDArray[np.int32], drawn: NDArray[np.int32], groups: TitleGroups) -> NDArray[np.bool_]:
+    """Mark, in each row, draws whose group is neither the positive's nor an earlier draw's."""
+    return first_in_row(groups.group[np.concatenate([positives[:, None], drawn], axis=1)])[:, 1:]
+
+
+def first_in_row(values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark, in each row, values that no earlier column of the row holds."""
+    order = np.argsort(values, axis=1, kind="stable")
+    in_order = np.take_along_axis(values, order, axis=1)
+    is_first = np.ones_like(order, dtype=bool)
+    is_first[:, 1:] = in_order[:, 1:] != in_order[:, :-1]
+    first = np.empty_like(is_first)
+    np.put_along_axis(first, order, is_first, axis=1)
+    return first
+
+
+def _exact_negatives(
+    domain: Domain,
+    user: int,
+    positive: int,
+    pool: NDArray[np.int32],
+    groups: TitleGroups,
+    n_negatives: int,
+    rng: np.random.Generator,
+) -> NDArray[np.int32]:
+    taken = groups.group[np.append(domain.history(user), positive)]
+    shuffled = rng.permutation(pool[~np.isin(groups.group[pool], taken)])
+    _, first_of_each_group = np.unique(groups.group[shuffled], return_index=True)
+    if len(first_of_each_group) < n_negatives:
+        raise BenchError(
+            f"Dataset '{domain.name}' leaves user '{domain.user_ids[user]}' only {len(first_of_each_group)} eligible "
+            f"items, but {n_negatives} distinct negatives are needed. See 'bench data stats {domain.name}'."
+        )
+    return shuffled[np.sort(first_of_each_group)[:n_negatives]]
+
+
+def shuffled_in(positives: NDArray[np.int32], negatives: NDArray[np.int32], rng: np.random.Generator) -> CandidateLists:
+    """Put each positive into a random column; the negatives are in random order already."""
+    n, n_negatives = negatives.shape
+    column = rng.integers(n_negatives + 1, size=n)
+    items = np.concatenate([negatives, positives[:, None]], axis=1).astype(np.int32)
+    items[:, -1] = np.take_along_axis(items, column[:, None], axis=1)[:, 0]
+    items[np.arange(n), column] = positives
+    return CandidateLists(items, column)
+
+
+def _contained(keys: NDArray[np.int64], sorted_keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    at = np.searchsorted(sorted_keys, keys.ravel()).reshape(keys.shape)
+    found: NDArray[np.bool_] = sorted_keys[np.minimum(at, len(sorted_keys) - 1)] == keys
+    return found
+
+
+def _uniformity_p(lists: CandidateLists) -> float:
+    """Return the p-value of Pearson's test that the positives are spread evenly over the columns."""
+    from scipy.special import chdtrc
+
+    n_columns = lists.items.shape[1]
+    counts = np.bincount(lists.positive_column, minlength=n_columns)
+    expected = len(lists.items) / n_columns
+    return float(chdtrc(n_columns - 1, ((counts - expected) ** 2 / expected).sum()))

@@ -1,0 +1,310 @@
+"""From a domain to a task: splits, histories and the frozen candidate lists.
+
+``warm`` is leave-one-out: a user's last item is the test positive, the second-last the validation positive, the
+rest is trained on. ``cold`` asks for items that nobody's train or validation part holds: ``holdout`` removes a
+seeded share of the items from everyone's train and validation part, ``natural`` keeps the users whose last item
+happens to occur nowhere else. ``user-split`` parts the users, not their items: see :mod:`bench.protocol.user_split`;
+its negatives are drawn by popularity, and the domain that methods see has short titles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.domain import Domain
+from bench.errors import BenchError
+from bench.files.hashing import content_hash, derived_seed
+from bench.files.store import ArtefactStore
+from bench.plugin import Answers, Queries
+from bench.protocol.candidate_files import stored_lists
+from bench.protocol.candidates import CandidateLists, TitleGroups, draw_candidates, shuffled_in
+from bench.protocol.popular_negatives import draw_popular
+from bench.protocol.user_split import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    check_asked_users,
+    notes_on_parts,
+    user_parts,
+    with_short_titles,
+)
+from bench.spec import ProtocolSpec, Setting
+
+PROTOCOL_REVISION = 1
+"""Raised whenever the same spec would give other queries; part of every candidate file's name."""
+MIN_INTERACTIONS = 3
+"""A user with fewer interactions is trained on whole: one each is needed for train, validation and test."""
+FEW_COLD_QUERIES = 200
+"""Below this many queries a cold set carries a warning."""
+
+Draw = Callable[[NDArray[np.int64], NDArray[np.int32], np.random.Generator], CandidateLists]
+"""Draws a list for each (user, positive)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Which interactions are trained on, and which are asked for."""
+
+    train: NDArray[np.bool_]
+    """Interactions of the training part, shape (n_interactions,)."""
+    shown: NDArray[np.bool_]
+    """Interactions that a query shows where they come before its positive, shape (n_interactions,)."""
+    validation: NDArray[np.int64]
+    """Index into the interactions of each validation positive, ascending."""
+    test: NDArray[np.int64]
+    """Index into the interactions of each test positive, ascending."""
+    cold_items: NDArray[np.bool_]
+    """Items that no train or validation part may hold, shape (n_items,); all false but in the cold setting."""
+
+
+@dataclass(frozen=True, eq=False)
+class QuerySet:
+    """Queries with their answers, and the hash of both."""
+
+    queries: Queries
+    answers: Answers
+    hash: str
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @property
+    def lists(self) -> CandidateLists:
+        """Return the candidates with their answers."""
+        return CandidateLists(self.queries.candidates, self.answers.positive_column)
+
+    def sample(self, limit: int | None, seed: int) -> QuerySet:
+        """Return a seeded sample of at most ``limit`` queries in stored order; the hash stays the full set's."""
+        if limit is None or limit >= len(self):
+            return self
+        rng = np.random.default_rng(derived_seed(seed, "limit-queries"))
+        rows = np.sort(rng.permutation(len(self))[:limit])
+        return QuerySet(self.queries.take(rows), Answers(self.answers.positive_column[rows]), self.hash)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedTask:
+    """A dataset under a protocol: what is trained on, what is asked, and what a reader must be told."""
+
+    spec: ProtocolSpec
+    domain: Domain
+    """The whole domain; the engine's alone."""
+    training: Domain
+    """The same catalogue with the training interactions only."""
+    validation: QuerySet
+    test: QuerySet
+    cold_items: NDArray[np.bool_]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def candidates_hash(self) -> str:
+        """Hash of the test queries, their candidates and their answers."""
+        return self.test.hash
+
+
+def split_domain(domain: Domain, spec: ProtocolSpec) -> Split:
+    """Split a domain's interactions as the spec's setting and policy say."""
+    if spec.setting == "user-split":
+        parts = user_parts(domain, spec.seed)
+        nothing_cold = np.zeros(domain.n_items, dtype=bool)
+        return Split(parts.of(TRAIN), parts.kept, parts.last_of(VALIDATION), parts.last_of(TEST), nothing_cold)
+    users = np.flatnonzero(np.diff(domain.indptr) >= MIN_INTERACTIONS)
+    last, second_last = domain.indptr[users + 1] - 1, domain.indptr[users + 1] - 2
+    train = np.ones(domain.n_interactions, dtype=bool)
+    train[last] = train[second_last] = False
+    cold_items = np.zeros(domain.n_items, dtype=bool)
+    if spec.setting == "warm":
+        return Split(train, _with(train, second_last), second_last, last, cold_items)
+    if spec.policy == "holdout":
+        cold_items[_held_out_items(domain, spec)] = True
+        is_cold = cold_items[domain.items]
+        train, second_last, last = train & ~is_cold, second_last[~is_cold[second_last]], last[is_cold[last]]
+        return Split(train, _with(train, second_last), second_last, last, cold_items)
+    known = _with(train, second_last)
+    cold_items = np.bincount(domain.items[known], minlength=domain.n_items) == 0
+    return Split(train, known, second_last, last[cold_items[domain.items[last]]], cold_items)
+
+
+def source_training(domain: Domain, protocol: ProtocolSpec) -> Domain:
+    """Return a source domain as a method sees it beside a target under ``protocol``, training interactions alone.
+
+    These are the source's own: of its train users in the ``user-split`` setting, else of its warm split.
+    """
+    if protocol.setting != "user-split":
+        return domain.keeping(split_domain(domain, ProtocolSpec(domain.name)).train)
+    return with_short_titles(domain).keeping(split_domain(domain, replace(protocol, dataset=domain.name)).train)
+
+
+def share_of_training(training: Domain, share: float, seed: int) -> Domain:
+    """Return the histories of a seeded choice of users that hold this share of the interactions, to within one user.
+
+    Shares of one seed are nested: a smaller one's users are among a larger one's.
+    """
+    if share == 1:
+        return training
+    order = np.random.default_rng(derived_seed(seed, "train-share", training.name)).permutation(training.n_users)
+    lengths = np.diff(training.indptr)[order]
+    chosen = np.zeros(training.n_users, dtype=bool)
+    chosen[order[np.cumsum(lengths) - lengths < share * training.n_interactions]] = True
+    return training.keeping(chosen[training.users_of_interactions()])
+
+
+def users_of_training(training: Domain, n_users: int, subset: int, seed: int) -> Domain:
+    """Return the histories of ``n_users`` users, drawn by ``seed`` and the number of the ``subset``.
+
+    Fewer users of one subset are among more of it; different subsets are drawn independently.
+
+    Raises:
+        BenchError: fewer users have training interactions.
+    """
+    users = np.flatnonzero(np.diff(training.indptr))
+    if n_users > len(users):
+        raise BenchError(
+            f"'{training.name}' has {len(users):,} users with training interactions; --train-users asks for "
+            f"{n_users:,} of them."
+        )
+    rng = np.random.default_rng(derived_seed(seed, "train-users", training.name, str(subset)))
+    chosen = np.zeros(training.n_users, dtype=bool)
+    chosen[rng.permutation(users)[:n_users]] = True
+    return training.keeping(chosen[training.users_of_interactions()])
+
+
+def prepare_task(domain: Domain, spec: ProtocolSpec, artefacts: ArtefactStore) -> PreparedTask:
+    """Split a domain, draw its candidate lists (or read those drawn before) and check both for leaks.
+
+    Raises:
+        BenchError: the domain has no query for this setting, or too few items for the candidate lists.
+    """
+    by_users = spec.setting == "user-split"
+    domain = with_short_titles(domain) if by_users else domain
+    split = split_domain(domain, spec)
+    groups = TitleGroups.of(domain)
+
+    def query_set(part: str, positives_at: NDArray[np.int64], eligible: NDArray[np.bool_]) -> QuerySet:
+        draw = _popular(domain, split, groups, spec) if by_users else _uniform(domain, eligible, groups, spec)
+        return _query_set(domain, spec, artefacts, groups, split, part, positives_at, draw)
+
+    test = query_set("test", split.test, groups.eligible)
+    validation = query_set("validation", split.validation, groups.eligible & ~split.cold_items)
+    training = domain.keeping(split.train)
+    if by_users:
+        notes = notes_on_parts(domain, training, len(split.validation), len(split.test), test.lists.positives)
+        domain = replace(domain, notes=domain.notes + notes)
+    prepared = PreparedTask(
+        spec, domain, training, validation, test, split.cold_items, _warnings(domain, spec, split, test)
+    )
+    check_leakage(prepared, groups)
+    return prepared
+
+
+def check_leakage(prepared: PreparedTask, groups: TitleGroups) -> None:
+    """Raise BenchError where a test answer could have been seen, or a candidate list is not what it claims.
+
+    Run on every preparation: cold positives occur in no train or validation part, users who are asked in the
+    user-split setting are in no other part, no negative was ever touched by the user, the titles of a list are
+    distinct, and the positive's column is uniform.
+    """
+    domain, test = prepared.domain, prepared.test
+    for part in (prepared.validation, test):
+        groups.check(domain, part.queries.users, part.lists)
+    if prepared.spec.setting == "cold":
+        seen = np.concatenate([prepared.training.items, prepared.validation.lists.positives])
+        leaked = np.intersect1d(test.lists.positives, np.concatenate([seen, test.queries.history_items]))
+        if len(leaked):
+            raise BenchError(f"{len(leaked)} cold test items occur in a train or validation part of {domain.name}.")
+    if prepared.spec.setting == "user-split":
+        asked = [(part.queries, part.lists.positives) for part in (prepared.validation, test)]
+        check_asked_users(prepared.training, asked)
+
+
+def _with(mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[np.bool_]:
+    mask = mask.copy()
+    mask[at] = True
+    return mask
+
+
+def _uniform(domain: Domain, eligible: NDArray[np.bool_], groups: TitleGroups, spec: ProtocolSpec) -> Draw:
+    def draw(users: NDArray[np.int64], positives: NDArray[np.int32], rng: np.random.Generator) -> CandidateLists:
+        return draw_candidates(domain, users, positives, eligible, groups, spec.n_negatives, rng)
+
+    return draw
+
+
+def _popular(domain: Domain, split: Split, groups: TitleGroups, spec: ProtocolSpec) -> Draw:
+    counts = np.bincount(domain.items[split.train], minlength=domain.n_items)
+    weights = np.where(groups.eligible, counts, 0)
+
+    def draw(users: NDArray[np.int64], positives: NDArray[np.int32], rng: np.random.Generator) -> CandidateLists:
+        return shuffled_in(positives, draw_popular(domain, users, weights, groups, spec.n_negatives, rng), rng)
+
+    return draw
+
+
+def _held_out_items(domain: Domain, spec: ProtocolSpec) -> NDArray[np.int64]:
+    rng = np.random.default_rng(derived_seed(spec.seed, "holdout", domain.name))
+    return rng.permutation(domain.n_items)[: round(spec.holdout_share * domain.n_items)]
+
+
+def _query_set(
+    domain: Domain,
+    spec: ProtocolSpec,
+    artefacts: ArtefactStore,
+    groups: TitleGroups,
+    split: Split,
+    part: str,
+    positives_at: NDArray[np.int64],
+    draw: Draw,
+) -> QuerySet:
+    """Build one part's queries: a history of the shown interactions before each positive, and its candidates."""
+    users = np.searchsorted(domain.indptr, positives_at, side="right") - 1
+    shown_before = np.concatenate([[0], np.cumsum(split.shown)])
+    lengths = shown_before[positives_at] - shown_before[domain.indptr[users]]
+    usable = (lengths > 0) & groups.eligible[domain.items[positives_at]]
+    users, positives_at, lengths = users[usable], positives_at[usable], lengths[usable]
+    if not len(users):
+        raise BenchError(
+            f"Dataset '{domain.name}' has no {part} query in the {spec.setting} setting. "
+            f"Try --setting warm, or --policy holdout; see 'bench data stats {domain.name}'."
+        )
+    key = [PROTOCOL_REVISION, domain.content_hash, spec.key(), part]
+    # the users' ids and times are in no hash of the domain
+    key += [content_hash(split.train, split.shown)] if spec.setting == "user-split" else []
+    policy = spec.policy if spec.setting == "cold" else "holdout"  # the other lists know of no policy
+    rng = np.random.default_rng(derived_seed(spec.seed, "candidates", domain.name, spec.setting, policy, part))
+    lists = stored_lists(artefacts, key, users, lambda: draw(users, domain.items[positives_at], rng))
+    history_indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    queries = Queries(users, history_indptr, _histories(domain, users, positives_at, split.shown), lists.items)
+    return QuerySet(queries, Answers(lists.positive_column), lists.hash(key, users))
+
+
+def _histories(
+    domain: Domain, users: NDArray[np.int64], positives_at: NDArray[np.int64], visible: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """Return the visible interactions before each positive, user after user."""
+    edges = np.zeros(domain.n_interactions + 1, dtype=np.int8)
+    edges[domain.indptr[users]] += 1
+    edges[positives_at] -= 1
+    before_positive = np.cumsum(edges[:-1]) > 0
+    return domain.items[before_positive & visible].astype(np.int32)
+
+
+def order_warnings(domain: Domain, setting: Setting) -> list[str]:
+    """Say where a target's or a source's order stands for days, one interaction of which user-split keeps."""
+    if setting != "user-split" or domain.timestamps is not None:
+        return []
+    return [f"{domain.name} has no timestamps: each interaction counts as a day of its own"]
+
+
+def _warnings(domain: Domain, spec: ProtocolSpec, split: Split, test: QuerySet) -> tuple[str, ...]:
+    warnings = []
+    if spec.setting == "cold" and len(test) < FEW_COLD_QUERIES:
+        warnings.append(f"only {len(test)} cold queries: differences between methods are mostly noise")
+    warnings += order_warnings(domain, spec.setting)
+    dropped = len(split.test) - len(test)
+    if dropped:
+        warnings.append(f"{dropped} test queries dropped: empty history, or a positive without a title")
+    return tuple(warnings)

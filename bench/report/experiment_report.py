@@ -1,0 +1,76 @@
+"""From the name of an experiment to its table, figure and comparison, whatever kind of table it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.experiments.experiment import Experiment
+from bench.experiments.reader import load_experiment
+from bench.experiments.scale import scaled
+from bench.registry import Registry
+from bench.report.figures.figure import Figure, figure_of
+from bench.report.papers.printed_beside_ours import Beside, beside_published
+from bench.report.tables.build import build_table
+from bench.report.tables.counts import counts_beside_published, counts_table
+from bench.report.tables.table import Table
+from bench.runs.store import RunStore
+
+
+@dataclass(frozen=True)
+class ExperimentReport:
+    """An experiment with what is stored of it."""
+
+    experiment: Experiment
+    table: Table
+    results_dir: Path
+    registry: Registry
+
+    @property
+    def file_name(self) -> str:
+        """What its files are called, without their endings."""
+        return self.experiment.file_name
+
+    def beside(self) -> list[Beside]:
+        """Return the papers' figures beside ours; raise BenchError where the experiment names no printed table."""
+        if self.experiment.statistics:
+            return counts_beside_published(self.experiment, self.table)
+        return beside_published(self.experiment, self.table, self.registry)
+
+    def figure(self) -> Figure:
+        """Return the figure; raise BenchError where the experiment describes none or no run is stored."""
+        return figure_of(self.experiment, self.table, RunStore(self.results_dir))
+
+
+def experiment_at(
+    name: str, scale: str, registry: Registry, limit_queries: int | None = None, full_ranking: bool = False
+) -> Experiment:
+    """Read an experiment and bring it to a scale.
+
+    Args:
+        name: Its name or file.
+        scale: The scale's name.
+        registry: Tells which methods run on which kind of backbone.
+        limit_queries: Takes the place of the scale's own limit.
+        full_ranking: Puts the ranking of the whole catalogue beside that of frozen lists.
+
+    Raises:
+        BenchError: there is no such experiment, or full ranking is asked of a table of counts.
+    """
+    experiment = load_experiment(name)
+    if full_ranking:
+        if experiment.statistics:
+            raise BenchError(f"Experiment '{experiment.name}' counts datasets and ranks nothing: no --full-ranking.")
+        experiment = experiment.with_full_ranking()
+    if not experiment.statistics:
+        experiment = scaled(experiment, scale, registry)
+    return experiment if limit_queries is None else replace(experiment, limit_queries=limit_queries)
+
+
+def report_of(experiment: Experiment, results_dir: Path, registry: Registry) -> ExperimentReport:
+    """Build an experiment's table from what is stored."""
+    if experiment.statistics:
+        return ExperimentReport(experiment, counts_table(experiment, results_dir), results_dir, registry)
+    table = build_table(experiment, RunStore(results_dir), registry)
+    return ExperimentReport(experiment, replace(table, name=experiment.file_name), results_dir, registry)

@@ -1,0 +1,198 @@
+"""Learning curves: how many training users a method needs to pass the reference that learned from none.
+
+X-Cross (SIGIR '25), table 3 and figure 3: a method exceeds the reference from the first size whose mean over the
+subsets is above it; the method under study is better than a rival up to the first size where that is not significant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.experiments.experiment import Experiment
+from bench.registry import Registry
+from bench.report.tables.layout import experiment_layout
+from bench.report.tables.values import SlotValues, read_group
+from bench.runs.store import RunStore
+from bench.significance.regression import Regression, least_squares
+from bench.significance.tests import Distinct, holm, paired_t_test
+
+
+@dataclass(frozen=True)
+class Point:
+    """A method that learned from so many users, on one target."""
+
+    method: str
+    n_users: int
+    mean: float
+    """Mean of the metric over subsets."""
+    sd: float | None
+    """Standard deviation over subsets; None of one."""
+    n_subsets: int
+    gain: float
+    """Mean less the reference's."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """All points of one target, and what table 3 says of them."""
+
+    dataset: str
+    title: str
+    n_queries: int
+    reference: float
+    """The metric of the run that learned from no user of the target."""
+    points: tuple[Point, ...]
+    exceeds: dict[str, int | None]
+    """Method → the first size above the reference; None where no size is."""
+    better_below: dict[str, int | None]
+    """Rival → the first size at which the method under study is not significantly better; None where it always is."""
+
+    def saved_percent(self, study: str, rival: str) -> float | None:
+        """Return how many percent fewer users the method under study needs; None where one never gets there."""
+        ours, theirs = self.exceeds[study], self.exceeds[rival]
+        return None if ours is None or theirs is None else 100 * (1 - ours / theirs)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The curves of an experiment, one a target."""
+
+    metric: str
+    methods: tuple[str, ...]
+    """The method under study, then its rivals."""
+    curves: tuple[Curve, ...]
+    regressions: dict[str, Regression | str]
+    """Method → what its gains depend on, or why that cannot be told."""
+    missing: tuple[str, ...]
+    """Commands that make the runs that are not stored."""
+
+
+def learning_curves(
+    experiment: Experiment, metric: str, store: RunStore, registry: Registry, level: float = 0.05
+) -> Curves:
+    """Read the curves of an experiment's stored runs; targets without a reference or without a point are left out.
+
+    Raises:
+        BenchError: no row names ``train_users``, or not exactly one other row is the ``reference``, or no run is
+            stored, or runs of one target ranked different candidates.
+    """
+    if len(experiment.settings) > 1:
+        raise BenchError(f"Experiment '{experiment.name}' has several settings; a curve is drawn in one.")
+    if len(experiment.candidates) > 1:
+        raise BenchError(f"Experiment '{experiment.name}' has several kinds of candidates; a curve is drawn of one.")
+    layout = experiment_layout(experiment, store.records(), registry)
+    sized = [number for number, row in enumerate(experiment.rows) if row.train_users is not None]
+    others = [number for number, row in enumerate(experiment.rows) if row.train_users is None and row.reference]
+    if not sized or len(others) != 1:
+        raise BenchError(
+            f"Experiment '{experiment.name}' has no learning curve: it needs rows with 'train_users', and one row "
+            "without that is marked 'reference: true'. See 'bench list experiments'."
+        )
+    methods = tuple(dict.fromkeys(experiment.rows[number].method for number in sized))
+    curves, observed = [], []
+    for place, dataset in enumerate(experiment.datasets):
+        slots = [row.slots[place] for row in layout.rows]
+        if not slots[others[0]].records or not any(slots[number].records for number in sized):
+            continue
+        values = read_group(slots, store)
+        reference = values[others[0]].by_seed(metric).mean(axis=0)
+        found = {
+            (experiment.rows[number].method, experiment.rows[number].train_users or 0): values[number]
+            for number in sized
+            if values[number].records
+        }
+        curves.append(_curve(dataset.name, dataset.title, methods, metric, reference, found, level))
+        observed += list(_observations(dataset.name, metric, float(reference.mean()), found))
+    missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
+    if not curves:
+        raise BenchError(
+            f"No run of experiment '{experiment.name}' is stored in {store.results_dir}. "
+            f"Make them: 'bench reproduce {experiment.name}'."
+        )
+    regressions = {method: _regression([one for one in observed if one.method == method]) for method in methods}
+    return Curves(metric, methods, tuple(curves), regressions, tuple(missing))
+
+
+@dataclass(frozen=True)
+class _Observation:
+    """One run of a curve."""
+
+    method: str
+    dataset: str
+    subset: tuple[int, int]
+    n_users: int
+    gain: float
+    prompts: dict[str, float]
+    """``mean_tokens`` and ``diversity`` of what it was trained on."""
+
+
+def _curve(
+    name: str,
+    title: str,
+    methods: Sequence[str],
+    metric: str,
+    reference: NDArray[np.float64],
+    found: dict[tuple[str, int], SlotValues],
+    level: float,
+) -> Curve:
+    means = {key: values.by_seed(metric) for key, values in found.items()}
+    points = [_point(method, size, by_run, float(reference.mean())) for (method, size), by_run in means.items()]
+    exceeds = {
+        method: min((one.n_users for one in points if one.method == method and one.gain > 0), default=None)
+        for method in methods
+    }
+    per_user = {key: by_run.mean(axis=0) for key, by_run in means.items()}
+    better = {rival: _better_below(methods[0], rival, per_user, level) for rival in methods[1:]}
+    return Curve(name, title, len(reference), float(reference.mean()), tuple(points), exceeds, better)
+
+
+def _point(method: str, n_users: int, by_run: NDArray[np.float64], reference: float) -> Point:
+    means = by_run.mean(axis=1)
+    sd = float(means.std(ddof=1)) if len(means) > 1 else None
+    return Point(method, n_users, float(means.mean()), sd, len(means), float(means.mean()) - reference)
+
+
+def _better_below(
+    study: str, rival: str, per_user: dict[tuple[str, int], NDArray[np.float64]], level: float
+) -> int | None:
+    """Return the first size at which the study is not significantly better (paired t-test, Holm over the sizes)."""
+    sizes = sorted({size for method, size in per_user if method == study and (rival, size) in per_user})
+    differences = [per_user[study, size] - per_user[rival, size] for size in sizes]
+    corrected = holm([paired_t_test(Distinct.of(difference)) for difference in differences])
+    for size, difference, p in zip(sizes, differences, corrected, strict=True):
+        if p >= level or difference.mean() <= 0:
+            return size
+    return None
+
+
+def _observations(
+    dataset: str, metric: str, reference: float, found: dict[tuple[str, int], SlotValues]
+) -> Iterator[_Observation]:
+    """Yield one observation a run whose record says what its training prompts were like."""
+    for (method, n_users), values in found.items():
+        for record, by_user in zip(values.records, values.by_seed(metric), strict=True):
+            prompts = record.details.get("training_prompts")
+            if prompts is not None:
+                gain = float(by_user.mean()) - reference
+                yield _Observation(method, dataset, record.repetition, n_users, gain, prompts)
+
+
+def _regression(observed: Sequence[_Observation]) -> Regression | str:
+    """Regress gains on size, length and diversity; one subset of one target is a cluster, for its sizes are nested."""
+    predictors = {
+        "doubling of the training users": np.log2([one.n_users for one in observed]),
+        "token of a prompt": np.array([one.prompts["mean_tokens"] for one in observed]),
+        "hundredth of the prompts' diversity": np.array([100 * one.prompts["diversity"] for one in observed]),
+    }
+    gains = np.array([one.gain for one in observed])
+    try:
+        return least_squares(
+            gains, predictors, [one.dataset for one in observed], [(one.dataset, one.subset) for one in observed]
+        )
+    except BenchError as error:
+        return str(error)

@@ -1,0 +1,99 @@
+"""Tables for machines: one CSV line a cell, or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from typing import Any
+
+from bench.files.rounding import rounded
+from bench.report.tables.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, in_percent
+
+
+def to_csv(table: Table) -> str:
+    """Return one line a cell, an empty field where nothing is known; truth values as 0 and 1.
+
+    In a table in percent the heads of the figures say so: ``value_percent`` for ``value``.
+    """
+    lines = [
+        _tidy(table, row, group, metric, cell)
+        for row in table.rows
+        for (group, metric), cell in zip(table.columns, row.cells, strict=True)
+    ]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return stream.getvalue()
+
+
+def to_json(table: Table) -> str:
+    """Return the table with everything it holds."""
+    return json.dumps(table.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Cell) -> dict[str, Any]:
+    figures = _figures(table, {"value": cell.value, "low": cell.low, "high": cell.high, "sd": cell.sd})
+    line = {
+        "table": table.name,
+        "row": row.label,
+        "method": row.method,
+        "dataset": group.dataset,
+        "setting": group.setting,
+        "policy": group.policy if group.setting == "cold" else "",
+        **_candidates(table, group),
+        "metric": metric,
+        **figures,
+        "n": cell.n,
+        "n_seeds": cell.n_seeds,
+        "best": int(cell.best),
+        "second": int(cell.second),
+        "starred": int(cell.starred),
+        **_behind_best(table, cell),
+        "p": cell.p,
+        "p_corrected": cell.p_corrected,
+        "family_size": cell.family_size,
+        "letter": row.letter,
+        "better_than": " ".join(cell.better_than),
+        "toy": int(row.toy),
+        "transductive": int(row.transductive),
+        "reference": int(row.reference),
+        "candidates_hash": group.candidates_hash,
+        "run_ids": " ".join(cell.run_ids),
+        "note": cell.note,
+    }
+    return dict(rounded(line))
+
+
+def _candidates(table: Table, group: ColumnGroup) -> dict[str, str]:
+    """Say what was ranked, in a table that has more than frozen lists."""
+    if not any(isinstance(one, CatalogueGroup) for one in table.groups):
+        return {}
+    return {"candidates": "full" if isinstance(group, CatalogueGroup) else "sampled"}
+
+
+def _figures(table: Table, figures: dict[str, float | None]) -> dict[str, float | None]:
+    """Return figures of the metric by name, in percent where the table is."""
+    if not table.percent:
+        return figures
+    return {f"{name}_percent": None if value is None else in_percent(value) for name, value in figures.items()}
+
+
+def _behind_best(table: Table, cell: Cell) -> dict[str, Any]:
+    """Return how the best row of the column differs from this one: best minus this, and the best's wins and losses."""
+    found: dict[str, Any] = {} if cell.behind_best is None else asdict(cell.behind_best)
+    figures = {
+        "behind_best": found.get("difference"),
+        "behind_best_low": found.get("low"),
+        "behind_best_high": found.get("high"),
+        "detectable_difference": found.get("detectable_difference"),
+    }
+    return {
+        **_figures(table, figures),
+        "effect_size": found.get("effect_size"),
+        "wins_of_best": found.get("wins"),
+        "ties_with_best": found.get("ties"),
+        "losses_of_best": found.get("losses"),
+    }

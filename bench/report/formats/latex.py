@@ -1,0 +1,147 @@
+"""Tables as LaTeX; a document needs ``booktabs`` and ``multirow`` and nothing else."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from bench.report.formats.latex_layout import FLOAT_HEIGHT, Layout, height_in_points, laid_out
+from bench.report.formats.latex_text import escape
+from bench.report.tables.table import Cell, ColumnGroup, Table, TableRow, shortened_letters
+
+NEEDS = r"% needs \usepackage{booktabs,multirow}"
+LABEL_WIDTH = "1.1em"
+"""Room for a row's letter before its name."""
+
+
+def to_latex(table: Table) -> str:
+    r"""Return a ``table`` environment: best in ``\textbf``, second in ``\underline``, a star or letters raised.
+
+    Columns that are too many for a page in letters that can be read stand in panels, one above another, and go on in
+    another float where a page has no room for them. Notes that are too many for the page of the last float follow it
+    as text, which breaks over pages.
+    """
+    floats, layout = laid_out(table)
+    last = height_in_points(table, len(floats[-1]), layout, has_caption=len(floats) == 1)
+    notes_fit = last <= FLOAT_HEIGHT
+    lines = [f"% missing: {command}" for command in table.missing]
+    for number, panels in enumerate(floats, start=1):
+        head = _caption(table) if number == 1 else _continued(table)
+        lines += _float(head, panels, _notes(table) if notes_fit and number == len(floats) else [], layout)
+    if not notes_fit:
+        lines += _notes_as_text(table)
+    return "\n".join(lines) + "\n"
+
+
+def _float(head: list[str], panels: list[Table], end: list[str], layout: Layout) -> list[str]:
+    return [
+        rf"\begin{{{layout.environment}}}[t]",
+        NEEDS,
+        r"\centering",
+        *head,
+        layout.size,
+        rf"\setlength{{\tabcolsep}}{{{layout.separation:g}pt}}",
+        *"\n\\par\\medskip\n".join(map(_tabular, panels)).splitlines(),
+        *end,
+        rf"\end{{{layout.environment}}}",
+    ]
+
+
+def _caption(table: Table) -> list[str]:
+    short = f"[{escape(table.title)}]" if table.title else ""
+    return [
+        r"\setlength{\belowcaptionskip}{4pt}",
+        rf"\caption{short}{{{escape(table.caption)}}}",
+        rf"\label{{tab:{_label_name(table.name)}}}",
+    ]
+
+
+def _continued(table: Table) -> list[str]:
+    return [rf"Table~\ref{{tab:{_label_name(table.name)}}}, continued.\par\medskip"]
+
+
+def _tabular(table: Table) -> str:
+    lines = [
+        rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
+        r"\toprule",
+        *_header(table),
+        *_body(table),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines)
+
+
+def _header(table: Table) -> list[str]:
+    """Return the heads: datasets over settings where a dataset has several, else both in one; metrics below."""
+    metrics = [escape(table.metric_header(metric)) for _, metric in table.columns]
+    if not any(group.title for group in table.groups):
+        return [_line([table.row_title, *metrics])]
+    heads = [[(group.title, len(table.metrics)) for group in table.groups]]
+    datasets = [list(members) for _, members in groupby(table.groups, key=lambda group: group.dataset_title)]
+    if all(group.dataset_title for group in table.groups) and any(len(members) > 1 for members in datasets):
+        shared = [(members[0].dataset_title, len(members) * len(table.metrics)) for members in datasets]
+        heads = [shared, [(_within_dataset(group), len(table.metrics)) for group in table.groups]]
+    lines = [line for head in heads for line in _spanning(head)]
+    lines.append(_line(["", *metrics]))
+    lines[0] = rf"\multirow{{{len(heads) + 1}}}{{*}}{{{table.row_title}}}{lines[0]}"
+    return lines
+
+
+def _within_dataset(group: ColumnGroup) -> str:
+    words = group.title.removeprefix(f"{group.dataset_title}, ")
+    return words[:1].upper() + words[1:]
+
+
+def _spanning(heads: list[tuple[str, int]]) -> list[str]:
+    titles = [rf"\multicolumn{{{span}}}{{c}}{{{escape(title)}}}" for title, span in heads]
+    rules, start = [], 2
+    for _, span in heads:
+        rules.append(rf"\cmidrule(lr){{{start}-{start + span - 1}}}")
+        start += span
+    return [_line(["", *titles]), "".join(rules)]
+
+
+def _body(table: Table) -> list[str]:
+    """Return the rows, those of one group under its name in italics where there are several groups."""
+    lines, is_parted = [], len({row.group for row in table.rows}) > 1
+    for group, members in groupby(table.rows, key=lambda row: row.group):
+        lines.append(r"\midrule")
+        if group and is_parted:
+            lines.append(_line([rf"\multicolumn{{{len(table.columns) + 1}}}{{l}}{{\textit{{{escape(group)}}}}}"]))
+        lines += [_row(row, any(row.letter for row in table.rows)) for row in members]
+    return lines or [r"\midrule"]
+
+
+def _row(row: TableRow, has_letters: bool) -> str:
+    letter = rf"\makebox[{LABEL_WIDTH}][l]{{\textit{{{escape(row.letter)}}}}}" if has_letters else ""
+    label = escape(row.label) + "".join(escape(mark) for mark in row.marks)
+    return _line([letter + label, *(_cell(cell) for cell in row.cells)])
+
+
+def _cell(cell: Cell) -> str:
+    mean, _, spread = cell.text.partition(" ± ")
+    text = escape(mean)
+    marked = rf"\textbf{{{text}}}" if cell.best else rf"\underline{{{text}}}" if cell.second else text
+    letters = escape(shortened_letters(cell.better_than))
+    small = rf"{{\tiny\,$\pm$\,{escape(spread)}}}" if spread else ""
+    return marked + "$^{*}$" * cell.starred + (rf"\textsuperscript{{{letters}}}" if letters else "") + small
+
+
+def _notes(table: Table) -> list[str]:
+    if not table.footnotes:
+        return []
+    notes = "\\par\n".join(escape(note) for note in table.footnotes)
+    return [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize", notes, r"\end{minipage}"]
+
+
+def _notes_as_text(table: Table) -> list[str]:
+    notes = "\\par\n".join(escape(note) for note in table.footnotes)
+    return [rf"{{\footnotesize\noindent Notes to table~\ref{{tab:{_label_name(table.name)}}}: {notes}\par}}"]
+
+
+def _line(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _label_name(name: str) -> str:
+    return "".join(sign if sign.isalnum() else "-" for sign in name)

@@ -1,0 +1,110 @@
+"""Tables in LaTeX made into one PDF, and what LaTeX had to complain of.
+
+``python -m bench.report.formats.latex_pdf --help`` says how to call it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError
+
+PROGRAM = "pdflatex"
+PACKAGES = ("booktabs", "multirow")
+PREAMBLE = r"""\documentclass[twocolumn]{article}
+\usepackage[textwidth=506pt,textheight=690pt,columnsep=24pt]{geometry}
+"""
+OVERFULL_POINTS = 1.0
+"""A line that is wider than its place by no more is not seen."""
+TIMES = 2
+"""Runs of LaTeX: the second knows the labels of the first."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A PDF and LaTeX's words on it."""
+
+    pdf: Path
+    log: str
+
+
+def document(tables: Sequence[str]) -> str:
+    """Return a two-column document with a page for each table, and a reference to each of its labels."""
+    packages = "".join(rf"\usepackage{{{package}}}" + "\n" for package in PACKAGES)
+    labels = [label for table in tables for label in re.findall(r"\\label\{(.+?)\}", table)]
+    references = "Tables " + ", ".join(rf"\ref{{{label}}}" for label in labels) + ".\n" if labels else ""
+    pages = "\n\\clearpage\n".join(tables)
+    return f"{PREAMBLE}{packages}\\begin{{document}}\n{references}{pages}\n\\end{{document}}\n"
+
+
+def compile_pdf(source: str, folder: Path) -> Compiled:
+    """Run LaTeX in a folder that exists; raise BenchError with LaTeX's first error where it fails."""
+    path = folder / "tables.tex"
+    path.write_text(source, encoding="utf-8")
+    command = [PROGRAM, "-interaction=nonstopmode", "-halt-on-error", path.name]
+    for _ in range(TIMES):
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+        except FileNotFoundError:
+            raise BenchError(_absent()) from None
+        if done.returncode:
+            raise BenchError(f"LaTeX stopped: {_first_error(done.stdout.decode('utf-8', 'replace'))}")
+    return Compiled(path.with_suffix(".pdf"), path.with_suffix(".log").read_text(encoding="utf-8", errors="replace"))
+
+
+def complaints(log: str) -> list[str]:
+    """Return the lines of a log that a reader of the PDF would see: too wide, too tall, undefined or missing."""
+    too_wide = [
+        line
+        for line in log.splitlines()
+        if (found := re.match(r"Overfull \\hbox \((.+?)pt too wide\)", line)) and float(found[1]) > OVERFULL_POINTS
+    ]
+    words = ("undefined", "multiply defined", "Float too large", "Missing character")
+    return too_wide + [line for line in log.splitlines() if any(word in line for word in words)]
+
+
+def why_not() -> str | None:
+    """Return why no PDF can be made here; None where one can."""
+    if shutil.which(PROGRAM) is None:
+        return _absent()
+    styles = [f"{package}.sty" for package in PACKAGES]
+    found = subprocess.run(["kpsewhich", *styles], capture_output=True, text=True, check=False).stdout
+    absent = [style for style in styles if style not in found]
+    return f"LaTeX has no {' and no '.join(absent)}" if absent else None
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Write one PDF of the tables given."""
+    parser = argparse.ArgumentParser(prog="python -m bench.report.formats.latex_pdf", description=main.__doc__)
+    parser.add_argument("pdf", type=Path, help="the PDF to write")
+    parser.add_argument("tables", type=Path, nargs="+", help="tables as 'bench table NAME --format latex' gives them")
+    given = parser.parse_args(words)
+    reason = why_not()
+    if reason is not None:
+        raise SystemExit(f"{reason}. See the target tables-pdf in the Makefile.")
+    with tempfile.TemporaryDirectory() as folder:
+        made = compile_pdf(document([path.read_text(encoding="utf-8") for path in given.tables]), Path(folder))
+        given.pdf.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made.pdf, given.pdf)
+    for line in complaints(made.log):
+        print(f"LaTeX: {line}")  # noqa: T201
+    print(f"Wrote {given.pdf}.")  # noqa: T201
+
+
+def _absent() -> str:
+    return f"{PROGRAM} is not installed (Debian: texlive-latex-recommended, and texlive-latex-extra for multirow)"
+
+
+def _first_error(output: str) -> str:
+    return next((line for line in output.splitlines() if line.startswith("!")), "without saying why")
+
+
+if __name__ == "__main__":
+    main()

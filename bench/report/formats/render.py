@@ -1,0 +1,25 @@
+"""The formats that a table can be written in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.report.formats.csv_json import to_csv, to_json
+from bench.report.formats.html import to_html
+from bench.report.formats.latex import to_latex
+from bench.report.formats.text import to_markdown, to_text
+from bench.report.tables.table import Table
+
+RENDERERS: dict[str, Callable[[Table], str]] = {
+    "text": to_text,
+    "markdown": to_markdown,
+    "latex": to_latex,
+    "csv": to_csv,
+    "html": to_html,
+    "json": to_json,
+}
+
+
+def render(table: Table, output_format: str) -> str:
+    """Return the table in one of the formats of :data:`RENDERERS`, with a line end at its end."""
+    return RENDERERS[output_format](table)

@@ -1,0 +1,74 @@
+"""Tables as plain text and as Markdown."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from bench.report.tables.table import Cell, Table, TableRow, shortened_letters
+
+TEXT_LEGEND = "(1) best, (2) second, * star."
+
+
+def to_text(table: Table) -> str:
+    """Return a table for a terminal: best and second as ``(1)`` and ``(2)``, a star as ``*``."""
+    headers = _headers(table, "\n")
+    rows = [[_label(row), *(_text_cell(cell) for cell in row.cells)] for row in table.rows]
+    grid = tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=_alignment(table))
+    caption = table.caption.replace("Best in bold, second underlined.", TEXT_LEGEND)
+    return "\n".join([f"{table.name}: {caption}", "", grid, *_lines_below(table)]) + "\n"
+
+
+def to_markdown(table: Table) -> str:
+    """Return a Markdown table: best bold, second underlined by ``<u>``, a star as ``*``."""
+    headers = _headers(table, "<br>")
+    rows = [[_markdown(_label(row)), *(_markdown_cell(cell) for cell in row.cells)] for row in table.rows]
+    ruler = ["---", *("---:" for _ in table.columns)]
+    lines = [_markdown_row(row) for row in ([_markdown(header) for header in headers], ruler, *rows)]
+    below = [_markdown(line) if line and not line.startswith("    ") else line for line in _lines_below(table)]
+    return "\n".join([f"**{_markdown(table.name)}.** {_markdown(table.caption)}", "", *lines, *below]) + "\n"
+
+
+def _headers(table: Table, line_break: str) -> list[str]:
+    heads = ((group.title, table.metric_header(metric)) for group, metric in table.columns)
+    return [table.row_title, *(line_break.join(filter(None, head)) for head in heads)]
+
+
+def _label(row: TableRow) -> str:
+    return " ".join([f"({row.letter})"] * bool(row.letter) + [row.label, *row.marks])
+
+
+def _text_cell(cell: Cell) -> str:
+    letters = shortened_letters(cell.better_than)
+    return cell.text + f" >{letters}" * bool(letters) + " (1)" * cell.best + " (2)" * cell.second + "*" * cell.starred
+
+
+def _markdown_cell(cell: Cell) -> str:
+    marked = f"**{cell.text}**" if cell.best else f"<u>{cell.text}</u>" if cell.second else cell.text
+    letters = shortened_letters(cell.better_than)
+    return marked + r"\*" * cell.starred + f"<sup>{letters}</sup>" * bool(letters)
+
+
+def _markdown_row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _markdown(text: str) -> str:
+    """Escape what Markdown would read as markup; ``<br>`` and ``<`` before a space stay."""
+    for sign in "\\*_`|":
+        text = text.replace(sign, f"\\{sign}")
+    return text
+
+
+def _alignment(table: Table) -> list[str]:
+    return ["left", *("right" for _ in table.columns)]
+
+
+def _lines_below(table: Table) -> list[str]:
+    notes = ["", *_separated(table.footnotes)] if table.footnotes else []
+    missing = ["", "Missing runs:", "", *(f"    {command}" for command in table.missing)] if table.missing else []
+    return notes + missing
+
+
+def _separated(notes: tuple[str, ...]) -> list[str]:
+    """Put an empty line between notes, so that each is a paragraph of its own."""
+    return [line for note in notes for line in (note, "")][:-1]

@@ -1,0 +1,1 @@
+"""Measured figures beside those that papers print."""

@@ -1,0 +1,262 @@
+"""Printed figures beside ours: the difference of each cell and a verdict on it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from typing import Any
+
+from tabulate import tabulate
+
+from bench.errors import BenchError
+from bench.experiments.experiment import Experiment, ExperimentRow, PublishedReference
+from bench.experiments.scale import SCALES
+from bench.papers.audit import ROUNDING, is_possible
+from bench.papers.printed import (
+    PrintedCell,
+    find_cell,
+    other_data,
+    printed_cells,
+    published_language_model,
+    published_sources,
+    published_title,
+)
+from bench.registry import Registry
+from bench.report.tables.layout import known_entry
+from bench.report.tables.table import (
+    GRID_FORMATS,
+    MISSING_TEXT,
+    PERCENT_SIGN,
+    CatalogueGroup,
+    Cell,
+    ColumnGroup,
+    Table,
+    TableRow,
+    count_text,
+    figure,
+    in_percent,
+    metric_title,
+)
+
+NEAR = 0.02
+"""A figure this far below the printed one is within what one repetition differs from the next in these papers."""
+WITHIN = f"within {NEAR}"
+LANGUAGE_MODEL_FAMILIES = ("language-model", "merging", "integrating")
+"""Families whose figures belong to the backbone as much as to the method."""
+FIGURES = ("ours", "printed", "difference")
+"""Fields of a comparison that are figures."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One cell of ours and the printed figure that stands for the same thing."""
+
+    row: str
+    dataset: str
+    setting: str
+    metric: str
+    ours: float | None
+    """None where no run is stored."""
+    printed: float
+    source: str
+    """Paper and table."""
+    difference: float | None
+    verdict: str
+    """``at or above``, ``within 0.02``, ``below``, ``not run``, ``not comparable: why`` or ``no counterpart: why``."""
+
+
+def beside_published(experiment: Experiment, table: Table, registry: Registry) -> list[Beside]:
+    """Put each figure that a paper printed beside ours; ``table`` was built from ``experiment``.
+
+    Of a printed table that the experiment reproduces, what has no counterpart here is listed as well, at the end.
+
+    Raises:
+        BenchError: the experiment names no published table, or none of its cells was printed.
+    """
+    if not experiment.published:
+        raise BenchError(f"Experiment '{experiment.name}' names no published tables (key 'published').")
+    found = list(_pairs(experiment, table))
+    if not found:
+        raise BenchError(f"No cell of experiment '{experiment.name}' was printed in the tables that it names.")
+    ours = [_beside(pair, experiment, registry) for pair in found]
+    reproduced = {(place.paper, place.place) for place in experiment.reproduces}
+    references = {(one.paper, one.table): one for one in experiment.published if (one.paper, one.table) in reproduced}
+    return ours + [cell for one in references.values() for cell in _without_counterpart(one, found, table)]
+
+
+def verdict(ours: float | None, printed: float, reason: str = "") -> str:
+    """Return the verdict on a figure; ``reason`` says why the two cannot be compared, empty where they can."""
+    if reason:
+        return f"not comparable: {reason}"
+    if ours is None:
+        return "not run"
+    if ours >= printed - ROUNDING:
+        return "at or above"
+    return WITHIN if ours >= printed - NEAR else "below"
+
+
+def render_beside(cells: list[Beside], output_format: str, percent: bool = False) -> str:
+    """Return the comparison as text, Markdown, LaTeX, CSV or JSON; BenchError for another format.
+
+    ``percent`` prints both sides in percent, as the heads then say; JSON keeps fractions, and CSV names its unit.
+    """
+    if output_format == "json":
+        return json.dumps([asdict(cell) for cell in cells], indent=2, ensure_ascii=False) + "\n"
+    if output_format == "csv":
+        stream = io.StringIO()
+        names = [field.name for field in fields(Beside)]
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([f"{name}_percent" if percent and name in FIGURES else name for name in names])
+        writer.writerows([_tidy(name, getattr(cell, name), percent) for name in names] for cell in cells)
+        return stream.getvalue()
+    if output_format not in GRID_FORMATS:
+        raise BenchError(f"Published figures cannot be printed as '{output_format}'; use text, markdown or csv.")
+    unit = PERCENT_SIGN * percent
+    figures = ["Ours" + unit, "Printed" + unit, "Difference" + unit]
+    headers = ["Method", "Data", "Metric", *figures, "Verdict", "Source"]
+    rows = [
+        [
+            cell.row,
+            ", ".join(filter(None, [cell.dataset, cell.setting])),
+            metric_title(cell.metric),
+            _figure(cell.metric, cell.ours, percent),
+            _figure(cell.metric, cell.printed, percent),
+            _figure(cell.metric, cell.difference, percent, "+"),
+            _verdict_text(cell.verdict, percent),
+            cell.source,
+        ]
+        for cell in cells
+    ]
+    alignment = ["left"] * 3 + ["right"] * 3 + ["left"] * 2
+    grid = tabulate(rows, headers, GRID_FORMATS[output_format], disable_numparse=True, colalign=alignment)
+    return grid + "\n" + ("" if output_format == "latex" else f"\n{_summary(cells, percent)}\n")
+
+
+def _summary(cells: list[Beside], percent: bool) -> str:
+    """Return how many printed figures got which verdict."""
+    counts = Counter(_verdict_text(re.split(":| by ", cell.verdict)[0], percent) for cell in cells)
+    return f"{len(cells):,} printed figures: {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."
+
+
+def _figure(metric: str, value: float | None, percent: bool, sign: str = "") -> str:
+    if value is None:
+        return MISSING_TEXT
+    return figure(value, percent, sign) if "@" in metric else count_text(metric, value, sign)
+
+
+def _tidy(name: str, value: Any, percent: bool) -> Any:
+    if not percent or value is None:
+        return value
+    return in_percent(value) if name in FIGURES else _verdict_text(value, percent) if name == "verdict" else value
+
+
+def _verdict_text(text: str, percent: bool) -> str:
+    return text.replace(WITHIN, f"within {figure(NEAR, percent)}") if percent else text
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One of our cells, where it stands, and the printed cell with its figures."""
+
+    reference: PublishedReference
+    row: ExperimentRow
+    table_row: TableRow
+    group: ColumnGroup
+    metric: str
+    cell: Cell
+    printed: PrintedCell
+
+
+def _pairs(experiment: Experiment, table: Table) -> Iterator[_Pair]:
+    datasets = {dataset.name: dataset for dataset in experiment.datasets}
+    for row, table_row in zip(experiment.rows, table.rows, strict=True):
+        for (group, metric), cell in zip(table.columns, table_row.cells, strict=True):
+            if isinstance(group, CatalogueGroup):  # what was printed is of sampled lists
+                continue
+            for reference in experiment.published:
+                is_wanted = experiment.wants(row, datasets[group.dataset], reference.setting)
+                if reference.setting == group.setting and is_wanted:
+                    names, place = (row.label, row.method), (group.dataset, group.setting, row.train_share)
+                    printed = find_cell(reference.paper, reference.table, names, *place)
+                    if printed is not None and metric in printed.figures:
+                        yield _Pair(reference, row, table_row, group, metric, cell, printed)
+
+
+def _beside(pair: _Pair, experiment: Experiment, registry: Registry) -> Beside:
+    ours, printed = pair.cell.value, pair.printed.figures[pair.metric]
+    return Beside(
+        row=pair.table_row.label,
+        dataset=pair.group.dataset,
+        setting=pair.group.setting,
+        metric=pair.metric,
+        ours=ours,
+        printed=printed,
+        source=_source(pair.reference),
+        difference=None if ours is None else ours - printed,
+        verdict=verdict(ours, printed, "; ".join(_reasons(pair, experiment, registry))),
+    )
+
+
+def _reasons(pair: _Pair, experiment: Experiment, registry: Registry) -> Iterator[str]:
+    """Yield everything for which our figure and the printed one are figures of different things."""
+    reference, entry = pair.reference, known_entry(registry, pair.row.method)
+    backbone = pair.row.backbone or experiment.backbone
+    papers_model = published_language_model(reference.paper, reference.table)
+    if experiment.scale.name == SCALES["smoke"].name:
+        yield "scale smoke"
+    if pair.table_row.toy:
+        yield "toy backbone"
+    elif entry is not None and entry.family in LANGUAGE_MODEL_FAMILIES and backbone != papers_model:
+        yield f"backbone {backbone}, the paper's {papers_model}"
+    if not _is_possible(tuple(pair.printed.figures.items())):
+        yield "no ranking has the printed figures"
+    data = other_data(reference.paper, pair.group.dataset)
+    if data:
+        yield f"other data ({data})"
+    sources = published_sources(reference.paper, reference.table, pair.group.dataset)
+    if sources and entry is not None and entry.needs_sources and sources != _sources(pair, experiment):
+        yield "other source domains"
+    if reference.not_comparable:
+        yield reference.not_comparable
+
+
+def _sources(pair: _Pair, experiment: Experiment) -> tuple[str, ...]:
+    of_dataset = {dataset.name: dataset.sources for dataset in experiment.datasets}
+    return tuple(sorted(of_dataset[pair.group.dataset] if pair.row.sources is None else pair.row.sources))
+
+
+@cache
+def _is_possible(figures: tuple[tuple[str, float], ...]) -> bool:
+    return is_possible(dict(figures))
+
+
+def _without_counterpart(reference: PublishedReference, found: list[_Pair], table: Table) -> Iterator[Beside]:
+    """Yield the printed figures of one table that stand beside nothing here, each with the reason."""
+    own = [pair for pair in found if (pair.reference.paper, pair.reference.table) == (reference.paper, reference.table)]
+    beside = {(pair.printed.row, pair.printed.column, pair.metric) for pair in own}
+    rows, columns = {pair.printed.row for pair in own}, {pair.printed.column for pair in own}
+    for printed in printed_cells(reference.paper, reference.table):
+        for metric, value in printed.figures.items():
+            if metric in table.metrics and (printed.row, printed.column, metric) not in beside:
+                reason = "no such row here" if printed.row not in rows else "not made on these data"
+                yield Beside(
+                    row=printed.row,
+                    dataset=printed.column,
+                    setting=reference.setting,
+                    metric=metric,
+                    ours=None,
+                    printed=value,
+                    source=_source(reference),
+                    difference=None,
+                    verdict=f"no counterpart: {reason if printed.column in columns else 'no such column here'}",
+                )
+
+
+def _source(reference: PublishedReference) -> str:
+    return f"{published_title(reference.paper)} {reference.table}"

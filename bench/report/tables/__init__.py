@@ -1,0 +1,1 @@
+"""Tables of a report: what stands in which cell."""

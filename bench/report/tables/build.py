@@ -1,0 +1,177 @@
+"""From stored runs to a table: values, marks and stars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.experiments.experiment import Experiment
+from bench.files.hashing import derived_seed
+from bench.registry import Registry
+from bench.report.tables.agreement import UserValues, agreement_notes
+from bench.report.tables.caption import Repeated, Star, family_sizes, footnotes, full_caption
+from bench.report.tables.layout import Layout, RowSlots, experiment_layout, stored_layout
+from bench.report.tables.marks import Column, marked, row_letters
+from bench.report.tables.merge_weights import merge_weight_notes
+from bench.report.tables.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, figure
+from bench.report.tables.values import SlotValues, read_group
+from bench.runs.store import RunRecord, RunStore
+from bench.significance.bootstrap import interval, resampled_means
+from bench.significance.comparison import spread_over_seeds
+from bench.significance.tests import Distinct, bootstrap_interval
+
+
+def build_table(experiment: Experiment, store: RunStore, registry: Registry) -> Table:
+    """Build an experiment's table from the stored runs; a run that is missing leaves a dash and its command.
+
+    Raises BenchError where the runs of one column group ranked different candidates or scored different users.
+    """
+    star = Star(experiment.test, experiment.level, experiment.star_metrics, experiment.star_style)
+    layout = experiment_layout(experiment, store.records(), registry)
+    return _table(experiment.name, experiment.caption, layout, experiment.metrics, star, store, experiment.percent)
+
+
+def stored_table(
+    dataset: str, setting: str, metrics: Sequence[str], store: RunStore, registry: Registry, star: Star | None = None
+) -> Table:
+    """Build a table of every stored run of one dataset and setting; raise BenchError where there is none."""
+    layout = stored_layout(dataset, setting, store.records(), registry)
+    caption = f"All stored runs of {dataset}, {setting}."
+    return _table(f"{dataset}-{setting}", caption, layout, tuple(metrics), star or Star(), store)
+
+
+def _table(
+    name: str,
+    caption: str,
+    layout: Layout,
+    metrics: tuple[str, ...],
+    star: Star,
+    store: RunStore,
+    percent: bool = False,
+) -> Table:
+    repeated = Repeated.of(layout.rows)
+    takes_part = [not row.reference and not _is_toy(row) for row in layout.rows]
+    columns: list[list[Cell]] = []
+    values: list[UserValues] = []
+    groups = []
+    for number, group in enumerate(layout.groups):
+        slots = [row.slots[number] for row in layout.rows]
+        group_values = read_group(slots, store)
+        first = next((record for slot in slots for record in slot.records), None)
+        groups.append(group if first is None else _with_facts(group, first))
+        for column in _columns(group_values, metrics, repeated, percent):
+            columns.append(marked(column, takes_part, star))
+            values.append(column.values)
+    letters = row_letters(takes_part) if star.style == "letters" else [""] * len(takes_part)
+    rows = [
+        _row(row, [column[number] for column in columns], letters[number]) for number, row in enumerate(layout.rows)
+    ]
+    missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
+    table = Table(
+        name=name,
+        title=caption,
+        caption=full_caption(caption, groups, layout.rows, repeated, star, family_sizes(rows), percent),
+        groups=tuple(groups),
+        metrics=metrics,
+        rows=tuple(rows),
+        percent=percent,
+        footnotes=footnotes(rows, groups, metrics, layout.rows, percent),
+        missing=tuple(missing),
+    )
+    found = agreement_notes(table, values, star) + merge_weight_notes(layout.rows, groups)
+    return replace(table, footnotes=found + table.footnotes)
+
+
+def _with_facts(group: ColumnGroup, record: RunRecord) -> ColumnGroup:
+    facts: dict[str, Any] = {"candidates_hash": record.candidates_hash, "n_queries": record.n_queries}
+    if isinstance(group, CatalogueGroup):
+        facts["n_items"] = record.n_candidates
+    return replace(group, **facts)
+
+
+def _is_toy(row: RowSlots) -> bool:
+    return any(record.toy for record in row.records)
+
+
+def _row(row: RowSlots, cells: list[Cell], letter: str) -> TableRow:
+    return TableRow(
+        label=row.label,
+        method=row.method,
+        cells=tuple(cells),
+        toy=_is_toy(row),
+        transductive=any(record.transductive for record in row.records),
+        reference=row.reference,
+        letter=letter,
+        group=row.group,
+    )
+
+
+def _columns(
+    group_values: Sequence[SlotValues], metrics: Sequence[str], repeated: Repeated, percent: bool
+) -> list[Column]:
+    """Return one column a metric; where any row has several seeds, all share their draws of users."""
+    by_metric = [[slot.by_seed(metric) if slot.records else None for slot in group_values] for metric in metrics]
+    draws = _shared_draws(by_metric)
+    columns = []
+    for number, (metric, values) in enumerate(zip(metrics, by_metric, strict=True)):
+        drawn = None if draws is None else draws[number]
+        cells = tuple(
+            Cell() if by_seed is None else _cell(slot, metric, by_seed, None if drawn is None else drawn[row], repeated)
+            for row, (slot, by_seed) in enumerate(zip(group_values, values, strict=True))
+        )
+        means = tuple(None if by_seed is None else by_seed.mean(axis=0) for by_seed in values)
+        columns.append(Column(metric, tuple(_printed(cell, percent) for cell in cells), means, drawn))
+    return columns
+
+
+def _shared_draws(
+    by_metric: Sequence[Sequence[NDArray[np.float64] | None]],
+) -> list[tuple[NDArray[np.float64] | None, ...]] | None:
+    """Return the resampled means of each metric and row; None where no row has more than one seed."""
+    present = [by_seed for values in by_metric for by_seed in values if by_seed is not None]
+    if all(len(by_seed) == 1 for by_seed in present):
+        return None
+    means = iter(resampled_means(present, np.random.default_rng(derived_seed(0, "users and seeds"))))
+    return [tuple(None if by_seed is None else next(means) for by_seed in values) for values in by_metric]
+
+
+def _cell(
+    slot: SlotValues, metric: str, by_seed: NDArray[np.float64], draws: NDArray[np.float64] | None, repeated: Repeated
+) -> Cell:
+    found, n_users = by_seed.shape
+    low, high = _interval(slot, metric, by_seed, draws)
+    return Cell(
+        value=float(by_seed.mean()),
+        low=low,
+        high=high,
+        sd=spread_over_seeds(by_seed),
+        n=n_users,
+        n_seeds=found,
+        run_ids=tuple(record.id for record in slot.records),
+        note=repeated.note(slot.records),
+    )
+
+
+def _printed(cell: Cell, percent: bool) -> Cell:
+    if cell.value is None:
+        return cell
+    return replace(
+        cell, text=figure(cell.value, percent) + ("" if cell.sd is None else f" ± {figure(cell.sd, percent)}")
+    )
+
+
+def _interval(
+    slot: SlotValues, metric: str, by_seed: NDArray[np.float64], draws: NDArray[np.float64] | None
+) -> tuple[float, float]:
+    """Return the interval over users, the record's own where it has one, or over users and seeds."""
+    if len(by_seed) > 1 and draws is not None:
+        return interval(draws)
+    stored = slot.records[0].metrics.get(metric)
+    if stored is not None:
+        return stored["low"], stored["high"]
+    rng = np.random.default_rng(derived_seed(0, "interval", metric))
+    return bootstrap_interval(Distinct.of(by_seed[0]), rng)

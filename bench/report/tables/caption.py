@@ -1,0 +1,242 @@
+"""The words around a table: what is compared, on which queries, and what the marks mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.metrics import N_CANDIDATES
+from bench.report.tables.layout import RowSlots
+from bench.report.tables.table import CatalogueGroup, ColumnGroup, TableRow, figure, metric_title
+from bench.runs.store import RunRecord
+from bench.significance.comparison import FEW_USERS, POWER, Contrast
+from bench.significance.tests import TEST_TITLES, StarStyle, Test
+
+TOY_NOTE = "†toy: made with a toy language model; the figures say nothing of the method and take no mark."
+TRANSDUCTIVE_NOTE = "‡: read unlabelled test queries while it was fitted."
+REFERENCE_NOTE = "Shown for reference, without marks: {labels}."
+DEVIATION_NOTE = "Deviates from its paper ({labels}): {sentence}"
+POWER_NOTE = (
+    f"Smallest difference between best and second that a test finds with {100 * POWER:.0f} % power, at 5 % before "
+    "correction ({metric}): {sizes}."
+)
+FEW_USERS_NOTE = (
+    "Warning: few users: {groups}. A smaller true difference is missed more than one time in five, so that a missing "
+    "mark is no proof of equality."
+)
+MOST_LABELS = 3
+"""Rows that a note names; a sweep has one deviation in twenty rows."""
+
+
+@dataclass(frozen=True)
+class Star:
+    """What earns the star."""
+
+    test: Test = "t-test"
+    level: float = 0.05
+    """Corrected p-values below this earn it."""
+    metrics: tuple[str, ...] | None = None
+    """Metrics that are tested; None tests all."""
+    style: StarStyle = "star"
+    """``star`` marks a best that differs from the second; ``letters`` name, at each figure, the rows below it."""
+
+    def applies_to(self, metric: str) -> bool:
+        """Whether the best value of this metric is tested."""
+        return self.metrics is None or metric in self.metrics
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """How often the runs behind one figure were repeated."""
+
+    n_seeds: int
+    n_subsets: int = 1
+    """Choices of training users, of the rows that learn from a number of them."""
+
+    @classmethod
+    def of(cls, rows: Sequence[RowSlots]) -> Repeated:
+        """Count the seeds and the subsets of all rows' runs."""
+        specs = [record.spec for row in rows for record in row.records]
+        subsets = {spec.train_subset for spec in specs if spec.train_users is not None}
+        return cls(len({spec.seed for spec in specs}), len(subsets) or 1)
+
+    @property
+    def what(self) -> str:
+        """What figures are means over; empty where each is of one run."""
+        parts = ["seeds"] * (self.n_seeds > 1) + ["subsets of training users"] * (self.n_subsets > 1)
+        return " and ".join(parts)
+
+    def sentence(self) -> str:
+        """Return what a caption says of repetitions."""
+        of_users = f"{self.n_subsets} subsets of training users, where a row names their number"
+        parts = [f"{self.n_seeds} seeds"] * (self.n_seeds > 1) + [of_users] * (self.n_subsets > 1)
+        one_seed = "One seed." if self.n_seeds == 1 else ""
+        levels = "intervals draw users and runs, each at its own level"
+        means = f"Mean ± standard deviation over {' and '.join(parts)}; {levels}." if parts else ""
+        return " ".join(filter(None, [one_seed, means]))
+
+    def note(self, records: Sequence[RunRecord]) -> str:
+        """Return what a footnote says of a figure that has fewer runs than the others; empty where none is missing."""
+        has_subsets = any(record.spec.train_users is not None for record in records)
+        expected = self.n_seeds * (self.n_subsets if has_subsets else 1)
+        what = "runs" if has_subsets else "seeds"
+        return "" if len(records) == expected else f"{len(records)} of {expected} {what}"
+
+
+def full_caption(
+    caption: str,
+    groups: Sequence[ColumnGroup],
+    rows: Sequence[RowSlots],
+    repeated: Repeated,
+    star: Star,
+    families: Sequence[int] = (),
+    percent: bool = False,
+) -> str:
+    """Return the caption with everything a reader must know to read the figures."""
+    sentences = [
+        caption,
+        _ranking_sentence(rows, groups),
+        "Figures in percent." if percent else "",
+        "Best in bold, second underlined.",
+        _star_sentence(star, repeated, families),
+        _queries_sentence(groups),
+        repeated.sentence(),
+        _backbone_sentence(rows),
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def footnotes(
+    rows: Sequence[TableRow],
+    groups: Sequence[ColumnGroup],
+    metrics: Sequence[str],
+    slots: Sequence[RowSlots],
+    percent: bool = False,
+) -> tuple[str, ...]:
+    """Return the notes under the table: marks of rows, incomplete seeds, power, deviations, warnings."""
+    notes = [TOY_NOTE] * any(row.toy for row in rows) + [TRANSDUCTIVE_NOTE] * any(row.transductive for row in rows)
+    references = [row.label for row in rows if row.reference]
+    notes += [REFERENCE_NOTE.format(labels=_shortened(references))] if references else []
+    notes += [
+        f"{row.label}, {group.title}: {row.cells[number * len(metrics)].note}."
+        for row in rows
+        for number, group in enumerate(groups)
+        if row.cells[number * len(metrics)].note
+    ]
+    notes += _power(rows, groups, metrics, percent)
+    notes += _deviations(slots)
+    return tuple(notes + _warnings(slots, groups))
+
+
+def _warnings(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> list[str]:
+    """Return the runs' warnings, each once, with the column groups they are of where there are several."""
+    places: dict[str, list[str]] = {}
+    for group, slots in zip(groups, zip(*(row.slots for row in rows), strict=True), strict=True):
+        for warning in dict.fromkeys(line for slot in slots for record in slot.records for line in record.warnings):
+            places.setdefault(warning, []).append(group.title)
+    if len(groups) == 1:
+        return [f"Warning: {warning}" for warning in places]
+    return [f"Warning ({'; '.join(titles)}): {warning}" for warning, titles in places.items()]
+
+
+def _power(rows: Sequence[TableRow], groups: Sequence[ColumnGroup], metrics: Sequence[str], percent: bool) -> list[str]:
+    """Return the smallest difference between best and second that each group can show, and a warning of few users."""
+    sizes: dict[str, list[str]] = {}
+    few = []
+    for number, group in enumerate(groups):
+        for metric, best_to_second in _detectable(rows, number, metrics):
+            size = figure(best_to_second.detectable_difference, percent)
+            sizes.setdefault(metric, []).append(f"{group.title} {size}")
+            few += [f"{group.title} ({best_to_second.n})"] if best_to_second.n < FEW_USERS else []
+    notes = [POWER_NOTE.format(metric=metric_title(metric), sizes="; ".join(found)) for metric, found in sizes.items()]
+    return notes + ([FEW_USERS_NOTE.format(groups=", ".join(few))] if few else [])
+
+
+def _detectable(rows: Sequence[TableRow], group: int, metrics: Sequence[str]) -> list[tuple[str, Contrast]]:
+    """Return the first metric of a group that is tested, with its contrast of best and second, if there is one."""
+    found = [
+        (metric, cell.behind_best)
+        for number, metric in enumerate(metrics)
+        for cell in (row.cells[group * len(metrics) + number] for row in rows)
+        if cell.second and cell.behind_best is not None
+    ]
+    return found[:1]
+
+
+def _deviations(rows: Sequence[RowSlots]) -> list[str]:
+    """Return what the runs say of their methods' departures from the papers: one note for the same rows."""
+    labels: dict[str, list[str]] = {}
+    for row in rows:
+        said = dict.fromkeys(line for record in row.records for line in record.details.get("deviations", ()))
+        for sentence in said:
+            labels.setdefault(_as_sentence(sentence), []).append(row.label)
+    sentences: dict[str, list[str]] = {}
+    for sentence, rows_ in labels.items():
+        sentences.setdefault(_shortened(rows_), []).append(sentence)
+    return [DEVIATION_NOTE.format(labels=names, sentence=" ".join(said)) for names, said in sentences.items()]
+
+
+def _as_sentence(words: str) -> str:
+    """Return the words with a capital and a full stop, which a plugin may have left out."""
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", ".)")) else ".")
+
+
+def _shortened(labels: Sequence[str]) -> str:
+    rest = len(labels) - MOST_LABELS
+    return ", ".join(labels[:MOST_LABELS]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _ranking_sentence(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> str:
+    found = {record.n_candidates for row in rows for record in row.records if not record.spec.full_ranking}
+    whole = [group for group in groups if isinstance(group, CatalogueGroup)]
+    among = []
+    if found or len(whole) < len(groups):
+        among.append(f"{' or '.join(map(str, sorted(found or {N_CANDIDATES})))} candidates")
+    if whole:
+        sizes = " or ".join(f"{size:,}" for size in sorted({group.n_items for group in whole if group.n_items}))
+        among.append(f"the whole catalogue ({f'{sizes} items, ' if sizes else ''}but for what the user touched)")
+    return f"One positive among {' or '.join(among)}; ties count as their expected value."
+
+
+def family_sizes(rows: Sequence[TableRow]) -> list[int]:
+    """Return the different numbers of comparisons in the columns' families, ascending."""
+    return sorted({cell.family_size for row in rows for cell in row.cells if cell.family_size is not None})
+
+
+def _star_sentence(star: Star, repeated: Repeated, families: Sequence[int]) -> str:
+    tested = "" if star.metrics is None else f" ({', '.join(map(metric_title, star.metrics))} alone)"
+    means = f" on each user's mean over {repeated.what}" if repeated.what else ""
+    clear = ", and the two-level interval is clear of zero" if repeated.what else ""
+    mark, family = {
+        "star": ("Star{}: the best differs from the second", "the best row against every other row that can be marked"),
+        "letters": ("Letters{} name the rows that are lower", "all pairs of rows that can be marked"),
+    }[star.style]
+    size = f" ({_counted(families)})" if families else ""
+    return (
+        f"{mark.format(tested)}, p < {star.level:g}, {TEST_TITLES[star.test]}{means}, "
+        f"Holm-corrected{clear}; the family is, in each column, {family}{size}."
+    )
+
+
+def _counted(families: Sequence[int]) -> str:
+    sizes = str(families[0]) if len(families) == 1 else f"{families[0]} to {families[-1]}"
+    return f"{sizes} comparison{'' if families[-1] == 1 else 's'}"
+
+
+def _queries_sentence(groups: Sequence[ColumnGroup]) -> str:
+    parts = [
+        f"{group.title}: n = {group.n_queries:,}, candidates {group.candidates_hash}"
+        for group in groups
+        if group.n_queries is not None
+    ]
+    return f"Queries and candidates: {'; '.join(parts)}." if parts else ""
+
+
+def _backbone_sentence(rows: Sequence[RowSlots]) -> str:
+    used = dict.fromkeys(
+        f"{record.spec.backbone} (toy)" if record.toy else record.spec.backbone
+        for row in rows
+        for record in row.records
+        if record.spec.backbone
+    )
+    return f"Language model: {', '.join(used)}." if used else ""

@@ -1,0 +1,236 @@
+"""Which stored runs belong in which place of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import get_args
+
+from bench.errors import BenchError
+from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow, PlannedRun
+from bench.files.hashing import canonical_json
+from bench.registry import Entry, Family, Registry
+from bench.report.tables.table import CatalogueGroup, ColumnGroup
+from bench.runs.store import RunRecord, describe_variant
+from bench.spec import Candidates, ProtocolSpec, Setting
+
+WHOLE_CATALOGUE = "whole catalogue"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The runs of one row in one column group, one a seed."""
+
+    records: tuple[RunRecord, ...]
+    missing: tuple[str, ...] = ()
+    """Commands that make the runs that are not stored."""
+
+
+@dataclass(frozen=True)
+class RowSlots:
+    """One row of a table before its values are read."""
+
+    label: str
+    method: str
+    reference: bool
+    slots: tuple[Slot, ...]
+    """One a column group."""
+    group: str = ""
+    """What the table prints over rows that belong together."""
+
+    @property
+    def records(self) -> list[RunRecord]:
+        """All runs of the row."""
+        return [record for slot in self.slots for record in slot.records]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Rows and column groups of a table before its values are read."""
+
+    groups: tuple[ColumnGroup, ...]
+    rows: tuple[RowSlots, ...]
+
+
+def experiment_layout(experiment: Experiment, records: Iterable[RunRecord], registry: Registry) -> Layout:
+    """Find the stored run for each place of an experiment's table."""
+    stored = list(records)
+    places = list(product(experiment.datasets, experiment.settings, experiment.candidates))
+    groups = tuple(_experiment_group(experiment, *place) for place in places)
+    rows = tuple(_experiment_row(experiment, row, places, stored, registry) for row in experiment.rows)
+    return Layout(groups, rows)
+
+
+def stored_layout(dataset: str, setting: str, records: Iterable[RunRecord], registry: Registry) -> Layout:
+    """Lay out every stored run of one dataset and setting; raise BenchError where there is none.
+
+    Runs under another policy, candidate seed or sample of queries get a column group of their own.
+    """
+    chosen = [r for r in records if (r.spec.protocol.dataset, r.spec.protocol.setting) == (dataset, setting)]
+    if not chosen:
+        command = f"bench run --method popularity --dataset {dataset} --setting {setting}"
+        raise BenchError(f"No stored run of dataset '{dataset}' in setting '{setting}'. Make one: '{command}'.")
+    groups = list(dict.fromkeys(_group_of(record) for record in chosen))
+    variants = sorted({_variant(record): record for record in chosen}.items(), key=lambda item: item[0])
+    labels = _labels([record for _, record in variants])
+    rows = tuple(
+        _stored_row(label, [record for record in chosen if _variant(record) == key], groups, registry)
+        for label, (key, _) in zip(labels, variants, strict=True)
+    )
+    return Layout(tuple(groups), rows)
+
+
+def matches(planned: PlannedRun, record: RunRecord, entry: Entry | None) -> bool:
+    """Whether a stored run is the planned one; ``entry`` tells whether the method uses sources and a backbone.
+
+    Parameters are compared through the record's overrides, so that no method's module must be imported.
+    """
+    spec = record.spec
+    return (
+        (spec.method, spec.seed, spec.limit_queries) == (planned.method, planned.seed, planned.limit_queries)
+        and (spec.train_share, spec.full_ranking) == (planned.train_share, planned.full_ranking)
+        and (spec.train_users, spec.train_subset) == (planned.train_users, planned.train_subset)
+        and spec.limit_validation == planned.limit_validation
+        and spec.protocol.key() == planned.protocol.key()
+        and (spec.ranking or "likelihood") == (planned.ranking or "likelihood")
+        and spec.engine is None  # a table plans runs of the default engine
+        and _same_or_unused(spec.backbone, planned.backbone, None, None if entry is None else entry.needs_backbone)
+        and _same_sources(spec.sources, planned.sources, None if entry is None else entry.needs_sources)
+        and _same_params(planned, record)
+    )
+
+
+def known_entry(registry: Registry, method: str) -> Entry | None:
+    """Return a method's entry; None where a stored run's method is not installed here."""
+    try:
+        return registry.entry(method)
+    except BenchError:
+        return None
+
+
+def _experiment_row(
+    experiment: Experiment,
+    row: ExperimentRow,
+    places: Sequence[tuple[ExperimentDataset, Setting, Candidates]],
+    records: Sequence[RunRecord],
+    registry: Registry,
+) -> RowSlots:
+    entry = known_entry(registry, row.method)
+    slots = []
+    for dataset, setting, among in places:
+        can_rank = among == "sampled" or entry is None or entry.ranks_catalogue
+        is_wanted = can_rank and experiment.wants(row, dataset, setting)
+        repetitions = experiment.repetitions(row) if is_wanted else ()
+        planned = [experiment.planned(row, dataset, setting, seed, subset, among) for seed, subset in repetitions]
+        found = [(run, _newest(record for record in records if matches(run, record, entry))) for run in planned]
+        slots.append(
+            Slot(
+                records=tuple(record for _, record in found if record is not None),
+                missing=tuple(experiment.command(run, entry) for run, record in found if record is None),
+            )
+        )
+    return RowSlots(row.label, row.method, row.reference or _is_reference(slots, entry), tuple(slots), row.group)
+
+
+def _stored_row(
+    label: str, records: Sequence[RunRecord], groups: Sequence[ColumnGroup], registry: Registry
+) -> RowSlots:
+    entry = known_entry(registry, records[0].spec.method)
+    slots = []
+    for group in groups:
+        inside = [record for record in records if _group_of(record) == group]
+        repetitions = sorted({record.repetition for record in inside})
+        newest = [_newest(record for record in inside if record.repetition == one) for one in repetitions]
+        slots.append(Slot(tuple(record for record in newest if record is not None)))
+    family = records[0].family.replace("-", " ").capitalize()
+    return RowSlots(label, records[0].spec.method, _is_reference(slots, entry), tuple(slots), family)
+
+
+def _is_reference(slots: Iterable[Slot], entry: Entry | None) -> bool:
+    """A row that is given the answers, or that ties every query, is no system to be compared with."""
+    records = [record for slot in slots for record in slot.records]
+    is_constant = bool(records) and all(record.tie_rate == 1.0 and record.family == "control" for record in records)
+    return is_constant or (entry is not None and entry.privileged)
+
+
+def _newest(records: Iterable[RunRecord]) -> RunRecord | None:
+    # several match only where a method's defaults were changed between the runs; the last one has today's
+    return max(records, key=lambda record: record.created, default=None)
+
+
+def _same_or_unused(stored: object, planned: object, unused: object, is_needed: bool | None) -> bool:
+    if is_needed is None:
+        return stored in (planned, unused)
+    return stored == (planned if is_needed else unused)
+
+
+def _same_sources(stored: tuple[str, ...], planned: tuple[str, ...], is_needed: bool | None) -> bool:
+    """Compare as sets; a table that names no sources takes the card's own, whichever a run found there."""
+    if is_needed and not planned:
+        return bool(stored)
+    return _same_or_unused(sorted(stored), sorted(planned), [], is_needed)
+
+
+def _same_params(planned: PlannedRun, record: RunRecord) -> bool:
+    sizes = {name: count for name, count in planned.sizes.items() if name in record.spec.params}
+    wanted = {**sizes, **planned.params}
+    agrees = all(canonical_json(record.spec.params.get(name)) == canonical_json(wanted[name]) for name in wanted)
+    return agrees and set(record.overrides) <= set(wanted)
+
+
+def _group_of(record: RunRecord) -> ColumnGroup:
+    protocol, limit = record.spec.protocol, record.spec.limit_queries
+    title = _title(protocol.dataset, protocol.setting, protocol.policy)
+    parts = [title] + [f"candidate seed {protocol.seed}"] * bool(protocol.seed) + [f"{limit} queries"] * bool(limit)
+    listed = ", ".join(parts)
+    place = (protocol.dataset, protocol.setting, protocol.policy)
+    if record.spec.full_ranking:
+        title = f"{listed}, {WHOLE_CATALOGUE}"
+        return CatalogueGroup(*place, title, dataset_title=protocol.dataset, listed_title=listed)
+    return ColumnGroup(*place, listed, dataset_title=protocol.dataset)
+
+
+def _experiment_group(
+    experiment: Experiment, dataset: ExperimentDataset, setting: Setting, among: Candidates
+) -> ColumnGroup:
+    place = (dataset.name, setting, experiment.policy)
+    title = _title(dataset.title, setting, experiment.policy)
+    if experiment.candidates == ("sampled",):
+        return ColumnGroup(*place, title, dataset_title=dataset.title)
+    listed = f"{title}, {ProtocolSpec(dataset.name).n_negatives} negatives"
+    if among == "sampled":
+        return ColumnGroup(*place, listed, dataset_title=dataset.title)
+    title = f"{title}, {WHOLE_CATALOGUE}"
+    return CatalogueGroup(*place, title, dataset_title=dataset.title, listed_title=listed)
+
+
+def _title(dataset_title: str, setting: str, policy: str) -> str:
+    named = f" ({policy})" if setting == "cold" and policy != "holdout" else ""
+    return f"{dataset_title}, {setting}{named}"
+
+
+def _variant(record: RunRecord) -> tuple[int, str, str]:
+    """Return what makes a row of stored runs: family, method and everything but protocol, seed and sample."""
+    spec = record.spec
+    families: tuple[str, ...] = get_args(Family)
+    family = families.index(record.family) if record.family in families else len(families)
+    rest = [
+        record.overrides,
+        spec.sources,
+        spec.backbone,
+        spec.ranking,
+        spec.engine,
+        spec.train_share,
+        spec.train_users,
+        spec.limit_validation,
+    ]
+    return family, spec.method, canonical_json(rest)
+
+
+def _labels(records: Sequence[RunRecord]) -> list[str]:
+    methods = [record.spec.method for record in records]
+    return [
+        method if methods.count(method) == 1 else f"{method} ({describe_variant(record, of_row=True) or 'defaults'})"
+        for method, record in zip(methods, records, strict=True)
+    ]

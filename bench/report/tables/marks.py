@@ -1,0 +1,152 @@
+"""The marks of one column: best, second, star, letters, and how far each row is behind the best."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.files.hashing import derived_seed
+from bench.report.tables.caption import Star
+from bench.report.tables.table import Cell
+from bench.significance.bootstrap import interval
+from bench.significance.comparison import Contrast, contrast
+from bench.significance.tests import Distinct, bootstrap_interval, holm, p_value, paired_differences
+
+EQUAL_WITHIN = 1e-12
+"""Means this close share a mark."""
+N_RESAMPLES = 2_000
+"""Draws behind the interval of a difference: a table has dozens, and 'bench compare' gives one with more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One metric of one column group, row by row."""
+
+    metric: str
+    cells: tuple[Cell, ...]
+    values: tuple[NDArray[np.float64] | None, ...]
+    """Per-user values, mean over seeds, shape (n_users,); None for a row without runs."""
+    draws: tuple[NDArray[np.float64] | None, ...] | None = None
+    """Means under drawn users and seeds, shape (n_resamples,); None where every row has one seed."""
+
+    def differences(self, first: int, second: int) -> Distinct:
+        """Return the per-user differences of two rows."""
+        return paired_differences(_present(self.values[first]), _present(self.values[second]))
+
+    def interval(self, first: int, second: int) -> tuple[float, float]:
+        """Return the 95 % interval of the mean difference of two rows: over users, or over users and seeds."""
+        if self.draws is not None:
+            return interval(_present(self.draws[first]) - _present(self.draws[second]))
+        rng = np.random.default_rng(derived_seed(0, "difference", self.metric, str(first), str(second)))
+        return bootstrap_interval(self.differences(first, second), rng, n_resamples=N_RESAMPLES)
+
+    def contrast(self, first: int, second: int) -> Contrast:
+        """Describe how one row differs from another."""
+        return contrast(self.differences(first, second), *self.interval(first, second))
+
+    def p(self, first: int, second: int, star: Star) -> float:
+        """Return the p-value of the table's test of two rows."""
+        rng = np.random.default_rng(derived_seed(0, "star", self.metric, str(second)))
+        return p_value(star.test, self.differences(first, second), rng)
+
+
+def row_letters(takes_part: Sequence[bool]) -> list[str]:
+    """Return a short name for each row that takes part: a to z, or numbers where there are more; else nothing."""
+    n = sum(takes_part)
+    names = iter(string.ascii_lowercase if n <= len(string.ascii_lowercase) else map(str, range(1, n + 1)))
+    return [next(names) if does else "" for does in takes_part]
+
+
+def marked(column: Column, takes_part: Sequence[bool], star: Star) -> list[Cell]:
+    """Mark best and second among the rows that take part, and what the tests of the column's family allow.
+
+    The family is the best row against every other, or all pairs where rows are named by letters. Over several seeds
+    a difference counts only where the two-level interval is clear of zero as well: the tests see users alone.
+    """
+    cells = list(column.cells)
+    rivals = [row for row, cell in enumerate(cells) if takes_part[row] and cell.value is not None]
+    if len(rivals) < 2:
+        return cells
+    best = _highest(cells, rivals)
+    second = _highest(cells, [row for row in rivals if row not in best])
+    if star.applies_to(column.metric):
+        tested = _tested(column, best, rivals, star)
+        if len(best) == 1:
+            _put_contrasts(cells, column, best[0], rivals, tested)
+            is_ahead = all(tested[best[0], row].is_different for row in second)
+            cells[best[0]] = replace(cells[best[0]], starred=is_ahead and star.style == "star")
+        if star.style == "letters":
+            _put_letters(cells, row_letters(takes_part), tested)
+    for row in best:
+        cells[row] = replace(cells[row], best=True)
+    for row in second:
+        cells[row] = replace(cells[row], second=True)
+    return cells
+
+
+@dataclass(frozen=True)
+class _Tested:
+    p: float
+    p_corrected: float
+    family_size: int
+    is_different: bool
+
+
+def _tested(column: Column, best: list[int], rivals: list[int], star: Star) -> dict[tuple[int, int], _Tested]:
+    """Test the family of a column: pairs of rows, the higher first."""
+    pairs = _all_pairs(column.cells, rivals) if star.style == "letters" else _against_best(best, rivals)
+    p_values = [column.p(*pair, star) for pair in pairs]
+    return {
+        pair: _Tested(p, corrected, len(pairs), corrected < star.level and _is_clear_over_seeds(column, *pair))
+        for pair, p, corrected in zip(pairs, p_values, holm(p_values), strict=True)
+    }
+
+
+def _against_best(best: list[int], rivals: list[int]) -> list[tuple[int, int]]:
+    return [(best[0], row) for row in rivals if row != best[0]] if len(best) == 1 else []
+
+
+def _all_pairs(cells: Sequence[Cell], rivals: list[int]) -> list[tuple[int, int]]:
+    ordered = sorted(rivals, key=lambda row: cells[row].value or 0.0, reverse=True)
+    return [(first, second) for place, first in enumerate(ordered) for second in ordered[place + 1 :]]
+
+
+def _is_clear_over_seeds(column: Column, first: int, second: int) -> bool:
+    return column.draws is None or column.interval(first, second)[0] > 0
+
+
+def _put_contrasts(
+    cells: list[Cell], column: Column, best: int, rivals: list[int], tested: dict[tuple[int, int], _Tested]
+) -> None:
+    for row in rivals:
+        if row != best:
+            found = tested[best, row]
+            cells[row] = replace(
+                cells[row],
+                p=found.p,
+                p_corrected=found.p_corrected,
+                family_size=found.family_size,
+                behind_best=column.contrast(best, row),
+            )
+
+
+def _put_letters(cells: list[Cell], letters: Sequence[str], tested: dict[tuple[int, int], _Tested]) -> None:
+    for row in {first for first, _ in tested}:
+        worse = sorted(second for (first, second), found in tested.items() if first == row and found.is_different)
+        cells[row] = replace(cells[row], better_than=tuple(letters[other] for other in worse))
+
+
+def _highest(cells: Sequence[Cell], rows: Sequence[int]) -> list[int]:
+    values = {row: value for row in rows if (value := cells[row].value) is not None}
+    top = max(values.values(), default=0.0)
+    return [row for row, value in values.items() if value >= top - EQUAL_WITHIN]
+
+
+def _present(values: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    if values is None:
+        raise ValueError("a row without runs cannot be a rival")
+    return values

@@ -1,0 +1,32 @@
+"""What weight the merging methods of a table gave the target's own adapter, where they chose it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.report.tables.layout import RowSlots
+from bench.report.tables.table import ColumnGroup
+from bench.runs.store import RunRecord
+
+
+def merge_weight_notes(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> tuple[str, ...]:
+    """Return one note with the mean weight over seeds of each row and column group; none where nothing was chosen."""
+    said = []
+    for row in rows:
+        places = []
+        for group, slot in zip(groups, row.slots, strict=True):
+            weights = [weight for record in slot.records if (weight := chosen_weight(record)) is not None]
+            places += [f"{sum(weights) / len(weights):.2f} ({group.title})"] if weights else []
+        said += [f"{row.label}: {', '.join(places)}"] if places else []
+    return (f"Weight of the target's own adapter, as chosen by the method. {'; '.join(said)}.",) if said else ()
+
+
+def chosen_weight(record: RunRecord) -> float | None:
+    """Return the weight of the target's adapter that was learned from entropy or chosen on validation queries."""
+    details = record.details
+    if record.toy:
+        return None
+    if record.transductive and "lambda_specific" in details:
+        return float(details["lambda_specific"])
+    is_validated = any(name.endswith("_by_target_weight") for name in details)
+    return float(details["target_weight"]) if is_validated else None

@@ -1,0 +1,75 @@
+"""Per-user values of the runs in one column group, read from the store and checked to be comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.metrics import Metric, Ranks, per_user
+from bench.report.tables.layout import Slot
+from bench.runs.store import RunRecord, RunStore
+
+
+@dataclass(frozen=True, eq=False)
+class SlotValues:
+    """The runs of one row in one column group with their ranks, one a seed."""
+
+    records: tuple[RunRecord, ...]
+    ranks: tuple[Ranks, ...]
+
+    def by_seed(self, metric: str) -> NDArray[np.float64]:
+        """Return the metric of each seed and user, shape (n_seeds, n_users)."""
+        parsed = Metric.parse(metric)
+        runs = zip(self.records, self.ranks, strict=True)
+        return np.stack([per_user(ranks, parsed, record.n_candidates) for record, ranks in runs])
+
+
+def read_group(slots: Sequence[Slot], store: RunStore) -> list[SlotValues]:
+    """Read the ranks of one column group, one entry a slot; raise BenchError where runs cannot be compared."""
+    check_same_candidates([record for slot in slots for record in slot.records])
+    first: tuple[RunRecord, NDArray[np.int64]] | None = None
+    group = []
+    for slot in slots:
+        ranks = []
+        for record in slot.records:
+            users, run_ranks = store.ranks(record.id)
+            first = first or (record, users)
+            check_same_queries(*first, record, users)
+            ranks.append(run_ranks)
+        group.append(SlotValues(slot.records, tuple(ranks)))
+    return group
+
+
+def check_same_candidates(records: Sequence[RunRecord]) -> None:
+    """Raise BenchError unless all runs ranked the same candidates, naming two that did not."""
+    for record in records[1:]:
+        if record.spec.full_ranking != records[0].spec.full_ranking:
+            raise BenchError(
+                f"{_named(records[0])} and {_named(record)} ranked different candidates, frozen lists and the whole "
+                "catalogue, and are never compared."
+            )
+        if record.candidates_hash != records[0].candidates_hash:
+            raise BenchError(
+                f"{_named(records[0])} and {_named(record)} ranked different candidates "
+                f"({records[0].candidates_hash} and {record.candidates_hash}) and cannot be compared; "
+                "run the older one again with --force."
+            )
+
+
+def check_same_queries(
+    record_a: RunRecord, users_a: NDArray[np.int64], record_b: RunRecord, users_b: NDArray[np.int64]
+) -> None:
+    """Raise BenchError unless both runs scored the same users in the same order."""
+    if not np.array_equal(users_a, users_b):
+        raise BenchError(
+            f"{_named(record_a)} and {_named(record_b)} scored different users ({len(users_a)} and {len(users_b)}) "
+            "and cannot be compared; run both with the same --limit-queries."
+        )
+
+
+def _named(record: RunRecord) -> str:
+    return f"{record.token} ({record.id})"

@@ -1,0 +1,278 @@
+"""From a spec to a run record: the task is prepared, the recommender fitted, its scores ranked."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bench
+from bench.data.domain import Domain
+from bench.data.prepare import load_domain
+from bench.diagnose.tops import Tops, top_ranked
+from bench.errors import BenchError
+from bench.files.store import ArtefactStore
+from bench.held import Held
+from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, rank_positive
+from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
+from bench.protocol.full_ranking import Ask, catalogue_hash, rank_in_catalogue
+from bench.protocol.task import (
+    PreparedTask,
+    QuerySet,
+    order_warnings,
+    prepare_task,
+    share_of_training,
+    source_training,
+    users_of_training,
+)
+from bench.registry import Entry, registry
+from bench.runs.environment import Meter, git_state, package_versions
+from bench.runs.params import build_params, overrides
+from bench.runs.store import RunRecord, RunStore, summarise
+from bench.spec import (
+    ProtocolSpec,
+    RunSpec,
+)
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a run reads and writes."""
+
+    cache_dir: Path
+    """Prepared data, candidate files, models, adapters."""
+    results_dir: Path
+    """Runs and tables."""
+    data_dir: Path | None = None
+    """Source data, one sub-folder a dataset."""
+
+    @property
+    def artefacts(self) -> ArtefactStore:
+        """Return the store of artefacts in the cache folder."""
+        return ArtefactStore(self.cache_dir)
+
+
+def run(
+    spec: RunSpec,
+    folders: Folders,
+    progress: ProgressHook,
+    *,
+    device: str = "cpu",
+    force: bool = False,
+    held: Held | None = None,
+) -> RunRecord:
+    """Carry out a run and store it, or return it from the store where it was done before.
+
+    Runs that are given one ``held`` share what is slow to load.
+    """
+    store = RunStore(folders.results_dir)
+    if store.exists(spec.hash()) and not force:
+        progress(f"run {spec.hash()} is stored already; --force redoes it")
+        return store.load(spec.hash())
+    entry, recommender = registry().entry(spec.method), recommender_of(spec)
+    meter = Meter()
+    with meter.phase("prepare"):
+        prepared = prepare(spec.protocol, folders, progress)
+        queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
+        sources = [source_domain(name, spec.protocol, folders, progress) for name in spec.sources]
+        task = task_of(spec, prepared, sources, folders, progress, device, held)
+    with meter.phase("fit"):
+        recommender.fit(task)
+
+    def ask(asked: QuerySet) -> NDArray[np.floating]:
+        return checked_scores(spec.method, _scores(recommender, entry, asked), asked.queries)
+
+    with meter.phase("score"):
+        ranks, tops, catalogue = _ranked(spec, ask, queries, prepared, progress)
+    record = dataclasses.replace(
+        _record(spec, entry, recommender, prepared, queries, task, meter),
+        catalogue=catalogue,
+        tie_rate=ranks.tie_rate,
+        device=device,
+    )
+    metrics = FULL_METRICS if spec.full_ranking else DEFAULT_METRICS
+    record = dataclasses.replace(record, metrics=summarise(ranks, metrics, record.n_candidates))
+    store.save(record, queries.queries.users, ranks, tops)
+    return record
+
+
+def prepare(protocol: ProtocolSpec, folders: Folders, progress: ProgressHook) -> PreparedTask:
+    """Load a dataset and prepare its task under a protocol."""
+    domain = load_domain(protocol.dataset, folders.data_dir, folders.cache_dir, progress)
+    return prepare_task(domain, protocol, folders.artefacts)
+
+
+def checked_scores(method: str, scores: Any, queries: Queries) -> NDArray[np.floating]:
+    """Return a plugin's scores if there is one finite-or-infinite number a candidate.
+
+    Raises:
+        BenchError: wrong shape or type, or NaN; the message names the plugin.
+    """
+    array = _as_array(method, scores)
+    if array.shape != queries.candidates.shape or not np.issubdtype(array.dtype, np.floating):
+        raise BenchError(
+            f"Method '{method}' returned scores of shape {array.shape} and type {array.dtype}; expected floats of "
+            f"shape {queries.candidates.shape}, one a candidate."
+        )
+    n_bad = int(np.isnan(array).any(axis=1).sum())
+    if n_bad:
+        raise BenchError(f"Method '{method}' returned NaN for {n_bad} of {len(array)} queries; nothing was stored.")
+    return array
+
+
+def checked_details(method: str, details: Any) -> dict[str, Any]:
+    """Return a plugin's details if JSON can hold them; raise BenchError that names the plugin if not."""
+    try:
+        return dict(json.loads(json.dumps(details, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise BenchError(
+            f"Method '{method}' gave details that JSON cannot hold ({error}); nothing was stored."
+        ) from error
+
+
+def source_domain(name: str, protocol: ProtocolSpec, folders: Folders, progress: ProgressHook) -> Domain:
+    """Return a source domain with its own training interactions, beside a target under ``protocol``."""
+    domain = load_domain(name, folders.data_dir, folders.cache_dir, progress)
+    return source_training(domain, protocol)
+
+
+def recommender_of(spec: RunSpec) -> Recommender:
+    """Return the recommender that a spec describes, not fitted."""
+    recommender = registry().recommender(spec.method)
+    return recommender(build_params(spec.method, recommender.Params, spec.params))
+
+
+def task_of(
+    spec: RunSpec,
+    prepared: PreparedTask,
+    sources: Sequence[Domain],
+    folders: Folders,
+    progress: ProgressHook,
+    device: str = "cpu",
+    held: Held | None = None,
+) -> Task:
+    """Return what the recommender of a spec may learn from; ``sources`` are the spec's, in its order.
+
+    Raises:
+        BenchError: the method reads titles and too many are missing.
+    """
+    for domain in (prepared.domain, *sources) if registry().entry(spec.method).needs_titles else ():
+        require_titles(spec.method, domain)
+    validation = prepared.validation.sample(spec.limit_validation, spec.protocol.seed)
+    return Task(
+        target=learned_part(spec, prepared.training),
+        validation=validation.queries,
+        validation_answers=validation.answers,
+        setting=spec.protocol.setting,
+        seed=spec.seed,
+        artefacts=folders.artefacts,
+        sources=tuple(sources),
+        backbone=spec.backbone,
+        ranking=spec.ranking,
+        engine=spec.engine,
+        device=device,
+        progress=progress,
+        held=held or Held(),
+    )
+
+
+def learned_part(spec: RunSpec, training: Domain) -> Domain:
+    """Return what a run learns from of the target's training part.
+
+    Raises:
+        BenchError: the spec asks for more users than there are.
+    """
+    seed = spec.protocol.seed
+    if spec.train_users is not None:
+        return users_of_training(training, spec.train_users, spec.train_subset, seed)
+    return share_of_training(training, spec.train_share, seed)
+
+
+def require_titles(method: str, domain: Domain) -> None:
+    """Raise BenchError where too many titles are missing for a method that reads them."""
+    if not domain.titled:
+        raise BenchError(
+            f"Method '{method}' reads titles, but {domain.n_untitled:,} of the {domain.n_items:,} items of "
+            f"'{domain.name}' have none. Put an items.csv with titles beside its interactions; see "
+            f"'bench data stats {domain.name}'."
+        )
+
+
+def _as_array(method: str, scores: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(scores)
+    except ValueError as error:
+        raise BenchError(f"Method '{method}' returned scores that are no array: {error}.") from error
+
+
+def _scores(recommender: Recommender, entry: Entry, queries: QuerySet) -> Any:
+    """Ask for scores; a privileged control alone is handed the answers, a recommender never."""
+    if entry.privileged:
+        return recommender.score_with_answers(queries.queries, Answers(queries.answers.positive_column.copy()))  # type: ignore[attr-defined]
+    return recommender.score(queries.queries)
+
+
+def _ranked(
+    spec: RunSpec, ask: Ask, queries: QuerySet, prepared: PreparedTask, progress: ProgressHook
+) -> tuple[Ranks, Tops, dict[str, float] | None]:
+    """Rank the positives in their frozen lists, or in the whole catalogue with what the record states of it."""
+    counts = prepared.training.item_counts()
+    if not spec.full_ranking:
+        scores, positive_column = ask(queries), queries.answers.positive_column
+        tops = top_ranked(scores, queries.queries.candidates, positive_column, counts)
+        return rank_positive(scores, positive_column), tops, None
+    ranked = rank_in_catalogue(spec.method, ask, queries, prepared.domain, counts, progress)
+    return ranked.ranks, ranked.tops, ranked.facts()
+
+
+def _record(
+    spec: RunSpec,
+    entry: Entry,
+    recommender: Recommender,
+    prepared: PreparedTask,
+    queries: QuerySet,
+    task: Task,
+    meter: Meter,
+) -> RunRecord:
+    backbone = _backbone_facts(task, entry)
+    return RunRecord(
+        id=spec.hash(),
+        spec=spec,
+        family=entry.family,
+        metrics={},
+        candidates_hash=catalogue_hash(prepared) if spec.full_ranking else prepared.candidates_hash,
+        n_queries=len(queries),
+        tie_rate=0.0,
+        bench_version=bench.__version__,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        overrides=overrides(recommender.params),
+        seconds=meter.seconds,
+        peak_memory_bytes=meter.peak_memory_bytes,
+        versions=package_versions(),
+        git=git_state(Path(bench.__file__).parent),
+        backbone=None if backbone is None else {key: backbone[key] for key in ("name", "kind", "revision")},
+        toy=bool(backbone and backbone["toy"]),
+        transductive=entry.transductive,
+        details={"cold_rule": entry.cold_rule, **checked_details(spec.method, recommender.details())},
+        notes=list(prepared.domain.notes),
+        warnings=[
+            *prepared.warnings,
+            *(warning for source in task.sources for warning in order_warnings(source, spec.protocol.setting)),
+        ],
+    )
+
+
+def _backbone_facts(task: Task, entry: Entry) -> dict[str, Any] | None:
+    if task.backbone is None:
+        return None
+    from bench.lm.loading import task_backbone
+
+    backbone = task_backbone(task, entry.backbone_kind or None)
+    return {"name": backbone.name, "kind": backbone.kind, "revision": backbone.revision, "toy": backbone.toy}

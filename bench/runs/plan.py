@@ -1,0 +1,204 @@
+"""What a set of runs needs, as a graph of distinct jobs: what two runs share is one job, known by what makes it.
+
+A run needs every adapter that its method plans; an adapter may need the one that its training goes on from. Jobs are
+plain data in an order in which each comes after what it needs, so whoever carries them out, one after the other or
+many at a time, follows ``needs`` alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from bench.errors import BenchError
+from bench.files.hashing import content_hash
+from bench.plugin import Planned
+from bench.runs.store import spec_to_json
+from bench.spec import RunSpec
+
+JobState = Literal["done", "to do", "not needed"]
+NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+@dataclass(frozen=True)
+class AdapterJob:
+    """The training of one adapter."""
+
+    kind: ClassVar[Literal["adapter"]] = "adapter"
+    id: str
+    """Hash of the adapter's key: the name of its folder in the cache."""
+    adapter: Planned
+    """What is to be trained."""
+    backbone: str | None
+    """The language model's name in the first run that needs the adapter; the key has its revision."""
+    needs: tuple[str, ...]
+    """The adapter that training goes on from, if any."""
+    is_done: bool
+    """Whether it is in the cache."""
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """One run: fit with trained adapters at hand, score, store."""
+
+    kind: ClassVar[Literal["run"]] = "run"
+    id: str
+    """Hash of the spec: the run's name in the store."""
+    spec: RunSpec
+    needs: tuple[str, ...]
+    """All adapters that the method finds, or else trains, in the method's order."""
+    is_done: bool
+    """Whether its record is stored."""
+
+
+Job = AdapterJob | RunJob
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Distinct jobs and their dependencies."""
+
+    jobs: tuple[Job, ...]
+    """Each after all that it needs; a run comes as soon as its adapters have."""
+
+    @property
+    def adapters(self) -> tuple[AdapterJob, ...]:
+        """The distinct adapters."""
+        return tuple(job for job in self.jobs if isinstance(job, AdapterJob))
+
+    @property
+    def runs(self) -> tuple[RunJob, ...]:
+        """The distinct runs."""
+        return tuple(job for job in self.jobs if isinstance(job, RunJob))
+
+    @cached_property
+    def needed_by(self) -> Mapping[str, tuple[RunJob, ...]]:
+        """The runs that need each adapter, by the adapter's id."""
+        return {job.id: tuple(run for run in self.runs if job.id in run.needs) for job in self.adapters}
+
+    def state(self, job: Job) -> JobState:
+        """Return whether a job is done, must be done, or is wanted by stored runs alone."""
+        if job.is_done:
+            return "done"
+        is_needed = isinstance(job, RunJob) or any(not run.is_done for run in self.needed_by[job.id])
+        return "to do" if is_needed else "not needed"
+
+    def to_do(self) -> tuple[Job, ...]:
+        """Return the jobs that must be done, each after all of them that it needs."""
+        return tuple(job for job in self.jobs if self.state(job) == "to do")
+
+    def totals(self) -> dict[str, Any]:
+        """Return the counts of adapters and runs; ``unshared_adapters`` is what each run by itself would train."""
+        adapters, runs = (Counter(map(self.state, jobs)) for jobs in (self.adapters, self.runs))
+        by_domains = Counter(len(job.adapter.names) for job in self.adapters)
+        return {
+            "adapters": len(self.adapters),
+            "adapters_by_number_of_domains": {str(number): by_domains[number] for number in sorted(by_domains)},
+            "unshared_adapters": sum(len(run.needs) for run in self.runs),
+            "adapters_cached": adapters["done"],
+            "adapters_to_train": adapters["to do"],
+            "adapters_not_needed": adapters["not needed"],
+            "runs": len(self.runs),
+            "runs_stored": runs["done"],
+            "runs_to_do": runs["to do"],
+        }
+
+    def summary(self) -> str:
+        """Return the totals as one line; of adapters nothing is said where there are none."""
+        totals = self.totals()
+        parts = [f"{_counted(totals['runs'], 'run')}, {totals['runs_stored']:,} stored, {totals['runs_to_do']:,} to do"]
+        if totals["adapters"]:
+            of_domains = ", ".join(
+                f"{count:,} of {_in_words(int(number))}"
+                for number, count in totals["adapters_by_number_of_domains"].items()
+            )
+            idle = totals["adapters_not_needed"]
+            parts.insert(
+                0,
+                f"{_counted(totals['adapters'], 'adapter')} ({of_domains}), {totals['adapters_cached']:,} cached, "
+                f"{totals['adapters_to_train']:,} to train" + (f", {idle:,} for stored runs alone" if idle else ""),
+            )
+        return "; ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``totals``, ``adapters``, ``runs`` and ``order``, the ids of the jobs that must be done."""
+        return {
+            "totals": self.totals(),
+            "adapters": [self._adapter_to_json(job) for job in self.adapters],
+            "runs": [
+                {"id": job.id, "state": self.state(job), "needs": list(job.needs), "spec": spec_to_json(job.spec)}
+                for job in self.runs
+            ],
+            "order": [job.id for job in self.to_do()],
+        }
+
+    def _adapter_to_json(self, job: AdapterJob) -> dict[str, Any]:
+        return {
+            "id": job.id,
+            "state": self.state(job),
+            "needs": list(job.needs),
+            "needed_by": [run.id for run in self.needed_by[job.id]],
+            "domains": list(job.adapter.names),
+            "backbone": job.backbone,
+            "max_examples": job.adapter.max_examples,
+            "key": job.adapter.key(),
+        }
+
+
+def plan_runs(
+    specs: Iterable[RunSpec],
+    adapters_of: Callable[[RunSpec], Sequence[Planned]],
+    is_cached: Callable[[Planned], bool],
+    is_stored: Callable[[RunSpec], bool],
+) -> Plan:
+    """Plan what completed specs need; equal specs are one run, and adapters with equal keys one adapter.
+
+    Args:
+        specs: In the order in which the runs should be done.
+        adapters_of: Returns what a run's method plans, as :meth:`bench.plugin.Recommender.adapters` does.
+        is_cached: Whether an adapter is trained.
+        is_stored: Whether a run is done.
+
+    Raises:
+        BenchError: a method plans an adapter that goes on from one that it does not plan.
+    """
+    jobs: dict[str, Job] = {}
+    for spec in specs:
+        if spec.hash() in jobs:
+            continue
+        planned = {content_hash(adapter.key()): adapter for adapter in adapters_of(spec)}
+        for adapter_id in _starts_first(spec.method, planned):
+            adapter = planned[adapter_id]
+            needs = () if adapter.start is None else (adapter.start,)
+            jobs.setdefault(adapter_id, AdapterJob(adapter_id, adapter, spec.backbone, needs, is_cached(adapter)))
+        jobs[spec.hash()] = RunJob(spec.hash(), spec, tuple(planned), is_stored(spec))
+    return Plan(tuple(jobs.values()))
+
+
+def _starts_first(method: str, planned: Mapping[str, Planned]) -> list[str]:
+    """Return the adapters' ids so that what training goes on from stands before it."""
+    ordered: dict[str, None] = {}
+
+    def add(adapter_id: str) -> None:
+        if adapter_id not in planned:
+            raise BenchError(f"Method '{method}' plans to go on from adapter {adapter_id}, which it does not plan.")
+        start = planned[adapter_id].start
+        if start is not None:
+            add(start)
+        ordered[adapter_id] = None
+
+    for adapter_id in planned:
+        add(adapter_id)
+    return list(ordered)
+
+
+def _in_words(number: int) -> str:
+    word = NUMBER_WORDS[number] if number < len(NUMBER_WORDS) else str(number)
+    return f"{word} domain" if number == 1 else word
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,170 @@
+"""Two systems on the same users: how far apart they are, how sure that is, and what could have been found at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.files.hashing import derived_seed
+from bench.files.rounding import rounded
+from bench.significance.bootstrap import interval, resampled_means
+from bench.significance.tests import (
+    Distinct,
+    Test,
+    bootstrap_interval,
+    effect_size,
+    holm,
+    minimum_detectable_difference,
+    paired_differences,
+    paired_t_test,
+    sign_flip_permutation,
+    wilcoxon,
+)
+
+FEW_USERS = 200
+"""With fewer users than this, a comparison carries a warning."""
+POWER = 0.80
+"""The share of true differences of the detectable size that a test finds."""
+EFFECT_WORDS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))
+"""Cohen's (1988) conventions: an absolute d below the figure reads as the word; above the last it is large."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How two systems differ on the same users; every difference is the first minus the second."""
+
+    n: int
+    """Users, each with a value under both systems."""
+    difference: float
+    """Mean of the per-user differences."""
+    low: float
+    """Lower end of the 95 % bootstrap interval of the difference."""
+    high: float
+    """Upper end of it."""
+    effect_size: float | None
+    """Cohen's d_z: mean of the per-user differences over their standard deviation; None where they have no spread."""
+    wins: int
+    """Users on whom the first is better."""
+    ties: int
+    losses: int
+    """Users on whom the second is better."""
+    detectable_difference: float
+    """Smallest true difference found with 80 % power at the 5 % level before correction, given this spread and n."""
+
+
+@dataclass(frozen=True)
+class Comparison(Contrast):
+    """Two named systems under one metric with all tests; ``difference`` is A minus B."""
+
+    name_a: str
+    name_b: str
+    metric: str
+    mean_a: float
+    mean_b: float
+    p_t: float
+    p_wilcoxon: float
+    p_permutation: float
+    n_seeds_a: int = 1
+    n_seeds_b: int = 1
+    sd_a: float | None = None
+    """Standard deviation of A's mean over its seeds; None for one seed."""
+    sd_b: float | None = None
+    p_holm: float | None = None
+    """P-value of ``corrected_test`` after Holm's correction over ``family_size`` comparisons."""
+    corrected_test: Test | None = None
+    family_size: int | None = None
+
+    def p(self, test: Test) -> float:
+        """Return the uncorrected p-value of one test."""
+        return {"t-test": self.p_t, "wilcoxon": self.p_wilcoxon, "permutation": self.p_permutation}[test]
+
+    @property
+    def warning(self) -> str | None:
+        """A sentence on too little power; None where there are users enough."""
+        if self.n >= FEW_USERS:
+            return None
+        return (
+            f"{self.n} users are few: a true difference of {self.detectable_difference:.4f} is found four times in "
+            "five, a smaller one less often, so that no difference found is no proof that there is none."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values, with a word for the size of the effect and the warning."""
+        words = {"effect": effect_in_words(self.effect_size), "warning": self.warning}
+        return {**rounded(asdict(self)), **words}
+
+
+def compare(
+    name_a: str, name_b: str, metric: str, values_a: NDArray[np.float64], values_b: NDArray[np.float64]
+) -> Comparison:
+    """Run all three paired tests on per-user values, the same user in the same place of both.
+
+    Values have shape (n_users,), or (n_seeds, n_users): then tests, effect size and counts are those of each user's
+    mean over seeds, and the interval is that of the two-level bootstrap.
+    """
+    by_seed_a, by_seed_b = np.atleast_2d(values_a), np.atleast_2d(values_b)
+    users_a, users_b = by_seed_a.mean(axis=0), by_seed_b.mean(axis=0)
+    differences = paired_differences(users_a, users_b)
+    rng = np.random.default_rng(derived_seed(0, "compare", metric, *sorted((name_a, name_b))))
+    if len(by_seed_a) == len(by_seed_b) == 1:
+        low, high = bootstrap_interval(differences, rng)
+    else:
+        draws_a, draws_b = resampled_means([by_seed_a, by_seed_b], rng)
+        low, high = interval(draws_a - draws_b)
+    return Comparison(
+        **asdict(contrast(differences, low, high)),
+        name_a=name_a,
+        name_b=name_b,
+        metric=metric,
+        mean_a=float(users_a.mean()),
+        mean_b=float(users_b.mean()),
+        p_t=paired_t_test(differences),
+        p_wilcoxon=wilcoxon(differences),
+        p_permutation=sign_flip_permutation(differences, rng),
+        n_seeds_a=len(by_seed_a),
+        n_seeds_b=len(by_seed_b),
+        sd_a=spread_over_seeds(by_seed_a),
+        sd_b=spread_over_seeds(by_seed_b),
+    )
+
+
+def contrast(differences: Distinct, low: float, high: float) -> Contrast:
+    """Describe per-user differences whose mean has the bootstrap interval from ``low`` to ``high``."""
+    return Contrast(
+        n=differences.n,
+        difference=differences.mean,
+        low=low,
+        high=high,
+        effect_size=effect_size(differences),
+        wins=differences.count(differences.values > 0),
+        ties=differences.count(differences.values == 0),
+        losses=differences.count(differences.values < 0),
+        detectable_difference=minimum_detectable_difference(differences, power=POWER),
+    )
+
+
+def with_holm(family: Sequence[Comparison], test: Test) -> list[Comparison]:
+    """Return the comparisons of one family with Holm's correction of one test's p-values filled in."""
+    corrected = holm([comparison.p(test) for comparison in family])
+    size = len(family)
+    return [
+        replace(comparison, p_holm=p, corrected_test=test, family_size=size)
+        for comparison, p in zip(family, corrected, strict=True)
+    ]
+
+
+def spread_over_seeds(by_seed: NDArray[np.float64]) -> float | None:
+    """Return the standard deviation of the seeds' means, (n_seeds, n_users); None for one seed."""
+    return None if len(by_seed) == 1 else float(by_seed.mean(axis=1).std(ddof=1))
+
+
+def effect_in_words(d: float | None) -> str:
+    """Return how Cohen reads an effect of this size, whichever its sign."""
+    if d is None:
+        return "the same for every user"
+    return next((word for limit, word in EFFECT_WORDS if math.fabs(d) < limit), "large")

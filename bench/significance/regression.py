@@ -1,0 +1,78 @@
+"""Ordinary least squares with standard errors that allow for observations of one cluster resembling each other."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.significance.tails import student_two_sided
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """What one predictor adds, given the others."""
+
+    name: str
+    value: float
+    standard_error: float
+    p: float
+    """Two-sided, from Student's t with one degree of freedom less than there are clusters."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A fitted linear model."""
+
+    coefficients: tuple[Coefficient, ...]
+    n: int
+    n_clusters: int
+    r_squared: float
+    """Share of the variance that the predictors and the groups' means explain."""
+
+
+def least_squares(
+    outcome: NDArray[np.float64],
+    predictors: Mapping[str, NDArray[np.float64]],
+    groups: Sequence[Hashable],
+    clusters: Sequence[Hashable],
+) -> Regression:
+    """Regress an outcome on predictors and on one mean a group (fixed effects).
+
+    The standard errors are cluster-robust (Liang and Zeger 1986) with the usual small-sample factor
+    G/(G-1)·(n-1)/(n-k).
+
+    Args:
+        outcome: Shape (n,).
+        predictors: By name, each of shape (n,).
+        groups: The group of each observation, which has a mean of its own.
+        clusters: The cluster of each observation; clusters are independent of each other.
+
+    Raises:
+        BenchError: there are fewer than two clusters, or too few observations for the predictors, or one predictor is
+            a sum of others or the same throughout a group.
+    """
+    means = [[group == one for group in groups] for one in dict.fromkeys(groups)]
+    design = np.column_stack([*predictors.values(), *np.array(means, dtype=np.float64)])
+    n, k = design.shape
+    members = [np.array([cluster == one for cluster in clusters]) for one in dict.fromkeys(clusters)]
+    if len(members) < 2 or n <= k or np.linalg.matrix_rank(design) < k:
+        raise BenchError(
+            f"{n} observations in {len(members)} clusters cannot tell {', '.join(predictors)} and {len(means)} means "
+            "apart: more runs are needed, or predictors that vary."
+        )
+    inverse = np.linalg.inv(design.T @ design)
+    solution = inverse @ design.T @ outcome
+    residuals = outcome - design @ solution
+    scores = np.array([design[chosen].T @ residuals[chosen] for chosen in members])
+    g = len(members)
+    covariance = g / (g - 1) * (n - 1) / (n - k) * inverse @ scores.T @ scores @ inverse
+    errors = np.sqrt(np.diag(covariance))
+    coefficients = tuple(
+        Coefficient(name, float(value), float(error), student_two_sided(float(value / error), g - 1))
+        for name, value, error in zip(predictors, solution, errors, strict=False)
+    )
+    return Regression(coefficients, n, g, float(1 - residuals.var() / outcome.var()))

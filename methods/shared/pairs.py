@@ -1,0 +1,158 @@
+"""What the methods that read (history, candidate) pairs share: their adapters, and how good each is on a target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.data.domain import Domain
+from bench.errors import BenchError
+from bench.files.hashing import content_hash, derived_seed
+from bench.files.store import read_json, write_json
+from bench.learning.training import STOPPING_METRIC, stopping_score
+from bench.lm.adapters.adapter import Adapter
+from bench.lm.loading import task_backbone
+from bench.lm.pairs.model import PairLanguageModel, PairRecipe, PairScorer, learnable_users
+from bench.lm.precision import training_dtype
+from bench.lm.recommenders import AdapterRecommender
+from bench.lm.training.library import AdapterPlan
+from bench.plugin import Answers, Queries, Task
+
+ZERO_SHOT_REVISION = 1
+"""Raised whenever the same adapter and queries would score otherwise."""
+
+
+@dataclass(frozen=True)
+class PairParams(PairRecipe):
+    """The recipe of the adapters, and how the finished method scores."""
+
+    n_validation: int = 200
+    """Validation queries that choose sources and stop training, a seeded sample; 0 takes all."""
+    float32_scores: bool = False
+    """Score in float32 even where the device computes in bfloat16, which takes less than half the time."""
+
+
+class PairRecommender(AdapterRecommender):
+    """Adapters of a cross-encoder, each with its own pooler and scorer."""
+
+    Params = PairParams
+    reader = PairLanguageModel
+    language_model: PairLanguageModel
+    deviations: ClassVar[tuple[str, ...]] = (
+        "LoRA scales by alpha / rank; the paper's equation prints alpha alone.",
+        "LoRA on query and value projections; the paper names no layers.",
+        "Prompts of 128 tokens, 4 users a step, one epoch of 1,000 users and a learning rate of 5e-4 with a cosine, "
+        "unless set otherwise; the paper: 512, 1, 40 epochs of all users and 5e-5.",
+        "One example a user, the last training item, in every setting.",
+    )
+
+    def load(self, task: Task) -> PairLanguageModel:
+        """Load the task's encoder as a reader of pairs."""
+        return PairLanguageModel(task_backbone(task, "encoder"), task.device, pair_recipe(self.params))
+
+    def fit(self, task: Task) -> None:
+        """Train the planned adapters, or find them.
+
+        Raises:
+            BenchError: a domain has no user to learn from.
+        """
+        for plan in self.plans(task).values():
+            for domain in plan.domains:
+                check_learnable(domain, self.params.n_negatives)
+        super().fit(task)
+
+    def scores_with(self, adapter: Adapter, queries: Queries) -> NDArray[np.float32]:
+        """Return the scores of the encoder with an adapter folded in, read by the adapter's own head."""
+        with self.language_model.using(adapter):
+            return self.scores_by(self.language_model.pair_scores, queries)
+
+    def scores_by(self, scorer: PairScorer, queries: Queries) -> NDArray[np.float32]:
+        """Return the target's scores by any reader of pairs, shape (n, 30)."""
+        task, quick = self.task, not self.params.float32_scores
+        return self.language_model.score_by(scorer, task.target, queries, task.progress, quick=quick)
+
+    def training_prompts(self) -> dict[str, float]:
+        """Return the number, length and diversity of the target's training prompts, for a method that learns them."""
+        return self.language_model.training_prompts(self.task.target, self.params.n_negatives)
+
+    def validation_sample(self) -> tuple[Queries, Answers]:
+        """Return the seeded sample of the validation queries that choices are made on."""
+        task, n = self.task, self.params.n_validation
+        order = np.random.default_rng(derived_seed(task.seed, "pair-validation")).permutation(len(task.validation))
+        rows = np.sort(order[: n or len(order)])
+        return task.validation.take(rows), Answers(task.validation_answers.positive_column[rows])
+
+    def zero_shot(self) -> dict[str, float]:
+        """Return each trained adapter's stopping metric on the target's validation sample; measured once and kept."""
+        return {role: self._measured(role) for role in self.trained}
+
+    def _scored_in(self) -> str:
+        dtype = torch.float32 if self.params.float32_scores else training_dtype(self.task.device)
+        return str(dtype).removeprefix("torch.")
+
+    def _measured(self, role: str) -> float:
+        queries, answers = self.validation_sample()
+        asked = [queries.history_indptr, queries.history_items, queries.candidates, answers.positive_column]
+        key = {
+            "revision": ZERO_SHOT_REVISION,
+            "adapter": self.facts[role]["hash"],
+            "reading": [self.params.max_tokens, self.params.max_history, self._scored_in()],
+            "queries": content_hash(*asked, list(self.task.target.titles)),
+        }
+
+        def make(folder: Path) -> None:
+            self.task.progress(f"scoring {len(queries):,} validation queries with the adapter of {role}")
+            value = stopping_score(self.scores_with(self.trained[role], queries), answers)
+            write_json(folder / "zero_shot.json", {str(STOPPING_METRIC): value})
+
+        folder = self.task.artefacts.get_or_make("pair-zero-shot", key, make)
+        return float(read_json(folder / "zero_shot.json")[str(STOPPING_METRIC)])
+
+    def details(self) -> dict[str, Any]:
+        """Add what a prompt is, the size of a head, and how fast the adapters were trained."""
+        speeds = {
+            role: round(facts["n_examples"] / facts["seconds"], 3)
+            for role, facts in self.facts.items()
+            if facts["seconds"] > 0
+        }
+        return {
+            **super().details(),
+            **self.language_model.facts(),
+            "scored_in": self._scored_in(),
+            "n_head_parameters": sum(weights.numel() for weights in self.language_model.head.parameters()),
+            "adapter_examples_per_second": speeds,
+            "cold_rule": type(self).entry.cold_rule,  # type: ignore[attr-defined]
+        }
+
+
+def pair_recipe(params: PairRecipe) -> PairRecipe:
+    """Return the recipe in a method's parameters without what else is in them."""
+    return PairRecipe(**{field.name: getattr(params, field.name) for field in fields(PairRecipe)})
+
+
+def source_plans(task: Task, params: PairRecipe, n_needed: int) -> dict[str, AdapterPlan]:
+    """Plan one adapter a source domain.
+
+    Raises:
+        BenchError: there are fewer than ``n_needed``.
+    """
+    if len(task.sources) < n_needed:
+        raise BenchError(
+            f"This needs {n_needed} source domain{'s' if n_needed > 1 else ''} and was given {len(task.sources)}: "
+            "give more with --sources a,b."
+        )
+    return {source.name: AdapterPlan((source,), pair_recipe(params)) for source in task.sources}
+
+
+def check_learnable(domain: Domain, n_negatives: int) -> None:
+    """Raise BenchError where a domain has no user with a history and enough titles left to draw negatives from."""
+    if not len(learnable_users(domain, n_negatives)):
+        raise BenchError(
+            f"'{domain.name}' has no user with two training interactions and {n_negatives} other titles to draw "
+            f"negatives from; give a lower -p n_negatives, or see 'bench data stats {domain.name}'."
+        )

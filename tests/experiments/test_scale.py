@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
+from bench.experiments.scale import DEFAULT_SCALE, SCALES, Scale, scaled, with_changes
+from bench.registry import registry
+from bench.runs.complete import complete_planned, sized
+
+
+def experiment(*rows: ExperimentRow, **fields: Any) -> Experiment:
+    facts: dict[str, Any] = {
+        "name": "small",
+        "caption": "A small table.",
+        "rows": rows,
+        "datasets": (ExperimentDataset("beauty", "Beauty", ("clothing",)),),
+        "settings": ("warm",),
+        "metrics": ("ndcg@1",),
+        **fields,
+    }
+    return Experiment(**facts)
+
+
+def spec_at(scale: str, row: ExperimentRow, **fields: Any) -> Any:
+    (cell,) = scaled(experiment(row, **fields), scale, registry()).cells()
+    return complete_planned(cell.run)
+
+
+def test_the_default_scale_is_what_the_file_states() -> None:
+    rows = (ExperimentRow("bpr", "BPR"), ExperimentRow("weaverec", "WeaveRec", {"rank": 8}, train_share=0.3))
+    stated = experiment(*rows)
+    at_cpu = scaled(stated, "cpu", registry())
+    assert [cell.run for cell in at_cpu.cells()] == [cell.run for cell in stated.cells()]
+    assert (at_cpu.file_name, at_cpu.scale) == ("small", DEFAULT_SCALE)
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_the_caption_says_which_scale_made_it(name: str) -> None:
+    assert f"A small table. Scale {name}: " in scaled(experiment(ExperimentRow("bpr", "BPR")), name, registry()).caption
+
+
+def test_another_scale_than_the_default_stands_in_the_file_name() -> None:
+    assert scaled(experiment(ExperimentRow("bpr", "BPR")), "smoke", registry()).file_name == "small-smoke"
+
+
+def test_smoke_cuts_queries_shares_and_samples() -> None:
+    smoke = SCALES["smoke"]
+    spec = spec_at("smoke", ExperimentRow("weaverec", "WeaveRec", train_share=0.5))
+    assert spec.limit_queries == smoke.limit_queries
+    assert spec.train_share == pytest.approx(0.5 * smoke.train_share)
+    assert spec.params["max_examples"] == smoke.max_examples
+    assert spec.params["n_validation"] == spec.limit_validation == smoke.validation_queries
+    assert spec.backbone == "minilm"
+
+
+def test_smoke_cuts_numbers_of_training_users_and_keeps_them_apart() -> None:
+    specs = [spec_at("smoke", ExperimentRow("text-knn", "kNN", train_users=users)) for users in (1, 50, 100, 1000)]
+    assert [spec.train_users for spec in specs] == [1, 6, 7, 25]
+    assert {spec.train_share for spec in specs} == {1.0}
+
+
+def test_a_method_without_a_sample_keeps_its_parameters() -> None:
+    assert spec_at("smoke", ExperimentRow("bpr", "BPR")).params == spec_at("cpu", ExperimentRow("bpr", "BPR")).params
+
+
+@pytest.mark.parametrize(("scale", "expected"), [("smoke", 32), ("cpu", 500), ("full", 500)])
+def test_a_sample_that_the_file_states_is_never_made_larger(scale: str, expected: int) -> None:
+    row = ExperimentRow("reccocktail", "RecCocktail", {"max_examples": 500})
+    assert spec_at(scale, row).params["max_examples"] == expected
+
+
+def test_fewer_queries_than_the_scale_asks_for_stay_fewer() -> None:
+    assert spec_at("smoke", ExperimentRow("bpr", "BPR"), limit_queries=5).limit_queries == 5
+
+
+@pytest.mark.parametrize(
+    ("method", "row_backbone", "expected"),
+    [
+        ("weaverec", None, "Qwen/Qwen2-7B-Instruct"),
+        ("zeroshot", None, "Qwen/Qwen2-7B-Instruct"),
+        ("xcross", None, "microsoft/deberta-v3-base"),
+        ("text-knn", None, "minilm"),
+        ("unisrec", None, "minilm"),
+        ("p5", "tiny", "tiny"),
+        ("weaverec", "tiny", "tiny"),
+    ],
+)
+def test_full_gives_each_kind_of_method_its_papers_backbone(
+    method: str, row_backbone: str | None, expected: str
+) -> None:
+    assert spec_at("full", ExperimentRow(method, method, backbone=row_backbone)).backbone == expected
+
+
+def test_an_experiment_may_state_a_scale_differently() -> None:
+    own = (with_changes("full", {"backbone": "other/model"}), with_changes("cpu", {"says": "a few cores."}))
+    row = ExperimentRow("weaverec", "WeaveRec")
+    assert spec_at("full", row, own_scales=own).backbone == "other/model"
+    assert spec_at("full", row, own_scales=own).params["max_examples"] == 40_000
+    assert scaled(experiment(row, own_scales=own), "cpu", registry()).caption.endswith("Scale cpu: a few cores.")
+
+
+def test_the_command_of_a_sized_run_makes_the_same_run() -> None:
+    (cell,) = scaled(experiment(ExperimentRow("weaverec", "WeaveRec")), "smoke", registry()).cells()
+    written_out = sized(cell.run)
+    assert not written_out.sizes
+    assert "-p max_examples=32" in written_out.command()
+    assert "--limit-validation 20" in written_out.command()
+    assert complete_planned(written_out) == complete_planned(cell.run)
+
+
+def test_at_another_scale_one_command_makes_all_runs() -> None:
+    at_smoke = scaled(experiment(ExperimentRow("bpr", "BPR")), "smoke", registry())
+    (cell,) = at_smoke.cells()
+    assert at_smoke.command(cell.run) == "bench reproduce small --scale smoke"
+
+
+def test_scales_differ_in_size_and_backbone_alone() -> None:
+    """A new field of a scale has to be thought of here: nothing but data, queries and backbone may change."""
+    fields = set(Scale.__dataclass_fields__) - {"name", "says"}
+    sizes = {"limit_queries", "train_share", "max_examples", "validation_queries", "slice_share"}
+    assert fields == sizes | {"backbone", "encoder"}

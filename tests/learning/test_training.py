@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bench.errors import BenchError
+from bench.files.store import ArtefactStore
+from bench.learning.training import (
+    TrainingRecord,
+    descend,
+    seeded,
+    stopping_score,
+    train_until_no_better,
+    trained_once,
+)
+from bench.plugin import Answers
+
+
+class Counter(nn.Module):
+    """A model whose only weight counts its epochs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = nn.Parameter(torch.zeros(1))
+
+    def train_epoch(self) -> float:
+        self.count.data += 1
+        return self.count.item()
+
+
+def trained(validation: list[float], epochs: int, patience: int) -> tuple[Counter, TrainingRecord, list[str]]:
+    model, lines = Counter(), []
+    values = iter(validation)
+    record = train_until_no_better(model, model.train_epoch, lambda: next(values), epochs, patience, lines.append)
+    return model, record, lines
+
+
+def test_training_stops_after_patience_epochs_without_a_better_one() -> None:
+    _, record, _ = trained([0.1, 0.3, 0.2, 0.3, 0.2, 0.9], epochs=10, patience=3)
+    assert record.epochs == 5
+    assert record.best_epoch == 2
+
+
+def test_the_model_is_left_in_its_best_epochs_state() -> None:
+    model, _, _ = trained([0.1, 0.3, 0.2, 0.3, 0.2], epochs=5, patience=9)
+    assert model.count.item() == 2
+
+
+def test_training_ends_with_the_last_epoch_allowed() -> None:
+    model, record, _ = trained([0.1, 0.2, 0.3], epochs=3, patience=10)
+    assert record.epochs == 3
+    assert model.count.item() == 3
+
+
+def test_a_validation_that_is_never_above_zero_keeps_the_first_epoch() -> None:
+    model, record, _ = trained([0.0] * 4, epochs=10, patience=3)
+    assert (record.best_epoch, model.count.item()) == (1, 1.0)
+
+
+def test_each_epoch_reports_one_line() -> None:
+    _, _, lines = trained([0.1, 0.2, 0.15], epochs=3, patience=10)
+    assert len(lines) == 3
+    assert lines[2].startswith("epoch 3: loss 3.0000, validation ndcg@3 0.1500 (best was epoch 2)")
+
+
+def test_a_second_training_with_an_equal_key_is_read_from_the_store(tmp_path: Path) -> None:
+    record = TrainingRecord((0.5,), (0.25,), (1.0,))
+    first, second, store = nn.Linear(3, 2), nn.Linear(3, 2), ArtefactStore(tmp_path)
+    assert trained_once(store, "models", {"seed": 1}, first, lambda: record) == record
+    assert trained_once(store, "models", {"seed": 1}, second, pytest.fail) == record
+    assert torch.equal(first.weight, second.weight)
+
+
+def test_a_training_with_another_key_is_done(tmp_path: Path) -> None:
+    records = iter([TrainingRecord((0.5,), (0.25,), (1.0,)), TrainingRecord((0.7,), (0.35,), (1.0,))])
+    store = ArtefactStore(tmp_path)
+    made = [trained_once(store, "models", {"seed": seed}, nn.Linear(3, 2), lambda: next(records)) for seed in (1, 2)]
+    assert [record.losses for record in made] == [(0.5,), (0.7,)]
+
+
+def test_weights_that_share_memory_are_stored_too(tmp_path: Path) -> None:
+    tied = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    tied[1].weight = tied[0].weight
+    trained_once(ArtefactStore(tmp_path), "models", {}, tied, lambda: TrainingRecord((), (), ()))
+    assert torch.equal(tied[0].weight, tied[1].weight)
+
+
+def test_descending_returns_the_mean_loss_and_takes_a_step_for_each() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(1.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    losses = (model(torch.ones(1, 1)).sum() for _ in range(2))
+    assert descend(model, optimizer, losses) == pytest.approx((1.0 + 0.5) / 2)
+    assert model.weight.item() == pytest.approx(0.0)
+
+
+def test_a_diverged_training_is_an_error_that_says_what_to_try() -> None:
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = (model(torch.ones(1)).sum() * factor for factor in (1.0, float("nan")))
+    with pytest.raises(BenchError, match="mean loss of an epoch is nan; try a lower -p learning_rate"):
+        descend(model, optimizer, losses)
+
+
+def test_the_stopping_score_is_ndcg_at_3() -> None:
+    scores = np.array([[3.0, 2.0, 1.0, 0.0], [3.0, 2.0, 1.0, 0.0]])
+    assert stopping_score(scores, Answers(np.array([0, 1]))) == pytest.approx((1 + 0.630930) / 2, abs=1e-6)
+
+
+def test_seeding_repeats_all_three_generators_and_leaves_them_as_they_were() -> None:
+    def draw() -> tuple[float, float, float]:
+        return float(torch.rand(1)), float(np.random.random()), random.random()  # noqa: NPY002
+
+    with seeded(5):
+        first = draw()
+    before = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # noqa: NPY002
+    with seeded(5):
+        second = draw()
+    after = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # noqa: NPY002
+    assert first == second
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]

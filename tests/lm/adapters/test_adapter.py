@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.errors import BenchError
+from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe, linear_modules, load_adapter, save_adapter
+from bench.lm.training.library import adapter_spec
+
+ONE = Adapter({"a.b": (torch.ones(2, 3), torch.ones(4, 2)), "c": (torch.ones(2, 5), torch.ones(5, 2))}, 2.0, "r", "i")
+
+
+def test_an_adapter_counts_its_parameters_as_rank_times_both_sides() -> None:
+    assert ONE.n_parameters == 2 * (3 + 4) + 2 * (5 + 5)
+
+
+def test_a_saved_adapter_comes_back_equal(tmp_path: Path) -> None:
+    save_adapter(tmp_path, ONE, {"note": 1})
+    loaded, facts = load_adapter(tmp_path)
+    assert (loaded.scaling, loaded.base, loaded.initialisation, facts["note"]) == (2.0, "r", "i", 1)
+    assert loaded.factors.keys() == ONE.factors.keys()
+    for module, pair in ONE.factors.items():
+        assert all(torch.equal(mine, theirs) for mine, theirs in zip(pair, loaded.factors[module], strict=True))
+
+
+def test_a_damaged_adapter_file_is_found_by_its_hash(tmp_path: Path) -> None:
+    save_adapter(tmp_path, ONE, {})
+    path = tmp_path / "adapter.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(BenchError, match="is damaged"):
+        load_adapter(tmp_path)
+
+
+def test_a_cut_off_adapter_file_is_found_by_its_hash(tmp_path: Path) -> None:
+    save_adapter(tmp_path, ONE, {})
+    path = tmp_path / "adapter.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(BenchError, match=r"adapter\.safetensors is damaged: its SHA-256 .* Delete its folder"):
+        load_adapter(tmp_path)
+
+
+@pytest.mark.parametrize("facts", ["", "{", "{}", "[]"])
+def test_an_adapter_whose_facts_are_damaged_or_gone_is_refused_in_one_line(tmp_path: Path, facts: str) -> None:
+    save_adapter(tmp_path, ONE, {})
+    (tmp_path / "adapter.json").write_text(facts)
+    with pytest.raises(BenchError, match=r"cannot be read .* Delete its folder and run again") as error:
+        load_adapter(tmp_path)
+    assert "\n" not in str(error.value)
+    (tmp_path / "adapter.json").unlink()
+    with pytest.raises(BenchError, match="cannot be read"):
+        load_adapter(tmp_path)
+
+
+def test_an_adapter_of_two_domains_has_one_spec_in_either_order(make_domain) -> None:
+    first, second = make_domain("first", seed=1), make_domain("second", seed=2)
+    one_way = adapter_spec("rev", "objective", [first, second], LoraRecipe(), 0)
+    other_way = adapter_spec("rev", "objective", [second, first], LoraRecipe(), 0)
+    assert one_way.key() == other_way.key()
+
+
+def test_names_do_not_make_a_spec_but_data_and_recipe_do(make_domain) -> None:
+    domain = make_domain("first", seed=1)
+    spec = adapter_spec("rev", "objective", [domain], LoraRecipe(), 0)
+    renamed = adapter_spec("rev", "objective", [make_domain("other name", seed=1)], LoraRecipe(), 0)
+    others = [
+        adapter_spec("rev", "objective", [make_domain("first", seed=2)], LoraRecipe(), 0),
+        adapter_spec("rev", "objective", [domain], LoraRecipe(rank=8), 0),
+        adapter_spec("rev", "objective", [domain], LoraRecipe(), 1),
+        adapter_spec("rev 2", "objective", [domain], LoraRecipe(), 0),
+    ]
+    assert renamed.key() == spec.key()
+    assert all(other.key() != spec.key() for other in others)
+    assert isinstance(spec, AdapterSpec)
+
+
+def test_output_heads_and_poolers_are_not_adapted() -> None:
+    model = torch.nn.ModuleDict(
+        {"body": torch.nn.Linear(2, 2), "lm_head": torch.nn.Linear(2, 2), "pooler": torch.nn.Linear(2, 2)}
+    )
+    assert list(linear_modules(model)) == ["body"]

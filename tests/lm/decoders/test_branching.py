@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from bench.errors import BenchError
+from bench.lm.decoders import branching
+from bench.lm.decoders.branching import Branching, last_hidden_states
+
+PROMPTS = [[5, 9, 2, 7, 3], [4], [8, 8, 1]]
+BRANCHES = [[[3, 1], [6, 2, 9, 4], []], [[7], [5, 5]], [[], []]]
+
+
+def laid_out(pico, prompts=PROMPTS, branches=BRANCHES) -> Branching:
+    return Branching.of(prompts, branches, pico.model.dtype, pico.device)
+
+
+def hidden_states_one_by_one(pico) -> list[torch.Tensor]:
+    """Each branch behind its prompt in a pass of its own, its tokens' states joined in order."""
+    decoder = pico.model.get_decoder()
+    return [
+        decoder(torch.tensor([prompt + branch])).last_hidden_state[0, len(prompt) :]
+        for prompt, row in zip(PROMPTS, BRANCHES, strict=True)
+        for branch in row
+    ]
+
+
+@pytest.mark.parametrize("block_tokens", [1, 2, 3, 128])
+def test_a_branch_reads_as_if_it_stood_alone_behind_its_prompt(pico, monkeypatch, block_tokens):
+    monkeypatch.setattr(branching, "BLOCK_TOKENS", block_tokens)
+    batch = laid_out(pico)
+    with torch.no_grad():
+        hidden = last_hidden_states(pico.model, batch)
+        expected = torch.cat(hidden_states_one_by_one(pico))
+        ends = [pico.model.get_decoder()(torch.tensor([prompt])).last_hidden_state[0, -1] for prompt in PROMPTS]
+    torch.testing.assert_close(hidden[batch.branch_rows], expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(hidden[batch.prompt_ends], torch.stack(ends), atol=1e-5, rtol=1e-5)
+
+
+def test_no_token_is_padding_and_branches_start_where_their_prompt_ends(pico):
+    batch = laid_out(pico)
+    assert batch.token_ids.shape == (1, sum(map(len, PROMPTS)) + 9)
+    assert batch.position_ids[0].tolist() == [0, 1, 2, 3, 4, 5, 6, 5, 6, 7, 8, 0, 1, 1, 2, 0, 1, 2]
+    assert batch.prompt_ends.tolist() == [4, 11, 17]
+    rows = np.concatenate([np.arange(block.rows.start, block.rows.stop) for block in batch.blocks])
+    assert sorted(rows.tolist()) == list(range(18))
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_the_model_attends_as_before_afterwards_even_if_reading_failed(pico, attention):
+    pico.model.set_attn_implementation(attention)
+    last_hidden_states(pico.model, laid_out(pico))
+    assert pico.model.config._attn_implementation == attention
+    pico.model.model.layers[0].register_forward_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        last_hidden_states(pico.model, laid_out(pico))
+    assert pico.model.config._attn_implementation == attention
+
+
+def test_a_model_that_attends_its_own_way_is_refused(pico, monkeypatch):
+    monkeypatch.setattr(pico.model, "set_attn_implementation", lambda _name: None)
+    with pytest.raises(BenchError, match="does not attend through transformers' attention interface"):
+        last_hidden_states(pico.model, laid_out(pico))

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench.lm.adapters.adapter import LoraRecipe
+from bench.lm.adapters.apply import folded
+from bench.lm.backbones import local_backbone
+from bench.lm.decoders.likelihood import GenerativeLanguageModel, untouched_items
+from bench.lm.prompts.shared import clean_title
+from bench.lm.training.lora import train_adapter
+from bench.plugin import Queries
+
+RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, batch_size=4, max_examples=24, slice_share=0.2)
+
+
+@pytest.fixture(scope="module")
+def generative(pico_folder: Path) -> GenerativeLanguageModel:
+    return GenerativeLanguageModel(local_backbone("pico", pico_folder))
+
+
+@pytest.fixture(scope="module")
+def queries() -> Queries:
+    rng = np.random.default_rng(0)
+    candidates = np.stack([rng.permutation(40)[:30] for _ in range(3)]).astype(np.int32)
+    return Queries(np.arange(3), np.array([0, 2, 3, 6]), rng.integers(40, size=6).astype(np.int32), candidates)
+
+
+def test_an_epoch_holds_each_sampled_prefix_once_and_never_more_than_asked(generative, make_domain) -> None:
+    domain = make_domain()
+    batches = list(generative.batches([domain], RECIPE, np.random.default_rng(0)))
+    assert sum(n for _, n in batches) == 24
+    assert len(batches) == generative.count_batches([domain], RECIPE) == 6
+    answers = {prompt.answer for batch, _ in batches for prompt in batch}
+    assert answers <= {clean_title(title) for title in domain.titles}
+
+
+def test_the_answer_stands_among_the_offered_titles_and_not_in_the_history(generative, make_domain) -> None:
+    domain = make_domain(n_items=60)
+    for batch, _ in generative.batches([domain], RECIPE, np.random.default_rng(1)):
+        for prompt in batch:
+            assert prompt.answer in prompt.shared
+
+
+def test_negatives_are_untouched_and_were_trained_on_by_somebody(make_domain) -> None:
+    domain = make_domain()
+    drawn = untouched_items(domain, 0, 10, np.random.default_rng(0))
+    assert len(set(drawn.tolist())) == 10
+    assert not np.isin(drawn, domain.history(0)).any()
+    assert (domain.item_counts()[drawn] > 0).all()
+
+
+def test_training_lowers_the_loss_and_changes_scores(generative, make_domain, queries) -> None:
+    domain = make_domain(n_users=260)
+    before = generative.score(domain, queries, lambda _line: None)
+    adapter, log = train_adapter(generative, [domain], RECIPE, 0, lambda _line: None)
+    with folded(generative.model, adapter):
+        after = generative.score(domain, queries, lambda _line: None)
+    assert before.shape == after.shape == (3, 30)
+    assert log.slice_losses[log.best_check] < log.slice_losses[0]
+    assert np.abs(after - before).max() > 1e-3
+    np.testing.assert_array_equal(generative.score(domain, queries, lambda _line: None), before)
+
+
+def test_entropy_is_a_scalar_between_zero_and_the_uniform_one(generative, make_domain, queries) -> None:
+    with torch.no_grad():
+        entropy = generative.entropy(make_domain(), queries)
+    assert entropy.shape == ()
+    assert 0 < entropy.item() <= np.log(generative.causal.model.config.vocab_size)

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bench.runs.store
+from bench.diagnose.tops import Tops
+from bench.errors import BenchError
+from bench.metrics import DEFAULT_METRICS, Metric, Ranks, per_user
+from bench.runs.store import RunRecord, RunStore, describe_variant, spec_from_json, spec_to_json, summarise
+from bench.spec import ProtocolSpec, RunSpec
+
+Save = Callable[..., RunRecord]
+
+
+def test_a_record_reads_back_as_it_was_saved(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run(
+        "reccocktail",
+        [0, 2, 5],
+        setting="cold",
+        sources=("clothing", "health"),
+        backbone="tiny",
+        overrides={"layers": 4},
+        family="merging",
+        seconds={"fit": 1.5},
+        peak_memory_bytes={"fit": 1024},
+        versions={"numpy": "2"},
+        git={"commit": "abc", "dirty": False},
+        toy=True,
+        details={"weights": [0.5, 0.5]},
+        notes=["a note"],
+        warnings=["a warning"],
+    )
+    assert run_store.load(saved.id) == saved
+
+
+def test_ranks_read_back_with_their_users(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0, 3], tied=[1, 0], users=[17, 4])
+    users, ranks = run_store.ranks(saved.id)
+    assert users.tolist() == [17, 4]
+    assert (ranks.better.tolist(), ranks.tied.tolist()) == ([0, 3], [1, 0])
+    assert (users.dtype, ranks.better.dtype) == (np.int64, np.int16)
+
+
+def test_what_was_ranked_first_reads_back_beside_the_ranks(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0, 3], users=[17, 4])
+    tops = Tops(np.array([5, 70_000], np.int32), np.array([2.5, 0], np.float32), np.array([9, 100_000], np.int32))
+    users, ranks = run_store.ranks(saved.id)
+    run_store.save(saved, users, ranks, tops)
+    read = run_store.tops(saved.id)
+    assert read is not None
+    for name in ("top_item", "top_count", "positive_count"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(tops, name))
+        assert getattr(read, name).dtype == getattr(tops, name).dtype
+    again_users, again = run_store.ranks(saved.id)
+    assert (again_users.tolist(), again.better.tolist()) == ([17, 4], [0, 3])
+
+
+def test_a_run_from_before_the_top_was_stored_has_none(run_store: RunStore, save_run: Save) -> None:
+    assert run_store.tops(save_run("bpr", [0, 3]).id) is None
+    shipped = RunStore(Path(bench.runs.store.__file__).parents[2] / "results/measured")
+    assert shipped.tops(shipped.find("sasrec@toys@warm").id) is None
+
+
+def test_as_many_tops_as_ranks_are_wanted(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0, 3])
+    one = Tops(np.zeros(1, np.int32), np.zeros(1, np.float32), np.zeros(1, np.int32))
+    with pytest.raises(ValueError, match="1 tops for 2 ranks"):
+        run_store.save(saved, *run_store.ranks(saved.id), one)
+    assert run_store.exists(saved.id)
+
+
+def test_the_file_holds_a_flat_spec_and_plain_values(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0, 3], setting="cold", seed=3)
+    content = json.loads((run_store.path(saved.id) / "run.json").read_text())
+    assert set(content) == {item.name for item in dataclasses.fields(RunRecord)}
+    spec = content["spec"]
+    assert (spec["method"], spec["dataset"], spec["setting"], spec["policy"]) == ("bpr", "beauty", "cold", "holdout")
+    assert (spec["seed"], spec["protocol_seed"]) == (3, 0)
+    assert set(content["metrics"]["ndcg@1"]) == {"value", "low", "high"}
+
+
+def test_a_spec_survives_the_way_through_json_with_its_hash() -> None:
+    protocol = ProtocolSpec("beauty", "cold", "natural", seed=4)
+    spec = RunSpec("weaverec", protocol, {"rank": 16}, 2, ("sports",), "minilm", "generate", 500)
+    few = dataclasses.replace(spec, train_users=50, train_subset=3)
+    changes: tuple[dict[str, Any], ...] = ({"engine": "vllm"}, {"train_share": 0.1}, {"limit_validation": 9})
+    for one in (spec, few, *(dataclasses.replace(spec, **change) for change in changes)):
+        again = spec_from_json(json.loads(json.dumps(spec_to_json(one))))
+        assert again == one
+        assert again.hash() == one.hash()
+
+
+def test_a_record_from_before_there_were_shares_and_engines_reads_as_it_was() -> None:
+    spec = RunSpec("tallrec", ProtocolSpec("beauty"), backbone="tiny")
+    fields = spec_to_json(spec)
+    for later in ("train_share", "engine", "train_users", "train_subset", "limit_validation"):
+        del fields[later]
+    assert spec_from_json(fields) == spec
+
+
+def test_a_run_does_not_exist_before_its_record_is_written(
+    run_store: RunStore, save_run: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = save_run("bpr", [0, 3])
+    assert run_store.exists(saved.id)
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(bench.runs.store, "write_json", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_run("bpr", [5, 5])
+    assert not run_store.exists(saved.id)
+    assert run_store.records() == []
+
+
+def test_users_and_ranks_must_be_as_many_as_the_record_says(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0, 3])
+    with pytest.raises(ValueError, match="3 users"):
+        run_store.save(saved, np.arange(3), Ranks(np.zeros(2, np.int16), np.zeros(2, np.int16)))
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"id": "x", "spec": {}}', "\xff"])
+def test_a_record_that_cannot_be_read_is_named(run_store: RunStore, save_run: Save, content: str) -> None:
+    path = run_store.path(save_run("bpr", [0]).id) / "run.json"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(BenchError, match=r"Cannot read .*run\.json"):
+        run_store.records()
+
+
+def test_a_record_in_another_runs_folder_is_named(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0])
+    run_store.path(saved.id).rename(run_store.path("0123456789abcdef"))
+    with pytest.raises(BenchError, match=f"it says id '{saved.id}'"):
+        run_store.load("0123456789abcdef")
+
+
+def test_missing_runs_and_ranks_are_named(run_store: RunStore, save_run: Save) -> None:
+    with pytest.raises(BenchError, match="No run 'feed'"):
+        run_store.load("feed")
+    saved = save_run("bpr", [0])
+    (run_store.path(saved.id) / "ranks.parquet").write_bytes(b"nothing")
+    with pytest.raises(BenchError, match=r"ranks\.parquet"):
+        run_store.ranks(saved.id)
+
+
+def test_records_come_in_the_order_of_their_tokens(run_store: RunStore, save_run: Save) -> None:
+    for method in ("sasrec", "bpr", "random"):
+        save_run(method, [0])
+    assert [record.spec.method for record in run_store.records()] == ["bpr", "random", "sasrec"]
+
+
+def test_a_store_without_runs_has_no_records(run_store: RunStore) -> None:
+    assert run_store.records() == []
+
+
+def test_a_run_is_found_by_the_start_of_its_id_and_by_its_token(run_store: RunStore, save_run: Save) -> None:
+    first, second = save_run("bpr", [0]), save_run("bpr", [1], seed=2)
+    assert run_store.find(first.id[:6]) == first
+    assert run_store.find("bpr@beauty@warm@seed2") == second
+
+
+def test_a_token_without_a_seed_finds_the_only_run(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("recbole:NARM", [0], seed=7)
+    assert run_store.find("recbole:NARM@beauty@warm") == saved
+
+
+def test_an_ambiguous_token_lists_what_sets_the_runs_apart(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0])
+    save_run("bpr", [1], overrides={"layers": 3})
+    with pytest.raises(BenchError, match=r"names 2 runs: .*defaults.*layers=3|names 2 runs: .*layers=3.*defaults"):
+        run_store.find("bpr@beauty@warm")
+
+
+@pytest.mark.parametrize("token", ["brp@beauty@warm@seed0", "ab", ""])
+def test_an_unknown_token_is_an_error_of_one_line(run_store: RunStore, save_run: Save, token: str) -> None:
+    save_run("bpr", [0])
+    with pytest.raises(BenchError, match=f"No run '{token}'") as error:
+        run_store.find(token)
+    assert "\n" not in str(error.value)
+    assert ("bpr@beauty@warm" in str(error.value)) == ("@" in token)
+
+
+def test_a_variant_is_described_by_what_differs_from_the_defaults(save_run: Save) -> None:
+    saved = save_run(
+        "reccocktail",
+        [0],
+        setting="cold",
+        policy="natural",
+        seed=1,
+        sources=("a", "b"),
+        backbone="tiny",
+        limit_queries=500,
+        overrides={"rank": 4},
+    )
+    assert describe_variant(saved) == "rank=4, tiny, from a+b, natural, seed 1, 500 queries"
+    assert describe_variant(saved, of_row=True) == "rank=4, tiny, from a+b"
+    assert describe_variant(save_run("bpr", [0])) == ""
+    lists = dataclasses.replace(saved.spec, ranking="generate", engine="vllm")
+    assert "from a+b, generate, vllm, natural" in describe_variant(dataclasses.replace(saved, spec=lists))
+
+
+def test_a_summary_holds_means_inside_their_intervals() -> None:
+    better = np.random.default_rng(0).integers(0, 30, 500).astype(np.int16)
+    ranks = Ranks(better, np.zeros(500, np.int16))
+    summary = summarise(ranks)
+    assert tuple(summary) == DEFAULT_METRICS
+    for name, figures in summary.items():
+        assert figures["value"] == pytest.approx(per_user(ranks, Metric.parse(name)).mean())
+        assert figures["low"] < figures["value"] < figures["high"]
+    assert summary == summarise(ranks)
+
+
+def test_a_name_without_its_seed_stands_for_all_seeds(run_store: RunStore, save_run: Save) -> None:
+    saved = [save_run("bpr", [0, 1], seed=seed) for seed in (1, 0)]
+    assert [record.spec.seed for record in run_store.find_seeds("bpr@beauty@warm")] == [0, 1]
+    assert run_store.find_seeds("bpr@beauty@warm@seed1") == [saved[0]]
+    assert run_store.find_seeds(saved[1].id) == [saved[1]]
+
+
+def test_runs_that_differ_in_more_than_their_seed_are_still_refused(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1])
+    save_run("bpr", [0, 1], seed=1, overrides={"layers": 3})
+    with pytest.raises(BenchError, match="names 2 runs"):
+        run_store.find_seeds("bpr@beauty@warm")

@@ -1,0 +1,1 @@
+"""Toy data, toy models and helpers that several tests share."""

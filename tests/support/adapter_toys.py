@@ -1,0 +1,55 @@
+"""Toy tasks for methods made of adapters, small enough to train in a blink."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench.data.domain import Domain
+from bench.files.store import ArtefactStore
+from bench.plugin import Task
+from bench.protocol.task import PreparedTask, prepare_task
+from bench.registry import registry
+from bench.runs.params import build_params
+from bench.spec import ProtocolSpec
+from tests.support.text_toys import planted_groups
+
+SMALL = {"rank": 4, "alpha": 8, "batch_size": 32, "learning_rate": 1e-2, "max_examples": 96, "slice_share": 0.1}
+
+
+def toy_domain(name: str, n_users: int = 30) -> Domain:
+    """Return a domain whose groups follow from its name."""
+    return planted_groups(n_users, seed=sum(map(ord, name)), name=name)
+
+
+def prepared_toy(name: str, store: ArtefactStore) -> PreparedTask:
+    return prepare_task(toy_domain(name), ProtocolSpec(name), store)
+
+
+def toy_task(prepared: PreparedTask, store: ArtefactStore, backbone: Path | str, **changes: Any) -> Task:
+    """Return the task of a prepared domain with the sources ``one`` and ``two``."""
+    facts: dict[str, Any] = {
+        "target": prepared.training,
+        "validation": prepared.validation.queries,
+        "validation_answers": prepared.validation.answers,
+        "setting": "warm",
+        "seed": 0,
+        "artefacts": store,
+        "sources": (toy_domain("one"), toy_domain("two")),
+        "backbone": str(backbone),
+    }
+    return Task(**{**facts, **changes})
+
+
+def toy_recommender(method: str, **params: Any) -> Any:
+    """Return a recommender with small parameters, those it has of :data:`SMALL` and all of ``params``."""
+    recommender = registry().recommender(method)
+    names = set(recommender.Params.__dataclass_fields__)  # type: ignore[attr-defined]
+    small = {key: value for key, value in SMALL.items() if key in names}
+    return recommender(build_params(method, recommender.Params, {**small, **params}))
+
+
+def fitted(method: str, task: Task, **params: Any) -> Any:
+    recommender = toy_recommender(method, **params)
+    recommender.fit(task)
+    return recommender

@@ -1,0 +1,154 @@
+"""Recommenders that watch the engine, and some that break their contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+import bench.runs.engine
+from bench.plugin import Queries, Recommender, Task
+from bench.registry import Registry, register, registry
+
+
+class Zeros(Recommender):
+    """Knows nothing."""
+
+    def fit(self, task: Task) -> None: ...
+
+    def score(self, queries: Queries) -> Any:
+        return np.zeros(queries.candidates.shape)
+
+
+@register("spy", family="general")
+class Spy(Zeros):
+    """Keeps all that it is shown."""
+
+    seen: ClassVar[list[tuple[Task, Queries]]] = []
+
+    def fit(self, task: Task) -> None:
+        self.task = task
+
+    def score(self, queries: Queries) -> Any:
+        self.seen.append((self.task, queries))
+        return super().score(queries)
+
+
+@register("reader", family="general", needs_titles=True)
+class Reader(Zeros):
+    """Reads titles."""
+
+
+@register("learner", family="transferable", needs_sources=True)
+class Learner(Spy):
+    """Learns from other domains."""
+
+
+@register("reading-learner", family="transferable", needs_sources=True, needs_titles=True)
+class ReadingLearner(Zeros):
+    """Reads titles of other domains."""
+
+
+@register("warm-only", family="general", settings=("warm",))
+class WarmOnly(Zeros):
+    """Has no cold setting."""
+
+
+@register("undecided", family="general")
+class Undecided(Zeros):
+    """Gives NaN where it does not know."""
+
+    def score(self, queries: Queries) -> Any:
+        return np.where(queries.users[:, None] < 3, np.nan, super().score(queries))
+
+
+@register("narrow", family="general")
+class Narrow(Zeros):
+    """Leaves out a candidate."""
+
+    def score(self, queries: Queries) -> Any:
+        return super().score(queries)[:, 1:]
+
+
+@register("forgetful", family="general")
+class Forgetful(Zeros):
+    """Leaves out a query."""
+
+    def score(self, queries: Queries) -> Any:
+        return super().score(queries)[1:]
+
+
+@register("ragged", family="general")
+class Ragged(Zeros):
+    """Scores as many candidates as it likes."""
+
+    def score(self, queries: Queries) -> Any:
+        return [[0.0] * (1 + query % 3) for query in range(len(queries))]
+
+
+@register("ordinal", family="general")
+class Ordinal(Zeros):
+    """Gives whole numbers."""
+
+    def score(self, queries: Queries) -> Any:
+        return super().score(queries).astype(int)
+
+
+@register("silent", family="general")
+class Silent(Zeros):
+    """Gives nothing."""
+
+    def score(self, queries: Queries) -> Any:
+        return None
+
+
+@register("talkative", family="general")
+class Talkative(Zeros):
+    """Reports what JSON cannot hold."""
+
+    def details(self) -> dict[str, Any]:
+        return {"loss": float("nan")}
+
+
+@register("noisy", family="general")
+class Noisy(Zeros):
+    """Prints what nobody asked for."""
+
+    def fit(self, task: Task) -> None:
+        print("standard output is mine")
+
+
+FAKES: tuple[Any, ...] = (
+    *(Spy, Reader, Learner, ReadingLearner, WarmOnly),
+    *(Undecided, Narrow, Forgetful, Ragged, Ordinal, Silent, Talkative, Noisy),
+)
+
+
+@dataclass(frozen=True)
+class WithFakes(Registry):
+    """The installation's recommenders and those of this file."""
+
+    classes: Mapping[str, type[Recommender]] = field(default_factory=dict)
+
+    def recommender(self, name: str) -> type[Recommender]:
+        return self.classes.get(name) or super().recommender(name)
+
+
+def registry_with_fakes() -> WithFakes:
+    """Return the installation's registry with the recommenders of this file."""
+    classes = {fake.entry.name: fake for fake in FAKES}
+    own = registry()
+    return WithFakes({**own.entries, **{name: fake.entry for name, fake in classes.items()}}, own.broken, classes)
+
+
+def engine_with_fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the engine and the completion of specs know these recommenders; the body of a fixture."""
+    known = registry_with_fakes()
+    monkeypatch.setattr(bench.runs.engine, "registry", lambda: known)
+    monkeypatch.setattr("bench.runs.complete.registry", lambda: known)
+    Spy.seen.clear()
+    yield
+    Spy.seen.clear()

@@ -1,0 +1,61 @@
+"""A pico encoder and a pico decoder that several rooms' tests share, beside the contract's planted catalogues."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.contract.toys import NOUNS as NOUNS
+from bench.contract.toys import domain_of as domain_of
+from bench.contract.toys import planted_groups as planted_groups
+
+
+def save_pico_encoder(folder: Path) -> Path:
+    """Save a two-layer BERT with random weights and a word tokenizer; return the folder."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *NOUNS, *map(str, range(100))]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+        model = BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=64, **sizes))
+    model.save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    return folder
+
+
+PICO = {
+    "vocabulary": 400,
+    "hidden": 32,
+    "layers": 2,
+    "heads": 4,
+    "key_value_heads": 2,
+    "intermediate": 64,
+    "max_positions": 2048,
+}
+"""Sizes of the pico model, as keyword arguments of TinyParams."""
+MAKERS = ("Northwind", "Acme", "Larkspur", "Bluebird", "Old Mill", "Tern")
+GOODS = ("soap", "hand cream", "hair brush", "lip balm", "bath salt", "nail file", "sun lotion", "face mask")
+SIZES = ("3 oz", "large", "pack of 2", "travel size")
+
+
+def made_up_titles(n_items: int) -> list[str]:
+    """Return distinct product titles of unequal length, at most 192."""
+    return [f"{maker} {goods}, {size}" for size in SIZES for goods in GOODS for maker in MAKERS][:n_items]
+
+
+def save_pico_decoder(folder: Path) -> Path:
+    """Save a two-layer Qwen2 with random weights and a tokenizer trained on the spot; return the folder."""
+    from bench.lm.toys.tiny_decoder import TinyParams, byte_pair_tokenizer, untrained_decoder
+
+    params = TinyParams(**PICO)
+    tokenizer = byte_pair_tokenizer(made_up_titles(40), params.vocabulary)
+    untrained_decoder(params, tokenizer, seed=0).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
