@@ -18,17 +18,18 @@ It sees training histories, validation queries with their answers and test queri
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.domain import Domain
 from bench.files.store import ArtefactStore
-from bench.held import Held
 from bench.spec import Engine, Ranking, Setting
+
+Thing = TypeVar("Thing")
 
 ProgressHook = Callable[[str], None]
 """Called with one short line whenever a long job has something to say."""
@@ -90,6 +91,34 @@ class Answers:
     positive_column: NDArray[np.int64]
 
 
+class LastLoaded:
+    """The last thing loaded of each kind, for whoever asks for the same one next.
+
+    One of a kind at a time: a language model may fill a device. Whoever uses it leaves it as it was found.
+    """
+
+    def __init__(self) -> None:
+        self._things: dict[str, tuple[Hashable, Any]] = {}
+
+    def get(self, kind: str, key: Hashable, load: Callable[[], Thing]) -> Thing:
+        """Return the thing of this kind and key; where another is held, let that go and ``load`` this one."""
+        if kind not in self._things or self._things[kind][0] != key:
+            self._things.pop(kind, None)  # before the next one is there
+            self._things[kind] = key, load()
+        thing: Thing = self._things[kind][1]
+        return thing
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._things.clear()
+
+    def __enter__(self) -> LastLoaded:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """Everything a recommender may learn from. Test answers are not in it."""
@@ -119,7 +148,7 @@ class Task:
     """Torch device."""
     progress: ProgressHook = field(default=lambda _line: None)
     """Where long jobs report."""
-    held: Held = field(default_factory=Held)
+    held: LastLoaded = field(default_factory=LastLoaded)
     """What was loaded for this run, or for the runs of one set before it: a language model above all."""
 
 
@@ -163,6 +192,11 @@ class Recommender(ABC):
     def adapters(self, task: Task) -> Sequence[Planned]:
         """Return the adapters that ``fit`` will train or find, in that order, without loading a model."""
         return []
+
+    @classmethod
+    def plans_adapters(cls) -> bool:
+        """Whether there is anything to ask :meth:`adapters` for; where not, no task need be prepared to plan a run."""
+        return cls.adapters is not Recommender.adapters
 
     @abstractmethod
     def fit(self, task: Task) -> None:

@@ -23,6 +23,9 @@ DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
 DEFAULT_RANKING: Ranking = "likelihood"
 DEFAULT_ENGINE: Engine = "transformers"
 
+PROTOCOL_FIELDS = ("dataset", "setting", "policy", "n_negatives", "holdout_share")
+"""Fields of the protocol that stand in the stored spec under their own names; its seed is ``protocol_seed``."""
+
 
 @dataclass(frozen=True)
 class ProtocolSpec:
@@ -116,3 +119,34 @@ class RunSpec:
     def hash(self) -> str:
         """Return the run's id: equal specs share it on every platform."""
         return content_hash(self.key())
+
+
+def spec_to_json(spec: RunSpec) -> dict[str, Any]:
+    """Flatten a spec: the protocol's fields stand beside the run's, its seed as ``protocol_seed``."""
+    protocol = {name: getattr(spec.protocol, name) for name in PROTOCOL_FIELDS}
+    return {
+        "method": spec.method,
+        **protocol,
+        "protocol_seed": spec.protocol.seed,
+        "params": dict(spec.params),
+        "seed": spec.seed,
+        "sources": list(spec.sources),
+        "backbone": spec.backbone,
+        "ranking": spec.ranking,
+        "engine": spec.engine,
+        "limit_queries": spec.limit_queries,
+        "train_share": spec.train_share,
+        "train_users": spec.train_users,
+        "train_subset": spec.train_subset,
+        "full_ranking": spec.full_ranking,
+        "limit_validation": spec.limit_validation,
+    }
+
+
+def spec_from_json(fields: dict[str, Any]) -> RunSpec:
+    """Rebuild the spec that :func:`spec_to_json` flattened; raise KeyError or TypeError for anything else."""
+    rest = dict(fields)
+    protocol = {name: rest.pop(name) for name in PROTOCOL_FIELDS}
+    seed = rest.pop("protocol_seed")
+    rest["sources"] = tuple(rest["sources"])
+    return RunSpec(protocol=ProtocolSpec(seed=seed, **protocol), **rest)

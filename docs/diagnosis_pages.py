@@ -15,7 +15,8 @@ from bench.report.page.content import Repetition
 from bench.report.page.qualities import repetitions_of
 from bench.report.tables.layout import experiment_layout
 from bench.report.tables.table import metric_title
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 STORE = RunStore(MEASURED)
 DASH = "–"

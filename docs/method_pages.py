@@ -18,8 +18,9 @@ from bench.experiments.reader import experiment_names, load_experiment
 from bench.plugin import Recommender
 from bench.registry import Entry, registry
 from bench.report.tables.table import metric_title
-from bench.runs.docstrings import field_docstrings
-from bench.runs.store import RunRecord, RunStore, describe_variant
+from bench.runs.params import field_docstrings
+from bench.runs.record import RunRecord, describe_variant
+from bench.runs.store import RunStore
 
 ROOT = Path(__file__).parent.parent
 METHOD_PAGES = ROOT / "docs" / "pages" / "methods"

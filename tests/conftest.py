@@ -12,7 +12,8 @@ import pytest
 from hypothesis import settings
 
 from bench.metrics import N_CANDIDATES, Ranks
-from bench.runs.store import RunRecord, RunStore, summarise
+from bench.runs.record import RunRecord, summarise
+from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec
 
 settings.register_profile("untimed", deadline=None)

@@ -53,11 +53,12 @@ def candidates(
     """
     import numpy as np
 
-    from bench.runs.engine import Folders, prepare
+    from bench.files.folders import Folders
+    from bench.runs.tasks import Tasks
     from bench.spec import ProtocolSpec
 
     spec = ProtocolSpec(dataset, setting, policy, protocol_seed)
-    prepared = prepare(spec, Folders(cache_dir, results_dir, data_dir), progress_on_stderr)
+    prepared = Tasks(Folders(cache_dir, results_dir, data_dir), progress_on_stderr).prepared(spec)
     if export is not None:
         export_lists(prepared, export)
         click.echo(f"Wrote {export}.", err=True)

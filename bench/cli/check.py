@@ -41,7 +41,7 @@ def check(
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the toys are so small that threads would only wait for each other
     from bench.contract import examine
-    from bench.runs.devices import chosen_device
+    from bench.runs.environment import chosen_device
     from bench.runs.params import parse_assignments
 
     began = time.perf_counter()

@@ -58,7 +58,7 @@ def _facts(name: str) -> dict[str, Any]:
 def _parameters(params_class: Any) -> list[dict[str, Any]]:
     import dataclasses
 
-    from bench.runs.docstrings import field_docstrings
+    from bench.runs.params import field_docstrings
 
     meanings = field_docstrings(params_class)
     return [

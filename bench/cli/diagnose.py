@@ -78,8 +78,8 @@ def diagnose(
     """
     from bench.cli.metric_names import checked_metrics
     from bench.diagnose.summary import across_seeds, diagnose_run
+    from bench.files.folders import Folders
     from bench.metrics import Metric
-    from bench.runs.engine import Folders
     from bench.runs.store import RunStore
 
     (name,) = checked_metrics((metric,))
@@ -90,7 +90,7 @@ def diagnose(
     if permutations or paraphrases:
         from bench.diagnose.repeated_answers import AskedAgain, keep
         from bench.diagnose.rescore import rescorer
-        from bench.runs.devices import chosen_device
+        from bench.runs.environment import chosen_device
 
         folders, chosen = Folders(cache_dir, results_dir, data_dir), chosen_device(device)
         for record in records:

@@ -94,7 +94,7 @@ def _plugins() -> str:
 def _device() -> str:
     import torch
 
-    from bench.runs.devices import chosen_device
+    from bench.runs.environment import chosen_device
 
     return f"{chosen_device('auto')}, {torch.get_num_threads()} threads"
 

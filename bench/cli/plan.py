@@ -84,8 +84,8 @@ def plan(
     EXPERIMENT is a name (see 'bench list experiments') or the path of a YAML file. What several of them, or several
     runs of one, have in common is planned once. Data that were never prepared are prepared first.
     """
+    from bench.files.folders import Folders
     from bench.runs.complete import complete_spec
-    from bench.runs.engine import Folders
     from bench.runs.params import parse_assignments
     from bench.runs.tasks import plan_of
     from bench.spec import ProtocolSpec
@@ -142,9 +142,9 @@ def _refuse_options_of_one_run(context: click.Context) -> None:
 
 
 def _specs_of(name: str, scale: str, limit_queries: int | None) -> list[RunSpec]:
+    from bench.experiments.complete import complete_experiment
     from bench.registry import registry
     from bench.report.experiment_report import experiment_at
-    from bench.runs.complete import complete_experiment
 
     experiment = experiment_at(name, scale, registry(), limit_queries)
     return [spec for _, spec in complete_experiment(experiment)]
@@ -166,8 +166,8 @@ def _adapter_row(made: Plan, job: AdapterJob, numbers: dict[str, int]) -> dict[s
 
 
 def _run_row(made: Plan, job: RunJob, numbers: dict[str, int]) -> dict[str, Any]:
-    from bench.runs.engine import recommender_of
     from bench.runs.params import overrides
+    from bench.runs.tasks import recommender_of
 
     spec = job.spec
     return {

@@ -33,12 +33,12 @@ def report(output: Path, results_dir: Path, data_dir: Path | None, cache_dir: Pa
     The page holds everything it shows and opens from the file, without a network. Wins and losses by history length
     and item popularity need the data of the runs, from --data-dir or from a package; nothing is downloaded or run.
     """
+    from bench.files.folders import Folders
     from bench.files.store import write_text
     from bench.registry import registry
     from bench.report.page.build import build_page
     from bench.report.page.query_facts import facts_reader
     from bench.report.page.render import render_page
-    from bench.runs.engine import Folders
     from bench.runs.store import RunStore
 
     facts_of = facts_reader(Folders(cache_dir, results_dir, data_dir), progress_on_stderr)

@@ -18,8 +18,8 @@ from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment
+    from bench.files.folders import Folders
     from bench.report.experiment_report import ExperimentReport
-    from bench.runs.engine import Folders
 
 SUFFIXES = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
 EXAMPLES = """\b
@@ -57,9 +57,9 @@ def reproduce(
     done again, and a broken-off reproduction goes on where it stopped. Files of another scale than cpu carry its name,
     and so do those with full ranking beside the lists.
     """
+    from bench.files.folders import Folders
     from bench.registry import registry
     from bench.report.experiment_report import experiment_at, report_of
-    from bench.runs.engine import Folders
 
     experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
     folders = Folders(cache_dir, results_dir, data_dir)
@@ -71,11 +71,11 @@ def reproduce(
 
 def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -> None:
     """Make the runs that are not stored, or print their commands."""
-    from bench.held import Held
+    from bench.experiments.complete import complete_experiment
+    from bench.plugin import LastLoaded
     from bench.registry import registry
-    from bench.runs.complete import complete_experiment
-    from bench.runs.devices import chosen_device
     from bench.runs.engine import run
+    from bench.runs.environment import chosen_device
     from bench.runs.store import RunStore
     from bench.runs.tasks import plan_of
 
@@ -96,7 +96,7 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
             click.echo(commands[job.id])
         return
     torch_device = chosen_device(device)
-    with Held() as held:
+    with LastLoaded() as held:
         for number, job in enumerate(missing, start=1):
             spec, protocol = job.spec, job.spec.protocol
             progress_on_stderr(f"[{number}/{len(missing)}] {spec.method} on {protocol.dataset} {protocol.setting}")

@@ -22,7 +22,7 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.runs.store import RunRecord
+    from bench.runs.record import RunRecord
 
 SHOWN_METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "mrr@5")
 SHOWN_FULL_METRICS = ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "hit@10", "hit@50", "mrr@10")
@@ -82,10 +82,10 @@ def run(
 
     The same run is never done twice: its id is a hash of everything that defines it.
     """
+    from bench.files.folders import Folders
     from bench.runs.complete import complete_spec
-    from bench.runs.devices import chosen_device
-    from bench.runs.engine import Folders
     from bench.runs.engine import run as run_spec
+    from bench.runs.environment import chosen_device
     from bench.runs.params import parse_assignments
     from bench.spec import ProtocolSpec
 

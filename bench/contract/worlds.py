@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from bench.contract.toys import planted_groups
 from bench.data.domain import Domain
+from bench.files.folders import Folders
 from bench.files.store import ArtefactStore
-from bench.held import Held
-from bench.plugin import Queries, Task
-from bench.protocol.task import PreparedTask, prepare_task, source_training
-from bench.runs.engine import Folders, task_of
+from bench.plugin import LastLoaded, Queries, Task
+from bench.protocol.splits import source_training
+from bench.protocol.task import PreparedTask, prepare_task
+from bench.runs.tasks import task_of
 from bench.spec import RunSpec
 
 TARGET = "toy"
@@ -50,7 +51,7 @@ class World:
 
     def anew(self, folder: Path) -> Task:
         """Return the same task with nothing trained, stored or loaded yet."""
-        return replace(self.task, artefacts=ArtefactStore(folder), held=Held())
+        return replace(self.task, artefacts=ArtefactStore(folder), held=LastLoaded())
 
 
 def planted_world(spec: RunSpec, folder: Path, device: str = "cpu", *, shuffled: bool = False) -> World:

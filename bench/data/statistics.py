@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from bench.files.store import read_json, write_json
 
 if TYPE_CHECKING:
+    from bench.files.folders import Folders
     from bench.plugin import ProgressHook
-    from bench.runs.engine import Folders
 
 STATISTICS_FOLDER = "statistics"
 KEPT = ("name", "users", "items", "interactions", "density_percent", "mean_length", "untitled", "content_hash", "notes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.runs.store import RunRecord
+from bench.runs.record import RunRecord
 
 PARAMETER_FACTS = ("n_trained_parameters", "trained_parameters", "parameters")
 """Under what names a record's details state how many parameters were trained, the more exact one first."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.diagnose.tops import Tops
+from bench.metrics import Tops
 
 N_GROUPS = 5
 

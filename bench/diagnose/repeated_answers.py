@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 from bench.diagnose.stability import Stability
 from bench.errors import BenchError
 from bench.files.store import read_json, write_json
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Over = Literal["candidate order", "paraphrases"]
 """What was changed between the answers."""

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.diagnose.stability import Stability, permutations, scored_in_order, stability
-from bench.diagnose.tops import top_items
 from bench.errors import BenchError
-from bench.metrics import Metric, per_user, rank_positive
+from bench.files.folders import Folders
+from bench.metrics import Metric, per_user, rank_positive, top_items
 from bench.plugin import ProgressHook, Queries, Recommender
 from bench.protocol.task import PreparedTask, QuerySet
 from bench.registry import registry
-from bench.runs.engine import Folders, checked_scores, prepare, recommender_of, source_domain, task_of
-from bench.runs.store import RunRecord
+from bench.runs.engine import checked_scores
+from bench.runs.record import RunRecord
+from bench.runs.tasks import Tasks, recommender_of
 
 if TYPE_CHECKING:
     from bench.lm.prompts.paraphrases import Paraphrase
@@ -121,13 +122,13 @@ def _refitted(
     record: RunRecord, folders: Folders, progress: ProgressHook, device: str
 ) -> tuple[Recommender, PreparedTask]:
     spec = record.spec
-    prepared = prepare(spec.protocol, folders, progress)
+    tasks = Tasks(folders, progress, device)
+    prepared = tasks.prepared(spec.protocol)
     if prepared.candidates_hash != record.candidates_hash:
         raise BenchError(
             f"The data of '{spec.protocol.dataset}' are not those of run {record.id}: its candidates were "
             f"{record.candidates_hash}, now they are {prepared.candidates_hash}."
         )
-    sources = [source_domain(name, spec.protocol, folders, progress) for name in spec.sources]
     recommender = recommender_of(spec)
-    recommender.fit(task_of(spec, prepared, sources, folders, progress, device))
+    recommender.fit(tasks.task(spec))
     return recommender, prepared

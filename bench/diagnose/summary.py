@@ -12,7 +12,8 @@ from bench.diagnose.popularity import Group, PopularityBias, by_popularity, popu
 from bench.diagnose.stability import Stability, stability
 from bench.errors import BenchError
 from bench.metrics import Metric, per_user
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from bench.experiments.experiment import Experiment, ExperimentRow
-    from bench.registry import Entry, Registry
+    pass
 
 ScaleName = Literal["smoke", "cpu", "full"]
-FEWEST_USERS = 5
-"""Training users that a small scale leaves a row besides its share, so that different numbers stay different."""
-DECODER_FAMILIES = ("language-model", "merging")
-"""Families that the papers run on a decoder of seven billion parameters."""
 
 
 @dataclass(frozen=True)
@@ -94,43 +88,3 @@ SCALES: dict[str, Scale] = {
 def with_changes(name: str, changes: dict[str, Any]) -> Scale:
     """Return a scale with what an experiment states differently for it."""
     return dataclasses.replace(SCALES[name], **changes)
-
-
-def scaled(experiment: Experiment, name: str, registry: Registry) -> Experiment:
-    """Return an experiment at a scale, whose caption says so.
-
-    A sample is never made larger than the file states it, and a row keeps a backbone of its own; ``registry`` tells
-    which methods run on a decoder.
-    """
-    scale = next((own for own in experiment.own_scales if own.name == name), SCALES[name])
-    return dataclasses.replace(
-        experiment,
-        scale=scale,
-        caption=f"{experiment.caption} {scale.sentence()}",
-        limit_queries=_smaller(experiment.limit_queries, scale.limit_queries),
-        rows=tuple(_scaled_row(row, scale, registry) for row in experiment.rows),
-    )
-
-
-def _scaled_row(row: ExperimentRow, scale: Scale, registry: Registry) -> ExperimentRow:
-    params = {name: _smaller(value, scale.sizes.get(name)) for name, value in row.params.items()}
-    backbone = row.backbone or _backbone(scale, registry.entries.get(row.method))
-    scaled_row = dataclasses.replace(row, params=params, backbone=backbone)
-    if scale.train_share == 1:
-        return scaled_row
-    if row.train_users is not None:  # a number of users takes the place of a share
-        users = min(row.train_users, FEWEST_USERS + math.ceil(row.train_users * scale.train_share))
-        return dataclasses.replace(scaled_row, train_users=users)
-    return dataclasses.replace(scaled_row, train_share=round(row.train_share * scale.train_share, 6))
-
-
-def _backbone(scale: Scale, entry: Entry | None) -> str | None:
-    if entry is None or not entry.needs_backbone:
-        return None
-    if entry.backbone_kind == "encoder":
-        return scale.encoder
-    return scale.backbone if entry.family in DECODER_FAMILIES and not entry.backbone_kind else None
-
-
-def _smaller(stated: Any, limit: float | None) -> Any:
-    return limit if stated is None else stated if limit is None else min(stated, limit)

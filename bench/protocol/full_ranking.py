@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.domain import Domain
-from bench.diagnose.tops import Tops
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
-from bench.metrics import Ranks
+from bench.metrics import Ranks, Tops
 from bench.plugin import Answers, ProgressHook, Queries
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.task import PreparedTask, QuerySet
@@ -149,7 +148,7 @@ def _chunk_ranks(
 ) -> tuple[NDArray[Any], ...]:
     """Return, of each query, what stands above and beside the positive, the top, and what the candidates are.
 
-    In detail: candidates above and beside the positive, the top item and its count as :class:`bench.diagnose.tops.Tops`
+    In detail: candidates above and beside the positive, the top item and its count as :class:`bench.metrics.Tops`
     has them, candidates in all, and whether one of the others has the positive's title.
     """
     positives = wide.answers.positive_column

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment
 from bench.experiments.reader import load_experiment
-from bench.experiments.scale import scaled
+from bench.experiments.scaling import scaled
 from bench.registry import Registry
 from bench.report.figures.figure import Figure, figure_of
 from bench.report.papers.printed_beside_ours import Beside, beside_published

@@ -10,7 +10,8 @@ from tabulate import tabulate
 from bench.report.tables.layout import Slot
 from bench.report.tables.table import metric_title
 from bench.report.tables.values import read_group
-from bench.runs.store import RunRecord, RunStore, describe_variant
+from bench.runs.record import RunRecord, describe_variant
+from bench.runs.store import RunStore
 from bench.significance.comparison import EFFECT_WORDS, Comparison, compare, effect_in_words, with_holm
 from bench.significance.tests import Test
 

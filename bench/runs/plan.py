@@ -16,8 +16,7 @@ from typing import Any, ClassVar, Literal
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.plugin import Planned
-from bench.runs.store import spec_to_json
-from bench.spec import RunSpec
+from bench.spec import RunSpec, spec_to_json
 
 JobState = Literal["done", "to do", "not needed"]
 NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

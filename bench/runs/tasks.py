@@ -1,4 +1,4 @@
-"""The tasks of many runs: each dataset is read once, and each protocol prepared once."""
+"""From specs to tasks, and nowhere else: each dataset is read once, and each protocol prepared once."""
 
 from __future__ import annotations
 
@@ -8,33 +8,41 @@ from functools import cache
 
 from bench.data.domain import Domain
 from bench.data.prepare import card_of, load_domain
-from bench.plugin import Planned, ProgressHook, Recommender, Task
-from bench.protocol.task import PreparedTask, prepare_task, source_training
-from bench.runs.engine import Folders, recommender_of, task_of
+from bench.errors import BenchError
+from bench.files.folders import Folders
+from bench.plugin import LastLoaded, Planned, ProgressHook, Recommender, Task
+from bench.protocol.splits import share_of_training, source_training, users_of_training
+from bench.protocol.task import PreparedTask, prepare_task
+from bench.registry import registry
+from bench.runs.params import build_params
 from bench.runs.plan import Plan, plan_runs
 from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec
 
 
 class Tasks:
-    """Reads and prepares on first demand, and keeps what it has read."""
+    """The tasks of runs; reads and prepares on first demand, and keeps what it has read."""
 
-    def __init__(self, folders: Folders, progress: ProgressHook) -> None:
+    def __init__(
+        self, folders: Folders, progress: ProgressHook, device: str = "cpu", held: LastLoaded | None = None
+    ) -> None:
         self.folders, self.progress = folders, progress
+        self.device, self.held = device, held or LastLoaded()
         self._domain: Callable[[str], Domain] = cache(
             lambda name: load_domain(name, folders.data_dir, folders.cache_dir, progress)
         )
         self._source: Callable[[ProtocolSpec], Domain] = cache(
             lambda protocol: source_training(self._domain(protocol.dataset), protocol)
         )
-        self._prepared: Callable[[ProtocolSpec], PreparedTask] = cache(
+        self.prepared: Callable[[ProtocolSpec], PreparedTask] = cache(
             lambda protocol: prepare_task(self._domain(protocol.dataset), protocol, folders.artefacts)
         )
 
     def task(self, spec: RunSpec) -> Task:
         """Return the task of a run."""
         sources = [self._source(replace(spec.protocol, dataset=name)) for name in spec.sources]
-        return task_of(spec, self._prepared(spec.protocol), sources, self.folders, self.progress)
+        prepared = self.prepared(spec.protocol)
+        return task_of(spec, prepared, sources, self.folders, self.progress, self.device, self.held)
 
     def adapters(self, spec: RunSpec) -> Sequence[Planned]:
         """Return the adapters that a run's method plans; no data are read for a method that plans none.
@@ -45,9 +53,69 @@ class Tasks:
         for name in (spec.protocol.dataset, *spec.sources):
             card_of(name, self.folders.data_dir)
         recommender = recommender_of(spec)
-        if type(recommender).adapters is Recommender.adapters:
-            return ()
-        return recommender.adapters(self.task(spec))
+        return recommender.adapters(self.task(spec)) if recommender.plans_adapters() else ()
+
+
+def recommender_of(spec: RunSpec) -> Recommender:
+    """Return the recommender that a spec describes, not fitted."""
+    recommender = registry().recommender(spec.method)
+    return recommender(build_params(spec.method, recommender.Params, spec.params))
+
+
+def task_of(
+    spec: RunSpec,
+    prepared: PreparedTask,
+    sources: Sequence[Domain],
+    folders: Folders,
+    progress: ProgressHook,
+    device: str = "cpu",
+    held: LastLoaded | None = None,
+) -> Task:
+    """Return what the recommender of a spec may learn from; ``sources`` are the spec's, in its order.
+
+    Raises:
+        BenchError: the method reads titles and too many are missing.
+    """
+    for domain in (prepared.domain, *sources) if registry().entry(spec.method).needs_titles else ():
+        require_titles(spec.method, domain)
+    validation = prepared.validation.sample(spec.limit_validation, spec.protocol.seed)
+    return Task(
+        target=learned_part(spec, prepared.training),
+        validation=validation.queries,
+        validation_answers=validation.answers,
+        setting=spec.protocol.setting,
+        seed=spec.seed,
+        artefacts=folders.artefacts,
+        sources=tuple(sources),
+        backbone=spec.backbone,
+        ranking=spec.ranking,
+        engine=spec.engine,
+        device=device,
+        progress=progress,
+        held=held or LastLoaded(),
+    )
+
+
+def learned_part(spec: RunSpec, training: Domain) -> Domain:
+    """Return what a run learns from of the target's training part.
+
+    Raises:
+        BenchError: the spec asks for more users than there are.
+    """
+    seed = spec.protocol.seed
+    if spec.train_users is not None:
+        return users_of_training(training, spec.train_users, spec.train_subset, seed)
+    return share_of_training(training, spec.train_share, seed)
+
+
+def require_titles(method: str, domain: Domain) -> None:
+    """Raise BenchError where too many titles are missing for a method that reads them."""
+    if not domain.titled:
+        raise BenchError(
+            f"Method '{method}' reads titles, but {domain.n_untitled:,} of the {domain.n_items:,} items of "
+            f"'{domain.name}' have none. Put an items.csv with titles beside its interactions; see "
+            f"'bench data stats {domain.name}'."
+        )
 
 
 def plan_of(

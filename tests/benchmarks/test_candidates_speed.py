@@ -9,7 +9,7 @@ import pytest
 
 from bench.data import load_domain
 from bench.protocol.candidates import TitleGroups, draw_candidates
-from bench.protocol.task import split_domain
+from bench.protocol.splits import split_domain
 from bench.spec import ProtocolSpec
 
 LIMIT_SECONDS = 1.0

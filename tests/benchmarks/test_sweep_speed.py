@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from bench.held import Held
+from bench.files.folders import Folders
 from bench.lm.backbones import packaged_minilm
+from bench.plugin import LastLoaded
 from bench.runs.complete import complete_spec
-from bench.runs.engine import Folders, run
+from bench.runs.engine import run
 from bench.spec import ProtocolSpec, RunSpec
 from tests.support.shop_toy import write_shop
 
@@ -53,7 +54,7 @@ def test_a_point_of_a_sweep_costs_merging_and_scoring_only(tmp_path: Path, capsy
     folders = Folders(tmp_path / "cache", tmp_path / "set", tmp_path / "data")
     run(spec_at(0.5), folders, lambda _line: None)  # trains the adapters
     together = []
-    with Held() as held:
+    with LastLoaded() as held:
         for alpha in ALPHAS:
             started = time.process_time()
             run(spec_at(alpha), folders, lambda _line: None, held=held)

@@ -17,7 +17,8 @@ import pytest
 from bench.experiments.reader import load_experiment
 from bench.registry import registry
 from bench.report.tables.layout import known_entry
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 N_USERS = {"warm": 22_363, "cold": 2_236}
 LIMIT_SECONDS = 2.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.runs.engine import Folders
+from bench.files.folders import Folders
 from tests.support.command_line import Outcome, call_bench
 from tests.support.shop_toy import write_shop
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.runs.engine import Folders, prepare
+from bench.files.folders import Folders
+from bench.runs.tasks import Tasks
 from bench.spec import ProtocolSpec
 from tests.support.command_line import Outcome
 from tests.support.shop_toy import N_ITEMS, N_USERS
@@ -61,7 +62,7 @@ def test_the_export_has_the_sources_ids_in_stored_order(bench: Bench, folders: F
     assert f"Wrote {path}." in outcome.stderr
     header, *rows = csv.reader(path.read_text(encoding="utf-8").splitlines())
     assert header == ["user_id", "positive", *(f"candidate_{number}" for number in range(1, 31))]
-    prepared = prepare(ProtocolSpec("shop"), folders, lambda _line: None)
+    prepared = Tasks(folders, lambda _line: None).prepared(ProtocolSpec("shop"))
     domain, last = prepared.domain, prepared.domain.indptr[1:] - 1
     assert [row[0] for row in rows] == domain.user_ids.tolist()
     assert [row[1] for row in rows] == domain.item_ids[domain.items[last]].tolist()

@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 
 from bench.cli.compare import compare
 from bench.errors import BenchError
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bench.files.folders import Folders
 from bench.lm.prompts.paraphrases import PARAPHRASES
 from bench.lm.prompts.shared import shared_prompt
-from bench.runs.engine import Folders
 from tests.support.broken_methods import broken_methods_installed
 from tests.support.command_line import Outcome
 from tests.support.shop_toy import write_shop

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.runs.engine import Folders
+from bench.files.folders import Folders
 from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]

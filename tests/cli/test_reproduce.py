@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.runs.engine import Folders
+from bench.files.folders import Folders
 from bench.runs.store import RunStore
 from tests.support.command_line import Outcome, call_bench
-from tests.support.fake_methods import Spy, registry_with_fakes
+from tests.support.fake_methods import Spy, know_fakes
 
 Bench = Callable[..., Outcome]
 EXPERIMENT = """
@@ -27,10 +27,7 @@ rows:
 
 @pytest.fixture(autouse=True)
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = registry_with_fakes()
-    monkeypatch.setattr("bench.runs.engine.registry", lambda: known)
-    monkeypatch.setattr("bench.runs.complete.registry", lambda: known)
-    monkeypatch.setattr("bench.registry.registry", lambda: known)
+    know_fakes(monkeypatch)
     monkeypatch.setattr(Spy, "seen", [])
 
 

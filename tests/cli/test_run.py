@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bench.runs.engine import Folders
+from bench.files.folders import Folders
 from bench.runs.store import RunStore
 from tests.support.command_line import Outcome, call_bench
-from tests.support.fake_methods import registry_with_fakes
+from tests.support.fake_methods import know_fakes
 
 Bench = Callable[..., Outcome]
 DEMO = ("run", "--method", "random", "--dataset", "ml-100k-drama", "--setting", "cold", "--device", "cpu")
@@ -31,9 +31,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Outcome, Ou
 
 @pytest.fixture
 def bench_with_fakes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    known = registry_with_fakes()
-    monkeypatch.setattr("bench.runs.engine.registry", lambda: known)
-    monkeypatch.setattr("bench.runs.complete.registry", lambda: known)
+    know_fakes(monkeypatch)
     return bench
 
 

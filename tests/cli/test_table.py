@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 
 from bench.cli.table import table
 from bench.errors import BenchError
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import bench.runs.engine as bench_engine
+import bench.runs.tasks as bench_tasks
 from bench.metrics import Metric, Ranks, chance, per_user
 from bench.runs.store import RunStore
 from tests.support.command_line import Outcome, call_bench
-from tests.support.fake_methods import Spy, registry_with_fakes
+from tests.support.fake_methods import Spy, know_fakes
 from tests.support.shop_toy import write_shop
 
 Bench = Callable[..., Outcome]
@@ -101,9 +101,7 @@ def assert_at_chance(ranks: Ranks) -> None:
 def test_sources_are_their_own_train_users_and_known_to_the_method_alone(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = registry_with_fakes()
-    monkeypatch.setattr("bench.runs.engine.registry", lambda: known)
-    monkeypatch.setattr("bench.runs.complete.registry", lambda: known)
+    know_fakes(monkeypatch)
     Spy.seen.clear()
     record_of(bench("run", "--method", "learner", *SPLIT, "--sources", "market"))
     task, queries = Spy.seen.pop()
@@ -118,12 +116,10 @@ def test_sources_are_their_own_train_users_and_known_to_the_method_alone(
 def test_a_source_whose_order_stands_for_days_is_named_in_the_record(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = registry_with_fakes()
-    monkeypatch.setattr("bench.runs.engine.registry", lambda: known)
-    monkeypatch.setattr("bench.runs.complete.registry", lambda: known)
-    load = bench_engine.load_domain
+    know_fakes(monkeypatch)
+    load = bench_tasks.load_domain
     monkeypatch.setattr(
-        bench_engine, "load_domain", lambda *words: dataclasses.replace(load(*words), order_as_days=True)
+        bench_tasks, "load_domain", lambda *words: dataclasses.replace(load(*words), order_as_days=True)
     )
     record = record_of(bench("run", "--method", "learner", *SPLIT, "--sources", "timeless"))
     assert "timeless has no timestamps: each interaction counts as a day of its own" in record["warnings"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.diagnose.popularity import Group, PopularityBias, by_popularity, popularity_bias
-from bench.diagnose.tops import Tops
+from bench.metrics import Tops
 
 
 def tops(top: list[float], positive: list[int]) -> Tops:

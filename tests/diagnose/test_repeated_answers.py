@@ -8,7 +8,8 @@ import pytest
 from bench.diagnose.repeated_answers import AskedAgain, keep, kept
 from bench.diagnose.stability import Stability
 from bench.errors import BenchError
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 ORDERS = AskedAgain("candidate order", "ndcg@3", 50, Stability((0.5, 0.4), 0.25))

@@ -8,10 +8,10 @@ import pytest
 
 from bench.diagnose.efficiency import Efficiency, efficiency
 from bench.diagnose.summary import across_seeds, diagnose_run
-from bench.diagnose.tops import Tops
 from bench.errors import BenchError
-from bench.metrics import Metric
-from bench.runs.store import RunRecord, RunStore
+from bench.metrics import Metric, Tops
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 NDCG = Metric("ndcg", 1)

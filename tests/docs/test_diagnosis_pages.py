@@ -10,9 +10,9 @@ import pytest
 
 from bench.diagnose.repeated_answers import AskedAgain, keep
 from bench.diagnose.stability import Stability
-from bench.diagnose.tops import Tops
-from bench.metrics import Ranks
-from bench.runs.store import RunRecord, RunStore, summarise
+from bench.metrics import Ranks, Tops
+from bench.runs.record import RunRecord, summarise
+from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec
 
 EXPERIMENT = """

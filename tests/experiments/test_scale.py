@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from bench.experiments.complete import complete_planned, sized
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
-from bench.experiments.scale import DEFAULT_SCALE, SCALES, Scale, scaled, with_changes
+from bench.experiments.scale import DEFAULT_SCALE, SCALES, Scale, with_changes
+from bench.experiments.scaling import scaled
 from bench.registry import registry
-from bench.runs.complete import complete_planned, sized
 
 
 def experiment(*rows: ExperimentRow, **fields: Any) -> Experiment:

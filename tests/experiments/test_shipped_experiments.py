@@ -6,17 +6,18 @@ from collections import Counter
 
 import pytest
 
+from bench.experiments.complete import complete_planned
 from bench.experiments.experiment import (
     PaperPlace,
 )
 from bench.experiments.reader import experiment_names, load_experiment
-from bench.experiments.scale import SCALES, scaled
+from bench.experiments.scale import SCALES
+from bench.experiments.scaling import scaled
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.pairs.model import PairRecipe
 from bench.lm.recommenders import MixtureParams
 from bench.papers.printed import published_figures, published_tables
 from bench.registry import registry
-from bench.runs.complete import complete_planned
 from bench.runs.params import build_params
 
 

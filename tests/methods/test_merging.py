@@ -18,7 +18,8 @@ from bench.files.store import ArtefactStore
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.training.library import ADAPTER_KIND
 from bench.plugin import Task
-from bench.protocol.task import PreparedTask, share_of_training
+from bench.protocol.splits import share_of_training
+from bench.protocol.task import PreparedTask
 from bench.registry import registry
 from tests.support.adapter_toys import fitted, prepared_toy, toy_recommender, toy_task
 

@@ -14,15 +14,8 @@ from bench.errors import BenchError
 from bench.files.store import ArtefactStore
 from bench.plugin import Answers, Queries
 from bench.protocol.candidates import CandidateLists, TitleGroups
-from bench.protocol.task import (
-    PreparedTask,
-    QuerySet,
-    check_leakage,
-    prepare_task,
-    share_of_training,
-    split_domain,
-    users_of_training,
-)
+from bench.protocol.splits import share_of_training, split_domain, users_of_training
+from bench.protocol.task import PreparedTask, QuerySet, check_leakage, prepare_task
 from bench.spec import ProtocolSpec
 from tests.support.text_toys import domain_of
 

@@ -16,7 +16,8 @@ from bench.files.hashing import content_hash
 from bench.files.store import ArtefactStore
 from bench.plugin import Queries
 from bench.protocol.candidates import TitleGroups
-from bench.protocol.task import check_leakage, prepare_task, source_training
+from bench.protocol.splits import source_training
+from bench.protocol.task import check_leakage, prepare_task
 from bench.protocol.user_split import (
     LEFT_OUT,
     TEST,

@@ -11,7 +11,8 @@ from scipy import stats
 
 from bench.data.domain import normalise_title
 from bench.files.store import ArtefactStore
-from bench.protocol.task import prepare_task, source_training, split_domain
+from bench.protocol.splits import source_training, split_domain
+from bench.protocol.task import prepare_task
 from bench.protocol.user_split import (
     MAX_ITEMS,
     MIN_ITEMS,

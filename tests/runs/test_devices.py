@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.runs.devices import chosen_device
+from bench.runs.environment import chosen_device
 
 
 @pytest.mark.parametrize("there_is_one", [True, False])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from bench.registry import registry
-from bench.runs.docstrings import field_docstrings
+from bench.runs.params import field_docstrings
 
 
 @dataclass(frozen=True)

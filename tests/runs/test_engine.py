@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 import bench.runs.engine
 from bench.errors import BenchError
+from bench.files.folders import Folders
 from bench.metrics import DEFAULT_METRICS, Metric, chance
 from bench.plugin import Answers, Queries, Task
 from bench.protocol.task import PreparedTask
 from bench.runs.complete import complete_spec
-from bench.runs.engine import Folders, checked_details, prepare, run
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.engine import checked_details, run
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
+from bench.runs.tasks import Tasks
 from bench.spec import ProtocolSpec, RunSpec
 from tests.support.fake_methods import Spy, engine_with_fakes
 from tests.support.shop_toy import N_ITEMS, N_USERS, write_shop
@@ -64,7 +67,7 @@ def stored_files(folders: Folders) -> list[Path]:
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_run_is_stored_with_all_that_a_reader_must_know(folders: Folders, setting: str) -> None:
     record = carried_out(folders, "popularity", setting, seed=3)
-    prepared = prepare(ProtocolSpec("shop", setting), folders, quiet)  # type: ignore[arg-type]
+    prepared = Tasks(folders, quiet).prepared(ProtocolSpec("shop", setting))  # type: ignore[arg-type]
     content = json.loads((folders.results_dir / "runs" / record.id / "run.json").read_text())
     assert set(content) == {item.name for item in dataclasses.fields(RunRecord)}
     assert content["id"] == spec_of("popularity", setting, seed=3).hash()
@@ -185,7 +188,7 @@ def test_wrong_scores_name_the_method_and_nothing_is_stored(folders: Folders, me
 
 
 def test_infinite_scores_are_scores(folders: Folders) -> None:
-    queries = prepare(ProtocolSpec("shop"), folders, quiet).test.queries
+    queries = Tasks(folders, quiet).prepared(ProtocolSpec("shop")).test.queries
     scores = np.full(queries.candidates.shape, -np.inf)
     np.testing.assert_array_equal(bench.runs.engine.checked_scores("any", scores, queries), scores)
 
@@ -211,7 +214,7 @@ def parts_of(thing: Any) -> Iterator[Any]:
 def seen_and_truth(folders: Folders, setting: str) -> tuple[Task, Queries, PreparedTask]:
     carried_out(folders, "spy", setting)
     task, queries = Spy.seen[-1]
-    return task, queries, prepare(ProtocolSpec("shop", setting), folders, quiet)  # type: ignore[arg-type]
+    return task, queries, Tasks(folders, quiet).prepared(ProtocolSpec("shop", setting))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -276,7 +279,7 @@ def test_a_source_is_shown_with_its_training_part_alone(folders: Folders) -> Non
     carried_out(folders, "learner", sources=("untitled", "market"))
     ((task, _),) = Spy.seen
     assert [source.name for source in task.sources] == ["market", "untitled"]
-    whole = prepare(ProtocolSpec("market"), folders, quiet).domain
+    whole = Tasks(folders, quiet).prepared(ProtocolSpec("market")).domain
     assert task.sources[0].n_interactions == whole.n_interactions - 2 * N_USERS
     assert all(task.sources[0].history(user).tolist() == whole.history(user)[:-2].tolist() for user in range(N_USERS))
 

@@ -6,20 +6,18 @@ from typing import Any
 
 import pytest
 
-import bench.runs.engine
 from bench.errors import BenchError
+from bench.experiments.complete import complete_planned
 from bench.experiments.experiment import PlannedRun
 from bench.registry import registry
-from bench.runs.complete import complete_planned, complete_spec
+from bench.runs.complete import complete_spec
 from bench.spec import ProtocolSpec, RunSpec
-from tests.support.fake_methods import registry_with_fakes
+from tests.support.fake_methods import know_fakes
 
 
 @pytest.fixture(autouse=True)
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = registry_with_fakes()
-    monkeypatch.setattr(bench.runs.engine, "registry", lambda: known)
-    monkeypatch.setattr("bench.runs.complete.registry", lambda: known)
+    know_fakes(monkeypatch)
 
 
 def spec_of(method: str, setting: Any = "warm", dataset: str = "shop", **wanted: Any) -> RunSpec:

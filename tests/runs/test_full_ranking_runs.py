@@ -13,14 +13,18 @@ import bench.runs.engine
 from bench.diagnose.rescore import rescorer
 from bench.diagnose.summary import across_seeds, diagnose_run
 from bench.errors import BenchError
+from bench.experiments.complete import complete_planned
 from bench.experiments.experiment import PlannedRun
+from bench.files.folders import Folders
 from bench.metrics import FULL_METRICS, Metric, per_user
 from bench.protocol.full_ranking import catalogue_hash
 from bench.report.two_runs import compare_runs
-from bench.runs.complete import complete_planned, complete_spec
-from bench.runs.engine import Folders, prepare, run
-from bench.runs.store import RunRecord, RunStore, describe_variant, spec_from_json, spec_to_json
-from bench.spec import ProtocolSpec, RunSpec
+from bench.runs.complete import complete_spec
+from bench.runs.engine import run
+from bench.runs.record import RunRecord, describe_variant
+from bench.runs.store import RunStore
+from bench.runs.tasks import Tasks
+from bench.spec import ProtocolSpec, RunSpec, spec_from_json, spec_to_json
 from tests.support.fake_methods import engine_with_fakes
 from tests.support.shop_toy import N_ITEMS, N_USERS, write_shop
 
@@ -102,10 +106,10 @@ def test_full_runs_repeat_and_are_never_compared_with_lists(folders: Folders, tm
 
 
 def test_the_hash_of_a_catalogue_is_that_of_the_rule_and_the_queries(folders: Folders) -> None:
-    prepared = {setting: prepare(ProtocolSpec("shop", setting), folders, quiet) for setting in ("warm", "cold")}  # type: ignore[arg-type]
+    prepared = {setting: Tasks(folders, quiet).prepared(ProtocolSpec("shop", setting)) for setting in ("warm", "cold")}  # type: ignore[arg-type]
     hashes = {catalogue_hash(one) for one in prepared.values()} | {one.candidates_hash for one in prepared.values()}
     assert len(hashes) == 4
-    other_lists = prepare(ProtocolSpec("shop", seed=1), folders, quiet)
+    other_lists = Tasks(folders, quiet).prepared(ProtocolSpec("shop", seed=1))
     assert other_lists.candidates_hash != prepared["warm"].candidates_hash
     assert catalogue_hash(other_lists) == catalogue_hash(prepared["warm"])
 

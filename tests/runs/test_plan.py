@@ -13,10 +13,11 @@ import pytest
 
 import bench.runs.tasks
 from bench.errors import BenchError
+from bench.files.folders import Folders
 from bench.files.hashing import content_hash
 from bench.lm.training.library import ADAPTER_KIND
 from bench.runs.complete import complete_spec
-from bench.runs.engine import Folders, run
+from bench.runs.engine import run
 from bench.runs.plan import AdapterJob, Plan, RunJob, plan_runs
 from bench.runs.tasks import Tasks, plan_of
 from bench.spec import ProtocolSpec, RunSpec

@@ -11,10 +11,12 @@ import pytest
 
 import bench.lm.encoders.text_encoder
 import bench.lm.training.library
-from bench.held import Held
+from bench.files.folders import Folders
+from bench.plugin import LastLoaded
 from bench.runs.complete import complete_spec
-from bench.runs.engine import Folders, run
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.engine import run
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec
 from tests.support.command_line import call_bench
 from tests.support.shop_toy import write_shop
@@ -59,7 +61,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return counts
 
 
-def sweep(folders: Folders, backbone: Path, held: Held | None) -> list[RunRecord]:
+def sweep(folders: Folders, backbone: Path, held: LastLoaded | None) -> list[RunRecord]:
     records = []
     for alpha in ALPHAS:
         params = {**SMALL, "target_weight": alpha}
@@ -91,7 +93,7 @@ def test_a_shared_model_scores_as_one_of_its_own(
     shops: Folders, pico_encoder_folder: Path, counted: dict[str, int], tmp_path: Path
 ) -> None:
     """The first run with the shared model also trains on it; those after it find it as it was."""
-    with Held() as held:
+    with LastLoaded() as held:
         together = sweep(
             dataclasses.replace(shops, cache_dir=tmp_path, results_dir=tmp_path), pico_encoder_folder, held
         )
@@ -109,7 +111,7 @@ def test_another_backbone_takes_the_place_of_the_first(
 ) -> None:
     folders = dataclasses.replace(shops, results_dir=tmp_path)
     kinds = []
-    with Held() as held:
+    with LastLoaded() as held:
         for seed, backbone in enumerate((pico_encoder_folder, pico_encoder_folder, pico_folder, pico_encoder_folder)):
             spec = complete_spec("zeroshot", ProtocolSpec("shop"), backbone=str(backbone), seed=seed, limit_queries=2)
             record = run(spec, folders, lambda _line: None, held=held)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import bench.runs.store
-from bench.diagnose.tops import Tops
 from bench.errors import BenchError
-from bench.metrics import DEFAULT_METRICS, Metric, Ranks, per_user
-from bench.runs.store import RunRecord, RunStore, describe_variant, spec_from_json, spec_to_json, summarise
-from bench.spec import ProtocolSpec, RunSpec
+from bench.metrics import DEFAULT_METRICS, Metric, Ranks, Tops, per_user
+from bench.runs.record import RunRecord, describe_variant, summarise
+from bench.runs.store import RunStore
+from bench.spec import ProtocolSpec, RunSpec, spec_from_json, spec_to_json
 
 Save = Callable[..., RunRecord]
 

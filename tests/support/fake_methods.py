@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-import bench.runs.engine
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import Registry, register, registry
 
@@ -144,11 +143,16 @@ def registry_with_fakes() -> WithFakes:
     return WithFakes({**own.entries, **{name: fake.entry for name, fake in classes.items()}}, own.broken, classes)
 
 
+def know_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every module that looks methods up know the recommenders of this file as well."""
+    known = registry_with_fakes()
+    for name in ("registry", "runs.engine", "runs.complete", "runs.tasks", "experiments.complete"):
+        monkeypatch.setattr(f"bench.{name}.registry", lambda: known)
+
+
 def engine_with_fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the engine and the completion of specs know these recommenders; the body of a fixture."""
-    known = registry_with_fakes()
-    monkeypatch.setattr(bench.runs.engine, "registry", lambda: known)
-    monkeypatch.setattr("bench.runs.complete.registry", lambda: known)
+    know_fakes(monkeypatch)
     Spy.seen.clear()
     yield
     Spy.seen.clear()

@@ -10,7 +10,7 @@ import numpy as np
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.registry import Entry, Registry
 from bench.report.tables.table import Cell, Table
-from bench.runs.store import RunRecord
+from bench.runs.record import RunRecord
 
 Save = Callable[..., RunRecord]
 N = 300

@@ -18,7 +18,8 @@ from bench.report.tables.build import stored_table
 from bench.report.tables.layout import Slot
 from bench.report.tables.table import Cell, Table, TableRow
 from bench.report.tables.values import read_group
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 DECIMALS = 6
 METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "hit@5", "hit@10", "mrr@5", "mrr@10")

@@ -15,7 +15,8 @@ from bench.report.page.query_facts import FactsOf
 from bench.report.page.run_facts import run_facts
 from bench.report.tables.layout import known_entry
 from bench.report.tables.table import metric_title
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 SAMPLED_LIMIT = (
     "A positive is ranked among {n_negatives} sampled negatives, not among the whole catalogue. Sampled metrics can "

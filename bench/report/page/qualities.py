@@ -12,7 +12,8 @@ from bench.diagnose.summary import across_seeds
 from bench.metrics import Metric
 from bench.report.page.content import Bias, Repetition
 from bench.report.page.user_analysis import METRIC
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 DECIMALS = 6
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, TypeGuard
 
 from bench.report.page.content import Curve, RunFacts
-from bench.runs.store import RunRecord, describe_variant
+from bench.runs.record import RunRecord, describe_variant
 
 DECIMALS = 5
 SIGNIFICANT_DIGITS = 5

@@ -19,7 +19,8 @@ from bench.report.tables.marks import Column, marked, row_letters
 from bench.report.tables.merge_weights import merge_weight_notes
 from bench.report.tables.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, figure
 from bench.report.tables.values import SlotValues, read_group
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 from bench.significance.bootstrap import interval, resampled_means
 from bench.significance.comparison import spread_over_seeds
 from bench.significance.tests import Distinct, bootstrap_interval

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.metrics import N_CANDIDATES
 from bench.report.tables.layout import RowSlots
 from bench.report.tables.table import CatalogueGroup, ColumnGroup, TableRow, figure, metric_title
-from bench.runs.store import RunRecord
+from bench.runs.record import RunRecord
 from bench.significance.comparison import FEW_USERS, POWER, Contrast
 from bench.significance.tests import TEST_TITLES, StarStyle, Test
 

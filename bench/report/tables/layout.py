@@ -12,7 +12,7 @@ from bench.experiments.experiment import Experiment, ExperimentDataset, Experime
 from bench.files.hashing import canonical_json
 from bench.registry import Entry, Family, Registry
 from bench.report.tables.table import CatalogueGroup, ColumnGroup
-from bench.runs.store import RunRecord, describe_variant
+from bench.runs.record import RunRecord, describe_variant
 from bench.spec import Candidates, ProtocolSpec, Setting
 
 WHOLE_CATALOGUE = "whole catalogue"

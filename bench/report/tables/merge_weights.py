@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.report.tables.layout import RowSlots
 from bench.report.tables.table import ColumnGroup
-from bench.runs.store import RunRecord
+from bench.runs.record import RunRecord
 
 
 def merge_weight_notes(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from bench.errors import BenchError
 from bench.metrics import Metric, Ranks, per_user
 from bench.report.tables.layout import Slot
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,8 @@ from bench.registry import Entry, Registry
 from bench.report.figures.draw import COLOURS, draw, write_figure
 from bench.report.figures.figure import Figure, Panel, Point, Series, figure_of, x_of
 from bench.report.tables.build import build_table
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 REGISTRY = Registry({name: Entry(name, "general") for name in ("bpr", "sasrec")}, {})

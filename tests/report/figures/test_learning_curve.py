@@ -12,7 +12,8 @@ from bench.experiments.experiment import Experiment, ExperimentDataset, Experime
 from bench.registry import Entry, Registry
 from bench.report.figures.learning_curve import learning_curves
 from bench.report.figures.learning_curve_text import curves_to_json, curves_to_text
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 from bench.significance.regression import Regression
 
 Save = Callable[..., RunRecord]

@@ -19,7 +19,8 @@ from bench.registry import Registry
 from bench.report.formats.latex import to_latex
 from bench.report.formats.latex_pdf import compile_pdf, complaints, document, main, why_not
 from bench.report.tables.build import build_table
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 TABLES = Path(__file__).parents[3] / "results" / "tables"
 NO_LATEX = why_not()

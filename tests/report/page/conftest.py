@@ -9,15 +9,15 @@ import pytest
 
 from bench.diagnose.repeated_answers import AskedAgain, keep
 from bench.diagnose.stability import Stability
-from bench.diagnose.tops import Tops
 from bench.files.hashing import derived_seed
-from bench.metrics import Ranks
+from bench.metrics import Ranks, Tops
 from bench.registry import registry
 from bench.report.page.build import build_page
 from bench.report.page.content import Page
 from bench.report.page.render import render_page
 from bench.report.page.user_analysis import QueryFacts
-from bench.runs.store import RunRecord, RunStore, summarise
+from bench.runs.record import RunRecord, summarise
+from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec
 from tests.support.browser import Browser, chromium_or_skip
 from tests.support.run_details import LEARNED, MERGED

@@ -11,7 +11,8 @@ from bench.registry import registry
 from bench.report.page.build import build_page
 from bench.report.page.content import Board, Page
 from bench.report.tables.build import stored_table
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 NO_DATA = "The data were not at hand."

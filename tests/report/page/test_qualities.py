@@ -7,10 +7,11 @@ import pytest
 
 from bench.diagnose.repeated_answers import AskedAgain, keep
 from bench.diagnose.stability import Stability
-from bench.diagnose.tops import Tops
+from bench.metrics import Tops
 from bench.report.page.content import Bias, Repetition
 from bench.report.page.qualities import bias_of, repetitions_of
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 

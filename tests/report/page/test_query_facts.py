@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.files.folders import Folders
 from bench.protocol.full_ranking import catalogue_hash
 from bench.protocol.task import PreparedTask
 from bench.report.page.query_facts import IN_ALL, IN_TRAINING, facts_reader, query_facts
 from bench.report.page.user_analysis import QueryFacts
-from bench.runs.engine import Folders, prepare
-from bench.runs.store import RunRecord
+from bench.runs.record import RunRecord
+from bench.runs.tasks import Tasks
 from bench.spec import ProtocolSpec
 from tests.support.shop_toy import write_shop
 
@@ -30,7 +31,7 @@ def silent(_line: str) -> None: ...
 
 
 def prepared(folders: Folders, setting: str) -> PreparedTask:
-    return prepare(ProtocolSpec("shop", setting), folders, silent)  # type: ignore[arg-type]
+    return Tasks(folders, silent).prepared(ProtocolSpec("shop", setting))  # type: ignore[arg-type]
 
 
 def test_histories_and_popularity_are_those_of_the_training_part(folders: Folders) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.report.page.run_facts import curves, merge_weights, run_facts, training_seconds
-from bench.runs.store import RunRecord
+from bench.runs.record import RunRecord
 from tests.support.run_details import LEARNED, MERGED
 
 Save = Callable[..., RunRecord]

@@ -11,7 +11,8 @@ from scipy import stats
 from bench.metrics import Metric, per_user
 from bench.report.page.user_analysis import QueryFacts, analyse_users, buckets, standard_errors
 from bench.report.tables.values import SlotValues
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 NDCG_OF_SECOND = 1 / np.log2(3)

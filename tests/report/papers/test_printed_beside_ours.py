@@ -16,7 +16,8 @@ from bench.experiments.scale import SCALES
 from bench.registry import Entry, Registry
 from bench.report.papers.printed_beside_ours import Beside, beside_published, render_beside, verdict
 from bench.report.tables.build import build_table
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 REGISTRY = Registry({"reccocktail": Entry("reccocktail", "merging", needs_backbone=True)}, {})

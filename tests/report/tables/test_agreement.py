@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
-from bench.experiments.scale import scaled
+from bench.experiments.scaling import scaled
 from bench.registry import Entry, Registry
 from bench.report.formats.render import render
 from bench.report.tables.agreement import agreement, beyond_noise
 from bench.report.tables.build import build_table, stored_table
 from bench.report.tables.caption import Star
 from bench.report.tables.table import CatalogueGroup, ColumnGroup
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 REGISTRY = Registry({name: Entry(name, "general", ranks_catalogue=True) for name in "abc"}, {})

@@ -10,7 +10,8 @@ from bench.errors import BenchError
 from bench.experiments.experiment import PlannedRun
 from bench.registry import Entry, Registry
 from bench.report.tables.layout import matches, stored_layout
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 REGISTRY = Registry({"oracle": Entry("oracle", "control", privileged=True)}, {})

@@ -8,7 +8,8 @@ from bench.experiments.experiment import Experiment, ExperimentDataset, Experime
 from bench.registry import Registry
 from bench.report.tables.build import build_table
 from bench.report.tables.merge_weights import chosen_weight
-from bench.runs.store import RunRecord, RunStore
+from bench.runs.record import RunRecord
+from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 VALIDATED = {"target_weight": 0.4, "validation_ndcg@3_by_target_weight": [[0.4, 0.2]]}

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.diagnose.tops import top_ranked
+from bench.metrics import top_ranked
 
 COUNTS = np.array([0, 10, 20, 30, 40])
 

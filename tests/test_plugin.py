@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from bench.held import Held
+from bench.plugin import LastLoaded
 
 
 class Thing:
@@ -13,13 +13,13 @@ class Thing:
 
 
 def test_the_same_thing_is_loaded_once() -> None:
-    held = Held()
+    held = LastLoaded()
     first = held.get("model", "a", Thing)
     assert held.get("model", "a", lambda: pytest.fail("loaded again")) is first
 
 
 def test_another_thing_of_the_kind_takes_its_place_and_the_first_is_gone_before_it_is_loaded() -> None:
-    held = Held()
+    held = LastLoaded()
     watched = weakref.ref(held.get("model", "a", Thing))
 
     def load() -> Thing:
@@ -33,13 +33,13 @@ def test_another_thing_of_the_kind_takes_its_place_and_the_first_is_gone_before_
 
 
 def test_kinds_are_held_side_by_side() -> None:
-    held = Held()
+    held = LastLoaded()
     model, backbone = held.get("model", 1, Thing), held.get("backbone", 1, Thing)
     assert held.get("model", 1, Thing) is model is not backbone
 
 
 def test_nothing_is_held_of_what_failed_to_load_or_after_closing() -> None:
-    with Held() as held:
+    with LastLoaded() as held:
         with pytest.raises(ZeroDivisionError):
             held.get("model", "a", lambda: 1 // 0)
         thing = held.get("model", "a", Thing)

@@ -1,0 +1,118 @@
+"""Which interactions are trained on and which are asked for, in each setting.
+
+``warm`` is leave-one-out: a user's last item is the test positive, the second-last the validation positive, the
+rest is trained on. ``cold`` asks for items that nobody's train or validation part holds: ``holdout`` removes a
+seeded share of the items from everyone's train and validation part, ``natural`` keeps the users whose last item
+happens to occur nowhere else. ``user-split`` parts the users, not their items: see :mod:`bench.protocol.user_split`;
+its negatives are drawn by popularity, and the domain that methods see has short titles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.domain import Domain
+from bench.errors import BenchError
+from bench.files.hashing import derived_seed
+from bench.protocol.user_split import TEST, TRAIN, VALIDATION, user_parts, with_short_titles
+from bench.spec import ProtocolSpec
+
+MIN_INTERACTIONS = 3
+"""A user with fewer interactions is trained on whole: one each is needed for train, validation and test."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Which interactions are trained on, and which are asked for."""
+
+    train: NDArray[np.bool_]
+    """Interactions of the training part, shape (n_interactions,)."""
+    shown: NDArray[np.bool_]
+    """Interactions that a query shows where they come before its positive, shape (n_interactions,)."""
+    validation: NDArray[np.int64]
+    """Index into the interactions of each validation positive, ascending."""
+    test: NDArray[np.int64]
+    """Index into the interactions of each test positive, ascending."""
+    cold_items: NDArray[np.bool_]
+    """Items that no train or validation part may hold, shape (n_items,); all false but in the cold setting."""
+
+
+def split_domain(domain: Domain, spec: ProtocolSpec) -> Split:
+    """Split a domain's interactions as the spec's setting and policy say."""
+    if spec.setting == "user-split":
+        parts = user_parts(domain, spec.seed)
+        nothing_cold = np.zeros(domain.n_items, dtype=bool)
+        return Split(parts.of(TRAIN), parts.kept, parts.last_of(VALIDATION), parts.last_of(TEST), nothing_cold)
+    users = np.flatnonzero(np.diff(domain.indptr) >= MIN_INTERACTIONS)
+    last, second_last = domain.indptr[users + 1] - 1, domain.indptr[users + 1] - 2
+    train = np.ones(domain.n_interactions, dtype=bool)
+    train[last] = train[second_last] = False
+    cold_items = np.zeros(domain.n_items, dtype=bool)
+    if spec.setting == "warm":
+        return Split(train, _with(train, second_last), second_last, last, cold_items)
+    if spec.policy == "holdout":
+        cold_items[_held_out_items(domain, spec)] = True
+        is_cold = cold_items[domain.items]
+        train, second_last, last = train & ~is_cold, second_last[~is_cold[second_last]], last[is_cold[last]]
+        return Split(train, _with(train, second_last), second_last, last, cold_items)
+    known = _with(train, second_last)
+    cold_items = np.bincount(domain.items[known], minlength=domain.n_items) == 0
+    return Split(train, known, second_last, last[cold_items[domain.items[last]]], cold_items)
+
+
+def source_training(domain: Domain, protocol: ProtocolSpec) -> Domain:
+    """Return a source domain as a method sees it beside a target under ``protocol``, training interactions alone.
+
+    These are the source's own: of its train users in the ``user-split`` setting, else of its warm split.
+    """
+    if protocol.setting != "user-split":
+        return domain.keeping(split_domain(domain, ProtocolSpec(domain.name)).train)
+    return with_short_titles(domain).keeping(split_domain(domain, replace(protocol, dataset=domain.name)).train)
+
+
+def share_of_training(training: Domain, share: float, seed: int) -> Domain:
+    """Return the histories of a seeded choice of users that hold this share of the interactions, to within one user.
+
+    Shares of one seed are nested: a smaller one's users are among a larger one's.
+    """
+    if share == 1:
+        return training
+    order = np.random.default_rng(derived_seed(seed, "train-share", training.name)).permutation(training.n_users)
+    lengths = np.diff(training.indptr)[order]
+    chosen = np.zeros(training.n_users, dtype=bool)
+    chosen[order[np.cumsum(lengths) - lengths < share * training.n_interactions]] = True
+    return training.keeping(chosen[training.users_of_interactions()])
+
+
+def users_of_training(training: Domain, n_users: int, subset: int, seed: int) -> Domain:
+    """Return the histories of ``n_users`` users, drawn by ``seed`` and the number of the ``subset``.
+
+    Fewer users of one subset are among more of it; different subsets are drawn independently.
+
+    Raises:
+        BenchError: fewer users have training interactions.
+    """
+    users = np.flatnonzero(np.diff(training.indptr))
+    if n_users > len(users):
+        raise BenchError(
+            f"'{training.name}' has {len(users):,} users with training interactions; --train-users asks for "
+            f"{n_users:,} of them."
+        )
+    rng = np.random.default_rng(derived_seed(seed, "train-users", training.name, str(subset)))
+    chosen = np.zeros(training.n_users, dtype=bool)
+    chosen[rng.permutation(users)[:n_users]] = True
+    return training.keeping(chosen[training.users_of_interactions()])
+
+
+def _with(mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[np.bool_]:
+    mask = mask.copy()
+    mask[at] = True
+    return mask
+
+
+def _held_out_items(domain: Domain, spec: ProtocolSpec) -> NDArray[np.int64]:
+    rng = np.random.default_rng(derived_seed(spec.seed, "holdout", domain.name))
+    return rng.permutation(domain.n_items)[: round(spec.holdout_share * domain.n_items)]

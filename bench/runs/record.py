@@ -1,0 +1,132 @@
+"""What is known of a finished run, and the few words that set it apart from others."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.files.hashing import derived_seed
+from bench.files.rounding import rounded
+from bench.metrics import DEFAULT_METRICS, N_CANDIDATES, Metric, Ranks, per_user
+from bench.spec import RunSpec, spec_from_json, spec_to_json
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything a reader must know of one finished run; ``run.json`` holds exactly these fields."""
+
+    id: str
+    """Hash of the spec and name of the run's folder."""
+    spec: RunSpec
+    """What was run."""
+    family: str
+    """The method's group in lists and tables."""
+    metrics: dict[str, dict[str, float]]
+    """``ndcg@1`` … to ``value`` and the bootstrap interval ``low``, ``high``."""
+    candidates_hash: str
+    """Content hash of the candidate file; runs with different hashes are never compared."""
+    n_queries: int
+    """Test queries scored."""
+    tie_rate: float
+    """Share of queries whose positive is tied with another candidate."""
+    bench_version: str
+    created: str
+    """ISO time, UTC."""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """The parameters that differ from the method's defaults."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time by phase."""
+    peak_memory_bytes: dict[str, int] = field(default_factory=dict)
+    """Peak memory by phase."""
+    device: str = "cpu"
+    versions: dict[str, str] = field(default_factory=dict)
+    """Package versions."""
+    git: dict[str, Any] | None = None
+    """``commit`` and whether the tree was ``dirty``; None outside a repository."""
+    backbone: dict[str, Any] | None = None
+    """``name``, ``kind`` and ``revision`` of the language model."""
+    toy: bool = False
+    """Whether the backbone is a toy, so that the figures say nothing of the method."""
+    transductive: bool = False
+    """Whether the method read unlabelled test queries."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What the method reports of its fit."""
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    catalogue: dict[str, float] | None = None
+    """Of full ranking: ``n_items``, ``mean_rank``, ``auc`` and so on; None where frozen lists were ranked."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object of ``run.json``."""
+        plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return {**plain, "spec": spec_to_json(self.spec)}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> RunRecord:
+        """Read the object of ``run.json``; raise KeyError or TypeError where it is not one."""
+        return cls(**{**fields, "spec": spec_from_json(fields["spec"])})
+
+    @property
+    def n_candidates(self) -> int:
+        """Candidates of each query, the positive included; in full ranking the catalogue's size, which none exceeds."""
+        return self.spec.protocol.n_negatives + 1 if self.catalogue is None else int(self.catalogue["n_items"])
+
+    @property
+    def repetition(self) -> tuple[int, int]:
+        """What tells runs of one figure apart: the seed and the subset of training users."""
+        return self.spec.seed, self.spec.train_subset
+
+    @property
+    def token(self) -> str:
+        """The run as ``method@dataset@setting@seedN``, or ``method@dataset@setting@full@seedN`` in full ranking."""
+        protocol = self.spec.protocol
+        full = "@full" * self.spec.full_ranking
+        return f"{self.spec.method}@{protocol.dataset}@{protocol.setting}{full}@seed{self.spec.seed}"
+
+
+def summarise(
+    ranks: Ranks, metrics: Iterable[str] = DEFAULT_METRICS, n_candidates: int = N_CANDIDATES
+) -> dict[str, dict[str, float]]:
+    """Return each metric's mean over users, ``value``, and its 95 % bootstrap interval, ``low`` and ``high``."""
+    return {name: _summary(per_user(ranks, Metric.parse(name), n_candidates), name) for name in metrics}
+
+
+def _summary(values: NDArray[np.float64], name: str) -> dict[str, float]:
+    from bench.significance.tests import Distinct, bootstrap_interval
+
+    rng = np.random.default_rng(derived_seed(0, "interval", name))
+    low, high = bootstrap_interval(Distinct.of(values), rng)
+    return {name: rounded(number) for name, number in (("value", float(values.mean())), ("low", low), ("high", high))}
+
+
+def describe_variant(record: RunRecord, of_row: bool = False) -> str:
+    """Return in a few words what sets a run apart from its method's default run; empty where nothing does.
+
+    ``of_row`` leaves out seeds and protocol, which set runs apart but not rows of a table.
+    """
+    spec = record.spec
+    parts = [f"{name}={value}" for name, value in sorted(record.overrides.items())]
+    parts += [spec.backbone] if spec.backbone else []
+    parts += ["from " + "+".join(spec.sources)] if spec.sources else []
+    parts += [spec.ranking] if spec.ranking == "generate" else []
+    parts += [spec.engine] if spec.engine else []
+    parts += [f"{spec.train_share:.0%} of the training part"] if spec.train_share < 1 else []
+    parts += [f"{spec.train_users:,} training users"] if spec.train_users else []
+    parts += [f"{spec.limit_validation:,} validation queries"] if spec.limit_validation else []
+    return ", ".join(parts if of_row else parts + _circumstances(spec))
+
+
+def _circumstances(spec: RunSpec) -> list[str]:
+    protocol = spec.protocol
+    parts: list[str] = [protocol.policy] if protocol.setting == "cold" and protocol.policy != "holdout" else []
+    parts += [f"seed {spec.seed}"] if spec.seed else []
+    parts += [f"subset {spec.train_subset}"] if spec.train_subset else []
+    parts += [f"candidate seed {protocol.seed}"] if protocol.seed else []
+    parts += [f"{spec.limit_queries} queries"] if spec.limit_queries else []
+    parts += ["whole catalogue"] if spec.full_ranking else []
+    return parts
