@@ -87,7 +87,7 @@ def plan(
     from bench.files.folders import Folders
     from bench.runs.complete import complete_spec
     from bench.runs.params import parse_assignments
-    from bench.runs.tasks import plan_of
+    from bench.runs.plan import plan_of
     from bench.spec import ProtocolSpec
 
     if names:

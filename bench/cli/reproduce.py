@@ -76,8 +76,8 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
     from bench.registry import registry
     from bench.runs.engine import run
     from bench.runs.environment import chosen_device
+    from bench.runs.plan import plan_of
     from bench.runs.store import RunStore
-    from bench.runs.tasks import plan_of
 
     store = RunStore(folders.results_dir)
     completed = complete_experiment(experiment)

@@ -22,6 +22,7 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bench.runs.engine import Again
     from bench.runs.record import RunRecord
 
 SHOWN_METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "mrr@5")
@@ -45,7 +46,8 @@ Examples:
     "--full-ranking", is_flag=True, help="Rank each positive among the whole catalogue, not in its frozen list of 30."
 )
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
-@click.option("--force", is_flag=True, help="Redo a run that is stored already.")
+@click.option("--force", is_flag=True, help="Train and score again although the run is stored.")
+@click.option("--rescore", is_flag=True, help="Score again with the trained model although the run is stored.")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
@@ -70,6 +72,7 @@ def run(
     full_ranking: bool,
     device: str,
     force: bool,
+    rescore: bool,
     data_dir: Path | None,
     cache_dir: Path,
     results_dir: Path,
@@ -80,7 +83,7 @@ def run(
     With --full-ranking each positive is ranked among all items but those that its user touched. Both kinds of run
     share one trained model, and are never compared as if they were one.
 
-    The same run is never done twice: its id is a hash of everything that defines it.
+    A stored run is used again while its data, its backbone and its code are what they were.
     """
     from bench.files.folders import Folders
     from bench.runs.complete import complete_spec
@@ -106,8 +109,9 @@ def run(
         limit_validation=limit_validation,
     )
     folders = Folders(cache_dir, results_dir, data_dir)
+    again: Again | None = "train" if force else "score" if rescore else None
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
-        record = run_spec(spec, folders, progress_on_stderr, device=chosen_device(device), force=force)
+        record = run_spec(spec, folders, progress_on_stderr, device=chosen_device(device), again=again)
     click.echo(json.dumps(record.to_json(), indent=2) if as_json else summary(record))
 
 

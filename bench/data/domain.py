@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class Domain:
         """Whether text methods can run: at most :data:`UNTITLED_SHARE_ALLOWED` of the titles are missing."""
         return self.n_untitled <= UNTITLED_SHARE_ALLOWED * self.n_items
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """Hash of what a model can learn from: histories and titles (not of names or notes)."""
         return content_hash(self.indptr, self.items, list(self.titles))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.files.store import ArtefactStore
@@ -18,8 +18,14 @@ class Folders:
     """Runs and tables."""
     data_dir: Path | None = None
     """Source data, one sub-folder a dataset."""
+    trained_anew: set[Path] | None = field(default=None, compare=False)
+    """What was trained in the run at hand, where nothing trained before may be used; None uses what is there."""
 
     @property
     def artefacts(self) -> ArtefactStore:
         """Return the store of artefacts in the cache folder."""
-        return ArtefactStore(self.cache_dir)
+        return ArtefactStore(self.cache_dir, self.trained_anew)
+
+    def training_anew(self) -> Folders:
+        """Return the same folders for a run that trains everything anew, each model and adapter once."""
+        return replace(self, trained_anew=set())

@@ -19,6 +19,7 @@ import importlib.util
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ COMPUTING = (
 """Code that decides what a fit learns and how it ranks; a root's own package counts as well."""
 UNDER_WORK = "under work "
 """What a revision begins with that is no number."""
+UNKNOWN_SOURCE = UNDER_WORK + "without a source file"
+"""The revision of code that cannot be read, such as a notebook's cell: it is never known to be what it was."""
 
 Revision = int | str
 
@@ -56,7 +59,7 @@ def revision_of(*roots: str) -> Revision:
     is_stated = all(root in manifest["revisions"] for root in roots)
     if hashes and is_stated and all(stated.get(module) == found for module, found in hashes.items()):
         return int(manifest["revisions"][roots[0]])
-    return UNDER_WORK + content_hash(hashes)
+    return UNDER_WORK + content_hash(hashes) if hashes else UNKNOWN_SOURCE
 
 
 def modules_behind(*roots: str) -> dict[str, Path]:
@@ -133,7 +136,7 @@ def _file_of(module: str) -> Path | None:
         return folder / "__init__.py" if (folder / "__init__.py").is_file() else None
     around = _folder_of(package) if package else None
     if around is None:
-        spec = None if package else importlib.util.find_spec(module)
+        spec = None if package else _spec_of(module)
         origin = None if spec is None else spec.origin
         return Path(origin) if origin is not None and origin.endswith(".py") else None
     path = around / f"{name}.py"
@@ -152,9 +155,16 @@ def _folder_of(package: str) -> Path | None:
             return None
     if around not in ("", "bench"):  # the folders of 'bench' do not all lie in it
         return None
-    spec = importlib.util.find_spec(package)
+    spec = _spec_of(package)
     places = [] if spec is None else spec.submodule_search_locations or []
     return Path(next(iter(places))) if places else None
+
+
+def _spec_of(module: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(module)
+    except ValueError:  # a module without a spec, as __main__ is
+        return None
 
 
 def _own_package(root: str) -> str:

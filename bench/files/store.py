@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,18 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+MADE_WITHOUT_TRAINING = ("domains", "checksums", "candidates", "title-vectors", "backbone")
+"""Kinds of artefacts that training anew leaves as they are."""
+
+
 @dataclass(frozen=True)
 class ArtefactStore:
     """Folders named by the hash of everything that made their content."""
 
     root: Path
     """The cache folder."""
+    trained_anew: set[Path] | None = field(default=None, compare=False)
+    """What was trained in the run at hand, where nothing trained before may be used; None uses what is there."""
 
     def path(self, kind: str, key: Any) -> Path:
         """Return where the artefact of this kind and key lives, whether or not it exists."""
@@ -67,7 +73,7 @@ class ArtefactStore:
         ``key`` is stored beside the content as ``made.json``, so that an artefact can be explained later.
         """
         folder = self.path(kind, key)
-        if (folder / "made.json").exists():
+        if (folder / "made.json").exists() and not self._is_due(kind, folder):
             return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -75,10 +81,18 @@ class ArtefactStore:
             make(temporary)
             write_text(temporary / "made.json", json.dumps(key, indent=2, default=str) + "\n")
             temporary.chmod(0o755)
+            if self._is_due(kind, folder) and folder.exists():
+                shutil.rmtree(folder.replace(f"{temporary}.earlier"))
             _take_place(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+        if self.trained_anew is not None:
+            self.trained_anew.add(folder)
         return folder
+
+    def _is_due(self, kind: str, folder: Path) -> bool:
+        """Whether an artefact that is there is to be trained anew."""
+        return self.trained_anew is not None and kind not in MADE_WITHOUT_TRAINING and folder not in self.trained_anew
 
 
 def _take_place(temporary: Path, folder: Path) -> None:

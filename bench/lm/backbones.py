@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from bench.errors import BenchError
-from bench.files.hashing import HASH_LENGTH, content_hash, file_sha256
+from bench.files.hashing import content_hash, file_sha256
 
 BackboneKind = Literal["causal", "encoder", "seq2seq"]
 
@@ -21,6 +22,16 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 """Of the official ``model.safetensors``, 22.7 M parameters."""
 
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "*.jinja",
+)
 HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "*.jinja"]
 
 
@@ -35,7 +46,7 @@ class Backbone:
     folder: Path
     """Folder with weights, tokenizer and ``config.json``."""
     revision: str
-    """Hash of the weights: what artefacts made with this backbone are addressed by."""
+    """Hash of weights and tokenizer: what artefacts made with this backbone are addressed by."""
     toy: bool = False
     """Whether it is too small for its numbers to mean anything; marked in every record and table."""
 
@@ -47,19 +58,31 @@ def resolve_backbone(name: str) -> Backbone:
         BenchError: the packaged weights are damaged, or the hub cannot be reached.
     """
     if name == MINILM:
-        return Backbone(name, "encoder", _minilm_folder(), MINILM_SHA256[:HASH_LENGTH])
+        folder = _minilm_folder()
+        return Backbone(name, "encoder", folder, content_hash(MINILM_SHA256, *_files(folder, TOKENIZER_FILES)))
     folder = Path(name).expanduser() if Path(name).expanduser().is_dir() else hub_folder(name)
     return local_backbone(name, folder)
 
 
 def local_backbone(name: str, folder: Path, *, toy: bool = False) -> Backbone:
-    """Describe the model in a folder: its kind from ``config.json``, its revision from the weights' bytes."""
+    """Describe the model in a folder: its kind is in ``config.json``, its revision hashes weights and tokenizer."""
     config_file = folder / "config.json"
-    weights = sorted({path for pattern in WEIGHT_FILES for path in folder.glob(pattern)})
+    weights = _files(folder, WEIGHT_FILES)
     if not config_file.exists() or not weights:
         raise BenchError(f"'{folder}' holds no language model: expected config.json and *.safetensors in it.")
     architectures = json.loads(config_file.read_text(encoding="utf-8")).get("architectures") or [""]
-    return Backbone(name, _kind_of(architectures[0]), folder, content_hash(config_file, *weights), toy)
+    return Backbone(
+        name,
+        _kind_of(architectures[0]),
+        folder,
+        content_hash(config_file, *weights, *_files(folder, TOKENIZER_FILES)),
+        toy,
+    )
+
+
+def _files(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """Return the files of a folder that match any pattern, by name."""
+    return sorted({path for pattern in patterns for path in folder.glob(pattern)})
 
 
 def _kind_of(architecture: str) -> BackboneKind:

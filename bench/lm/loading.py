@@ -34,13 +34,18 @@ def task_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
     return backbone
 
 
-def planned_backbone(task: Task) -> Backbone:
-    """Return the backbone that the task names, made or not: the folder of a ``tiny`` decoder may not be there yet."""
+def planned_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
+    """Return the backbone that the task names, made or not: the folder of a ``tiny`` decoder may not be there yet.
+
+    ``kind`` tells which ``tiny`` is meant; an encoder-decoder is made, for that takes no training.
+    """
     if task.backbone is None:
         raise BenchError("A language-model method needs a backbone, such as --backbone minilm.")
     if task.backbone != TINY:
         name = task.backbone
         return task.held.get("backbone", name, lambda: resolve_backbone(name))  # hashing large weights takes long
+    if kind == "seq2seq":
+        return _made_tiny(task, kind)
     from bench.lm.toys.tiny_decoder import KIND, tiny_key
 
     folder = task.artefacts.path(KIND, tiny_key(task.sources or (task.target,)))

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +16,20 @@ from bench.errors import BenchError
 from bench.files.folders import Folders
 from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, Tops, rank_positive, top_ranked
 from bench.plugin import Answers, LastLoaded, ProgressHook, Queries, Recommender, Task
-from bench.protocol.full_ranking import Ask, catalogue_hash, rank_in_catalogue
+from bench.protocol.full_ranking import Ask, rank_in_catalogue
 from bench.protocol.task import PreparedTask, QuerySet, order_warnings
 from bench.registry import Entry, registry
 from bench.runs.environment import Meter, git_state, package_versions
+from bench.runs.freshness import freshness_of, provenance_of
 from bench.runs.params import overrides
+from bench.runs.provenance import Provenance
 from bench.runs.record import RunRecord, summarise
 from bench.runs.store import RunStore
 from bench.runs.tasks import Tasks, recommender_of
 from bench.spec import RunSpec
+
+Again = Literal["score", "train"]
+"""What is done anew although the run is stored."""
 
 
 def run(
@@ -33,21 +38,27 @@ def run(
     progress: ProgressHook,
     *,
     device: str = "cpu",
-    force: bool = False,
+    again: Again | None = None,
     held: LastLoaded | None = None,
 ) -> RunRecord:
-    """Carry out a run and store it, or return it from the store where it was done before.
+    """Carry out a run and store it, or return it from the store where it was done before with the same data and code.
 
-    Runs that are given one ``held`` share what is slow to load.
+    Args:
+        spec: What to run.
+        folders: Where to read and write.
+        progress: Told what is done.
+        device: Torch device.
+        again: What is done anew even so: ``score``, or ``train`` and score.
+        held: Runs that are given one share what is slow to load.
     """
     store = RunStore(folders.results_dir)
-    if store.exists(spec.hash()) and not force:
-        progress(f"run {spec.hash()} is stored already; --force redoes it")
-        return store.load(spec.hash())
+    tasks = Tasks(folders.training_anew() if again == "train" else folders, progress, device, held)
+    stored = None if again else usable(spec, store, tasks)
+    if stored is not None:
+        return stored
     entry, recommender = registry().entry(spec.method), recommender_of(spec)
     meter = Meter()
     with meter.phase("prepare"):
-        tasks = Tasks(folders, progress, device, held)
         prepared, task = tasks.prepared(spec.protocol), tasks.task(spec)
         queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
     with meter.phase("fit"):
@@ -59,7 +70,7 @@ def run(
     with meter.phase("score"):
         ranks, tops, catalogue = _ranked(spec, ask, queries, prepared, progress)
     record = dataclasses.replace(
-        _record(spec, entry, recommender, prepared, queries, task, meter),
+        _record(spec, entry, recommender, prepared, queries, task, provenance_of(spec, tasks), meter),
         catalogue=catalogue,
         tie_rate=ranks.tie_rate,
         device=device,
@@ -67,6 +78,21 @@ def run(
     metrics = FULL_METRICS if spec.full_ranking else DEFAULT_METRICS
     record = dataclasses.replace(record, metrics=summarise(ranks, metrics, record.n_candidates))
     store.save(record, queries.queries.users, ranks, tops)
+    return record
+
+
+def usable(spec: RunSpec, store: RunStore, tasks: Tasks) -> RunRecord | None:
+    """Return the stored run of a spec that may be used in place of a new one, and say why or why not."""
+    run_id, progress = spec.hash(), tasks.progress
+    if not store.exists(run_id):
+        return None
+    record = store.load(run_id)
+    freshness = freshness_of(record, tasks)
+    if not freshness.is_fresh:
+        progress(f"run {run_id} is stored, but {'; '.join(freshness.differences)}: it is made again")
+        return None
+    unchecked = f" (data not checked: {freshness.unchecked})" if freshness.unchecked else ""
+    progress(f"run {run_id} is stored already{unchecked}; --rescore scores it again, --force trains it again as well")
     return record
 
 
@@ -132,15 +158,18 @@ def _record(
     prepared: PreparedTask,
     queries: QuerySet,
     task: Task,
+    provenance: Provenance,
     meter: Meter,
 ) -> RunRecord:
     backbone = _backbone_facts(task, entry)
     return RunRecord(
         id=spec.hash(),
         spec=spec,
+        data=dict(provenance.data),
+        revisions=dict(provenance.revisions),
         family=entry.family,
         metrics={},
-        candidates_hash=catalogue_hash(prepared) if spec.full_ranking else prepared.candidates_hash,
+        candidates_hash=provenance.candidates,
         n_queries=len(queries),
         tie_rate=0.0,
         bench_version=bench.__version__,

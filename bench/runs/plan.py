@@ -14,8 +14,12 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from bench.errors import BenchError
+from bench.files.folders import Folders
 from bench.files.hashing import content_hash
-from bench.plugin import Planned
+from bench.plugin import Planned, ProgressHook
+from bench.runs.freshness import freshness_of
+from bench.runs.store import RunStore
+from bench.runs.tasks import Tasks
 from bench.spec import RunSpec, spec_to_json
 
 JobState = Literal["done", "to do", "not needed"]
@@ -145,6 +149,29 @@ class Plan:
             "max_examples": job.adapter.max_examples,
             "key": job.adapter.key(),
         }
+
+
+def plan_of(
+    specs: Iterable[RunSpec],
+    folders: Folders,
+    progress: ProgressHook,
+    reads_data: Callable[[RunSpec], bool] = lambda _spec: True,
+) -> Plan:
+    """Plan completed specs with what the folders hold; nothing but prepared data is written.
+
+    A run for which ``reads_data`` is false is planned without its adapters.
+    """
+    tasks, store = Tasks(folders, progress), RunStore(folders.results_dir)
+
+    def is_usable(spec: RunSpec) -> bool:
+        return store.exists(spec.hash()) and freshness_of(store.load(spec.hash()), tasks).is_fresh
+
+    return plan_runs(
+        specs,
+        adapters_of=lambda spec: tasks.adapters(spec) if reads_data(spec) else (),
+        is_cached=lambda adapter: folders.artefacts.made(adapter.kind, adapter.key()),
+        is_stored=is_usable,
+    )
 
 
 def plan_runs(

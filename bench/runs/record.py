@@ -11,9 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.files.hashing import derived_seed
+from bench.files.revisions import Revision
 from bench.files.rounding import rounded
 from bench.metrics import DEFAULT_METRICS, N_CANDIDATES, Metric, Ranks, per_user
+from bench.runs.provenance import UNKNOWN, Provenance
 from bench.spec import RunSpec, spec_from_json, spec_to_json
+
+SCHEMA_VERSION = 2
+"""Of records as they are written; version 1 stated neither itself nor the contents of data, and no revisions."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,12 @@ class RunRecord:
     """What the method reports of its fit."""
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    data: dict[str, str] = field(default_factory=dict)
+    """Content hash of each prepared dataset by its name; what is missing is not known."""
+    revisions: dict[str, Revision] = field(default_factory=dict)
+    """Revision of the code of the ``method`` and of the ``protocol``; what is missing is not known."""
+    schema_version: int = SCHEMA_VERSION
+    """Version of this shape."""
     catalogue: dict[str, float] | None = None
     """Of full ranking: ``n_items``, ``mean_rank``, ``auc`` and so on; None where frozen lists were ranked."""
 
@@ -68,8 +79,26 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> RunRecord:
-        """Read the object of ``run.json``; raise KeyError or TypeError where it is not one."""
-        return cls(**{**fields, "spec": spec_from_json(fields["spec"])})
+        """Read the object of ``run.json``, of this version or an older one.
+
+        Raises:
+            KeyError, TypeError: it is none.
+            ValueError: a younger bench made it.
+        """
+        version = fields.get("schema_version", 1)
+        if version > SCHEMA_VERSION:
+            raise ValueError(f"schema version {version} is younger than {SCHEMA_VERSION}: upgrade bench")
+        return cls(**{**fields, "spec": spec_from_json(fields["spec"]), "schema_version": version})
+
+    @property
+    def provenance(self) -> Provenance:
+        """What the result was made from besides its spec."""
+        return Provenance(
+            data={name: self.data.get(name, UNKNOWN) for name in (self.spec.protocol.dataset, *self.spec.sources)},
+            candidates=self.candidates_hash,
+            backbone=None if self.backbone is None else str(self.backbone["revision"]),
+            revisions={part: self.revisions.get(part, UNKNOWN) for part in ("method", "protocol")},
+        )
 
     @property
     def n_candidates(self) -> int:

@@ -1,9 +1,19 @@
-"""The store of finished runs: ``runs/<id>/ranks.parquet`` and ``runs/<id>/run.json``, which is written last."""
+"""The store of finished runs: a folder ``runs/<id>`` each, or packs of many.
+
+``runs/<id>/ranks.parquet`` and ``runs/<id>/run.json`` appear together. A run that is made again after its data, its
+backbone or its code changed takes the place of the earlier one, which is kept in ``superseded/<id>`` and read by
+nothing.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError, near_names
-from bench.files.store import read_json, write_json, written_whole
+from bench.files.store import read_json, write_json
 from bench.metrics import Ranks, Tops
+from bench.runs.packs import PackedRun, read_packs
+from bench.runs.rank_files import RANK_COLUMNS, TOP_COLUMNS, RankedQueries, read_columns, write_run
 from bench.runs.record import RunRecord, describe_variant
 
-RANK_COLUMNS = ("query", "better", "tied")
-"""Columns that every run's ranks have."""
-TOP_COLUMNS = tuple(item.name for item in dataclasses.fields(Tops))
-"""Columns beside them, which runs from before they were stored lack."""
+RUNS, SUPERSEDED = "runs", "superseded"
+RECORD, RANKS = "run.json", "ranks.parquet"
+EARLIER = "earlier"
+"""Where an earlier run waits, within the folder that takes its place."""
 SHORTEST_ID = 4
 """Digits of an id that must be given to find a run by it."""
 
@@ -31,32 +43,53 @@ class RunStore:
 
     def path(self, run_id: str) -> Path:
         """Return the folder of a run, whether or not it exists."""
-        return self.results_dir / "runs" / run_id
+        return self.results_dir / RUNS / run_id
 
     def exists(self, run_id: str) -> bool:
-        """Whether the run is finished: its ``run.json`` is there."""
-        return self._record_path(run_id).exists()
+        """Whether the run is finished."""
+        return (self.path(run_id) / RECORD).exists() or run_id in self._packed
 
-    def save(self, record: RunRecord, query_users: NDArray[np.int64], ranks: Ranks, tops: Tops | None = None) -> None:
-        """Write the ranks, then the record; ``query_users`` has one user index for each of ``ranks`` and ``tops``."""
+    def save(
+        self,
+        record: RunRecord,
+        query_users: NDArray[np.int64],
+        ranks: Ranks,
+        tops: Tops | None = None,
+    ) -> None:
+        """Write ranks and record; ``query_users`` has one user index for each of ``ranks`` and ``tops``.
+
+        An earlier run of the same id makes room: it is kept as superseded if it was made from other data or code,
+        else removed.
+        """
         if tops is not None and len(tops) != len(ranks):
             raise ValueError(f"{len(tops)} tops for {len(ranks)} ranks")
         if not len(query_users) == len(ranks) == record.n_queries:
             raise ValueError(f"{len(query_users)} users and {len(ranks)} ranks for {record.n_queries} queries")
-        # a record that is being replaced must not stand beside the new ranks
-        self._record_path(record.id).unlink(missing_ok=True)
-        with written_whole(self._ranks_path(record.id)) as temporary:
-            _write_ranks(temporary, query_users, ranks, tops)
-        write_json(self._record_path(record.id), record.to_json())
+        folder = self.path(record.id)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{record.id}.", dir=folder.parent))
+        try:
+            write_run(temporary / RANKS, RankedQueries(query_users, ranks, tops))
+            write_json(temporary / RECORD, record.to_json())
+            temporary.chmod(0o755)
+            self._put_in_place(temporary, record)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
     def load(self, run_id: str) -> RunRecord:
         """Return a finished run; BenchError names the file that is missing or cannot be read."""
-        path = self._record_path(run_id)
+        path, packed = self.path(run_id) / RECORD, self._packed.get(run_id)
         try:
-            record = RunRecord.from_json(read_json(path))
+            fields = read_json(path)
         except FileNotFoundError:
-            raise BenchError(f"No run '{run_id}' in {self.results_dir}. See 'bench run --help'.") from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if packed is None:
+                raise BenchError(f"No run '{run_id}' in {self.results_dir}. See 'bench run --help'.") from None
+            path, fields = packed.place, packed.fields
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, f"{type(error).__name__}: {error}") from error
+        try:
+            record = RunRecord.from_json(fields)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _unreadable(path, f"{type(error).__name__}: {error}") from error
         if record.id != run_id:
             raise _unreadable(path, f"it says id '{record.id}'")
@@ -72,9 +105,13 @@ class RunStore:
         columns = self._columns(run_id, TOP_COLUMNS)
         return Tops(*(columns[name] for name in TOP_COLUMNS)) if set(TOP_COLUMNS) <= set(columns) else None
 
+    def queries(self, run_id: str) -> RankedQueries:
+        """Return everything that is stored for the queries of a run."""
+        return RankedQueries(*self.ranks(run_id), self.tops(run_id))
+
     def records(self) -> list[RunRecord]:
         """Return all finished runs, ordered by token and id; BenchError names a record that cannot be read."""
-        ids = sorted(path.parent.name for path in (self.results_dir / "runs").glob("*/run.json"))
+        ids = sorted({*self.loose(), *self._packed})
         return sorted((self.load(run_id) for run_id in ids), key=lambda record: (record.token, record.id))
 
     def find(self, token: str) -> RunRecord:
@@ -99,18 +136,51 @@ class RunStore:
         systems = {dataclasses.replace(record.spec, seed=0).hash() for record in found}
         return sorted(found, key=lambda record: record.spec.seed) if len(systems) == 1 else [self.find(token)]
 
-    def _columns(self, run_id: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-        path = self._ranks_path(run_id)
+    def loose(self) -> Iterator[str]:
+        """Yield the ids of the runs that have a folder of their own."""
+        yield from sorted(path.parent.name for path in (self.results_dir / RUNS).glob(f"*/{RECORD}"))
+
+    def _put_in_place(self, temporary: Path, record: RunRecord) -> None:
+        """Give a written folder its run's name, after an earlier run of the same id has made room.
+
+        Where another process stores the same run at this very moment, one of the two stays, whole.
+        """
+        folder, earlier = self.path(record.id), temporary / EARLIER
+        is_made_alike = self._is_made_alike(record)
+        with suppress(FileNotFoundError):
+            folder.replace(earlier)
         try:
-            return _read_columns(path, names)
+            temporary.replace(folder)
+        except OSError:
+            if (folder / RECORD).exists():
+                return
+            raise
+        if is_made_alike:
+            shutil.rmtree(folder / EARLIER, ignore_errors=True)
+        elif (folder / EARLIER).exists():
+            kept = self.results_dir / SUPERSEDED / record.id
+            kept.mkdir(parents=True, exist_ok=True)
+            (folder / EARLIER).replace(kept / str(sum(1 for _ in kept.iterdir()) + 1))
+
+    def _is_made_alike(self, record: RunRecord) -> bool:
+        """Whether the stored run of the same id was made from what this one was; a damaged one counts for nothing."""
+        try:
+            return self.load(record.id).provenance == record.provenance
+        except BenchError:
+            return True
+
+    def _columns(self, run_id: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+        path, row_group = self.path(run_id) / RANKS, None
+        if not path.exists() and run_id in self._packed:
+            path, row_group = self._packed[run_id].ranks_path, self._packed[run_id].number
+        try:
+            return read_columns(path, names, row_group)
         except (OSError, ValueError, KeyError) as error:
             raise _unreadable(path, f"{type(error).__name__}: {error}") from error
 
-    def _record_path(self, run_id: str) -> Path:
-        return self.path(run_id) / "run.json"
-
-    def _ranks_path(self, run_id: str) -> Path:
-        return self.path(run_id) / "ranks.parquet"
+    @cached_property
+    def _packed(self) -> dict[str, PackedRun]:
+        return read_packs(self.results_dir)
 
 
 def _is_named(record: RunRecord, token: str) -> bool:
@@ -121,30 +191,3 @@ def _is_named(record: RunRecord, token: str) -> bool:
 
 def _unreadable(path: Path, reason: str) -> BenchError:
     return BenchError(f"Cannot read {path} ({reason}). Remove its folder and run that method again.")
-
-
-def _write_ranks(path: Path, query_users: NDArray[np.int64], ranks: Ranks, tops: Tops | None) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns: dict[str, NDArray[Any]] = {
-        "query": query_users.astype(np.int64),
-        "better": ranks.better,
-        "tied": ranks.tied,
-    }
-    columns |= {} if tops is None else {name: getattr(tops, name) for name in TOP_COLUMNS}
-    # user indices rise and ranks repeat: packed so, the runs of a whole table are small enough to be passed around
-    packing = {"query": "DELTA_BINARY_PACKED"}
-    repeating = [name for name in columns if name not in packing]
-    pq.write_table(pa.table(columns), path, compression="zstd", use_dictionary=repeating, column_encoding=packing)
-
-
-def _read_columns(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Return the columns of these names; those of the ranks must be there, others may be missing."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        table = file.read(columns=list(names)).combine_chunks()
-    there = [name for name in names if name in table.column_names or name in RANK_COLUMNS]
-    # Arrow's own conversion to numpy imports pandas, which takes longer than reading a whole table of runs
-    return {name: np.from_dlpack(table.column(name).chunk(0)) for name in there}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -15,8 +15,6 @@ from bench.protocol.splits import share_of_training, source_training, users_of_t
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import registry
 from bench.runs.params import build_params
-from bench.runs.plan import Plan, plan_runs
-from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec
 
 
@@ -28,14 +26,14 @@ class Tasks:
     ) -> None:
         self.folders, self.progress = folders, progress
         self.device, self.held = device, held or LastLoaded()
-        self._domain: Callable[[str], Domain] = cache(
+        self.domain: Callable[[str], Domain] = cache(
             lambda name: load_domain(name, folders.data_dir, folders.cache_dir, progress)
         )
         self._source: Callable[[ProtocolSpec], Domain] = cache(
-            lambda protocol: source_training(self._domain(protocol.dataset), protocol)
+            lambda protocol: source_training(self.domain(protocol.dataset), protocol)
         )
         self.prepared: Callable[[ProtocolSpec], PreparedTask] = cache(
-            lambda protocol: prepare_task(self._domain(protocol.dataset), protocol, folders.artefacts)
+            lambda protocol: prepare_task(self.domain(protocol.dataset), protocol, folders.artefacts)
         )
 
     def task(self, spec: RunSpec) -> Task:
@@ -116,22 +114,3 @@ def require_titles(method: str, domain: Domain) -> None:
             f"'{domain.name}' have none. Put an items.csv with titles beside its interactions; see "
             f"'bench data stats {domain.name}'."
         )
-
-
-def plan_of(
-    specs: Iterable[RunSpec],
-    folders: Folders,
-    progress: ProgressHook,
-    reads_data: Callable[[RunSpec], bool] = lambda _spec: True,
-) -> Plan:
-    """Plan completed specs with what the folders hold; nothing but prepared data is written.
-
-    A run for which ``reads_data`` is false is planned without its adapters.
-    """
-    tasks, runs = Tasks(folders, progress), RunStore(folders.results_dir)
-    return plan_runs(
-        specs,
-        adapters_of=lambda spec: tasks.adapters(spec) if reads_data(spec) else (),
-        is_cached=lambda adapter: folders.artefacts.made(adapter.kind, adapter.key()),
-        is_stored=lambda spec: runs.exists(spec.hash()),
-    )

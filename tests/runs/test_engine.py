@@ -119,12 +119,12 @@ def test_the_same_run_is_never_done_twice(folders: Folders) -> None:
     second = run(spec_of("spy"), folders, lines.append)
     assert len(Spy.seen) == 1
     assert second == first
-    assert lines == [f"run {first.id} is stored already; --force redoes it"]
+    assert lines[-1].startswith(f"run {first.id} is stored already; --rescore scores it again, --force trains")
 
 
 def test_force_redoes_a_run(folders: Folders) -> None:
     first = carried_out(folders, "spy")
-    second = run(spec_of("spy"), folders, quiet, force=True)
+    second = run(spec_of("spy"), folders, quiet, again="score")
     assert len(Spy.seen) == 2
     assert second.metrics == first.metrics
     assert len(RunStore(folders.results_dir).records()) == 1

@@ -18,8 +18,8 @@ from bench.files.hashing import content_hash
 from bench.lm.training.library import ADAPTER_KIND
 from bench.runs.complete import complete_spec
 from bench.runs.engine import run
-from bench.runs.plan import AdapterJob, Plan, RunJob, plan_runs
-from bench.runs.tasks import Tasks, plan_of
+from bench.runs.plan import AdapterJob, Plan, RunJob, plan_of, plan_runs
+from bench.runs.tasks import Tasks
 from bench.spec import ProtocolSpec, RunSpec
 from tests.support.adapter_toys import SMALL
 from tests.support.shop_toy import write_shop

@@ -105,7 +105,7 @@ def test_a_record_from_before_there_were_shares_and_engines_reads_as_it_was() ->
     assert spec_from_json(fields) == spec
 
 
-def test_a_run_does_not_exist_before_its_record_is_written(
+def test_a_run_that_cannot_be_written_leaves_the_earlier_one_as_it_was(
     run_store: RunStore, save_run: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved = save_run("bpr", [0, 3])
@@ -117,8 +117,9 @@ def test_a_run_does_not_exist_before_its_record_is_written(
     monkeypatch.setattr(bench.runs.store, "write_json", fail)
     with pytest.raises(OSError, match="disk full"):
         save_run("bpr", [5, 5])
-    assert not run_store.exists(saved.id)
-    assert run_store.records() == []
+    assert run_store.records() == [saved]
+    assert run_store.ranks(saved.id)[1].better.tolist() == [0, 3]
+    assert [path.name for path in (run_store.results_dir / "runs").iterdir()] == [saved.id]
 
 
 def test_users_and_ranks_must_be_as_many_as_the_record_says(run_store: RunStore, save_run: Save) -> None:

@@ -146,7 +146,7 @@ def registry_with_fakes() -> WithFakes:
 def know_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every module that looks methods up know the recommenders of this file as well."""
     known = registry_with_fakes()
-    for name in ("registry", "runs.engine", "runs.complete", "runs.tasks", "experiments.complete"):
+    for name in ("registry", "runs.engine", "runs.complete", "runs.tasks", "runs.freshness", "experiments.complete"):
         monkeypatch.setattr(f"bench.{name}.registry", lambda: known)
 
 
