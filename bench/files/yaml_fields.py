@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from bench.errors import BenchError, near_names
+from bench.errors import BenchError, did_you_mean
 from bench.metrics import Metric
 
 Keys = tuple[str | int, ...]
@@ -69,12 +69,6 @@ def _key_given_twice(node: yaml.Node) -> yaml.Node | None:
     else:
         return None
     return next(iter([*repeated, *filter(None, map(_key_given_twice, children))]), None)
-
-
-def did_you_mean(name: Any, known: Collection[str]) -> str:
-    """Return `` Did you mean x or y?`` with a space in front, or nothing where nothing is near."""
-    near = near_names(str(name), known)
-    return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
 class Fields:
