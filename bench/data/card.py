@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.readers import FORMATS
+from bench.data.readers import FORMATS, GENERIC
 from bench.errors import unknown_name
 from bench.files.shipped import shipped_folder
 from bench.files.yaml_fields import Document, Fields
@@ -121,7 +121,8 @@ def load_card(name: str) -> Card:
 
 def read_card(path: Path) -> Card:
     """Read a card; raise BenchError with file and line for a key or value that is not exactly as expected."""
-    fields = _fields(Document.read(path))
+    document = Document.read(path)
+    fields = Fields.of(document, (), "the card", document.content, *_keys(Card))
     return Card(
         name=fields.name_of_file(),
         description=fields.text("description"),
@@ -146,15 +147,11 @@ def read_card(path: Path) -> Card:
 
 def own_data_card(name: str) -> Card:
     """Return the card of a user's own data: generic files, nothing filtered."""
-    return Card(name=name, description="User's own data.", format="csv", licence="The user's own.")
+    return Card(name=name, description="User's own data.", format=GENERIC, licence="The user's own.")
 
 
 def _names() -> list[str]:
     return sorted(path.stem for path in cards_folder().glob("*.yaml"))
-
-
-def _fields(document: Document) -> Fields:
-    return Fields.of(document, (), "the card", document.content, *_keys(Card))
 
 
 def _keys(part: type) -> tuple[list[str], list[str]]:

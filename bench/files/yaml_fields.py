@@ -129,13 +129,19 @@ class Fields:
 
     def inner(self, key: str, known: Collection[str], required: Collection[str] = ()) -> Fields:
         """Return the mapping under a key, empty where there is none."""
-        return Fields.of(self.document, (*self.keys, key), f"'{key}'", _or_empty(self.values.get(key)), known, required)
+        return Fields.of(self.document, (*self.keys, key), f"'{key}'", self.values.get(key, {}), known, required)
+
+    def open(self, key: str) -> Fields:
+        """Return the mapping under a key, whose names may be any; empty where there is none."""
+        return Fields(self.document, (*self.keys, key), f"'{key}'", self.mapping(key))
 
     def named(self, key: str, place: str, known: Collection[str], required: Collection[str] = ()) -> dict[str, Fields]:
         """Return by name the mappings in the mapping under a key; ``place`` says what each of them is."""
         keys = (*self.keys, key)
         return {
-            name: Fields.of(self.document, (*keys, name), f"{place} '{name}'", _or_empty(content), known, required)
+            name: Fields.of(
+                self.document, (*keys, name), f"{place} '{name}'", {} if content is None else content, known, required
+            )
             for name, content in self.mapping(key).items()
         }
 
@@ -186,14 +192,9 @@ class Fields:
 
     def mapping(self, key: str) -> dict[str, Any]:
         """Return the mapping under a key, empty where there is none."""
-        value = _or_empty(self.values.get(key))
+        value = self.values.get(key, {})
         is_named = isinstance(value, dict) and all(isinstance(name, str) for name in value)
         return dict(self.checked(key, value, is_named, "a mapping from names to values"))
-
-    def numbers(self, key: str) -> dict[str, float]:
-        """Return the mapping from names to numbers under a key, empty where there is none."""
-        value = self.mapping(key)
-        return dict(self.checked(key, value, all(map(_is_number, value.values())), "a mapping from names to numbers"))
 
     def texts(self, key: str) -> dict[str, str]:
         """Return the mapping from names to texts under a key, empty where there is none."""
@@ -208,8 +209,7 @@ class Fields:
 
     def names(self, key: str) -> tuple[str, ...]:
         """Return a list of names, empty where there is none."""
-        value = self.values.get(key)
-        value = [] if value is None else value
+        value = self.values.get(key, [])
         are_names = isinstance(value, list) and all(isinstance(name, str) and name for name in value)
         return tuple(self.checked(key, value, are_names, "a list of names"))
 
@@ -248,11 +248,6 @@ class Fields:
         if wrong:
             raise self.wrong(key, expected, did_you_mean(wrong[0], known))
         return list(self.checked(key, values, len(set(values)) == len(values), f"{expected}, each once"))
-
-
-def _or_empty(content: Any) -> Any:
-    """Return a value, or an empty mapping for a key without one."""
-    return {} if content is None else content
 
 
 def _is_whole(value: Any) -> TypeGuard[int]:

@@ -106,13 +106,13 @@ def test_mappings_in_a_list_and_under_names_know_their_place(tmp_path: Path) -> 
         fields.rows("rows", "row", ("b",))
 
 
-def test_what_is_not_given_is_the_default_and_an_empty_value_is_none(tmp_path: Path) -> None:
+def test_what_is_not_given_is_the_default_and_what_is_empty_is_wrong(tmp_path: Path) -> None:
     fields = top(tmp_path, "a:\nb: []\n")
     assert fields.text("c", "small") == "small"
     assert fields.choice("c", ("small", "large"), "large") == "large"
     assert fields.rows("c", "row", ("a",)) == []
-    assert fields.mapping("a") == {}
-    for read in (fields.text, fields.number, fields.count, lambda key: fields.choice(key, ("small",))):
+    assert (fields.mapping("c"), fields.names("c"), fields.inner("c", ("a",)).values) == ({}, (), {})
+    for read in (*(fields.text, fields.number, fields.mapping, fields.names), lambda key: fields.choice(key, ("b",))):
         with pytest.raises(BenchError, match=r"small\.yaml:1: 'a' of the file is None, expected"):
             read("a")
     with pytest.raises(BenchError, match=r"small\.yaml:2: 'b' is list, expected a mapping with a"):
@@ -122,10 +122,11 @@ def test_what_is_not_given_is_the_default_and_an_empty_value_is_none(tmp_path: P
 @pytest.mark.parametrize("value", ["true", ".nan", ".inf", "one", "[1]"])
 def test_a_number_is_finite_and_no_truth_value(tmp_path: Path, value: str) -> None:
     fields = top(tmp_path, f"a: {value}\nb: {{c: {value}}}\n")
+    assert list(fields.open("b").values) == ["c"]
     with pytest.raises(BenchError, match=r":1: 'a' .* expected a number"):
         fields.number("a")
-    with pytest.raises(BenchError, match=r":2: 'b' .* expected a mapping from names to numbers"):
-        fields.numbers("b")
+    with pytest.raises(BenchError, match=r":2: 'c' of 'b' .* expected a number"):
+        fields.open("b").number("c")
 
 
 @pytest.mark.parametrize(("name", "expected"), [("small.yaml", True), ("small", False), ("other.yml", False)])
