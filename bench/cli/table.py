@@ -155,7 +155,8 @@ def _draw(report: ExperimentReport, output: Path | None) -> None:
     elif output.suffix.removeprefix(".") in FIGURE_FORMATS:
         paths = write_figure(replace(figure, name=output.stem), output.parent, [output.suffix.removeprefix(".")])
     else:
-        raise BenchError(f"A figure is written as .pdf or .png, not as '{output.name}'.")
+        formats = " or ".join(f".{suffix}" for suffix in FIGURE_FORMATS)
+        raise BenchError(f"A figure is written as {formats}, not as '{output.name}'.")
     click.echo(f"Wrote {' and '.join(map(str, paths))}.", err=True)
 
 

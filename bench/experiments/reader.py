@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench.errors import unknown_name
@@ -61,7 +62,18 @@ DATASET_KEYS = ("title", "sources", "methods")
 PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")
 PLACE_KEYS = ("paper", "table", "figure")
 FIGURE_KEYS = ("kind", "x", "x_label", "y", "y_labels", "lines")
-SCALE_KEYS = ("limit_queries", "train_share", "max_examples", "validation_queries", "backbone", "encoder", "says")
+SCALE_READERS: Mapping[str, Callable[[Fields, str], Any]] = MappingProxyType(
+    {
+        "limit_queries": Fields.count,
+        "train_share": lambda fields, key: fields.share(key, 1.0),
+        "max_examples": Fields.count,
+        "validation_queries": Fields.count,
+        "backbone": Fields.text,
+        "encoder": Fields.text,
+        "says": Fields.text,
+    }
+)
+"""What an experiment may state differently for a scale, with how it is read."""
 STAR_KEYS = ("test", "level", "metrics", "style")
 
 
@@ -205,16 +217,11 @@ def _figure(top: Fields) -> FigureSpec:
 
 def _own_scales(top: Fields) -> tuple[Scale, ...]:
     top.inner("scales", tuple(SCALES))
-    return tuple(_scale(fields, name) for name, fields in top.named("scales", "scale", SCALE_KEYS).items())
+    return tuple(_scale(fields, name) for name, fields in top.named("scales", "scale", SCALE_READERS).items())
 
 
 def _scale(fields: Fields, name: str) -> Scale:
-    readers: dict[str, Callable[[str], Any]] = {
-        "train_share": lambda key: fields.share(key, 1.0),
-        **dict.fromkeys(("limit_queries", "max_examples", "validation_queries"), fields.count),
-        **dict.fromkeys(("backbone", "encoder", "says"), fields.text),
-    }
-    return with_changes(name, {key: read(key) for key, read in readers.items() if fields.has(key)})
+    return with_changes(name, {key: read(fields, key) for key, read in SCALE_READERS.items() if fields.has(key)})
 
 
 def _datasets(top: Fields) -> tuple[ExperimentDataset, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -50,10 +51,7 @@ def _check_source(source: Fields) -> None:
 
 
 def _check_table(table: Fields) -> None:
-    for key in ("caption", *TABLE_NAMES):
-        table.text(key, "")
-    for key in TABLE_LISTS:
-        table.names(key)
+    _check_names(table, ("caption", *TABLE_NAMES), TABLE_LISTS)
     table.texts("dataset_names")
     sources = table.open("sources")
     for target in sources.values:
@@ -63,10 +61,7 @@ def _check_table(table: Fields) -> None:
 
 
 def _check_row(row: Fields) -> None:
-    for key in ("method", *ROW_NAMES):
-        row.text(key, "")
-    for key in ROW_LISTS:
-        row.names(key)
+    _check_names(row, ("method", *ROW_NAMES), ROW_LISTS)
     row.texts("significance")
     columns = row.open("values")
     for column, cell in columns.values.items():
@@ -74,6 +69,13 @@ def _check_row(row: Fields) -> None:
             _check_numbers(columns.open(column))
         else:
             columns.number(column)
+
+
+def _check_names(fields: Fields, names: Collection[str], lists: Collection[str]) -> None:
+    for key in names:
+        fields.text(key, "")
+    for key in lists:
+        fields.names(key)
 
 
 def _check_numbers(metrics: Fields) -> None:
