@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class BenchError(Exception):
@@ -15,8 +16,12 @@ def near_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     return difflib.get_close_matches(name, sorted(known), n=limit, cutoff=0.5)
 
 
+def did_you_mean(name: Any, known: Iterable[Any]) -> str:
+    """Return `` Did you mean x or y?`` with a space in front, or nothing where no known name is near."""
+    near = near_names(str(name), map(str, known))
+    return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], command: str) -> BenchError:
     """Build the error for a name that is not known: what is near and which command lists all names."""
-    near = near_names(name, known)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return BenchError(f"Unknown {kind} '{name}'.{hint} See '{command}'.")
+    return BenchError(f"Unknown {kind} '{name}'.{did_you_mean(name, known)} See '{command}'.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from bench.files.hashing import content_hash
 
@@ -13,9 +13,10 @@ Ranking = Literal["likelihood", "generate"]
 Engine = Literal["transformers", "vllm"]
 Candidates = Literal["sampled", "full"]
 
-SETTINGS: tuple[Setting, ...] = ("warm", "cold", "user-split")
-POLICIES: tuple[ColdPolicy, ...] = ("holdout", "natural")
-CANDIDATES: tuple[Candidates, ...] = ("sampled", "full")
+SETTINGS: tuple[Setting, ...] = get_args(Setting)
+POLICIES: tuple[ColdPolicy, ...] = get_args(ColdPolicy)
+RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
+CANDIDATES: tuple[Candidates, ...] = get_args(Candidates)
 """What a positive is ranked among: the frozen list of the protocol, or the whole catalogue."""
 DEFAULT_BACKBONE = "minilm"
 DEFAULT_SEQ2SEQ_BACKBONE = "tiny"

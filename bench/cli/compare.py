@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.options import json_option, results_dir_option
-
-if TYPE_CHECKING:
-    from bench.significance.tests import Test
+from bench.significance.tests import TESTS, Test
 
 METRICS = ("ndcg@1", "ndcg@3")
-TESTS = ("t-test", "wilcoxon", "permutation")
 EXAMPLES = """\b
 Examples:
   bench compare sasrec@beauty@warm bpr@beauty@warm

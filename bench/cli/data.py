@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import cache_dir_option, data_dir_option, json_option
+from bench.cli.options import cache_dir_option, data_dir_option, json_option, progress_on_stderr
 
 if TYPE_CHECKING:
     from bench.data.card import Card
@@ -56,7 +56,7 @@ def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) ->
     """Read a source once and keep it prepared; downloads the official files where there is no other source."""
     from bench.data.prepare import load_domain
 
-    domain = load_domain(name, data_dir, cache_dir, progress=lambda line: click.echo(line, err=True))
+    domain = load_domain(name, data_dir, cache_dir, progress=progress_on_stderr)
     if as_json:
         click.echo(json.dumps({"name": name, "content_hash": domain.content_hash, "notes": list(domain.notes)}))
         return
@@ -115,7 +115,7 @@ def stats(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> N
     from bench.data.counts import stats_of, summary
     from bench.data.prepare import card_of, load_domain
 
-    domain = load_domain(name, data_dir, cache_dir, progress=lambda line: click.echo(line, err=True))
+    domain = load_domain(name, data_dir, cache_dir, progress=progress_on_stderr)
     card = card_of(name, data_dir)
     if as_json:
         click.echo(json.dumps(summary(domain, card), indent=2, ensure_ascii=False))

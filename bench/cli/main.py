@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from bench import __version__
-from bench.errors import BenchError, near_names
+from bench.errors import BenchError, unknown_name
 
 COMMANDS = {
     "run": "Run one method on one dataset and store the result.",
@@ -53,9 +53,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the subcommand; for an unknown one say which names are near."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            near = near_names(args[0], COMMANDS)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise BenchError(f"Unknown command '{args[0]}'.{hint} See 'bench --help'.")
+            raise unknown_name("command", args[0], COMMANDS, "bench --help")
         return super().resolve_command(context, args)
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:

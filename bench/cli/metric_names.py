@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.errors import BenchError, near_names
+from bench.errors import BenchError, did_you_mean
 from bench.metrics import DEFAULT_METRICS, Metric
 
 
@@ -17,8 +17,7 @@ def _checked(name: str) -> str:
     try:
         return str(Metric.parse(name.lower()))
     except ValueError:
-        near = near_names(name.lower(), DEFAULT_METRICS)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        hint = did_you_mean(name.lower(), DEFAULT_METRICS)
         raise BenchError(
             f"Unknown metric '{name}'; expected ndcg@k, hit@k or mrr@k.{hint} See 'bench run --help'."
         ) from None

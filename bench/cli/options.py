@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 import platformdirs
 
-from bench.errors import near_names
+from bench.errors import did_you_mean
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
 from bench.spec import POLICIES, SETTINGS
 
@@ -24,9 +24,7 @@ class NearChoice(click.Choice):  # type: ignore[type-arg]  # not generic before 
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            near = near_names(str(value), map(str, self.choices))
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise click.BadParameter(error.message + hint, ctx, param) from None
+            raise click.BadParameter(error.message + did_you_mean(value, self.choices), ctx, param) from None
 
 
 def data_dir_option(command: Command) -> Command:

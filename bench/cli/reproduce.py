@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment
     from bench.files.folders import Folders
     from bench.report.experiment_report import ExperimentReport
+    from bench.report.tables.table import TableFormat
 
-SUFFIXES = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
+SUFFIXES: dict[TableFormat, str] = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
 EXAMPLES = """\b
 Examples:
   bench reproduce demo

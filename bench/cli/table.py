@@ -10,13 +10,13 @@ import click
 from bench.cli.options import NearChoice, results_dir_option, scale_option
 from bench.errors import BenchError
 from bench.experiments.scale import DEFAULT_SCALE
+from bench.report.tables.table import TABLE_FORMATS
 from bench.spec import SETTINGS
 
 if TYPE_CHECKING:
     from bench.report.experiment_report import ExperimentReport
-    from bench.report.tables.table import Table
+    from bench.report.tables.table import Table, TableFormat
 
-FORMATS = ("text", "markdown", "latex", "csv", "html", "json")
 STORED_METRICS = ("ndcg@1", "ndcg@3")
 EXAMPLES = """\b
 Examples:
@@ -48,7 +48,7 @@ Examples:
     help="List the printed cells that no ranking can have, with why; NAME is a paper, one of its tables (weaverec or "
     "weaverec-table1), a YAML file of printed tables, or all.",
 )
-@click.option("--format", "output_format", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--format", "output_format", type=click.Choice(TABLE_FORMATS), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
 @results_dir_option
 def table(
@@ -61,7 +61,7 @@ def table(
     full_ranking: bool,
     figure: bool,
     audit: bool,
-    output_format: str,
+    output_format: TableFormat,
     output: Path | None,
     results_dir: Path,
 ) -> None:
@@ -155,7 +155,8 @@ def _draw(report: ExperimentReport, output: Path | None) -> None:
     elif output.suffix.removeprefix(".") in FIGURE_FORMATS:
         paths = write_figure(replace(figure, name=output.stem), output.parent, [output.suffix.removeprefix(".")])
     else:
-        raise BenchError(f"A figure is written as .pdf or .png, not as '{output.name}'.")
+        formats = " or ".join(f".{suffix}" for suffix in FIGURE_FORMATS)
+        raise BenchError(f"A figure is written as {formats}, not as '{output.name}'.")
     click.echo(f"Wrote {' and '.join(map(str, paths))}.", err=True)
 
 

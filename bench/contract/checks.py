@@ -6,7 +6,6 @@ users, histories or titles finds the next item, and whoever learns nothing does 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -40,10 +39,8 @@ class NotChecked(Exception):  # noqa: N818  # a finding, no error
 
 def fits(subject: Subject) -> str:
     """Fit it to the planted task."""
-    n_users = subject.world.task.target.n_users
-    began = time.perf_counter()
-    name = type(subject.recommender).__name__
-    return f"{name} learned from {n_users} users in {time.perf_counter() - began:.1f} s"
+    fit, n_users = subject.first_fit, subject.world.task.target.n_users
+    return f"{type(fit.recommender).__name__} learned from {n_users} users in {fit.seconds:.1f} s"
 
 
 def scores_every_candidate(subject: Subject) -> str:
@@ -101,7 +98,7 @@ def scores_each_query_alone(subject: Subject) -> str:
 
 def repeats_itself(subject: Subject) -> str:
     """Fit it again from nothing."""
-    again = subject.fitted(subject.world.anew(subject.folder / "again"))
+    again = subject.fitted(subject.world.anew(subject.folder / "again")).recommender
     found = subject.scored(again, subject.world.queries)
     _require_same(found, subject.scores, "two fits with one seed score differently; draw from task.seed alone")
     return "a second fit with the same seed scores the same"
@@ -109,12 +106,10 @@ def repeats_itself(subject: Subject) -> str:
 
 def reads_back_what_it_stored(subject: Subject) -> str:
     """Fit it again where the first fit left its artefacts."""
-    began = time.perf_counter()
     again = subject.fitted(subject.world.task)
-    seconds = time.perf_counter() - began
-    found = subject.scored(again, subject.world.queries)
+    found = subject.scored(again.recommender, subject.world.queries)
     _require_same(found, subject.scores, "what it reads back scores differently from what it stored")
-    return f"a fit that finds the first one's artefacts scores the same (after {seconds:.1f} s)"
+    return f"a fit that finds the first one's artefacts scores the same (after {again.seconds:.1f} s)"
 
 
 def learns(subject: Subject) -> str:
@@ -133,7 +128,7 @@ def learns(subject: Subject) -> str:
 def finds_nothing_where_nothing_is(subject: Subject) -> str:
     """Compare it with chance where histories are drawn at random: whoever is above it has seen the answers."""
     world = subject.new_world("shuffled", shuffled=True)
-    found = ndcg_at_1(subject.scored(subject.fitted(world.task), world.queries), world.positive_column)
+    found = ndcg_at_1(subject.scored(subject.fitted(world.task).recommender, world.queries), world.positive_column)
     highest = highest_by_chance(len(world.queries))
     if found > highest:
         raise Broken(f"NDCG@1 {found:.3f} on random histories, where chance gives {highest:.3f} at most")
@@ -145,7 +140,7 @@ def does_not_peek(subject: Subject) -> str:
     queries, expected = subject.world.queries, subject.scores
     other = with_other_answers(subject.world, subject.folder / "other")
     subject.let_go()
-    found = subject.scored(subject.fitted(other.task), queries)
+    found = subject.scored(subject.fitted(other.task).recommender, queries)
     _require_same(found, expected, "scores change with the test answers, which it must not know")
     return f"with other answers to all {len(queries)} queries it scores the same"
 

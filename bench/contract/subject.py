@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,15 @@ from bench.registry import Entry, registry
 from bench.runs.engine import checked_scores
 from bench.runs.tasks import recommender_of
 from bench.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A recommender fitted to a task."""
+
+    recommender: Recommender
+    seconds: float
+    """How long it took."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +49,14 @@ class Subject:
         return self.new_world("planted")
 
     @cached_property
-    def recommender(self) -> Recommender:
-        """Return it fitted to the planted task."""
+    def first_fit(self) -> Fit:
+        """Fit it to the planted task; what is stored then is there for every later fit to the same task."""
         return self.fitted(self.world.task)
+
+    @property
+    def recommender(self) -> Recommender:
+        """Return what the first fit learned."""
+        return self.first_fit.recommender
 
     @cached_property
     def scores(self) -> NDArray[np.floating]:
@@ -52,11 +67,12 @@ class Subject:
         """Return the planted task made anew, with a folder of its own; ``shuffled``: with nothing planted."""
         return planted_world(self.spec, self.folder / name, self.device, shuffled=shuffled)
 
-    def fitted(self, task: Task) -> Recommender:
-        """Return another one, fitted to a task."""
+    def fitted(self, task: Task) -> Fit:
+        """Fit another one to a task."""
+        began = time.perf_counter()
         recommender = recommender_of(self.spec)
         recommender.fit(task)
-        return recommender
+        return Fit(recommender, time.perf_counter() - began)
 
     def scored(self, recommender: Recommender, queries: Queries) -> NDArray[np.floating]:
         """Return a copy of the scores; raise BenchError where the engine would refuse them."""
@@ -64,5 +80,5 @@ class Subject:
 
     def let_go(self) -> None:
         """Forget the planted task and what was fitted to it; the scores stay."""
-        for name in ("world", "recommender"):
+        for name in ("world", "first_fit"):
             self.__dict__.pop(name, None)

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from bench.data.card import Card
 from bench.data.core import k_core
 from bench.data.domain import Domain
-from bench.data.events import UNKNOWN_TIME, Coded, Events, ItemFacts
+from bench.data.events import GENRE_SEPARATOR, UNKNOWN_TIME, Coded, Events, ItemFacts
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 
 SECONDS_A_DAY = 86_400
-GENRE_SEPARATOR = "|"
 
 
 def build_domain(card: Card, events: Events, facts: ItemFacts, source_note: str = "") -> Domain:

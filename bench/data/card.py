@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-from bench.data.readers import FORMATS
-from bench.errors import BenchError, near_names, unknown_name
+from bench.data.readers import FORMATS, GENERIC
+from bench.errors import unknown_name
 from bench.files.shipped import shipped_folder
+from bench.files.yaml_fields import Document, Fields
 
 LIST_COMMAND = "bench list datasets"
-Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -122,80 +120,61 @@ def load_card(name: str) -> Card:
 
 
 def read_card(path: Path) -> Card:
-    """Read a card strictly: an unknown, missing or mistyped field is a BenchError that names it."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
-    fields = _mapping(content, path, "card")
-    fields["files"] = _official_files(fields.get("files"), path)
-    fields["expected"] = tuple(_built(Expected, row, path, "expected") for row in _rows(fields, "expected", path))
-    fields["genres"] = tuple(_rows(fields, "genres", path))
-    fields["sources"] = tuple(_rows(fields, "sources", path))
-    card = _built(Card, fields, path, "card")
-    _check_format(card, path)
-    if card.name != path.stem:
-        raise BenchError(f"{path}: the card is called '{card.name}', expected '{path.stem}' as its file.")
-    return card
+    """Read a card; raise BenchError with file and line for a key or value that is not exactly as expected."""
+    document = Document.read(path)
+    fields = Fields.of(document, (), "the card", document.content, *_keys(Card))
+    return Card(
+        name=fields.name_of_file(),
+        description=fields.text("description"),
+        format=fields.choice("format", tuple(FORMATS)),
+        licence=fields.text("licence"),
+        homepage=fields.text("homepage", ""),
+        files=_official_files(fields) if fields.has("files") else None,
+        titles=fields.text("titles", ""),
+        k_core=fields.count("k_core") if fields.has("k_core") else 0,
+        one_a_day=fields.flag("one_a_day"),
+        order_as_days=fields.flag("order_as_days"),
+        user_share=fields.share("user_share", 1.0),
+        derived_from=fields.text("derived_from", ""),
+        genres=fields.names("genres"),
+        shipped_with=fields.text("shipped_with", ""),
+        shipped_folder=fields.text("shipped_folder", ""),
+        sources=fields.names("sources"),
+        stands_in_for=fields.text("stands_in_for", ""),
+        expected=tuple(_expected(row) for row in fields.rows("expected", "expected count", *_keys(Expected))),
+    )
 
 
 def own_data_card(name: str) -> Card:
     """Return the card of a user's own data: generic files, nothing filtered."""
-    return Card(name=name, description="User's own data.", format="csv", licence="The user's own.")
+    return Card(name=name, description="User's own data.", format=GENERIC, licence="The user's own.")
 
 
 def _names() -> list[str]:
     return sorted(path.stem for path in cards_folder().glob("*.yaml"))
 
 
-def _official_files(value: Any, path: Path) -> OfficialFiles | None:
-    if value is None:
-        return None
-    roles = _mapping(value, path, "files")
-    parts = {role: _built(OfficialFile, part, path, role) for role, part in roles.items()}
-    return _built(OfficialFiles, parts, path, "files")
+def _keys(part: type) -> tuple[list[str], list[str]]:
+    """Return the names of all fields of a part of the card, and of those without a default."""
+    fields = dataclasses.fields(part)
+    return [field.name for field in fields], [field.name for field in fields if field.default is dataclasses.MISSING]
 
 
-def _rows(fields: dict[str, Any], name: str, path: Path) -> list[Any]:
-    rows = fields.get(name, [])
-    if not isinstance(rows, list):
-        raise BenchError(f"{path}: field '{name}' in card is {rows!r}, expected a list.")
-    return rows
+def _official_files(card: Fields) -> OfficialFiles:
+    roles = card.inner("files", *_keys(OfficialFiles))
+    items = _official_file(roles, "items") if roles.has("items") else None
+    return OfficialFiles(_official_file(roles, "interactions"), items)
 
 
-def _check_format(card: Card, path: Path) -> None:
-    if card.format not in FORMATS:
-        near = near_names(card.format, FORMATS)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(FORMATS)}."
-        raise BenchError(f"{path}: unknown format '{card.format}'. {hint}")
+def _official_file(roles: Fields, role: str) -> OfficialFile:
+    fields = roles.inner(role, *_keys(OfficialFile))
+    return OfficialFile(fields.text("address"), fields.text("member", ""), fields.text("sha256", ""))
 
 
-def _built(kind: type[Part], value: Any, path: Path, where: str) -> Part:
-    fields = _mapping(value, path, where)
-    known = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for name, given in fields.items():
-        if name not in known:
-            near = near_names(str(name), known)
-            hint = f" Did you mean {' or '.join(near)}?" if near else f" Known: {', '.join(known)}."
-            raise BenchError(f"{path}: unknown field '{name}' in {where}.{hint}")
-        if not _fits(given, str(known[name].type)):
-            raise BenchError(f"{path}: field '{name}' in {where} is {given!r}, expected {known[name].type}.")
-    missing = [name for name, field in known.items() if name not in fields and field.default is dataclasses.MISSING]
-    if missing:
-        raise BenchError(f"{path}: field '{missing[0]}' is missing in {where}.")
-    return kind(**fields)
-
-
-def _fits(value: Any, type_name: str) -> bool:
-    scalars: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
-    if type_name not in scalars:
-        return True
-    return isinstance(value, scalars[type_name]) and (type_name == "bool" or not isinstance(value, bool))
-
-
-def _mapping(value: Any, path: Path, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise BenchError(f"{path}: {where} is {type(value).__name__}, expected fields with values.")
-    return dict(value)
+def _expected(fields: Fields) -> Expected:
+    return Expected(
+        by=fields.text("by"),
+        users=fields.count("users"),
+        items=fields.count("items"),
+        interactions=fields.count("interactions"),
+    )

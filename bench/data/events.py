@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 UNKNOWN_TIME = -1
 """Stands for a missing timestamp."""
+GENRE_SEPARATOR = "|"
+"""Stands between the genres in an item's category text."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from bench.data.prepare import read_source
 from bench.data.readers import GENERIC
 from bench.data.source_files import SourceFile
 from bench.errors import BenchError
+from bench.files.store import require_new
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -36,8 +37,7 @@ def import_files(name: str, interactions: Path, items: Path | None, data_dir: Pa
     if card.derived_from:
         raise BenchError(f"'{name}' is always cut from '{card.derived_from}'; import that or choose another name.")
     target = data_dir / name
-    if target.exists():
-        raise BenchError(f"{target} exists already; remove it first or choose another name.")
+    require_new(target)
     for path in (interactions, *([items] if items else [])):
         if not path.is_file():
             raise BenchError(f"There is no file {path}.")

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bench.experiments.scale import DEFAULT_SCALE, Scale
 from bench.registry import Entry
@@ -15,6 +15,9 @@ from bench.spec import CANDIDATES, DEFAULT_BACKBONE, Candidates, ColdPolicy, Pro
 
 if TYPE_CHECKING:
     from bench.significance.tests import StarStyle, Test
+
+FigureKind = Literal["lines", "dots"]
+FIGURE_KINDS: tuple[FigureKind, ...] = get_args(FigureKind)
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ class PaperPlace:
 class FigureSpec:
     """What a figure of the table's cells shows."""
 
-    kind: Literal["lines", "dots"]
+    kind: FigureKind
     """``lines``: each row is a point; ``dots``: each row is a dot over each of the table's column groups."""
     y: tuple[str, ...]
     """One row of panels each: metrics of the table, or numbers that the runs report of themselves."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from types import MappingProxyType
+from typing import Any
 
 from bench.errors import unknown_name
 from bench.experiments.experiment import (
+    FIGURE_KINDS,
     Experiment,
     ExperimentDataset,
     ExperimentRow,
@@ -17,10 +19,10 @@ from bench.experiments.experiment import (
 )
 from bench.experiments.scale import SCALES, Scale, with_changes
 from bench.files.shipped import shipped_folder
-from bench.files.yaml_fields import Document, Fields, Keys
+from bench.files.yaml_fields import Document, Fields, is_yaml_file
 from bench.papers.printed import published_figures, published_papers, published_tables
 from bench.significance.tests import STAR_STYLES, TESTS
-from bench.spec import CANDIDATES, DEFAULT_BACKBONE, POLICIES, SETTINGS, Ranking
+from bench.spec import CANDIDATES, DEFAULT_BACKBONE, POLICIES, RANKINGS, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
 OPTIONAL = (
@@ -60,9 +62,19 @@ DATASET_KEYS = ("title", "sources", "methods")
 PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")
 PLACE_KEYS = ("paper", "table", "figure")
 FIGURE_KEYS = ("kind", "x", "x_label", "y", "y_labels", "lines")
-SCALE_KEYS = ("limit_queries", "train_share", "max_examples", "validation_queries", "backbone", "encoder", "says")
+SCALE_READERS: Mapping[str, Callable[[Fields, str], Any]] = MappingProxyType(
+    {
+        "limit_queries": Fields.count,
+        "train_share": lambda fields, key: fields.share(key, 1.0),
+        "max_examples": Fields.count,
+        "validation_queries": Fields.count,
+        "backbone": Fields.text,
+        "encoder": Fields.text,
+        "says": Fields.text,
+    }
+)
+"""What an experiment may state differently for a scale, with how it is read."""
 STAR_KEYS = ("test", "level", "metrics", "style")
-RANKINGS = get_args(Ranking)
 
 
 def experiment_names(folder: Path | None = None) -> list[str]:
@@ -72,7 +84,7 @@ def experiment_names(folder: Path | None = None) -> list[str]:
 
 def load_experiment(name: str, folder: Path | None = None) -> Experiment:
     """Read an experiment by its name or by the path of a YAML file; BenchError names file, key and near names."""
-    if name.endswith((".yaml", ".yml")) and Path(name).is_file():
+    if is_yaml_file(name):
         return read_experiment(Path(name))
     folder = folder or shipped_folder("experiments")
     if name not in experiment_names(folder):
@@ -87,12 +99,12 @@ def read_experiment(path: Path) -> Experiment:
         return _statistics_table(document)
     fields = _top(document, REQUIRED, OPTIONAL)
     star = fields.inner("star", STAR_KEYS)
-    datasets = _datasets(document, fields)
+    datasets = _datasets(fields)
     targets = [dataset.name for dataset in datasets]
     return Experiment(
         name=fields.text("name"),
         caption=fields.text("caption").strip(),
-        rows=tuple(_row(document, number, row, targets) for number, row in enumerate(fields.items("rows"))),
+        rows=tuple(_row(row, targets) for row in fields.rows("rows", "row", ROW_KEYS, ("method",))),
         datasets=datasets,
         settings=fields.choices("settings", SETTINGS),
         metrics=fields.metrics("metrics"),
@@ -101,17 +113,17 @@ def read_experiment(path: Path) -> Experiment:
         backbone=fields.text("backbone", DEFAULT_BACKBONE),
         policy=fields.choice("policy", POLICIES, "holdout"),
         protocol_seed=fields.seeds("protocol_seed", (0,))[0],
-        limit_queries=fields.count("limit_queries"),
+        limit_queries=fields.count("limit_queries") if fields.has("limit_queries") else None,
         test=star.choice("test", TESTS, "t-test"),
         level=star.share("level", 0.05),
         star_metrics=star.metrics("metrics") if star.has("metrics") else None,
         star_style=star.choice("style", STAR_STYLES, "star"),
         percent=fields.flag("percent"),
         candidates=fields.choices("candidates", CANDIDATES) if fields.has("candidates") else ("sampled",),
-        published=_published(document, fields),
-        reproduces=_reproduces(document, fields),
+        published=_published(fields, PUBLISHED_KEYS[:3]),
+        reproduces=_reproduces(fields),
         figure=_figure(fields) if fields.has("figure") else None,
-        own_scales=_own_scales(document, fields),
+        own_scales=_own_scales(fields),
     )
 
 
@@ -122,24 +134,22 @@ def _statistics_table(document: Document) -> Experiment:
         name=fields.text("name"),
         caption=fields.text("caption").strip(),
         rows=(),
-        datasets=_datasets(document, fields),
+        datasets=_datasets(fields),
         settings=(),
         metrics=(),
-        published=_published(document, fields),
-        reproduces=_reproduces(document, fields),
+        published=_published(fields, PUBLISHED_KEYS[:2]),
+        reproduces=_reproduces(fields),
         statistics=fields.choices("statistics", STATISTICS),
     )
 
 
 def _top(document: Document, required: Collection[str], optional: Collection[str]) -> Fields:
     fields = Fields.of(document, (), "the experiment", document.content, (*required, *optional), required)
-    if fields.text("name") != document.path.stem:
-        raise fields.wrong("name", f"the file's name, '{document.path.stem}'")
+    fields.name_of_file()
     return fields
 
 
-def _row(document: Document, number: int, content: Any, targets: Collection[str]) -> ExperimentRow:
-    fields = Fields.of(document, ("rows", number), f"row {number + 1}", content, ROW_KEYS, ("method",))
+def _row(fields: Fields, targets: Collection[str]) -> ExperimentRow:
     method, sources = fields.text("method"), fields.names("sources")
     if fields.has("sources") and (not sources or set(targets) <= set(sources)):
         raise fields.wrong("sources", "at least one source domain, and not every target of the table")
@@ -148,58 +158,47 @@ def _row(document: Document, number: int, content: Any, targets: Collection[str]
         label=fields.text("label", method),
         params=fields.mapping("params"),
         backbone=fields.text("backbone") if fields.has("backbone") else None,
-        ranking=fields.choice("ranking", RANKINGS, None),
+        ranking=fields.choice("ranking", RANKINGS),
         reference=fields.flag("reference"),
         settings=fields.choices("settings", SETTINGS) if fields.has("settings") else None,
         sources=sources or None,
         train_share=fields.share("train_share", 1.0),
-        train_users=fields.count("train_users"),
-        group=fields.text("group") if fields.has("group") else "",
-        x=fields.number("x"),
+        train_users=fields.count("train_users") if fields.has("train_users") else None,
+        group=fields.text("group", ""),
+        x=fields.number("x") if fields.has("x") else None,
     )
 
 
-def _published(document: Document, fields: Fields) -> tuple[PublishedReference, ...]:
-    return tuple(
-        _published_reference(document, ("published", number), f"published table {number + 1}", content)
-        for number, content in enumerate(fields.items("published") if fields.has("published") else [])
-    )
+def _published(top: Fields, required: Collection[str]) -> tuple[PublishedReference, ...]:
+    return tuple(map(_published_reference, top.rows("published", "published table", PUBLISHED_KEYS, required)))
 
 
-def _published_reference(document: Document, keys: Keys, place: str, content: Any) -> PublishedReference:
-    counts = isinstance(document.content, dict) and "statistics" in document.content
-    required = PUBLISHED_KEYS[: 2 if counts else 3]
-    fields = Fields.of(document, keys, place, content, PUBLISHED_KEYS, required)
-    paper = fields.choice("paper", published_papers(), None)
+def _published_reference(fields: Fields) -> PublishedReference:
+    paper = fields.choice("paper", published_papers())
     return PublishedReference(
         paper=paper,
-        table=fields.choice("table", list(published_tables(paper)), None),
+        table=fields.choice("table", tuple(published_tables(paper))),
         setting=fields.choice("setting", SETTINGS, "warm"),
-        not_comparable=fields.text("not_comparable") if fields.has("not_comparable") else "",
+        not_comparable=fields.text("not_comparable", ""),
     )
 
 
-def _reproduces(document: Document, fields: Fields) -> tuple[PaperPlace, ...]:
-    entries = fields.items("reproduces") if fields.has("reproduces") else []
-    return tuple(
-        _place(Fields.of(document, ("reproduces", number), f"entry {number + 1} of 'reproduces'", entry, PLACE_KEYS))
-        for number, entry in enumerate(entries)
-    )
+def _reproduces(top: Fields) -> tuple[PaperPlace, ...]:
+    return tuple(map(_place, top.rows("reproduces", "reproduced place", PLACE_KEYS, ("paper",))))
 
 
 def _place(fields: Fields) -> PaperPlace:
-    fields.text("paper")
-    paper = fields.choice("paper", published_papers(), None)
+    paper = fields.choice("paper", published_papers())
     if fields.has("table") == fields.has("figure"):
         raise fields.wrong("table", "either a table or a figure of the paper")
     if fields.has("table"):
-        return PaperPlace(paper, fields.choice("table", list(published_tables(paper)), None))
-    return PaperPlace(paper, fields.choice("figure", list(published_figures(paper)), None))
+        return PaperPlace(paper, fields.choice("table", tuple(published_tables(paper))))
+    return PaperPlace(paper, fields.choice("figure", tuple(published_figures(paper))))
 
 
 def _figure(top: Fields) -> FigureSpec:
     fields = top.inner("figure", FIGURE_KEYS)
-    kind = fields.choice("kind", ("lines", "dots"), "lines")
+    kind = fields.choice("kind", FIGURE_KINDS, "lines")
     metrics, labels = top.metrics("metrics"), fields.texts("y_labels")
     known = [*metrics, *labels]
     if kind == "lines":
@@ -209,39 +208,29 @@ def _figure(top: Fields) -> FigureSpec:
     return FigureSpec(
         kind=kind,
         y=fields.choices("y", known) if fields.has("y") else metrics,
-        x=fields.text("x") if fields.has("x") else "",
-        x_label=fields.text("x_label") if fields.has("x_label") else "",
+        x=fields.text("x", ""),
+        x_label=fields.text("x_label", ""),
         lines=fields.texts("lines"),
         y_labels=labels,
     )
 
 
-def _own_scales(document: Document, fields: Fields) -> tuple[Scale, ...]:
-    content = fields.inner("scales", tuple(SCALES)).values
-    return tuple(
-        _scale(Fields.of(document, ("scales", name), f"scale '{name}'", changes, SCALE_KEYS), name)
-        for name, changes in content.items()
-    )
+def _own_scales(top: Fields) -> tuple[Scale, ...]:
+    top.inner("scales", tuple(SCALES))
+    return tuple(_scale(fields, name) for name, fields in top.named("scales", "scale", SCALE_READERS).items())
 
 
 def _scale(fields: Fields, name: str) -> Scale:
-    readers: dict[str, Callable[[str], Any]] = {
-        "train_share": lambda key: fields.share(key, 1.0),
-        **dict.fromkeys(("limit_queries", "max_examples", "validation_queries"), fields.count),
-        **dict.fromkeys(("backbone", "encoder", "says"), fields.text),
-    }
-    return with_changes(name, {key: read(key) for key, read in readers.items() if fields.has(key)})
+    return with_changes(name, {key: read(fields, key) for key, read in SCALE_READERS.items() if fields.has(key)})
 
 
-def _datasets(document: Document, fields: Fields) -> tuple[ExperimentDataset, ...]:
-    content = fields.mapping("datasets")
-    if not content:
-        raise fields.wrong("datasets", "a mapping from dataset names to 'title' and 'sources'")
-    return tuple(_dataset(document, name, inner) for name, inner in content.items())
+def _datasets(top: Fields) -> tuple[ExperimentDataset, ...]:
+    if not top.mapping("datasets"):
+        raise top.wrong("datasets", "a mapping from dataset names to 'title' and 'sources'")
+    return tuple(_dataset(fields, name) for name, fields in top.named("datasets", "dataset", DATASET_KEYS).items())
 
 
-def _dataset(document: Document, name: str, content: Any) -> ExperimentDataset:
-    fields = Fields.of(document, ("datasets", name), f"dataset '{name}'", content or {}, DATASET_KEYS)
+def _dataset(fields: Fields, name: str) -> ExperimentDataset:
     sources = fields.names("sources")
     if name in sources:
         raise fields.wrong("sources", f"source domains other than '{name}' itself")

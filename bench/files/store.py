@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.errors import BenchError
 from bench.files.hashing import content_hash
 
 
@@ -28,6 +29,12 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_new(path: Path) -> None:
+    """Raise BenchError where something is there already that must not be written over."""
+    if path.exists():
+        raise BenchError(f"{path} exists already; remove it first or choose another name.")
 
 
 def write_text(path: Path, text: str) -> None:

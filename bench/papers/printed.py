@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from bench.errors import BenchError, unknown_name
+from bench.errors import unknown_name
 from bench.files.shipped import shipped_folder
+from bench.papers.reader import read_published
 
 
 def published_papers(folder: Path | None = None) -> list[str]:
@@ -50,12 +48,6 @@ def published_sources(paper: str, table: str, dataset: str, folder: Path | None 
     return tuple(sorted(stated.get(dataset, ())))
 
 
-def published_source(paper: str, folder: Path | None = None) -> str:
-    """Return where a paper's figures come from, as ``RecCocktail (arXiv 2502.08271)``."""
-    source = _paper(paper, folder)["source"]
-    return f"{source['title']} ({source['address']})"
-
-
 def published_language_model(paper: str, table: str, folder: Path | None = None) -> str:
     """Return the backbone behind a table's language-model rows, by its hub name."""
     content = _content_with_table(paper, table, folder)
@@ -77,7 +69,7 @@ class PrintedCell:
 def printed_cells(paper: str, table: str, folder: Path | None = None) -> list[PrintedCell]:
     """Return every cell of a table, row by row."""
     content = _content_with_table(paper, table, folder)
-    scale = 100 if content["source"]["scale"] == "percent" else 1
+    scale = 100 if is_in_percent(paper, folder) else 1
     found = content["tables"][table]
     return [
         PrintedCell(row["method"], column, {name.casefold(): _fraction(name, value, scale) for name, value in cell})
@@ -132,36 +124,6 @@ def _fraction(metric: str, value: float, scale: int) -> float:
     return value / scale if "@" in metric else float(value)
 
 
-def published_value(
-    paper: str, table: str, method: str, dataset: str, metric: str, folder: Path | None = None
-) -> float | None:
-    """Return one printed figure, metrics as fractions; None where the table has no such cell.
-
-    Methods, datasets and metrics go by our names (``bpr``, ``ml-1m``, ``ndcg@1``) or as printed; tables of counts
-    have one row a dataset, which stands for the method. BenchError where the paper or the table is not known.
-    """
-    content = _content_with_table(paper, table, folder)
-    cell = _cell(content, content["tables"][table], method, dataset, metric)
-    if cell is None:
-        return None
-    return cell / 100 if "@" in metric and content["source"]["scale"] == "percent" else cell
-
-
-def _cell(content: dict[str, Any], table: dict[str, Any], method: str, dataset: str, metric: str) -> float | None:
-    """Find a figure in a table of datasets x metrics, or in one that states its only dataset or metric."""
-    rows = {row["method"]: row["values"] for row in table["rows"]}
-    values = _lookup(rows, method, _methods(content))
-    datasets = _datasets(content, table)
-    cell = _lookup(values, dataset, datasets)
-    if isinstance(cell, dict):
-        cell = _lookup(cell, metric, {})
-    elif cell is not None:
-        cell = _lookup({table.get("metric", ""): cell}, metric, {})
-    elif _lookup({table.get("dataset", dataset): True}, dataset, datasets):
-        cell = _lookup(values, metric, {})
-    return float(cell) if isinstance(cell, int | float) else None
-
-
 def _datasets(content: dict[str, Any], table: dict[str, Any]) -> dict[str, str]:
     """Return what a table calls our datasets; its own names, where its columns are no plain datasets, come first."""
     return {**content["datasets"], **table.get("dataset_names", {})}
@@ -182,24 +144,7 @@ def _paper(paper: str, folder: Path | None) -> dict[str, Any]:
     folder = folder or shipped_folder("published")
     if paper not in published_papers(folder):
         raise unknown_name("paper", paper, published_papers(folder), "bench list experiments")
-    return _read(folder / f"{paper}.yaml")
-
-
-@cache
-def _read(path: Path) -> dict[str, Any]:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not {"source", "datasets", "tables"} <= set(content):
-        raise BenchError(f"{path} is no file of published tables: expected 'source', 'datasets' and 'tables'.")
-    return content
-
-
-def _lookup(values: Any, name: str, printed: dict[str, str]) -> Any:
-    """Return the value under our name or the printed one, upper and lower case folded; None where there is none."""
-    if not isinstance(values, dict):
-        return None
-    folded = {_folded(key): value for key, value in values.items()}
-    found = folded.get(_folded(printed.get(name, name)))
-    return folded.get(_folded(name)) if found is None else found
+    return read_published(folder / f"{paper}.yaml")
 
 
 def _folded(name: str) -> str:

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from bench.errors import BenchError, near_names
+from bench.errors import BenchError, did_you_mean
 
 TRUE_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -36,10 +36,8 @@ def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> A
     names = [field.name for field in dataclasses.fields(params_class)]
     for key in given:
         if key not in names:
-            near = near_names(key, names)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            known = f" It has {', '.join(names)}." if names and not near else ""
-            raise BenchError(f"Method '{method}' has no parameter '{key}'.{hint}{known} See 'bench describe {method}'.")
+            hint = did_you_mean(key, names) or (f" It has {', '.join(names)}." if names else "")
+            raise BenchError(f"Method '{method}' has no parameter '{key}'.{hint} See 'bench describe {method}'.")
     return params_class(**{key: _converted(method, key, value, types[key]) for key, value in given.items()})
 
 

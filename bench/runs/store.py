@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError, near_names
+from bench.errors import BenchError, did_you_mean
 from bench.files.store import read_json, write_json
 from bench.metrics import Ranks, Tops
 from bench.runs.packs import PackedRun, read_packs
@@ -123,8 +123,7 @@ class RunStore:
         if found:
             named = ", ".join(f"{record.id} ({describe_variant(record) or 'defaults'})" for record in found)
             raise BenchError(f"'{token}' names {len(found)} runs: {named}. Give the start of one id.")
-        near = near_names(token, {record.token for record in records} | {record.id for record in records})
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        hint = did_you_mean(token, {record.token for record in records} | {record.id for record in records})
         expected = (
             f"expected the start of an id ({SHORTEST_ID} digits or more) or method@dataset@setting[@full][@seedN]"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 
 from bench.errors import BenchError
-from bench.files.store import write_text
+from bench.files.store import require_new, write_text
 from bench.registry import registry
 
 TEMPLATES = Path(__file__).parent
@@ -126,8 +126,7 @@ def write_baseline(names: Names, place: Place) -> list[Path]:
     values = {"name": names.name, "module": names.module, "class_name": names.class_name}
     texts = {path: _filled(template, values) for path, template in place.files(names).items()}
     for path in texts:
-        if path.exists():
-            raise BenchError(f"{path} exists already; remove it first or choose another name.")
+        require_new(path)
     for path, text in texts.items():
         write_text(path, text)
     return list(texts)

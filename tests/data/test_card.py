@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -77,26 +78,42 @@ def test_an_unknown_dataset_names_near_ones_and_the_command() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (GOOD + "k_cor: 5\n", "unknown field 'k_cor' in card. Did you mean k_core?"),
-        (GOOD + "zzz: 5\n", "unknown field 'zzz' in card. Known: name"),
-        (GOOD + "k_core: five\n", "field 'k_core' in card is 'five', expected int"),
-        (GOOD + "k_core: true\n", "field 'k_core' in card is True, expected int"),
+        (GOOD + "k_cor: 5\n", ":5: unknown key 'k_cor' in the card. Did you mean k_core?"),
+        (GOOD + "zzz: 5\n", ":5: unknown key 'zzz' in the card. Known keys: name"),
+        (GOOD + "k_core: five\n", ":5: 'k_core' of the card is 'five', expected a whole number above 0"),
+        (GOOD + "k_core: true\n", ":5: 'k_core' of the card is True, expected a whole number above 0"),
+        (GOOD + "one_a_day: 1\n", ":5: 'one_a_day' of the card is 1, expected true or false"),
+        (GOOD + "user_share: 3\n", ":5: 'user_share' of the card is 3, expected a number between 0 and 1"),
+        (GOOD + "user_share: true\n", ":5: 'user_share' of the card is True, expected a number between 0 and 1"),
+        (GOOD + "titles:\n", ":5: 'titles' of the card is None, expected some text"),
         (
-            GOOD + "files: {interactions: {adress: x}}\n",
-            "unknown field 'adress' in interactions. Did you mean address?",
+            GOOD + "files:\n  interactions: {adress: x}\n",
+            ":6: unknown key 'adress' in 'interactions'. Did you mean address?",
         ),
-        (GOOD + "files: {items: {address: x}}\n", "field 'interactions' is missing in files"),
-        (GOOD + "expected: [{by: x, users: 1}]\n", "field 'items' is missing in expected"),
-        (GOOD + "expected: 5\n", "field 'expected' in card is 5, expected a list"),
-        (GOOD + "genres: Drama\n", "field 'genres' in card is 'Drama', expected a list"),
-        (GOOD + "format: cvs\n", "unknown format 'cvs'. Did you mean csv?"),
-        ("name: shop\n", "field 'description' is missing in card"),
-        ("- a\n- b\n", "card is list, expected fields with values"),
-        ("name: [\n", "is not YAML"),
-        (GOOD.replace("name: shop", "name: stop"), "the card is called 'stop', expected 'shop'"),
+        (GOOD + "files: {items: {address: x}}\n", ":5: key 'interactions' is missing in 'files'"),
+        (GOOD + "files: []\n", ":5: 'files' is list, expected a mapping with interactions, items"),
+        (GOOD + "expected: [{by: x, users: 1}]\n", ":5: key 'items' is missing in expected count 1"),
+        (
+            GOOD + "expected:\n- {by: x, users: 1, items: 1, interactions: [1]}\n",
+            ":6: 'interactions' of expected count 1 is [1], expected a whole number above 0",
+        ),
+        (GOOD + "expected: 5\n", ":5: 'expected' of the card is 5, expected a list"),
+        (GOOD + "genres: Drama\n", ":5: 'genres' of the card is 'Drama', expected a list of names"),
+        (GOOD + "sources: [[a], [b]]\n", ":5: 'sources' of the card is [['a'], ['b']], expected a list of names"),
+        (GOOD.replace("csv", "cvs"), ":3: 'format' of the card is 'cvs', expected csv or"),
+        (GOOD.replace("csv", "cvs"), "Did you mean csv?"),
+        (GOOD + "format: csv\n", ":5: key 'format' is given twice"),
+        ("name: shop\n", ":1: key 'description' is missing in the card"),
+        ("- a\n- b\n", ":1: the card is list, expected a mapping with name"),
+        ("", ":1: the card is empty, expected a mapping with name"),
+        ("name: [\n", "Cannot read"),
+        (
+            GOOD.replace("name: shop", "name: stop"),
+            ":1: 'name' of the card is 'stop', expected the file's name, 'shop'",
+        ),
     ],
 )
-def test_a_wrong_card_names_the_field(tmp_path: Path, text: str, expected: str) -> None:
+def test_a_wrong_card_names_the_line_and_the_key(tmp_path: Path, text: str, expected: str) -> None:
     path = tmp_path / "shop.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BenchError) as caught:
@@ -104,3 +121,12 @@ def test_a_wrong_card_names_the_field(tmp_path: Path, text: str, expected: str) 
     assert expected in str(caught.value)
     assert "shop.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(Card)])
+def test_a_list_of_lists_is_nowhere_a_value(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "shop.yaml"
+    text = "".join(line for line in GOOD.splitlines(keepends=True) if not line.startswith(f"{key}:"))
+    path.write_text(text + f"{key}: [[1], [a]]\n", encoding="utf-8")
+    with pytest.raises(BenchError, match=r"shop\.yaml:[45]: .* expected "):
+        read_card(path)

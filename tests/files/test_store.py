@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.files.store import ArtefactStore, read_json, write_json, write_text, written_whole
+from bench.errors import BenchError
+from bench.files.store import ArtefactStore, read_json, require_new, write_json, write_text, written_whole
 
 
 class Crash(BaseException):
@@ -174,3 +175,10 @@ def test_a_process_that_is_killed_leaves_no_artefact(tmp_path: Path) -> None:
     assert not store.made("models", "key")
     folder = store.get_or_make("models", "key", lambda folder: None)
     assert set(files_in(folder)) == {"made.json"}
+
+
+def test_what_is_there_already_is_no_new_name(tmp_path: Path) -> None:
+    require_new(tmp_path / "new")
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(BenchError, match=r"taken exists already; remove it first or choose another name\."):
+        require_new(tmp_path / "taken")

@@ -16,11 +16,11 @@ from bench.data.readers.table import (
     header_of,
     integer_column,
     integer_fault,
+    no_column,
     raise_first_fault,
     read_columns,
 )
 from bench.data.source_files import SourceFile, read_bytes
-from bench.errors import BenchError
 
 LAYOUT = Layout()
 
@@ -66,7 +66,7 @@ def _header(data: bytes, file: SourceFile, required: tuple[str, ...]) -> list[st
     header = header_of(data, file, LAYOUT)
     missing = [name for name in required if name not in header]
     if missing:
-        raise BenchError(f"{file}, line 1: no column '{missing[0]}'; found {', '.join(header) or 'nothing'}.")
+        raise no_column(missing[0], file, header)
     return header
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.data.events import Events, ItemFacts, folded
+from bench.data.events import GENRE_SEPARATOR, Events, ItemFacts, folded
 from bench.data.readers.table import (
     Layout,
     Row,
@@ -70,7 +70,7 @@ def _rows(file: SourceFile, encoding: str, delimiter: str, n_fields: int) -> lis
 
 
 def _flagged_genres(flags: list[str]) -> str:
-    return "|".join(genre for genre, flag in zip(GENRES_100K, flags, strict=True) if flag == "1")
+    return GENRE_SEPARATOR.join(genre for genre, flag in zip(GENRES_100K, flags, strict=True) if flag == "1")
 
 
 def _rating_fault(row: Row) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.events import UNKNOWN_TIME, Events, ItemFacts, folded
-from bench.data.readers.table import Layout, Row, coded_column, header_of, read_columns
+from bench.data.events import GENRE_SEPARATOR, UNKNOWN_TIME, Events, ItemFacts, folded
+from bench.data.readers.table import Layout, Row, coded_column, header_of, no_column, read_columns
 from bench.data.source_files import SourceFile, decoded, read_bytes
 from bench.errors import BenchError
 
@@ -21,7 +21,7 @@ def read_interactions(file: SourceFile) -> Events:
     header = header_of(data, file, LAYOUT)
     user, item, time = (_typed(header, name) for name in ("user_id", "item_id", "timestamp"))
     if not user or not item:
-        raise BenchError(f"{file}, line 1: no column '{'item_id' if user else 'user_id'}'; found {', '.join(header)}.")
+        raise no_column("item_id" if user else "user_id", file, header)
     texts = [name for name in (user, item, time) if name]
     columns = read_columns(data, file, LAYOUT, texts, [], _no_fault)
     times = _seconds(columns[time].to_pylist(), file) if time else None
@@ -37,7 +37,7 @@ def read_items(file: SourceFile, wanted: frozenset[str]) -> ItemFacts:
     kept = [row for row in rows if row.get("item_id") in wanted]
     return ItemFacts(
         titles={row["item_id"]: title for row in kept if (title := _title(row))},
-        categories={row["item_id"]: "|".join(_first(row, CATEGORY_NAMES).split()) for row in kept},
+        categories={row["item_id"]: GENRE_SEPARATOR.join(_first(row, CATEGORY_NAMES).split()) for row in kept},
     )
 
 

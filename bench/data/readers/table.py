@@ -87,6 +87,11 @@ def integer_fault(row: Row, column: str, empty_allowed: bool) -> str:
     return "" if digits.isascii() and digits.isdigit() else f"{column} is '{value}', expected an integer"
 
 
+def no_column(name: str, file: SourceFile, header: Sequence[str]) -> BenchError:
+    """Return the error for a file whose first line names no such column."""
+    return BenchError(f"{file}, line 1: no column '{name}'; found {', '.join(header) or 'nothing'}.")
+
+
 def coded_column(column: Any) -> Coded:
     """Number the values of an Arrow text column in order of first appearance."""
     encoded = column.dictionary_encode()

@@ -8,9 +8,9 @@ from bench.report.formats.csv_json import to_csv, to_json
 from bench.report.formats.html import to_html
 from bench.report.formats.latex import to_latex
 from bench.report.formats.text import to_markdown, to_text
-from bench.report.tables.table import Table
+from bench.report.tables.table import Table, TableFormat
 
-RENDERERS: dict[str, Callable[[Table], str]] = {
+RENDERERS: dict[TableFormat, Callable[[Table], str]] = {
     "text": to_text,
     "markdown": to_markdown,
     "latex": to_latex,
@@ -20,6 +20,6 @@ RENDERERS: dict[str, Callable[[Table], str]] = {
 }
 
 
-def render(table: Table, output_format: str) -> str:
+def render(table: Table, output_format: TableFormat) -> str:
     """Return the table in one of the formats of :data:`RENDERERS`, with a line end at its end."""
     return RENDERERS[output_format](table)

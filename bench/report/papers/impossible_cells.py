@@ -13,6 +13,7 @@ from typing import Any
 from tabulate import tabulate
 
 from bench.errors import BenchError, unknown_name
+from bench.files.yaml_fields import is_yaml_file
 from bench.papers.audit import Contradiction, ImpossibleCell, impossible_cells
 from bench.papers.printed import is_in_percent, printed_cells, published_papers, published_tables, published_title
 from bench.report.tables.table import GRID_FORMATS, figure, metric_title
@@ -41,7 +42,7 @@ def audits_of(name: str) -> list[Audit]:
     """
     if name == ALL:
         return [_audit(paper) for paper in published_papers()]
-    if name.endswith((".yaml", ".yml")) and Path(name).is_file():
+    if is_yaml_file(name):
         return [_audit(Path(name).stem, folder=Path(name).parent)]
     paper, _, table = name.partition("-")
     if paper not in published_papers() or (table and table not in published_tables(paper)):

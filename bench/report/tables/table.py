@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from bench.files.rounding import rounded
 from bench.significance.comparison import Contrast
 
+TableFormat = Literal["text", "markdown", "latex", "csv", "html", "json"]
+TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
 MISSING_TEXT = "–"
 """What a cell without a run shows."""
 COUNT_TITLES = {

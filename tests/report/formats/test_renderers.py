@@ -16,7 +16,7 @@ import pytest
 from bench.report.formats.latex import to_latex
 from bench.report.formats.latex_text import escape
 from bench.report.formats.render import RENDERERS, render
-from bench.report.tables.table import Cell, ColumnGroup, Table, TableRow, shortened_letters
+from bench.report.tables.table import TABLE_FORMATS, Cell, ColumnGroup, Table, TableRow, shortened_letters
 
 GOLDEN = Path(__file__).parent / "golden"
 EXTENSIONS = {"text": "txt", "markdown": "md", "latex": "tex", "csv": "csv", "html": "html", "json": "json"}
@@ -64,6 +64,10 @@ def test_the_output_is_the_golden_file(table: Table, output_format: str) -> None
     if os.environ.get("BENCH_UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+def test_every_format_that_the_command_line_offers_has_its_renderer() -> None:
+    assert tuple(RENDERERS) == TABLE_FORMATS
 
 
 @pytest.mark.parametrize("output_format", RENDERERS)
