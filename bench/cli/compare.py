@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import json_option, results_dir_option
+from bench.cli.options import checked_metrics, json_option, results_dir_option
 
 if TYPE_CHECKING:
     from bench.significance.tests import Test
@@ -42,7 +42,6 @@ def compare(run_a: str, run_b: str, metrics: tuple[str, ...], test: Test, result
     and the smallest difference that so many users can show. Runs that ranked different candidates, or scored
     different users, are refused.
     """
-    from bench.cli.metric_names import checked_metrics
     from bench.report.two_runs import compare_runs, comparisons_to_json, comparisons_to_text
     from bench.runs.store import RunStore
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import platformdirs
 
-from bench.errors import near_names
+from bench.errors import BenchError, near_names
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
 from bench.spec import POLICIES, SETTINGS
 
@@ -161,6 +161,24 @@ def comma_separated(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def checked_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names without repeats; raise BenchError for one that is no metric."""
+    return tuple(dict.fromkeys(map(_checked_metric, names)))
+
+
 def progress_on_stderr(line: str) -> None:
     """Print a progress line on stderr."""
     click.echo(line, err=True)
+
+
+def _checked_metric(name: str) -> str:
+    from bench.metrics import DEFAULT_METRICS, Metric
+
+    try:
+        return str(Metric.parse(name.lower()))
+    except ValueError:
+        near = near_names(name.lower(), DEFAULT_METRICS)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise BenchError(
+            f"Unknown metric '{name}'; expected ndcg@k, hit@k or mrr@k.{hint} See 'bench run --help'."
+        ) from None
