@@ -27,7 +27,7 @@ import json
 import bench
 from bench.data.card import list_cards
 from bench.experiments.reader import experiment_names, load_experiment
-from bench.papers.printed import published_papers, published_value
+from bench.papers.printed import find_cell, published_papers
 from bench.registry import registry
 
 print(json.dumps({
@@ -35,7 +35,7 @@ print(json.dumps({
     "cards": [card.name for card in list_cards()],
     "experiments": [load_experiment(name).name for name in experiment_names()],
     "papers": published_papers(),
-    "value": published_value("reccocktail", "table1", "bpr", "beauty", "ndcg@1"),
+    "value": find_cell("reccocktail", "table1", ["bpr"], "beauty").figures["ndcg@1"],
     "methods": sorted(registry().entries),
     "broken": dict(registry().broken),
 }))

@@ -132,36 +132,6 @@ def _fraction(metric: str, value: float, scale: int) -> float:
     return value / scale if "@" in metric else float(value)
 
 
-def published_value(
-    paper: str, table: str, method: str, dataset: str, metric: str, folder: Path | None = None
-) -> float | None:
-    """Return one printed figure, metrics as fractions; None where the table has no such cell.
-
-    Methods, datasets and metrics go by our names (``bpr``, ``ml-1m``, ``ndcg@1``) or as printed; tables of counts
-    have one row a dataset, which stands for the method. BenchError where the paper or the table is not known.
-    """
-    content = _content_with_table(paper, table, folder)
-    cell = _cell(content, content["tables"][table], method, dataset, metric)
-    if cell is None:
-        return None
-    return cell / 100 if "@" in metric and content["source"]["scale"] == "percent" else cell
-
-
-def _cell(content: dict[str, Any], table: dict[str, Any], method: str, dataset: str, metric: str) -> float | None:
-    """Find a figure in a table of datasets x metrics, or in one that states its only dataset or metric."""
-    rows = {row["method"]: row["values"] for row in table["rows"]}
-    values = _lookup(rows, method, _methods(content))
-    datasets = _datasets(content, table)
-    cell = _lookup(values, dataset, datasets)
-    if isinstance(cell, dict):
-        cell = _lookup(cell, metric, {})
-    elif cell is not None:
-        cell = _lookup({table.get("metric", ""): cell}, metric, {})
-    elif _lookup({table.get("dataset", dataset): True}, dataset, datasets):
-        cell = _lookup(values, metric, {})
-    return float(cell) if isinstance(cell, int | float) else None
-
-
 def _datasets(content: dict[str, Any], table: dict[str, Any]) -> dict[str, str]:
     """Return what a table calls our datasets; its own names, where its columns are no plain datasets, come first."""
     return {**content["datasets"], **table.get("dataset_names", {})}
@@ -191,15 +161,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not {"source", "datasets", "tables"} <= set(content):
         raise BenchError(f"{path} is no file of published tables: expected 'source', 'datasets' and 'tables'.")
     return content
-
-
-def _lookup(values: Any, name: str, printed: dict[str, str]) -> Any:
-    """Return the value under our name or the printed one, upper and lower case folded; None where there is none."""
-    if not isinstance(values, dict):
-        return None
-    folded = {_folded(key): value for key, value in values.items()}
-    found = folded.get(_folded(printed.get(name, name)))
-    return folded.get(_folded(name)) if found is None else found
 
 
 def _folded(name: str) -> str:
