@@ -27,7 +27,8 @@ from bench.files.hashing import content_hash, derived_seed
 from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.adapters.apply import folded
 from bench.lm.backbones import Backbone
-from bench.lm.decoders.likelihood import loaded_decoder, n_prefixes, titles_of
+from bench.lm.decoders.examples import n_prefixes, titles_of
+from bench.lm.decoders.likelihood import loaded_decoder
 from bench.lm.language_model import LanguageModel
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat

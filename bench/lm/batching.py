@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 NO_ANSWER = -1
+TOKENS_A_BATCH = 2048
+"""Padded tokens encoded at once: large enough to keep the matrix products busy, small enough for the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,3 +75,16 @@ def padded(rows: Sequence[Sequence[int]], filler: int, device: torch.device) -> 
     """Join rows of token ids to one tensor, filled up on the right, shape (n, longest row)."""
     width = max(map(len, rows), default=0)
     return torch.tensor([[*row, *[filler] * (width - len(row))] for row in rows], dtype=torch.long, device=device)
+
+
+def length_batches(sorted_lengths: Sequence[int], tokens_a_batch: int = TOKENS_A_BATCH) -> list[tuple[int, int]]:
+    """Cut ascending lengths into (start, stop) slices of at most ``tokens_a_batch`` padded tokens each."""
+    slices: list[tuple[int, int]] = []
+    start = 0
+    for stop, length in enumerate(sorted_lengths, start=1):
+        if (stop - start) * length > tokens_a_batch and stop - 1 > start:
+            slices.append((start, stop - 1))
+            start = stop - 1
+    if len(sorted_lengths) > start:
+        slices.append((start, len(sorted_lengths)))
+    return slices

@@ -21,8 +21,16 @@ from bench.lm.batching import length_buckets as length_buckets
 from bench.lm.batching import padded
 from bench.lm.decoders.answer_entropy import EntropyScope, entropy, leading_positions
 from bench.lm.decoders.branching import Branching, last_hidden_states
-from bench.lm.prompts.fitting import fitting_prompts
-from bench.lm.prompts.shared import SEPARATOR, AnswerStyle, ChatFormat, Prompt, chat_format, clean_title, prompt_hash
+from bench.lm.prompts.shared import (
+    SEPARATOR,
+    AnswerStyle,
+    ChatFormat,
+    Prompt,
+    chat_format,
+    clean_title,
+    fitting_prompts,
+    prompt_hash,
+)
 
 MAX_LOGITS = 2**26
 """Logits that an accelerator holds at once while scoring (256 MB in float32)."""

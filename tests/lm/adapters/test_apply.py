@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
-from bench.lm.adapters.apply import folded, mixed
+from bench.lm.adapters.apply import folded
 from bench.lm.backbones import local_backbone
 from bench.lm.encoders.towers import TowerLanguageModel
-from bench.lm.merging.average import SPACES, MergeSpace, merge
+from bench.lm.merging.average import SPACES, MergeSpace, merge, mixed
 from bench.lm.training.lora import attached
 from tests.support.text_toys import planted_groups
 

@@ -13,7 +13,7 @@ from bench.files.store import ArtefactStore
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.adapters.apply import folded
 from bench.lm.backbones import local_backbone, packaged_minilm, resolve_backbone
-from bench.lm.encoders.text_encoder import length_batches
+from bench.lm.batching import length_batches
 from bench.lm.encoders.towers import (
     RECENCY_DECAY,
     TEMPERATURE,
