@@ -19,7 +19,6 @@ from bench.lm.adapters.adapter import Adapter, check_mergeable, like
 from bench.lm.adapters.apply import hooked
 
 MergeSpace = Literal["factor", "delta"]
-SPACES: tuple[MergeSpace, ...] = ("factor", "delta")
 
 
 def merge(adapters: Sequence[Adapter], weights: Tensor, space: MergeSpace, *, any_sum: bool = False) -> Adapter:

@@ -65,10 +65,6 @@ class Parsed:
     n_invalid: int
     """Mentions that are no candidate."""
 
-    def rank_of(self, column: int) -> int | None:
-        """Return the 1-based rank of a candidate among the valid ones, or None where it is not named."""
-        return self.order.index(column) + 1 if column in self.order else None
-
     def scores(self, n_candidates: int) -> NDArray[np.float32]:
         """Return scores that rank as the list does, shape (n_candidates,); all that is not named ties at 0."""
         scores = np.zeros(n_candidates, dtype=np.float32)
