@@ -28,7 +28,7 @@ from bench.learning import training
 from bench.learning.sequences import bucketed_batches, prefixes
 from bench.learning.training import descend, seeded, stopping_score, train_until_no_better, trained_once
 from bench.lm import batching
-from bench.lm.decoders.likelihood import untouched_items
+from bench.lm.decoders.examples import untouched_items
 from bench.lm.loading import task_backbone
 from bench.lm.prompts import shared as prompts
 from bench.lm.prompts.shared import NO_HISTORY, clean_title, plain_chat, shared_prompt

@@ -24,10 +24,12 @@ from torch import Tensor
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
+from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.adapters.apply import folded
 from bench.lm.backbones import Backbone
-from bench.lm.decoders.likelihood import loaded_decoder, n_prefixes, titles_of
+from bench.lm.decoders.examples import n_prefixes, titles_of
+from bench.lm.decoders.likelihood import loaded_decoder
 from bench.lm.language_model import LanguageModel
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat
@@ -168,8 +170,7 @@ class YesNoLanguageModel(LanguageModel):
         asked = [self.question(*query) for query in zip(*titles_of(domain, queries), strict=True)]
         logits = self.causal.logits_after([shared + rest for shared, rests in asked for rest in rests])
         odds = log_odds(logits[:, [*self.yes_tokens, *self.no_tokens]], len(self.yes_tokens))
-        both = torch.stack([odds, torch.zeros_like(odds)], dim=-1).log_softmax(-1)
-        return -(both.exp() * both).sum(-1).mean()
+        return softmax_entropy(torch.stack([odds, torch.zeros_like(odds)], dim=-1)).mean()
 
 
 def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
-from bench.lm.decoders.unlabelled import training_queries
+from bench.lm.decoders.examples import training_queries
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.by_entropy import (
     Box,

@@ -14,9 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
-from bench.lm.merging.average import SPACES, MergeSpace, merge
+from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.by_entropy import EntropyRecipe, Granularity, LearnedWeights, learn_weights, mean_weights
 from bench.lm.recommenders import AdapterRecommender, SingleAdapter, general_domains, recipe_of
 from bench.lm.training.library import AdapterPlan
@@ -63,7 +62,7 @@ class SpecificOnly(SingleAdapter):
 class MergeParams(LoraRecipe):
     """The recipe of both adapters and the space they are merged in."""
 
-    space: str = "factor"
+    space: MergeSpace = "factor"
     """``factor`` as printed (eq. 7), ``delta`` as in the authors' code."""
 
 
@@ -71,7 +70,7 @@ class MergeParams(LoraRecipe):
 class CocktailParams(MergeParams):
     """Adds how the merge weights are learned."""
 
-    granularity: str = "global"
+    granularity: Granularity = "global"
     """``global``: two weights, as printed; ``per_module``: two for each adapted layer, as in the authors' code."""
     n_prompts: int = 50
     """Unlabelled test prompts (the paper: 50 or 100)."""
@@ -96,8 +95,6 @@ class MergedPair(AdapterRecommender):
 
     def fit(self, task: Task) -> None:
         """Train (or find) the general and the target adapter."""
-        if self.params.space not in SPACES:
-            raise BenchError(f"Merge space must be one of {', '.join(SPACES)}, not '{self.params.space}'.")
         super().fit(task)
         self.weights = torch.full((2,), 0.5)
 
@@ -107,9 +104,8 @@ class MergedPair(AdapterRecommender):
 
     def adapter_for(self, queries: Queries) -> Adapter:
         """Merge with the chosen weights."""
-        space: MergeSpace = self.params.space
         self.weights = self.choose_weights(queries)
-        return merge(list(self.trained.values()), self.weights, space)
+        return merge(list(self.trained.values()), self.weights, self.params.space)
 
     def details(self) -> dict[str, Any]:
         """Return both trainings, the merge space and the weights (λ₁ of the general adapter, λ₂ of the target's)."""
@@ -161,13 +157,12 @@ class RecCocktail(MergedPair):
 
     def choose_weights(self, queries: Queries) -> Tensor:
         """Learn the weights on a seeded sample of the queries; their answers are not to be had here."""
-        granularity: Granularity = self.params.granularity
         recipe = EntropyRecipe(
             n_prompts=self.params.n_prompts,
             prompts_a_step=self.params.prompts_a_step,
             passes=self.params.passes,
             learning_rate=self.params.entropy_learning_rate,
-            granularity=granularity,
+            granularity=self.params.granularity,
         )
         self.learned = learn_weights(
             self.language_model,

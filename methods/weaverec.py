@@ -29,13 +29,21 @@ from bench.lm.merging.dare import merge_dare
 from bench.lm.merging.ext_sub import merge_ext_sub
 from bench.lm.merging.lego import merge_lego
 from bench.lm.merging.ties import merge_ties
-from bench.lm.recommenders import AdapterRecommender, WeaveParams, woven
+from bench.lm.recommenders import AdapterRecommender, MixtureParams, mixture, recipe_of
 from bench.lm.training.library import AdapterPlan
 from bench.plugin import Answers, Queries, Task
 from bench.registry import register
 
 GRID = tuple(round(step / 10, 1) for step in range(11))
 """Weights of the target's adapter that validation chooses from, beside the uniform one."""
+
+
+@dataclass(frozen=True)
+class WeaveParams(MixtureParams):
+    """The recipe of WeaveRec's branches."""
+
+    branches: Literal["each", "joint"] = "each"
+    """``each``: a hybrid of the target and each source; ``joint``: one of the target and all sources (figure 10a)."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,17 @@ class WeaveRecParams(WeaveParams):
     @property
     def _merges_otherwise(self) -> bool:
         return self.merging != "average" or self.weights == "validated" or self.target_weight is not None
+
+
+def woven(params: WeaveParams, task: Task) -> dict[str, AdapterPlan]:
+    """Plan WeaveRec's branches: the target's adapter, then the hybrids."""
+    target = task.target
+    mixed_in = [task.sources] if params.branches == "joint" and task.sources else [(one,) for one in task.sources]
+    hybrids = {
+        " + ".join(domain.name for domain in (target, *sources)): mixture(params, target, *sources)
+        for sources in mixed_in
+    }
+    return {"target": AdapterPlan((target,), recipe_of(params)), **hybrids}
 
 
 @register(

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.methods.adamerging import AdaMerging, AdaMergingParams
+from bench.methods.weaverec import WeaveParams, woven
 
-from bench.lm.recommenders import WeaveParams, woven
 from bench.lm.training.library import AdapterPlan
 from bench.plugin import Task
 from bench.registry import register

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.errors import BenchError
-from bench.lm.backbones import Backbone
+from bench.lm.backbones import Backbone, quiet_transformers
 from bench.lm.batching import NO_ANSWER, PackedAnswers, length_buckets, padded
-from bench.lm.encoders.text_encoder import quiet_transformers
 
 N_WHOLE_WORDS = 512
 """Slots of the whole-word embedding; slot 0 is that of the end token."""

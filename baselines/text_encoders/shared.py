@@ -20,8 +20,9 @@ from bench.files.hashing import content_hash, derived_seed
 from bench.learning import training
 from bench.learning.dot_scores import candidate_dots
 from bench.lm.backbones import Backbone
+from bench.lm.batching import length_batches
 from bench.lm.encoders import text_encoder
-from bench.lm.encoders.text_encoder import BATCHES_BETWEEN_REPORTS, length_batches
+from bench.lm.encoders.text_encoder import BATCHES_BETWEEN_REPORTS
 from bench.lm.loading import task_backbone
 from bench.lm.precision import training_dtype
 from bench.plugin import Answers, ProgressHook, Queries, Task

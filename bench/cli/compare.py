@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import json_option, results_dir_option
+from bench.cli.options import checked_metrics, json_option, results_dir_option
 from bench.significance.tests import TESTS, Test
 
 METRICS = ("ndcg@1", "ndcg@3")
@@ -38,7 +38,6 @@ def compare(run_a: str, run_b: str, metrics: tuple[str, ...], test: Test, result
     and the smallest difference that so many users can show. Runs that ranked different candidates, or scored
     different users, are refused.
     """
-    from bench.cli.metric_names import checked_metrics
     from bench.report.two_runs import compare_runs, comparisons_to_json, comparisons_to_text
     from bench.runs.store import RunStore
 

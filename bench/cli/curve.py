@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import json_option, results_dir_option
+from bench.cli.options import checked_metrics, json_option, results_dir_option
 
 EXAMPLES = """\b
 Examples:
@@ -28,7 +28,6 @@ def curve(name: str, metric: str | None, results_dir: Path, as_json: bool) -> No
     and below which size the first method is significantly better. Then a regression: what a method's gain depends
     on, of the size, the length and the diversity of the training prompts. Nothing is run.
     """
-    from bench.cli.metric_names import checked_metrics
     from bench.experiments.reader import load_experiment
     from bench.registry import registry
     from bench.report.figures.learning_curve import learning_curves

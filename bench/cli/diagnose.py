@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import cache_dir_option, data_dir_option, json_option, progress_on_stderr, results_dir_option
+from bench.cli.options import (
+    cache_dir_option,
+    checked_metrics,
+    data_dir_option,
+    json_option,
+    progress_on_stderr,
+    results_dir_option,
+)
 
 if TYPE_CHECKING:
     from bench.diagnose.repeated_answers import Over
@@ -76,7 +83,6 @@ def diagnose(
     are fifths of the queries by the popularity of the positive, equally popular ones together. What a run answers when
     it is asked again is kept beside it, and 'bench report' shows it.
     """
-    from bench.cli.metric_names import checked_metrics
     from bench.diagnose.summary import across_seeds, diagnose_run
     from bench.files.folders import Folders
     from bench.metrics import Metric

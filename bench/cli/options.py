@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import platformdirs
 
-from bench.errors import did_you_mean
+from bench.errors import BenchError, did_you_mean
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
 from bench.spec import POLICIES, SETTINGS
 
@@ -159,6 +159,23 @@ def comma_separated(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def checked_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names without repeats; raise BenchError for one that is no metric."""
+    return tuple(dict.fromkeys(map(_checked_metric, names)))
+
+
 def progress_on_stderr(line: str) -> None:
     """Print a progress line on stderr."""
     click.echo(line, err=True)
+
+
+def _checked_metric(name: str) -> str:
+    from bench.metrics import DEFAULT_METRICS, Metric
+
+    try:
+        return str(Metric.parse(name.lower()))
+    except ValueError:
+        hint = did_you_mean(name.lower(), DEFAULT_METRICS)
+        raise BenchError(
+            f"Unknown metric '{name}'; expected ndcg@k, hit@k or mrr@k.{hint} See 'bench run --help'."
+        ) from None

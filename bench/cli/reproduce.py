@@ -106,7 +106,7 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
 
 def _count(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -> None:
     """Count the datasets that were not counted; one without data leaves its row empty."""
-    from bench.data.statistics import count_and_keep, kept_statistics
+    from bench.data.counts import count_and_keep, kept_statistics
 
     missing = [one.name for one in experiment.datasets if kept_statistics(one.name, folders.results_dir) is None]
     for number, name in enumerate(missing, start=1):
@@ -115,7 +115,7 @@ def _count(experiment: Experiment, folders: Folders, dry_run: bool, device: str)
             continue
         progress_on_stderr(f"[{number}/{len(missing)}] {name}")
         try:
-            count_and_keep(name, folders, progress_on_stderr)
+            count_and_keep(name, folders.data_dir, folders.cache_dir, folders.results_dir, progress_on_stderr)
         except BenchError as error:
             progress_on_stderr(f"not counted: {error}")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import NearChoice, results_dir_option, scale_option
+from bench.cli.options import NearChoice, checked_metrics, results_dir_option, scale_option
 from bench.errors import BenchError
 from bench.experiments.scale import DEFAULT_SCALE
 from bench.report.tables.table import TABLE_FORMATS
@@ -167,7 +167,6 @@ def _audited(name: str | None, output_format: str) -> str:
 
 
 def _stored(dataset: str, setting: str, metrics: tuple[str, ...], results_dir: Path) -> Table:
-    from bench.cli.metric_names import checked_metrics
     from bench.registry import registry
     from bench.report.tables.build import stored_table
     from bench.runs.store import RunStore

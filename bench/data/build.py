@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.card import Card
-from bench.data.core import k_core
 from bench.data.domain import Domain
 from bench.data.events import GENRE_SEPARATOR, UNKNOWN_TIME, Coded, Events, ItemFacts
 from bench.errors import BenchError
@@ -57,6 +56,31 @@ def selected(card: Card, events: Events, facts: ItemFacts) -> NDArray[np.bool_]:
         keep[keep] = _one_a_day(events, keep, derived_seed(0, "one event a day", card.name))
     if card.k_core > 1:
         keep[keep] = k_core(events.users.codes[keep], events.items.codes[keep], card.k_core)
+    return keep
+
+
+def k_core(users: NDArray[np.int64], items: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+    """Return which events remain once every user and every item has at least ``k`` of them (an iterated k-core).
+
+    Users and items with too few events are dropped together, round after round, until nothing changes; the result
+    does not depend on the order of the rounds. Repeated events of one pair each count.
+
+    Args:
+        users: User code of each event, non-negative, shape (n_events,).
+        items: Item code of each event, non-negative, shape (n_events,).
+        k: Least number of events; 0 and 1 keep everything.
+
+    Returns:
+        Mask of the kept events, shape (n_events,).
+    """
+    rows = np.arange(len(users))
+    while len(rows):
+        enough = _frequent(users[rows], k) & _frequent(items[rows], k)
+        if enough.all():
+            break
+        rows = rows[enough]
+    keep = np.zeros(len(users), dtype=bool)
+    keep[rows] = True
     return keep
 
 
@@ -103,6 +127,11 @@ def _one_a_day(events: Events, keep: NDArray[np.bool_], seed: int) -> NDArray[np
     drawn = np.zeros(len(users), dtype=bool)
     drawn[order[first]] = True
     return drawn
+
+
+def _frequent(codes: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+    frequent: NDArray[np.bool_] = (np.bincount(codes) >= k)[codes]
+    return frequent
 
 
 def _with_notes(domain: Domain, card: Card, events: Events, source_note: str) -> Domain:

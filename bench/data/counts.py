@@ -1,8 +1,10 @@
-"""Counts of a domain beside the counts that papers state."""
+"""Counts of a domain: beside those that papers state, and kept with the runs for tables made without the data."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,12 @@ from bench.data.build import count_repeats
 from bench.data.card import Card, Expected
 from bench.data.domain import Domain, normalise_title
 from bench.data.events import UNKNOWN_TIME
+from bench.data.prepare import card_of, load_domain
+from bench.files.store import read_json, write_json
 
 COUNTS = ("users", "items", "interactions")
+STATISTICS_FOLDER = "statistics"
+KEPT = ("name", "users", "items", "interactions", "density_percent", "mean_length", "untitled", "content_hash", "notes")
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,25 @@ def summary(domain: Domain, card: Card) -> dict[str, Any]:
         ],
         "notes": list(domain.notes),
     }
+
+
+def statistics_file(name: str, results_dir: Path) -> Path:
+    """Return where the counts of a dataset are kept, whether or not they are."""
+    return results_dir / STATISTICS_FOLDER / f"{name}.json"
+
+
+def kept_statistics(name: str, results_dir: Path) -> dict[str, Any] | None:
+    """Return the kept counts of a dataset, or None."""
+    path = statistics_file(name, results_dir)
+    return dict(read_json(path)) if path.exists() else None
+
+
+def count_and_keep(
+    name: str, data_dir: Path | None, cache_dir: Path, results_dir: Path, progress: Callable[[str], None]
+) -> None:
+    """Count a dataset and keep the counts in ``results_dir``; raise BenchError where its data are not available."""
+    counted = summary(load_domain(name, data_dir, cache_dir, progress), card_of(name, data_dir))
+    write_json(statistics_file(name, results_dir), {key: counted[key] for key in KEPT})
 
 
 def _n_shared_titles(domain: Domain) -> int:

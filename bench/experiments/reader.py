@@ -20,6 +20,7 @@ from bench.experiments.experiment import (
 from bench.experiments.scale import SCALES, Scale, with_changes
 from bench.files.shipped import shipped_folder
 from bench.files.yaml_fields import Document, Fields, is_yaml_file
+from bench.metrics import Metric
 from bench.papers.printed import published_figures, published_papers, published_tables
 from bench.significance.tests import STAR_STYLES, TESTS
 from bench.spec import CANDIDATES, DEFAULT_BACKBONE, POLICIES, RANKINGS, SETTINGS
@@ -107,7 +108,7 @@ def read_experiment(path: Path) -> Experiment:
         rows=tuple(_row(row, targets) for row in fields.rows("rows", "row", ROW_KEYS, ("method",))),
         datasets=datasets,
         settings=fields.choices("settings", SETTINGS),
-        metrics=fields.metrics("metrics"),
+        metrics=_metrics(fields),
         seeds=fields.seeds("seeds", (0,)),
         train_subsets=fields.seeds("train_subsets", (0,)),
         backbone=fields.text("backbone", DEFAULT_BACKBONE),
@@ -116,7 +117,7 @@ def read_experiment(path: Path) -> Experiment:
         limit_queries=fields.count("limit_queries") if fields.has("limit_queries") else None,
         test=star.choice("test", TESTS, "t-test"),
         level=star.share("level", 0.05),
-        star_metrics=star.metrics("metrics") if star.has("metrics") else None,
+        star_metrics=_metrics(star) if star.has("metrics") else None,
         star_style=star.choice("style", STAR_STYLES, "star"),
         percent=fields.flag("percent"),
         candidates=fields.choices("candidates", CANDIDATES) if fields.has("candidates") else ("sampled",),
@@ -199,7 +200,7 @@ def _place(fields: Fields) -> PaperPlace:
 def _figure(top: Fields) -> FigureSpec:
     fields = top.inner("figure", FIGURE_KEYS)
     kind = fields.choice("kind", FIGURE_KINDS, "lines")
-    metrics, labels = top.metrics("metrics"), fields.texts("y_labels")
+    metrics, labels = _metrics(top), fields.texts("y_labels")
     known = [*metrics, *labels]
     if kind == "lines":
         fields.text("x"), fields.text("x_label")
@@ -236,3 +237,15 @@ def _dataset(fields: Fields, name: str) -> ExperimentDataset:
         raise fields.wrong("sources", f"source domains other than '{name}' itself")
     methods = fields.names("methods") if fields.has("methods") else None
     return ExperimentDataset(name, fields.text("title", name), sources, methods)
+
+
+def _metrics(fields: Fields) -> tuple[str, ...]:
+    return fields.each("metrics", _is_metric, "metrics such as ndcg@1, hit@3 or mrr@5")
+
+
+def _is_metric(text: str) -> bool:
+    try:
+        Metric.parse(text)
+    except ValueError:
+        return False
+    return True

@@ -11,7 +11,6 @@ from typing import Any, TypeGuard
 import yaml
 
 from bench.errors import BenchError, did_you_mean
-from bench.metrics import Metric
 
 Keys = tuple[str | int, ...]
 """Where a value stands in a document: keys of mappings and numbers of list entries, from the outside in."""
@@ -221,13 +220,9 @@ class Fields:
         self.checked(key, value, are_seeds and len(set(seeds)) == len(seeds), "different whole numbers")
         return tuple(seeds)
 
-    def metrics(self, key: str) -> tuple[str, ...]:
-        """Return a list of metrics."""
-        return tuple(self._each(key, _is_metric, "metrics such as ndcg@1, hit@3 or mrr@5"))
-
     def choices(self, key: str, known: Collection[Any]) -> tuple[Any, ...]:
         """Return a list of different known values."""
-        return tuple(self._each(key, lambda value: value in known, f"a list of {' or '.join(known)}", known))
+        return self.each(key, lambda value: value in known, f"a list of {' or '.join(known)}", known)
 
     def choice(self, key: str, known: Collection[Any], default: Any = None) -> Any:
         """Return one of the known values, or the default where there is none."""
@@ -242,12 +237,15 @@ class Fields:
             raise self.wrong(key, expected, did_you_mean(value, known) if isinstance(value, str) else "")
         return value
 
-    def _each(self, key: str, accepts: Callable[[Any], bool], expected: str, known: Collection[str] = ()) -> list[Any]:
+    def each(
+        self, key: str, accepts: Callable[[str], bool], expected: str, known: Collection[str] = ()
+    ) -> tuple[str, ...]:
+        """Return a list of different texts that are all accepted; ``expected`` describes them in the error."""
         values = self.items(key)
         wrong = [value for value in values if not (isinstance(value, str) and accepts(value))]
         if wrong:
             raise self.wrong(key, expected, did_you_mean(wrong[0], known))
-        return list(self.checked(key, values, len(set(values)) == len(values), f"{expected}, each once"))
+        return tuple(self.checked(key, values, len(set(values)) == len(values), f"{expected}, each once"))
 
 
 def _is_whole(value: Any) -> TypeGuard[int]:
@@ -256,11 +254,3 @@ def _is_whole(value: Any) -> TypeGuard[int]:
 
 def _is_number(value: Any) -> bool:
     return (isinstance(value, float) and math.isfinite(value)) or _is_whole(value)
-
-
-def _is_metric(text: str) -> bool:
-    try:
-        Metric.parse(text)
-    except ValueError:
-        return False
-    return True

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 NO_ANSWER = -1
+TOKENS_A_BATCH = 2048
+"""Padded tokens encoded at once: large enough to keep the matrix products busy, small enough for the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +55,30 @@ class PackedAnswers:
 def length_buckets(
     lengths: Sequence[int], batch_tokens: int, rng: np.random.Generator | None = None
 ) -> list[NDArray[np.int64]]:
-    """Group rows of like length so that each batch, padded to its longest row, holds at most ``batch_tokens``.
+    """Group rows of like length so that each batch, padded to its longest row, has at most ``batch_tokens``.
 
     A row longer than ``batch_tokens`` is a batch of its own. With ``rng``, rows of equal length and the batches come
     in random order; without it, the longest come first.
     """
     order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
-    order = order[np.argsort(-np.asarray(lengths, dtype=np.int64)[order], kind="stable")]
-    batches: list[NDArray[np.int64]] = []
-    start = 0
-    while start < len(order):
-        size = max(1, batch_tokens // max(1, lengths[order[start]]))
-        batches.append(order[start : start + size])
-        start += size
+    counts = np.asarray(lengths, dtype=np.int64)
+    order = order[np.argsort(-counts[order], kind="stable")]
+    batches = [order[start:stop] for start, stop in length_batches(counts[order].tolist(), batch_tokens)]
     return batches if rng is None else [batches[index] for index in rng.permutation(len(batches))]
+
+
+def length_batches(sorted_lengths: Sequence[int], batch_tokens: int = TOKENS_A_BATCH) -> list[tuple[int, int]]:
+    """Cut rows, sorted by length either way, into (start, stop) slices of at most ``batch_tokens``, padding included.
+
+    A row longer than ``batch_tokens`` is a slice of its own.
+    """
+    slices: list[tuple[int, int]] = []
+    start = 0
+    for row, length in enumerate(sorted_lengths):
+        if row > start and (row + 1 - start) * max(sorted_lengths[start], length) > batch_tokens:
+            slices.append((start, row))
+            start = row
+    return [*slices, (start, len(sorted_lengths))] if len(sorted_lengths) else slices
 
 
 def padded(rows: Sequence[Sequence[int]], filler: int, device: torch.device) -> Tensor:

@@ -26,6 +26,16 @@ def training_precision(device: str | torch.device) -> torch.autocast:
     return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
 
 
+def generation_dtype(device: str | torch.device) -> torch.dtype:
+    """Return float32 on a processor; on an accelerator, whose LoRA kernels take no float32, the one trained in."""
+    return torch.float32 if torch.device(device).type == "cpu" else training_dtype(device)
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """Return the name of a number format, such as ``float32``."""
+    return str(dtype).removeprefix("torch.")
+
+
 @contextmanager
 def full_width_float32(model: nn.Module) -> Iterator[None]:
     """Let oneDNN compute a model's linear layers in float32 while the block runs, which must need no gradient.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,25 +121,6 @@ def mixture(params: MixtureParams, *domains: Domain) -> AdapterPlan:
     if params.share_examples:
         return AdapterPlan(domains, recipe)
     return AdapterPlan(domains, replace(recipe, max_examples=recipe.max_examples * len(domains)))
-
-
-@dataclass(frozen=True)
-class WeaveParams(MixtureParams):
-    """The recipe of WeaveRec's branches."""
-
-    branches: Literal["each", "joint"] = "each"
-    """``each``: a hybrid of the target and each source; ``joint``: one of the target and all sources (figure 10a)."""
-
-
-def woven(params: WeaveParams, task: Task) -> dict[str, AdapterPlan]:
-    """Plan WeaveRec's branches: the target's adapter, then the hybrids."""
-    target = task.target
-    mixed_in = [task.sources] if params.branches == "joint" and task.sources else [(one,) for one in task.sources]
-    hybrids = {
-        " + ".join(domain.name for domain in (target, *sources)): mixture(params, target, *sources)
-        for sources in mixed_in
-    }
-    return {"target": AdapterPlan((target,), recipe_of(params)), **hybrids}
 
 
 def general_domains(task: Task) -> tuple[Domain, ...]:

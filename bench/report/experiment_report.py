@@ -11,9 +11,9 @@ from bench.experiments.reader import load_experiment
 from bench.experiments.scaling import scaled
 from bench.registry import Registry
 from bench.report.figures.figure import Figure, figure_of
-from bench.report.papers.printed_beside_ours import Beside, beside_published
+from bench.report.papers.printed_beside_ours import Beside, beside_published, counts_beside_published
 from bench.report.tables.build import build_table
-from bench.report.tables.counts import counts_beside_published, counts_table
+from bench.report.tables.counts import counts_table
 from bench.report.tables.table import Table
 from bench.runs.store import RunStore
 

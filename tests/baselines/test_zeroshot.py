@@ -56,16 +56,16 @@ def test_an_adapter_that_is_switched_off_leaves_the_very_logits_and_scores(task:
     from peft.tuners.lora import LoraLayer
 
     language_model = GenerativeLanguageModel(local_backbone("pico", pico_folder))
-    prompts = ["One prompt", "A rather longer prompt"]
+    prompts = language_model.causal.token_ids(["One prompt", "A rather longer prompt"])
     with torch.no_grad():
-        base = language_model.causal.first_token_logits(prompts)
+        base = language_model.causal.logits_after(prompts)
     adapter, _ = train_adapter(language_model, [task.target], SMALL, 0, lambda _line: None)
     with torch.no_grad(), attached(language_model.model, SMALL, 0, start=adapter):
         layers = [module for module in language_model.model.modules() if isinstance(module, LoraLayer)]
-        switched_on = language_model.causal.first_token_logits(prompts)
+        switched_on = language_model.causal.logits_after(prompts)
         for layer in layers:
             layer.enable_adapters(False)
-        switched_off = language_model.causal.first_token_logits(prompts)
+        switched_off = language_model.causal.logits_after(prompts)
     assert not torch.equal(switched_on, base)
     assert torch.equal(switched_off, base)
     with folded(language_model.model, adapter):

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from bench.lm.decoders.causal import CausalLanguageModel
+from tests.support.short_prompts import with_prompts
 
 HISTORY_TOKENS, N_CANDIDATES, TITLE_TOKENS, VOCABULARY = 256, 30, 12, 8000
 LEAST_RATIO = 8
@@ -78,10 +79,11 @@ def test_cached_prefix_is_eight_times_as_fast_as_thirty_full_passes(language_mod
     prompt = numbers(rng, HISTORY_TOKENS)
     titles = [numbers(rng, rng.integers(TITLE_TOKENS - 4, TITLE_TOKENS + 5)) for _ in range(N_CANDIDATES)]
     expected = one_pass_each(language_model, prompt, titles)
-    scores = language_model.answer_log_likelihoods([prompt], [titles])[0]
+    prompted = with_prompts(language_model, lambda _history: prompt)
+    scores = prompted.score([[]], [titles])[0]
     np.testing.assert_allclose(scores, expected, atol=MAX_DIFFERENCE, rtol=0)
     plain = best_processor_seconds(lambda: one_pass_each(language_model, prompt, titles))
-    cached = best_processor_seconds(lambda: language_model.answer_log_likelihoods([prompt], [titles]))
+    cached = best_processor_seconds(lambda: prompted.score([[]], [titles]))
     with capsys.disabled():
         print(f"\nlikelihood of 30 titles: {plain:.2f} s plain, {cached:.3f} s cached, {plain / cached:.1f} times")
     assert plain / cached >= LEAST_RATIO

@@ -93,7 +93,7 @@ def test_a_decoder_is_asked_in_other_words(bench: Bench, pico_folder: Path, monk
 
     carried_out(bench, "zeroshot", "--backbone", str(pico_folder), "--limit-queries", "12")
     words = ("--paraphrases", "2", "--permutations", "1", "--queries", "12", "--device", "cpu", "--json")
-    monkeypatch.setattr("bench.lm.prompts.fitting.shared_prompt", recorded)
+    monkeypatch.setattr("bench.lm.prompts.shared.shared_prompt", recorded)
     orders, paraphrases = json.loads(bench("diagnose", "zeroshot@shop@warm", *words).stdout)["stability"]
     assert (orders["over"], paraphrases["over"], len(paraphrases["values"])) == ("candidate order", "paraphrases", 3)
     assert orders["values"][0] == paraphrases["values"][0]

@@ -121,6 +121,13 @@ def test_no_sources_is_an_error_that_says_what_to_give(make_task) -> None:
         fitted(GeneralOnly, make_task(sources=()))
 
 
-def test_an_unknown_merge_space_is_refused(make_task) -> None:
-    with pytest.raises(BenchError, match="must be one of factor, delta"):
-        fitted(WeightAverage, make_task(), space="average")
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("granularity", "gobal", "'granularity' of 'reccocktail' must be global or per_module, not 'gobal'"),
+        ("space", "average", "'space' of 'reccocktail' must be factor or delta, not 'average'"),
+    ],
+)
+def test_an_unknown_value_is_refused_with_the_ones_that_exist(key: str, value: str, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        build_params("reccocktail", RecCocktail.Params, {key: value})

@@ -42,11 +42,11 @@ def test_three_papers_with_fourteen_tables_and_132_rows_are_kept() -> None:
         (("weaverec", "table5", "Clothing", "", "users"), 39387.0),
     ],
 )
-def test_a_cell_is_found_by_our_names_or_the_printed_ones(cell: tuple[str, ...], expected: float) -> None:
+def test_a_figure_is_found_by_our_names_or_the_printed_ones(cell: tuple[str, ...], expected: float) -> None:
     paper, table, method, dataset, metric = cell
-    printed = find_cell(paper, table, [method], dataset)
-    assert printed is not None
-    assert printed.figures[metric] == pytest.approx(expected)
+    found = find_cell(paper, table, [method], dataset)
+    assert found is not None
+    assert found.figures[metric] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -59,17 +59,17 @@ def test_a_cell_is_found_by_our_names_or_the_printed_ones(cell: tuple[str, ...],
         ("weaverec", "table4", "w/ AdaMerging", "sports", "mrr@5"),
     ],
 )
-def test_a_cell_that_is_not_printed_is_none(cell: tuple[str, ...]) -> None:
+def test_a_figure_that_is_not_printed_is_not_found(cell: tuple[str, ...]) -> None:
     paper, table, method, dataset, metric = cell
-    printed = find_cell(paper, table, [method], dataset)
-    assert printed is None or metric not in printed.figures
+    found = find_cell(paper, table, [method], dataset)
+    assert found is None or metric not in found.figures
 
 
 def test_unknown_papers_and_tables_name_near_ones() -> None:
     with pytest.raises(BenchError, match=r"Unknown paper 'weverec'\. Did you mean weaverec\?"):
         published_tables("weverec")
     with pytest.raises(BenchError, match=r"Unknown table of xcross 'table9'"):
-        find_cell("xcross", "table9", ["xcross"], "toys-2018")
+        printed_cells("xcross", "table9")
 
 
 @pytest.mark.parametrize("kind", ["experiments", "published"])

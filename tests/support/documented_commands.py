@@ -14,8 +14,7 @@ import click
 import yaml
 
 from bench.cli.main import cli
-from bench.cli.metric_names import checked_metrics
-from bench.cli.options import comma_separated
+from bench.cli.options import checked_metrics, comma_separated
 from bench.data.card import load_card
 from bench.experiments.reader import load_experiment
 from bench.registry import registry

@@ -1,27 +1,14 @@
-"""Adapters at work in a model: as forward hooks that gradients of the merge weights flow through, or folded in."""
+"""An adapter at work in a model: as forward hooks that gradients of its factors flow through, or folded in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from bench.lm.adapters.adapter import Adapter
-from bench.lm.merging.average import MergeSpace, merge
-
-
-@contextmanager
-def mixed(
-    model: nn.Module, adapters: Sequence[Adapter], weights: Tensor, space: MergeSpace, *, any_sum: bool = False
-) -> Iterator[None]:
-    """Add the merge of ``adapters`` to the model's linear layers while the block runs.
-
-    ``weights`` has shape (n,) or (n_modules, n) and may require gradients; nothing of the model is changed.
-    """
-    with hooked(model, merge(adapters, weights, space, any_sum=any_sum)):
-        yield
 
 
 @contextmanager

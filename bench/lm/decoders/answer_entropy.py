@@ -1,21 +1,13 @@
-"""How sure a decoder is of an answer: the entropy of its next token, and which of an answer's tokens count."""
+"""Which of an answer's tokens count where the entropy of a decoder's answer is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal
 
-from torch import Tensor
-
 from bench.lm.prompts.shared import SEPARATOR
 
 EntropyScope = Literal["first_title", "each_title"]
-
-
-def entropy(logits: Tensor) -> Tensor:
-    """Return the entropy of each row's softmax in nats, shape (n,); logits have shape (n, vocabulary)."""
-    log_probabilities = logits.log_softmax(-1)
-    return -(log_probabilities.exp() * log_probabilities).sum(-1)
 
 
 def leading_positions(pieces: Sequence[str], k: int, scope: EntropyScope) -> list[int]:

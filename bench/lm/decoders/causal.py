@@ -17,12 +17,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.errors import BenchError
-from bench.lm.batching import length_buckets as length_buckets
-from bench.lm.batching import padded
-from bench.lm.decoders.answer_entropy import EntropyScope, entropy, leading_positions
+from bench.learning.entropy import softmax_entropy
+from bench.lm.batching import length_buckets, padded
+from bench.lm.decoders.answer_entropy import EntropyScope, leading_positions
 from bench.lm.decoders.branching import Branching, last_hidden_states
-from bench.lm.prompts.fitting import fitting_prompts
-from bench.lm.prompts.shared import SEPARATOR, AnswerStyle, ChatFormat, Prompt, chat_format, clean_title, prompt_hash
+from bench.lm.prompts.shared import (
+    SEPARATOR,
+    AnswerStyle,
+    ChatFormat,
+    Prompt,
+    chat_format,
+    clean_title,
+    fitting_prompts,
+    prompt_hash,
+)
 
 MAX_LOGITS = 2**26
 """Logits that an accelerator holds at once while scoring (256 MB in float32)."""
@@ -115,16 +123,6 @@ class CausalLanguageModel:
         prompts = self.prompt_ids(histories_titles, candidate_titles)
         return self._log_likelihoods(prompts, answers, style, length_normalised)
 
-    def answer_log_likelihoods(
-        self,
-        shared: Sequence[str],
-        answers: Sequence[Sequence[str]],
-        style: AnswerStyle = "title",
-        length_normalised: bool = False,
-    ) -> NDArray[np.float32]:
-        """Return the log-likelihood of each of a prompt's answers, shape (n, n_answers); each prompt is read once."""
-        return self._log_likelihoods(self.token_ids(shared), answers, style, length_normalised)
-
     def _log_likelihoods(
         self, prompts: list[list[int]], answers: Sequence[Sequence[str]], style: AnswerStyle, length_normalised: bool
     ) -> NDArray[np.float32]:
@@ -162,12 +160,8 @@ class CausalLanguageModel:
                 logits[rows] = asked.view(len(rows), n_branches, -1).cpu().numpy()
         return logits
 
-    def first_token_logits(self, prompts: Sequence[str]) -> Tensor:
-        """Return the logits of the answer's first token, shape (n, vocabulary), float32, in one pass."""
-        return self.logits_after(self.token_ids(prompts))
-
     def logits_after(self, prompts: list[list[int]]) -> Tensor:
-        """Return :meth:`first_token_logits` for prompts that are token ids already."""
+        """Return the logits of the first token after each prompt's ids, shape (n, vocabulary), float32, in one pass."""
         return self._logits_at_answers(prompts, [[_ANY_TOKEN]] * len(prompts))[0]
 
     def answer_entropy(
@@ -190,7 +184,7 @@ class CausalLanguageModel:
             for start, answer in zip(starts, answers, strict=True)
             for position in leading_positions(list(map(self.tokenizer.decode, answer)), k, scope)
         ]
-        return entropy(logits[counted]).mean()
+        return softmax_entropy(logits[counted]).mean()
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int = 400) -> list[str]:
         """Return the model's greedy answer to each prompt, special tokens left out."""

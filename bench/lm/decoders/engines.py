@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
-
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.apply import folded
 from bench.lm.backbones import Backbone
 from bench.lm.decoders.causal import CausalLanguageModel
-from bench.lm.precision import training_dtype
+from bench.lm.precision import dtype_name
 from bench.plugin import Task
 
 BATCH_TOKENS = 2**15
@@ -52,7 +50,11 @@ class TransformersEngine:
         """Return name, version and settings."""
         import transformers
 
-        return {"engine": "transformers", "version": transformers.__version__, "dtype": dtype_name(self.causal)}
+        return {
+            "engine": "transformers",
+            "version": transformers.__version__,
+            "dtype": dtype_name(self.causal.model.dtype),
+        }
 
 
 def chosen_engine(causal: CausalLanguageModel, backbone: Backbone, task: Task) -> GenerationEngine:
@@ -62,13 +64,3 @@ def chosen_engine(causal: CausalLanguageModel, backbone: Backbone, task: Task) -
     from bench.lm.decoders.vllm_engine import VllmEngine
 
     return VllmEngine(causal, backbone.folder, task.artefacts, task.seed)
-
-
-def generation_dtype(device: str | torch.device) -> torch.dtype:
-    """Return float32 on a processor; on an accelerator, whose LoRA kernels take no float32, the one trained in."""
-    return torch.float32 if torch.device(device).type == "cpu" else training_dtype(device)
-
-
-def dtype_name(causal: CausalLanguageModel) -> str:
-    """Return the number format of the weights, such as ``float32``."""
-    return str(causal.model.dtype).removeprefix("torch.")

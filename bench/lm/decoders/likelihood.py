@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from bench.data.domain import Domain
 from bench.lm.adapters.adapter import LoraRecipe
-from bench.lm.backbones import Backbone
+from bench.lm.backbones import Backbone, quiet_transformers
 from bench.lm.decoders.causal import CausalLanguageModel
-from bench.lm.encoders.text_encoder import quiet_transformers
+from bench.lm.decoders.examples import n_prefixes, sampled_prefixes, titles_of, untouched_items
 from bench.lm.language_model import LanguageModel
 from bench.lm.precision import training_dtype
 from bench.lm.prompts.shared import AnswerStyle, Prompt, answer_text, prompt_hash
@@ -118,34 +118,3 @@ def loaded_decoder(
     model.requires_grad_(False)
     tokenizer = AutoTokenizer.from_pretrained(backbone.folder)
     return CausalLanguageModel(model.eval().to(device), tokenizer, max_history=max_history)
-
-
-def untouched_items(domain: Domain, user: int, n_items: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Draw distinct items that were trained on by somebody, but not by this user; fewer where there are no more.
-
-    An item that nobody trained on (a held-out one) must not be taught to be a negative.
-    """
-    trained, own = domain.item_counts() > 0, domain.history(user)
-    drawn = rng.permutation(np.flatnonzero(trained))[: n_items + len(own)]
-    return drawn[~np.isin(drawn, own)][:n_items].astype(np.int32)
-
-
-def n_prefixes(domain: Domain) -> NDArray[np.int64]:
-    """Return how many training prefixes with a following item each user has, shape (n_users,)."""
-    counts: NDArray[np.int64] = np.maximum(np.diff(domain.indptr) - 1, 0)
-    return counts
-
-
-def sampled_prefixes(domain: Domain, recipe: LoraRecipe, rng: np.random.Generator) -> list[tuple[Domain, int, int]]:
-    """Return at most ``max_examples`` (domain, user, place of the item to be predicted), a sample of all prefixes."""
-    counts = n_prefixes(domain)
-    users = np.repeat(np.arange(domain.n_users), counts)
-    places = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
-    chosen = rng.permutation(len(users))[: recipe.max_examples]
-    return [(domain, int(users[index]), int(places[index])) for index in chosen]
-
-
-def titles_of(domain: Domain, queries: Queries) -> tuple[list[list[str]], list[list[str]]]:
-    """Return each query's history and candidates as titles."""
-    histories = [[domain.titles[item] for item in queries.history(row)] for row in range(len(queries))]
-    return histories, [[domain.titles[item] for item in row] for row in queries.candidates]

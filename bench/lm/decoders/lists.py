@@ -23,15 +23,16 @@ from bench.data.domain import Domain
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.backbones import Backbone
 from bench.lm.decoders.causal import CausalLanguageModel
-from bench.lm.decoders.engines import GenerationEngine, TransformersEngine, chosen_engine, generation_dtype
+from bench.lm.decoders.engines import GenerationEngine, TransformersEngine, chosen_engine
+from bench.lm.decoders.examples import titles_of
 from bench.lm.decoders.likelihood import (
     ENTROPY_TOKENS,
     MAX_HISTORY,
     N_TRAINING_NEGATIVES,
     QUERIES_BETWEEN_REPORTS,
     GenerativeLanguageModel,
-    titles_of,
 )
+from bench.lm.precision import generation_dtype
 from bench.lm.prompts.shared import LIST_LENGTH, SEPARATOR, AnswerStyle, Parsed, parse_ranking, prompt_hash
 from bench.plugin import ProgressHook, Queries, Task
 

@@ -22,7 +22,7 @@ from bench.learning.training import seeded
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.peft_folders import highest_rank, served_adapter
 from bench.lm.decoders.causal import CausalLanguageModel, until
-from bench.lm.decoders.engines import dtype_name
+from bench.lm.precision import dtype_name
 
 PROCESSOR_CACHE_BYTES = 2**30
 """Keys and values kept on a processor; ``VLLM_CPU_KVCACHE_SPACE`` (GiB) replaces it."""
@@ -59,7 +59,7 @@ class VllmEngine:
             )
         self.folder, self.artefacts, self.seed = folder, artefacts, seed
         self.end = int(causal.tokenizer.eos_token_id)
-        self.dtype, self.device = dtype_name(causal), causal.device
+        self.dtype, self.device = dtype_name(causal.model.dtype), causal.device
         self.max_model_len = int(causal.model.config.max_position_embeddings)
         self.max_lora_rank = 0
         self.batch_invariant = _has_batch_invariant_kernels(self.device)

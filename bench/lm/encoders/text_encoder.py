@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.lm.backbones import Backbone
+from bench.lm.backbones import Backbone, quiet_transformers
+from bench.lm.batching import length_batches
 from bench.plugin import ProgressHook
 
 MAX_TOKENS = 64
-TOKENS_A_BATCH = 2048
-"""Padded tokens encoded at once: large enough to keep the matrix products busy, small enough for the cache."""
 BATCHES_BETWEEN_REPORTS = 50
 
 
@@ -55,19 +53,6 @@ class TextEncoder:
         return nn.functional.normalize(mean, dim=-1)
 
 
-def length_batches(sorted_lengths: Sequence[int], tokens_a_batch: int = TOKENS_A_BATCH) -> list[tuple[int, int]]:
-    """Cut ascending lengths into (start, stop) slices of at most ``tokens_a_batch`` padded tokens each."""
-    slices: list[tuple[int, int]] = []
-    start = 0
-    for stop, length in enumerate(sorted_lengths, start=1):
-        if (stop - start) * length > tokens_a_batch and stop - 1 > start:
-            slices.append((start, stop - 1))
-            start = stop - 1
-    if len(sorted_lengths) > start:
-        slices.append((start, len(sorted_lengths)))
-    return slices
-
-
 def load_encoder(backbone: Backbone, device: str) -> tuple[Any, Any]:
     """Load tokenizer and model from the backbone's folder, float32, evaluation mode, without its unused pooler."""
     from transformers import AutoConfig, AutoModel, AutoTokenizer
@@ -78,19 +63,3 @@ def load_encoder(backbone: Backbone, device: str) -> tuple[Any, Any]:
         model = AutoModel.from_pretrained(backbone.folder, config=settings, dtype=torch.float32)
     model.requires_grad_(False)
     return tokenizer, model.eval().to(device)
-
-
-@contextmanager
-def quiet_transformers() -> Any:
-    """Keep the loading bars and the report of unused heads off the terminal; errors still come through."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from bench.data.domain import Domain
 from bench.files.hashing import content_hash
 from bench.learning.dot_scores import all_dots
+from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.backbones import Backbone
 from bench.lm.encoders.text_encoder import TextEncoder
@@ -102,7 +103,7 @@ class TowerLanguageModel(LanguageModel):
         summed = (histories * torch.from_numpy(weights).to(vectors)[..., None]).sum(1)
         candidates = vectors[torch.from_numpy(candidate_rows.reshape(queries.candidates.shape))]
         cosines = torch.einsum("nd,ncd->nc", nn.functional.normalize(summed, dim=-1), candidates)
-        return softmax_entropy(cosines / TEMPERATURE)
+        return softmax_entropy(cosines / TEMPERATURE).mean()
 
     def item_vectors(self, domain: Domain, items: NDArray[Any], progress: ProgressHook | None = None) -> Tensor:
         """Encode the titles of ``items`` to unit vectors, (n, dimension); an item without a title has a zero vector."""
@@ -116,12 +117,6 @@ class TowerLanguageModel(LanguageModel):
         if key not in self._tokens:
             self._tokens[key] = self.encoder.tokenise(domain.titles)
         return self._tokens[key]
-
-
-def softmax_entropy(logits: Tensor) -> Tensor:
-    """Return the mean entropy in nats of softmax over the last dimension, a scalar."""
-    log_probabilities = logits.log_softmax(-1)
-    return -(log_probabilities.exp() * log_probabilities).sum(-1).mean()
 
 
 def sequence_loss(vectors: Tensor, sequences: Tensor, negatives: Tensor, allowed: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Merges of LoRA adapters: pure functions of tensors.
+"""Weighted averages of LoRA adapters: pure functions of tensors, and the average at work in a model.
 
 Two spaces are in use for one sentence, "average the adapters". As the papers print it (RecCocktail eq. 7, WeaveRec
 eq. 11), A and B are averaged each: ``factor``, Δ = s·(Σλ_i B_i)(Σλ_i A_i). As the authors' code does it, the updates
@@ -7,17 +7,18 @@ are: ``delta``, Δ = s·Σλ_i B_i A_i. They differ by the cross terms B_i A_j.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, check_mergeable, like
+from bench.lm.adapters.apply import hooked
 
 MergeSpace = Literal["factor", "delta"]
-SPACES: tuple[MergeSpace, ...] = ("factor", "delta")
 
 
 def merge(adapters: Sequence[Adapter], weights: Tensor, space: MergeSpace, *, any_sum: bool = False) -> Adapter:
@@ -37,6 +38,18 @@ def merge(adapters: Sequence[Adapter], weights: Tensor, space: MergeSpace, *, an
         pairs = [adapters[i].factors[module] for i in present]
         merged[module] = merge_module(pairs, module_weights[present])
     return like(adapters[0], merged, adapters[0].scaling)
+
+
+@contextmanager
+def mixed(
+    model: nn.Module, adapters: Sequence[Adapter], weights: Tensor, space: MergeSpace, *, any_sum: bool = False
+) -> Iterator[None]:
+    """Add the merge of ``adapters`` to the model's linear layers while the block runs.
+
+    ``weights`` has shape (n,) or (n_modules, n) and may require gradients; nothing of the model is changed.
+    """
+    with hooked(model, merge(adapters, weights, space, any_sum=any_sum)):
+        yield
 
 
 def check_weights(weights: Tensor, n_adapters: int, *, any_sum: bool = False) -> None:

@@ -18,9 +18,8 @@ from torch import Tensor
 from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
 from bench.lm.adapters.adapter import Adapter
-from bench.lm.adapters.apply import mixed
 from bench.lm.language_model import LanguageModel
-from bench.lm.merging.average import MergeSpace
+from bench.lm.merging.average import MergeSpace, mixed
 from bench.plugin import ProgressHook, Queries
 
 Granularity = Literal["global", "per_module"]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
+from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.adapters.apply import folded
 from bench.lm.backbones import Backbone
@@ -210,8 +211,7 @@ class PairLanguageModel(LanguageModel):
             for prompt in self.prompts.prompts(domain, queries.history(row), queries.candidates[row])
         ]
         scores = self.pair_scores(PairBatch.of(prompts, self.device)).view(len(queries), -1)
-        log_probabilities = scores.log_softmax(-1)
-        return -(log_probabilities.exp() * log_probabilities).sum(-1).mean()
+        return softmax_entropy(scores).mean()
 
     def _scores_of(
         self, scorer: PairScorer, domain: Domain, queries: Queries, rows: NDArray[np.int64]

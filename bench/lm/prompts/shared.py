@@ -2,7 +2,8 @@
 
 A prompt is text: a system line, the purchase history oldest first, the candidates one a line, and a lead-in. An
 answer is one title, or several joined by :data:`SEPARATOR`. Titles start a line in the prompt as they start the
-answer, so a tokenizer cuts them alike in both places.
+answer, so a tokenizer cuts them alike in both places. A prompt that a model cannot read whole leaves out the oldest
+purchases, candidates never.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ AnswerStyle = Literal["title", "list"]
 TitleMatch = Literal["lenient", "strict"]
 ChatFormat = Callable[[str, str], str]
 """Turns a system line and a user turn into the text after which the assistant's answer starts."""
+Tokenize = Callable[[Sequence[str]], list[list[int]]]
+"""Returns each text's token ids."""
 
 SEPARATOR = "||"
 LIST_LENGTH = 5
@@ -62,10 +65,6 @@ class Parsed:
     n_invalid: int
     """Mentions that are no candidate."""
 
-    def rank_of(self, column: int) -> int | None:
-        """Return the 1-based rank of a candidate among the valid ones, or None where it is not named."""
-        return self.order.index(column) + 1 if column in self.order else None
-
     def scores(self, n_candidates: int) -> NDArray[np.float32]:
         """Return scores that rank as the list does, shape (n_candidates,); all that is not named ties at 0."""
         scores = np.zeros(n_candidates, dtype=np.float32)
@@ -99,6 +98,30 @@ def shared_prompt(
             candidates="\n".join(map(clean_title, candidates)),
         ),
     )
+
+
+def fitting_prompts(
+    histories: Sequence[Sequence[str]],
+    candidates: Sequence[Sequence[str]],
+    chat: ChatFormat,
+    tokenize: Tokenize,
+    max_tokens: int,
+    max_history: int | None,
+) -> list[tuple[str, list[int]]]:
+    """Return each query's prompt and its token ids, shortened where it is longer than ``max_tokens``.
+
+    Args:
+        histories: For each query the titles bought, oldest first.
+        candidates: For each query the titles on offer.
+        chat: The model's chat format.
+        tokenize: The model's tokenizer.
+        max_tokens: Longest prompt; one purchase and the candidates stay even where they alone are longer.
+        max_history: How many of the latest purchases a prompt shows; None shows all that fit.
+    """
+    kept = [last_items(history, max_history) for history in histories]
+    texts = [shared_prompt(*query, chat) for query in zip(kept, candidates, strict=True)]
+    written = zip(texts, tokenize(texts), kept, candidates, strict=True)
+    return [_shortened(*prompt, chat, tokenize, max_tokens) for prompt in written]
 
 
 def last_items(history: Sequence[str], n_items: int | None) -> Sequence[str]:
@@ -160,6 +183,24 @@ def parse_ranking(text: str, candidate_titles: Sequence[str], match: TitleMatch 
     valid = [column for column in columns if column is not None]
     order = tuple(dict.fromkeys(valid))
     return Parsed(order, len(order), len(valid) - len(order), len(columns) - len(valid))
+
+
+def _shortened(
+    text: str,
+    ids: list[int],
+    kept: Sequence[str],
+    candidates: Sequence[str],
+    chat: ChatFormat,
+    tokenize: Tokenize,
+    max_tokens: int,
+) -> tuple[str, list[int]]:
+    while (excess := len(ids) - max_tokens) > 0 and len(kept) > 1:
+        freed = np.cumsum([len(title) + 1 for title in tokenize([clean_title(title) for title in kept])])
+        n_dropped = min(int(np.searchsorted(freed, excess)) + 1, len(kept) - 1)
+        kept = kept[n_dropped:]
+        text = shared_prompt(kept, candidates, chat)
+        ids = tokenize([text])[0]
+    return text, ids
 
 
 def _matcher(candidate_titles: Sequence[str], match: TitleMatch) -> Callable[[str], int | None]:

@@ -18,7 +18,7 @@ from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.files.store import ArtefactStore
-from bench.lm.encoders.text_encoder import quiet_transformers
+from bench.lm.backbones import quiet_transformers
 from bench.lm.prompts.shared import clean_title, plain_chat, prompt_hash, shared_prompt
 from bench.plugin import ProgressHook
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from tabulate import tabulate
 
+from bench.data.counts import verdict as count_verdict
 from bench.errors import BenchError
-from bench.experiments.experiment import Experiment, ExperimentRow, PublishedReference
+from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow, PublishedReference
 from bench.experiments.scale import SCALES
 from bench.papers.audit import ROUNDING, is_possible
 from bench.papers.printed import (
@@ -88,6 +89,17 @@ def beside_published(experiment: Experiment, table: Table, registry: Registry) -
     reproduced = {(place.paper, place.place) for place in experiment.reproduces}
     references = {(one.paper, one.table): one for one in experiment.published if (one.paper, one.table) in reproduced}
     return ours + [cell for one in references.values() for cell in _without_counterpart(one, found, table)]
+
+
+def counts_beside_published(experiment: Experiment, table: Table) -> list[Beside]:
+    """Put each printed count beside ours; raise BenchError where the experiment names no published table."""
+    if not experiment.published:
+        raise BenchError(f"Experiment '{experiment.name}' names no published tables (key 'published').")
+    return [
+        beside
+        for dataset, row in zip(experiment.datasets, table.rows, strict=True)
+        for beside in _beside_row(experiment, dataset, row)
+    ]
 
 
 def verdict(ours: float | None, printed: float, reason: str = "") -> str:
@@ -201,6 +213,26 @@ def _beside(pair: _Pair, experiment: Experiment, registry: Registry) -> Beside:
         difference=None if ours is None else ours - printed,
         verdict=verdict(ours, printed, "; ".join(_reasons(pair, experiment, registry))),
     )
+
+
+def _beside_row(experiment: Experiment, dataset: ExperimentDataset, row: TableRow) -> Iterator[Beside]:
+    """Yield each count of a dataset that a paper printed."""
+    for reference in experiment.published:
+        printed = find_cell(reference.paper, reference.table, (dataset.name, dataset.title), "")
+        for name, cell in zip(experiment.statistics, row.cells, strict=True):
+            if printed is not None and name in printed.figures:
+                theirs = printed.figures[name]
+                yield Beside(
+                    row=row.label,
+                    dataset=dataset.name,
+                    setting="",
+                    metric=name,
+                    ours=cell.value,
+                    printed=theirs,
+                    source=_source(reference),
+                    difference=None if cell.value is None else round(cell.value - theirs, 4),
+                    verdict="not counted" if cell.value is None else count_verdict(cell.value, theirs),
+                )
 
 
 def _reasons(pair: _Pair, experiment: Experiment, registry: Registry) -> Iterator[str]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
-from bench.lm.adapters.apply import folded, mixed
+from bench.lm.adapters.apply import folded
 from bench.lm.backbones import local_backbone
 from bench.lm.encoders.towers import TowerLanguageModel
-from bench.lm.merging.average import SPACES, MergeSpace, merge
+from bench.lm.merging.average import MergeSpace, merge, mixed
 from bench.lm.training.lora import attached
 from tests.support.text_toys import planted_groups
 
@@ -34,7 +35,7 @@ def strong_adapters(model: torch.nn.Module, revision: str) -> list[Adapter]:
     return made
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", get_args(MergeSpace))
 def test_a_merged_adapter_equals_the_forward_pass_of_an_encoder(space: MergeSpace, pico_encoder_folder: Path) -> None:
     towers, domain = TowerLanguageModel(local_backbone("pico", pico_encoder_folder)), planted_groups(20)
     adapters = strong_adapters(towers.model, "pico")
@@ -51,7 +52,7 @@ def test_a_merged_adapter_equals_the_forward_pass_of_an_encoder(space: MergeSpac
     assert (expected - plain).abs().max() > 1e-2
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", get_args(MergeSpace))
 def test_a_merged_adapter_equals_the_forward_pass_of_a_decoder(space: MergeSpace, pico) -> None:
     ids = torch.arange(3, 40)[None]
     adapters = strong_adapters(pico.model, "pico")

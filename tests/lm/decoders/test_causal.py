@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bench.errors import BenchError
-from bench.lm.batching import length_buckets
-from bench.lm.decoders.answer_entropy import entropy, leading_positions
+from bench.learning.entropy import softmax_entropy
+from bench.lm.decoders.answer_entropy import leading_positions
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.prompts.shared import SEPARATOR, Prompt, title_answer
+from tests.support.short_prompts import with_prompts
 
 MAX_DIFFERENCE = 1e-4
 
@@ -58,7 +55,7 @@ def test_cached_scores_equal_thirty_full_passes(pico, queries, attention, batch_
 def test_permuting_candidates_permutes_likelihoods_under_one_prompt(pico, pico_titles):
     order = np.random.default_rng(0).permutation(30)
     rows = [pico_titles[:30], [pico_titles[column] for column in order]]
-    scores = pico.answer_log_likelihoods(["One prompt"] * 2, rows)
+    scores = with_prompts(pico, lambda _history: "One prompt").score([[]] * 2, rows)
     np.testing.assert_allclose(scores[1], scores[0][order], atol=MAX_DIFFERENCE)
 
 
@@ -71,13 +68,8 @@ def test_length_normalised_scores_are_means_over_tokens(pico, queries, pico_titl
 
 def test_list_style_ends_a_title_with_the_separator(pico):
     expected = log_likelihood_in_one_pass(pico, "A prompt", token_ids(pico, "Acme soap" + SEPARATOR))
-    scores = pico.answer_log_likelihoods(["A prompt"], [["Acme soap"]], style="list")
+    scores = with_prompts(pico, lambda _history: "A prompt").score([[]], [["Acme soap"]], style="list")
     assert scores[0, 0] == pytest.approx(expected, abs=MAX_DIFFERENCE)
-
-
-def test_answers_of_one_token_need_no_second_pass(pico):
-    expected = log_likelihood_in_one_pass(pico, "A prompt", [pico.tokenizer.eos_token_id])
-    assert pico.answer_log_likelihoods(["A prompt"], [["", ""]])[0] == pytest.approx([expected] * 2, abs=1e-4)
 
 
 def test_logits_are_taken_in_chunks_without_changing_scores(pico, queries, monkeypatch):
@@ -129,10 +121,10 @@ def test_history_cut_keeps_the_latest(pico, pico_titles):
     assert [title in text for title in pico_titles[:5]] == [False] * 3 + [True] * 2
 
 
-def test_first_token_logits_are_those_of_the_full_pass(pico):
+def test_logits_after_prompts_are_those_of_the_full_pass(pico):
     prompts = ["One", "A rather longer prompt"]
     expected = [pico.model(torch.tensor([token_ids(pico, prompt)])).logits[0, -1] for prompt in prompts]
-    torch.testing.assert_close(pico.first_token_logits(prompts), torch.stack(expected), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(pico.logits_after(pico.token_ids(prompts)), torch.stack(expected), atol=1e-5, rtol=1e-5)
 
 
 def test_generation_is_greedy_whatever_else_is_in_the_batch(pico):
@@ -154,18 +146,12 @@ def test_generation_ends_at_the_end_token(pico):
     assert pico.answer_entropy(["One"], k=3).item() == pytest.approx(0.0, abs=1e-6)
 
 
-def test_entropy_has_known_values():
-    uniform, skewed = torch.zeros(1, 30), torch.tensor([[0.5, 0.25, 0.25]]).log()
-    assert entropy(uniform).item() == pytest.approx(math.log(30), abs=1e-5)
-    assert entropy(skewed).item() == pytest.approx(1.039721, abs=1e-5)
-
-
 def test_answer_entropy_is_that_of_the_first_greedy_tokens(pico):
     prompt, k = "One prompt", 3
     ids, expected = token_ids(pico, prompt), []
     for _ in range(k):
         logits = pico.model(torch.tensor([ids])).logits[0, -1]
-        expected.append(entropy(logits[None]).item())
+        expected.append(softmax_entropy(logits).item())
         ids.append(int(logits.argmax()))
     assert pico.answer_entropy([prompt], k).item() == pytest.approx(np.mean(expected), abs=1e-5)
     both = pico.answer_entropy([prompt, "Another, longer prompt"], k).item()
@@ -238,21 +224,3 @@ def test_tokenizer_without_end_token_is_refused(pico):
     pico.tokenizer.eos_token = None
     with pytest.raises(BenchError, match="no end token"):
         CausalLanguageModel(pico.model, pico.tokenizer)
-
-
-@given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 120), st.booleans())
-def test_buckets_hold_every_row_once_within_the_budget(lengths, batch_tokens, shuffled):
-    batches = length_buckets(lengths, batch_tokens, np.random.default_rng(0) if shuffled else None)
-    assert sorted(int(row) for batch in batches for row in batch) == list(range(len(lengths)))
-    for batch in batches:
-        longest = max(lengths[row] for row in batch)
-        assert len(batch) == 1 or longest * len(batch) <= batch_tokens
-
-
-def test_buckets_come_longest_first_or_in_the_order_of_the_generator():
-    lengths = [5, 9, 1, 7]
-    assert [batch.tolist() for batch in length_buckets(lengths, 9)] == [[1], [3], [0], [2]]
-    drawn = [
-        [batch.tolist() for batch in length_buckets([4] * 40, 8, np.random.default_rng(seed))] for seed in (0, 0, 1)
-    ]
-    assert drawn[0] == drawn[1] != drawn[2]

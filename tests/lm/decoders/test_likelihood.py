@@ -9,7 +9,7 @@ import torch
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.adapters.apply import folded
 from bench.lm.backbones import local_backbone
-from bench.lm.decoders.likelihood import GenerativeLanguageModel, untouched_items
+from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.prompts.shared import clean_title
 from bench.lm.training.lora import train_adapter
 from bench.plugin import Queries
@@ -43,14 +43,6 @@ def test_the_answer_stands_among_the_offered_titles_and_not_in_the_history(gener
     for batch, _ in generative.batches([domain], RECIPE, np.random.default_rng(1)):
         for prompt in batch:
             assert prompt.answer in prompt.shared
-
-
-def test_negatives_are_untouched_and_were_trained_on_by_somebody(make_domain) -> None:
-    domain = make_domain()
-    drawn = untouched_items(domain, 0, 10, np.random.default_rng(0))
-    assert len(set(drawn.tolist())) == 10
-    assert not np.isin(drawn, domain.history(0)).any()
-    assert (domain.item_counts()[drawn] > 0).all()
 
 
 def test_training_lowers_the_loss_and_changes_scores(generative, make_domain, queries) -> None:

@@ -11,11 +11,13 @@ import pytest
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.store import ArtefactStore
+from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.backbones import local_backbone
-from bench.lm.decoders.answer_entropy import entropy, leading_positions
+from bench.lm.decoders.answer_entropy import leading_positions
 from bench.lm.decoders.causal import CausalLanguageModel
-from bench.lm.decoders.likelihood import ENTROPY_TOKENS, GenerativeLanguageModel, titles_of
+from bench.lm.decoders.examples import titles_of
+from bench.lm.decoders.likelihood import ENTROPY_TOKENS, GenerativeLanguageModel
 from bench.lm.decoders.lists import ListLanguageModel, list_facts, read_list
 from bench.lm.loading import load_language_model
 from bench.lm.prompts.shared import SEPARATOR, clean_title
@@ -189,7 +191,7 @@ def test_entropy_is_that_of_the_first_tokens_of_each_title(writer, queries, make
     pieces = list(map(causal.tokenizer.decode, favoured + favoured))
     for prompt in causal.prompt_ids(*titles_of(make_domain(), queries)):
         logits = causal.model(torch.tensor([prompt + favoured + favoured])).logits[0, len(prompt) - 1 :]
-        ids.append(entropy(logits[leading_positions(pieces, ENTROPY_TOKENS, "each_title")]))
+        ids.append(softmax_entropy(logits[leading_positions(pieces, ENTROPY_TOKENS, "each_title")]))
     assert len(ids[0]) == 2 * ENTROPY_TOKENS
     assert writer.entropy(make_domain(), queries).item() == pytest.approx(torch.cat(ids).mean().item(), abs=1e-4)
 

@@ -95,7 +95,7 @@ def queries(domain) -> Queries:
 
 @pytest.fixture(scope="module")
 def prompts(writer, domain, queries) -> list[list[int]]:
-    from bench.lm.decoders.likelihood import titles_of
+    from bench.lm.decoders.examples import titles_of
 
     return writer.causal.prompt_ids(*titles_of(domain, queries))
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,7 +10,7 @@ from torch import Tensor
 
 from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter
-from bench.lm.merging.average import SPACES, merge
+from bench.lm.merging.average import MergeSpace, merge
 
 
 def adapter(seed: int, modules: tuple[str, ...] = ("layer",), rank: int = 2, **facts: object) -> Adapter:
@@ -26,7 +28,7 @@ def rank_one(row: int) -> Adapter:
     return Adapter({"layer": (unit[row : row + 1], unit[:, row : row + 1])}, 1.0, "base", "init")
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", get_args(MergeSpace))
 def test_all_weight_on_one_adapter_gives_that_adapter_bit_for_bit(space: str) -> None:
     first, second = adapter(0), adapter(1)
     merged = merge([first, second], torch.tensor([1.0, 0.0]), space)  # type: ignore[arg-type]
@@ -34,7 +36,7 @@ def test_all_weight_on_one_adapter_gives_that_adapter_bit_for_bit(space: str) ->
 
 
 @given(weight=st.floats(0, 1))
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", get_args(MergeSpace))
 def test_equal_adapters_merge_to_themselves_at_any_weight(space: str, weight: float) -> None:
     one = adapter(0)
     merged = merge([one, one], torch.tensor([weight, 1 - weight]), space)  # type: ignore[arg-type]
@@ -42,7 +44,7 @@ def test_equal_adapters_merge_to_themselves_at_any_weight(space: str, weight: fl
 
 
 @given(weight=st.floats(0, 1))
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", get_args(MergeSpace))
 def test_swapping_adapters_with_their_weights_changes_nothing(space: str, weight: float) -> None:
     first, second, weights = adapter(0), adapter(1), torch.tensor([weight, 1 - weight])
     one_way = merge([first, second], weights, space)  # type: ignore[arg-type]

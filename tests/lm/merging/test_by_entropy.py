@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
-from bench.lm.adapters.apply import mixed
 from bench.lm.backbones import local_backbone
 from bench.lm.encoders.towers import TowerLanguageModel
+from bench.lm.merging.average import mixed
 from bench.lm.merging.by_entropy import (
     Box,
     EntropyRecipe,

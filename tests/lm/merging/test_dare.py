@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.lm.merging.average import SPACES, merge
+from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.dare import drop_entries, mask_generator, merge_dare
 from tests.support.merge_toys import random_adapter
 
@@ -16,7 +18,7 @@ def pair(**sizes: int):
     return [random_adapter(seed, **sizes) for seed in range(2)]
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", get_args(MergeSpace))
 def test_dropping_nothing_is_the_plain_average(space) -> None:
     adapters = pair()
     dropped = merge_dare(adapters, HALVES, drop=0.0, space=space, rank=0)
@@ -53,7 +55,7 @@ def test_masks_on_both_factors_keep_the_mean_too_but_vary_more() -> None:
     assert by_factor.var(0).sum() > by_update.var(0).sum()
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", get_args(MergeSpace))
 def test_masks_follow_the_seed_and_differ_between_layers_and_adapters(space) -> None:
     twins = [random_adapter(0, ("a",)), random_adapter(0, ("a",))]
     twins = [type(one)({"a": one.factors["a"], "b": one.factors["a"]}, 2.0, "base", "init") for one in twins]
@@ -82,13 +84,13 @@ def test_at_the_sum_of_ranks_nothing_is_lost_where_nothing_is_dropped() -> None:
     )
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", get_args(MergeSpace))
 def test_adapters_of_two_bases_are_refused(space) -> None:
     with pytest.raises(BenchError, match="base models differ"):
         merge_dare([random_adapter(0), random_adapter(1, base="another")], HALVES, space=space)
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", get_args(MergeSpace))
 def test_weights_that_do_not_sum_to_one_are_refused(space) -> None:
     with pytest.raises(BenchError, match=r"must sum to 1, not 1.5"):
         merge_dare(pair(), torch.tensor([0.5, 1.0]), drop=0.0, space=space)

@@ -121,8 +121,7 @@ def test_list_style_is_the_truth_then_four_distinct_negatives():
 @pytest.mark.parametrize("match", ["lenient", "strict"])
 def test_repeated_titles_count_once_and_unknown_ones_are_invalid(match):
     parsed = parse_ranking("A||B||A||zzz", ["A", "B", "C"], match)
-    assert parsed.rank_of(1) == 2
-    assert parsed.rank_of(2) is None
+    assert parsed.order == (0, 1)
     assert (parsed.n_valid, parsed.n_duplicates, parsed.n_invalid) == (2, 1, 1)
 
 
@@ -133,7 +132,7 @@ def test_truth_named_twice_has_rank_one_once():
 
 
 def test_invalid_titles_take_no_place():
-    assert parse_ranking("nonsense||C", ["A", "B", "C"]).rank_of(2) == 1
+    assert parse_ranking("nonsense||C", ["A", "B", "C"]).order == (2,)
 
 
 def test_strict_wants_the_very_string_and_lenient_folds_case_space_and_unicode():

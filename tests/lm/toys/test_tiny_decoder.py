@@ -23,6 +23,7 @@ from bench.lm.toys.tiny_decoder import (
     untrained_decoder,
 )
 from bench.metrics import Metric, per_user, rank_positive
+from tests.support.short_prompts import with_prompts
 
 GOODS = ("kettle", "lamp", "mirror", "napkin", "oven", "pillow", "quilt", "rug", "stool", "towel")
 SYLLABLES = ("ba", "de", "fi", "go", "lu", "mar", "nep", "sol")
@@ -72,8 +73,8 @@ def ndcg_at_1(lm, domain, successor, rng):
         offered = rng.permutation(np.append(negatives, successor[item]))
         candidates.append([domain.titles[other] for other in offered])
         columns.append(int(np.flatnonzero(offered == successor[item])[0]))
-    prompts = [title + SEPARATOR for title in domain.titles]
-    scores = lm.answer_log_likelihoods(prompts, candidates, style="list")
+    histories = [[title] for title in domain.titles]
+    scores = with_prompts(lm, lambda title: title + SEPARATOR).score(histories, candidates, style="list")
     return per_user(rank_positive(scores, np.array(columns)), Metric("ndcg", 1)).mean()
 
 
@@ -93,6 +94,7 @@ def test_backbone_learns_a_planted_catalogue_and_a_shuffled_rule_falls_to_chance
 def test_answers_can_be_learnt_by_gradient_steps_on_their_loss(pico_params, pico_titles, tokenizer):
     lm = CausalLanguageModel(untrained_decoder(replace(pico_params, initial_range=0.15), tokenizer, seed=0), tokenizer)
     examples = [Prompt(f"After {pico_titles[i]}\n", pico_titles[i + 6]) for i in range(4)]
+    histories = [[title] for title in pico_titles[:4]]
     shared, answers = [example.shared for example in examples], [example.answer for example in examples]
     optimiser = torch.optim.AdamW(lm.model.parameters(), lr=1e-2)
     for _ in range(60):
@@ -100,7 +102,8 @@ def test_answers_can_be_learnt_by_gradient_steps_on_their_loss(pico_params, pico
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    assert lm.answer_log_likelihoods(shared, [answers] * 4).argmax(axis=1).tolist() == [0, 1, 2, 3]
+    scores = with_prompts(lm, lambda title: f"After {title}\n").score(histories, [answers] * 4)
+    assert scores.argmax(axis=1).tolist() == [0, 1, 2, 3]
     assert lm.generate(shared, max_new_tokens=20) == answers
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from bench.data.statistics import kept_statistics, statistics_file
+from bench.data.counts import kept_statistics, statistics_file
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, PublishedReference
 from bench.files.store import write_json
 from bench.report.formats.render import RENDERERS, render
-from bench.report.papers.printed_beside_ours import render_beside
-from bench.report.tables.counts import counts_beside_published, counts_table
+from bench.report.papers.printed_beside_ours import counts_beside_published, render_beside
+from bench.report.tables.counts import counts_table
 
 COUNTED = {"users": 22363, "items": 12101, "interactions": 198502, "density_percent": 0.0734, "notes": ["cut at 5"]}
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.lm.decoders.unlabelled import training_queries
+from bench.lm.decoders.examples import training_queries, untouched_items
 from tests.support.text_toys import domain_of, planted_groups
 
 
@@ -30,3 +30,11 @@ def test_only_users_that_can_be_asked_are() -> None:
     queries = training_queries(domain, 10, 0)
     assert queries.users.tolist() == [2]
     assert training_queries(domain_of([[0], [1]], titles), 10, 0).candidates.shape == (0, 30)
+
+
+def test_negatives_are_untouched_and_were_trained_on_by_somebody(make_domain) -> None:
+    domain = make_domain()
+    drawn = untouched_items(domain, 0, 10, np.random.default_rng(0))
+    assert len(set(drawn.tolist())) == 10
+    assert not np.isin(drawn, domain.history(0)).any()
+    assert (domain.item_counts()[drawn] > 0).all()
