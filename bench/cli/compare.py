@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import checked_metrics, json_option, results_dir_option
+from bench.cli.options import (
+    cache_dir_option,
+    checked_metrics,
+    data_dir_option,
+    json_option,
+    results_dir_option,
+    say_of_data,
+)
 from bench.significance.tests import TESTS, Test
 
 METRICS = ("ndcg@1", "ndcg@3")
@@ -29,18 +36,31 @@ Examples:
     help="Whose p-values Holm's correction is applied to; the family is the metrics given.",
 )
 @results_dir_option
+@data_dir_option
+@cache_dir_option
 @json_option
-def compare(run_a: str, run_b: str, metrics: tuple[str, ...], test: Test, results_dir: Path, as_json: bool) -> None:
+def compare(
+    run_a: str,
+    run_b: str,
+    metrics: tuple[str, ...],
+    test: Test,
+    results_dir: Path,
+    data_dir: Path | None,
+    cache_dir: Path,
+    as_json: bool,
+) -> None:
     """Compare two stored runs, or two methods over several seeds, user by user.
 
     A and B are starts of run ids or method@dataset@setting[@full][@seedN]; without its seed, such a name stands for
     the runs of all seeds. Differences are A minus B, with an interval, an effect size (Cohen's d_z), counts of users
-    and the smallest difference that so many users can show. Runs that ranked different candidates, or scored
-    different users, are refused.
+    and the smallest difference that so many users can show. Runs that learned from different data, ranked different
+    candidates or scored different users are refused.
     """
+    from bench.files.folders import Folders
     from bench.report.two_runs import compare_runs, comparisons_to_json, comparisons_to_text
     from bench.runs.store import RunStore
 
     store = RunStore(results_dir)
+    say_of_data([*store.find_seeds(run_a), *store.find_seeds(run_b)], Folders(cache_dir, results_dir, data_dir))
     comparisons = compare_runs(run_a, run_b, checked_metrics(metrics), store, test)
     click.echo(comparisons_to_json(comparisons) if as_json else comparisons_to_text(comparisons), nl=False)

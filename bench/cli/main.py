@@ -27,6 +27,7 @@ COMMANDS = {
     "new": "Start a baseline of your own from a template.",
     "check": "Check a method against the contract on toy data.",
     "diagnose": "Show the cost, popularity bias and stability of stored runs.",
+    "migrate": "Rewrite the records of older versions, or pack runs.",
     "doctor": "Check this installation.",
 }
 """Name and one line of each subcommand, so that ``bench --help`` imports none of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import platformdirs
@@ -12,6 +12,10 @@ import platformdirs
 from bench.errors import BenchError, did_you_mean
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
 from bench.spec import POLICIES, SETTINGS
+
+if TYPE_CHECKING:
+    from bench.files.folders import Folders
+    from bench.runs.record import RunRecord
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -162,6 +166,14 @@ def comma_separated(text: str) -> tuple[str, ...]:
 def checked_metrics(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names without repeats; raise BenchError for one that is no metric."""
     return tuple(dict.fromkeys(map(_checked_metric, names)))
+
+
+def say_of_data(records: Iterable[RunRecord], folders: Folders) -> None:
+    """Say on stderr which data of stored runs could not be compared with those at hand, and which have changed."""
+    from bench.runs.data_check import data_notes
+
+    for note in data_notes(records, folders):
+        click.echo(note, err=True)
 
 
 def progress_on_stderr(line: str) -> None:

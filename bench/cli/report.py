@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import cache_dir_option, data_dir_option, progress_on_stderr, results_dir_option
+from bench.cli.options import cache_dir_option, data_dir_option, progress_on_stderr, results_dir_option, say_of_data
 
 BYTES_IN_KB = 1000
 EXAMPLES = """\b
@@ -41,8 +41,9 @@ def report(output: Path, results_dir: Path, data_dir: Path | None, cache_dir: Pa
     from bench.report.page.render import render_page
     from bench.runs.store import RunStore
 
-    facts_of = facts_reader(Folders(cache_dir, results_dir, data_dir), progress_on_stderr)
-    page = build_page(RunStore(results_dir), registry(), facts_of)
+    store, folders = RunStore(results_dir), Folders(cache_dir, results_dir, data_dir)
+    page = build_page(store, registry(), facts_reader(folders, progress_on_stderr))
+    say_of_data(store.records(), folders)
     text = render_page(page)
     write_text(output, text)
     for reason in dict.fromkeys(board.users.missing for board in page.boards if board.users.missing):

@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import NearChoice, checked_metrics, results_dir_option, scale_option
+from bench.cli.options import (
+    NearChoice,
+    cache_dir_option,
+    checked_metrics,
+    data_dir_option,
+    results_dir_option,
+    say_of_data,
+    scale_option,
+)
 from bench.errors import BenchError
 from bench.experiments.scale import DEFAULT_SCALE
 from bench.report.tables.table import TABLE_FORMATS
 from bench.spec import SETTINGS
 
 if TYPE_CHECKING:
+    from bench.files.folders import Folders
     from bench.report.experiment_report import ExperimentReport
     from bench.report.tables.table import Table, TableFormat
 
@@ -51,6 +60,8 @@ Examples:
 @click.option("--format", "output_format", type=click.Choice(TABLE_FORMATS), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
 @results_dir_option
+@data_dir_option
+@cache_dir_option
 def table(
     name: str | None,
     dataset: str | None,
@@ -64,32 +75,47 @@ def table(
     output_format: TableFormat,
     output: Path | None,
     results_dir: Path,
+    data_dir: Path | None,
+    cache_dir: Path,
 ) -> None:
     """Print the table of an experiment, or of all stored runs of one dataset and setting.
 
     NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Nothing is run: a cell without
     a stored run shows a dash, and the command that makes the run stands below.
     """
-    from bench.files.store import write_text
+    from bench.files.folders import Folders
     from bench.report.formats.render import render
 
     if full_ranking:
         _check_full_ranking(name, published, audit)
     _check(name, dataset, setting, metrics, scale, {"--published": published, "--figure": figure, "--audit": audit})
-    if figure:
-        _draw(_report(name or "", scale, results_dir, full_ranking), output)
-        return
     if audit:
-        text = _audited(name, output_format)
-    elif published:
+        _put(_audited(name, output_format), output)
+        return
+    report = None if name is None else _report(name, scale, results_dir, full_ranking)
+    made = _stored(dataset or "", setting or "", metrics, results_dir) if report is None else report.table
+    _say_of_data(made, Folders(cache_dir, results_dir, data_dir))
+    if report is not None and figure:
+        _draw(report, output)
+    elif report is not None and published:
         from bench.report.papers.printed_beside_ours import render_beside
 
-        report = _report(name or "", scale, results_dir)
-        text = render_beside(report.beside(), output_format, report.experiment.percent)
-    elif name is not None:
-        text = render(_report(name, scale, results_dir, full_ranking).table, output_format)
+        _put(render_beside(report.beside(), output_format, report.experiment.percent), output)
     else:
-        text = render(_stored(dataset or "", setting or "", metrics, results_dir), output_format)
+        _put(render(made, output_format), output)
+
+
+def _say_of_data(made: Table, folders: Folders) -> None:
+    from bench.runs.store import RunStore
+
+    store = RunStore(folders.results_dir)
+    say_of_data(map(store.load, made.run_ids), folders)
+
+
+def _put(text: str, output: Path | None) -> None:
+    """Print a text, or write it to a file."""
+    from bench.files.store import write_text
+
     if output is None:
         click.echo(text, nl=False)
     else:

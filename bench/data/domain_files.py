@@ -28,7 +28,7 @@ def write_domain(domain: Domain, folder: Path) -> None:
     people = {"id": text_column(domain.user_ids.tolist()), "start": integer_column(domain.indptr[:-1])}
     for name, table in ((INTERACTIONS, columns), (ITEMS, catalogue), (USERS, people)):
         parquet.write_table(pyarrow.table(table), folder / name)
-    write_json(folder / FACTS, {"name": domain.name, "notes": list(domain.notes)})
+    write_json(folder / FACTS, {"name": domain.name, "notes": list(domain.notes), "content_hash": domain.content_hash})
 
 
 def read_domain(folder: Path) -> Domain:
@@ -47,6 +47,12 @@ def read_domain(folder: Path) -> Domain:
         categories=tuple(items["categories"].to_pylist()) if "categories" in items else None,
         notes=tuple(facts["notes"]),
     )
+
+
+def stored_content_hash(folder: Path) -> str:
+    """Return the content hash of a domain that :func:`write_domain` wrote."""
+    stated = read_json(folder / FACTS).get("content_hash")
+    return read_domain(folder).content_hash if stated is None else str(stated)  # older folders do not state it
 
 
 def _columns(path: Path) -> dict[str, Any]:

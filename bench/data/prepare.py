@@ -10,10 +10,10 @@ from typing import Any
 from bench.data.build import build_domain
 from bench.data.card import Card, has_card, load_card, own_data_card
 from bench.data.domain import Domain
-from bench.data.domain_files import read_domain, write_domain
+from bench.data.domain_files import read_domain, stored_content_hash, write_domain
 from bench.data.download import check_recorded
 from bench.data.events import ItemFacts
-from bench.data.locate import Source, locate
+from bench.data.locate import Source, is_at_hand, locate
 from bench.data.readers import FORMATS, GENERIC, READER_REVISION
 from bench.files.hashing import file_sha256
 from bench.files.store import ArtefactStore, read_json, write_json
@@ -50,6 +50,20 @@ def load_domain(
 
     domain = read_domain(ArtefactStore(cache_dir).get_or_make(KIND, key, make))
     return dataclasses.replace(domain, order_as_days=card.order_as_days)
+
+
+def prepared_hash(name: str, data_dir: Path | None, cache_dir: Path) -> str | None:
+    """Return the content hash of a dataset that is here and prepared, without reading it; None for any other.
+
+    Raises:
+        BenchError: For an unknown name, or damaged source files.
+    """
+    card = card_of(name, data_dir)
+    if not is_at_hand(card, data_dir, cache_dir):
+        return None
+    key = _key(card, source_of(card, data_dir, cache_dir), cache_dir)
+    store = ArtefactStore(cache_dir)
+    return stored_content_hash(store.path(KIND, key)) if store.made(KIND, key) else None
 
 
 def card_of(name: str, data_dir: Path | None) -> Card:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,28 +61,27 @@ def read_packs(results_dir: Path) -> dict[str, PackedRun]:
     return found
 
 
-def write_pack(
-    results_dir: Path, name: str, records: Sequence[RunRecord], queries_of: Callable[[str], RankedQueries]
-) -> Path:
-    """Write runs as a pack, in place of an earlier one of this name; return its folder.
+def write_packs(
+    results_dir: Path, groups: Mapping[str, Sequence[RunRecord]], queries_of: Callable[[str], RankedQueries]
+) -> None:
+    """Write runs as packs, in place of all packs that are there.
 
     Args:
         results_dir: The results folder.
-        name: The pack's name, such as an experiment's.
-        records: The runs.
+        groups: Name of each pack, such as an experiment's, with its runs.
         queries_of: Returns what is stored for the queries of a run, by its id.
     """
-    folder = results_dir / PACKS / name
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder.parent))
+    results_dir.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{PACKS}.", dir=results_dir))
     try:
-        lines = (json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False) for record in records)
-        (temporary / RECORDS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        write_runs(temporary / RANKS, (queries_of(record.id) for record in records))
-        temporary.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder.replace(temporary / "earlier"))
-        temporary.replace(folder)
+        made = temporary / PACKS
+        for name, records in groups.items():
+            (made / name).mkdir(parents=True)
+            lines = (json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False) for record in records)
+            (made / name / RECORDS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            write_runs(made / name / RANKS, (queries_of(record.id) for record in records))
+        if (results_dir / PACKS).exists():
+            (results_dir / PACKS).replace(temporary / "earlier")
+        made.replace(results_dir / PACKS)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return folder

@@ -139,6 +139,14 @@ class RunStore:
         """Yield the ids of the runs that have a folder of their own."""
         yield from sorted(path.parent.name for path in (self.results_dir / RUNS).glob(f"*/{RECORD}"))
 
+    def rewrite(self, record: RunRecord) -> None:
+        """Write the record of a run in its own folder anew; its ranks stay."""
+        write_json(self.path(record.id) / RECORD, record.to_json())
+
+    def remove_folder(self, run_id: str) -> None:
+        """Remove a run's own folder, once it is packed."""
+        shutil.rmtree(self.path(run_id))
+
     def _put_in_place(self, temporary: Path, record: RunRecord) -> None:
         """Give a written folder its run's name, after an earlier run of the same id has made room.
 

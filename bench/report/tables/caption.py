@@ -24,6 +24,7 @@ FEW_USERS_NOTE = (
     "Warning: few users: {groups}. A smaller true difference is missed more than one time in five, so that a missing "
     "mark is no proof of equality."
 )
+UNSTATED_NOTE = "Made before records stated all of their data and code: {missing} of {runs} runs."
 MOST_LABELS = 3
 """Rows that a note names; a sweep has one deviation in twenty rows."""
 
@@ -125,7 +126,14 @@ def footnotes(
     ]
     notes += _power(rows, groups, metrics, percent)
     notes += _deviations(slots)
-    return tuple(notes + _warnings(slots, groups))
+    return tuple(notes + _unstated(slots) + _warnings(slots, groups))
+
+
+def _unstated(rows: Sequence[RowSlots]) -> list[str]:
+    """Return a note on the runs whose records do not say all that they were made from."""
+    stated = {record.id: record.provenance.is_complete for row in rows for record in row.records}
+    missing = len(stated) - sum(stated.values())
+    return [UNSTATED_NOTE.format(missing=missing, runs=len(stated))] if missing else []
 
 
 def _warnings(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> list[str]:

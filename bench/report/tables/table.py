@@ -152,6 +152,11 @@ class Table:
         """Return (group, metric) of each column, in the order of a row's cells."""
         return [(group, metric) for group in self.groups for metric in self.metrics]
 
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """Return the ids of all runs behind the cells, each once."""
+        return tuple(dict.fromkeys(run_id for row in self.rows for cell in row.cells for run_id in cell.run_ids))
+
     def metric_header(self, metric: str) -> str:
         """Return a metric as the head of its column: ``NDCG@3``, or ``Hit@1 (%)`` in a table in percent."""
         return metric_title(metric) + PERCENT_SIGN * self.percent

@@ -31,7 +31,9 @@ class SlotValues:
 
 def read_group(slots: Sequence[Slot], store: RunStore) -> list[SlotValues]:
     """Read the ranks of one column group, one entry a slot; raise BenchError where runs cannot be compared."""
-    check_same_candidates([record for slot in slots for record in slot.records])
+    records = [record for slot in slots for record in slot.records]
+    check_same_candidates(records)
+    check_same_data(records)
     first: tuple[RunRecord, NDArray[np.int64]] | None = None
     group = []
     for slot in slots:
@@ -57,8 +59,24 @@ def check_same_candidates(records: Sequence[RunRecord]) -> None:
             raise BenchError(
                 f"{_named(records[0])} and {_named(record)} ranked different candidates "
                 f"({records[0].candidates_hash} and {record.candidates_hash}) and cannot be compared; "
-                "run the older one again with --force."
+                "run the older one again."
             )
+
+
+def check_same_data(records: Sequence[RunRecord]) -> None:
+    """Raise BenchError unless what runs share by name was the same in all, as far as their records state it."""
+    first: dict[str, tuple[RunRecord, str]] = {}
+    for record in records:
+        contents = {f"data of '{name}'": content for name, content in record.data.items()}
+        if record.data and record.backbone is not None:
+            contents[f"language model '{record.backbone['name']}'"] = str(record.backbone["revision"])
+        for what, content in contents.items():
+            other, stated = first.setdefault(what, (record, content))
+            if stated != content:
+                raise BenchError(
+                    f"{_named(other)} and {_named(record)} were made from different {what} ({stated} and {content}) "
+                    "and cannot be compared; run the older one again."
+                )
 
 
 def check_same_queries(

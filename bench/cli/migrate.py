@@ -1,0 +1,50 @@
+"""``bench migrate``: stored runs in today's shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.cli.options import cache_dir_option, data_dir_option, progress_on_stderr, results_dir_option
+
+EXAMPLES = """\b
+Examples:
+  bench migrate
+  bench migrate --pack --results-dir results/measured --data-dir ~/datasets
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--pack", is_flag=True, help="Also pack the runs of each experiment into two files, to pass them around.")
+@data_dir_option
+@cache_dir_option
+@results_dir_option
+def migrate(pack: bool, data_dir: Path | None, cache_dir: Path, results_dir: Path) -> None:
+    """Rewrite records of older versions of bench in today's shape.
+
+    Ids and ranks stay. What older records do not state is filled in where it can be derived from the data at hand,
+    and is unknown otherwise: tables say so in a note, and 'bench run' makes such a run again. Older records can be
+    read without this.
+    """
+    from bench.experiments.pack import pack_store
+    from bench.experiments.reader import experiment_names, load_experiment
+    from bench.files.folders import Folders
+    from bench.runs.migrate import migrated
+    from bench.runs.record import SCHEMA_VERSION
+    from bench.runs.store import RunStore
+    from bench.runs.tasks import Tasks
+
+    store = RunStore(results_dir)
+    records = store.records()
+    tasks = Tasks(Folders(cache_dir, results_dir, data_dir), progress_on_stderr)
+    today = [migrated(record, tasks) for record in records]
+    n_older = sum(record.schema_version < SCHEMA_VERSION for record in records)
+    if pack:
+        packs = pack_store(store, today, map(load_experiment, experiment_names()))
+        click.echo(f"Packed {len(today)} runs as {len(packs)} packs: {', '.join(packs)}.")
+    else:
+        for before, after in zip(records, today, strict=True):
+            if after != before:
+                store.rewrite(after)
+    click.echo(f"{n_older} of {len(records)} records were of an older version.")
