@@ -14,8 +14,7 @@ history is what the user was trained on, it is the trained user's vector, and a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -25,10 +24,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import embedding, leaky_relu, normalize
 
-from bench.files.hashing import content_hash, derived_seed
-from bench.learning import interaction_graph, sequences, training
+from bench.files.hashing import derived_seed
 from bench.learning.dot_scores import candidate_dots
 from bench.learning.interaction_graph import Graph, touched, untouched
+from bench.learning.keys import training_key
 from bench.learning.sequences import random_batches
 from bench.learning.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
 from bench.lm.encoders.title_vectors import title_vectors
@@ -100,7 +99,7 @@ class AlphaRec(Recommender):
         with seeded(derived_seed(task.seed, "alpharec")):
             graph = Graph(self.histories, self.degrees, task.device)
             self.model = Network(torch.from_numpy(vectors), graph, self.params).to(task.device)
-            key = self._key(task, backbone.revision)
+            key = training_key(self, task, read_by=(title_vectors.__module__,), backbone=backbone.revision)
             self.record = trained_once(task.artefacts, "models", key, self.model, lambda: self._train(task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
@@ -160,21 +159,6 @@ class AlphaRec(Recommender):
             self.params.patience,
             lambda line: task.progress(f"AlphaRec on {task.target.name}, {line}"),
         )
-
-    def _key(self, task: Task, backbone_revision: str) -> dict[str, Any]:
-        """Name everything that makes the weights."""
-        modules = (interaction_graph, sequences, training)
-        return {
-            "method": "alpharec",
-            "params": asdict(self.params),
-            "seed": task.seed,
-            "setting": task.setting,
-            "domain": task.target.content_hash,
-            "validation": content_hash(task.validation.candidates, task.validation_answers.positive_column),
-            "backbone": backbone_revision,
-            "torch": torch.__version__,
-            "code": content_hash(Path(__file__), *(Path(str(module.__file__)) for module in modules)),
-        }
 
 
 class Network(nn.Module):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from bench.baselines import sasrec
 from bench.baselines.recbole_models import zoo
 from bench.baselines.sasrec import SASRec
 from torch import Tensor, nn
@@ -131,5 +129,4 @@ class FDSA(SASRec):
         }
 
     def _key(self, task: Task) -> dict[str, Any]:
-        titles = content_hash(self.title_vectors.numpy())
-        return {**super()._key(task), "titles": titles, "base": content_hash(Path(sasrec.__file__))}
+        return {**super()._key(task), "titles": content_hash(self.title_vectors.numpy())}

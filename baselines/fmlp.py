@@ -10,25 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from bench.baselines.recbole_adapter import RecBoleRecommender
 from bench.baselines.recbole_models.dataset import Interaction
 from bench.baselines.recbole_models.learners import EveryPositionLearner, Learner, Transform
+from bench.baselines.recbole_models.recommender import RecBoleRecommender
 from bench.baselines.recbole_models.shortcuts import Abilities
-from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LENGTH, ModelConfig, TrainingParams, importing_recbole
+from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LENGTH, ModelConfig, importing_recbole
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, logsigmoid
 
 from bench.data.domain import Domain
-from bench.files.hashing import content_hash
+from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, prefixes, random_batches
-from bench.lm.training import dropout as dropout_module
 from bench.lm.training.dropout import IntegerDropout
-from bench.plugin import Task
 from bench.registry import register
 
 with importing_recbole():
@@ -236,6 +233,3 @@ class FMLP(RecBoleRecommender):
     def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, domain: Domain) -> None:
         if self.params.loss == "ce":
             super()._keep_cold_embeddings(optimizer, domain)
-
-    def _key(self, task: Task) -> dict[str, Any]:
-        return {**super()._key(task), "dropout": content_hash(Path(dropout_module.__file__))}

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.baselines.recbole_adapter import RecBoleRecommender
-from bench.baselines.recbole_models.zoo import TrainingParams
+from bench.baselines.recbole_models.recommender import RecBoleRecommender
 
+from bench.learning.params import TrainingParams
 from bench.registry import register
 
 DEVIATIONS = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -20,17 +20,15 @@ from bench.baselines.text_encoders.shared import (
     Rows,
     TextParams,
     TitledDomains,
-    domain_key,
     dot_scores,
     draw_examples,
     encode_by_length,
     encoder_backbone,
+    encoder_key,
     framing,
     most_tokens,
     optimiser,
     recent_histories,
-    training_key,
-    validation_sample,
 )
 from numpy.typing import NDArray
 from torch import Tensor
@@ -39,7 +37,15 @@ from torch.nn.functional import cross_entropy
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.learning.sequences import bucketed_batches
-from bench.learning.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
+from bench.learning.training import (
+    TrainingRecord,
+    descend,
+    seeded,
+    stopping_score,
+    train_until_no_better,
+    trained_once,
+    validation_sample,
+)
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.lm.training.lora import attached
@@ -146,7 +152,7 @@ class LlmRec(Recommender):
             self.domains = TitledDomains([task.target, *ordered], tokenizer, self.params.title_tokens)
             self.texts = Texts(self.domains, tokenizer, encoder)
             self.model = TextVectors(encoder, self.params)
-            key = {**training_key(type(self), asdict(self.params), backbone, task, sources), **domain_key(task)}
+            key = encoder_key(self, task, backbone, sources)
             self.record = trained_once(task.artefacts, ARTEFACT_KIND, key, self.model, lambda: self._trained(task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:

@@ -18,22 +18,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from bench.baselines.networks import mcrpl as mcrpl_network
 from bench.baselines.networks.mcrpl import Network, Packed, orthogonality_penalty
-from bench.baselines.recbole_models.zoo import TrainingParams
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from bench.files.hashing import content_hash, derived_seed
-from bench.learning import cross_entropy, sequences, training
+from bench.files.hashing import derived_seed
 from bench.learning.cross_entropy import linear_cross_entropy
 from bench.learning.dot_scores import candidate_dots
+from bench.learning.keys import training_key
+from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, last_stretches, ordered_batches, random_batches, windows
 from bench.learning.training import (
     TrainingRecord,
@@ -243,15 +241,6 @@ class MCRPL(Recommender):
 
     def _key(self, task: Task) -> dict[str, Any]:
         """Name everything that makes the weights of stage 1."""
-        modules = (mcrpl_network, sequences, cross_entropy, training)
         of_stage_2 = ("epochs", "orthogonality", "trains", "penalty")
-        return {
-            "method": "mcrpl",
-            "params": {name: value for name, value in asdict(self.params).items() if name not in of_stage_2},
-            "seed": task.seed,
-            "setting": task.setting,
-            "domains": [domain.content_hash for domain in self.domains],
-            "validation": content_hash(task.validation.candidates, task.validation_answers.positive_column),
-            "torch": torch.__version__,
-            "code": content_hash(Path(__file__), *(Path(str(module.__file__)) for module in modules)),
-        }
+        params = {name: value for name, value in asdict(self.params).items() if name not in of_stage_2}
+        return training_key(self, task, params, sources=[domain.content_hash for domain in task.sources])

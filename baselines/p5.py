@@ -8,35 +8,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from bench.baselines.networks import p5 as p5_model
 from bench.baselines.networks.p5 import Tokens, load_t5
-from bench.baselines.recbole_models.zoo import TrainingParams
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
-from bench.learning import sequences as recbole_batches
-from bench.learning import training
+from bench.learning.keys import training_key
+from bench.learning.params import TrainingParams
 from bench.learning.sequences import bucketed_batches, prefixes
-from bench.learning.training import descend, seeded, stopping_score, train_until_no_better, trained_once
-from bench.lm import batching
+from bench.learning.training import (
+    TrainingRecord,
+    clip_gradients,
+    descend,
+    schedule_step_size,
+    seeded,
+    stopping_score,
+    train_until_no_better,
+    trained_once,
+    validation_sample,
+)
 from bench.lm.decoders.examples import untouched_items
 from bench.lm.loading import task_backbone
-from bench.lm.prompts import shared as prompts
 from bench.lm.prompts.shared import NO_HISTORY, clean_title, plain_chat, shared_prompt
 from bench.plugin import Queries, Recommender, Task
 from bench.registry import register
 
 WARM_UP_SHARE = 0.05
-GRADIENT_NORM = 1.0
 QUERIES_BETWEEN_REPORTS = 1000
 NUMBER_PROMPTS = (
     "{user} bought {history} . Which of {candidates} is bought next ?",
@@ -128,32 +130,21 @@ class P5(Recommender):
             ],
         }
 
-    def _train(self, task: Task) -> training.TrainingRecord:
+    def _train(self, task: Task) -> TrainingRecord:
         params, rng = self.params, np.random.default_rng(derived_seed(task.seed, "p5", "examples"))
-        weights = list(self.model.parameters())
-        optimizer = torch.optim.AdamW(weights, params.learning_rate, weight_decay=params.weight_decay, fused=True)
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(), params.learning_rate, weight_decay=params.weight_decay, fused=True
+        )
         n_examples = int(np.maximum(np.diff(task.target.indptr) - 1, 0).sum())
         an_epoch = min(n_examples, params.max_examples or n_examples)
         n_steps = max(1, params.epochs * -(-an_epoch // params.batch_size))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_peak(step, n_steps))
-
-        def clip(*_: Any) -> None:
-            nn.utils.clip_grad_norm_(weights, GRADIENT_NORM)
-
-        def losses() -> Iterator[Tensor]:
-            for written, answers in self._examples(task, rng):
-                yield self.model.loss(written, answers)
-                schedule.step()
-
-        optimizer.register_step_pre_hook(clip)
-        drawn = np.random.default_rng(derived_seed(task.seed, "p5", "validation")).permutation(len(task.validation))
-        rows = np.sort(drawn[: params.validation_queries])
-        validation = task.validation.take(rows)
-        answers = type(task.validation_answers)(task.validation_answers.positive_column[rows])
+        schedule_step_size(optimizer, lambda step: share_of_peak(step, n_steps))
+        clip_gradients(optimizer)
+        queries, answers = validation_sample(task, params.validation_queries, ("p5", "validation"))
         return train_until_no_better(
             self.model,
-            lambda: descend(self.model, optimizer, losses()),
-            lambda: stopping_score(self.score(validation), answers),
+            lambda: descend(self.model, optimizer, (self.model.loss(*batch) for batch in self._examples(task, rng))),
+            lambda: stopping_score(self.score(queries), answers),
             params.epochs,
             params.patience,
             lambda line: task.progress(f"p5 on {task.target.name}, {line}"),
@@ -177,18 +168,7 @@ class P5(Recommender):
 
     def _key(self, task: Task) -> dict[str, Any]:
         """Name everything that makes the weights."""
-        modules = (p5_model, recbole_batches, batching, prompts, training)
-        return {
-            "method": "p5",
-            "params": asdict(self.params),
-            "seed": task.seed,
-            "setting": task.setting,
-            "domain": task.target.content_hash,
-            "validation": content_hash(task.validation.candidates, task.validation_answers.positive_column),
-            "backbone": self.backbone.revision,
-            "versions": [version("transformers"), version("torch")],
-            "code": content_hash(Path(__file__), *(Path(str(module.__file__)) for module in modules)),
-        }
+        return training_key(self, task, libraries=("transformers",), backbone=self.backbone.revision)
 
 
 class PromptWriter:

@@ -21,15 +21,13 @@ from bench.baselines.text_encoders.shared import (
     Rows,
     TextParams,
     TitledDomains,
-    domain_key,
     dot_scores,
     draw_examples,
     encode_by_length,
     encoder_backbone,
+    encoder_key,
     optimiser,
     recent_histories,
-    training_key,
-    validation_sample,
 )
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -46,6 +44,7 @@ from bench.learning.training import (
     stopping_score,
     train_until_no_better,
     trained_once,
+    validation_sample,
 )
 from bench.lm.backbones import Backbone
 from bench.lm.encoders.text_encoder import load_encoder
@@ -107,7 +106,7 @@ class RecFormer(Recommender):
             self.texts = Texts(self.domains, self.tokenizer, encoder, self.params.attribute_names)
             self.model = Ranker(reader, task.target.n_items)
             sources = task.sources if self.params.pretrain_examples else ()
-            key = {**training_key(type(self), asdict(self.params), backbone, task, sources), **domain_key(task)}
+            key = encoder_key(self, task, backbone, sources)
             self.record = trained_once(task.artefacts, ARTEFACT_KIND, key, self.model, lambda: self._fine_tuned(task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
@@ -152,7 +151,8 @@ class RecFormer(Recommender):
             return {"examples": 0}
         if not task.sources:
             raise BenchError("RecFormer pre-trains on source domains: give --sources a,b, or -p pretrain_examples=0.")
-        key = {**training_key(type(self), _pretraining_params(self.params), backbone, task, task.sources), "stage": 1}
+        early = _pretraining_params(self.params)
+        key = encoder_key(self, task, backbone, task.sources, early, knows_target=False, stage="pre-training")
         record = trained_once(
             task.artefacts, ARTEFACT_KIND, key, reader, lambda: pretrain(reader, self.tokenizer, task, self.params)
         )

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from bench.baselines import sasrec
-from bench.baselines.networks import s3rec_pretraining
 from bench.baselines.networks.s3rec_pretraining import BatchMaker, Pretraining, Weights, title_attributes
-from bench.baselines.recbole_adapter import ARTEFACT_KIND
+from bench.baselines.recbole_models.recommender import ARTEFACT_KIND
 from bench.baselines.sasrec import SASRec
 
-from bench.files.hashing import content_hash, derived_seed
+from bench.files.hashing import derived_seed
 from bench.learning.training import TrainingRecord, descend, seeded, trained_once
 from bench.plugin import Task
 from bench.registry import register
@@ -133,10 +130,6 @@ class S3Rec(SASRec):
                     f"loss {losses[-1]:.4f}, {seconds[-1]:.1f} s"
                 )
         return TrainingRecord(tuple(losses), (), tuple(seconds))
-
-    def _key(self, task: Task) -> dict[str, Any]:
-        code = content_hash(Path(sasrec.__file__), Path(s3rec_pretraining.__file__))
-        return {**super()._key(task), "pretraining_code": code}
 
     def _pretraining_key(self, task: Task) -> dict[str, Any]:
         params = {name: value for name, value in asdict(self.params).items() if name not in FINE_TUNING_PARAMS}

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from bench.baselines.recbole_adapter import RecBoleRecommender
 from bench.baselines.recbole_models.learners import EveryPositionLearner, Learner, Transform
+from bench.baselines.recbole_models.recommender import RecBoleRecommender
 from bench.baselines.recbole_models.shortcuts import Abilities
-from bench.baselines.recbole_models.zoo import TrainingParams
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from bench.data.domain import Domain
+from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows
 from bench.registry import register
 

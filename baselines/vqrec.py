@@ -178,8 +178,8 @@ class VQRec(TransferableRecommender):
         return VQRecModel(self.params, self.encoder())
 
     def made_with(self) -> dict[str, str]:
-        """Add faiss, which makes the codes."""
-        return {**super().made_with(), "faiss": faiss_library().__version__}
+        """Return faiss's, which makes the codes."""
+        return {"faiss": faiss_library().__version__}
 
     def read_sources(self, model: VQRecModel, task: Task, backbone: Backbone) -> None:
         """Give the model the codes of all source items, by centroids that the sources share."""

@@ -16,13 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from bench.errors import BenchError
-from bench.files.hashing import derived_seed
-from bench.learning.training import STOPPING_METRIC, stopping_score
+from bench.learning.training import STOPPING_METRIC, stopping_score, validation_sample
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.dare import merge_dare
@@ -31,7 +29,7 @@ from bench.lm.merging.lego import merge_lego
 from bench.lm.merging.ties import merge_ties
 from bench.lm.recommenders import AdapterRecommender, MixtureParams, mixture, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Answers, Queries, Task
+from bench.plugin import Queries, Task
 from bench.registry import register
 
 GRID = tuple(round(step / 10, 1) for step in range(11))
@@ -166,11 +164,8 @@ class WeaveRec(AdapterRecommender):
     def _validation(self, target_weight: float) -> float:
         """Return the stopping metric of one target weight on a sample of the validation queries."""
         task = self.task
-        order = np.random.default_rng(derived_seed(task.seed, "validated-weights")).permutation(len(task.validation))
-        rows = np.sort(order[: self.params.n_validation])
+        queries, answers = validation_sample(task, self.params.n_validation, ("validated-weights",))
         merged = merge(list(self.trained.values()), self._weights(target_weight), self.params.space)
-        value = stopping_score(
-            self.scores_with(merged, task.validation.take(rows)), Answers(task.validation_answers.positive_column[rows])
-        )
+        value = stopping_score(self.scores_with(merged, queries), answers)
         task.progress(f"target weight {target_weight:.2f}: validation {STOPPING_METRIC} {value:.4f}")
         return value

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from bench.baselines.recbole_models.dataset import Interaction, interaction
 from bench.baselines.recbole_models.shortcuts import Abilities, total_loss, vectors_of_all_positions
-from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LABEL, LENGTH, NEGATIVE, USER, TrainingParams
+from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LABEL, LENGTH, NEGATIVE, USER
 from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.data.domain import Domain
 from bench.learning.cross_entropy import linear_cross_entropy
+from bench.learning.params import TrainingParams
 from bench.learning.sequences import (
     NegativeSampler,
     Rows,

@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import field, make_dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from bench.errors import BenchError, unknown_name
+from bench.learning.params import TrainingParams
 
 FAMILIES = ("sequential_recommender", "general_recommender")
 LIST_COMMAND = "bench describe recbole"
@@ -56,24 +57,6 @@ UNSUPPORTED: Mapping[str, str] = MappingProxyType(
     }
 )
 """Classes that cannot run here, each with the reason."""
-
-
-@dataclass(frozen=True)
-class TrainingParams:
-    """The parameters that every RecBole model shares."""
-
-    max_length: int = 50
-    """Items of a history that are read, counted from its end."""
-    epochs: int = 200
-    """Epochs at most."""
-    patience: int = 10
-    """Epochs without a better validation NDCG@3 before training stops."""
-    learning_rate: float = 1e-3
-    """Adam's step size."""
-    batch_size: int = 256
-    """Sequences, prefixes, pairs or users in a batch, whichever the model learns from."""
-    weight_decay: float = 0.0
-    """Adam's L2 penalty."""
 
 
 class ModelConfig(dict[str, Any]):

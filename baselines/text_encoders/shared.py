@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,20 +13,17 @@ from torch import Tensor, nn
 
 from bench.data.domain import Domain
 from bench.errors import BenchError
-from bench.files.hashing import content_hash, derived_seed
-from bench.learning import training
 from bench.learning.dot_scores import candidate_dots
+from bench.learning.keys import training_key
+from bench.learning.training import clip_gradients, schedule_step_size
 from bench.lm.backbones import Backbone
 from bench.lm.batching import length_batches
-from bench.lm.encoders import text_encoder
 from bench.lm.encoders.text_encoder import BATCHES_BETWEEN_REPORTS
 from bench.lm.loading import task_backbone
 from bench.lm.precision import training_dtype
-from bench.plugin import Answers, ProgressHook, Queries, Task
+from bench.plugin import ProgressHook, Queries, Recommender, Task
 
 ARTEFACT_KIND = "models"
-GRADIENT_NORM = 1.0
-"""Gradients longer than this are shortened to it."""
 QUERIES_SCORED_AT_ONCE = 2048
 UNUSED = "pooler"
 """A layer of BERT-type encoders that neither pooling reads."""
@@ -242,63 +236,36 @@ def optimiser(model: nn.Module, params: TextParams) -> torch.optim.Optimizer:
     """Return AdamW over what may learn, with a linear warm-up and clipped gradients at every step."""
     weights = [each for each in model.parameters() if each.requires_grad]
     adam = torch.optim.AdamW(weights, params.learning_rate, weight_decay=params.weight_decay, fused=True)
-    n_steps = 0
-
-    def before_step(*_: Any) -> None:
-        nonlocal n_steps
-        n_steps += 1
-        for group in adam.param_groups:
-            group["lr"] = params.learning_rate * min(1.0, n_steps / max(1, params.warm_up_steps))
-        torch.nn.utils.clip_grad_norm_(weights, GRADIENT_NORM)
-
-    adam.register_step_pre_hook(before_step)
+    schedule_step_size(adam, lambda step: min(1.0, (step + 1) / max(1, params.warm_up_steps)))
+    clip_gradients(adam)
     return adam
 
 
-def validation_sample(task: Task, n_queries: int) -> tuple[Queries, Answers]:
-    """Return a seeded sample of the validation queries; ``n_queries`` of 0, or more than there are, takes all."""
-    if not 0 < n_queries < len(task.validation):
-        return task.validation, task.validation_answers
-    rng = np.random.default_rng(derived_seed(task.seed, "validation-sample"))
-    rows = np.sort(rng.permutation(len(task.validation))[:n_queries])
-    return task.validation.take(rows), Answers(task.validation_answers.positive_column[rows])
-
-
-def domain_key(task: Task) -> dict[str, Any]:
-    """Name what a task gives a training to learn from and to stop by, its sources aside."""
-    return {
-        "setting": task.setting,
-        "domain": task.target.content_hash,
-        "validation": content_hash(
-            task.validation.users,
-            task.validation.history_items,
-            task.validation.candidates,
-            task.validation_answers.positive_column,
-        ),
-    }
-
-
-def training_key(
-    method: type[Any], params: Mapping[str, Any], backbone: Backbone, task: Task, sources: Sequence[Domain]
+def encoder_key(
+    recommender: Recommender,
+    task: Task,
+    backbone: Backbone,
+    sources: Sequence[Domain],
+    params: Mapping[str, Any] | None = None,
+    **facts: Any,
 ) -> dict[str, Any]:
-    """Name what makes the weights of any training over an encoder; the target is not in it.
+    """Return :func:`training_key` of a training over an encoder.
 
     Args:
-        method: The recommender's class.
-        params: The parameters that matter to this training.
+        recommender: Whose training it is.
+        task: What it learns.
         backbone: The encoder.
-        task: Gives the seed and the device.
         sources: The source domains that are learned from, in any order.
+        params: The parameters that matter to this training; None takes all.
+        facts: What else :func:`training_key` takes.
     """
-    code = {Path(__file__), Path(training.__file__), Path(text_encoder.__file__)}
-    code.add(Path(str(sys.modules[method.__module__].__file__)))
-    return {
-        "class": f"{method.__module__}:{method.__name__}",
-        "params": dict(params),
-        "backbone": backbone.revision,
-        "sources": sorted(domain.content_hash for domain in sources),
-        "seed": task.seed,
-        "number_format": str(training_dtype(task.device)),
-        "versions": {package: version(package) for package in ("torch", "transformers")},
-        "code": content_hash(*sorted(code, key=lambda path: path.name)),
-    }
+    return training_key(
+        recommender,
+        task,
+        params,
+        libraries=("transformers",),
+        backbone=backbone.revision,
+        sources=sorted(domain.content_hash for domain in sources),
+        number_format=str(training_dtype(task.device)),
+        **facts,
+    )

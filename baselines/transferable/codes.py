@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
+from bench.files.revisions import revision_of
 from bench.files.store import ArtefactStore
 
 CODES_KIND = "item-codes"
-CODING_REVISION = 1
-"""Raised whenever the same vectors would get other codes."""
 BITS = 8
 """Of a code where there are items enough: 256 centroids."""
 
@@ -31,7 +30,7 @@ def stored_codes(
     """Return each item's codes, shape (n_items, blocks), and the number of centroids a block; kept by content."""
     faiss = faiss_library()
     key = {
-        "revision": CODING_REVISION,
+        "revision": revision_of(__name__),
         "vectors": content_hash(vectors),
         "trained": content_hash(trained),
         "blocks": blocks,

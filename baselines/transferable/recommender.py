@@ -6,18 +6,14 @@ sources, parameters and seed shares one pre-training.
 
 from __future__ import annotations
 
-import sys
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from bench.baselines.recbole_models.zoo import TrainingParams
 from bench.baselines.transferable.model import (
     FineTuning,
     SequenceEncoder,
@@ -30,7 +26,8 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
-from bench.learning import cross_entropy, sequences, training
+from bench.learning.keys import training_key
+from bench.learning.params import TrainingParams
 from bench.learning.training import (
     TrainingRecord,
     descend,
@@ -40,7 +37,7 @@ from bench.learning.training import (
     trained_once,
 )
 from bench.lm.backbones import Backbone
-from bench.lm.encoders.title_vectors import ENCODING_REVISION, title_vectors
+from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
 from bench.plugin import Queries, Recommender, Task
 
@@ -143,8 +140,8 @@ class TransferableRecommender(Recommender):
         }
 
     def made_with(self) -> dict[str, str]:
-        """Return the versions of the packages that shape the weights."""
-        return {"torch": version("torch"), "recbole": version("recbole")}
+        """Return the versions of packages that shape the weights besides torch and RecBole."""
+        return {}
 
     def deviations(self) -> Sequence[str]:
         """Return the method's own departures from its publication."""
@@ -222,37 +219,27 @@ class TransferableRecommender(Recommender):
 
     def _pretraining_key(self, task: Task, backbone: Backbone) -> dict[str, Any]:
         """Name everything that makes the pre-trained weights; the target is not part of it."""
-        ours = {key: value for key, value in asdict(self.params).items() if key not in self.fine_tuning_fields}
-        return {
-            "class": f"{type(self).__module__}:{self._name}",
-            "params": ours,
-            "seed": task.seed,
-            "sources": [domain.content_hash for domain in task.sources],
-            "backbone": backbone.revision,
-            "encoding": ENCODING_REVISION,
-            "made with": self.made_with(),
-            "code": self._code_revision(),
-        }
+        early = {key: value for key, value in asdict(self.params).items() if key not in self.fine_tuning_fields}
+        sources = [domain.content_hash for domain in task.sources]
+        return self._key(task, backbone, early, knows_target=False, sources=sources)
 
     def _fine_tuning_key(self, task: Task, backbone: Backbone) -> dict[str, Any]:
-        pretrained = self._pretraining_key(task, backbone) if self.params.pretrain_epochs else None
-        return {
-            "pretrained": None if pretrained is None else content_hash(pretrained),
-            **self._pretraining_key(task, backbone),
-            "sources": [],
-            "params": asdict(self.params),
-            "setting": task.setting,
-            "domain": task.target.content_hash,
-            "validation": content_hash(task.validation.candidates, task.validation_answers.positive_column),
-        }
+        pretrained = content_hash(self._pretraining_key(task, backbone)) if self.params.pretrain_epochs else None
+        return self._key(task, backbone, pretrained=pretrained)
 
-    @classmethod
-    def _code_revision(cls) -> str:
-        """Hash the files that turn a task into weights."""
-        here = Path(__file__)
-        shared = {Path(str(module.__file__)) for module in (cross_entropy, sequences, training)}
-        own = {Path(str(sys.modules[cls.__module__].__file__))}
-        return content_hash(*sorted(shared | own | set(here.parent.glob("*.py")), key=lambda path: path.name))
+    def _key(
+        self, task: Task, backbone: Backbone, params: Mapping[str, Any] | None = None, **facts: Any
+    ) -> dict[str, Any]:
+        return training_key(
+            self,
+            task,
+            params,
+            libraries=("recbole",),
+            read_by=(title_vectors.__module__,),
+            backbone=backbone.revision,
+            made_with=self.made_with(),
+            **facts,
+        )
 
     def _shared_deviations(self) -> list[str]:
         found = [

@@ -14,8 +14,9 @@ from bench.data.domain_files import read_domain, stored_content_hash, write_doma
 from bench.data.download import check_recorded
 from bench.data.events import ItemFacts
 from bench.data.locate import Source, is_at_hand, locate
-from bench.data.readers import FORMATS, GENERIC, READER_REVISION
+from bench.data.readers import FORMATS, GENERIC
 from bench.files.hashing import file_sha256
+from bench.files.revisions import revision_of
 from bench.files.store import ArtefactStore, read_json, write_json
 
 KIND = "domains"
@@ -112,7 +113,7 @@ def _key(card: Card, source: Source, cache_dir: Path) -> dict[str, Any]:
         "card": facts,
         "format": source.format,
         "files": [[path.name, checksum(path, cache_dir)] for path in source.paths],
-        "revision": READER_REVISION,
+        "revision": revision_of(__name__),
     }
 
 

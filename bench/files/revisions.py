@@ -48,18 +48,20 @@ Revision = int | str
 
 @cache
 def revision_of(*roots: str) -> Revision:
-    """Return the stated revision of the first root, or ``under work <hash>`` where code behind any root differs.
+    """Return one more than how often the roots were raised, or ``under work <hash>`` where code behind one differs.
 
-    Roots are names of modules. A module outside this project, such as a plugin's, has no stated hash.
+    Roots are names of modules; of the others than the first, those that the manifest has not as roots count as never
+    raised. A module outside this project, such as a plugin's, has no stated hash.
     """
     behind = modules_behind(*roots)
     hashes = {module: syntax_hash(path) for module, path in behind.items()}
     manifest = _manifest()
-    stated = manifest["modules"]
-    is_stated = all(root in manifest["revisions"] for root in roots)
-    if hashes and is_stated and all(stated.get(module) == found for module, found in hashes.items()):
-        return int(manifest["revisions"][roots[0]])
-    return UNDER_WORK + content_hash(hashes) if hashes else UNKNOWN_SOURCE
+    stated, revisions = manifest["modules"], manifest["revisions"]
+    if any(root not in behind for root in roots):
+        return UNKNOWN_SOURCE
+    if roots[0] in revisions and all(stated.get(module) == found for module, found in hashes.items()):
+        return 1 + sum(int(revisions.get(root, 1)) - 1 for root in roots)
+    return UNDER_WORK + content_hash(hashes)
 
 
 def modules_behind(*roots: str) -> dict[str, Path]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,12 +19,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bench.errors import BenchError
+from bench.files.hashing import derived_seed
 from bench.files.store import ArtefactStore, read_json, write_json
 from bench.metrics import Metric, per_user, rank_positive
-from bench.plugin import Answers, ProgressHook
+from bench.plugin import Answers, ProgressHook, Queries, Task
 
 STOPPING_METRIC = Metric("ndcg", 3)
 """What early stopping watches on the validation candidates."""
+GRADIENT_NORM = 1.0
+"""Gradients longer than this are shortened to it, where they are at all."""
 WEIGHTS_FILE = "model.safetensors"
 RECORD_FILE = "training.json"
 
@@ -118,6 +122,34 @@ def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable
     return mean
 
 
+def clip_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """Let every step of the optimiser first cut the norm of all its gradients together at :data:`GRADIENT_NORM`."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+
+    def before_step(*_: Any) -> None:
+        torch.nn.utils.clip_grad_norm_(weights, GRADIENT_NORM)
+
+    optimizer.register_step_pre_hook(before_step)
+
+
+def schedule_step_size(optimizer: torch.optim.Optimizer, share_of_peak: Callable[[int], float]) -> None:
+    """Let every step of the optimiser be a share of the size it has now, its peak.
+
+    Args:
+        optimizer: What takes the steps.
+        share_of_peak: Returns the share for each step, counted from 0.
+    """
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    numbers = itertools.count()
+
+    def before_step(*_: Any) -> None:
+        share = share_of_peak(next(numbers))
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * share
+
+    optimizer.register_step_pre_hook(before_step)
+
+
 def keep_rows(optimizer: torch.optim.Optimizer, weights: Tensor, rows: Tensor) -> None:
     """Let every step of the optimiser leave these rows of a weight as they are now."""
     kept = weights.detach()[rows].clone()
@@ -133,6 +165,21 @@ def stopping_score(scores: NDArray[np.floating], answers: Answers) -> float:
     """Return the mean of :data:`STOPPING_METRIC` for candidate scores of shape (n, n_candidates)."""
     ranks = rank_positive(scores, answers.positive_column)
     return float(per_user(ranks, STOPPING_METRIC, scores.shape[1]).mean())
+
+
+def validation_sample(
+    task: Task, n_queries: int | None, purpose: Sequence[str] = ("validation-sample",)
+) -> tuple[Queries, Answers]:
+    """Return a seeded sample of the validation queries with their answers, in stored order.
+
+    ``n_queries`` of 0 or None, or more than there are, takes all; ``purpose`` names the draw, so that each use has
+    a sample of its own.
+    """
+    if not n_queries or n_queries >= len(task.validation):
+        return task.validation, task.validation_answers
+    rng = np.random.default_rng(derived_seed(task.seed, *purpose))
+    rows = np.sort(rng.permutation(len(task.validation))[:n_queries])
+    return task.validation.take(rows), Answers(task.validation_answers.positive_column[rows])
 
 
 def trained_once(

@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
+from bench.files.revisions import revision_of
 from bench.metrics import Ranks, Tops
 from bench.plugin import Answers, ProgressHook, Queries
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.task import PreparedTask, QuerySet
 
 RULE = "whole catalogue but for what the user touched"
-RULE_REVISION = 1
-"""Raised whenever the same queries would be given other candidates."""
 SCORES_AT_ONCE = 2**25
 """Scores asked for together: 128 MB of them, and twice that in double precision."""
 QUERIES_COMPARED = 64
@@ -70,7 +69,7 @@ def catalogue_hash(prepared: PreparedTask) -> str:
     """Return the hash of the rule, the test queries and the catalogue, which is never that of frozen lists."""
     queries, positives = prepared.test.queries, prepared.test.lists.positives
     asked = [queries.users, queries.history_indptr, queries.history_items, positives]
-    return content_hash([RULE, RULE_REVISION], prepared.domain.content_hash, *asked)
+    return content_hash([RULE, revision_of(__name__)], prepared.domain.content_hash, *asked)
 
 
 def rank_in_catalogue(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
+from bench.files.revisions import revision_of
 from bench.files.store import ArtefactStore
 from bench.plugin import Answers, Queries
 from bench.protocol.candidate_files import stored_lists
@@ -24,8 +25,6 @@ from bench.protocol.user_split import (
 )
 from bench.spec import ProtocolSpec, Setting
 
-PROTOCOL_REVISION = 1
-"""Raised whenever the same spec would give other queries; part of every candidate file's name."""
 FEW_COLD_QUERIES = 200
 """Below this many queries a cold set carries a warning."""
 
@@ -164,7 +163,7 @@ def _query_set(
             f"Dataset '{domain.name}' has no {part} query in the {spec.setting} setting. "
             f"Try --setting warm, or --policy holdout; see 'bench data stats {domain.name}'."
         )
-    key = [PROTOCOL_REVISION, domain.content_hash, spec.key(), part]
+    key = [revision_of(__name__), domain.content_hash, spec.key(), part]
     # the users' ids and times are in no hash of the domain
     key += [content_hash(split.train, split.shown)] if spec.setting == "user-split" else []
     policy = spec.policy if spec.setting == "cold" else "holdout"  # the other lists know of no policy

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.files.hashing import content_hash, derived_seed
+from bench.files.hashing import derived_seed
+from bench.learning.keys import training_key
 from bench.learning.training import (
     STOPPING_METRIC,
     TrainingRecord,
+    clip_gradients,
     descend,
     seeded,
     stopping_score,
@@ -36,9 +38,6 @@ from bench.lm.training.library import AdapterPlan
 from bench.plugin import Queries, Task
 
 INTEGRATION_KIND = "integrations"
-INTEGRATION_REVISION = 1
-"""Raised whenever the same adapters and parameters would train another integration."""
-GRADIENT_NORM = 1.0
 WEIGHT_DECAY = 0.01
 """The paper's."""
 
@@ -182,27 +181,22 @@ class IntegratingRecommender(PairRecommender):
 
     def _key(self) -> dict[str, Any]:
         """Name everything that makes the trained weights."""
-        queries, answers = self.validation_sample()
-        asked = (queries.history_indptr, queries.history_items, queries.candidates, answers.positive_column)
-        return {
-            "revision": INTEGRATION_REVISION,
-            "method": type(self).__name__,
-            "adapters": [self.facts[source]["hash"] for source in self.chosen],
-            "backbone": self.language_model.backbone.revision,
-            "target": self.task.target.content_hash,
-            "validation": content_hash(*asked),
-            "params": {name: value for name, value in asdict(self.params).items() if name != "float32_scores"},
-            "seed": self.task.seed,
-        }
+        return training_key(
+            self,
+            self.task,
+            {name: value for name, value in asdict(self.params).items() if name != "float32_scores"},
+            libraries=("transformers",),
+            backbone=self.language_model.backbone.revision,
+            adapters=[self.facts[source]["hash"] for source in self.chosen],
+        )
 
     def _train(self) -> TrainingRecord:
         """Train the integration on the target, keep its best epoch."""
         params, task, model = self.params, self.task, self.model
         recipe = replace(pair_recipe(params), max_examples=params.target_examples, batch_size=params.target_batch_size)
         rng = np.random.default_rng(derived_seed(task.seed, "integration-batches"))
-        weights = list(model.parameters())
-        optimizer = torch.optim.AdamW(weights, lr=params.target_learning_rate, weight_decay=WEIGHT_DECAY)
-        optimizer.register_step_pre_hook(lambda *_: clip(weights))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=params.target_learning_rate, weight_decay=WEIGHT_DECAY)
+        clip_gradients(optimizer)
 
         def losses() -> Iterator[Tensor]:
             for examples, _ in self.language_model.batches([task.target], recipe, rng):
@@ -243,8 +237,3 @@ class IntegratingRecommender(PairRecommender):
             return stopping_score(self.language_model.score_by(scorer, target, queries, progress, quick=True), answers)
 
         return validate
-
-
-def clip(weights: Sequence[Tensor]) -> None:
-    """Cut the gradient's norm."""
-    torch.nn.utils.clip_grad_norm_(weights, GRADIENT_NORM)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from bench.data.domain import Domain
 from bench.errors import BenchError
-from bench.files.hashing import content_hash, derived_seed
+from bench.files.hashing import content_hash
+from bench.files.revisions import revision_of
 from bench.files.store import read_json, write_json
-from bench.learning.training import STOPPING_METRIC, stopping_score
+from bench.learning.training import STOPPING_METRIC, stopping_score, validation_sample
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.loading import task_backbone
 from bench.lm.pairs.model import PairLanguageModel, PairRecipe, PairScorer, learnable_users
@@ -22,9 +23,6 @@ from bench.lm.precision import training_dtype
 from bench.lm.recommenders import AdapterRecommender
 from bench.lm.training.library import AdapterPlan
 from bench.plugin import Answers, Queries, Task
-
-ZERO_SHOT_REVISION = 1
-"""Raised whenever the same adapter and queries would score otherwise."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +80,7 @@ class PairRecommender(AdapterRecommender):
 
     def validation_sample(self) -> tuple[Queries, Answers]:
         """Return the seeded sample of the validation queries that choices are made on."""
-        task, n = self.task, self.params.n_validation
-        order = np.random.default_rng(derived_seed(task.seed, "pair-validation")).permutation(len(task.validation))
-        rows = np.sort(order[: n or len(order)])
-        return task.validation.take(rows), Answers(task.validation_answers.positive_column[rows])
+        return validation_sample(self.task, self.params.n_validation, ("pair-validation",))
 
     def zero_shot(self) -> dict[str, float]:
         """Return each trained adapter's stopping metric on the target's validation sample; measured once and kept."""
@@ -99,7 +94,7 @@ class PairRecommender(AdapterRecommender):
         queries, answers = self.validation_sample()
         asked = [queries.history_indptr, queries.history_items, queries.candidates, answers.positive_column]
         key = {
-            "revision": ZERO_SHOT_REVISION,
+            "revision": revision_of(__name__),
             "adapter": self.facts[role]["hash"],
             "reading": [self.params.max_tokens, self.params.max_history, self._scored_in()],
             "queries": content_hash(*asked, list(self.task.target.titles)),

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from bench.baselines.llmrec import LlmRec, choice_loss
-from bench.baselines.text_encoders.shared import validation_sample
 
 from bench.errors import BenchError
 from bench.metrics import Metric, chance
@@ -199,16 +198,6 @@ def test_a_seed_determines_the_scores(tmp_path: Path, pico_encoder_folder: Path,
         scores.append(fitted(replace(task, seed=seed), epochs=1, lora_rank=lora_rank).score(queries))
     np.testing.assert_array_equal(scores[0], scores[1])
     assert not np.allclose(scores[0], scores[2])
-
-
-def test_the_validation_sample_is_the_same_every_time_and_may_be_all(planted: Planted) -> None:
-    task = planted[0]
-    queries, answers = validation_sample(task, 10)
-    again, _ = validation_sample(task, 10)
-    np.testing.assert_array_equal(queries.candidates, again.candidates)
-    rows = [task.validation.users.tolist().index(user) for user in queries.users]
-    np.testing.assert_array_equal(answers.positive_column, task.validation_answers.positive_column[rows])
-    assert validation_sample(task, 0) == (task.validation, task.validation_answers)
 
 
 def test_mixing_without_sources_is_refused(planted: Planted) -> None:

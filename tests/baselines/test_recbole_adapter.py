@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from bench.baselines.recbole_adapter import RecBole, RecBoleRecommender
+from bench.baselines.recbole_adapter import RecBole
 from bench.baselines.recbole_models import zoo
 from bench.baselines.recbole_models.dataset import DomainAsDataset, interaction
+from bench.baselines.recbole_models.recommender import RecBoleRecommender
 from bench.baselines.recbole_models.scoring import score_queries
 from bench.baselines.recbole_models.shortcuts import abilities_of
 from bench.baselines.recbole_models.zoo import FEATURE, ITEM, ITEMS, LENGTH, model_modules, params_class

@@ -24,9 +24,9 @@ import pytest
 import torch
 from bench.baselines.bert4rec import BERT4Rec
 from bench.baselines.gru4rec import GRU4Rec
-from bench.baselines.recbole_adapter import RecBoleRecommender
 from bench.baselines.recbole_models import zoo
 from bench.baselines.recbole_models.dataset import DomainAsDataset, interaction
+from bench.baselines.recbole_models.recommender import RecBoleRecommender
 from bench.baselines.sasrec import SASRec
 
 from bench.data.prepare import load_domain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from bench.files import revisions
 from bench.files.revisions import UNDER_WORK, differing, main, modules_behind, restated, revision_of, syntax_hash
+from bench.registry import ROOMS, scan_room
 
 SOURCE = '''
 """A method."""
@@ -46,6 +48,14 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     yield write
     forget()
+
+
+def modules_of(package: str) -> Iterator[tuple[str, Path]]:
+    """Yield the name and the file of each module that lies in a package's folder."""
+    folder = revisions._folder_of(package)
+    assert folder is not None
+    for path in sorted(folder.rglob("*.py")):
+        yield ".".join([package, *path.relative_to(folder).with_suffix("").parts]), path
 
 
 def hash_of(tmp_path: Path, source: str, name: str = "one.py") -> str:
@@ -91,6 +101,40 @@ def test_a_shipped_method_has_a_number_and_its_shared_modules_count() -> None:
     assert revision_of("bench.baselines.sasrec", "bench.protocol.task") == 1
     assert {"bench.baselines.sasrec", "bench.learning.training"} <= set(modules_behind("bench.baselines.sasrec"))
     assert "bench.cli.run" not in modules_behind("bench.baselines.sasrec")
+
+
+def test_every_method_and_whatever_asks_for_its_own_revision_is_a_root_and_no_other_is() -> None:
+    methods = {entry.target.partition(":")[0] for room in ROOMS for entry in scan_room(room)}
+    asking = {
+        module
+        for folder in ("bench", "bench.baselines", "bench.methods")
+        for module, path in modules_of(folder)
+        if "revision_of(__name__" in path.read_text(encoding="utf-8")
+    }
+    stated = json.loads(revisions.MANIFEST.read_text(encoding="utf-8"))
+    assert set(stated["revisions"]) == methods | asking
+    assert {"bench.protocol.task", "bench.lm.training.library"} <= asking
+    assert all(root in modules_behind(root) for root in stated["revisions"])
+
+
+def test_no_module_keeps_a_revision_by_hand_or_hashes_a_source_file() -> None:
+    for module, path in (*modules_of("bench"), *modules_of("bench.baselines"), *modules_of("bench.methods")):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\w*REVISION = |content_hash\([^)]*__file__", text, re.MULTILINE), module
+
+
+def test_the_revisions_of_several_roots_count_together(
+    package: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revisions, "MANIFEST", tmp_path / "revisions.json")
+    package(one="x = 1\n", two="x = 2\n", three="x = 3\n", four="from mine.three import x\n")
+    stated = restated({"revisions": {"mine.one": 2, "mine.two": 3, "mine.four": 1}, "modules": {}}, ["mine.one"])
+    (tmp_path / "revisions.json").write_text(json.dumps(stated), encoding="utf-8")
+    assert revision_of("mine.one", "mine.two") == revision_of("mine.two", "mine.one") == 5
+    assert revision_of("mine.one", "mine.three") == 3  # no root, but its code is stated
+    assert str(revision_of("mine.three", "mine.one")).startswith(UNDER_WORK)
+    package(one="x = 1\n", two="x = 2\n", three="x = 4\n")
+    assert str(revision_of("mine.one", "mine.three")).startswith(UNDER_WORK)
 
 
 def test_a_plugin_is_under_work_and_known_by_all_its_code(package: Callable[..., None]) -> None:

@@ -12,6 +12,7 @@ import torch
 from bench.methods.meteora import LayerGates
 from bench.methods.pooler_scorer import HeadAlone
 from bench.methods.xlora import TokenClassifier
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
@@ -152,19 +153,22 @@ def test_only_the_trained_part_has_gradients(method: str, task: Task) -> None:
     assert found == expected.get(method, {"head", "integrators", "weights"})
 
 
-def test_gradients_are_cut_at_norm_one(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.methods.shared import integrating
+def test_the_gradients_of_adapters_and_of_what_integrates_them_are_cut(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.learning.training.GRADIENT_NORM", 1e-3)
+    norms = []
 
-    cut, norms = integrating.clip, []
+    def observed(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        gradients = [weight.grad for group in optimizer.param_groups for weight in group["params"]]
+        norms.append(float(torch.stack([gradient.norm() for gradient in gradients]).norm()))
 
-    def observed(weights: Any) -> None:
-        cut(weights)
-        norms.append(float(torch.stack([one.grad.norm() for one in weights]).norm()))
-
-    monkeypatch.setattr(integrating, "clip", observed)
-    fitted("pooler-scorer", task, target_epochs=1, target_learning_rate=3e-2)
-    assert norms
-    assert max(norms) <= 1 + 1e-4
+    watched = register_optimizer_step_post_hook(observed)
+    try:
+        fitted("pooler-scorer", task, target_epochs=1, target_learning_rate=3e-2)
+    finally:
+        watched.remove()
+    assert norms == pytest.approx([1e-3] * len(norms), rel=1e-2)
 
 
 def test_untrained_pooler_scorer_is_the_source_zero_shot(task: Task) -> None:

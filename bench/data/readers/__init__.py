@@ -10,9 +10,6 @@ from bench.data.events import Events, ItemFacts
 from bench.data.readers import amazon, generic_csv, movielens, recbole_atomic
 from bench.data.source_files import SourceFile
 
-READER_REVISION = 1
-"""Raised whenever a reader's result changes, so that prepared data are made again."""
-
 
 @dataclass(frozen=True)
 class Format:

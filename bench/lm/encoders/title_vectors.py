@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
+from bench.files.revisions import revision_of
 from bench.files.store import ArtefactStore
 from bench.lm.backbones import Backbone
 from bench.plugin import ProgressHook
-
-ENCODING_REVISION = 1
-"""Raised whenever the same titles and weights would give other vectors."""
 
 
 def title_vectors(
@@ -32,7 +30,8 @@ def title_vectors(
         raise BenchError(
             f"Backbone '{backbone.name}' is no encoder; title vectors need one, such as --backbone minilm."
         )
-    key = {"revision": ENCODING_REVISION, "backbone": backbone.revision, "titles": content_hash(list(domain.titles))}
+    titles = content_hash(list(domain.titles))
+    key = {"revision": revision_of(__name__), "backbone": backbone.revision, "titles": titles}
 
     def make(folder: Path) -> None:
         import torch

@@ -19,14 +19,13 @@ from torch.nn import functional as F
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.files.revisions import revision_of
 from bench.files.store import ArtefactStore
 from bench.lm.prompts.shared import SEPARATOR, chat_format, clean_title, plain_chat, prompt_hash, shared_prompt
 from bench.plugin import ProgressHook
 
 KIND = "backbone"
 """Kind of artefact."""
-REVISION = 1
-"""Raised whenever the same parameters would give other weights."""
 PAD, TURN, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -108,7 +107,7 @@ def tiny_key(domains: Sequence[Domain], params: TinyParams = TinyParams(), seed:
     """Return all that makes the toy decoder for these domains; its hash is the backbone's revision."""
     return {
         "backbone": "tiny",
-        "revision": REVISION,
+        "revision": revision_of(__name__),
         "prompt": prompt_hash(),
         "domains": sorted(domain.content_hash for domain in domains),
         "params": asdict(params),

@@ -17,13 +17,12 @@ import torch
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.files.revisions import revision_of
 from bench.files.store import ArtefactStore
 from bench.lm.backbones import quiet_transformers
 from bench.lm.prompts.shared import clean_title, plain_chat, prompt_hash, shared_prompt
 from bench.plugin import ProgressHook
 
-REVISION = 1
-"""Raised whenever the same parameters would give other weights."""
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 
 
@@ -74,7 +73,7 @@ def tiny_seq2seq(
         raise BenchError("Backbone 'tiny' needs a domain with titles; see 'bench data stats'.")
     key = {
         "backbone": "tiny-seq2seq",
-        "revision": REVISION,
+        "revision": revision_of(__name__),
         "prompt": prompt_hash(),
         "domains": [domain.content_hash for domain in ordered],
         "params": asdict(params),

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.data.domain import Domain
 from bench.files.hashing import content_hash
+from bench.files.revisions import revision_of
 from bench.files.store import ArtefactStore
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe, load_adapter, save_adapter
 from bench.lm.language_model import LanguageModel
@@ -17,8 +18,6 @@ from bench.lm.training.lora import train_adapter
 from bench.plugin import ProgressHook, Task
 
 ADAPTER_KIND = AdapterSpec.kind
-TRAINING_REVISION = 1
-"""Raised whenever the same spec would train another adapter; part of every adapter's key."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +44,7 @@ def planned_specs(
     ``reader`` is the class that trains them; None takes the usual one of the backbone's kind.
     """
     backbone = planned_backbone(task)
-    objective = (reader or language_model_class(backbone, task.ranking)).objective
+    objective = revised_objective(reader or language_model_class(backbone, task.ranking))
     specs = [step.spec(backbone.revision, objective, task.seed) for plan in plans for step in _steps(plan)]
     return list({content_hash(spec.key()): spec for spec in specs}.values())
 
@@ -66,6 +65,11 @@ def _steps(plan: AdapterPlan) -> list[AdapterPlan]:
     return [*(_steps(plan.start) if plan.start is not None else []), plan]
 
 
+def revised_objective(reader: type[LanguageModel]) -> str:
+    """Return what a class of language models learns with the revision of how it does; part of every adapter's key."""
+    return f"{reader.objective}, revision {revision_of(__name__, reader.__module__)}"
+
+
 def adapter_spec(
     revision: str, objective: str, domains: Sequence[Domain], recipe: LoraRecipe, seed: int, start: str | None = None
 ) -> AdapterSpec:
@@ -77,7 +81,7 @@ def adapter_spec(
         recipe=recipe,
         seed=seed,
         start=start,
-        objective=f"{objective}, revision {TRAINING_REVISION}",
+        objective=objective,
         names=tuple(domain.name for domain in by_hash),
     )
 
@@ -95,7 +99,8 @@ def trained_adapter(
 
     ``start`` is the hash of a stored adapter that training goes on from.
     """
-    spec = adapter_spec(language_model.backbone.revision, language_model.objective, domains, recipe, seed, start)
+    objective = revised_objective(type(language_model))
+    spec = adapter_spec(language_model.backbone.revision, objective, domains, recipe, seed, start)
 
     def make(folder: Path) -> None:
         progress(f"training an adapter on {', '.join(spec.names)}")

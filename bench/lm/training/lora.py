@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from bench.data.domain import Domain
 from bench.files.hashing import content_hash, derived_seed
+from bench.learning.training import clip_gradients, schedule_step_size
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.language_model import LanguageModel
 from bench.lm.precision import full_width_float32, training_precision
@@ -30,7 +31,6 @@ CHECKS_AN_EPOCH = 4
 MIN_SLICE_USERS = 50
 """Users of a slice at least: the loss of fewer says too little of which state is best."""
 SECONDS_BETWEEN_REPORTS = 10.0
-GRADIENT_NORM = 1.0
 
 
 @dataclass
@@ -150,7 +150,8 @@ def _fit(
     optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
     steps_an_epoch = language_model.count_batches(learned, recipe)
     n_steps = max(1, steps_an_epoch * recipe.epochs)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: cosine_share(step, n_steps, recipe))
+    schedule_step_size(optimiser, lambda step: cosine_share(step, n_steps, recipe))
+    clip_gradients(optimiser)
     rng = np.random.default_rng(derived_seed(seed, "batches"))
     slice_batches = _slice_batches(language_model, held_back, recipe, seed)
     log, check_every = TrainingLog(), max(1, steps_an_epoch // CHECKS_AN_EPOCH)
@@ -162,8 +163,7 @@ def _fit(
     for _ in range(recipe.epochs):
         batches = language_model.batches(learned, recipe, rng)
         for (batch, n_examples), is_last in with_last(batches):
-            recent.append(_step(language_model, batch, optimiser, parameters))
-            schedule.step()
+            recent.append(_step(language_model, batch, optimiser, parameters[0].device))
             log.n_steps += 1
             log.n_examples += n_examples
             if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
@@ -233,13 +233,12 @@ def cosine_share(step: int, n_steps: int, recipe: LoraRecipe) -> float:
 
 
 def _step(
-    language_model: LanguageModel, batch: object, optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter]
+    language_model: LanguageModel, batch: object, optimiser: torch.optim.Optimizer, device: torch.device
 ) -> float:
-    with training_precision(parameters[0].device):
+    with training_precision(device):
         loss = language_model.loss(batch)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM)
     optimiser.step()
     return loss.item()
 

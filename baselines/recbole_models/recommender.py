@@ -1,0 +1,159 @@
+"""The base of all recommenders whose model is one of RecBole's, or is written as RecBole writes them.
+
+RecBole is the model zoo: its classes are used untouched. Batches, negatives, early stopping on the frozen validation
+candidates and the storing of models are ours. A baseline is a short subclass of :class:`RecBoleRecommender`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from bench.baselines.recbole_models import zoo
+from bench.baselines.recbole_models.dataset import DomainAsDataset
+from bench.baselines.recbole_models.learners import Learner, Transform, choose_learner
+from bench.baselines.recbole_models.scoring import score_queries
+from bench.baselines.recbole_models.shortcuts import Abilities, abilities_of, with_every_position
+from numpy.typing import NDArray
+
+from bench.data.domain import Domain
+from bench.errors import BenchError
+from bench.files.hashing import derived_seed
+from bench.learning.keys import training_key
+from bench.learning.params import TrainingParams
+from bench.learning.training import (
+    TrainingRecord,
+    descend,
+    keep_rows,
+    seeded,
+    stopping_score,
+    train_until_no_better,
+    trained_once,
+)
+from bench.plugin import Queries, Recommender, Task
+
+ARTEFACT_KIND = "models"
+COLD_RULE = "embedding as initialised, kept from every training step"
+
+
+class RecBoleRecommender(Recommender):
+    """A recommender whose model is a RecBole class; subclasses name it and translate their parameters."""
+
+    model_name: ClassVar[str] = ""
+    """RecBole's class name."""
+    cold_rule: ClassVar[str] = COLD_RULE
+    """How an item that was never trained is scored."""
+
+    def model_class(self) -> type[Any]:
+        """Return the RecBole class; override it for a model of one's own."""
+        return zoo.model_class(self.model_name)
+
+    def model_values(self) -> Mapping[str, Any]:
+        """Return the model's settings under RecBole's names."""
+        shared = TrainingParams.__dataclass_fields__
+        return {key: value for key, value in asdict(self.params).items() if key not in shared}
+
+    def choose_learner(self, model: Any, abilities: Abilities, domain: Domain, transform: Transform) -> Learner:
+        """Return how the model learns from the domain."""
+        return choose_learner(model, abilities, domain, self.params, transform)
+
+    def fit(self, task: Task) -> None:
+        """Build the model and train it, or load the weights of an equal training."""
+        seed = derived_seed(task.seed, "recbole", self.model_name)
+        with seeded(seed), redirect_stdout(sys.stderr):  # some models print, and standard output is for results
+            self.model, transform = self._build(task, seed)
+            made_with_model = self.model.other_parameter()
+            self._require_known_users(task)
+            self.abilities = abilities_of(self.model, self.params.max_length)
+            self.learner = self.choose_learner(self.model, self.abilities, task.target, transform)
+            # What RecBole keeps outside the weights is made with the model, or a cache of the weights before these.
+            self.model.load_other_parameter(made_with_model)
+            if self._has_weights():
+                self.record = self._learn(task)
+                self.model.load_other_parameter(made_with_model)
+            else:
+                self.record = self._learn_at_once()
+
+    def score(self, queries: Queries) -> NDArray[np.floating]:
+        """Return the scores of all candidates, shape (n, n_candidates)."""
+        return score_queries(self.model, self.abilities, queries, self.params.max_length)
+
+    def details(self) -> dict[str, Any]:
+        """Return the size of the model, the course of its training and the shortcuts it took."""
+        return {
+            "parameters": sum(weights.numel() for weights in self.model.parameters()),
+            **self.record.summary(),
+            "example": self.learner.name,
+            "shortcuts": asdict(self.abilities),
+            "cold_rule": self.cold_rule,
+        }
+
+    def _build(self, task: Task, seed: int) -> tuple[Any, Transform]:
+        """Return the model, and the change of a batch that it asks for: masking, turning round, or none."""
+        from recbole.data.transform import construct_transform
+
+        model_class = self.model_class()
+        sequential = hasattr(model_class, "get_attention_mask")
+        dataset = DomainAsDataset(task.target, self.params.max_length, sequential)
+        config = zoo.model_config(self.model_values(), self.params, task.device, seed)
+        change = construct_transform(config)  # before the model, which reads the names of the columns it adds
+        made = with_every_position(model_class) if sequential else model_class
+        return made(config, dataset).to(config["device"]), lambda batch: change(dataset, batch)
+
+    def _require_known_users(self, task: Task) -> None:
+        """Raise BenchError where the model looks users up by number and the setting asks for users it never saw."""
+        if task.setting == "user-split" and not reads_histories_alone(self.model):
+            raise BenchError(
+                f"RecBole's {self.model_name} learns about each user by number, and the user-split setting asks for "
+                "users who are not trained on. Use --setting warm, or a class that reads histories, as recbole:SASRec."
+            )
+
+    def _has_weights(self) -> bool:
+        # RecBole gives a model that is not trained by gradients one number, to keep its own trainer content.
+        return any(weights.requires_grad and weights.numel() > 1 for weights in self.model.parameters())
+
+    def _learn_at_once(self) -> TrainingRecord:
+        """Show each example once: a model without weights is done when it is made, or counts what it is shown."""
+        for _ in self.learner.losses(np.random.default_rng(0)):
+            pass
+        return TrainingRecord((), (), ())
+
+    def _learn(self, task: Task) -> TrainingRecord:
+        return trained_once(task.artefacts, ARTEFACT_KIND, self._key(task), self.model, lambda: self._train(task))
+
+    def _train(self, task: Task) -> TrainingRecord:
+        rng = np.random.default_rng(derived_seed(task.seed, "batches", self.model_name))
+        optimizer = torch.optim.Adam(
+            self.model.parameters(), self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
+        )
+        self._keep_cold_embeddings(optimizer, task.target)
+        return train_until_no_better(
+            self.model,
+            lambda: descend(self.model, optimizer, self.learner.losses(rng)),
+            lambda: stopping_score(self.score(task.validation), task.validation_answers),
+            self.params.epochs,
+            self.params.patience,
+            lambda line: task.progress(f"{self.model_name} on {task.target.name}, {line}"),
+        )
+
+    def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, domain: Domain) -> None:
+        """Leave an item that nobody touched its first embedding: weight decay and RecBole's softmax would change it."""
+        embedding = getattr(self.model, "item_embedding", None)
+        if isinstance(embedding, torch.nn.Embedding):
+            cold = torch.from_numpy(np.flatnonzero(domain.item_counts() == 0) + 1)
+            keep_rows(optimizer, embedding.weight, cold.to(embedding.weight.device))
+
+    def _key(self, task: Task) -> dict[str, Any]:
+        """Name everything that makes the weights."""
+        return training_key(self, task, libraries=("recbole",))
+
+
+def reads_histories_alone(model: Any) -> bool:
+    """Whether a model is sequential and has no weights of single users."""
+    sequential = hasattr(model, "get_attention_mask")
+    return sequential and not any("user" in name for name, _ in model.named_parameters())
