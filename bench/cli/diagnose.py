@@ -149,7 +149,7 @@ def _text(metric: str, found: list[Diagnosis], stable: list[tuple[str, str, Stab
     if groups:
         parts.append(_table(["run", "positive's interactions", "queries", metric], groups))
     if any(one.bias is None for one in found):
-        parts.append("A dash under popularity: the run is from before this was stored; redo it with --force.")
+        parts.append("A dash under popularity: the run is from before this was stored; redo it with --rescore.")
     if stable:
         rows = [[token, over, *_stability(each)] for token, over, each in stable]
         parts.append(_table(["run", "over", "times", "lowest", "highest", "sd", "flips of the top item"], rows))

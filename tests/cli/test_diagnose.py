@@ -123,7 +123,7 @@ def test_a_run_from_before_tops_were_stored_says_how_to_redo_it(bench: Bench, fo
     pq.write_table(pq.read_table(path, columns=["query", "better", "tied"]), path)
     outcome = bench("diagnose", "popularity@shop@warm")
     assert outcome.code == 0
-    assert "redo it with --force" in outcome.stdout
+    assert "redo it with --rescore" in outcome.stdout
 
 
 @pytest.mark.parametrize(
