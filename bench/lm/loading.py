@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.errors import BenchError
 from bench.lm.backbones import MINILM, TINY, Backbone, BackboneKind, resolve_backbone, writes_no_lists
 from bench.lm.language_model import LanguageModel
-from bench.plugin import Task
+from bench.plugin import LastLoaded, Task
 from bench.spec import Ranking
 
 _EXPECTED: dict[BackboneKind | None, str] = {
@@ -42,14 +42,18 @@ def planned_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
     if task.backbone is None:
         raise BenchError("A language-model method needs a backbone, such as --backbone minilm.")
     if task.backbone != TINY:
-        name = task.backbone
-        return task.held.get("backbone", name, lambda: resolve_backbone(name))  # hashing large weights takes long
+        return named_backbone(task.backbone, task.held)
     if kind == "seq2seq":
         return _made_tiny(task, kind)
     from bench.lm.toys.tiny_decoder import KIND, tiny_key
 
     folder = task.artefacts.path(KIND, tiny_key(task.sources or (task.target,)))
     return Backbone(TINY, "causal", folder, folder.name, toy=True)
+
+
+def named_backbone(name: str, held: LastLoaded) -> Backbone:
+    """Return the backbone of a name, looked up once in a set of runs: hashing large weights takes long."""
+    return held.get("backbone", name, lambda: resolve_backbone(name))
 
 
 def _made_tiny(task: Task, kind: BackboneKind | None) -> Backbone:

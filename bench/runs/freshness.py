@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.data.locate import is_at_hand
-from bench.data.prepare import card_of
+from bench.data.prepare import card_of, prepared_hash
 from bench.errors import BenchError
 from bench.files.folders import Folders
 from bench.files.revisions import Revision, revision_of
@@ -48,10 +48,28 @@ def freshness_of(record: RunRecord, tasks: Tasks) -> Freshness:
     if missing:
         return Freshness(unchecked=missing)
     try:
-        now = provenance_of(record.spec, tasks)
+        now = _provenance_at_hand(record.spec, tasks)
     except BenchError as error:
         return Freshness(unchecked=str(error))
     return Freshness(tuple(one.text for one in differences(record.provenance, now)))
+
+
+def _provenance_at_hand(spec: RunSpec, tasks: Tasks) -> Provenance:
+    """Return what tells whether a stored run is fresh, without reading data that are prepared.
+
+    Equal data under the same code of the protocol have equal candidates, except in the user-split setting, which also
+    looks at users' ids and at times.
+    """
+    if spec.protocol.setting == "user-split":
+        return provenance_of(spec, tasks)
+    folders = tasks.folders
+    contents = {name: prepared_hash(name, folders.data_dir, folders.cache_dir) for name in _datasets(spec)}
+    return Provenance(
+        data={name: content or tasks.domain(name).content_hash for name, content in contents.items()},
+        candidates="",
+        backbone=_backbone_revision(spec, tasks),
+        revisions=code_revisions(spec),
+    )
 
 
 def provenance_of(spec: RunSpec, tasks: Tasks) -> Provenance:
@@ -62,7 +80,7 @@ def provenance_of(spec: RunSpec, tasks: Tasks) -> Provenance:
     """
     prepared = tasks.prepared(spec.protocol)
     return Provenance(
-        data={name: tasks.domain(name).content_hash for name in (spec.protocol.dataset, *spec.sources)},
+        data={name: tasks.domain(name).content_hash for name in _datasets(spec)},
         candidates=catalogue_hash(prepared) if spec.full_ranking else prepared.candidates_hash,
         backbone=_backbone_revision(spec, tasks),
         revisions=code_revisions(spec),
@@ -77,9 +95,8 @@ def code_revisions(spec: RunSpec) -> dict[str, Revision]:
 
 def _not_at_hand(spec: RunSpec, folders: Folders) -> str:
     """Return which dataset would have to be fetched; empty where all are here."""
-    names = (spec.protocol.dataset, *spec.sources)
     try:
-        cards = [card_of(name, folders.data_dir) for name in names]
+        cards = [card_of(name, folders.data_dir) for name in _datasets(spec)]
         missing = [card.name for card in cards if not is_at_hand(card, folders.data_dir, folders.cache_dir)]
     except BenchError as error:
         return str(error)
@@ -89,6 +106,13 @@ def _not_at_hand(spec: RunSpec, folders: Folders) -> str:
 def _backbone_revision(spec: RunSpec, tasks: Tasks) -> str | None:
     if spec.backbone is None:
         return None
-    from bench.lm.loading import planned_backbone
+    from bench.lm.backbones import TINY
+    from bench.lm.loading import named_backbone, planned_backbone
 
+    if spec.backbone != TINY:
+        return named_backbone(spec.backbone, tasks.held).revision
     return planned_backbone(tasks.task(spec), registry().entry(spec.method).backbone_kind or None).revision
+
+
+def _datasets(spec: RunSpec) -> tuple[str, ...]:
+    return (spec.protocol.dataset, *spec.sources)
