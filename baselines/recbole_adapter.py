@@ -23,5 +23,10 @@ class RecBole(RecBoleRecommender):
     def wrapping(cls, suffix: str) -> type[RecBole]:
         """Return the recommender for one RecBole class; raise BenchError with near names for an unknown one."""
         zoo.require_model(suffix)
-        attributes = {"model_name": suffix, "Params": zoo.params_class(suffix), "__doc__": f"RecBole's {suffix}."}
+        attributes = {
+            "__module__": cls.__module__,
+            "model_name": suffix,
+            "Params": zoo.params_class(suffix),
+            "__doc__": f"RecBole's {suffix}.",
+        }
         return type(f"RecBole{suffix}", (cls,), attributes)
