@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
-
-from bench.files.hashing import content_hash
 
 Setting = Literal["warm", "cold", "user-split"]
 ColdPolicy = Literal["holdout", "natural"]
@@ -24,8 +23,42 @@ DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
 DEFAULT_RANKING: Ranking = "likelihood"
 DEFAULT_ENGINE: Engine = "transformers"
 
-PROTOCOL_FIELDS = ("dataset", "setting", "policy", "n_negatives", "holdout_share")
-"""Fields of the protocol that stand in the stored spec under their own names; its seed is ``protocol_seed``."""
+PROTOCOL_SEED = "protocol_seed"
+"""The protocol's seed where its fields stand beside those of the run, which has a seed of its own."""
+
+
+def option(
+    default: Any,
+    *,
+    words: str = "",
+    circumstance: bool = False,
+    neutral: bool = False,
+    needs: str = "",
+    belongs_to: str = "",
+    unset: str = "",
+    within: str = "",
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Return a dataclass field with the metadata that command line, reports and run ids are derived from.
+
+    Args:
+        default: The value if the option is not given.
+        words: What reports print for it, a format string for the value; empty to print nothing.
+        circumstance: Whether it distinguishes runs but not the rows of a table, as seeds do.
+        neutral: Whether it is left out of the run's id at its default, so that existing runs keep their ids.
+        needs: The field of the method's registry entry that must be true for the option to be used; empty for any
+            method.
+        belongs_to: The option that this one refines: in the id if and only if that one is given.
+        unset: The choice that None means.
+        within: The only setting in which it has an effect; empty for every setting.
+        minimum: Smallest allowed value.
+        above: Exclusive lower bound.
+        maximum: Largest allowed value.
+    """
+    facts = {key: value for key, value in locals().items() if key != "default"}
+    return field(default=default, metadata=facts)
 
 
 @dataclass(frozen=True)
@@ -60,94 +93,82 @@ class ProtocolSpec:
         return fields
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Options of a run besides its method, protocol and parameters; requests and specs share them.
+
+    The text under a field is also its help on the command line.
+    """
+
+    backbone: str | None = option(None, words="{}", needs="needs_backbone")
+    """Language model: minilm (default), tiny, a folder or a hub name."""
+    sources: tuple[str, ...] = option((), words="from {}", needs="needs_sources")
+    """Source datasets, comma-separated (default: those listed on the dataset card)."""
+    ranking: Ranking | None = option(None, words="{}", needs="needs_backbone", unset=DEFAULT_RANKING)
+    """How a decoder ranks: score each title by likelihood (default), or generate a ranked list of titles."""
+    engine: Engine | None = option(None, words="{}", neutral=True, unset=DEFAULT_ENGINE)
+    """What generates the lists of --ranking generate: transformers (default) or vllm; they agree except near ties."""
+    seed: int = option(0, words="seed {}", circumstance=True)
+    """Seed of training."""
+    train_share: float = option(1.0, words="{:.0%} of the training part", neutral=True, above=0, maximum=1)
+    """Learn from this share of the target's training part (few-shot); smaller shares are subsets of larger ones."""
+    train_users: int | None = option(None, words="{:,} training users", neutral=True, minimum=1)
+    """Learn from this many of the target's training users (low-resource); fewer are a subset of more."""
+    train_subset: int = option(0, words="subset {}", circumstance=True, belongs_to="train_users", minimum=0)
+    """Index of the random subset drawn for --train-users."""
+    limit_validation: int | None = option(None, words="{:,} validation queries", neutral=True, minimum=1)
+    """Validate on a seeded sample of the validation queries."""
+    limit_queries: int | None = option(None, words="{} queries", circumstance=True, minimum=1)
+    """Score a seeded sample of the test queries."""
+    full_ranking: bool = option(False, words="whole catalogue", circumstance=True, neutral=True)
+    """Rank each positive among the whole catalogue, not in its frozen list of 30; the trained model is the same."""
+
+    def options(self) -> dict[str, Any]:
+        """Return option name -> value."""
+        return {item.name: getattr(self, item.name) for item in dataclasses.fields(RunOptions)}
+
+
 @dataclass(frozen=True)
-class RunSpec:
-    """One run: a method with its parameters on one protocol."""
+class RunSpec(RunOptions):
+    """One run, complete: a method with its parameters on one protocol."""
 
     method: str
     """A registered name, or ``recbole:<Class>``."""
     protocol: ProtocolSpec
     """Dataset, setting and candidate seed."""
     params: dict[str, Any] = field(default_factory=dict)
-    """Every hyper-parameter of the method, defaults included."""
-    seed: int = 0
-    """Seed of training."""
-    sources: tuple[str, ...] = ()
-    """Source domains' card names, for methods that use them."""
-    backbone: str | None = None
-    """Language model, for methods that use one."""
-    ranking: Ranking | None = None
-    """How a causal language model ranks, for methods that use one."""
-    limit_queries: int | None = None
-    """Score only this many test queries (a seeded sample); None scores all."""
-    train_share: float = 1.0
-    """Share of the target's training part that is learned from (few-shot); the queries stay the same."""
-    engine: Engine | None = None
-    """What writes the lists of the ranking ``generate``; None is transformers. Engines agree but for near-ties."""
-    train_users: int | None = None
-    """Learn from this many users of the target's training part (low-resource curves); None learns from all."""
-    train_subset: int = 0
-    """Which seeded choice of ``train_users``: within one, fewer users are among more."""
-    full_ranking: bool = False
-    """Rank each positive among the whole catalogue, not in its frozen list; what is trained is the same."""
-    limit_validation: int | None = None
-    """Validate on this many queries (a seeded sample); None validates on all."""
+    """Every hyper-parameter of the method, including defaults except those declared neutral."""
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the run, for hashing."""
-        fields: dict[str, Any] = {
-            "method": self.method,
-            "protocol": self.protocol.key(),
-            "params": self.params,
-            "seed": self.seed,
-            "sources": list(self.sources),
-            "backbone": self.backbone,
-            "ranking": self.ranking,
-            "limit_queries": self.limit_queries,
-        }
-        if self.engine is not None:
-            fields["engine"] = self.engine
-        if self.train_share != 1:
-            fields["train_share"] = self.train_share
-        if self.train_users is not None:
-            fields["train_users"], fields["train_subset"] = self.train_users, self.train_subset
-        if self.full_ranking:
-            fields["full_ranking"] = True
-        if self.limit_validation is not None:
-            fields["limit_validation"] = self.limit_validation
-        return fields
+        left_out = {item.name for item in dataclasses.fields(RunOptions) if self._is_left_out(item)}
+        options = {name: value for name, value in self.options().items() if name not in left_out}
+        return {"method": self.method, "protocol": self.protocol.key(), "params": self.params, **options}
 
     def hash(self) -> str:
         """Return the run's id: equal specs share it on every platform."""
+        from bench.files.hashing import content_hash  # brings numpy, which a command's help does without
+
         return content_hash(self.key())
+
+    def _is_left_out(self, item: dataclasses.Field[Any]) -> bool:
+        other = item.metadata["belongs_to"]
+        if other:
+            return getattr(self, other) is None
+        return bool(item.metadata["neutral"]) and getattr(self, item.name) == item.default
 
 
 def spec_to_json(spec: RunSpec) -> dict[str, Any]:
     """Flatten a spec: the protocol's fields stand beside the run's, its seed as ``protocol_seed``."""
-    protocol = {name: getattr(spec.protocol, name) for name in PROTOCOL_FIELDS}
-    return {
-        "method": spec.method,
-        **protocol,
-        "protocol_seed": spec.protocol.seed,
-        "params": dict(spec.params),
-        "seed": spec.seed,
-        "sources": list(spec.sources),
-        "backbone": spec.backbone,
-        "ranking": spec.ranking,
-        "engine": spec.engine,
-        "limit_queries": spec.limit_queries,
-        "train_share": spec.train_share,
-        "train_users": spec.train_users,
-        "train_subset": spec.train_subset,
-        "full_ranking": spec.full_ranking,
-        "limit_validation": spec.limit_validation,
-    }
+    protocol = {item.name: getattr(spec.protocol, item.name) for item in dataclasses.fields(ProtocolSpec)}
+    protocol[PROTOCOL_SEED] = protocol.pop("seed")
+    options = {**spec.options(), "sources": list(spec.sources)}
+    return {"method": spec.method, **protocol, "params": dict(spec.params), **options}
 
 
-def spec_from_json(fields: dict[str, Any]) -> RunSpec:
+def spec_from_json(content: dict[str, Any]) -> RunSpec:
     """Rebuild the spec that :func:`spec_to_json` flattened; raise KeyError or TypeError for anything else."""
-    rest = dict(fields)
-    protocol = {name: rest.pop(name) for name in PROTOCOL_FIELDS}
-    seed = rest.pop("protocol_seed")
-    rest["sources"] = tuple(rest["sources"])
-    return RunSpec(protocol=ProtocolSpec(seed=seed, **protocol), **rest)
+    rest = dict(content)
+    protocol = {item.name: rest.pop(item.name) for item in dataclasses.fields(ProtocolSpec) if item.name != "seed"}
+    protocol["seed"] = rest.pop(PROTOCOL_SEED)
+    return RunSpec(**{**rest, "sources": tuple(rest["sources"])}, protocol=ProtocolSpec(**protocol))

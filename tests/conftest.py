@@ -14,7 +14,7 @@ from hypothesis import settings
 from bench.metrics import N_CANDIDATES, Ranks
 from bench.runs.record import RunRecord, summarise
 from bench.runs.store import RunStore
-from bench.spec import ProtocolSpec, RunSpec
+from bench.spec import ProtocolSpec, RunOptions, RunSpec
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")  # a busy machine is no failure
@@ -37,14 +37,6 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         dataset: str = "beauty",
         setting: Any = "warm",
         policy: Any = "holdout",
-        seed: int = 0,
-        sources: tuple[str, ...] = (),
-        backbone: str | None = None,
-        limit_queries: int | None = None,
-        train_share: float = 1.0,
-        train_users: int | None = None,
-        train_subset: int = 0,
-        limit_validation: int | None = None,
         overrides: dict[str, Any] | None = None,
         catalogue: dict[str, float] | None = None,
         **fields: Any,
@@ -52,9 +44,9 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         ranks = Ranks(np.asarray(better, np.int16), np.asarray(tied or [0] * len(better), np.int16))
         protocol = ProtocolSpec(dataset, setting, policy)
         params = {"layers": 2, "dropout": 0.5, **(overrides or {})}
-        spec = RunSpec(method, protocol, params, seed, sources, backbone, None, limit_queries, train_share)
-        spec = dataclasses.replace(spec, train_users=train_users, train_subset=train_subset)
-        spec = dataclasses.replace(spec, full_ranking=catalogue is not None, limit_validation=limit_validation)
+        # of a spec and of a record there is a backbone each, and a test means the spec's
+        options = {item.name: fields.pop(item.name) for item in dataclasses.fields(RunOptions) if item.name in fields}
+        spec = RunSpec(method, protocol, params, full_ranking=catalogue is not None, **options)
         n_candidates = int((catalogue or {"n_items": N_CANDIDATES})["n_items"])
         facts = {
             "family": "general",

@@ -13,8 +13,8 @@ from bench.cli.options import (
     data_dir_option,
     json_option,
     progress_on_stderr,
-    protocol_options,
     results_dir_option,
+    some_request_options,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("dataset")
-@protocol_options
+@some_request_options("setting", "policy", "protocol_seed")
 @click.option("--export", type=click.Path(path_type=Path, dir_okay=False), help="Write the test lists as CSV.")
 @data_dir_option
 @cache_dir_option

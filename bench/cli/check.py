@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import json_option
+from bench.cli.options import json_option, some_request_options
 
 if TYPE_CHECKING:
     from bench.contract import Outcome
@@ -26,13 +27,12 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("name")
-@click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; repeatable.")
-@click.option("--backbone", help="Language model, for methods that use one.")
+@some_request_options("backbone", "params")
 @click.option("--device", default="cpu", show_default=True, help="Torch device; auto takes a GPU where there is one.")
 @json_option
 @click.pass_context
 def check(
-    context: click.Context, name: str, params: tuple[str, ...], backbone: str | None, device: str, as_json: bool
+    context: click.Context, name: str, params: Mapping[str, str], backbone: str | None, device: str, as_json: bool
 ) -> None:
     """Check a method against the contract, on toy data made on the spot; exit with 1 if a check fails.
 
@@ -42,12 +42,11 @@ def check(
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the toys are so small that threads would only wait for each other
     from bench.contract import examine
     from bench.runs.environment import chosen_device
-    from bench.runs.params import parse_assignments
 
     began = time.perf_counter()
     outcomes: list[Outcome] = []
     device = device if device == "cpu" else chosen_device(device)
-    for outcome in examine(name, parse_assignments(params), backbone=backbone, device=device):
+    for outcome in examine(name, params, backbone=backbone, device=device):
         outcomes.append(outcome)
         if not as_json:
             click.echo(_line(outcome))

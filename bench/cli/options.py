@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +13,8 @@ import platformdirs
 
 from bench.errors import BenchError, did_you_mean
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
-from bench.spec import POLICIES, SETTINGS
+from bench.runs.params import parse_assignments
+from bench.runs.request import PARAMS, RequestOption, RunRequest, request_options
 
 if TYPE_CHECKING:
     from bench.files.folders import Folders
@@ -85,77 +88,65 @@ def scale_option(command: Command) -> Command:
     )(command)
 
 
-def protocol_options(command: Command) -> Command:
-    """Add ``--setting``, ``--policy`` and ``--protocol-seed``."""
-    setting = click.option(
-        "--setting",
-        type=NearChoice(SETTINGS),
-        default="warm",
-        show_default=True,
-        help="Which split: leave-one-out (warm), leave-one-out on items never trained on (cold), or users 3:1:1 with "
-        "negatives by popularity (user-split).",
-    )
-    policy = click.option(
-        "--policy",
-        type=NearChoice(POLICIES),
-        default="holdout",
-        show_default=True,
-        help="How the cold setting finds its items.",
-    )
-    seed = click.option(
-        "--protocol-seed",
-        type=int,
-        default=0,
-        show_default=True,
-        help="Seed of held-out items, of the users' parts and of candidate lists; runs of different seeds are never "
-        "compared.",
-    )
-    return setting(policy(seed(command)))
+def run_request_options(instead_of: str = "") -> Callable[[Command], Command]:
+    """Add an option for each field of a run request, and hand all to the command as ``request: RunRequest``.
+
+    Args:
+        instead_of: An argument in whose place a method and a dataset may be given; where they are not, the request
+            names neither. Empty makes both required.
+    """
+
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_request(*arguments: Any, **values: Any) -> Any:
+            fields = {option.name: values.pop(option.name) for option in request_options()}
+            return command(*arguments, request=RunRequest(**fields), **values)
+
+        for option in reversed(request_options()):
+            with_request = _click_option(option, instead_of)(with_request)
+        return with_request  # type: ignore[return-value]
+
+    return add
 
 
-def recommender_options(command: Command) -> Command:
-    """Add what else describes a run: ``--backbone``, ``--sources``, ``--ranking``, ``--engine`` and so on to ``-p``."""
-    backbone = click.option("--backbone", help="Language model: minilm (default), tiny, a folder or a hub name.")
-    sources = click.option("--sources", default="", help="Source domains, comma-separated; default the card's.")
-    ranking = click.option(
-        "--ranking",
-        type=click.Choice(["likelihood", "generate"]),
-        help="How a decoder ranks: by the likelihood of each title (default) or by the list of titles that it writes.",
-    )
-    engine = click.option(
-        "--engine",
-        type=click.Choice(["transformers", "vllm"]),
-        help="What writes the lists of --ranking generate: transformers (default) or vllm.",
-    )
-    train_share = click.option(
-        "--train-share",
-        type=click.FloatRange(0, 1, min_open=True),
-        default=1.0,
-        help="Learn from this share of the target's training part (few-shot); smaller shares lie in larger ones.",
-    )
-    train_users = click.option(
-        "--train-users",
-        type=click.IntRange(min=1),
-        help="Learn from this many of the target's training users (low-resource); fewer are among more.",
-    )
-    train_subset = click.option(
-        "--train-subset",
-        type=click.IntRange(min=0),
-        default=0,
-        show_default=True,
-        help="Which seeded choice of --train-users.",
-    )
-    limit_validation = click.option(
-        "--limit-validation",
-        type=click.IntRange(min=1),
-        help="Validate on a seeded sample of the validation queries.",
-    )
-    seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of training.")
-    params = click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; repeatable.")
-    learned = (limit_validation, train_subset, train_users, train_share)
-    for option in (params, seed, *learned, engine, ranking, sources, backbone):
-        command = option(command)
-    return command
+def some_request_options(*names: str) -> Callable[[Command], Command]:
+    """Add the options of a run request that have these names, and hand each to the command under its own."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(request_options()):
+            if option.name in names:
+                command = _click_option(option)(command)
+        return command
+
+    return add
+
+
+def _click_option(option: RequestOption, instead_of: str = "") -> Callable[[Command], Command]:
+    """Return the option of a command line for a field of a run request; its value is what the field holds."""
+    facts: dict[str, Any] = {"help": option.help}
+    if option.name == PARAMS:
+        facts.update(multiple=True, metavar="KEY=VALUE", callback=lambda _, __, words: parse_assignments(words))
+    elif option.is_required:
+        optional = {"default": "", "help": f"Instead of {instead_of}: {option.help[0].lower()}{option.help[1:]}"}
+        facts.update(optional if instead_of else {"required": True})
+    elif option.kind is bool:
+        facts.update(is_flag=True)
+    elif typing.get_origin(option.kind) is tuple:
+        facts.update(default="", callback=lambda _, __, text: comma_separated(text))
+    else:
+        facts.update(type=_click_type(option), default=option.default, show_default=option.default is not None)
+    return click.option(option.flag, option.name, **facts)
+
+
+def _click_type(option: RequestOption) -> Any:
+    if option.choices:
+        return NearChoice(option.choices)
+    above, minimum, maximum = (option.facts[limit] for limit in ("above", "minimum", "maximum"))
+    if above is None and minimum is None and maximum is None:
+        return option.kind
+    lowest = minimum if above is None else above
+    ranged = click.IntRange if option.kind is int else click.FloatRange
+    return ranged(lowest, maximum, min_open=above is not None)
 
 
 def comma_separated(text: str) -> tuple[str, ...]:

@@ -13,13 +13,11 @@ from click.core import ParameterSource
 
 from bench.cli.options import (
     cache_dir_option,
-    comma_separated,
     data_dir_option,
     json_option,
     progress_on_stderr,
-    protocol_options,
-    recommender_options,
     results_dir_option,
+    run_request_options,
     scale_option,
 )
 from bench.errors import BenchError
@@ -27,11 +25,12 @@ from bench.experiments.scale import DEFAULT_SCALE
 
 if TYPE_CHECKING:
     from bench.runs.plan import AdapterJob, Plan, RunJob
+    from bench.runs.request import RunRequest
     from bench.spec import RunSpec
 
 ADAPTER_STATES = {"done": "cached", "to do": "to train", "not needed": "not needed"}
 RUN_STATES = {"done": "stored", "to do": "to do"}
-OF_EVERY_PLAN = ("names", "scale", "limit_queries", "data_dir", "cache_dir", "results_dir", "as_json")
+OF_EVERY_PLAN = ("names", "scale", "limit_queries", "full_ranking", "data_dir", "cache_dir", "results_dir", "as_json")
 """Parameters of the command that do not describe a single run."""
 EXAMPLES = """\b
 Examples:
@@ -43,12 +42,8 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("names", nargs=-1, metavar="[EXPERIMENT]...")
-@click.option("--method", help="Instead of EXPERIMENT: one run of this method.")
-@click.option("--dataset", help="Instead of EXPERIMENT: the dataset of that run.")
-@protocol_options
-@recommender_options
+@run_request_options(instead_of="EXPERIMENT")
 @scale_option
-@click.option("--limit-queries", type=click.IntRange(min=1), help="Plan runs that score a seeded sample.")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
@@ -57,23 +52,8 @@ Examples:
 def plan(
     context: click.Context,
     names: tuple[str, ...],
-    method: str | None,
-    dataset: str | None,
-    setting: Any,
-    policy: Any,
-    protocol_seed: int,
-    backbone: str | None,
-    sources: str,
-    ranking: Any,
-    engine: Any,
-    train_share: float,
-    train_users: int | None,
-    train_subset: int,
-    limit_validation: int | None,
-    seed: int,
-    params: tuple[str, ...],
+    request: RunRequest,
     scale: str,
-    limit_queries: int | None,
     data_dir: Path | None,
     cache_dir: Path,
     results_dir: Path,
@@ -85,33 +65,16 @@ def plan(
     runs of one, have in common is planned once. Data that were never prepared are prepared first.
     """
     from bench.files.folders import Folders
-    from bench.runs.complete import complete_spec
-    from bench.runs.params import parse_assignments
+    from bench.runs.complete import complete
     from bench.runs.plan import plan_of
-    from bench.spec import ProtocolSpec
 
     if names:
         _refuse_options_of_one_run(context)
-        specs = [spec for name in names for spec in _specs_of(name, scale, limit_queries)]
-    elif method and dataset:
+        specs = [spec for name in names for spec in _specs_of(name, scale, request)]
+    elif request.method and request.dataset:
         if scale != DEFAULT_SCALE.name:
             raise BenchError("--scale is that of experiments: name them in place of --method and --dataset.")
-        spec = complete_spec(
-            method,
-            ProtocolSpec(dataset, setting, policy, protocol_seed),
-            params=parse_assignments(params),
-            seed=seed,
-            sources=comma_separated(sources),
-            backbone=backbone,
-            ranking=ranking,
-            engine=engine,
-            train_share=train_share,
-            train_users=train_users,
-            train_subset=train_subset,
-            limit_queries=limit_queries,
-            limit_validation=limit_validation,
-        )
-        specs = [spec]
+        specs = [complete(request)]
     else:
         raise BenchError("Give experiments, or both --method and --dataset. See 'bench list experiments'.")
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the plan
@@ -141,12 +104,12 @@ def _refuse_options_of_one_run(context: click.Context) -> None:
             )
 
 
-def _specs_of(name: str, scale: str, limit_queries: int | None) -> list[RunSpec]:
+def _specs_of(name: str, scale: str, request: RunRequest) -> list[RunSpec]:
     from bench.experiments.complete import complete_experiment
     from bench.registry import registry
     from bench.report.experiment_report import experiment_at
 
-    experiment = experiment_at(name, scale, registry(), limit_queries)
+    experiment = experiment_at(name, scale, registry(), request.limit_queries, request.full_ranking)
     return [spec for _, spec in complete_experiment(experiment)]
 
 

@@ -74,7 +74,6 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
     """Make the runs that are not stored, or print their commands."""
     from bench.experiments.complete import complete_experiment
     from bench.plugin import LastLoaded
-    from bench.registry import registry
     from bench.runs.engine import run
     from bench.runs.environment import chosen_device
     from bench.runs.plan import plan_of
@@ -92,7 +91,7 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
     progress_on_stderr(f"{experiment.file_name}: {plan.summary()}")
     missing = [job for job in plan.runs if not job.is_done]
     if dry_run:
-        commands = {spec.hash(): wanted.command(registry().entry(wanted.method)) for wanted, spec in completed}
+        commands = {spec.hash(): request.command() for request, spec in completed}
         for job in missing:
             click.echo(commands[job.id])
         return

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.options import (
     cache_dir_option,
-    comma_separated,
     data_dir_option,
     json_option,
     progress_on_stderr,
-    protocol_options,
-    recommender_options,
     results_dir_option,
+    run_request_options,
 )
+from bench.runs.request import RunRequest
 
 if TYPE_CHECKING:
     from bench.runs.engine import Again
@@ -37,15 +37,8 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("--method", required=True, help="A name from 'bench list methods', or recbole:<Class>.")
-@click.option("--dataset", required=True, help="A name from 'bench list datasets', or your own folder's.")
-@protocol_options
-@recommender_options
-@click.option("--limit-queries", type=click.IntRange(min=1), help="Score a seeded sample of the test queries.")
-@click.option(
-    "--full-ranking", is_flag=True, help="Rank each positive among the whole catalogue, not in its frozen list of 30."
-)
-@click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
+@run_request_options()
+@click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
 @click.option("--force", is_flag=True, help="Train and score again although the run is stored.")
 @click.option("--rescore", is_flag=True, help="Score again with the trained model although the run is stored.")
 @data_dir_option
@@ -53,23 +46,7 @@ Examples:
 @results_dir_option
 @json_option
 def run(
-    method: str,
-    dataset: str,
-    setting: Any,
-    policy: Any,
-    protocol_seed: int,
-    backbone: str | None,
-    sources: str,
-    ranking: Any,
-    engine: Any,
-    seed: int,
-    params: tuple[str, ...],
-    limit_queries: int | None,
-    train_share: float,
-    train_users: int | None,
-    train_subset: int,
-    limit_validation: int | None,
-    full_ranking: bool,
+    request: RunRequest,
     device: str,
     force: bool,
     rescore: bool,
@@ -78,36 +55,20 @@ def run(
     results_dir: Path,
     as_json: bool,
 ) -> None:
-    """Train one method (or find its model), score the frozen candidates, store and print the result.
+    """Train a method (or load its cached model), score the fixed candidates, then save and print the results.
 
-    With --full-ranking each positive is ranked among all items but those that its user touched. Both kinds of run
-    share one trained model, and are never compared as if they were one.
+    With --full-ranking each positive is ranked among all items the user has not interacted with. Both modes reuse the
+    same trained model; their scores are not comparable.
 
-    A stored run is used again while its data, its backbone and its code are what they were.
+    A stored run is used again while its data, its backbone and its code are what they were. A run's id is a hash of
+    everything that defines it.
     """
     from bench.files.folders import Folders
-    from bench.runs.complete import complete_spec
+    from bench.runs.complete import complete
     from bench.runs.engine import run as run_spec
     from bench.runs.environment import chosen_device
-    from bench.runs.params import parse_assignments
-    from bench.spec import ProtocolSpec
 
-    spec = complete_spec(
-        method,
-        ProtocolSpec(dataset, setting, policy, protocol_seed),
-        params=parse_assignments(params),
-        seed=seed,
-        sources=comma_separated(sources),
-        backbone=backbone,
-        ranking=ranking,
-        engine=engine,
-        limit_queries=limit_queries,
-        train_share=train_share,
-        train_users=train_users,
-        train_subset=train_subset,
-        full_ranking=full_ranking,
-        limit_validation=limit_validation,
-    )
+    spec = complete(request)
     folders = Folders(cache_dir, results_dir, data_dir)
     again: Again | None = "train" if force else "score" if rescore else None
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
@@ -124,15 +85,9 @@ def summary(record: RunRecord) -> str:
     rows = [[name, *(f"{record.metrics[name][key]:.4f}" for key in ("value", "low", "high"))] for name in shown]
     table = tabulate(rows, headers=["metric", "value", "95 % low", "high"], disable_numparse=True)
     backbone = f" on {record.backbone['name']}" if record.backbone else ""
-    share = record.spec.train_share
-    facts = (
-        (f"{share:.0%} of the training part", share < 1),
-        (f"{record.spec.train_users} training users, subset {record.spec.train_subset}", record.spec.train_users),
-        (f"{record.spec.limit_validation} validation queries", record.spec.limit_validation),
-        ("TOY backbone", record.toy),
-        ("transductive", record.transductive),
-    )
-    marks = [mark for mark, is_set in facts if is_set]
+    said_already = dataclasses.replace(record.spec, backbone=None, limit_queries=None)
+    marks = RunRequest.of(said_already, {}).words()
+    marks += [mark for mark, is_set in (("TOY backbone", record.toy), ("transductive", record.transductive)) if is_set]
     lines = [
         f"{record.spec.method}{backbone} · {protocol.dataset} {protocol.setting} · {record.n_queries:,} queries"
         + "".join(f" · {mark}" for mark in marks),

@@ -14,8 +14,9 @@ from bench.contract.subject import Subject
 from bench.contract.worlds import SOURCES, TARGET
 from bench.errors import BenchError
 from bench.registry import Entry, registry
-from bench.runs.complete import complete_spec
-from bench.spec import ProtocolSpec, Setting
+from bench.runs.complete import complete
+from bench.runs.request import RunRequest
+from bench.spec import Setting
 
 Status = Literal["ok", "failed", "skipped"]
 
@@ -49,13 +50,9 @@ def examine(
     entry = registry().entry(method)
     if entry.privileged:
         raise BenchError(f"Method '{method}' is handed the answers; the contract is for methods that are not.")
-    spec = complete_spec(
-        method,
-        ProtocolSpec(TARGET, _setting(entry)),
-        params=params,
-        sources=SOURCES if entry.needs_sources else (),
-        backbone=backbone,
-    )
+    sources = SOURCES if entry.needs_sources else ()
+    request = RunRequest(method, TARGET, _setting(entry), params=params or {}, sources=sources, backbone=backbone)
+    spec = complete(request)
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
         yield from _outcomes(Subject(spec, Path(folder), device))
 

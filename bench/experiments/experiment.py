@@ -2,86 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bench.experiments.scale import DEFAULT_SCALE, Scale
-from bench.registry import Entry
-from bench.spec import CANDIDATES, DEFAULT_BACKBONE, Candidates, ColdPolicy, ProtocolSpec, Ranking, Setting
+from bench.runs.request import RunRequest
+from bench.spec import CANDIDATES, DEFAULT_BACKBONE, Candidates, ColdPolicy, Ranking, Setting
 
 if TYPE_CHECKING:
     from bench.significance.tests import StarStyle, Test
 
 FigureKind = Literal["lines", "dots"]
 FIGURE_KINDS: tuple[FigureKind, ...] = get_args(FigureKind)
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """A run that a table asks for; parameters not named keep the method's defaults."""
-
-    method: str
-    dataset: str
-    setting: Setting
-    policy: ColdPolicy = "holdout"
-    protocol_seed: int = 0
-    seed: int = 0
-    params: dict[str, Any] = field(default_factory=dict)
-    """Overrides of the method's defaults."""
-    sources: tuple[str, ...] = ()
-    """Source domains, for a method that uses any."""
-    backbone: str | None = None
-    """Language model, for a method that uses one."""
-    ranking: Ranking | None = None
-    """How a causal language model ranks; None is the default, by likelihood."""
-    limit_queries: int | None = None
-    train_share: float = 1.0
-    """Share of the target's training part that is learned from."""
-    sizes: dict[str, float] = field(default_factory=dict)
-    """Parameters that say how much is read, set by a scale for the methods that have them."""
-    train_users: int | None = None
-    """Number of its users that are learned from; None for all."""
-    train_subset: int = 0
-    """Which choice of them."""
-    full_ranking: bool = False
-    """Whether positives are ranked among the whole catalogue."""
-    limit_validation: int | None = None
-    """Validation queries, set by a scale; None takes all."""
-
-    @property
-    def protocol(self) -> ProtocolSpec:
-        """The protocol that the run is planned on."""
-        return ProtocolSpec(self.dataset, self.setting, self.policy, self.protocol_seed)
-
-    def command(self, entry: Entry | None = None) -> str:
-        """Return the command that makes the run; ``entry`` leaves out what the method does not use."""
-        words = ["bench", "run", "--method", self.method, "--dataset", self.dataset, "--setting", self.setting]
-        if self.setting == "cold" and self.policy != "holdout":
-            words += ["--policy", self.policy]
-        if self.protocol_seed:
-            words += ["--protocol-seed", str(self.protocol_seed)]
-        if self.backbone and (entry is None or entry.needs_backbone):
-            words += ["--backbone", self.backbone]
-        if self.sources and (entry is None or entry.needs_sources):
-            words += ["--sources", ",".join(self.sources)]
-        return shlex.join(words + self._rare_options())
-
-    def _rare_options(self) -> list[str]:
-        words = ["--ranking", self.ranking] if self.ranking else []
-        words += ["--seed", str(self.seed)] if self.seed else []
-        words += ["--limit-queries", str(self.limit_queries)] if self.limit_queries else []
-        words += ["--train-share", str(self.train_share)] if self.train_share < 1 else []
-        words += ["--train-users", str(self.train_users)] if self.train_users else []
-        words += ["--train-subset", str(self.train_subset)] if self.train_subset else []
-        words += ["--full-ranking"] if self.full_ranking else []
-        words += ["--limit-validation", str(self.limit_validation)] if self.limit_validation else []
-        for name, value in self.params.items():
-            words += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
-        return words
 
 
 @dataclass(frozen=True)
@@ -186,9 +120,7 @@ class ExperimentCell:
 
     row: ExperimentRow
     dataset: ExperimentDataset
-    setting: Setting
-    seed: int
-    run: PlannedRun
+    request: RunRequest
 
 
 @dataclass(frozen=True)
@@ -255,8 +187,8 @@ class Experiment:
                 for setting in self.settings:
                     repetitions = self.repetitions(row) if self.wants(row, dataset, setting) else ()
                     for (seed, subset), among in product(repetitions, self.candidates):
-                        run = self.planned(row, dataset, setting, seed, subset, among)
-                        yield ExperimentCell(row, dataset, setting, seed, run)
+                        request = self.request(row, dataset, setting, seed, subset, among)
+                        yield ExperimentCell(row, dataset, request)
 
     def repetitions(self, row: ExperimentRow) -> tuple[tuple[int, int], ...]:
         """Return the seed and the subset of training users of each run behind one figure of a row."""
@@ -268,13 +200,13 @@ class Experiment:
         is_of_dataset = row.runs_on(dataset.name) and (dataset.methods is None or row.method in dataset.methods)
         return is_of_dataset and row.runs_in(setting)
 
-    def command(self, run: PlannedRun, entry: Entry | None = None) -> str:
+    def command(self, request: RunRequest) -> str:
         """Return the command that makes a run of this table; at another scale than the default all are made by one."""
         if self.scale.name != DEFAULT_SCALE.name:
             return f"bench reproduce {self.name} --scale {self.scale.name}" + " --full-ranking" * self.adds_full_ranking
-        return run.command(entry)
+        return request.command()
 
-    def planned(
+    def request(
         self,
         row: ExperimentRow,
         dataset: ExperimentDataset,
@@ -282,27 +214,27 @@ class Experiment:
         seed: int,
         subset: int = 0,
         among: Candidates = "sampled",
-    ) -> PlannedRun:
+    ) -> RunRequest:
         """Return the run behind one row, dataset, setting, seed and subset of training users.
 
-        ``among`` says what positives are ranked among.
+        It names the table's sources and backbone also where the method uses none, and no parameters of the scale: which
+        of them a method has is known to its class alone. ``among`` says what positives are ranked among.
         """
-        return PlannedRun(
+        return RunRequest(
             method=row.method,
             dataset=dataset.name,
             setting=setting,
             policy=self.policy,
             protocol_seed=self.protocol_seed,
-            seed=seed,
             params=row.params,
-            sources=dataset.sources if row.sources is None else row.sources,
             backbone=row.backbone or self.backbone,
+            sources=dataset.sources if row.sources is None else row.sources,
             ranking=row.ranking,
-            limit_queries=self.limit_queries,
+            seed=seed,
             train_share=row.train_share,
-            sizes=self.scale.sizes,
             train_users=row.train_users,
             train_subset=subset,
-            full_ranking=among == "full",
             limit_validation=self.scale.validation_queries,
+            limit_queries=self.limit_queries,
+            full_ranking=among == "full",
         )

@@ -41,6 +41,23 @@ def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> A
     return params_class(**{key: _converted(method, key, value, types[key]) for key, value in given.items()})
 
 
+def named_params(params: Any) -> dict[str, Any]:
+    """Return the parameters that a run's spec contains: all except those at a default that is declared neutral.
+
+    A parameter added to a method later, whose default changes nothing, is declared as
+    ``field(default=…, metadata={"neutral": True})``: runs at that default then keep their ids.
+    """
+    neutral = neutral_defaults(type(params))
+    values = dataclasses.asdict(params)
+    return {name: value for name, value in values.items() if name not in neutral or value != neutral[name]}
+
+
+def neutral_defaults(params_class: type) -> dict[str, Any]:
+    """Return the defaults that are declared neutral."""
+    neutral = {field.name for field in dataclasses.fields(params_class) if field.metadata.get("neutral")}
+    return {name: value for name, value in dataclasses.asdict(params_class()).items() if name in neutral}
+
+
 def overrides(params: Any) -> dict[str, Any]:
     """Return the parameters that differ from their defaults."""
     defaults = type(params)()
@@ -66,9 +83,9 @@ def _convert(value: Any, wanted: Any) -> Any:
     options = typing.get_args(wanted)
     if typing.get_origin(wanted) is typing.Literal:
         return {str(option): option for option in options}[str(value)]
+    if type(None) in (*options, wanted) and (value is None or str(value).lower() == "none"):
+        return None
     if type(None) in options:
-        if value is None or str(value).lower() == "none":
-            return None
         return _convert(value, next(option for option in options if option is not type(None)))
     if wanted is type(None):
         return value  # a wrapped model's parameter that is unset by default says nothing of its type

@@ -15,6 +15,7 @@ from bench.files.revisions import Revision
 from bench.files.rounding import rounded
 from bench.metrics import DEFAULT_METRICS, N_CANDIDATES, Metric, Ranks, per_user
 from bench.runs.provenance import UNKNOWN, Provenance
+from bench.runs.request import RunRequest
 from bench.spec import RunSpec, spec_from_json, spec_to_json
 
 SCHEMA_VERSION = 2
@@ -138,24 +139,4 @@ def describe_variant(record: RunRecord, of_row: bool = False) -> str:
 
     ``of_row`` leaves out seeds and protocol, which set runs apart but not rows of a table.
     """
-    spec = record.spec
-    parts = [f"{name}={value}" for name, value in sorted(record.overrides.items())]
-    parts += [spec.backbone] if spec.backbone else []
-    parts += ["from " + "+".join(spec.sources)] if spec.sources else []
-    parts += [spec.ranking] if spec.ranking == "generate" else []
-    parts += [spec.engine] if spec.engine else []
-    parts += [f"{spec.train_share:.0%} of the training part"] if spec.train_share < 1 else []
-    parts += [f"{spec.train_users:,} training users"] if spec.train_users else []
-    parts += [f"{spec.limit_validation:,} validation queries"] if spec.limit_validation else []
-    return ", ".join(parts if of_row else parts + _circumstances(spec))
-
-
-def _circumstances(spec: RunSpec) -> list[str]:
-    protocol = spec.protocol
-    parts: list[str] = [protocol.policy] if protocol.setting == "cold" and protocol.policy != "holdout" else []
-    parts += [f"seed {spec.seed}"] if spec.seed else []
-    parts += [f"subset {spec.train_subset}"] if spec.train_subset else []
-    parts += [f"candidate seed {protocol.seed}"] if protocol.seed else []
-    parts += [f"{spec.limit_queries} queries"] if spec.limit_queries else []
-    parts += ["whole catalogue"] if spec.full_ranking else []
-    return parts
+    return ", ".join(RunRequest.of(record.spec, record.overrides).words(of_row))

@@ -21,8 +21,8 @@ from bench.lm.toys.tiny_seq2seq import TinySeq2SeqParams, save_tiny_seq2seq
 from bench.metrics import Metric, chance
 from bench.plugin import Answers, Queries, Task
 from bench.registry import registry
-from bench.runs.complete import complete_spec
-from bench.spec import ProtocolSpec
+from bench.runs.complete import complete
+from bench.runs.request import RunRequest
 from tests.support.recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
 from tests.support.text_toys import made_up_titles
 
@@ -376,7 +376,7 @@ def test_the_rate_rises_over_a_twentieth_of_the_steps_and_falls_to_0() -> None:
 
 
 def test_without_a_backbone_it_runs_on_the_toy_and_says_so(task: Task) -> None:
-    assert complete_spec("p5", ProtocolSpec("beauty")).backbone == "tiny"
+    assert complete(RunRequest("p5", "beauty")).backbone == "tiny"
     details = untrained(dataclasses.replace(task, backbone="tiny")).details()
     assert details["from_scratch"]
     assert "the T5 starts from random weights" in details["deviations"]

@@ -18,9 +18,10 @@ import pytest
 from bench.files.folders import Folders
 from bench.lm.backbones import packaged_minilm
 from bench.plugin import LastLoaded
-from bench.runs.complete import complete_spec
+from bench.runs.complete import complete
 from bench.runs.engine import run
-from bench.spec import ProtocolSpec, RunSpec
+from bench.runs.request import RunRequest
+from bench.spec import RunSpec
 from tests.support.shop_toy import write_shop
 
 ALPHAS = (0.0, 0.35, 1.0)
@@ -30,7 +31,7 @@ SMALL = {"max_examples": 64, "slice_share": 0.1}
 
 def spec_at(alpha: float) -> RunSpec:
     params: dict[str, Any] = {**SMALL, "target_weight": alpha}
-    return complete_spec("weaverec", ProtocolSpec("shop"), params=params, sources=("market",), backbone="minilm")
+    return complete(RunRequest("weaverec", "shop", params=params, sources=("market",), backbone="minilm"))
 
 
 def command_at(alpha: float, folders: Folders) -> list[str]:

@@ -31,7 +31,7 @@ def test_a_table_takes_two_seconds(
 ) -> None:
     rng = np.random.default_rng(0)
     for cell in load_experiment(name).cells():
-        run = cell.run
+        run = cell.request
         ranks = rng.integers(0, 30, N_USERS[run.setting]).tolist()
         entry = known_entry(registry(), run.method)
         facts = {"setting": run.setting, "dataset": run.dataset, "toy": run.backbone == "tiny"}
@@ -39,7 +39,7 @@ def test_a_table_takes_two_seconds(
             facts["backbone"] = run.backbone
         if entry is None or entry.needs_sources:
             facts["sources"] = run.sources
-        save_run(run.method, ranks, overrides=run.params, **facts)
+        save_run(run.method, ranks, overrides=dict(run.params), **facts)
     words = [name, "--results-dir", str(run_store.results_dir)]
     code = f"from bench.cli.table import table; table({words!r}, standalone_mode=False)"
     wall, before = time.perf_counter(), os.times()

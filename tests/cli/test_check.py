@@ -68,7 +68,7 @@ def test_parameters_reach_the_method(bench: Bench) -> None:
         (["neighbors"], "Unknown method 'neighbors'. Did you mean neighbours"),
         (["adjustable", "-p", "learn=yes"], "Method 'adjustable' has no parameter 'learn'. Did you mean learns?"),
         (["adjustable", "-p", "learns"], "Parameter 'learns' has no value"),
-        (["neighbours", "--backbone", "minilm"], "Method 'neighbours' uses no backbone."),
+        (["neighbours", "--backbone", "minilm"], "Method 'neighbours' does not use --backbone: leave it out."),
         (["neighbours", "--device", "abacus"], "Device 'abacus' cannot be used"),
         (["demanding"], "There is no model 'big'. Use --backbone small."),
         (["oracle"], "Method 'oracle' is handed the answers"),

@@ -92,7 +92,7 @@ def test_options_reach_the_record(bench: Bench) -> None:
     assert (spec["seed"], spec["protocol_seed"], spec["limit_queries"], record["n_queries"]) == (3, 2, 7, 7)
     assert spec["train_share"] == 1.0
     few = bench(*SHOP, "--method", "popularity", "--train-users", 20, "--train-subset", 2)
-    assert "20 training users, subset 2" in few.stdout
+    assert "20 training users · subset 2" in few.stdout
     assert bench(*SHOP, "--method", "popularity", "--train-users", 10_000).code == 2
 
 
@@ -151,8 +151,8 @@ def test_what_a_method_prints_does_not_spoil_the_json(bench_with_fakes: Bench) -
         (["--method", "bpr", "-p", "epoch=3"], "Method 'bpr' has no parameter 'epoch'. Did you mean epochs?"),
         (["--method", "bpr", "-p", "epochs=few"], "Parameter 'epochs' of 'bpr' must be of type int, not 'few'."),
         (["--method", "sasrec", "-p", "loss=mse"], "Parameter 'loss' of 'sasrec' must be ce or bce, not 'mse'."),
-        (["--method", "bpr", "--sources", "beauty"], "Method 'bpr' uses no source domains."),
-        (["--method", "bpr", "--backbone", "tiny"], "Method 'bpr' uses no backbone."),
+        (["--method", "bpr", "--sources", "beauty"], "Method 'bpr' does not use --sources: leave it out."),
+        (["--method", "bpr", "--backbone", "tiny"], "Method 'bpr' does not use --backbone: leave it out."),
         (["--method", "learner"], "'shop' names none: give --sources a,b."),
         (["--method", "learner", "--sources", "shop,beauty"], "'shop' is the target and cannot be a source"),
         (["--method", "learner", "--sources", "beauty, beauty"], "--sources names a domain twice"),

@@ -8,12 +8,13 @@ import pytest
 from bench.contract.toys import NOUNS, domain_of, planted_groups, queries_of
 from bench.contract.worlds import SOURCES, TARGET, TOPICS, World, planted_world, toy_domain, with_other_answers
 from bench.plugin import Task
-from bench.runs.complete import complete_spec
-from bench.spec import SETTINGS, ProtocolSpec, Setting
+from bench.runs.complete import complete
+from bench.runs.request import RunRequest
+from bench.spec import SETTINGS, Setting
 
 
 def world(folder: Path, setting: Setting = "warm", **words: bool) -> World:
-    return planted_world(complete_spec("popularity", ProtocolSpec(TARGET, setting)), folder, **words)
+    return planted_world(complete(RunRequest("popularity", TARGET, setting)), folder, **words)
 
 
 def topics_of(titles: tuple[str, ...]) -> np.ndarray:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,11 @@ from bench.experiments.experiment import (
     ExperimentRow,
     FigureSpec,
     PaperPlace,
-    PlannedRun,
     PublishedReference,
 )
 from bench.experiments.reader import load_experiment
 from bench.registry import Entry
+from bench.runs.request import RunRequest
 
 MINIMAL = """\
 name: small
@@ -66,7 +67,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
 def test_a_row_may_be_wanted_in_some_settings_only(tmp_path: Path) -> None:
     text = MINIMAL.replace("{method: bpr}", "{method: bpr, settings: [cold]}\n  - {method: random}")
     cells = load_experiment(str(written(tmp_path, text))).cells()
-    assert [(cell.row.method, cell.setting) for cell in cells] == [
+    assert [(cell.row.method, cell.request.setting) for cell in cells] == [
         ("bpr", "cold"),
         ("random", "warm"),
         ("random", "cold"),
@@ -78,7 +79,7 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
     cells = load_experiment(
         str(written(tmp_path, MINIMAL.replace("{method: bpr}", f"{row}\n  - method: all-data")))
     ).cells()
-    commands = [cell.run.command() for cell in cells if cell.setting == "warm"]
+    commands = [cell.request.command() for cell in cells if cell.request.setting == "warm"]
     start = "bench run --method {} --dataset beauty --setting warm --backbone minilm --sources {}"
     assert commands == [
         start.format("weaverec", "toys,health") + " --train-share 0.1",
@@ -91,19 +92,19 @@ def test_a_row_has_no_run_on_a_target_among_its_own_sources(tmp_path: Path) -> N
     text = MINIMAL.replace("{beauty: {title: Beauty, sources: [clothing]}}", datasets)
     text = text.replace("{method: bpr}", "{method: source-lora, sources: [toys]}")
     cells = list(load_experiment(str(written(tmp_path, text))).cells())
-    assert {(cell.dataset.name, cell.run.sources) for cell in cells} == {("beauty", ("toys",))}
+    assert {(cell.dataset.name, cell.request.sources) for cell in cells} == {("beauty", ("toys",))}
 
 
 def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> None:
     rows = "{method: bpr, train_users: 50}\n  - {method: random}"
     text = MINIMAL.replace("{method: bpr}", rows) + "train_subsets: [0, 4]\n"
-    cells = [cell for cell in load_experiment(str(written(tmp_path, text))).cells() if cell.setting == "warm"]
-    assert [(cell.row.method, cell.run.train_users, cell.run.train_subset) for cell in cells] == [
+    cells = [cell for cell in load_experiment(str(written(tmp_path, text))).cells() if cell.request.setting == "warm"]
+    assert [(cell.row.method, cell.request.train_users, cell.request.train_subset) for cell in cells] == [
         ("bpr", 50, 0),
         ("bpr", 50, 4),
         ("random", None, 0),
     ]
-    assert cells[1].run.command(Entry("bpr", "general")).endswith(" --train-users 50 --train-subset 4")
+    assert cells[1].request.used_by(Entry("bpr", "general")).command().endswith(" --train-users 50 --train-subset 4")
 
 
 @pytest.mark.parametrize(
@@ -184,13 +185,13 @@ def test_cells_are_the_product_of_rows_datasets_settings_and_seeds(tmp_path: Pat
     text = MINIMAL.replace("{method: bpr}", "{method: bpr}\n  - {method: lora, backbone: tiny}") + "seeds: [0, 1]\n"
     cells = list(load_experiment(str(written(tmp_path, text))).cells())
     assert len(cells) == 2 * 1 * 2 * 2
-    assert cells[0].run == PlannedRun("bpr", "beauty", "warm", sources=("clothing",), backbone="minilm")
-    assert cells[-1].run == PlannedRun("lora", "beauty", "cold", seed=1, sources=("clothing",), backbone="tiny")
+    assert cells[0].request == RunRequest("bpr", "beauty", "warm", sources=("clothing",), backbone="minilm")
+    assert cells[-1].request == RunRequest("lora", "beauty", "cold", seed=1, sources=("clothing",), backbone="tiny")
 
 
 def test_candidates_of_both_kinds_give_a_run_each(tmp_path: Path) -> None:
     experiment = load_experiment(str(written(tmp_path, MINIMAL + "candidates: [sampled, full]\n")))
-    runs = [cell.run for cell in experiment.cells()]
+    runs = [cell.request for cell in experiment.cells()]
     assert [(run.setting, run.full_ranking) for run in runs] == [
         ("warm", False),
         ("warm", True),
@@ -202,13 +203,13 @@ def test_candidates_of_both_kinds_give_a_run_each(tmp_path: Path) -> None:
 
 
 def test_the_command_of_a_planned_run_names_what_the_method_uses() -> None:
-    run = PlannedRun(
-        "bpr", "beauty", "cold", "natural", 1, 2, {"size": 8, "loss": "a b"}, ("x", "y"), "tiny", None, 500
-    )
+    params = {"size": 8, "loss": "a b"}
+    chosen: dict[str, Any] = {"sources": ("x", "y"), "backbone": "tiny", "seed": 2, "limit_queries": 500}
+    run = RunRequest("bpr", "beauty", "cold", "natural", 1, params, **chosen)
     rest = "--seed 2 --limit-queries 500 -p size=8 -p 'loss=a b'"
     start = "bench run --method bpr --dataset beauty --setting cold --policy natural --protocol-seed 1"
     assert run.command() == f"{start} --backbone tiny --sources x,y {rest}"
-    assert run.command(Entry("bpr", "general")) == f"{start} {rest}"
+    assert run.used_by(Entry("bpr", "general")).command() == f"{start} {rest}"
 
 
 def test_a_figure_and_what_is_reproduced_are_read(tmp_path: Path) -> None:
@@ -228,7 +229,7 @@ def test_a_figure_and_what_is_reproduced_are_read(tmp_path: Path) -> None:
 def test_a_dataset_may_have_rows_of_some_methods_only(tmp_path: Path) -> None:
     text = MINIMAL.replace("sources: [clothing]}}", "sources: [clothing]}, sports: {methods: [bpr]}}")
     text = text.replace("{method: bpr}", "{method: bpr}\n  - {method: random}")
-    cells = [cell for cell in load_experiment(str(written(tmp_path, text))).cells() if cell.setting == "warm"]
+    cells = [cell for cell in load_experiment(str(written(tmp_path, text))).cells() if cell.request.setting == "warm"]
     assert [(cell.row.method, cell.dataset.name) for cell in cells] == [
         ("bpr", "beauty"),
         ("bpr", "sports"),

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from bench.experiments.complete import complete_planned, sized
+from bench.experiments.complete import complete_experiment
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.experiments.scale import DEFAULT_SCALE, SCALES, Scale, with_changes
 from bench.experiments.scaling import scaled
 from bench.registry import registry
+from bench.runs.complete import complete
 
 
 def experiment(*rows: ExperimentRow, **fields: Any) -> Experiment:
@@ -25,15 +26,15 @@ def experiment(*rows: ExperimentRow, **fields: Any) -> Experiment:
 
 
 def spec_at(scale: str, row: ExperimentRow, **fields: Any) -> Any:
-    (cell,) = scaled(experiment(row, **fields), scale, registry()).cells()
-    return complete_planned(cell.run)
+    ((_, spec),) = complete_experiment(scaled(experiment(row, **fields), scale, registry()))
+    return spec
 
 
 def test_the_default_scale_is_what_the_file_states() -> None:
     rows = (ExperimentRow("bpr", "BPR"), ExperimentRow("weaverec", "WeaveRec", {"rank": 8}, train_share=0.3))
     stated = experiment(*rows)
     at_cpu = scaled(stated, "cpu", registry())
-    assert [cell.run for cell in at_cpu.cells()] == [cell.run for cell in stated.cells()]
+    assert [cell.request for cell in at_cpu.cells()] == [cell.request for cell in stated.cells()]
     assert (at_cpu.file_name, at_cpu.scale) == ("small", DEFAULT_SCALE)
 
 
@@ -103,18 +104,17 @@ def test_an_experiment_may_state_a_scale_differently() -> None:
 
 
 def test_the_command_of_a_sized_run_makes_the_same_run() -> None:
-    (cell,) = scaled(experiment(ExperimentRow("weaverec", "WeaveRec")), "smoke", registry()).cells()
-    written_out = sized(cell.run)
-    assert not written_out.sizes
-    assert "-p max_examples=32" in written_out.command()
-    assert "--limit-validation 20" in written_out.command()
-    assert complete_planned(written_out) == complete_planned(cell.run)
+    row = ExperimentRow("weaverec", "WeaveRec")
+    ((request, spec),) = complete_experiment(scaled(experiment(row), "smoke", registry()))
+    assert "-p max_examples=32" in request.command()
+    assert "--limit-validation 20" in request.command()
+    assert complete(request) == spec
 
 
 def test_at_another_scale_one_command_makes_all_runs() -> None:
     at_smoke = scaled(experiment(ExperimentRow("bpr", "BPR")), "smoke", registry())
     (cell,) = at_smoke.cells()
-    assert at_smoke.command(cell.run) == "bench reproduce small --scale smoke"
+    assert at_smoke.command(cell.request) == "bench reproduce small --scale smoke"
 
 
 def test_scales_differ_in_size_and_backbone_alone() -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from bench.experiments.complete import complete_planned
+from bench.experiments.complete import complete_experiment
 from bench.experiments.experiment import (
     PaperPlace,
 )
@@ -24,7 +24,7 @@ from bench.runs.params import build_params
 @pytest.mark.parametrize("name", experiment_names())
 def test_each_shipped_experiment_can_be_read_and_expanded(name: str) -> None:
     experiment = load_experiment(name)
-    runs = [cell.run for cell in experiment.cells()]
+    runs = [cell.request for cell in experiment.cells()]
     keys = {run.command() for run in runs}
     assert len(keys) == len(runs)
     assert runs or experiment.statistics
@@ -41,7 +41,7 @@ def test_the_main_table_has_the_rows_and_columns_of_its_description() -> None:
 @pytest.mark.parametrize("name", experiment_names())
 def test_each_run_of_a_shipped_experiment_can_be_completed_and_is_there_once(name: str) -> None:
     """Methods, parameters, settings and sources all fit together, and no two places ask for the same run."""
-    specs = [complete_planned(cell.run) for cell in load_experiment(name).cells()]
+    specs = [spec for _, spec in complete_experiment(load_experiment(name))]
     assert len({spec.hash() for spec in specs}) == len(specs)
     for spec in specs:
         build_params(spec.method, registry().recommender(spec.method).Params, spec.params)
@@ -67,7 +67,7 @@ def test_each_target_of_the_cross_domain_table_has_the_other_three_as_sources() 
 def test_xcross_s_tables_share_their_adapters_and_runs() -> None:
     files = {"overall": "table2", "ablation": "table4", "layers": "figure4", "training size": "table3"}
     tables = {name: load_experiment(f"xcross-{file}") for name, file in files.items()}
-    runs = {name: [complete_planned(cell.run) for cell in table.cells()] for name, table in tables.items()}
+    runs = {name: [spec for _, spec in complete_experiment(table)] for name, table in tables.items()}
     assert {spec.protocol.setting for specs in runs.values() for spec in specs} == {"user-split"}
     assert all(table.percent for table in tables.values())
     assert len({dataset.name for dataset in tables["overall"].datasets}) == 4
@@ -93,7 +93,7 @@ def test_xcross_s_tables_share_their_adapters_and_runs() -> None:
 
 def test_xcross_s_curve_has_five_subsets_of_each_size_and_one_reference() -> None:
     table = load_experiment("xcross-table3")
-    sized = [cell.run for cell in table.cells() if cell.run.train_users]
+    sized = [cell.request for cell in table.cells() if cell.request.train_users]
     assert Counter((run.method, run.train_users) for run in sized) == {
         (method, size): 5 for method in ("xcross", "lora") for size in (50, 100, 200, 400, 1000)
     }
@@ -152,5 +152,5 @@ def test_every_table_and_figure_of_a_paper_has_an_experiment_of_its_name(paper: 
 @pytest.mark.parametrize("name", experiment_names())
 @pytest.mark.parametrize("scale", SCALES)
 def test_each_shipped_experiment_has_different_runs_at_every_scale(name: str, scale: str) -> None:
-    runs = [cell.run for cell in scaled(load_experiment(name), scale, registry()).cells()]
-    assert len({complete_planned(run).hash() for run in runs}) == len(runs)
+    completed = complete_experiment(scaled(load_experiment(name), scale, registry()))
+    assert len({spec.hash() for _, spec in completed}) == len(completed)

@@ -47,7 +47,8 @@ def test_known_values_keep_their_hash(parts: tuple[Any, ...], expected: str) -> 
 
 def test_known_specs_keep_their_id() -> None:
     protocol = ProtocolSpec("beauty", "cold", "natural", seed=4)
-    spec = RunSpec("weaverec", protocol, {"rank": 16}, 2, ("sports",), "minilm", "generate", 500)
+    options: dict[str, Any] = {"backbone": "minilm", "ranking": "generate", "limit_queries": 500}
+    spec = RunSpec("weaverec", protocol, {"rank": 16}, seed=2, sources=("sports",), **options)
     assert RunSpec("bpr", ProtocolSpec("beauty")).hash() == "b69533b38eb73d81"
     assert spec.hash() == "066379ff3b285209"
     assert RunSpec("bpr", ProtocolSpec("beauty"), train_share=0.1).hash() == "6e9ebb2092b1dc95"

@@ -13,8 +13,8 @@ from bench.lm.decoders.lists import ListLanguageModel
 from bench.plugin import Task
 from bench.protocol.task import PreparedTask
 from bench.registry import registry
-from bench.runs.complete import complete_spec
-from bench.spec import ProtocolSpec
+from bench.runs.complete import complete
+from bench.runs.request import RunRequest
 from tests.support.adapter_toys import fitted, prepared_toy, toy_task
 
 WRITERS = sorted(name for name, entry in registry().entries.items() if entry.writes_lists)
@@ -65,4 +65,4 @@ def test_those_made_of_adapters_and_the_zero_shot_row_are_among_them() -> None:
 @pytest.mark.parametrize("method", OTHERS)
 def test_the_others_refuse_lists_in_one_sentence(method: str) -> None:
     with pytest.raises(BenchError, match=rf"'{method}' ranks by scores and writes no lists.*bench describe {method}"):
-        complete_spec(method, ProtocolSpec("ml-100k-drama"), backbone="tiny", ranking="generate")
+        complete(RunRequest(method, "ml-100k-drama", backbone="tiny", ranking="generate"))

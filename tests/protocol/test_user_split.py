@@ -191,7 +191,7 @@ def test_short_titles_keep_what_is_short() -> None:
 )
 def test_specs_of_the_older_settings_keep_their_hashes(spec: ProtocolSpec, protocol_hash: str, run_id: str) -> None:
     assert content_hash(spec.key()) == protocol_hash
-    assert RunSpec("bpr", spec, {"dimensions": 64}, 2).hash() == run_id
+    assert RunSpec("bpr", spec, {"dimensions": 64}, seed=2).hash() == run_id
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ from bench.files.folders import Folders
 from bench.metrics import DEFAULT_METRICS, Metric, chance
 from bench.plugin import Answers, Queries, Task
 from bench.protocol.task import PreparedTask
-from bench.runs.complete import complete_spec
+from bench.runs.complete import complete
 from bench.runs.engine import checked_details, run
 from bench.runs.record import RunRecord
+from bench.runs.request import RunRequest
 from bench.runs.store import RunStore
 from bench.runs.tasks import Tasks
 from bench.spec import ProtocolSpec, RunSpec
@@ -50,7 +51,7 @@ def folders(shops: Folders, tmp_path: Path) -> Folders:
 
 
 def spec_of(method: str, setting: Any = "warm", dataset: str = "shop", **wanted: Any) -> RunSpec:
-    return complete_spec(method, ProtocolSpec(dataset, setting), **wanted)
+    return complete(RunRequest(method, dataset, setting, **wanted))
 
 
 def quiet(_line: str) -> None: ...

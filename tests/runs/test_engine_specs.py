@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from bench.errors import BenchError
-from bench.experiments.complete import complete_planned
-from bench.experiments.experiment import PlannedRun
 from bench.registry import registry
-from bench.runs.complete import complete_spec
-from bench.spec import ProtocolSpec, RunSpec
-from tests.support.fake_methods import know_fakes
+from bench.runs.complete import complete
+from bench.runs.request import RunRequest
+from bench.spec import RunSpec
+from tests.support.fake_methods import know_fakes, registry_with_fakes
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +20,7 @@ def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def spec_of(method: str, setting: Any = "warm", dataset: str = "shop", **wanted: Any) -> RunSpec:
-    return complete_spec(method, ProtocolSpec(dataset, setting), **wanted)
+    return complete(RunRequest(method, dataset, setting, **wanted))
 
 
 def test_a_method_without_the_wanted_setting_says_which_it_has() -> None:
@@ -50,13 +49,13 @@ def test_the_card_names_the_sources_unless_told_otherwise() -> None:
         (
             "popularity",
             {"sources": ("market",)},
-            "'popularity' uses no source domains. See 'bench describe popularity'",
+            "'popularity' does not use --sources: leave it out. See 'bench describe popularity'",
         ),
-        ("popularity", {"backbone": "tiny"}, "'popularity' uses no backbone"),
-        ("popularity", {"ranking": "likelihood"}, "'popularity' uses no ranking"),
+        ("popularity", {"backbone": "tiny"}, "'popularity' does not use --backbone"),
+        ("popularity", {"ranking": "likelihood"}, "'popularity' does not use --ranking"),
         ("popularity", {"train_share": 0.0}, "--train-share must be above 0 and at most 1, not 0.0"),
         ("popularity", {"train_subset": 1}, "--train-subset says which users --train-users draws; add that"),
-        ("popularity", {"train_users": 0}, "--train-users is 1 or more and --train-subset 0 or more, not 0 and 0"),
+        ("popularity", {"train_users": 0}, "--train-users must be at least 1, not 0."),
         ("popularity", {"train_users": 5, "train_share": 0.1}, "--train-users and --train-share both say how much"),
         (
             "target-only",
@@ -102,14 +101,17 @@ def test_a_wrapped_model_with_unset_parameters_survives_its_spec() -> None:
 
 
 def test_a_planned_run_leaves_out_what_its_method_does_not_use() -> None:
-    plan = partial(PlannedRun, dataset="shop", setting="cold", sources=("market",), backbone="tiny", limit_queries=5)
-    plain = complete_planned(plan(method="popularity"))
+    def complete_planned(method: str, **wanted: Any) -> RunSpec:
+        of_table: dict[str, Any] = {"sources": ("market",), "backbone": "tiny", "limit_queries": 5, **wanted}
+        return complete(RunRequest(method, "shop", "cold", **of_table).used_by(registry_with_fakes().entry(method)))
+
+    plain = complete_planned("popularity")
     assert (plain.sources, plain.backbone, plain.limit_queries) == ((), None, 5)
-    assert complete_planned(plan(method="learner")).sources == ("market",)
-    assert complete_planned(plan(method="learner", train_share=0.2)).train_share == 0.2
-    few = complete_planned(plan(method="learner", train_users=50, train_subset=3))
+    assert complete_planned("learner").sources == ("market",)
+    assert complete_planned("learner", train_share=0.2).train_share == 0.2
+    few = complete_planned("learner", train_users=50, train_subset=3)
     assert (few.train_users, few.train_subset) == (50, 3)
-    full = complete_planned(plan(method="reccocktail", ranking="likelihood"))
+    full = complete_planned("reccocktail", ranking="likelihood")
     assert (full.sources, full.backbone, full.ranking) == (("market",), "tiny", None)
 
 

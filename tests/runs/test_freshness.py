@@ -12,11 +12,11 @@ import pytest
 from bench.errors import BenchError
 from bench.files import revisions
 from bench.files.folders import Folders
-from bench.runs.complete import complete_spec
+from bench.runs.complete import complete
 from bench.runs.engine import run
 from bench.runs.record import SCHEMA_VERSION, RunRecord
+from bench.runs.request import RunRequest
 from bench.runs.store import RunStore
-from bench.spec import ProtocolSpec
 from tests.support.own_plugin import OwnPlugin, new_session, own_plugin
 from tests.support.shop_toy import write_shop
 from tests.support.text_toys import save_pico_encoder
@@ -40,7 +40,7 @@ def plugin(tmp_path: Path) -> Iterator[OwnPlugin]:
 def carried_out(folders: Folders, method: str = "popularity", **wanted: object) -> tuple[RunRecord, str]:
     """Run a method on the shop; return the record and the last line of progress."""
     lines: list[str] = []
-    spec = complete_spec(method, ProtocolSpec("shop"), **wanted)  # type: ignore[arg-type]
+    spec = complete(RunRequest(method, "shop", **wanted))  # type: ignore[arg-type]
     return run(spec, folders, lines.append), lines[-1]
 
 

@@ -13,15 +13,14 @@ import bench.runs.engine
 from bench.diagnose.rescore import rescorer
 from bench.diagnose.summary import across_seeds, diagnose_run
 from bench.errors import BenchError
-from bench.experiments.complete import complete_planned
-from bench.experiments.experiment import PlannedRun
 from bench.files.folders import Folders
 from bench.metrics import FULL_METRICS, Metric, per_user
 from bench.protocol.full_ranking import catalogue_hash
 from bench.report.two_runs import compare_runs
-from bench.runs.complete import complete_spec
+from bench.runs.complete import complete
 from bench.runs.engine import run
 from bench.runs.record import RunRecord, describe_variant
+from bench.runs.request import RunRequest
 from bench.runs.store import RunStore
 from bench.runs.tasks import Tasks
 from bench.spec import ProtocolSpec, RunSpec, spec_from_json, spec_to_json
@@ -51,7 +50,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def full_spec(method: str, setting: Any = "warm", full_ranking: bool = True, **wanted: Any) -> RunSpec:
-    return complete_spec(method, ProtocolSpec("shop", setting), full_ranking=full_ranking, **wanted)
+    return complete(RunRequest(method, "shop", setting, full_ranking=full_ranking, **wanted))
 
 
 def carried_out(folders: Folders, method: str, setting: Any = "warm", **wanted: Any) -> RunRecord:
@@ -138,8 +137,8 @@ def test_the_option_is_part_of_a_run_only_where_it_is_set() -> None:
     before = spec_to_json(listed)
     del before["full_ranking"]
     assert spec_from_json(before) == listed
-    planned = PlannedRun("popularity", "shop", "warm", full_ranking=True)
-    assert complete_planned(planned) == full
+    planned = RunRequest("popularity", "shop", "warm", full_ranking=True)
+    assert complete(planned) == full
     assert planned.command().endswith("--full-ranking")
 
 

@@ -16,9 +16,10 @@ from bench.errors import BenchError
 from bench.files.folders import Folders
 from bench.files.hashing import content_hash
 from bench.lm.training.library import ADAPTER_KIND
-from bench.runs.complete import complete_spec
+from bench.runs.complete import complete
 from bench.runs.engine import run
 from bench.runs.plan import AdapterJob, Plan, RunJob, plan_of, plan_runs
+from bench.runs.request import RunRequest
 from bench.runs.tasks import Tasks
 from bench.spec import ProtocolSpec, RunSpec
 from tests.support.adapter_toys import SMALL
@@ -47,13 +48,13 @@ def folders(shops: Path, tmp_path: Path) -> Folders:
 
 @pytest.fixture
 def spec_of(pico_encoder_folder: Path) -> Any:
-    def complete(
+    def completed(
         method: str, target: str, sources: Sequence[str] = (), setting: Any = "warm", **wanted: Any
     ) -> RunSpec:
         wanted = {"backbone": str(pico_encoder_folder), "params": QUICK, **wanted}
-        return complete_spec(method, ProtocolSpec(target, setting), sources=tuple(sources), **wanted)
+        return complete(RunRequest(method, target, setting, sources=tuple(sources), **wanted))
 
-    return complete
+    return completed
 
 
 @pytest.fixture
@@ -173,14 +174,14 @@ def test_planning_loads_no_model_trains_nothing_and_reads_each_dataset_once(
 
 
 def test_a_method_that_plans_no_adapter_needs_no_data(tmp_path: Path) -> None:
-    spec = complete_spec("popularity", ProtocolSpec("beauty"))
+    spec = complete(RunRequest("popularity", "beauty"))
     plan = plan_of([spec], Folders(tmp_path / "cache", tmp_path / "results"), quiet)
     assert plan.summary() == "1 run, 0 stored, 1 to do"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_dataset_is_found_all_the_same(tmp_path: Path) -> None:
-    spec = complete_spec("popularity", ProtocolSpec("beaty"))
+    spec = complete(RunRequest("popularity", "beaty"))
     with pytest.raises(BenchError, match="Did you mean beauty"):
         plan_of([spec], Folders(tmp_path / "cache", tmp_path / "results"), quiet)
 

@@ -13,11 +13,11 @@ import bench.lm.encoders.text_encoder
 import bench.lm.training.library
 from bench.files.folders import Folders
 from bench.plugin import LastLoaded
-from bench.runs.complete import complete_spec
+from bench.runs.complete import complete
 from bench.runs.engine import run
 from bench.runs.record import RunRecord
+from bench.runs.request import RunRequest
 from bench.runs.store import RunStore
-from bench.spec import ProtocolSpec
 from tests.support.command_line import call_bench
 from tests.support.shop_toy import write_shop
 
@@ -65,9 +65,7 @@ def sweep(folders: Folders, backbone: Path, held: LastLoaded | None) -> list[Run
     records = []
     for alpha in ALPHAS:
         params = {**SMALL, "target_weight": alpha}
-        spec = complete_spec(
-            "weaverec", ProtocolSpec("shop"), params=params, sources=("market",), backbone=str(backbone)
-        )
+        spec = complete(RunRequest("weaverec", "shop", params=params, sources=("market",), backbone=str(backbone)))
         records.append(run(spec, folders, lambda _line: None, held=held))
     return records
 
@@ -113,7 +111,7 @@ def test_another_backbone_takes_the_place_of_the_first(
     kinds = []
     with LastLoaded() as held:
         for seed, backbone in enumerate((pico_encoder_folder, pico_encoder_folder, pico_folder, pico_encoder_folder)):
-            spec = complete_spec("zeroshot", ProtocolSpec("shop"), backbone=str(backbone), seed=seed, limit_queries=2)
+            spec = complete(RunRequest("zeroshot", "shop", backbone=str(backbone), seed=seed, limit_queries=2))
             record = run(spec, folders, lambda _line: None, held=held)
             kinds.append(record.backbone["kind"] if record.backbone else None)
     assert kinds == ["encoder", "encoder", "causal", "encoder"]

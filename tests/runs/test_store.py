@@ -88,7 +88,8 @@ def test_the_file_holds_a_flat_spec_and_plain_values(run_store: RunStore, save_r
 
 def test_a_spec_survives_the_way_through_json_with_its_hash() -> None:
     protocol = ProtocolSpec("beauty", "cold", "natural", seed=4)
-    spec = RunSpec("weaverec", protocol, {"rank": 16}, 2, ("sports",), "minilm", "generate", 500)
+    options: dict[str, Any] = {"backbone": "minilm", "ranking": "generate", "limit_queries": 500}
+    spec = RunSpec("weaverec", protocol, {"rank": 16}, seed=2, sources=("sports",), **options)
     few = dataclasses.replace(spec, train_users=50, train_subset=3)
     changes: tuple[dict[str, Any], ...] = ({"engine": "vllm"}, {"train_share": 0.1}, {"limit_validation": 9})
     for one in (spec, few, *(dataclasses.replace(spec, **change) for change in changes)):

@@ -14,13 +14,13 @@ import click
 import yaml
 
 from bench.cli.main import cli
-from bench.cli.options import checked_metrics, comma_separated
+from bench.cli.options import checked_metrics
 from bench.data.card import load_card
 from bench.experiments.reader import load_experiment
 from bench.registry import registry
-from bench.runs.complete import complete_spec
-from bench.runs.params import parse_assignments
-from bench.spec import ProtocolSpec, Setting
+from bench.runs.complete import complete
+from bench.runs.request import RunRequest, request_options
+from bench.spec import Setting
 
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^(?P=indent)```", re.M | re.S
@@ -156,22 +156,11 @@ def _run(params: Mapping[str, Any], page: Page) -> None:
     method, dataset = params["method"], params["dataset"]
     if PLACEHOLDER.fullmatch(method) or PLACEHOLDER.fullmatch(dataset):
         return
-    for name in (dataset, *comma_separated(params["sources"])):
+    for name in (dataset, *params["sources"]):
         _dataset(name, page)
     if method in page.methods:
         return
-    complete_spec(
-        method,
-        ProtocolSpec(dataset, params["setting"], params["policy"], params["protocol_seed"]),
-        params=parse_assignments(params["params"]),
-        seed=params["seed"],
-        sources=comma_separated(params["sources"]),
-        backbone=params["backbone"],
-        ranking=params["ranking"],
-        engine=params["engine"],
-        limit_queries=params["limit_queries"],
-        train_share=params["train_share"],
-    )
+    complete(RunRequest(**{option.name: params[option.name] for option in request_options()}))
 
 
 def _plan(params: Mapping[str, Any], page: Page) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import get_args
+from types import MappingProxyType
+from typing import Any, get_args
 
 from bench.errors import BenchError
-from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow, PlannedRun
+from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.files.hashing import canonical_json
-from bench.registry import Entry, Family, Registry
+from bench.registry import Entry, Family, Registry, load
 from bench.report.tables.table import CatalogueGroup, ColumnGroup
+from bench.runs.params import neutral_defaults
 from bench.runs.record import RunRecord, describe_variant
-from bench.spec import Candidates, ProtocolSpec, Setting
+from bench.runs.request import RequestOption, RunRequest, run_options
+from bench.spec import Candidates, ProtocolSpec, RunSpec, Setting
 
 WHOLE_CATALOGUE = "whole catalogue"
 
@@ -81,23 +84,25 @@ def stored_layout(dataset: str, setting: str, records: Iterable[RunRecord], regi
     return Layout(tuple(groups), rows)
 
 
-def matches(planned: PlannedRun, record: RunRecord, entry: Entry | None) -> bool:
-    """Whether a stored run is the planned one; ``entry`` tells whether the method uses sources and a backbone.
+def matches(
+    request: RunRequest, record: RunRecord, entry: Entry | None, sizes: Mapping[str, float] = MappingProxyType({})
+) -> bool:
+    """Whether a stored run is the one that a table asks for.
 
     Parameters are compared through the record's overrides, so that no method's module must be imported.
+
+    Args:
+        request: The run of the table.
+        record: The stored run.
+        entry: Tells what the method uses; None where it is not installed.
+        sizes: Parameters that the table's scale sets for the methods that have them.
     """
     spec = record.spec
     return (
-        (spec.method, spec.seed, spec.limit_queries) == (planned.method, planned.seed, planned.limit_queries)
-        and (spec.train_share, spec.full_ranking) == (planned.train_share, planned.full_ranking)
-        and (spec.train_users, spec.train_subset) == (planned.train_users, planned.train_subset)
-        and spec.limit_validation == planned.limit_validation
-        and spec.protocol.key() == planned.protocol.key()
-        and (spec.ranking or "likelihood") == (planned.ranking or "likelihood")
-        and spec.engine is None  # a table plans runs of the default engine
-        and _same_or_unused(spec.backbone, planned.backbone, None, None if entry is None else entry.needs_backbone)
-        and _same_sources(spec.sources, planned.sources, None if entry is None else entry.needs_sources)
-        and _same_params(planned, record)
+        spec.method == request.method
+        and spec.protocol.key() == request.protocol.key()
+        and all(_agrees(option, spec, request, entry) for option in run_options())
+        and _same_params(request.params, sizes, record, entry)
     )
 
 
@@ -122,15 +127,22 @@ def _experiment_row(
         can_rank = among == "sampled" or entry is None or entry.ranks_catalogue
         is_wanted = can_rank and experiment.wants(row, dataset, setting)
         repetitions = experiment.repetitions(row) if is_wanted else ()
-        planned = [experiment.planned(row, dataset, setting, seed, subset, among) for seed, subset in repetitions]
-        found = [(run, _newest(record for record in records if matches(run, record, entry))) for run in planned]
-        slots.append(
-            Slot(
-                records=tuple(record for _, record in found if record is not None),
-                missing=tuple(experiment.command(run, entry) for run, record in found if record is None),
-            )
-        )
+        wanted = [experiment.request(row, dataset, setting, seed, subset, among) for seed, subset in repetitions]
+        slots.append(_slot(experiment, wanted, records, entry))
     return RowSlots(row.label, row.method, row.reference or _is_reference(slots, entry), tuple(slots), row.group)
+
+
+def _slot(
+    experiment: Experiment, wanted: Sequence[RunRequest], records: Sequence[RunRecord], entry: Entry | None
+) -> Slot:
+    found, missing = [], []
+    for request in wanted if entry is None else [one.used_by(entry) for one in wanted]:
+        newest = _newest(one for one in records if matches(request, one, entry, experiment.scale.sizes))
+        if newest is None:
+            missing.append(experiment.command(request))
+        else:
+            found.append(newest)
+    return Slot(tuple(found), tuple(missing))
 
 
 def _stored_row(
@@ -159,24 +171,39 @@ def _newest(records: Iterable[RunRecord]) -> RunRecord | None:
     return max(records, key=lambda record: record.created, default=None)
 
 
-def _same_or_unused(stored: object, planned: object, unused: object, is_needed: bool | None) -> bool:
-    if is_needed is None:
-        return stored in (planned, unused)
-    return stored == (planned if is_needed else unused)
+def _agrees(option: RequestOption, stored: RunSpec, request: RunRequest, entry: Entry | None) -> bool:
+    """Compare one option, which is at its default in a run of a method that does not use it."""
+    found, wanted = (_in_any_order(option.value_in(one)) for one in (stored, request))
+    unused = _in_any_order(option.default)
+    if entry is None and option.facts["needs"]:
+        return found in (wanted, unused)
+    if entry is not None and not option.is_used_by(entry):
+        return bool(found == unused)
+    if option.name == "sources" and not wanted:  # a table that names none takes the card's own, whichever a run found
+        return bool(found)
+    return bool(found == wanted)
 
 
-def _same_sources(stored: tuple[str, ...], planned: tuple[str, ...], is_needed: bool | None) -> bool:
-    """Compare as sets; a table that names no sources takes the card's own, whichever a run found there."""
-    if is_needed and not planned:
-        return bool(stored)
-    return _same_or_unused(sorted(stored), sorted(planned), [], is_needed)
+def _in_any_order(value: Any) -> Any:
+    return sorted(value) if isinstance(value, tuple) else value
 
 
-def _same_params(planned: PlannedRun, record: RunRecord) -> bool:
-    sizes = {name: count for name, count in planned.sizes.items() if name in record.spec.params}
-    wanted = {**sizes, **planned.params}
-    agrees = all(canonical_json(record.spec.params.get(name)) == canonical_json(wanted[name]) for name in wanted)
-    return agrees and set(record.overrides) <= set(wanted)
+def _same_params(stated: Mapping[str, Any], sizes: Mapping[str, float], record: RunRecord, entry: Entry | None) -> bool:
+    stored = record.spec.params
+    wanted = {**{name: size for name, size in sizes.items() if name in stored}, **stated}
+    if not set(record.overrides) <= wanted.keys():
+        return False
+    kept = {name: value for name, value in wanted.items() if name in stored}
+    return _equal(kept, stored) and (len(kept) == len(wanted) or _equal(wanted, {**_neutral(entry), **stored}))
+
+
+def _neutral(entry: Entry | None) -> dict[str, Any]:
+    """Return the parameters that a spec leaves out at their defaults; only the method's class knows them."""
+    return {} if entry is None or not entry.target else neutral_defaults(load(entry.target).Params)
+
+
+def _equal(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+    return all(canonical_json(wanted[name]) == canonical_json(stored.get(name)) for name in wanted)
 
 
 def _group_of(record: RunRecord) -> ColumnGroup:
@@ -215,17 +242,8 @@ def _variant(record: RunRecord) -> tuple[int, str, str]:
     spec = record.spec
     families: tuple[str, ...] = get_args(Family)
     family = families.index(record.family) if record.family in families else len(families)
-    rest = [
-        record.overrides,
-        spec.sources,
-        spec.backbone,
-        spec.ranking,
-        spec.engine,
-        spec.train_share,
-        spec.train_users,
-        spec.limit_validation,
-    ]
-    return family, spec.method, canonical_json(rest)
+    rest = [option.value_in(spec) for option in run_options() if not option.is_circumstance]
+    return family, spec.method, canonical_json([record.overrides, *rest])
 
 
 def _labels(records: Sequence[RunRecord]) -> list[str]:

@@ -199,7 +199,7 @@ def test_a_row_that_has_no_run_on_a_target_has_none_in_its_catalogue(run_store: 
     rows = (replace(wanted.rows[0], sources=("beauty",)), wanted.rows[1])
     table = build_table(replace(wanted, rows=rows), run_store, REGISTRY)
     assert [command.split()[3] for command in table.missing] == ["b", "b"]
-    assert [cell.run.full_ranking for cell in replace(wanted, rows=rows).cells()] == [False, True]
+    assert [cell.request.full_ranking for cell in replace(wanted, rows=rows).cells()] == [False, True]
 
 
 def test_full_ranking_of_a_scale_has_commands_and_files_of_its_own(
@@ -216,4 +216,4 @@ def test_full_ranking_of_a_scale_has_commands_and_files_of_its_own(
     assert wanted.file_name == "small-smoke-full-ranking"
     in_file = scaled(experiment("a", "b"), "smoke", REGISTRY).with_full_ranking()
     assert in_file.file_name == "small-smoke"
-    assert in_file.command(next(in_file.cells()).run) == "bench reproduce small --scale smoke"
+    assert in_file.command(next(in_file.cells()).request) == "bench reproduce small --scale smoke"

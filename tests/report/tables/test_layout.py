@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bench.errors import BenchError
-from bench.experiments.experiment import PlannedRun
 from bench.registry import Entry, Registry
 from bench.report.tables.layout import matches, stored_layout
 from bench.runs.record import RunRecord
+from bench.runs.request import RunRequest
 from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
@@ -19,8 +20,8 @@ PLAIN = Entry("bpr", "general")
 MERGING = Entry("lora", "merging", needs_sources=True, needs_backbone=True)
 
 
-def planned(method: str = "bpr", **fields: Any) -> PlannedRun:
-    return PlannedRun(method, "beauty", "warm", sources=("clothing",), backbone="minilm", **fields)
+def planned(method: str = "bpr", **fields: Any) -> RunRequest:
+    return RunRequest(method, "beauty", "warm", sources=("clothing",), backbone="minilm", **fields)
 
 
 def test_a_method_without_sources_and_backbone_matches_whatever_the_table_names(save_run: Save) -> None:
@@ -63,9 +64,9 @@ def test_overrides_match_by_value_and_a_named_default_matches_the_default(save_r
 
 def test_the_cold_policy_counts_in_the_cold_setting_alone(save_run: Save) -> None:
     natural = save_run("bpr", [0], setting="cold", policy="natural")
-    assert not matches(PlannedRun("bpr", "beauty", "cold"), natural, PLAIN)
-    assert matches(PlannedRun("bpr", "beauty", "cold", "natural"), natural, PLAIN)
-    assert matches(PlannedRun("bpr", "beauty", "warm", "natural"), save_run("bpr", [0]), PLAIN)
+    assert not matches(RunRequest("bpr", "beauty", "cold"), natural, PLAIN)
+    assert matches(RunRequest("bpr", "beauty", "cold", "natural"), natural, PLAIN)
+    assert matches(RunRequest("bpr", "beauty", "warm", "natural"), save_run("bpr", [0]), PLAIN)
 
 
 def test_stored_runs_are_rows_by_family_and_variant_with_seeds_together(run_store: RunStore, save_run: Save) -> None:
@@ -107,7 +108,7 @@ def test_a_dataset_without_runs_is_an_error_with_the_next_command(run_store: Run
 
 def test_sources_match_in_any_order_and_none_named_means_the_cards_own(save_run: Save) -> None:
     record = save_run("lora", [0, 1], sources=("action", "comedy"), backbone="minilm")
-    wanted = PlannedRun("lora", "beauty", "warm", backbone="minilm", sources=("comedy", "action"))
+    wanted = RunRequest("lora", "beauty", "warm", backbone="minilm", sources=("comedy", "action"))
     assert matches(wanted, record, MERGING)
     assert matches(replace(wanted, sources=()), record, MERGING)
     assert not matches(replace(wanted, sources=("comedy",)), record, MERGING)
@@ -116,6 +117,31 @@ def test_sources_match_in_any_order_and_none_named_means_the_cards_own(save_run:
 def test_a_table_takes_lists_of_the_default_engine(save_run: Save) -> None:
     record = save_run("lora", [0, 1], sources=("a",), backbone="tiny")
     lists = replace(record, spec=replace(record.spec, ranking="generate"))
-    wanted = PlannedRun("lora", "beauty", "warm", backbone="tiny", sources=("a",), ranking="generate")
+    wanted = RunRequest("lora", "beauty", "warm", backbone="tiny", sources=("a",), ranking="generate")
     assert matches(wanted, lists, MERGING)
     assert not matches(wanted, replace(lists, spec=replace(lists.spec, engine="vllm")), MERGING)
+
+
+def test_the_sizes_of_a_scale_count_for_a_method_that_has_such_a_parameter(save_run: Save) -> None:
+    small = save_run("bpr", [0], overrides={"layers": 1})
+    assert not matches(planned(), small, PLAIN)
+    assert matches(planned(), small, PLAIN, {"layers": 1, "max_examples": 32})
+    assert not matches(planned(), small, PLAIN, {"layers": 9})
+    assert matches(planned(params={"layers": 1}), small, PLAIN, {"layers": 9})
+
+
+@dataclass(frozen=True)
+class Grown:
+    layers: int = 2
+    warm_up: float = field(default=0.0, metadata={"neutral": True})
+
+
+def test_a_neutral_parameter_at_its_default_is_in_no_record_and_matches(
+    save_run: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.report.tables.layout.load", lambda _target: SimpleNamespace(Params=Grown))
+    grown, record = replace(PLAIN, target="somewhere:Grown"), save_run("bpr", [0])
+    assert matches(planned(params={"warm_up": 0.0}), record, grown)
+    assert not matches(planned(params={"warm_up": 0.1}), record, grown)
+    assert not matches(planned(params={"warm_up": 0.0}), record, PLAIN)
+    assert matches(planned(params={"warm_up": 0.1}), save_run("bpr", [0], overrides={"warm_up": 0.1}), grown)

@@ -1,0 +1,204 @@
+"""Run requests: command-line options, shell commands and descriptions are derived from the fields of one class."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from bench.runs.params import field_docstrings
+from bench.spec import ColdPolicy, ProtocolSpec, RunOptions, RunSpec, Setting, option
+
+if TYPE_CHECKING:
+    from bench.registry import Entry
+
+PARAMS = "params"
+
+
+@dataclass(frozen=True)
+class RunRequest(RunOptions):
+    """A run that a user or an experiment asks for; :func:`bench.runs.complete.complete` turns it into a spec.
+
+    The text under a field is also its help on the command line; see :func:`bench.spec.option` for other metadata.
+    """
+
+    method: str
+    """A name from 'bench list methods', or recbole:<Class>."""
+    dataset: str
+    """A name from 'bench list datasets', or your own folder's."""
+    setting: Setting = "warm"
+    """Which split: leave-one-out (warm), leave-one-out on items never trained on (cold), or users 3:1:1 with negatives
+    by popularity (user-split)."""
+    policy: ColdPolicy = option("holdout", words="{}", circumstance=True, within="cold")
+    """How cold items are chosen."""
+    protocol_seed: int = option(0, words="candidate seed {}", circumstance=True)
+    """Seed of held-out items, of the users' parts and of candidate lists; runs of different seeds are never
+    compared."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """A hyper-parameter; repeatable."""
+
+    @classmethod
+    def of(cls, spec: RunSpec, params: Mapping[str, Any]) -> RunRequest:
+        """Return the request for a completed spec; ``params`` are the parameters to name in it."""
+        protocol = spec.protocol
+        place = protocol.dataset, protocol.setting, protocol.policy, protocol.seed
+        return cls(spec.method, *place, params, **spec.options())
+
+    @property
+    def protocol(self) -> ProtocolSpec:
+        """The protocol of the run."""
+        return ProtocolSpec(self.dataset, self.setting, self.policy, self.protocol_seed)
+
+    def used_by(self, entry: Entry) -> RunRequest:
+        """Return the request without options that its method does not use, such as a table's backbone."""
+        unused = {one.name: one.default for one in request_options() if not one.is_used_by(entry)}
+        return dataclasses.replace(self, **unused)
+
+    def command(self) -> str:
+        """Return the shell command for the run, without options at their defaults."""
+        arguments = [one.arguments(self) for one in request_options() if one.is_place or one.is_named_in(self)]
+        return shlex.join(["bench", "run", *(word for words in arguments for word in words)])
+
+    def words(self, of_row: bool = False) -> list[str]:
+        """Return short descriptions of what differs from the method's default run.
+
+        ``of_row`` leaves out circumstances such as seeds, which distinguish runs but not the rows of a table.
+        """
+        named = [one for one in request_options() if one.words and one.is_named_in(self)]
+        parts = [f"{name}={value}" for name, value in sorted(self.params.items())]
+        parts += [one.said_of(self) for one in named if not one.is_circumstance]
+        return parts if of_row else parts + [one.said_of(self) for one in named if one.is_circumstance]
+
+
+@dataclass(frozen=True)
+class RequestOption:
+    """A field of :class:`RunRequest` with its type, default, help and metadata."""
+
+    name: str
+    hint: Any
+    """Its type."""
+    default: Any
+    """``dataclasses.MISSING`` if the field is required."""
+    help: str
+    facts: Mapping[str, Any]
+    """The arguments of :func:`bench.spec.option`; empty for method, dataset, setting and parameters."""
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return "-p" if self.name == PARAMS else "--" + self.name.replace("_", "-")
+
+    @property
+    def is_required(self) -> bool:
+        """Whether every request must name it."""
+        return self.default is dataclasses.MISSING
+
+    @property
+    def kind(self) -> Any:
+        """Its type without None: ``str``, ``int``, ``float``, ``bool``, or an alias such as ``tuple[str, ...]``."""
+        inner = [one for one in typing.get_args(self.hint) if one is not type(None)]
+        return inner[0] if type(None) in typing.get_args(self.hint) else self.hint
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The allowed values; empty if any value of the type, or of the range, is allowed."""
+        return typing.get_args(self.kind) if typing.get_origin(self.kind) is typing.Literal else ()
+
+    @property
+    def is_place(self) -> bool:
+        """Whether a shell command always names it."""
+        return not self.facts
+
+    @property
+    def words(self) -> str:
+        """What reports print for it, a format string for the value."""
+        return str(self.facts.get("words", ""))
+
+    @property
+    def is_circumstance(self) -> bool:
+        """Whether it distinguishes runs but not the rows of a table."""
+        return bool(self.facts.get("circumstance"))
+
+    @property
+    def range(self) -> str:
+        """The allowed range in words."""
+        limits = [("above {}", "above"), ("at least {}", "minimum"), ("at most {}", "maximum")]
+        named = [(words, self.facts.get(limit)) for words, limit in limits]
+        return " and ".join(words.format(limit) for words, limit in named if limit is not None)
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value is in range."""
+        above, minimum, maximum = (self.facts.get(limit) for limit in ("above", "minimum", "maximum"))
+        return (
+            (above is None or value > above)
+            and (minimum is None or value >= minimum)
+            and (maximum is None or value <= maximum)
+        )
+
+    def is_used_by(self, entry: Entry) -> bool:
+        """Whether a method uses it."""
+        needs = self.facts.get("needs")
+        return not needs or bool(getattr(entry, needs))
+
+    def is_given_in(self, request: RunOptions) -> bool:
+        """Whether a request names a value other than the default, even one that means the same."""
+        return bool(getattr(request, self.name) != self.default)
+
+    def is_named_in(self, request: RunRequest) -> bool:
+        """Whether a request changes it from the default, in a setting where it has an effect."""
+        counts = self.facts.get("within") in ("", request.setting)
+        return counts and self.value_in(request) != self.default
+
+    def value_in(self, options: RunOptions) -> Any:
+        """Return its value in a request or a spec; the choice that None means is returned as None."""
+        value = getattr(options, self.name)
+        return None if value == self.facts.get("unset") else value
+
+    def said_of(self, request: RunRequest) -> str:
+        """Return the description of a request's value."""
+        value = getattr(request, self.name)
+        return self.words.format("+".join(value) if isinstance(value, tuple) else value)
+
+    def arguments(self, request: RunRequest) -> list[str]:
+        """Return its words in a shell command."""
+        value = getattr(request, self.name)
+        if self.name == PARAMS:
+            return [word for name, one in value.items() for word in (self.flag, f"{name}={_text(one)}")]
+        if value is True:
+            return [self.flag]
+        return [self.flag, ",".join(value) if isinstance(value, tuple) else str(value)]
+
+
+@cache
+def request_options() -> tuple[RequestOption, ...]:
+    """Return the fields of a request in the order of help, commands and descriptions; parameters come last."""
+    texts, hints = field_docstrings(RunRequest), typing.get_type_hints(RunRequest)
+    inherited = {item.name for item in dataclasses.fields(RunOptions)}
+    ordered = sorted(dataclasses.fields(RunRequest), key=lambda item: (item.name == PARAMS, item.name in inherited))
+    return tuple(
+        RequestOption(item.name, hints[item.name], _default(item), texts.get(item.name, ""), item.metadata)
+        for item in ordered
+    )
+
+
+@cache
+def run_options() -> tuple[RequestOption, ...]:
+    """Return the fields that requests and specs share."""
+    names = {item.name for item in dataclasses.fields(RunOptions)}
+    return tuple(one for one in request_options() if one.name in names)
+
+
+def _default(item: dataclasses.Field[Any]) -> Any:
+    return item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+
+
+def _text(value: Any) -> str:
+    """Return a parameter's value as a command line reads it."""
+    if isinstance(value, str):
+        return value
+    return "none" if value is None else json.dumps(value)
