@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bench.files.folders import Folders
-from bench.runs.complete import complete_spec
+from bench.runs.complete import complete
 from bench.runs.engine import Again, run
 from bench.runs.record import RunRecord
-from bench.spec import ProtocolSpec
+from bench.runs.request import RunRequest
 from tests.support.shop_toy import write_shop
 
 Run = Callable[..., RunRecord]
@@ -26,7 +26,7 @@ def bpr(tmp_path: Path) -> Run:
     folders = Folders(tmp_path / "cache", tmp_path / "results", tmp_path / "data")
 
     def carried_out(again: Again | None = None) -> RunRecord:
-        spec = complete_spec("bpr", ProtocolSpec("shop"), params={"epochs": 1})
+        spec = complete(RunRequest("bpr", "shop", params={"epochs": 1}))
         return run(spec, folders, lambda _line: None, again=again)
 
     return carried_out
