@@ -11,7 +11,7 @@ from bench.data.card import has_card, load_card, own_data_card
 from bench.data.domain import Domain
 from bench.data.locate import Source
 from bench.data.prepare import read_source
-from bench.data.readers import GENERIC
+from bench.data.readers.formats import GENERIC
 from bench.data.source_files import SourceFile
 from bench.errors import BenchError
 from bench.files.store import require_new

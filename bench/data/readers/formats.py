@@ -1,4 +1,4 @@
-"""Readers of source files, one module a family of formats; each gives events, then facts about the items in them."""
+"""The formats of source files by name, and the two functions that read each."""
 
 from __future__ import annotations
 
