@@ -1,3 +1,32 @@
-"""One protocol for classical, transferable and language-model recommenders."""
+"""Benchmark recommenders under one protocol: classical, transferable and language-model methods.
+
+The names below are what a method, a plugin or a script of one's own needs; ``bench run`` and its siblings are the
+command line. Each package says what it offers, and the page "Architecture" of the documentation how they fit together.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.data.prepare import load_domain
+    from bench.errors import BenchError
+    from bench.plugin import Queries, Recommender, Task
+    from bench.registry import register
+    from bench.runs.store import RunStore
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
 
 __version__ = "0.1.0"
+__all__ = [
+    "BenchError",
+    "Domain",
+    "Queries",
+    "Recommender",
+    "RunStore",
+    "Task",
+    "__version__",
+    "load_domain",
+    "register",
+]

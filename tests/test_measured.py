@@ -12,7 +12,7 @@ from bench.experiments.scale import DEFAULT_SCALE
 from bench.metrics import Metric, per_user
 from bench.registry import registry
 from bench.report.experiment_report import experiment_at, report_of
-from bench.report.formats.render import render
+from bench.report.formats.render import render_table
 from bench.runs.store import RunStore
 from tests.support.shipped_numbers import differences_of_csv, differences_of_json, differences_of_text
 
@@ -31,7 +31,7 @@ def test_a_shipped_table_is_what_the_shipped_records_give(name: str) -> None:
     for output_format, suffix in SUFFIXES.items():
         shipped = ROOT / "results" / "tables" / f"{name}.{suffix}"
         compared = COMPARED.get(output_format, differences_of_text)
-        assert compared(render(table, output_format), shipped.read_text(encoding="utf-8")) == []
+        assert compared(render_table(table, output_format), shipped.read_text(encoding="utf-8")) == []
 
 
 def test_a_records_metrics_are_those_of_its_ranks() -> None:

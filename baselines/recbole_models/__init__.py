@@ -1,1 +1,32 @@
-"""What it takes to train and score the models of RecBole under this protocol."""
+"""RecBole's models under this protocol: train them, score candidates with them.
+
+``recommender`` is the class behind ``recbole:<Class>`` and the baselines that are RecBole's. ``zoo`` builds a model by
+name, ``dataset`` shows it our data. ``learners`` trains it, ``shortcuts`` does so faster with the same result,
+``scoring`` scores. ``survey`` tries which of RecBole's models work.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.baselines.recbole_models.dataset import DomainAsDataset
+    from bench.baselines.recbole_models.learners import Learner, choose_learner
+    from bench.baselines.recbole_models.recommender import RecBoleRecommender
+    from bench.baselines.recbole_models.scoring import score_queries
+    from bench.baselines.recbole_models.shortcuts import Abilities, abilities_of
+    from bench.baselines.recbole_models.zoo import ModelConfig, importing_recbole
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "Abilities",
+    "DomainAsDataset",
+    "Learner",
+    "ModelConfig",
+    "RecBoleRecommender",
+    "abilities_of",
+    "choose_learner",
+    "importing_recbole",
+    "score_queries",
+]

@@ -1,1 +1,16 @@
-"""What recommenders share that train a text encoder on items."""
+"""What recommenders share that train a text encoder on items: ``shared``.
+
+``recformer_reader`` is Recformer's encoder, which reads a history as one text.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.baselines.text_encoders.recformer_reader import SequenceEncoder
+    from bench.baselines.text_encoders.shared import PooledEncoder, TextParams
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = ["PooledEncoder", "SequenceEncoder", "TextParams"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,9 +16,6 @@ from bench.cli.options import (
     results_dir_option,
     some_request_options,
 )
-
-if TYPE_CHECKING:
-    from bench.protocol.task import PreparedTask
 
 EXAMPLES = """\b
 Examples:
@@ -60,6 +57,8 @@ def candidates(
     spec = ProtocolSpec(dataset, setting, policy, protocol_seed)
     prepared = Tasks(Folders(cache_dir, results_dir, data_dir), progress_on_stderr).prepared(spec)
     if export is not None:
+        from bench.protocol.export import export_lists
+
         export_lists(prepared, export)
         click.echo(f"Wrote {export}.", err=True)
     facts = {
@@ -80,17 +79,3 @@ def candidates(
     for name, value in facts.items():
         text = " ".join(value) or "none" if isinstance(value, list) else value
         click.echo(f"{name.replace('_', ' ')}: {text}")
-
-
-def export_lists(prepared: PreparedTask, path: Path) -> None:
-    """Write the test lists with the source's ids as CSV, whole or not at all."""
-    import pandas as pd
-
-    from bench.files.store import written_whole
-
-    domain, test = prepared.domain, prepared.test
-    columns = {"user_id": domain.user_ids[test.queries.users], "positive": domain.item_ids[test.lists.positives]}
-    for column in range(test.queries.candidates.shape[1]):
-        columns[f"candidate_{column + 1}"] = domain.item_ids[test.queries.candidates[:, column]]
-    with written_whole(path) as temporary:
-        pd.DataFrame(columns).to_csv(temporary, index=False)

@@ -14,7 +14,7 @@ import click
 from bench.cli.options import json_option, some_request_options
 
 if TYPE_CHECKING:
-    from bench.contract import Outcome
+    from bench.contract.examine import Outcome
 
 CHECK_FAILED = 1
 COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
@@ -40,13 +40,13 @@ def check(
     planted must be found, nothing where nothing was planted, and no test answer may be known.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the toys are so small that threads would only wait for each other
-    from bench.contract import examine
+    from bench.contract.examine import check_method
     from bench.runs.environment import chosen_device
 
     began = time.perf_counter()
     outcomes: list[Outcome] = []
     device = device if device == "cpu" else chosen_device(device)
-    for outcome in examine(name, params, backbone=backbone, device=device):
+    for outcome in check_method(name, params, backbone=backbone, device=device):
         outcomes.append(outcome)
         if not as_json:
             click.echo(_line(outcome))

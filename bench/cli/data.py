@@ -71,9 +71,9 @@ def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) ->
 @click.pass_context
 def verify(context: click.Context, name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
     """Read the source again and check it against checksums, the prepared data and itself; exit with 1 if one fails."""
-    from bench.data.verify import verify as run_checks
+    from bench.data.verify import verify_dataset
 
-    checks = run_checks(name, data_dir, cache_dir)
+    checks = verify_dataset(name, data_dir, cache_dir)
     if as_json:
         click.echo(json.dumps([{"passed": check.passed, "text": check.text} for check in checks], indent=2))
     else:
@@ -93,12 +93,12 @@ def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | 
 
     Nothing is filtered in a dataset of your own; a NAME that 'bench list datasets' shows takes that dataset's rules.
     """
-    from bench.data.import_files import import_files
+    from bench.data.import_files import import_dataset
     from bench.errors import BenchError
 
     if data_dir is None:
         raise BenchError("No data folder to import into; set BENCH_DATA or give --data-dir.")
-    domain = import_files(name, interactions, items, data_dir)
+    domain = import_dataset(name, interactions, items, data_dir)
     click.echo(f"Imported {name}: {_sizes(domain.n_users, domain.n_items, domain.n_interactions)}.")
     for note in domain.notes:
         click.echo(f"Note: {note}")

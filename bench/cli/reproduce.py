@@ -122,15 +122,15 @@ def _count(experiment: Experiment, folders: Folders, dry_run: bool, device: str)
 def _write(report: ExperimentReport) -> None:
     """Write table and figure in every format, and print the table."""
     from bench.files.store import write_text
-    from bench.report.formats.render import render
+    from bench.report.formats.render import render_table
 
     folder, suffixes = report.results_dir / "tables", list(SUFFIXES.values())
     for output_format, suffix in SUFFIXES.items():
-        write_text(folder / f"{report.file_name}.{suffix}", render(report.table, output_format))
+        write_text(folder / f"{report.file_name}.{suffix}", render_table(report.table, output_format))
     if report.experiment.figure is not None:
         from bench.report.figures.draw import FORMATS, write_figure
 
         write_figure(report.figure(), folder)
         suffixes += FORMATS
-    click.echo(render(report.table, "text"), nl=False)
+    click.echo(render_table(report.table, "text"), nl=False)
     progress_on_stderr(f"Wrote {folder / report.file_name}.{{{','.join(suffixes)}}}.")

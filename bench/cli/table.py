@@ -84,7 +84,7 @@ def table(
     a stored run shows a dash, and the command that makes the run stands below.
     """
     from bench.files.folders import Folders
-    from bench.report.formats.render import render
+    from bench.report.formats.render import render_table
 
     if full_ranking:
         _check_full_ranking(name, published, audit)
@@ -102,7 +102,7 @@ def table(
 
         _put(render_beside(report.beside(), output_format, report.experiment.percent), output)
     else:
-        _put(render(made, output_format), output)
+        _put(render_table(made, output_format), output)
 
 
 def _say_of_data(made: Table, folders: Folders) -> None:

@@ -33,7 +33,7 @@ class Outcome:
     """What was seen, what is broken, or why there was nothing to check."""
 
 
-def examine(
+def check_method(
     method: str, params: Mapping[str, Any] | None = None, *, backbone: str | None = None, device: str = "cpu"
 ) -> Iterator[Outcome]:
     """Yield the outcome of each check of a registered method as soon as it is known.

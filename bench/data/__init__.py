@@ -1,6 +1,42 @@
-"""Source data: cards, format readers, k-core filtering and the prepared cache."""
+"""Datasets: from a card and source files to a :class:`Domain`, the arrays that all other packages read.
 
-from bench.data.domain import Domain, normalise_title
-from bench.data.prepare import load_domain
+A ``card`` says what a dataset is. ``locate`` finds its source files or downloads them, ``readers`` read them into
+``events``, ``build`` filters and numbers these, and ``prepare`` does all of it and caches the result:
+:func:`load_domain` is what callers need. ``import_files`` takes a user's own data in, ``counts`` and ``verify`` compare
+a dataset with what others say of it.
+"""
 
-__all__ = ["Domain", "load_domain", "normalise_title"]
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.data.card import Card, has_card, list_cards, load_card
+    from bench.data.counts import Stats, count_and_keep, kept_statistics, stats_of
+    from bench.data.domain import Domain, normalise_title
+    from bench.data.events import Events, ItemFacts
+    from bench.data.import_files import import_dataset
+    from bench.data.prepare import card_of, load_domain
+    from bench.data.verify import Check, verify_dataset
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "Card",
+    "Check",
+    "Domain",
+    "Events",
+    "ItemFacts",
+    "Stats",
+    "card_of",
+    "count_and_keep",
+    "has_card",
+    "import_dataset",
+    "kept_statistics",
+    "list_cards",
+    "load_card",
+    "load_domain",
+    "normalise_title",
+    "stats_of",
+    "verify_dataset",
+]

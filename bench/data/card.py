@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.readers import FORMATS, GENERIC
+from bench.data.readers.formats import FORMATS, GENERIC
 from bench.errors import unknown_name
 from bench.files.shipped import shipped_folder
 from bench.files.yaml_fields import Document, Fields
@@ -64,7 +64,7 @@ class Card:
     description: str
     """One sentence."""
     format: str
-    """Family of the official files, a key of :data:`bench.data.readers.FORMATS`."""
+    """Family of the official files, a key of :data:`bench.data.readers.formats.FORMATS`."""
     licence: str
     """Terms of use in one line."""
     homepage: str = ""

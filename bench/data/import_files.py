@@ -11,7 +11,7 @@ from bench.data.card import has_card, load_card, own_data_card
 from bench.data.domain import Domain
 from bench.data.locate import Source
 from bench.data.prepare import read_source
-from bench.data.readers import GENERIC
+from bench.data.readers.formats import GENERIC
 from bench.data.source_files import SourceFile
 from bench.errors import BenchError
 from bench.files.store import require_new
@@ -19,7 +19,7 @@ from bench.files.store import require_new
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
-def import_files(name: str, interactions: Path, items: Path | None, data_dir: Path) -> Domain:
+def import_dataset(name: str, interactions: Path, items: Path | None, data_dir: Path) -> Domain:
     """Copy generic files into ``data_dir/<name>/`` once they have been read without fault.
 
     A name that has a card takes the card's rules (its k-core, for instance); any other name is the user's own data,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.data.card import Card, OfficialFile, OfficialFiles, load_card
 from bench.data.download import download
-from bench.data.readers import ATOMIC, GENERIC
+from bench.data.readers.formats import ATOMIC, GENERIC
 from bench.data.source_files import SourceFile
 from bench.errors import BenchError
 
@@ -23,7 +23,7 @@ class Source:
     """Files that hold one dataset, and how they are written."""
 
     format: str
-    """Key of :data:`bench.data.readers.FORMATS`."""
+    """Key of :data:`bench.data.readers.formats.FORMATS`."""
     interactions: SourceFile
     """The events."""
     items: SourceFile | None

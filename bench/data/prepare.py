@@ -14,7 +14,7 @@ from bench.data.domain_files import read_domain, stored_content_hash, write_doma
 from bench.data.download import check_recorded
 from bench.data.events import ItemFacts
 from bench.data.locate import Source, is_at_hand, locate
-from bench.data.readers import FORMATS, GENERIC
+from bench.data.readers.formats import FORMATS, GENERIC
 from bench.files.hashing import file_sha256
 from bench.files.revisions import revision_of
 from bench.files.store import ArtefactStore, read_json, write_json

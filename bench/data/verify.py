@@ -29,7 +29,7 @@ class Check:
     """What was looked at and found, in one line."""
 
 
-def verify(name: str, data_dir: Path | None, cache_dir: Path) -> list[Check]:
+def verify_dataset(name: str, data_dir: Path | None, cache_dir: Path) -> list[Check]:
     """Read the source again and check files, prepared data and the domain's consistency.
 
     Raises:

@@ -1,1 +1,34 @@
-"""More than accuracy: popularity bias, stability and cost of stored runs."""
+"""More than accuracy: cost, popularity bias and stability of stored runs.
+
+``efficiency``, ``popularity`` and ``stability`` measure one of these each, and ``summary`` all of them for one run.
+``rescore`` lets a run score again, in another order or with another prompt; ``repeated_answers`` keeps what it says.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.diagnose.efficiency import Efficiency, trained_parameters
+    from bench.diagnose.popularity import PopularityBias, by_popularity, popularity_bias
+    from bench.diagnose.repeated_answers import AskedAgain
+    from bench.diagnose.rescore import Rescorer, rescorer
+    from bench.diagnose.stability import Stability
+    from bench.diagnose.summary import Diagnosis, across_seeds, diagnose_run
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "AskedAgain",
+    "Diagnosis",
+    "Efficiency",
+    "PopularityBias",
+    "Rescorer",
+    "Stability",
+    "across_seeds",
+    "by_popularity",
+    "diagnose_run",
+    "popularity_bias",
+    "rescorer",
+    "trained_parameters",
+]

@@ -1,1 +1,44 @@
-"""Files: hashing and storing them, reading YAML strictly, and finding those that come with the package."""
+"""Files: store, hash, read and find them; nothing here knows what a recommender is.
+
+``store`` writes files whole or not at all and keeps artefacts under the hash of what made them; ``hashing`` hashes
+values, ``revisions`` code. ``yaml_fields`` reads YAML strictly, ``shipped`` finds the files that come with the package,
+``folders`` are those of a run, and ``lazy`` is how every package offers its names.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.files.folders import Folders
+    from bench.files.hashing import canonical_json, content_hash, derived_seed, file_sha256
+    from bench.files.lazy import lazy_names
+    from bench.files.revisions import Revision, revision_of
+    from bench.files.rounding import rounded
+    from bench.files.shipped import shipped_folder
+    from bench.files.store import ArtefactStore, read_json, require_new, write_json, write_text, written_whole
+    from bench.files.yaml_fields import Document, Fields, is_yaml_file
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "ArtefactStore",
+    "Document",
+    "Fields",
+    "Folders",
+    "Revision",
+    "canonical_json",
+    "content_hash",
+    "derived_seed",
+    "file_sha256",
+    "is_yaml_file",
+    "lazy_names",
+    "read_json",
+    "require_new",
+    "revision_of",
+    "rounded",
+    "shipped_folder",
+    "write_json",
+    "write_text",
+    "written_whole",
+]

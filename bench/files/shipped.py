@@ -6,8 +6,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-import bench
-
 Shipped = Literal["cards", "experiments", "published"]
 IN_REPOSITORY = MappingProxyType(
     {"cards": "datasets", "experiments": "results/experiments", "published": "results/published"}
@@ -16,6 +14,6 @@ IN_REPOSITORY = MappingProxyType(
 
 def shipped_folder(kind: Shipped) -> Path:
     """Return the folder of this kind in ``bench/shipped`` of a wheel, else the repository's."""
-    package = Path(bench.__file__).parent
+    package = Path(__file__).parents[1]
     inside = package / "shipped" / kind
     return inside if inside.is_dir() else package.parent / IN_REPOSITORY[kind]

@@ -1,1 +1,73 @@
-"""What training needs whatever the model: loops, sequences, losses and scores."""
+"""Training whatever the model: loops with early stopping, batches of sequences, losses and scores.
+
+``training`` runs the epochs and draws the validation sample, ``params`` are the hyper-parameters of every trained
+recommender, ``keys`` the keys under which models are kept. ``sequences`` cuts histories into batches,
+``interaction_graph`` gives the sparse matrix of who interacted with what. ``cross_entropy``, ``entropy`` and
+``dot_scores`` are single functions of tensors.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.learning.cross_entropy import linear_cross_entropy
+    from bench.learning.dot_scores import all_dots, candidate_dots
+    from bench.learning.entropy import softmax_entropy
+    from bench.learning.interaction_graph import Graph, touched, untouched
+    from bench.learning.keys import training_key
+    from bench.learning.params import TrainingParams
+    from bench.learning.sequences import (
+        NegativeSampler,
+        Sequences,
+        bucketed_batches,
+        last_stretches,
+        ordered_batches,
+        prefixes,
+        random_batches,
+        windows,
+    )
+    from bench.learning.training import (
+        TrainingRecord,
+        clip_gradients,
+        descend,
+        schedule_step_size,
+        seeded,
+        state_copy,
+        stopping_score,
+        train_until_no_better,
+        trained_once,
+        validation_sample,
+    )
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "Graph",
+    "NegativeSampler",
+    "Sequences",
+    "TrainingParams",
+    "TrainingRecord",
+    "all_dots",
+    "bucketed_batches",
+    "candidate_dots",
+    "clip_gradients",
+    "descend",
+    "last_stretches",
+    "linear_cross_entropy",
+    "ordered_batches",
+    "prefixes",
+    "random_batches",
+    "schedule_step_size",
+    "seeded",
+    "softmax_entropy",
+    "state_copy",
+    "stopping_score",
+    "touched",
+    "train_until_no_better",
+    "trained_once",
+    "training_key",
+    "untouched",
+    "validation_sample",
+    "windows",
+]

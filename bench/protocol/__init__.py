@@ -1,1 +1,41 @@
-"""The evaluation protocol: splits, candidate lists and the task that a recommender is given."""
+"""The evaluation protocol: what is trained on, who is evaluated, and against which candidates.
+
+``splits`` and ``user_split`` divide a domain into training, validation and test parts. ``candidates`` draws the 29
+negatives of each query once and for all, ``candidate_files`` stores them and ``export`` writes them as CSV. ``task``
+puts this together: :func:`prepare_task` returns all that a run needs. ``full_ranking`` ranks the whole catalogue
+instead, ``popular_negatives`` draws negatives by popularity.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.protocol.candidates import CandidateLists, TitleGroups, draw_candidates
+    from bench.protocol.export import export_lists
+    from bench.protocol.full_ranking import CatalogueRanks, catalogue_hash, rank_in_catalogue
+    from bench.protocol.splits import Split, share_of_training, source_training, split_domain, users_of_training
+    from bench.protocol.task import PreparedTask, QuerySet, prepare_task
+    from bench.protocol.user_split import UserParts, user_parts
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "CandidateLists",
+    "CatalogueRanks",
+    "PreparedTask",
+    "QuerySet",
+    "Split",
+    "TitleGroups",
+    "UserParts",
+    "catalogue_hash",
+    "draw_candidates",
+    "export_lists",
+    "prepare_task",
+    "rank_in_catalogue",
+    "share_of_training",
+    "source_training",
+    "split_domain",
+    "user_parts",
+    "users_of_training",
+]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-import bench
+from bench import __version__
 from bench.errors import BenchError
 from bench.files.folders import Folders
 from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, Tops, rank_positive, top_ranked
@@ -172,13 +172,13 @@ def _record(
         candidates_hash=provenance.candidates,
         n_queries=len(queries),
         tie_rate=0.0,
-        bench_version=bench.__version__,
+        bench_version=__version__,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         overrides=overrides(recommender.params),
         seconds=meter.seconds,
         peak_memory_bytes=meter.peak_memory_bytes,
         versions=package_versions(),
-        git=git_state(Path(bench.__file__).parent),
+        git=git_state(Path(__file__).parents[1]),
         backbone=None if backbone is None else {key: backbone[key] for key in ("name", "kind", "revision")},
         toy=bool(backbone and backbone["toy"]),
         transductive=entry.transductive,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.contract import Outcome, examine
 from bench.contract.checks import CHECKS, highest_by_chance
+from bench.contract.examine import Outcome, check_method
 from bench.errors import BenchError
 from bench.lm.backbones import packaged_minilm
 from tests.support.broken_methods import ColdOnly, broken_methods_installed
@@ -18,7 +18,7 @@ def _methods() -> Iterator[None]:
 
 
 def outcomes(method: str, **params: object) -> dict[str, Outcome]:
-    return {outcome.name: outcome for outcome in examine(method, params)}
+    return {outcome.name: outcome for outcome in check_method(method, params)}
 
 
 def named(found: dict[str, Outcome], status: str) -> set[str]:

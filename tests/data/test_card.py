@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bench.data.card import Card, cards_folder, has_card, list_cards, load_card, read_card
-from bench.data.readers import FORMATS
+from bench.data.readers.formats import FORMATS
 from bench.errors import BenchError
 
 CARDS = list_cards()
@@ -60,7 +60,7 @@ def test_cards_are_data_only() -> None:
 
 
 def test_the_packaged_folder_comes_before_the_repository_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.__file__", str(tmp_path / "bench" / "__init__.py"))
+    monkeypatch.setattr("bench.files.shipped.__file__", str(tmp_path / "bench" / "files" / "shipped.py"))
     assert cards_folder() == tmp_path / "datasets"
     (tmp_path / "bench" / "shipped" / "cards").mkdir(parents=True)
     assert cards_folder() == tmp_path / "bench" / "shipped" / "cards"

@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.data import load_domain
 from bench.data.card import own_data_card
-from bench.data.verify import Check, consistency_checks, verify
+from bench.data.verify import Check, consistency_checks, verify_dataset
 from bench.files.hashing import file_sha256
 
 
@@ -16,7 +16,7 @@ def failed(checks: list[Check]) -> list[str]:
 
 
 def test_sound_data_pass_and_say_what_was_verified(shop: Path, cache_dir: Path) -> None:
-    checks = verify("shop", shop.parent, cache_dir)
+    checks = verify_dataset("shop", shop.parent, cache_dir)
     assert failed(checks) == []
     text = "\n".join(check.text for check in checks)
     assert f"interactions.csv has SHA-256 {file_sha256(shop / 'interactions.csv')}; none is recorded" in text
@@ -27,14 +27,14 @@ def test_sound_data_pass_and_say_what_was_verified(shop: Path, cache_dir: Path) 
 def test_a_list_of_checksums_in_the_data_folder_is_compared(shop: Path, cache_dir: Path) -> None:
     good = file_sha256(shop / "items.csv")
     (shop.parent / "SHA256SUMS").write_text(f"{'0' * 64}  shop/interactions.csv\n{good}  shop/items.csv\n")
-    checks = verify("shop", shop.parent, cache_dir)
+    checks = verify_dataset("shop", shop.parent, cache_dir)
     assert len(failed(checks)) == 1
     assert failed(checks)[0].startswith("interactions.csv has SHA-256")
     assert any(check.text == f"items.csv has SHA-256 {good}, as recorded" for check in checks)
 
 
 def test_cut_domains_are_checked_against_each_other(cache_dir: Path) -> None:
-    checks = verify("ml-100k-thriller", None, cache_dir)
+    checks = verify_dataset("ml-100k-thriller", None, cache_dir)
     assert failed(checks) == []
     assert checks[-1].text.startswith("0 items are shared with ml-100k-action")
 

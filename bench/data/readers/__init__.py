@@ -1,36 +1,15 @@
-"""Readers of source files, one module a family of formats; each gives events, then facts about the items in them."""
+"""Readers of source files: one module for each family of formats, and ``formats``, which lists them by name.
 
-from __future__ import annotations
+A reader is two functions: one reads the events of a file, the other titles and categories of the items in them.
+"""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from bench.data.events import Events, ItemFacts
-from bench.data.readers import amazon, generic_csv, movielens, recbole_atomic
-from bench.data.source_files import SourceFile
+from bench.files.lazy import lazy_names
 
+if TYPE_CHECKING:
+    from bench.data.readers.formats import ATOMIC, FORMATS, GENERIC, Format
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
 
-@dataclass(frozen=True)
-class Format:
-    """The two functions that read a family of files."""
-
-    interactions: Callable[[SourceFile], Events]
-    """Reads all events in file order."""
-    items: Callable[[SourceFile, frozenset[str]], ItemFacts]
-    """Reads titles and categories of the given item ids."""
-
-
-GENERIC = "csv"
-ATOMIC = "recbole"
-FORMATS: Mapping[str, Format] = MappingProxyType(
-    {
-        GENERIC: Format(generic_csv.read_interactions, generic_csv.read_items),
-        ATOMIC: Format(recbole_atomic.read_interactions, recbole_atomic.read_items),
-        "amazon-2014": Format(amazon.read_reviews, amazon.read_items_2014),
-        "amazon-2018": Format(amazon.read_reviews, amazon.read_items_2018),
-        "movielens-100k": Format(movielens.read_ratings, movielens.read_items_100k),
-        "movielens-1m": Format(movielens.read_ratings, movielens.read_items_1m),
-        "movielens-10m": Format(movielens.read_ratings, movielens.read_items_10m),
-    }
-)
+__all__ = ["ATOMIC", "FORMATS", "GENERIC", "Format"]

@@ -1,1 +1,35 @@
-"""Decoders that rank candidates, by likelihood or by the list that they write."""
+"""Decoders that rank candidates: by the likelihood of each title, or by the list that they generate.
+
+``causal`` is the model, ``likelihood`` scores titles (``branching`` reads a prompt once for all of them) and ``lists``
+generates rankings with one of the engines: ``engines`` has the one of transformers, ``vllm_engine`` vLLM's.
+``examples`` are the training texts, ``answer_entropy`` measures how sure a decoder is.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.lm.decoders.causal import CausalLanguageModel
+    from bench.lm.decoders.engines import GenerationEngine, TransformersEngine, chosen_engine
+    from bench.lm.decoders.examples import titles_of, training_queries, untouched_items
+    from bench.lm.decoders.likelihood import GenerativeLanguageModel
+    from bench.lm.decoders.lists import ListLanguageModel, WrittenList, write_lists
+    from bench.lm.decoders.vllm_engine import VllmEngine
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "CausalLanguageModel",
+    "GenerationEngine",
+    "GenerativeLanguageModel",
+    "ListLanguageModel",
+    "TransformersEngine",
+    "VllmEngine",
+    "WrittenList",
+    "chosen_engine",
+    "titles_of",
+    "training_queries",
+    "untouched_items",
+    "write_lists",
+]

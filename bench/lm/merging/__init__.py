@@ -1,1 +1,35 @@
-"""Ways to merge several adapters into one."""
+"""Adapter merging: one adapter out of several, each way from one paper.
+
+``average`` weights them, in the space of factors or of full updates; ``ties``, ``dare``, ``lego`` and ``ext_sub`` are
+the operators of those names, ``updates`` what they share. ``by_entropy`` learns the weights on unlabeled queries.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.lm.merging.average import MergeSpace, merge
+    from bench.lm.merging.by_entropy import EntropyRecipe, LearnedWeights, learn_pooled_weights, learn_weights
+    from bench.lm.merging.dare import merge_dare
+    from bench.lm.merging.ext_sub import merge_ext_sub
+    from bench.lm.merging.lego import merge_lego
+    from bench.lm.merging.ties import merge_ties
+    from bench.lm.merging.updates import CutAdapter, merge_updates
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "CutAdapter",
+    "EntropyRecipe",
+    "LearnedWeights",
+    "MergeSpace",
+    "learn_pooled_weights",
+    "learn_weights",
+    "merge",
+    "merge_dare",
+    "merge_ext_sub",
+    "merge_lego",
+    "merge_ties",
+    "merge_updates",
+]

@@ -1,1 +1,37 @@
-"""The texts that language models read, and how they are cut to fit."""
+"""Prompts: the texts that decoders read, how they are cut to fit, and how an answer is read back.
+
+``shared`` is the prompt that all methods have in common, ``paraphrases`` says the same in other words.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.lm.prompts.paraphrases import PARAPHRASES, Paraphrase, paraphrased
+    from bench.lm.prompts.shared import (
+        Parsed,
+        Prompt,
+        answer_text,
+        chat_format,
+        clean_title,
+        fitting_prompts,
+        parse_ranking,
+        shared_prompt,
+    )
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "PARAPHRASES",
+    "Paraphrase",
+    "Parsed",
+    "Prompt",
+    "answer_text",
+    "chat_format",
+    "clean_title",
+    "fitting_prompts",
+    "paraphrased",
+    "parse_ranking",
+    "shared_prompt",
+]

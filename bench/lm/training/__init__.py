@@ -1,1 +1,27 @@
-"""Training of adapters, and the library in which they are kept."""
+"""Training of adapters: ``lora`` trains one, ``library`` finds or trains all that a method needs.
+
+``dropout`` draws masks that are the same on every machine.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.lm.training.dropout import IntegerDropout
+    from bench.lm.training.library import AdapterPlan, adapter_spec, carry_out, planned_specs, trained_adapter
+    from bench.lm.training.lora import TrainingLog, attached, train_adapter
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "AdapterPlan",
+    "IntegerDropout",
+    "TrainingLog",
+    "adapter_spec",
+    "attached",
+    "carry_out",
+    "planned_specs",
+    "train_adapter",
+    "trained_adapter",
+]

@@ -20,6 +20,6 @@ RENDERERS: dict[TableFormat, Callable[[Table], str]] = {
 }
 
 
-def render(table: Table, output_format: TableFormat) -> str:
+def render_table(table: Table, output_format: TableFormat) -> str:
     """Return the table in one of the formats of :data:`RENDERERS`, with a line end at its end."""
     return RENDERERS[output_format](table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-import bench
+from bench import __version__
 from bench.errors import BenchError
 from bench.files.hashing import canonical_json
 from bench.registry import Family, Registry
@@ -56,7 +56,7 @@ def build_page(store: RunStore, registry: Registry, facts_of: FactsOf) -> Page:
     environments = _environments(records)
     board_of = {run_id: board.id for board in boards for row in board.rows for run_id in row.run_ids}
     return Page(
-        version=bench.__version__,
+        version=__version__,
         newest=max(record.created for record in records),
         metrics=METRICS,
         metric_titles=tuple(map(metric_title, METRICS)),

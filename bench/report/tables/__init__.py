@@ -1,1 +1,32 @@
-"""Tables of a report: what stands in which cell."""
+"""Tables: what is in which cell, and what is bold, starred or explained below.
+
+``table`` defines a table, ``layout`` its rows and columns. ``values`` reads the stored runs of a cell, ``marks``
+compares rows, ``build`` does all of it. ``caption``, ``agreement`` and ``merge_weights`` write what is said around the
+cells, and ``counts`` makes the tables of dataset statistics.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.report.tables.build import build_table, stored_table
+    from bench.report.tables.counts import counts_table
+    from bench.report.tables.layout import Layout, Slot, experiment_layout
+    from bench.report.tables.table import Cell, ColumnGroup, Table, TableFormat, TableRow
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "Cell",
+    "ColumnGroup",
+    "Layout",
+    "Slot",
+    "Table",
+    "TableFormat",
+    "TableRow",
+    "build_table",
+    "counts_table",
+    "experiment_layout",
+    "stored_table",
+]

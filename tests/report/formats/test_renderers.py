@@ -15,7 +15,7 @@ import pytest
 
 from bench.report.formats.latex import to_latex
 from bench.report.formats.latex_text import escape
-from bench.report.formats.render import RENDERERS, render
+from bench.report.formats.render import RENDERERS, render_table
 from bench.report.tables.table import TABLE_FORMATS, Cell, ColumnGroup, Table, TableRow, shortened_letters
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -60,7 +60,7 @@ def table() -> Table:
 @pytest.mark.parametrize("output_format", ["markdown", "latex", "text"])
 def test_the_output_is_the_golden_file(table: Table, output_format: str) -> None:
     path = GOLDEN / f"small_table.{EXTENSIONS[output_format]}"
-    text = render(table, output_format)
+    text = render_table(table, output_format)
     if os.environ.get("BENCH_UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
@@ -72,7 +72,7 @@ def test_every_format_that_the_command_line_offers_has_its_renderer() -> None:
 
 @pytest.mark.parametrize("output_format", RENDERERS)
 def test_every_format_ends_with_one_line_end_and_shows_every_row(table: Table, output_format: str) -> None:
-    text = render(table, output_format)
+    text = render_table(table, output_format)
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
     assert text.count("RecCocktail") >= 2
@@ -125,7 +125,7 @@ def test_latex_escapes_every_sign_with_a_meaning() -> None:
 
 
 def test_csv_has_one_line_a_cell_with_interval_count_and_hash(table: Table) -> None:
-    lines = list(csv.DictReader(io.StringIO(render(table, "csv"))))
+    lines = list(csv.DictReader(io.StringIO(render_table(table, "csv"))))
     assert len(lines) == 3 * 4
     first, missing = lines[0], lines[2]
     assert (first["value"], first["low"], first["high"]) == ("0.1", "0.09", "0.11")
@@ -135,7 +135,7 @@ def test_csv_has_one_line_a_cell_with_interval_count_and_hash(table: Table) -> N
 
 
 def test_json_holds_the_whole_table(table: Table) -> None:
-    content = json.loads(render(table, "json"))
+    content = json.loads(render_table(table, "json"))
     assert content["rows"][1]["cells"][0]["starred"] is True
     assert content["groups"][0]["candidates_hash"] == "c0ffee"
     assert content["missing"] == list(table.missing)
@@ -159,7 +159,7 @@ class TagBalance(HTMLParser):
 
 def test_html_is_balanced_and_escaped(table: Table) -> None:
     parser = TagBalance()
-    text = render(replace(table, name='a"b'), "html")
+    text = render_table(replace(table, name='a"b'), "html")
     parser.feed(text)
     assert parser.open == []
     assert parser.cells == 12

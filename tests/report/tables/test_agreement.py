@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.experiments.scaling import scaled
 from bench.registry import Entry, Registry
-from bench.report.formats.render import render
+from bench.report.formats.render import render_table
 from bench.report.tables.agreement import agreement, beyond_noise
 from bench.report.tables.build import build_table, stored_table
 from bench.report.tables.caption import Star
@@ -101,7 +101,7 @@ def test_both_kinds_stand_side_by_side_with_tau_and_the_swap(
 @pytest.mark.parametrize("output_format", ["text", "markdown", "latex", "html", "json", "csv"])
 def test_every_format_holds_both(run_store: RunStore, save_run: Save, save_full: Save, output_format: str) -> None:
     fill(save_run, save_full)
-    text = render(build_table(experiment("a", "b", "c"), run_store, REGISTRY), output_format)
+    text = render_table(build_table(experiment("a", "b", "c"), run_store, REGISTRY), output_format)
     assert ("full" if output_format == "csv" else "whole catalogue") in text
     if output_format == "csv":
         lines = list(csv.DictReader(io.StringIO(text)))
@@ -114,7 +114,7 @@ def test_a_table_of_lists_alone_is_as_it_was(run_store: RunStore, save_run: Save
     assert [group.title for group in table.groups] == ["Beauty, warm"]
     assert type(table.groups[0]) is ColumnGroup
     assert not any("Kendall" in note for note in table.footnotes)
-    assert "candidates" not in next(csv.reader(io.StringIO(render(table, "csv"))))
+    assert "candidates" not in next(csv.reader(io.StringIO(render_table(table, "csv"))))
 
 
 def test_a_missing_full_run_names_its_command_and_a_method_of_lists_alone_has_none(

@@ -14,7 +14,7 @@ from bench.errors import BenchError
 from bench.experiments.experiment import ExperimentRow
 from bench.files.rounding import rounded
 from bench.metrics import Metric, Ranks, per_user
-from bench.report.formats.render import render
+from bench.report.formats.render import render_table
 from bench.report.tables.build import build_table, stored_table
 from bench.runs.store import RunStore
 from bench.significance.tests import holm
@@ -185,14 +185,14 @@ def test_a_table_in_percent_has_two_decimals_a_head_that_says_so_and_fractions_a
     assert "percent" not in build_table(experiment("bpr"), run_store, REGISTRY).caption
     for output_format, head in (("text", "Hit@1 (%)"), ("markdown", "Hit@1 (%)"), ("html", "Hit@1 (%)"),
                                 ("latex", r"Hit@1 (\%)")):  # fmt: skip
-        text = render(table, output_format)
+        text = render_table(table, output_format)
         assert head in text
         assert "7.00" in text
-    line = next(csv.DictReader(io.StringIO(render(table, "csv"))))
+    line = next(csv.DictReader(io.StringIO(render_table(table, "csv"))))
     assert float(line["value_percent"]) == 7.0
     assert float(line["low_percent"]) < 7.0 < float(line["high_percent"])
     assert "value" not in line
-    assert json.loads(render(table, "json"))["percent"]
+    assert json.loads(render_table(table, "json"))["percent"]
 
 
 def test_each_rival_says_how_far_behind_the_best_it_is(run_store: RunStore, save_run: Save) -> None:
@@ -219,7 +219,7 @@ def test_csv_and_json_carry_all_of_a_comparison(run_store: RunStore, save_run: S
     save_run("random", ranks(2, 30))
     table = build_table(experiment("bpr", "random"), run_store, REGISTRY)
     cell = table.rows[1].cells[0]
-    line = list(csv.DictReader(io.StringIO(render(table, "csv"))))[2]
+    line = list(csv.DictReader(io.StringIO(render_table(table, "csv"))))[2]
     assert float(line["behind_best"]) == cell.behind_best.difference
     behind = rounded(dataclasses.asdict(cell.behind_best))
     assert float(line["behind_best_low"]) == behind["low"]
@@ -229,9 +229,9 @@ def test_csv_and_json_carry_all_of_a_comparison(run_store: RunStore, save_run: S
     assert {name: float(line[name]) for name in p_values} == p_values
     assert line["family_size"] == "1"
     assert sum(int(line[name]) for name in ("wins_of_best", "ties_with_best", "losses_of_best")) == N
-    assert json.loads(render(table, "json"))["rows"][1]["cells"][0]["behind_best"] == behind
+    assert json.loads(render_table(table, "json"))["rows"][1]["cells"][0]["behind_best"] == behind
     percent = build_table(experiment("bpr", "random", percent=True), run_store, REGISTRY)
-    in_percent = list(csv.DictReader(io.StringIO(render(percent, "csv"))))[2]
+    in_percent = list(csv.DictReader(io.StringIO(render_table(percent, "csv"))))[2]
     assert float(in_percent["behind_best_percent"]) == pytest.approx(100 * cell.behind_best.difference)
 
 
@@ -256,8 +256,8 @@ def test_letters_name_the_rows_that_are_lower_after_holm_over_all_pairs(run_stor
     assert [row.letter for row in table.rows] == ["a", "b", "c", "d", ""]
     assert not any(cell.starred for cell in cells.values())
     assert cells["oracle"].better_than == ()
-    assert "<sup>" in render(table, "markdown")
-    assert r"\textsuperscript{" in render(table, "latex")
+    assert "<sup>" in render_table(table, "markdown")
+    assert r"\textsuperscript{" in render_table(table, "latex")
 
 
 def test_rows_of_stored_runs_are_grouped_by_family(run_store: RunStore, save_run: Save) -> None:
@@ -265,4 +265,4 @@ def test_rows_of_stored_runs_are_grouped_by_family(run_store: RunStore, save_run
     save_run("sasrec", ranks(0, 9), family="sequential")
     table = stored_table("beauty", "warm", ("ndcg@1",), run_store, REGISTRY)
     assert [row.group for row in table.rows] == ["General", "Sequential"]
-    assert r"{l}{\textit{Sequential}}" in render(table, "latex")
+    assert r"{l}{\textit{Sequential}}" in render_table(table, "latex")

@@ -9,7 +9,7 @@ from bench.data.counts import kept_statistics, statistics_file
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, PublishedReference
 from bench.files.store import write_json
-from bench.report.formats.render import RENDERERS, render
+from bench.report.formats.render import RENDERERS, render_table
 from bench.report.papers.printed_beside_ours import counts_beside_published, render_beside
 from bench.report.tables.counts import counts_table
 
@@ -49,16 +49,16 @@ def test_a_row_is_a_dataset_and_one_that_was_not_counted_shows_dashes(results: P
 
 @pytest.mark.parametrize("output_format", RENDERERS)
 def test_every_format_prints_the_counts(results: Path, output_format: str) -> None:
-    text = render(counts_table(described(), results), output_format)
+    text = render_table(counts_table(described(), results), output_format)
     assert "22,363" in text or "22363" in text
     assert "Density" in text or "density_percent" in text
 
 
 def test_columns_of_counts_stand_under_no_group_and_rows_are_called_datasets(results: Path) -> None:
     table = counts_table(described(), results)
-    assert "| Dataset | Users | Density (%) |\n" in render(table, "markdown")
-    assert "\n\\toprule\nDataset & Users & Density (\\%) \\\\\n\\midrule\n" in render(table, "latex")
-    assert "<tr><th>Dataset</th><th>Users</th><th>Density (%)</th></tr>" in render(table, "html")
+    assert "| Dataset | Users | Density (%) |\n" in render_table(table, "markdown")
+    assert "\n\\toprule\nDataset & Users & Density (\\%) \\\\\n\\midrule\n" in render_table(table, "latex")
+    assert "<tr><th>Dataset</th><th>Users</th><th>Density (%)</th></tr>" in render_table(table, "html")
 
 
 def test_printed_counts_stand_beside_ours(results: Path) -> None:
