@@ -9,30 +9,9 @@ from pathlib import Path
 import pytest
 
 import bench
-from tests.support.imports import Arrow, arrows_in, modules_in, package_of
+from tests.support.imports import ORDER, Arrow, arrows_in, modules_in, package_of
 
 ROOT = Path(bench.__file__).parent.parent
-ORDER = (
-    ("errors",),
-    ("metrics",),
-    ("files",),
-    ("spec",),
-    ("data",),
-    ("plugin",),
-    ("registry",),
-    ("protocol",),
-    ("significance",),
-    ("learning",),
-    ("lm",),
-    ("baselines", "methods"),
-    ("runs",),
-    ("papers",),
-    ("experiments",),
-    ("diagnose", "contract", "templates"),
-    ("report",),
-    ("cli",),
-)
-"""Each may import what stands before it, but not its neighbors on the same line. The page "Architecture" says why."""
 FRONT_DOORS = ("", "__main__")
 """``bench`` itself and ``python -m bench`` may import everything."""
 MOST_MODULES, MOST_PACKAGES = 5, 15

@@ -11,6 +11,29 @@ from pathlib import Path
 FOLDERS = {"bench": "bench", "baselines": "bench.baselines", "methods": "bench.methods"}
 """Folder of the repository -> the package that it is."""
 
+ORDER = (
+    ("errors",),
+    ("metrics",),
+    ("files",),
+    ("spec",),
+    ("data",),
+    ("plugin",),
+    ("registry",),
+    ("protocol",),
+    ("significance",),
+    ("learning",),
+    ("lm",),
+    ("baselines", "methods"),
+    ("runs",),
+    ("papers",),
+    ("experiments",),
+    ("diagnose", "contract", "templates"),
+    ("report",),
+    ("cli",),
+)
+"""Each may import what stands before it, but not its neighbors on the same line. The page "Architecture" says
+what each is for."""
+
 
 @dataclass(frozen=True)
 class Arrow:
