@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, leaky_relu, normalize
 
 from bench.files.hashing import derived_seed
+from bench.fit_report import FitReport
 from bench.learning.dot_scores import candidate_dots
 from bench.learning.interaction_graph import Graph, touched, untouched
 from bench.learning.keys import training_key
@@ -38,14 +39,6 @@ from bench.registry import register
 ROWS_SHARING_NEGATIVES = 64
 """Training pairs that are compared with the same drawn items: a 64th of the vectors to fetch, the same expectation."""
 QUERIES_AT_ONCE = 4096
-DEVIATIONS = (
-    "Title vectors come from the run's backbone, not from text-embedding-3-large.",
-    f"{ROWS_SHARING_NEGATIVES} training pairs share their negatives; an item that a pair's user touched is left out, "
-    "and the others count for it.",
-    "Negatives are drawn from items that somebody touched in training.",
-    "A query's user vector is built from its history by the trained equations.",
-    "Early stopping watches NDCG@3 over the frozen validation candidates.",
-)
 
 
 @register(
@@ -53,7 +46,7 @@ DEVIATIONS = (
     family="transferable",
     paper="Sheng et al. 2024",
     needs_titles=True,
-    needs_backbone=True,
+    runs_on="text-encoder",
     cold_rule="mapped title vector; an item without training edges adds nothing in the graph",
     ranks_catalogue=True,
 )
@@ -113,17 +106,27 @@ class AlphaRec(Recommender):
                 scores[rows] = candidate_dots(users[rows], items, queries, rows).cpu().numpy()
             return scores
 
-    def details(self) -> dict[str, Any]:
-        """Return the size of the map, the course of its training and what differs from the paper."""
-        return {
-            "parameters": sum(weights.numel() for weights in self.model.parameters()),
-            **self.record.summary(),
-            "title_dimensions": self.model.titles.shape[1],
-            "edges": self.histories.nnz,
-            "user_vector": self.params.user_vector,
-            "cold_rule": "mapped title vector; an item without training edges adds nothing in the graph",
-            "deviations": list(DEVIATIONS),
-        }
+    def report(self) -> FitReport:
+        """Return the size of the map and the course of its training."""
+        return FitReport(
+            trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
+            training=self.record.report(),
+        ).stating(
+            title_dimensions=self.model.titles.shape[1],
+            edges=self.histories.nnz,
+            user_vector=self.params.user_vector,
+        )
+
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return (
+            "Title vectors come from the run's backbone, not from text-embedding-3-large.",
+            f"{ROWS_SHARING_NEGATIVES} training pairs share their negatives; an item that a pair's user touched is "
+            "left out, and the others count for it.",
+            "Negatives are drawn from items that somebody touched in training.",
+            "A query's user vector is built from its history by the trained equations.",
+            "Early stopping watches NDCG@3 over the frozen validation candidates.",
+        )
 
     def losses(self, rng: np.random.Generator) -> Iterator[Tensor]:
         """Yield the loss of each batch of one epoch; all pairs of a user and a touched item, in random order."""

@@ -24,13 +24,6 @@ from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, Sequences, ordered_batches, random_batches, windows
 from bench.registry import register
 
-DEVIATIONS = (
-    "A last-item example masks the last item of a prefix drawn at random, as RecBole does; the paper masks the last "
-    "item of the whole history.",
-    "An example in which no item would be masked has one masked at random.",
-    "Adam with a constant step size, without the paper's warm-up, decay and weight decay.",
-)
-
 
 class ReadsTheMask:
     """Mixin for RecBole's BERT4Rec: [MASK] comes after the last item, and no item has to go for it.
@@ -143,7 +136,6 @@ class BERT4Rec(RecBoleRecommender):
     """RecBole's BERT4Rec, with masks of our own."""
 
     model_name = "BERT4Rec"
-    cold_rule = "embedding as initialised, kept from the softmax and from training; the lowest trained bias"
 
     @dataclass(frozen=True)
     class Params(TrainingParams):
@@ -190,6 +182,11 @@ class BERT4Rec(RecBoleRecommender):
         """Return the learner of masked items."""
         return MaskedItemLearner(model, domain, self.params)
 
-    def details(self) -> dict[str, Any]:
-        """Return the facts of the training, and where the model departs from its paper."""
-        return {**super().details(), "deviations": list(DEVIATIONS)}
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return (
+            "A last-item example masks the last item of a prefix drawn at random, as RecBole does; the paper masks "
+            "the last item of the whole history.",
+            "An example in which no item would be masked has one masked at random.",
+            "Adam with a constant step size, without the paper's warm-up, decay and weight decay.",
+        )

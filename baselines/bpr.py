@@ -11,11 +11,6 @@ from bench.baselines.recbole_models.recommender import RecBoleRecommender
 from bench.learning.params import TrainingParams
 from bench.registry import register
 
-DEVIATIONS = (
-    "Every training interaction once an epoch, by Adam; the original draws triples with replacement, for stochastic "
-    "gradient descent.",
-)
-
 
 @register(
     "bpr",
@@ -29,7 +24,6 @@ class BPR(RecBoleRecommender):
     """RecBole's BPR: no biases, one uniform negative an interaction, drawn anew every epoch."""
 
     model_name = "BPR"
-    cold_rule = "vector as initialised, never drawn as a negative and kept from every training step"
 
     @dataclass(frozen=True)
     class Params(TrainingParams):
@@ -42,6 +36,9 @@ class BPR(RecBoleRecommender):
         """Return the model's settings under RecBole's names."""
         return {"embedding_size": self.params.dimensions}
 
-    def details(self) -> dict[str, Any]:
-        """Return the facts of the training, and where the model departs from its paper."""
-        return {**super().details(), "deviations": list(DEVIATIONS)}
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return (
+            "Every training interaction once an epoch, by Adam; the original draws triples with replacement, for "
+            "stochastic gradient descent.",
+        )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.files.hashing import derived_seed
-from bench.plugin import Answers, Queries, Recommender, Task
+from bench.plugin import Answers, PrivilegedRecommender, Queries, Recommender, Task
 from bench.registry import register
 
 
@@ -51,15 +51,11 @@ class Constant(Recommender):
 
 
 @register("oracle", family="control", privileged=True, cold_rule="as any item", ranks_catalogue=True)
-class Oracle(Recommender):
+class Oracle(PrivilegedRecommender):
     """Scores the positive 1 and the rest 0: must come out at 1, or ranks are counted wrongly."""
 
     def fit(self, task: Task) -> None:
         """Learn nothing."""
-
-    def score(self, queries: Queries) -> NDArray[np.float64]:
-        """Refuse: without the answers there is no oracle."""
-        raise TypeError("the oracle scores with answers only")
 
     def score_with_answers(self, queries: Queries, answers: Answers) -> NDArray[np.float64]:
         """Return 1 in the positive's column."""

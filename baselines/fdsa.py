@@ -16,6 +16,7 @@ from bench.baselines.sasrec import SASRec
 from torch import Tensor, nn
 
 from bench.files.hashing import content_hash
+from bench.fit_report import FitReport
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
 from bench.plugin import Task
@@ -24,13 +25,6 @@ from bench.registry import register
 with zoo.importing_recbole():
     from recbole.model.layers import TransformerEncoder
     from recbole.model.sequential_recommender.sasrec import SASRec as RecBoleSASRec
-
-DEVIATIONS = (
-    "the title's vector is an item's only feature, so there is nothing for the paper's attention over features",
-    "its vectors come from the run's encoder, mean-pooled, not from BERT's first token",
-    "the joint state is normalised and dropped out before the softmax, as RecBole's FDSA does",
-    "200 epochs at most and early stopping on validation NDCG@3 over the frozen candidates",
-)
 
 
 class TwoStreamEncoder(RecBoleSASRec):  # type: ignore[misc]  # RecBole has no types
@@ -81,8 +75,9 @@ class TwoStreamEncoder(RecBoleSASRec):  # type: ignore[misc]  # RecBole has no t
     family="sequential",
     paper="Zhang et al. 2019",
     needs_titles=True,
-    needs_backbone=True,
-    cold_rule="dot product with the ID embedding as initialised; titles are read in histories alone",
+    runs_on="text-encoder",
+    cold_rule="dot product with the ID embedding as initialised, which is kept from the softmax and from every "
+    "training step: noise, whatever the title says; a cold item's title is read in histories alone",
     ranks_catalogue=True,
 )
 class FDSA(SASRec):
@@ -92,10 +87,6 @@ class FDSA(SASRec):
     """
 
     model_name = "FDSA"
-    cold_rule = (
-        "dot product with the ID embedding as initialised, which is kept from the softmax and from every training "
-        "step: noise, whatever the title says; a cold item's title is read in histories alone"
-    )
 
     @dataclass(frozen=True)
     class Params(SASRec.Params):
@@ -119,14 +110,25 @@ class FDSA(SASRec):
         self.title_vectors = torch.from_numpy(vectors) * vectors.shape[1] ** 0.5
         super().fit(task)
 
-    def details(self) -> dict[str, Any]:
-        """Add the titles' encoder and the deviations from the paper."""
-        return {
-            **super().details(),
-            "title_dimensions": self.title_vectors.shape[1],
-            "n_untitled_items": int((self.title_vectors == 0).all(dim=1).sum()),
-            "deviations": list(DEVIATIONS),
-        }
+    def report(self) -> FitReport:
+        """Add the titles' encoder."""
+        return (
+            super()
+            .report()
+            .stating(
+                title_dimensions=self.title_vectors.shape[1],
+                n_untitled_items=int((self.title_vectors == 0).all(dim=1).sum()),
+            )
+        )
+
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return (
+            "the title's vector is an item's only feature, so there is nothing for the paper's attention over features",
+            "its vectors come from the run's encoder, mean-pooled, not from BERT's first token",
+            "the joint state is normalised and dropped out before the softmax, as RecBole's FDSA does",
+            "200 epochs at most and early stopping on validation NDCG@3 over the frozen candidates",
+        )
 
     def _key(self, task: Task) -> dict[str, Any]:
         return {**super()._key(task), "titles": content_hash(self.title_vectors.numpy())}

@@ -33,8 +33,8 @@ with importing_recbole():
 
 LAYER_NORM_EPSILON = 1e-12
 INITIAL_DEVIATION = 0.02
-COLD_RULE_OF_CROSS_ENTROPY = "embedding as initialised, kept from the softmax and from every training step"
-DEVIATIONS = ("The best epoch is that of the highest validation NDCG@3, not of the highest MRR.",)
+BEST_EPOCH = "The best epoch is that of the highest validation NDCG@3, not of the highest MRR."
+CROSS_ENTROPY = "Cross-entropy over all items of the training part in place of the binary loss."
 
 
 class Filter(nn.Module):
@@ -180,14 +180,14 @@ class BinaryPrefixLearner(PrefixLearner):
     "fmlp",
     family="sequential",
     paper="Zhou et al. 2022",
-    cold_rule="drawn as a wrong answer like any item, as published, so that its embedding learns to come last",
+    cold_rule="drawn as a wrong answer like any item, as published, so that its embedding learns to come last; with "
+    "loss=ce as initialised, kept from the softmax and from every training step",
     ranks_catalogue=True,
 )
 class FMLP(RecBoleRecommender):
     """FMLP-Rec, trained at the last position of each prefix."""
 
     model_name = "FMLP"
-    cold_rule = "drawn as a wrong answer like any item, as published, so that its embedding learns to come last"
 
     @dataclass(frozen=True)
     class Params(TrainingParams):
@@ -222,13 +222,9 @@ class FMLP(RecBoleRecommender):
         learner = BinaryPrefixLearner if self.params.loss == "bce" else PrefixLearner
         return learner(model, domain, self.params.batch_size, self.params.max_length)
 
-    def details(self) -> dict[str, Any]:
-        """Return the facts of the training, the rule for cold items, and where the model departs from its paper."""
-        facts = {**super().details(), "deviations": list(DEVIATIONS)}
-        if self.params.loss == "ce":
-            facts["cold_rule"] = COLD_RULE_OF_CROSS_ENTROPY
-            facts["deviations"] += ["Cross-entropy over all items of the training part in place of the binary loss."]
-        return facts
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return (BEST_EPOCH, CROSS_ENTROPY) if self.params.loss == "ce" else (BEST_EPOCH,)
 
     def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, domain: Domain) -> None:
         if self.params.loss == "ce":

@@ -11,13 +11,6 @@ from bench.baselines.recbole_models.recommender import RecBoleRecommender
 from bench.learning.params import TrainingParams
 from bench.registry import register
 
-DEVIATIONS = (
-    "Cross-entropy over all items of the training part in place of the original's ranking losses over the other "
-    "sessions of a batch.",
-    "Every session starts from an empty state and is trained at all its positions at once.",
-    "The recurrent layer has no biases, and a linear layer maps its state to the length of an item's vector.",
-)
-
 
 @register(
     "gru4rec",
@@ -33,7 +26,6 @@ class GRU4Rec(RecBoleRecommender):
     """
 
     model_name = "GRU4Rec"
-    cold_rule = "embedding as initialised, kept from the softmax and from every training step"
 
     @dataclass(frozen=True)
     class Params(TrainingParams):
@@ -58,6 +50,11 @@ class GRU4Rec(RecBoleRecommender):
             "loss_type": "CE",
         }
 
-    def details(self) -> dict[str, Any]:
-        """Return the facts of the training, and where the model departs from its paper."""
-        return {**super().details(), "deviations": list(DEVIATIONS)}
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return (
+            "Cross-entropy over all items of the training part in place of the original's ranking losses over the "
+            "other sessions of a batch.",
+            "Every session starts from an empty state and is trained at all its positions at once.",
+            "The recurrent layer has no biases, and a linear layer maps its state to the length of an item's vector.",
+        )

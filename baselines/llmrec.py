@@ -36,6 +36,7 @@ from torch.nn.functional import cross_entropy
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.fit_report import FitReport
 from bench.learning.sequences import bucketed_batches
 from bench.learning.training import (
     TrainingRecord,
@@ -109,7 +110,7 @@ class Batch:
     paper="Tang et al. 2023",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="text-encoder",
     cold_rule="title text",
     ranks_catalogue=True,
 )
@@ -168,15 +169,13 @@ class LlmRec(Recommender):
         table[items] = vectors * titled[:, None]
         return dot_scores(histories, table, queries)
 
-    def details(self) -> dict[str, Any]:
-        """Return the size of the model, the course of its training and what differs from the paper."""
-        return {
-            "parameters": sum(weights.numel() for weights in self.model.parameters()),
-            **self.record.summary(),
-            "trained_domains": self.n_domains,
-            "cold_rule": "title text",
-            "deviations": self._deviations(),
-        }
+    def report(self) -> FitReport:
+        """Return the size of the model and the course of its training."""
+        return FitReport(
+            trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
+            training=self.record.report(),
+            extra={"trained_domains": self.n_domains},
+        )
 
     def vectors(self, texts: Sequence[list[int]]) -> Tensor:
         """Return the vector of each text, (n, dimension), without gradients."""
@@ -247,9 +246,10 @@ class LlmRec(Recommender):
             self.model.encoder.get_parameter(f"{name}.weight").data.add_(update)
         return record
 
-    def _deviations(self) -> list[str]:
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
         params = self.params
-        return [
+        return (
             f"titles are cut to {params.title_tokens} tokens (the paper: 40) "
             f"and histories to {params.max_history} items (10)",
             f"an epoch is a sample of at most {params.max_examples} users, the same number of each domain (all users), "
@@ -259,7 +259,7 @@ class LlmRec(Recommender):
             f"pooling is {params.pooling} (the paper: the first token's state for BERT)",
             f"the encoder's dropout is {params.dropout} (0.1)",
             "early stopping watches NDCG@3 over the frozen candidates (Recall@1 on a tenth of the validation part)",
-        ]
+        )
 
 
 def choice_loss(scores: Tensor, allowed: Tensor) -> Tensor:

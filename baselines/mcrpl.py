@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from bench.files.hashing import derived_seed
+from bench.fit_report import FitReport
 from bench.learning.cross_entropy import linear_cross_entropy
 from bench.learning.dot_scores import candidate_dots
 from bench.learning.keys import training_key
@@ -51,19 +52,6 @@ SAMPLED_CLASSES = 1024
 """Items drawn for the sampled softmax of a source batch, beside the batch's own answers."""
 QUERIES_AT_ONCE = 512
 Stage = Literal["all domains", "target"]
-COLD_RULE = "vectors as initialised, kept from the softmax and every training step; trained outputs centred on zero"
-DEVIATIONS = (
-    "Every prefix of a training history is an example, not one a user; 10 epochs of stage 1 then show about as many "
-    "as the paper's 50.",
-    "The softmax of stage 1 is over the items of the batch's own domain, for sources over a part of them "
-    "(softmax=all: over the items of all domains).",
-    "Batches of one domain each; Adam leaves the tables of other domains alone in that step.",
-    "Histories are read up to 50 items, not 15, and an item's position is counted from the history's start.",
-    "The penalty compares prompts with prompts (orthogonality=coded: as the authors' code does).",
-    "Both stages keep their best epoch by NDCG@3 over the frozen validation candidates of the target.",
-    "Stage 2 trains everything, as the authors' code does (trains=prompts: the target's prompts alone, as the paper).",
-    "The class head has no bias, and the layer norms no weights, as the code's are never trained.",
-)
 
 
 @register(
@@ -133,15 +121,31 @@ class MCRPL(Recommender):
                 scores[batch.rows] = candidate_dots(vectors, table, queries, batch.rows).cpu().numpy()
         return scores
 
-    def details(self) -> dict[str, Any]:
-        """Return the model's size, both trainings, the domains and what differs from the paper."""
-        return {
-            "parameters": sum(weights.numel() for weights in self.model.parameters()),
-            "stages": {stage: record.summary() for stage, record in self.records.items()},
-            "items": {domain.name: domain.n_items for domain in self.domains},
-            "cold_rule": COLD_RULE,
-            "deviations": list(DEVIATIONS),
-        }
+    def report(self) -> FitReport:
+        """Return the model's size, both trainings and the domains."""
+        names = [domain.name for domain in self.domains]
+        return FitReport(
+            trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
+            training=self.records["target"].report(),
+            stages={"all domains": self.records["all domains"].report(names)},
+            extra={"items": {domain.name: domain.n_items for domain in self.domains}},
+        )
+
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return (
+            "Every prefix of a training history is an example, not one a user; 10 epochs of stage 1 then show about "
+            "as many as the paper's 50.",
+            "The softmax of stage 1 is over the items of the batch's own domain, for sources over a part of them "
+            "(softmax=all: over the items of all domains).",
+            "Batches of one domain each; Adam leaves the tables of other domains alone in that step.",
+            "Histories are read up to 50 items, not 15, and an item's position is counted from the history's start.",
+            "The penalty compares prompts with prompts (orthogonality=coded: as the authors' code does).",
+            "Both stages keep their best epoch by NDCG@3 over the frozen validation candidates of the target.",
+            "Stage 2 trains everything, as the authors' code does (trains=prompts: the target's prompts alone, as the "
+            "paper).",
+            "The class head has no bias, and the layer norms no weights, as the code's are never trained.",
+        )
 
     def losses(self, stage: Stage, domains: Sequence[int], rng: np.random.Generator) -> Iterator[Tensor]:
         """Yield the loss of each batch of one epoch, the domains' batches in random order."""

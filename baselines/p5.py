@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
+from bench.fit_report import FitReport
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import bucketed_batches, prefixes
@@ -52,8 +53,7 @@ NUMBER_PROMPTS = (
     family="transferable",
     paper="Geng et al. 2022",
     needs_titles=True,
-    needs_backbone=True,
-    backbone_kind="seq2seq",
+    runs_on="seq2seq",
     cold_rule="likelihood of its title; in mode id, of a random number that was never read in training",
 )
 class P5(Recommender):
@@ -86,9 +86,13 @@ class P5(Recommender):
         validation_queries: int | None = 500
         """Validation queries that choose the best epoch, a seeded sample; None takes all."""
 
+    from_scratch: bool = False
+    """Whether the T5 starts from random weights; known once it is fitted."""
+
     def fit(self, task: Task) -> None:
         """Fine-tune the T5, or load the weights of an equal training."""
         self.backbone = task_backbone(task, "seq2seq")
+        self.from_scratch = self.backbone.toy
         self.progress = task.progress
         with seeded(derived_seed(task.seed, "p5")):
             self.model, tokenizer = load_t5(self.backbone, task.device)
@@ -110,25 +114,26 @@ class P5(Recommender):
                 self.progress(f"p5: scored {rows[-1] + 1:,} of {len(queries):,} queries")
         return scores
 
-    def details(self) -> dict[str, Any]:
-        """Return the size of the model, the course of its training, and what differs from the paper."""
-        scored_by = "title" if self.params.mode == "text" else "random number"
-        return {
-            "parameters": sum(weights.numel() for weights in self.model.parameters()),
-            **self.record.summary(),
-            "from_scratch": self.backbone.toy,
-            "candidate_order": "as stored",
-            "items_that_read_alike": self.writer.n_alike,
-            "cold_rule": f"likelihood of its {scored_by}",
-            "deviations": [
-                "trained on one task with its prompts, not on five families of tasks",
-                f"{self.params.training_negatives} training negatives a prompt; P5 draws 79 to 99",
-                "candidates are ranked by their likelihood, each ended by the end token; P5 searches with a beam",
-                "item numbers are random; P5 hands them out along the full histories, which gives the test item away",
-                *(["T5 has no line breaks, so the shared prompt has ' ; ' for them"] if self.writer.titled else []),
-                *(["the T5 starts from random weights"] if self.backbone.toy else []),
-            ],
-        }
+    def report(self) -> FitReport:
+        """Return the size of the model and the course of its training."""
+        return FitReport(
+            trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
+            training=self.record.report(),
+        ).stating(
+            from_scratch=self.from_scratch, candidate_order="as stored", items_that_read_alike=self.writer.n_alike
+        )
+
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        is_titled = self.params.mode == "text"
+        return (
+            "trained on one task with its prompts, not on five families of tasks",
+            f"{self.params.training_negatives} training negatives a prompt; P5 draws 79 to 99",
+            "candidates are ranked by their likelihood, each ended by the end token; P5 searches with a beam",
+            "item numbers are random; P5 hands them out along the full histories, which gives the test item away",
+            *(["T5 has no line breaks, so the shared prompt has ' ; ' for them"] if is_titled else []),
+            *(["the T5 starts from random weights"] if self.from_scratch else []),
+        )
 
     def _train(self, task: Task) -> TrainingRecord:
         params, rng = self.params, np.random.default_rng(derived_seed(task.seed, "p5", "examples"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.baselines.recbole_models import zoo
 from bench.baselines.recbole_models.recommender import RecBoleRecommender
 
+from bench.plugin import WrappingRecommender
 from bench.registry import register
 
 
@@ -12,11 +13,11 @@ from bench.registry import register
     "recbole",
     family="sequential",
     paper="Zhao et al. 2021",
-    cold_rule="initial vector",
+    cold_rule="embedding as initialised, kept from every training step",
     wraps=True,
     ranks_catalogue=True,
 )
-class RecBole(RecBoleRecommender):
+class RecBole(RecBoleRecommender, WrappingRecommender):
     """Any sequential or general model of RecBole, as ``recbole:<Class>``."""
 
     @classmethod

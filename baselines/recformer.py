@@ -8,7 +8,7 @@ stages: in the first the table of item vectors is encoded anew after each epoch,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -35,6 +35,7 @@ from torch.nn.functional import cross_entropy
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.fit_report import FitReport, TrainingReport
 from bench.learning.sequences import bucketed_batches
 from bench.learning.training import (
     TrainingRecord,
@@ -70,7 +71,7 @@ class Ranker(nn.Module):
     paper="Li et al. 2023",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="text-encoder",
     cold_rule="title text",
     ranks_catalogue=True,
 )
@@ -114,16 +115,15 @@ class RecFormer(Recommender):
         histories = self.history_vectors(list(recent_histories(queries, self.params.max_history)))
         return dot_scores(histories, self.model.table, queries) / np.float32(self.params.temperature)
 
-    def details(self) -> dict[str, Any]:
-        """Return the size of the model, the course of both trainings and what differs from the paper."""
-        return {
-            "parameters": sum(weights.numel() for weights in self.model.parameters()),
-            "trained_parameters": sum(weights.numel() for weights in self.model.parameters() if weights.requires_grad),
-            **self.record.summary(),
-            "pretraining": self.pretraining,
-            "cold_rule": "title text",
-            "deviations": self._deviations(),
-        }
+    def report(self) -> FitReport:
+        """Return the size of the model and the course of both trainings."""
+        weights = list(self.model.parameters())
+        return FitReport(
+            trained_parameters=sum(one.numel() for one in weights if one.requires_grad),
+            training=self.record.report(),
+            stages={} if self.pretraining is None else {"pretraining": self.pretraining},
+            extra={"parameters": sum(one.numel() for one in weights)},
+        )
 
     def history_vectors(self, histories: Sequence[Rows]) -> Tensor:
         """Return the unit vector of each history (item indices, oldest first), (n, dimension)."""
@@ -145,10 +145,10 @@ class RecFormer(Recommender):
 
         return encode_by_length([text.shape[1] for text in texts], encode, self.progress)
 
-    def _pretrained(self, task: Task, backbone: Backbone, reader: SequenceEncoder) -> dict[str, Any]:
+    def _pretrained(self, task: Task, backbone: Backbone, reader: SequenceEncoder) -> TrainingReport | None:
         """Give the reader the weights pre-trained on the sources; the target has no part in them."""
         if not self.params.pretrain_examples:
-            return {"examples": 0}
+            return None
         if not task.sources:
             raise BenchError("RecFormer pre-trains on source domains: give --sources a,b, or -p pretrain_examples=0.")
         early = _pretraining_params(self.params)
@@ -156,12 +156,8 @@ class RecFormer(Recommender):
         record = trained_once(
             task.artefacts, ARTEFACT_KIND, key, reader, lambda: pretrain(reader, self.tokenizer, task, self.params)
         )
-        return {
-            "examples": self.params.pretrain_examples,
-            "sources": sorted(domain.name for domain in task.sources),
-            "loss": round(record.losses[0], 6),
-            "seconds": round(record.seconds[0], 3),
-        }
+        report = record.report(sorted(domain.name for domain in task.sources))
+        return replace(report, n_examples=self.params.pretrain_examples)
 
     def _fine_tuned(self, task: Task) -> TrainingRecord:
         """Train in two stages; the second's best state is kept only where it is better than the first's."""
@@ -209,8 +205,9 @@ class RecFormer(Recommender):
             targets = torch.from_numpy(np.searchsorted(trained, self.domains.items[examples.ends[rows]]))
             yield cross_entropy(vectors @ classes.T / self.params.temperature, targets.to(classes.device))
 
-    def _deviations(self) -> list[str]:
-        return [
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return (
             "the base is the given encoder, which reads all its tokens at once, in place of Longformer",
             "pre-trained on the given sources for a fixed number of histories, in place of the authors' checkpoint",
             f"titles are cut to {self.params.title_tokens} tokens (the paper: 32 an attribute) "
@@ -220,7 +217,7 @@ class RecFormer(Recommender):
             f"pooling is {self.params.pooling} (the paper: the first token's state)",
             f"the encoder's dropout is {self.params.dropout} (0.1)",
             "the softmax leaves out items that nobody touched in training",
-        ]
+        )
 
 
 def pretrain(reader: SequenceEncoder, tokenizer: Any, task: Task, params: RecFormer.Params) -> TrainingRecord:

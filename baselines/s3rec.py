@@ -6,7 +6,7 @@ The second stage is :mod:`bench.baselines.sasrec` with the binary loss, and with
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from bench.baselines.recbole_models.recommender import ARTEFACT_KIND
 from bench.baselines.sasrec import SASRec
 
 from bench.files.hashing import derived_seed
+from bench.fit_report import FitReport
 from bench.learning.training import TrainingRecord, descend, seeded, trained_once
 from bench.plugin import Task
 from bench.registry import register
@@ -38,8 +39,6 @@ class S3Rec(SASRec):
     The attributes are words of the titles. Both stages align histories to the left, so that a position means the
     same in both; the encoder sees both directions in the first and the past alone in the second.
     """
-
-    cold_rule = "embedding as initialised, kept from every training step of both stages"
 
     @dataclass(frozen=True)
     class Params(SASRec.Params):
@@ -70,28 +69,24 @@ class S3Rec(SASRec):
         max_title_share: float = 0.01
         """Largest share of the titles that an attribute's word may occur in."""
 
-    def details(self) -> dict[str, Any]:
-        """Add the first stage's course, its attributes and the deviations from the paper."""
+    def report(self) -> FitReport:
+        """Add the first stage's course and its attributes."""
+        return replace(super().report(), stages={"pretraining": self.pretraining.report()}).stating(
+            n_attributes=self.attributes.shape[1], n_attribute_words=self.n_attribute_words
+        )
+
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
         params = self.params
-        return {
-            **super().details(),
-            "pretraining": {
-                "epochs": self.pretraining.epochs,
-                "losses": [round(loss, 6) for loss in self.pretraining.losses],
-                "seconds_per_epoch": self.pretraining.summary()["seconds_per_epoch"],
-            },
-            "n_attributes": self.attributes.shape[1],
-            "n_attribute_words": self.n_attribute_words,
-            "deviations": [
-                f"attributes are words of titles (in {params.min_titles} titles to {params.max_title_share:.0%} of "
-                f"them, hashed to {params.attributes} where there are more), not categories and brands",
-                f"{params.pretrain_epochs} pre-training epochs of one prefix a user, drawn from all prefixes; the "
-                "paper has 300 epochs of all prefixes",
-                "histories are aligned to the left in both stages",
-                "a prefix of one item, which has no segment, is left out of pre-training",
-                "early stopping on validation NDCG@3 over the frozen candidates",
-            ],
-        }
+        return (
+            f"attributes are words of titles (in {params.min_titles} titles to {params.max_title_share:.0%} of "
+            f"them, hashed to {params.attributes} where there are more), not categories and brands",
+            f"{params.pretrain_epochs} pre-training epochs of one prefix a user, drawn from all prefixes; the "
+            "paper has 300 epochs of all prefixes",
+            "histories are aligned to the left in both stages",
+            "a prefix of one item, which has no segment, is left out of pre-training",
+            "early stopping on validation NDCG@3 over the frozen candidates",
+        )
 
     def _learn(self, task: Task) -> TrainingRecord:
         params = self.params

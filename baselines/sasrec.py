@@ -18,9 +18,9 @@ from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows
 from bench.registry import register
 
-DEVIATIONS = (
+LAYERS = (
     "RecBole's layers: GELU, a norm after each sum and a feed-forward part four times as wide, with two heads; the "
-    "original has ReLU, a norm before each part, equal widths and one head.",
+    "original has ReLU, a norm before each part, equal widths and one head."
 )
 CROSS_ENTROPY = "Cross-entropy over all items of the training part in place of the binary loss with one negative."
 
@@ -36,7 +36,6 @@ class SASRec(RecBoleRecommender):
     """RecBole's SASRec, trained at every position of a sequence at once."""
 
     model_name = "SASRec"
-    cold_rule = "embedding as initialised, kept from the softmax and from every training step"
 
     @dataclass(frozen=True)
     class Params(TrainingParams):
@@ -76,10 +75,9 @@ class SASRec(RecBoleRecommender):
             return super().choose_learner(model, abilities, domain, transform)
         return BinaryLearner(model, domain, self.params.batch_size, self.params.max_length)
 
-    def details(self) -> dict[str, Any]:
-        """Return the facts of the training, and where the model departs from its paper."""
-        deviations = [*DEVIATIONS, *[CROSS_ENTROPY] * (self.params.loss == "ce")]
-        return {**super().details(), "deviations": deviations}
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return (LAYERS, CROSS_ENTROPY) if self.params.loss == "ce" else (LAYERS,)
 
 
 class BinaryLearner(EveryPositionLearner):

@@ -9,11 +9,12 @@ ingredient, and the same file.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.loading import load_language_model
 from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
@@ -41,7 +42,7 @@ class TallRecParams(LoraRecipe):
     paper="Bao et al. 2023, arXiv 2305.00447",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -68,14 +69,17 @@ class TallRec(Recommender):
         """Return the adapted model's scores, shape (n, 30)."""
         return self.language_model.score_with(self.adapter, self.task.target, queries, self.task.progress)
 
-    def details(self) -> dict[str, Any]:
-        """Return the adapter's training and size, the prompt and the deviations."""
-        return {
-            **self.language_model.facts(),
-            "adapter": self.facts,
-            "n_trained_parameters": self.adapter.n_parameters,
-            "deviations": [
-                "The common backbone instead of LLaMA-7B, without tuning on general instructions first.",
-                "List-wise as in RecCocktail's and WeaveRec's tables; tallrec-yesno is the published form.",
-            ],
-        }
+    def report(self) -> FitReport:
+        """Return the adapter's training and size, and the prompt."""
+        return FitReport(
+            trained_parameters=self.adapter.n_parameters,
+            adapters={" + ".join(self.facts.domains): self.facts},
+            extra=self.language_model.facts(),
+        )
+
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return (
+            "The common backbone instead of LLaMA-7B, without tuning on general instructions first.",
+            "List-wise as in RecCocktail's and WeaveRec's tables; tallrec-yesno is the published form.",
+        )

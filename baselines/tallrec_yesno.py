@@ -24,6 +24,7 @@ from torch import Tensor
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
+from bench.fit_report import FitReport
 from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.adapters.apply import folded
@@ -245,7 +246,7 @@ class YesNoParams:
     family="language-model",
     paper="Bao et al. 2023, arXiv 2305.00447",
     needs_titles=True,
-    needs_backbone=True,
+    runs_on="decoder",
     cold_rule="title text",
 )
 class TallRecYesNo(Recommender):
@@ -277,22 +278,25 @@ class TallRecYesNo(Recommender):
         with folded(self.language_model.model, self.adapter):
             return self.language_model.score(self.task.target, queries, self.task.progress)
 
-    def details(self) -> dict[str, Any]:
-        """Return the adapter's training and size, the wording, the answers' tokens and the deviations."""
-        return {
-            **self.language_model.facts(),
-            "adapter": self.facts,
-            "n_trained_parameters": self.adapter.n_parameters,
-            "deviations": [
-                "The common backbone instead of LLaMA-7B, without tuning on general instructions first.",
-                "Purchases stand for liked items; there is no list of disliked ones, and No. is the answer to an "
-                "item of the training part that the user never touched.",
-                "Ranks by the difference of the two answers' logits; the authors' evaluator takes a softmax of "
-                "probabilities.",
-                "Learning rate, batch and epochs are those of a small backbone, and the best state is chosen by "
-                "loss on samples of users set aside, not by AUC.",
-            ],
-        }
+    def report(self) -> FitReport:
+        """Return the adapter's training and size, the wording and the answers' tokens."""
+        return FitReport(
+            trained_parameters=self.adapter.n_parameters,
+            adapters={" + ".join(self.facts.domains): self.facts},
+            extra=self.language_model.facts(),
+        )
+
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return (
+            "The common backbone instead of LLaMA-7B, without tuning on general instructions first.",
+            "Purchases stand for liked items; there is no list of disliked ones, and No. is the answer to an "
+            "item of the training part that the user never touched.",
+            "Ranks by the difference of the two answers' logits; the authors' evaluator takes a softmax of "
+            "probabilities.",
+            "Learning rate, batch and epochs are those of a small backbone, and the best state is chosen by "
+            "loss on samples of users set aside, not by AUC.",
+        )
 
 
 def _require_decoder(backbone: Backbone) -> None:

@@ -6,11 +6,10 @@ time weighted by 0.7, over the last 20 items. A trained text method that scores 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.fit_report import FitReport
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.encoders.towers import MAX_HISTORY, RECENCY_DECAY, tower_scores
 from bench.lm.loading import task_backbone
@@ -22,7 +21,7 @@ from bench.registry import register
     "text-knn",
     family="control",
     needs_titles=True,
-    needs_backbone=True,
+    runs_on="text-encoder",
     cold_rule="title text",
     ranks_catalogue=True,
 )
@@ -37,6 +36,6 @@ class TextNearestNeighbour(Recommender):
         """Return the cosines, shape (n, 30)."""
         return tower_scores(self.vectors, queries)
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """State the two constants."""
-        return {"recency_decay": RECENCY_DECAY, "max_history": MAX_HISTORY, "n_trained_parameters": 0}
+        return FitReport(trained_parameters=0).stating(recency_decay=RECENCY_DECAY, max_history=MAX_HISTORY)

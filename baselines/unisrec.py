@@ -7,9 +7,8 @@ within batches that mix the source domains.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -28,6 +27,7 @@ from torch.nn.functional import dropout, embedding, softplus
 
 from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
+from bench.fit_report import FitReport
 from bench.learning.sequences import Rows
 from bench.lm.backbones import Backbone
 from bench.lm.encoders.title_vectors import title_vectors
@@ -156,7 +156,7 @@ class UniSRecModel(TransferableModel):
     paper="Hou et al. 2022",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="text-encoder",
     cold_rule="title text through the adaptor; its item embedding, where there is one, stays zero",
     ranks_catalogue=True,
 )
@@ -165,7 +165,6 @@ class UniSRec(TransferableRecommender):
 
     Params = UniSRecParams
     fine_tuning_fields = FINE_TUNING_FIELDS | {"mode"}
-    cold_rule = "title text through the adaptor; its item embedding, where there is one, stays zero"
 
     def build_model(self, text_dimensions: int) -> UniSRecModel:
         """Return the untrained adaptor and encoder."""
@@ -188,16 +187,16 @@ class UniSRec(TransferableRecommender):
         if self.mode == "transductive":
             model.identify(task.target.item_counts() > 0)
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """Add the mode that was chosen."""
-        return {**super().details(), "mode": self.mode}
+        return super().report().stating(mode=self.mode)
 
-    def deviations(self) -> Sequence[str]:
-        """Return UniSRec's own departures."""
-        shared = "the experts share one dropout mask of a title vector"
-        if self.params.word_drop or not self.params.pretrain_epochs:
-            return [shared]
-        return [shared, "every augmented copy is made by dropping items"]
+    def deviations(self) -> tuple[str, ...]:
+        """Add UniSRec's own departures, before the shared ones."""
+        found = ["the experts share one dropout mask of a title vector"]
+        if self.params.pretrain_epochs and not self.params.word_drop:
+            found.append("every augmented copy is made by dropping items")
+        return (*found, *super().deviations())
 
 
 def with_words_dropped(domain: Domain, share: float) -> Domain:

@@ -152,7 +152,7 @@ class VQRecModel(TransferableModel):
     paper="Hou et al. 2023",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="text-encoder",
     cold_rule="codes of its title, by centroids fitted to the titles of trained items",
     ranks_catalogue=True,
 )
@@ -166,7 +166,6 @@ class VQRec(TransferableRecommender):
         "permutation_temperature",
         "sinkhorn_rounds",
     }
-    cold_rule = "codes of its title, by centroids fitted to the titles of trained items"
 
     def build_model(self, text_dimensions: int) -> VQRecModel:
         """Return the untrained code table and encoder."""
@@ -205,17 +204,17 @@ class VQRec(TransferableRecommender):
             model.table.weight.copy_(model.permuted(model.permutation(noisy=params.permutation == "random")))
         model.permutation = None
 
-    def deviations(self) -> Sequence[str]:
-        """Return VQ-Rec's own departures."""
+    def deviations(self) -> tuple[str, ...]:
+        """Add VQ-Rec's own departures, before the shared ones."""
         found = [
             "no inverted list: with the published code's single list it changes no code",
             f"rotation fitted in {self.params.rotation_rounds} rounds instead of 50",
         ]
-        if not self.params.pretrain_epochs or self.params.permutation == "random":
-            return found
-        if self.params.permutation == "none":
-            return [*found, "no permutation"]
-        return [*found, "the permutation is learned by a straight-through gradient; the published code has none"]
+        if self.params.pretrain_epochs and self.params.permutation == "none":
+            found.append("no permutation")
+        elif self.params.pretrain_epochs and self.params.permutation != "random":
+            found.append("the permutation is learned by a straight-through gradient; the published code has none")
+        return (*found, *super().deviations())
 
     def _learn_permutation(self, model: VQRecModel, permutation: Permutation, task: Task, learner: FineTuning) -> None:
         rng = np.random.default_rng(derived_seed(task.seed, "VQRec", "permutation"))

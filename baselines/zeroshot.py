@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.fit_report import FitReport
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.engines import TransformersEngine
 from bench.lm.decoders.likelihood import GenerativeLanguageModel
@@ -30,7 +31,7 @@ from bench.registry import register
     family="language-model",
     paper="RecCocktail, arXiv 2502.08271, baseline",
     needs_titles=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -47,9 +48,13 @@ class ZeroShot(Recommender):
         max_new_tokens: int = 400
         """Length at which a written list is cut."""
 
+    by_likelihood: bool = True
+    """Whether it ranks by likelihood; known for certain once it is fitted."""
+
     def fit(self, task: Task) -> None:
         """Load the backbone."""
         self.task, self.language_model = task, load_language_model(task)
+        self.by_likelihood = self.language_model.backbone.kind != "encoder" and task.ranking != "generate"
         self.written: dict[str, Any] = {}
         if self.params.n_written and self.language_model.backbone.kind == "encoder":
             raise BenchError(
@@ -67,19 +72,15 @@ class ZeroShot(Recommender):
             self.written = {"lists": list_facts(self._written_lists(self.language_model.causal, queries))}
         return self.language_model.score(self.task.target, queries, self.task.progress)
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """State the prompt, how candidates are ranked and what was seen of written lists."""
         is_encoder = self.language_model.backbone.kind == "encoder"
         same_as = {"equals": "text-knn, for without an adapter both towers are the encoder"} if is_encoder else {}
-        by_likelihood = not is_encoder and self.task.ranking != "generate"
-        deviations = ["Ranks by likelihood, not by a written list."] if by_likelihood else []
-        return {
-            **self.language_model.facts(),
-            "n_trained_parameters": 0,
-            **same_as,
-            **self.written,
-            "deviations": deviations,
-        }
+        return FitReport(trained_parameters=0).stating(**self.language_model.facts(), **same_as, **self.written)
+
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the paper."""
+        return ("Ranks by likelihood, not by a written list.",) if self.by_likelihood else ()
 
     def _written_lists(self, causal: CausalLanguageModel, queries: Queries) -> list[WrittenList]:
         """Let the model write its list for a sample."""

@@ -20,14 +20,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.domain import Domain
 from bench.files.store import ArtefactStore
+from bench.fit_report import FitReport as FitReport  # for whoever writes a recommender
 from bench.spec import Engine, Ranking, Setting
+
+if TYPE_CHECKING:
+    from bench.registry import Entry
 
 Thing = TypeVar("Thing")
 
@@ -185,6 +189,8 @@ class Recommender(ABC):
 
     Params: ClassVar[type] = NoParams
     """Frozen dataclass of all hyper-parameters, each with a default and a docstring."""
+    entry: ClassVar[Entry]
+    """What ``@register`` states."""
 
     def __init__(self, params: Any) -> None:
         self.params = params
@@ -211,6 +217,34 @@ class Recommender(ABC):
         be what it is in a list of 30; :func:`bench.learning.dot_scores.candidate_dots` is quick for both.
         """
 
-    def details(self) -> dict[str, Any]:
-        """Return what the run record should state about this fit (JSON values): losses, weights, counts."""
-        return {}
+    def report(self) -> FitReport:
+        """Return what the run record should state about this fit, once test queries have been scored."""
+        return FitReport()
+
+    def deviations(self) -> tuple[str, ...]:
+        """Return where this differs from the publication, one sentence each.
+
+        Asked before a fit, by the documentation, it says what holds for these parameters.
+        """
+        return ()
+
+
+class PrivilegedRecommender(Recommender):
+    """A control that is given the answers, to show that ranks are counted as they should be."""
+
+    @abstractmethod
+    def score_with_answers(self, queries: Queries, answers: Answers) -> NDArray[np.floating]:
+        """Return one score for each candidate, as :meth:`score` does."""
+
+    def score(self, queries: Queries) -> NDArray[np.floating]:
+        """Refuse to score without the answers."""
+        raise TypeError(f"{type(self).__name__} scores with answers only")
+
+
+class WrappingRecommender(Recommender):
+    """A recommender for any of several classes, whose registered name takes a suffix: ``recbole:<Class>``."""
+
+    @classmethod
+    @abstractmethod
+    def wrapping(cls, suffix: str) -> type[Recommender]:
+        """Return the recommender for one class; raise BenchError with near names for an unknown one."""

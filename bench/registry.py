@@ -24,10 +24,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from bench.errors import BenchError, unknown_name
-from bench.plugin import Recommender
+from bench.plugin import Recommender, WrappingRecommender
 from bench.spec import SETTINGS
 
 Family = Literal["control", "general", "sequential", "transferable", "language-model", "merging", "integrating"]
+RunsOn = Literal["none", "encoder", "decoder", "seq2seq", "text-encoder"]
+"""The language model of a method: none; an ``encoder`` that it adapts; a ``decoder`` that it adapts or asks, for which
+a smaller model or an encoder may stand in; an encoder-decoder; or a ``text-encoder`` for titles, part of a model of the
+method's own, which stays the same at every scale."""
 ROOMS = ("bench.baselines", "bench.methods")
 ENTRY_POINT_GROUP = "bench.plugins"
 WRAPPER_SEPARATOR = ":"
@@ -51,10 +55,8 @@ class Entry:
     """Whether it reads item titles."""
     needs_sources: bool = False
     """Whether it learns from source domains."""
-    needs_backbone: bool = False
-    """Whether it runs on a language model."""
-    backbone_kind: Literal["", "encoder", "seq2seq"] = ""
-    """The one kind of language model it runs on; empty where an encoder and a decoder both do."""
+    runs_on: RunsOn = "none"
+    """The language model it runs on."""
     writes_lists: bool = False
     """Whether a decoder may rank for it by the list it writes (``--ranking generate``) as well as by likelihood."""
     settings: tuple[str, ...] = SETTINGS
@@ -75,6 +77,16 @@ class Entry:
         if self.privileged and self.family != "control":
             raise ValueError(f"'{self.name}' is not a control and may not be privileged")
 
+    @property
+    def needs_backbone(self) -> bool:
+        """Whether it runs on a language model."""
+        return self.runs_on != "none"
+
+    @property
+    def backbone_kind(self) -> Literal["encoder", "seq2seq"] | None:
+        """The one kind of language model it can be given; None where its name says of what kind it is."""
+        return self.runs_on if self.runs_on in ("encoder", "seq2seq") else None
+
 
 def register(
     name: str,
@@ -83,8 +95,7 @@ def register(
     paper: str = "",
     needs_titles: bool = False,
     needs_sources: bool = False,
-    needs_backbone: bool = False,
-    backbone_kind: Literal["", "encoder", "seq2seq"] = "",
+    runs_on: RunsOn = "none",
     writes_lists: bool = False,
     settings: tuple[str, ...] = SETTINGS,
     cold_rule: str = "",
@@ -98,7 +109,7 @@ def register(
 
     def mark(recommender: AnyRecommender) -> AnyRecommender:
         target = f"{recommender.__module__}:{recommender.__qualname__}"
-        recommender.entry = Entry(name=name, target=target, **facts)  # type: ignore[attr-defined]
+        recommender.entry = Entry(name=name, target=target, **facts)
         return recommender
 
     return mark
@@ -129,9 +140,7 @@ class Registry:
         entry = self.entry(name)
         recommender = load(entry.target)
         suffix = name.partition(WRAPPER_SEPARATOR)[2]
-        if entry.wraps:
-            return recommender.wrapping(suffix)  # type: ignore[attr-defined, no-any-return]
-        return recommender
+        return recommender.wrapping(suffix) if issubclass(recommender, WrappingRecommender) else recommender
 
 
 @cache

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from command_pages import escaped
 
@@ -25,8 +23,6 @@ from bench.runs.store import RunStore
 ROOT = Path(__file__).parent.parent
 METHOD_PAGES = ROOT / "docs" / "pages" / "methods"
 MEASURED = ROOT / "results" / "measured"
-SHARED_STATEMENTS = ("_shared_deviations",)
-"""Methods of a base class that state the departures of a whole family."""
 
 
 def methods() -> str:
@@ -50,18 +46,8 @@ def method(name: str) -> str:
 
 
 def deviations(recommender: type[Recommender]) -> tuple[str, ...]:
-    """Return the departures from the paper that a method states for its default parameters, before any fit.
-
-    They stand in the class, are built from its parameters, or stand beside it in the module; what a method says only
-    once it is fitted is not found here.
-    """
-    module = importlib.import_module(recommender.__module__)
-    fitted_not = recommender(recommender.Params())
-    names = ("deviations", "_deviations", *SHARED_STATEMENTS)
-    found = [getattr(fitted_not, name) for name in names if hasattr(fitted_not, name)] or [
-        getattr(module, "DEVIATIONS", ())
-    ]
-    return tuple(line for stated in found for line in _called(stated))
+    """Return the departures from the paper that a method states for its default parameters, before any fit."""
+    return recommender(recommender.Params()).deviations()
 
 
 def tests(*paths: str) -> str:
@@ -132,7 +118,7 @@ def _linked(entry: Entry) -> str:
 
 
 def _needs(entry: Entry) -> str:
-    kinds = {"": "a language model", "encoder": "an encoder", "seq2seq": "an encoder-decoder"}
+    kinds = {None: "a language model", "encoder": "an encoder", "seq2seq": "an encoder-decoder"}
     needs = [kinds[entry.backbone_kind]] if entry.needs_backbone else []
     needs += ["titles"] if entry.needs_titles else []
     needs += ["source domains"] if entry.needs_sources else []
@@ -186,8 +172,3 @@ def _figure(record: RunRecord, metric: str) -> str:
 
 def _listed(lines: Iterable[str]) -> str:
     return "\n".join(f"- {escaped(line[:1].upper() + line[1:].removesuffix('.'))}." for line in lines)
-
-
-def _called(stated: Callable[[], Sequence[str]] | Sequence[str]) -> Sequence[str]:
-    found: Any = stated() if callable(stated) else stated
-    return tuple(found)

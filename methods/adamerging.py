@@ -8,9 +8,10 @@ its prompts are made of training histories. Rows are transductive: the target's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
+from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.decoders.examples import training_queries
 from bench.lm.merging.average import MergeSpace, merge
@@ -55,7 +56,7 @@ class AdaMergingParams(LoraRecipe):
     paper="Yang et al. 2024, arXiv 2310.02575",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
     transductive=True,
@@ -64,11 +65,6 @@ class AdaMerging(DomainMerge):
     """All single-domain adapters with weights learned from entropy."""
 
     Params: ClassVar[type[LoraRecipe]] = AdaMergingParams
-    deviations = (
-        "Prompts of source domains are made of their training histories; their test queries are not in the task.",
-        "Weights start at one over the number of adapters and take a fiftieth of the authors' steps of fifty times "
-        "their size; a step out of [0, 1] ends at its edge.",
-    )
     learned: LearnedWeights | None = None
 
     def fit(self, task: Task) -> None:
@@ -100,15 +96,19 @@ class AdaMerging(DomainMerge):
         )
         return merge(adapters, self.learned.weights, settings.space, any_sum=True)
 
-    def details(self) -> dict[str, Any]:
-        """Add the mean weights, the entropy curve and the weights' path."""
-        facts = {**super().details(), "merge_space": self.params.space}
+    def report(self) -> FitReport:
+        """Add the mean weights, the entropy and the weights' path."""
+        report = super().report().stating(merge_space=self.params.space)
         if self.learned is None:
-            return facts
+            return report
         weights = dict(zip(self.trained, mean_weights(self.learned.weights), strict=True))
-        return {
-            **facts,
-            "mean_weights": weights,
-            "entropy_curve": self.learned.curve,
-            "weights_path": self.learned.path,
-        }
+        return replace(report, merge=self.learned.report(weights))
+
+    def deviations(self) -> tuple[str, ...]:
+        """Add where this differs from the paper."""
+        return (
+            *super().deviations(),
+            "Prompts of source domains are made of their training histories; their test queries are not in the task.",
+            "Weights start at one over the number of adapters and take a fiftieth of the authors' steps of fifty times "
+            "their size; a step out of [0, 1] ends at its edge.",
+        )

@@ -19,7 +19,7 @@ from bench.registry import register
     paper="WeaveRec, arXiv 2510.26546, baseline",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from bench.errors import BenchError
+from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.dare import DROP, merge_dare
@@ -41,7 +41,7 @@ class DareParams(LoraRecipe):
     paper="Yu et al. 2024, arXiv 2311.03099",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -49,10 +49,6 @@ class Dare(DomainMerge):
     """All single-domain adapters, thinned at random, with equal weights."""
 
     Params = DareParams
-    deviations = (
-        "In delta space the merged update is cut to merged_rank by singular value decomposition; kept_share states "
-        "what is left of it.",
-    )
 
     def merge(self, queries: Queries) -> Adapter:
         """Drop, rescale and average."""
@@ -67,6 +63,14 @@ class Dare(DomainMerge):
             seed=self.task.seed,
         )
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """Add the merge space."""
-        return {**super().details(), "merge_space": self.params.space}
+        return super().report().stating(merge_space=self.params.space)
+
+    def deviations(self) -> tuple[str, ...]:
+        """Add where this differs from the paper."""
+        return (
+            *super().deviations(),
+            "In delta space the merged update is cut to merged_rank by singular value decomposition; kept_share states "
+            "what is left of it.",
+        )

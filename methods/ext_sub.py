@@ -28,7 +28,7 @@ class ExtSubParams(LoraRecipe):
     paper="Hu et al. 2024, arXiv 2308.08090",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -36,12 +36,16 @@ class ExtSub(DomainMerge):
     """All single-domain adapters, the sources' by the part they share with the target's."""
 
     Params = ExtSubParams
-    deviations = (
-        "The method was made to unlearn; by default the shared parts are averaged with the target's update.",
-        "The authors' formula takes one source; with several, the parts taken away are averaged.",
-    )
 
     def merge(self, queries: Queries) -> Adapter:
         """Merge by shared parts."""
         target, *sources = self.trained.values()
         return merge_ext_sub(target, sources, variant=self.params.variant, strength=self.params.strength)
+
+    def deviations(self) -> tuple[str, ...]:
+        """Add where this differs from the paper."""
+        return (
+            *super().deviations(),
+            "The method was made to unlearn; by default the shared parts are averaged with the target's update.",
+            "The authors' formula takes one source; with several, the parts taken away are averaged.",
+        )

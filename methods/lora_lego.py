@@ -32,7 +32,7 @@ class LegoParams(LoraRecipe):
     paper="Zhao et al. 2024, arXiv 2409.16167",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -40,13 +40,17 @@ class LoraLego(DomainMerge):
     """All single-domain adapters, merged rank by rank."""
 
     Params = LegoParams
-    deviations = (
-        "No code of the authors was found: a cluster counts once, whatever its size, and the constants of the "
-        "reweighting are our reading.",
-    )
 
     def merge(self, queries: Queries) -> Adapter:
         """Cluster the ranks."""
         settings = self.params
         adapters = list(self.trained.values())
         return merge_lego(adapters, n_clusters=settings.n_clusters, reweight=settings.reweight, seed=self.task.seed)
+
+    def deviations(self) -> tuple[str, ...]:
+        """Add where this differs from the paper."""
+        return (
+            *super().deviations(),
+            "No code of the authors was found: a cluster counts once, whatever its size, and the constants of the "
+            "reweighting are our reading.",
+        )

@@ -74,21 +74,23 @@ class LayerGates(Integration):
     paper="Xu et al. 2025, arXiv 2405.13053",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
-    backbone_kind="encoder",
+    runs_on="encoder",
     cold_rule="title text",
 )
 class Meteora(IntegratingRecommender):
     """Source adapters weighed for each token by a gate at every adapted layer."""
 
     Params = MeteoraParams
-    deviations = (
-        *IntegratingRecommender.deviations,
-        "Gates learn from the ranking loss alone; MeteoRA also teaches them which task a token belongs to.",
-        "Gates start at zero, where all adapters weigh the same; with top_k below the adapters' number, the first "
-        "ones go ahead at such ties.",
-    )
 
     def integration(self, adapters: Sequence[Adapter]) -> LayerGates:
         """Return the gates over the adapters."""
         return LayerGates(self.language_model, adapters, self.params.top_k)
+
+    def deviations(self) -> tuple[str, ...]:
+        """Add where this differs from the paper."""
+        return (
+            *super().deviations(),
+            "Gates learn from the ranking loss alone; MeteoRA also teaches them which task a token belongs to.",
+            "Gates start at zero, where all adapters weigh the same; with top_k below the adapters' number, the first "
+            "ones go ahead at such ties.",
+        )

@@ -9,10 +9,11 @@ cross-entropy of the next item among 29 popular negatives. ``lora`` is the bound
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from bench.methods.shared.pairs import PairRecommender, pair_recipe, source_plans
 
+from bench.fit_report import FitReport
 from bench.learning.training import STOPPING_METRIC
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.training.library import AdapterPlan
@@ -25,8 +26,7 @@ from bench.registry import register
     family="integrating",
     paper="Hu et al. 2022, arXiv 2106.09685",
     needs_titles=True,
-    needs_backbone=True,
-    backbone_kind="encoder",
+    runs_on="encoder",
     cold_rule="title text",
 )
 class TargetLora(PairRecommender):
@@ -40,9 +40,9 @@ class TargetLora(PairRecommender):
         """Return that adapter."""
         return self.trained[self.task.target.name]
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """Add what the target's training prompts are like."""
-        return {**super().details(), "training_prompts": self.training_prompts()}
+        return replace(super().report(), training_prompts=self.training_prompts())
 
 
 @register(
@@ -51,8 +51,7 @@ class TargetLora(PairRecommender):
     paper="X-Cross, SIGIR 2025, zero-shot rows",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
-    backbone_kind="encoder",
+    runs_on="encoder",
     cold_rule="title text",
 )
 class SourceLora(PairRecommender):
@@ -72,10 +71,7 @@ class SourceLora(PairRecommender):
         """Return the best source's adapter."""
         return self.trained[self.chosen]
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """Add how well each source's adapter does on the target."""
-        return {
-            **super().details(),
-            f"zero_shot_validation_{STOPPING_METRIC}": self.validated,
-            "chosen_source": self.chosen,
-        }
+        validated = {f"zero_shot_validation_{STOPPING_METRIC}": self.validated}
+        return super().report().stating(**validated, chosen_source=self.chosen)

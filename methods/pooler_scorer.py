@@ -50,8 +50,7 @@ class HeadAlone(Integration):
     paper="X-Cross, SIGIR 2025, baseline",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
-    backbone_kind="encoder",
+    runs_on="encoder",
     cold_rule="title text",
 )
 class PoolerScorer(IntegratingRecommender):

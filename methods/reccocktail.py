@@ -8,12 +8,12 @@ predictions on unlabelled test prompts (§3.3). The ablations use g alone, s alo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from bench.fit_report import FitReport, MergeReport
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.by_entropy import EntropyRecipe, Granularity, LearnedWeights, learn_weights, mean_weights
@@ -29,7 +29,7 @@ from bench.registry import register
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -46,7 +46,7 @@ class GeneralOnly(SingleAdapter):
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -107,15 +107,14 @@ class MergedPair(AdapterRecommender):
         self.weights = self.choose_weights(queries)
         return merge(list(self.trained.values()), self.weights, self.params.space)
 
-    def details(self) -> dict[str, Any]:
-        """Return both trainings, the merge space and the weights (λ₁ of the general adapter, λ₂ of the target's)."""
-        weights = mean_weights(self.weights)
-        return {
-            **super().details(),
-            "merge_space": self.params.space,
-            "lambda_general": weights[0],
-            "lambda_specific": weights[1],
-        }
+    def report(self) -> FitReport:
+        """Add the merge space and the weights: λ₁ of the general adapter, λ₂ of the target's."""
+        report = super().report().stating(merge_space=self.params.space)
+        return replace(report, merge=MergeReport(self.mean_weights()))
+
+    def mean_weights(self) -> dict[str, float]:
+        """Return the weight of each adapter by its role, the mean over layers."""
+        return dict(zip(self.trained, mean_weights(self.weights), strict=True))
 
 
 @register(
@@ -124,7 +123,7 @@ class MergedPair(AdapterRecommender):
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -140,7 +139,7 @@ class WeightAverage(MergedPair):
     paper="Hou et al. 2025, arXiv 2502.08271",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
     transductive=True,
@@ -149,10 +148,6 @@ class RecCocktail(MergedPair):
     """Both adapters, weighted to minimise the entropy of predictions on unlabelled test prompts."""
 
     Params = CocktailParams
-    deviations = (
-        "The weights' step size is fixed beforehand; the authors' scripts try several and keep the run that does best "
-        "on the test file.",
-    )
     learned: LearnedWeights | None = None
 
     def choose_weights(self, queries: Queries) -> Tensor:
@@ -176,8 +171,16 @@ class RecCocktail(MergedPair):
         )
         return self.learned.weights
 
-    def details(self) -> dict[str, Any]:
-        """Add the entropy curve and the weights' path."""
-        learned = self.learned
-        curve = {} if learned is None else {"entropy_curve": learned.curve, "lambda_path": learned.path}
-        return {**super().details(), **curve}
+    def report(self) -> FitReport:
+        """Add the entropy and the weights' path."""
+        report, weights = super().report(), self.mean_weights()
+        merge = report.merge if self.learned is None else self.learned.report(weights, chosen=weights["specific"])
+        return replace(report, merge=merge)
+
+    def deviations(self) -> tuple[str, ...]:
+        """Add where this differs from the paper."""
+        return (
+            *super().deviations(),
+            "The weights' step size is fixed beforehand; the authors' scripts try several and keep the run that does "
+            "best on the test file.",
+        )

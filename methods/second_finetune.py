@@ -7,8 +7,8 @@ fresh optimiser, same recipe. The paper's table 3 gives it 10, 20 and 30 % of th
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
+from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.recommenders import SingleAdapter, general_domains, recipe_of
 from bench.lm.training.library import AdapterPlan
@@ -30,7 +30,7 @@ class SecondFinetuneParams(LoraRecipe):
     paper="RecCocktail, arXiv 2502.08271, baseline",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -46,6 +46,6 @@ class SecondFinetune(SingleAdapter):
         general = AdapterPlan(general_domains(task), recipe)
         return {"general": general, "target": AdapterPlan((task.target,), replace(recipe, epochs=epochs), general)}
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """Count the one adapter's parameters once."""
-        return {**super().details(), "n_trained_parameters": self.trained["target"].n_trained_parameters}
+        return replace(super().report(), trained_parameters=self.trained["target"].n_trained_parameters)

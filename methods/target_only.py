@@ -16,7 +16,7 @@ from bench.registry import register
     family="merging",
     paper="WeaveRec, arXiv 2510.26546, baseline",
     needs_titles=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )

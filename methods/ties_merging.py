@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from bench.errors import BenchError
+from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.ties import DENSITY, merge_ties
@@ -41,7 +41,7 @@ class TiesParams(LoraRecipe):
     paper="Yadav et al. 2023, arXiv 2306.01708",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -49,11 +49,6 @@ class TiesMerging(DomainMerge):
     """All single-domain adapters, merged by TIES."""
 
     Params = TiesParams
-    deviations = (
-        "Trimming and the majority sign are of each layer, not of the whole model.",
-        "In delta space the merged update is cut to merged_rank by singular value decomposition; kept_share states "
-        "what is left of it.",
-    )
 
     def merge(self, queries: Queries) -> Adapter:
         """Merge by TIES."""
@@ -66,6 +61,15 @@ class TiesMerging(DomainMerge):
             rank=settings.merged_rank,
         )
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """Add the merge space."""
-        return {**super().details(), "merge_space": self.params.space}
+        return super().report().stating(merge_space=self.params.space)
+
+    def deviations(self) -> tuple[str, ...]:
+        """Add where this differs from the paper."""
+        return (
+            *super().deviations(),
+            "Trimming and the majority sign are of each layer, not of the whole model.",
+            "In delta space the merged update is cut to merged_rank by singular value decomposition; kept_share states "
+            "what is left of it.",
+        )

@@ -13,13 +13,14 @@ A hybrid of A and B serves both as target: it is trained once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from bench.errors import BenchError
+from bench.fit_report import FitReport, MergeReport
 from bench.learning.training import STOPPING_METRIC, stopping_score, validation_sample
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.merging.average import MergeSpace, merge
@@ -96,7 +97,7 @@ def woven(params: WeaveParams, task: Task) -> dict[str, AdapterPlan]:
     paper="WeaveRec, arXiv 2510.26546",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -143,23 +144,35 @@ class WeaveRec(AdapterRecommender):
                 return merge_lego(adapters, seed=seed)
         return merge(adapters, self._weights(self.target_weight), self.params.space)
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """Add how the adapters were merged."""
-        alone = self.params.branch
-        chosen = {f"validation_{STOPPING_METRIC}_by_target_weight": [[*pair] for pair in self.grid.items()]}
-        return {
-            **super().details(),
-            "merging": self.params.merging if alone is None else None,
-            "merge_space": self.params.space if self.params.merging == "average" and alone is None else None,
-            "target_weight": self.target_weight if alone is None else float(alone == 0),
-            "scored_with": "merged" if alone is None else list(self.trained)[alone],
-            **(chosen if self.grid else {}),
-        }
+        params, alone = self.params, self.params.branch
+        report = (
+            super()
+            .report()
+            .stating(
+                merging=params.merging if alone is None else None,
+                merge_space=params.space if params.merging == "average" and alone is None else None,
+                scored_with="merged" if alone is None else list(self.trained)[alone],
+            )
+        )
+        return replace(report, merge=self._merge_report())
+
+    def _merge_report(self) -> MergeReport | None:
+        """Return the weights of those ways of merging that have any."""
+        if self.params.branch is not None or self.params.merging not in ("average", "dare"):
+            return None
+        weights = dict(zip(self.trained, self._shares(self.target_weight), strict=True))
+        chosen = self.target_weight if self.grid else None
+        return MergeReport(weights, chosen, validation=tuple(self.grid.items()))
 
     def _weights(self, target_weight: float) -> Tensor:
+        return torch.tensor(self._shares(target_weight))
+
+    def _shares(self, target_weight: float) -> list[float]:
         """Return the weights of all adapters, the target's first; the hybrids share the rest equally."""
         n_hybrids = len(self.trained) - 1
-        return torch.tensor([target_weight, *[(1 - target_weight) / n_hybrids] * n_hybrids])
+        return [target_weight, *((1 - target_weight) / n_hybrids for _ in range(n_hybrids))]
 
     def _validation(self, target_weight: float) -> float:
         """Return the stopping metric of one target weight on a sample of the validation queries."""

@@ -26,7 +26,7 @@ class WeaveAdaMergingParams(AdaMergingParams, WeaveParams):
     paper="WeaveRec, arXiv 2510.26546, table 4",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
     transductive=True,

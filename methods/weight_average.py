@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
+from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.recommenders import DomainMerge
@@ -32,7 +32,7 @@ class WeightAverageParams(LoraRecipe):
     paper="Wortsman et al. 2022, arXiv 2203.05482",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
+    runs_on="decoder",
     writes_lists=True,
     cold_rule="title text",
 )
@@ -46,6 +46,6 @@ class WeightAverage(DomainMerge):
         adapters = list(self.trained.values())
         return merge(adapters, torch.full((len(adapters),), 1 / len(adapters)), self.params.space)
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """Add the merge space."""
-        return {**super().details(), "merge_space": self.params.space}
+        return super().report().stating(merge_space=self.params.space)

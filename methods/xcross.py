@@ -152,19 +152,13 @@ class CrossLayers(Integration):
     paper="X-Cross, SIGIR 2025",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
-    backbone_kind="encoder",
+    runs_on="encoder",
     cold_rule="title text",
 )
 class XCross(IntegratingRecommender):
     """Frozen encoders of the best sources that mix their states after each of the top layers."""
 
     Params = XCrossParams
-    deviations = (
-        *IntegratingRecommender.deviations,
-        "Mixed are the layers' outputs after their normalisation; the paper's equation prints one linear map.",
-        "W starts at zero and the encoders' weights at 1/n, unconstrained; the paper states neither.",
-    )
 
     def integration(self, adapters: Sequence[Adapter]) -> CrossLayers:
         """Return the integrators over the adapters."""
@@ -176,6 +170,14 @@ class XCross(IntegratingRecommender):
             n_layers = 0  # nothing is added to any state, so W would have no gradient
         return CrossLayers(self.language_model, adapters, params.beta, params.gamma, n_layers)
 
+    def deviations(self) -> tuple[str, ...]:
+        """Add where this differs from the paper."""
+        return (
+            *super().deviations(),
+            "Mixed are the layers' outputs after their normalisation; the paper's equation prints one linear map.",
+            "W starts at zero and the encoders' weights at 1/n, unconstrained; the paper states neither.",
+        )
+
 
 @register(
     "xcross-no-layers",
@@ -183,8 +185,7 @@ class XCross(IntegratingRecommender):
     paper="X-Cross, SIGIR 2025, ablation",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
-    backbone_kind="encoder",
+    runs_on="encoder",
     cold_rule="title text",
 )
 class XCrossNoLayers(XCross):
@@ -199,8 +200,7 @@ class XCrossNoLayers(XCross):
     paper="X-Cross, SIGIR 2025, ablation",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
-    backbone_kind="encoder",
+    runs_on="encoder",
     cold_rule="title text",
 )
 class XCrossNoInteractions(XCross):
@@ -215,8 +215,7 @@ class XCrossNoInteractions(XCross):
     paper="X-Cross, SIGIR 2025, ablation",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
-    backbone_kind="encoder",
+    runs_on="encoder",
     cold_rule="title text",
 )
 class XCrossNoExperts(XCross):

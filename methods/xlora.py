@@ -74,19 +74,21 @@ class TokenClassifier(Integration):
     paper="Buehler & Buehler 2024, arXiv 2402.07148",
     needs_titles=True,
     needs_sources=True,
-    needs_backbone=True,
-    backbone_kind="encoder",
+    runs_on="encoder",
     cold_rule="title text",
 )
 class XLora(IntegratingRecommender):
     """Source adapters weighed for each token by a classifier of the plain encoder's states."""
 
     Params = XLoraParams
-    deviations = (
-        *IntegratingRecommender.deviations,
-        "One linear classifier (depth 1, temperature 1), starting at zero: all adapters weigh the same at first.",
-    )
 
     def integration(self, adapters: Sequence[Adapter]) -> TokenClassifier:
         """Return the classifier over the adapters."""
         return TokenClassifier(self.language_model, adapters, layerwise=self.params.layerwise)
+
+    def deviations(self) -> tuple[str, ...]:
+        """Add where this differs from the paper."""
+        return (
+            *super().deviations(),
+            "One linear classifier (depth 1, temperature 1), starting at zero: all adapters weigh the same at first.",
+        )

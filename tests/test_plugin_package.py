@@ -72,7 +72,7 @@ def test_it_is_run_by_its_name_with_its_parameters(bench_with_plugins: Bench) ->
     record = json.loads(done.stdout)
     assert (record["spec"]["method"], record["overrides"]) == ("recent-items", {"decay": 0.9})
     assert record["n_queries"] == 80
-    assert record["details"]["cold_rule"] == "never touched: zero"
+    assert record["fit"]["cold_rule"] == "never touched: zero"
     table = bench_with_plugins("table", "--dataset", "shop", "--setting", "warm")
     assert "recent-items" in table.stdout
 
@@ -95,4 +95,4 @@ def test_what_is_broken_says_so_when_it_is_asked_for_and_disturbs_nothing_else(b
     )
     fine = bench_with_plugins("run", "--method", "popularity", "--dataset", "shop", "--device", "cpu", "--json")
     assert fine.returncode == 0, fine.stderr
-    assert json.loads(fine.stdout)["details"]["cold_rule"] == "count of zero"
+    assert json.loads(fine.stdout)["fit"]["cold_rule"] == "count of zero"

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.fit_report import FitReport
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
 from bench.learning.training import (
@@ -38,7 +39,6 @@ from bench.learning.training import (
 from bench.plugin import Queries, Recommender, Task
 
 ARTEFACT_KIND = "models"
-COLD_RULE = "embedding as initialised, kept from every training step"
 
 
 class RecBoleRecommender(Recommender):
@@ -46,8 +46,6 @@ class RecBoleRecommender(Recommender):
 
     model_name: ClassVar[str] = ""
     """RecBole's class name."""
-    cold_rule: ClassVar[str] = COLD_RULE
-    """How an item that was never trained is scored."""
 
     def model_class(self) -> type[Any]:
         """Return the RecBole class; override it for a model of one's own."""
@@ -83,15 +81,13 @@ class RecBoleRecommender(Recommender):
         """Return the scores of all candidates, shape (n, n_candidates)."""
         return score_queries(self.model, self.abilities, queries, self.params.max_length)
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """Return the size of the model, the course of its training and the shortcuts it took."""
-        return {
-            "parameters": sum(weights.numel() for weights in self.model.parameters()),
-            **self.record.summary(),
-            "example": self.learner.name,
-            "shortcuts": asdict(self.abilities),
-            "cold_rule": self.cold_rule,
-        }
+        return FitReport(
+            trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
+            training=self.record.report(),
+            extra={"example": self.learner.name, "shortcuts": asdict(self.abilities)},
+        )
 
     def _build(self, task: Task, seed: int) -> tuple[Any, Transform]:
         """Return the model, and the change of a batch that it asks for: masking, turning round, or none."""

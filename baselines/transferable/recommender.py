@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
+from bench.fit_report import FitReport
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
 from bench.learning.training import (
@@ -87,8 +88,6 @@ class TransferableRecommender(Recommender):
     Params = TransferableParams
     fine_tuning_fields: ClassVar[frozenset[str]] = FINE_TUNING_FIELDS
     """Parameters that pre-training does not read."""
-    cold_rule: ClassVar[str] = ""
-    """How an item that was never trained is scored."""
 
     @abstractmethod
     def build_model(self, text_dimensions: int) -> TransferableModel:
@@ -124,28 +123,17 @@ class TransferableRecommender(Recommender):
         """Return the cosines of histories and candidates, shape (n, n_candidates)."""
         return cosine_scores(self.model, queries, self.n_items, self.params.max_length)
 
-    def details(self) -> dict[str, Any]:
-        """Return the model's size, the course of both trainings and where they depart from the publication."""
-        return {
-            "parameters": sum(weights.numel() for weights in self.model.parameters()),
-            **self.record.summary(),
-            "pretraining": {
-                "sources": list(self.sources),
-                "epochs": self.pretraining.epochs,
-                "losses": [round(loss, 6) for loss in self.pretraining.losses],
-                "seconds_per_epoch": round(float(np.mean(self.pretraining.seconds or [0.0])), 3),
-            },
-            "cold_rule": self.cold_rule,
-            "deviations": [*self.deviations(), *self._shared_deviations()],
-        }
+    def report(self) -> FitReport:
+        """Return the model's size and the course of both trainings."""
+        return FitReport(
+            trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
+            training=self.record.report(),
+            stages={"pretraining": self.pretraining.report(self.sources)},
+        )
 
     def made_with(self) -> dict[str, str]:
         """Return the versions of packages that shape the weights besides torch and RecBole."""
         return {}
-
-    def deviations(self) -> Sequence[str]:
-        """Return the method's own departures from its publication."""
-        return ()
 
     def encoder(self) -> SequenceEncoder:
         """Return an untrained encoder of the chosen size."""
@@ -241,7 +229,8 @@ class TransferableRecommender(Recommender):
             **facts,
         )
 
-    def _shared_deviations(self) -> list[str]:
+    def deviations(self) -> tuple[str, ...]:
+        """Return what differs from both publications."""
         found = [
             "titles alone are the items' text, encoded by the run's backbone",
             "every position of a sequence is an example at once; an item's vector is made once a batch",
@@ -251,7 +240,7 @@ class TransferableRecommender(Recommender):
         if self.params.dimensions != 300:
             found.append(f"vectors of {self.params.dimensions} dimensions instead of 300")
         if not self.params.pretrain_epochs:
-            return [*found, "no pre-training"]
+            return (*found, "no pre-training")
         found.append(
             f"pre-trained for {self.params.pretrain_epochs} epochs in batches of {self.params.pretrain_batch_size} on "
             "the run's source domains, not for 300 in batches of 8192 on the authors' five domains"
@@ -259,4 +248,6 @@ class TransferableRecommender(Recommender):
         found.append("items of the same user are no negatives in pre-training")
         if not self.params.quirk:
             found.append("another example of the same item is left out of the negatives, not counted with logit 0")
-        return found if self.params.frozen_encoder else [*found, "the encoder is trained in fine-tuning as well"]
+        if not self.params.frozen_encoder:
+            found.append("the encoder is trained in fine-tuning as well")
+        return tuple(found)

@@ -17,7 +17,7 @@ from bench.contract.subject import Subject
 from bench.contract.worlds import with_other_answers
 from bench.files.hashing import content_hash
 from bench.metrics import Metric, chance, per_user, rank_positive
-from bench.runs.engine import checked_details
+from bench.runs.engine import fit_report
 
 NDCG_AT_1 = Metric("ndcg", 1)
 CHANCE = chance(NDCG_AT_1)
@@ -49,10 +49,11 @@ def scores_every_candidate(subject: Subject) -> str:
     return f"one number for each of {n} × {n_candidates} candidates, no NaN"
 
 
-def states_details(subject: Subject) -> str:
-    """Ask for facts that JSON can hold."""
-    facts = checked_details(subject.spec.method, subject.recommender.details())
-    return f"the run record can hold what it states ({len(facts)} facts)"
+def reports_its_fit(subject: Subject) -> str:
+    """Ask for a report that JSON can hold."""
+    report = fit_report(subject.spec.method, subject.entry, subject.recommender)
+    n_stated = sum(bool(value) for value in report.to_json().values())
+    return f"the run record can hold its report ({n_stated} fields)"
 
 
 def states_its_cold_rule(subject: Subject) -> str:
@@ -148,7 +149,7 @@ def does_not_peek(subject: Subject) -> str:
 CHECKS: Mapping[str, Callable[[Subject], str]] = {
     "fit": fits,
     "scores": scores_every_candidate,
-    "details": states_details,
+    "report": reports_its_fit,
     "cold rule": states_its_cold_rule,
     "inputs": leaves_its_inputs,
     "candidate order": follows_the_candidates,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.files.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from bench.diagnose.efficiency import Efficiency, trained_parameters
+    from bench.diagnose.efficiency import Efficiency
     from bench.diagnose.popularity import PopularityBias, by_popularity, popularity_bias
     from bench.diagnose.repeated_answers import AskedAgain
     from bench.diagnose.rescore import Rescorer, rescorer
@@ -30,5 +30,4 @@ __all__ = [
     "diagnose_run",
     "popularity_bias",
     "rescorer",
-    "trained_parameters",
 ]

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from bench.runs.record import RunRecord
 
-PARAMETER_FACTS = ("n_trained_parameters", "trained_parameters", "parameters")
-"""Under what names a record's details state how many parameters were trained, the more exact one first."""
-
 
 @dataclass(frozen=True)
 class Efficiency:
@@ -30,12 +27,6 @@ def efficiency(record: RunRecord) -> Efficiency:
     return Efficiency(
         record.n_queries / score_seconds if score_seconds else None,
         record.seconds.get("fit"),
-        trained_parameters(record),
+        record.fit.trained_parameters,
         max(record.peak_memory_bytes.values(), default=None),
     )
-
-
-def trained_parameters(record: RunRecord) -> int | None:
-    """Return how many parameters were trained, where the record says so."""
-    stated = (record.details.get(name) for name in PARAMETER_FACTS)
-    return next((count for count in stated if isinstance(count, int)), None)

@@ -91,7 +91,8 @@ class FigureSpec:
     kind: FigureKind
     """``lines``: each row is a point; ``dots``: each row is a dot over each of the table's column groups."""
     y: tuple[str, ...]
-    """One row of panels each: metrics of the table, or numbers that the runs report of themselves."""
+    """One row of panels each: metrics of the table, or numbers of the runs' fit reports, such as
+    ``merge.weights.specific``."""
     x: str = ""
     """Of ``lines``: a parameter or field of a row (``target_weight``, ``train_share``), or ``n_sources``."""
     x_label: str = ""

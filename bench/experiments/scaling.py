@@ -12,8 +12,6 @@ from bench.registry import Entry, Registry
 
 FEWEST_USERS = 5
 """Training users that a small scale leaves a row besides its share, so that different numbers stay different."""
-DECODER_FAMILIES = ("language-model", "merging")
-"""Families that the papers run on a decoder of seven billion parameters."""
 
 
 def scaled(experiment: Experiment, name: str, registry: Registry) -> Experiment:
@@ -45,11 +43,8 @@ def _scaled_row(row: ExperimentRow, scale: Scale, registry: Registry) -> Experim
 
 
 def _backbone(scale: Scale, entry: Entry | None) -> str | None:
-    if entry is None or not entry.needs_backbone:
-        return None
-    if entry.backbone_kind == "encoder":
-        return scale.encoder
-    return scale.backbone if entry.family in DECODER_FAMILIES and not entry.backbone_kind else None
+    models = {"encoder": scale.encoder, "decoder": scale.backbone}
+    return None if entry is None else models.get(entry.runs_on)
 
 
 def _smaller(stated: Any, limit: float | None) -> Any:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.files.store import ArtefactStore, read_json, write_json
+from bench.fit_report import TrainingReport
 from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import Answers, ProgressHook, Queries, Task
 
@@ -55,15 +56,16 @@ class TrainingRecord:
         """The epoch, counted from 1, whose weights were kept; 0 where none was trained."""
         return int(np.argmax(self.validation)) + 1 if self.validation else 0
 
-    def summary(self) -> dict[str, Any]:
-        """Return the facts a run record states."""
-        return {
-            "epochs": self.epochs,
-            "best_epoch": self.best_epoch,
-            f"validation_{STOPPING_METRIC}": [round(value, 6) for value in self.validation],
-            "losses": [round(value, 6) for value in self.losses],
-            "seconds_per_epoch": round(float(np.mean(self.seconds)), 3) if self.seconds else 0.0,
-        }
+    def report(self, domains: Sequence[str] = ()) -> TrainingReport:
+        """Return what a run record states of this training, on the target or on the named domains."""
+        curves = {f"validation_{STOPPING_METRIC}": self.validation, "losses": self.losses}
+        return TrainingReport(
+            domains=tuple(domains),
+            seconds=round(sum(self.seconds), 3),
+            epochs=self.epochs,
+            best_epoch=self.best_epoch if self.validation or not self.losses else None,
+            curves={name: tuple(round(value, 6) for value in values) for name, values in curves.items() if values},
+        )
 
 
 def train_until_no_better(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.domain import Domain
 from bench.errors import BenchError
+from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe
 from bench.lm.language_model import LanguageModel
 from bench.lm.loading import load_language_model
@@ -28,8 +29,6 @@ class AdapterRecommender(Recommender):
     """Trains (or finds) the adapters it plans, makes one of them, and scores with that."""
 
     Params = LoraRecipe
-    deviations: ClassVar[tuple[str, ...]] = ()
-    """Where this differs from the paper, beside what all adapters are trained on."""
     reader: ClassVar[type[LanguageModel] | None] = None
     """The class that trains the adapters; None takes the usual one of the backbone's kind."""
 
@@ -55,7 +54,7 @@ class AdapterRecommender(Recommender):
         self.task, self.language_model = task, self.load(task)
         made = {role: carry_out(plan, self.language_model, task) for role, plan in plans.items()}
         self.trained = {role: adapter for role, (adapter, _) in made.items()}
-        self.facts = {role: facts for role, (_, facts) in made.items()}
+        self.facts = {role: report for role, (_, report) in made.items()}
         self.used: Adapter | None = None
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
@@ -67,13 +66,18 @@ class AdapterRecommender(Recommender):
         """Return the scores of the model with any adapter."""
         return self.language_model.score_with(adapter, self.task.target, queries, self.task.progress)
 
-    def details(self) -> dict[str, Any]:
-        """Return how queries are scored, the adapters' trainings and size, what a cut has left, and deviations."""
+    def report(self) -> FitReport:
+        """Return the adapters' trainings and size, how queries are scored and what a cut has left."""
         cut = {"kept_share": round(self.used.kept_share, 6)} if isinstance(self.used, CutAdapter) else {}
-        deviations = {"deviations": [PREFIXES_ALONE, *self.deviations]}
-        n_trained = sum(adapter.n_trained_parameters for adapter in self.trained.values())
-        adapters = {"adapters": self.facts, "n_trained_parameters": n_trained}
-        return {**self.language_model.facts(), **adapters, **cut, **deviations}
+        return FitReport(
+            trained_parameters=sum(adapter.n_trained_parameters for adapter in self.trained.values()),
+            adapters=self.facts,
+            extra={**self.language_model.facts(), **cut},
+        )
+
+    def deviations(self) -> tuple[str, ...]:
+        """Return what all adapters are trained on."""
+        return (PREFIXES_ALONE,)
 
 
 class SingleAdapter(AdapterRecommender):

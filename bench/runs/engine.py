@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from bench import __version__
 from bench.errors import BenchError
 from bench.files.folders import Folders
+from bench.fit_report import FitReport
 from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, Tops, rank_positive, top_ranked
-from bench.plugin import Answers, LastLoaded, ProgressHook, Queries, Recommender, Task
+from bench.plugin import Answers, LastLoaded, PrivilegedRecommender, ProgressHook, Queries, Recommender, Task
 from bench.protocol.full_ranking import Ask, rank_in_catalogue
 from bench.protocol.task import PreparedTask, QuerySet, order_warnings
 from bench.registry import Entry, registry
@@ -114,14 +115,24 @@ def checked_scores(method: str, scores: Any, queries: Queries) -> NDArray[np.flo
     return array
 
 
-def checked_details(method: str, details: Any) -> dict[str, Any]:
-    """Return a plugin's details if JSON can hold them; raise BenchError that names the plugin if not."""
+def checked_report(method: str, report: Any) -> FitReport:
+    """Return a plugin's report as a record holds it; raise BenchError that names the plugin if JSON cannot hold it."""
+    if not isinstance(report, FitReport):
+        raise BenchError(f"Method '{method}' reported a {type(report).__name__}, not a FitReport; nothing was stored.")
     try:
-        return dict(json.loads(json.dumps(details, allow_nan=False)))
+        return FitReport.from_json(json.loads(json.dumps(report.to_json(), allow_nan=False)))
     except (TypeError, ValueError) as error:
         raise BenchError(
-            f"Method '{method}' gave details that JSON cannot hold ({error}); nothing was stored."
+            f"Method '{method}' gave a report that JSON cannot hold ({error}); nothing was stored."
         ) from error
+
+
+def fit_report(method: str, entry: Entry, recommender: Recommender) -> FitReport:
+    """Return what a recommender reports of its fit, with its cold rule and its deviations, such as JSON can hold."""
+    report, deviations = recommender.report(), recommender.deviations()
+    if isinstance(report, FitReport):
+        report = dataclasses.replace(report, cold_rule=entry.cold_rule, deviations=deviations)
+    return checked_report(method, report)
 
 
 def _as_array(method: str, scores: Any) -> NDArray[Any]:
@@ -133,8 +144,8 @@ def _as_array(method: str, scores: Any) -> NDArray[Any]:
 
 def _scores(recommender: Recommender, entry: Entry, queries: QuerySet) -> Any:
     """Ask for scores; a privileged control alone is handed the answers, a recommender never."""
-    if entry.privileged:
-        return recommender.score_with_answers(queries.queries, Answers(queries.answers.positive_column.copy()))  # type: ignore[attr-defined]
+    if entry.privileged and isinstance(recommender, PrivilegedRecommender):
+        return recommender.score_with_answers(queries.queries, Answers(queries.answers.positive_column.copy()))
     return recommender.score(queries.queries)
 
 
@@ -182,7 +193,7 @@ def _record(
         backbone=None if backbone is None else {key: backbone[key] for key in ("name", "kind", "revision")},
         toy=bool(backbone and backbone["toy"]),
         transductive=entry.transductive,
-        details={"cold_rule": entry.cold_rule, **checked_details(spec.method, recommender.details())},
+        fit=fit_report(spec.method, entry, recommender),
         notes=list(prepared.domain.notes),
         warnings=[
             *prepared.warnings,
@@ -196,5 +207,5 @@ def _backbone_facts(task: Task, entry: Entry) -> dict[str, Any] | None:
         return None
     from bench.lm.loading import task_backbone
 
-    backbone = task_backbone(task, entry.backbone_kind or None)
+    backbone = task_backbone(task, entry.backbone_kind)
     return {"name": backbone.name, "kind": backbone.kind, "revision": backbone.revision, "toy": backbone.toy}

@@ -111,7 +111,7 @@ def _backbone_revision(spec: RunSpec, tasks: Tasks) -> str | None:
 
     if spec.backbone != TINY:
         return named_backbone(spec.backbone, tasks.held).revision
-    return planned_backbone(tasks.task(spec), registry().entry(spec.method).backbone_kind or None).revision
+    return planned_backbone(tasks.task(spec), registry().entry(spec.method).backbone_kind).revision
 
 
 def _datasets(spec: RunSpec) -> tuple[str, ...]:

@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from bench.files.hashing import derived_seed
 from bench.files.revisions import Revision
 from bench.files.rounding import rounded
+from bench.fit_report import FitReport
 from bench.metrics import DEFAULT_METRICS, N_CANDIDATES, Metric, Ranks, per_user
+from bench.runs.older_records import with_fit_report
 from bench.runs.provenance import UNKNOWN, Provenance
 from bench.runs.request import RunRequest
 from bench.spec import RunSpec, spec_from_json, spec_to_json
 
 SCHEMA_VERSION = 2
-"""Of records as they are written; version 1 stated neither itself nor the contents of data, and no revisions."""
+"""Of records as they are written; version 1 stated neither itself nor the contents of data, no revisions,
+and of a fit whatever its method liked."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class RunRecord:
     """Whether the backbone is a toy, so that the figures say nothing of the method."""
     transductive: bool = False
     """Whether the method read unlabelled test queries."""
-    details: dict[str, Any] = field(default_factory=dict)
+    fit: FitReport = field(default_factory=FitReport)
     """What the method reports of its fit."""
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -76,7 +79,7 @@ class RunRecord:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of ``run.json``."""
         plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return {**plain, "spec": spec_to_json(self.spec)}
+        return {**plain, "spec": spec_to_json(self.spec), "fit": self.fit.to_json()}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> RunRecord:
@@ -89,7 +92,9 @@ class RunRecord:
         version = fields.get("schema_version", 1)
         if version > SCHEMA_VERSION:
             raise ValueError(f"schema version {version} is younger than {SCHEMA_VERSION}: upgrade bench")
-        return cls(**{**fields, "spec": spec_from_json(fields["spec"]), "schema_version": version})
+        fields = with_fit_report(fields)
+        own = {"spec": spec_from_json(fields["spec"]), "fit": FitReport.from_json(fields["fit"])}
+        return cls(**{**fields, **own, "schema_version": version})
 
     @property
     def provenance(self) -> Provenance:

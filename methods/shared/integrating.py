@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.fit_report import FitReport
 from bench.learning.keys import training_key
 from bench.learning.training import (
     STOPPING_METRIC,
@@ -109,12 +110,6 @@ class IntegratingRecommender(PairRecommender):
 
     Params = IntegratingParams
     min_sources: ClassVar[int] = 2
-    deviations = (
-        *PairRecommender.deviations,
-        "The trained part: one epoch of 1,000 target users, 4 a step, learning rate 5e-4, gradient norm cut at 1, "
-        "the best epoch by validation NDCG@3, unless set otherwise; the paper: 40 epochs, 1 a step, 5e-5.",
-        "The pooler and the scorer start from those of the source that validates best; the paper does not say.",
-    )
 
     @abstractmethod
     def integration(self, adapters: Sequence[Adapter]) -> Integration:
@@ -154,26 +149,27 @@ class IntegratingRecommender(PairRecommender):
         """Return the best source's adapter: the one that counts where nothing was trained."""
         return self.trained[self.chosen[0]]
 
-    def details(self) -> dict[str, Any]:
+    def report(self) -> FitReport:
         """Add the chosen sources, the trained part's training and its size beside the adapters'."""
         groups, lora = self.model.groups(), self.trained[self.chosen[0]].n_parameters
         integrating = sum(count for group, count in groups.items() if group != "head")
-        seconds = self.record.summary()["seconds_per_epoch"]
-        details, n_own = super().details(), sum(groups.values())
-        return {
-            **details,
-            **self.record.summary(),
-            f"zero_shot_validation_{STOPPING_METRIC}": self.validated,
-            "chosen_sources": self.chosen,
-            "n_trained_parameters": details["n_trained_parameters"] + n_own,
-            "parameters": n_own,
-            "parameters_by_part": groups,
-            "integrating_parameters_over_lora": round(integrating / lora, 6),
-            "parameters_over_lora_with_head": round(n_own / (lora + groups["head"]), 6),
-            "training_prompts": self.training_prompts(),
-            "target_examples_per_second": round(self._n_examples() / seconds, 3) if seconds else None,
+        report, n_own = super().report(), sum(groups.values())
+        seconds = float(np.mean(self.record.seconds)) if self.record.seconds else 0.0
+        return replace(
+            report,
+            trained_parameters=(report.trained_parameters or 0) + n_own,
+            training=self.record.report(),
+            training_prompts=self.training_prompts(),
+        ).stating(
+            **{f"zero_shot_validation_{STOPPING_METRIC}": self.validated},
+            chosen_sources=self.chosen,
+            parameters=n_own,
+            parameters_by_part=groups,
+            integrating_parameters_over_lora=round(integrating / lora, 6),
+            parameters_over_lora_with_head=round(n_own / (lora + groups["head"]), 6),
+            target_examples_per_second=round(self._n_examples() / seconds, 3) if seconds else None,
             **self.model.facts(),
-        }
+        )
 
     def _n_examples(self) -> int:
         users = int((np.diff(self.task.target.indptr) > 1).sum())
@@ -187,7 +183,7 @@ class IntegratingRecommender(PairRecommender):
             {name: value for name, value in asdict(self.params).items() if name != "float32_scores"},
             libraries=("transformers",),
             backbone=self.language_model.backbone.revision,
-            adapters=[self.facts[source]["hash"] for source in self.chosen],
+            adapters=[self.facts[source].id for source in self.chosen],
         )
 
     def _train(self) -> TrainingRecord:
@@ -237,3 +233,12 @@ class IntegratingRecommender(PairRecommender):
             return stopping_score(self.language_model.score_by(scorer, target, queries, progress, quick=True), answers)
 
         return validate
+
+    def deviations(self) -> tuple[str, ...]:
+        """Add where this differs from the paper."""
+        return (
+            *super().deviations(),
+            "The trained part: one epoch of 1,000 target users, 4 a step, learning rate 5e-4, gradient norm cut at 1, "
+            "the best epoch by validation NDCG@3, unless set otherwise; the paper: 40 epochs, 1 a step, 5e-5.",
+            "The pooler and the scorer start from those of the source that validates best; the paper does not say.",
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
 from bench.files.store import read_json, write_json
+from bench.fit_report import FitReport, PromptReport
 from bench.learning.training import STOPPING_METRIC, stopping_score, validation_sample
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.loading import task_backbone
@@ -41,13 +41,6 @@ class PairRecommender(AdapterRecommender):
     Params = PairParams
     reader = PairLanguageModel
     language_model: PairLanguageModel
-    deviations: ClassVar[tuple[str, ...]] = (
-        "LoRA scales by alpha / rank; the paper's equation prints alpha alone.",
-        "LoRA on query and value projections; the paper names no layers.",
-        "Prompts of 128 tokens, 4 users a step, one epoch of 1,000 users and a learning rate of 5e-4 with a cosine, "
-        "unless set otherwise; the paper: 512, 1, 40 epochs of all users and 5e-5.",
-        "One example a user, the last training item, in every setting.",
-    )
 
     def load(self, task: Task) -> PairLanguageModel:
         """Load the task's encoder as a reader of pairs."""
@@ -74,7 +67,7 @@ class PairRecommender(AdapterRecommender):
         task, quick = self.task, not self.params.float32_scores
         return self.language_model.score_by(scorer, task.target, queries, task.progress, quick=quick)
 
-    def training_prompts(self) -> dict[str, float]:
+    def training_prompts(self) -> PromptReport:
         """Return the number, length and diversity of the target's training prompts, for a method that learns them."""
         return self.language_model.training_prompts(self.task.target, self.params.n_negatives)
 
@@ -95,7 +88,7 @@ class PairRecommender(AdapterRecommender):
         asked = [queries.history_indptr, queries.history_items, queries.candidates, answers.positive_column]
         key = {
             "revision": revision_of(__name__),
-            "adapter": self.facts[role]["hash"],
+            "adapter": self.facts[role].id,
             "reading": [self.params.max_tokens, self.params.max_history, self._scored_in()],
             "queries": content_hash(*asked, list(self.task.target.titles)),
         }
@@ -108,21 +101,33 @@ class PairRecommender(AdapterRecommender):
         folder = self.task.artefacts.get_or_make("pair-zero-shot", key, make)
         return float(read_json(folder / "zero_shot.json")[str(STOPPING_METRIC)])
 
-    def details(self) -> dict[str, Any]:
-        """Add what a prompt is, the size of a head, and how fast the adapters were trained."""
+    def report(self) -> FitReport:
+        """Add the size of a head, and how fast the adapters were trained."""
         speeds = {
-            role: round(facts["n_examples"] / facts["seconds"], 3)
-            for role, facts in self.facts.items()
-            if facts["seconds"] > 0
+            role: round(report.n_examples / report.seconds, 3)
+            for role, report in self.facts.items()
+            if report.seconds > 0
         }
-        return {
-            **super().details(),
-            **self.language_model.facts(),
-            "scored_in": self._scored_in(),
-            "n_head_parameters": sum(weights.numel() for weights in self.language_model.head.parameters()),
-            "adapter_examples_per_second": speeds,
-            "cold_rule": type(self).entry.cold_rule,  # type: ignore[attr-defined]
-        }
+        return (
+            super()
+            .report()
+            .stating(
+                scored_in=self._scored_in(),
+                n_head_parameters=sum(weights.numel() for weights in self.language_model.head.parameters()),
+                adapter_examples_per_second=speeds,
+            )
+        )
+
+    def deviations(self) -> tuple[str, ...]:
+        """Add where this differs from the paper."""
+        return (
+            *super().deviations(),
+            "LoRA scales by alpha / rank; the paper's equation prints alpha alone.",
+            "LoRA on query and value projections; the paper names no layers.",
+            "Prompts of 128 tokens, 4 users a step, one epoch of 1,000 users and a learning rate of 5e-4 with a "
+            "cosine, unless set otherwise; the paper: 512, 1, 40 epochs of all users and 5e-5.",
+            "One example a user, the last training item, in every setting.",
+        )
 
 
 def pair_recipe(params: PairRecipe) -> PairRecipe:

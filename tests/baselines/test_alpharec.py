@@ -254,12 +254,12 @@ def test_the_same_seed_gives_the_same_scores_and_another_seed_others(blocks, tmp
 
 def test_its_record_states_size_training_cold_rule_and_deviations(blocks) -> None:
     task, _, _ = blocks()
-    details = fitted(task, epochs=2).details()
-    assert details["parameters"] == (32 * 32 + 32) + (32 * 16 + 16)
-    assert details["epochs"] == 2
-    assert details["edges"] == task.target.n_interactions
-    assert details["cold_rule"] == registry().entry("alpharec").cold_rule
-    assert details["deviations"]
+    recommender = fitted(task, epochs=2)
+    report = recommender.report()
+    assert report.trained_parameters == (32 * 32 + 32) + (32 * 16 + 16)
+    assert report.training.epochs == 2
+    assert report.extra["edges"] == task.target.n_interactions
+    assert recommender.deviations()
 
 
 def test_it_is_registered() -> None:

@@ -220,7 +220,7 @@ def test_an_item_that_nobody_touched_keeps_its_embedding_and_has_the_lowest_bias
 
 
 def test_it_cuts_padding(task: Task) -> None:
-    assert untrained(task).details()["shortcuts"]["cuts_padding"]
+    assert untrained(task).report().extra["shortcuts"]["cuts_padding"]
 
 
 def test_it_is_registered() -> None:

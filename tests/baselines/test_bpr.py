@@ -76,7 +76,7 @@ def test_weight_decay_shortens_the_vectors(tmp_path: Path) -> None:
 
 def test_it_has_one_vector_a_user_and_item_and_no_biases(tmp_path: Path) -> None:
     recommender = fitted(tmp_path, epochs=1, dimensions=16)
-    assert recommender.details()["parameters"] == (80 + 1 + 60 + 1) * 16
+    assert recommender.report().trained_parameters == (80 + 1 + 60 + 1) * 16
 
 
 def test_two_seeds_give_two_models(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_stored_model_is_read_back_and_scores_the_same(tmp_path: Path) -> None
 
 
 def test_the_way_of_training_is_told_as_a_departure(tmp_path: Path) -> None:
-    assert "with replacement" in fitted(tmp_path, epochs=0).details()["deviations"][0]
+    assert "with replacement" in fitted(tmp_path, epochs=0).deviations()[0]
 
 
 def test_it_is_registered() -> None:

@@ -124,7 +124,7 @@ def test_a_stored_model_is_read_back_and_an_equal_training_is_equal(
     assert len(lines) == 2
     assert np.array_equal(first.score(queries), second.score(queries))
     assert np.array_equal(first.score(queries), third.score(queries))
-    assert first.details() == second.details()
+    assert first.report() == second.report()
 
 
 def test_other_titles_are_another_model(planted: tuple[Task, Queries]) -> None:
@@ -154,16 +154,16 @@ def test_a_cold_candidates_score_is_that_of_its_first_embedding_whatever_its_tit
 
 def test_it_trains_every_position_and_states_its_facts(planted: tuple[Task, Queries]) -> None:
     recommender = untrained(planted[0], dimensions=32)
-    details = recommender.details()
-    assert details["shortcuts"] == {"cuts_padding": True, "scores_by_dot": True, "trains_every_position": True}
-    assert (details["title_dimensions"], details["n_untitled_items"]) == (VECTOR_LENGTH, 0)
-    assert "ID embedding as initialised" in details["cold_rule"]
-    assert details["deviations"]
+    report = recommender.report()
+    assert report.extra["shortcuts"] == {"cuts_padding": True, "scores_by_dot": True, "trains_every_position": True}
+    assert (report.extra["title_dimensions"], report.extra["n_untitled_items"]) == (VECTOR_LENGTH, 0)
+    assert "ID embedding as initialised" in recommender.entry.cold_rule
+    assert recommender.deviations()
     sasrec = SASRec(recommender.params)
     sasrec.fit(planted[0])
     encoder = sum(weights.numel() for weights in recommender.model.title_encoder.parameters())
     perceptron, joint = VECTOR_LENGTH * 32 + 32 + 32 * 32 + 32, 2 * 32 * 32 + 32
-    assert details["parameters"] == sasrec.details()["parameters"] + encoder + perceptron + joint
+    assert report.trained_parameters == sasrec.report().trained_parameters + encoder + perceptron + joint
 
 
 def test_the_300_wide_variant_runs(planted: tuple[Task, Queries]) -> None:

@@ -38,9 +38,9 @@ class TestBehaviourWithCrossEntropy(SequentialBehaviours):
     }
 
     def test_the_facts_of_a_fit_are_stated(self, tmp_path: Path) -> None:
-        details = self.fitted(planted_successors(tmp_path, n_users=20)[0], epochs=1).details()
-        assert details["cold_rule"] == "embedding as initialised, kept from the softmax and from every training step"
-        assert any("Cross-entropy" in deviation for deviation in details["deviations"])
+        recommender = self.fitted(planted_successors(tmp_path, n_users=20)[0], epochs=1)
+        assert "with loss=ce as initialised" in recommender.entry.cold_rule
+        assert any("Cross-entropy" in deviation for deviation in recommender.deviations())
 
 
 def untrained(task: Task, **params: object) -> FMLP:

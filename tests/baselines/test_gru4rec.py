@@ -39,7 +39,7 @@ def test_the_recurrent_layer_has_73728_weights_and_the_linear_one_8256(task: Tas
     model = untrained(task).model
     counts = [sum(weights.numel() for weights in part.parameters()) for part in (model.gru_layers, model.dense)]
     assert counts == [73_728, 8_256]
-    assert untrained(task).details()["parameters"] == (60 + 1) * 64 + 73_728 + 8_256
+    assert untrained(task).report().trained_parameters == (60 + 1) * 64 + 73_728 + 8_256
 
 
 def test_padding_after_the_last_item_changes_nothing(task: Task) -> None:
@@ -104,7 +104,7 @@ def test_an_item_that_nobody_touched_is_no_class_of_the_softmax_and_keeps_its_em
 
 
 def test_it_trains_every_position_and_cuts_padding(task: Task) -> None:
-    shortcuts = untrained(task).details()["shortcuts"]
+    shortcuts = untrained(task).report().extra["shortcuts"]
     assert shortcuts == {"cuts_padding": True, "scores_by_dot": True, "trains_every_position": True}
 
 

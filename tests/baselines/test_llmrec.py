@@ -11,6 +11,7 @@ import torch
 from bench.baselines.llmrec import LlmRec, choice_loss
 
 from bench.errors import BenchError
+from bench.fit_report import FitReport
 from bench.metrics import Metric, chance
 from bench.plugin import Task
 from bench.registry import registry
@@ -211,12 +212,12 @@ def test_a_causal_backbone_is_refused(planted: Planted, pico_folder: Path) -> No
 
 
 def test_the_record_states_parameters_seconds_and_deviations(planted: Planted) -> None:
-    details = fitted(planted[0], epochs=1, domains="all").details()
-    assert json.loads(json.dumps(details, allow_nan=False)) == details
-    assert details["cold_rule"] == "title text"
-    assert details["trained_domains"] == 2
-    assert details["seconds_per_epoch"] > 0
-    assert len(details["deviations"]) >= 5
+    recommender = fitted(planted[0], epochs=1, domains="all")
+    report = recommender.report()
+    assert FitReport.from_json(json.loads(json.dumps(report.to_json(), allow_nan=False))) == report
+    assert report.extra["trained_domains"] == 2
+    assert report.training.seconds > 0
+    assert len(recommender.deviations()) >= 5
 
 
 def test_it_is_registered() -> None:

@@ -320,12 +320,13 @@ def test_another_seed_or_another_source_gives_other_scores(task: Task) -> None:
 
 
 def test_its_record_states_both_stages_cold_rule_and_deviations(task: Task) -> None:
-    details = fitted(task).details()
-    assert details["items"] == dict(zip(("toy", "source 0", "source 1"), SIZES, strict=True))
-    assert [details["stages"][stage]["epochs"] for stage in ("all domains", "target")] == [3, 3]
-    assert details["cold_rule"] == registry().entry("mcrpl").cold_rule
-    assert details["parameters"] > 2 * 16 * sum(SIZES)
-    assert details["deviations"]
+    recommender = fitted(task)
+    report = recommender.report()
+    assert report.extra["items"] == dict(zip(("toy", "source 0", "source 1"), SIZES, strict=True))
+    assert (report.stages["all domains"].epochs, report.training.epochs) == (3, 3)
+    assert report.stages["all domains"].domains == ("toy", "source 0", "source 1")
+    assert report.trained_parameters > 2 * 16 * sum(SIZES)
+    assert recommender.deviations()
 
 
 def test_it_is_registered() -> None:

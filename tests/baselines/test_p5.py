@@ -131,7 +131,7 @@ def test_the_encoder_reads_the_place_of_a_word(task: Task) -> None:
 @pytest.mark.parametrize("mode", ["text", "id"])
 def test_likelihoods_of_candidates_sum_to_at_most_1(task: Task, mode: str) -> None:
     recommender = untrained(task, mode=mode, title_tokens=40)
-    assert recommender.details()["items_that_read_alike"] == 0
+    assert recommender.report().extra["items_that_read_alike"] == 0
     with torch.no_grad():
         recommender.model.t5.decoder.final_layer_norm.weight *= 5  # certain of itself, so that the bound is near
     sums = np.exp(recommender.score(task.validation).astype(np.float64)).sum(axis=1)
@@ -225,7 +225,7 @@ def test_only_the_latest_items_are_read(task: Task) -> None:
 def test_titles_that_are_cut_alike_are_counted_and_tie(task: Task) -> None:
     recommender = untrained(task, title_tokens=1)
     firsts = [title.split()[0] for title in task.target.titles]
-    assert recommender.details()["items_that_read_alike"] == 60 == len(firsts)
+    assert recommender.report().extra["items_that_read_alike"] == 60 == len(firsts)
     scores = recommender.score(task.validation)[0]
     starts = [recommender.writer.items[item][0] for item in task.validation.candidates[0]]
     for start in set(starts):
@@ -377,10 +377,10 @@ def test_the_rate_rises_over_a_twentieth_of_the_steps_and_falls_to_0() -> None:
 
 def test_without_a_backbone_it_runs_on_the_toy_and_says_so(task: Task) -> None:
     assert complete(RunRequest("p5", "beauty")).backbone == "tiny"
-    details = untrained(dataclasses.replace(task, backbone="tiny")).details()
-    assert details["from_scratch"]
-    assert "the T5 starts from random weights" in details["deviations"]
-    assert not untrained(task).details()["from_scratch"]
+    recommender = untrained(dataclasses.replace(task, backbone="tiny"))
+    assert recommender.report().extra["from_scratch"]
+    assert "the T5 starts from random weights" in recommender.deviations()
+    assert not untrained(task).report().extra["from_scratch"]
 
 
 def test_another_kind_of_backbone_is_refused(task: Task, pico_folder: Path, pico_encoder_folder: Path) -> None:

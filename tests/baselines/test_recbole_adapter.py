@@ -241,7 +241,7 @@ def test_trying_a_model_leaves_it_as_it_was(planted: tuple[Task, Queries]) -> No
 def test_sequential_classes_learn_the_successor_of_each_item(tmp_path: Path, name: str, example: str) -> None:
     task, queries, answers = planted_successors(tmp_path)
     recommender = made(name, task, epochs=10, learning_rate=1e-2, batch_size=32)
-    assert recommender.details()["example"] == example
+    assert recommender.report().extra["example"] == example
     assert ndcg_at_1(recommender, queries, answers) >= 0.9
 
 
@@ -256,7 +256,7 @@ def test_general_classes_recover_a_preference_for_one_of_two_blocks(tmp_path: Pa
 def test_classes_without_weights_are_done_at_once(tmp_path: Path, name: str) -> None:
     task, queries, _ = planted_blocks(tmp_path)
     recommender = made(name, task)
-    assert recommender.details()["epochs"] == 0
+    assert recommender.report().training.epochs == 0
     assert np.isfinite(recommender.score(queries)).all()
 
 
@@ -279,7 +279,7 @@ def test_a_stored_model_is_read_back_and_scores_the_same(planted: tuple[Task, Qu
     second = made(name, task, epochs=2)
     assert len(lines) == 2
     assert np.array_equal(first.score(queries), second.score(queries))
-    assert first.details() == second.details()
+    assert first.report() == second.report()
 
 
 def test_another_seed_another_parameter_or_other_data_is_another_model(planted: tuple[Task, Queries]) -> None:
@@ -300,12 +300,12 @@ def test_training_twice_gives_the_same_weights(planted: tuple[Task, Queries], tm
 
 
 def test_the_facts_of_a_fit_are_stated(planted: tuple[Task, Queries]) -> None:
-    details = made("GRU4Rec", planted[0], epochs=2).details()
-    assert details["epochs"] == 2
-    assert len(details["validation_ndcg@3"]) == len(details["losses"]) == 2
+    report = made("GRU4Rec", planted[0], epochs=2).report()
+    assert report.training.epochs == 2
+    assert len(report.training.curves["validation_ndcg@3"]) == len(report.training.curves["losses"]) == 2
     gru_and_dense = 73_728 + 8_256
-    assert details["parameters"] == 61 * 64 + gru_and_dense
-    assert details["shortcuts"] == {"cuts_padding": True, "scores_by_dot": True, "trains_every_position": True}
+    assert report.trained_parameters == 61 * 64 + gru_and_dense
+    assert report.extra["shortcuts"] == {"cuts_padding": True, "scores_by_dot": True, "trains_every_position": True}
 
 
 # The domain as RecBole's dataset

@@ -22,6 +22,7 @@ from bench.baselines.text_encoders.recformer_reader import (
 )
 
 from bench.errors import BenchError
+from bench.fit_report import FitReport
 from bench.metrics import Metric, chance
 from bench.plugin import Task
 from bench.registry import registry
@@ -200,7 +201,7 @@ def test_pre_training_learns_from_the_sources_and_is_shared_by_targets(planted: 
     params = {**UNTRAINED, "pretrain_examples": 40}
     first = fitted(task, **params)
     assert bool(first.model.reader.token_types.weight.any())
-    assert first.pretraining["examples"] == 40
+    assert first.pretraining.n_examples == 40
     made = set(store.iterdir())
     other = replace(task, target=planted_groups(n_users=30, seed=3, name="other"))
     second = fitted(other, **params)
@@ -263,13 +264,13 @@ def test_a_causal_backbone_is_refused(planted: Planted, pico_folder: Path) -> No
 
 
 def test_the_record_states_parameters_seconds_and_deviations(planted: Planted) -> None:
-    details = fitted(planted[0], epochs=1, second_epochs=0, pretrain_examples=20).details()
-    assert json.loads(json.dumps(details, allow_nan=False)) == details
-    assert details["cold_rule"] == "title text"
-    assert details["epochs"] == 1
-    assert details["seconds_per_epoch"] > 0
-    assert details["parameters"] > details["trained_parameters"] > 0
-    assert len(details["deviations"]) >= 5
+    recommender = fitted(planted[0], epochs=1, second_epochs=0, pretrain_examples=20)
+    report = recommender.report()
+    assert FitReport.from_json(json.loads(json.dumps(report.to_json(), allow_nan=False))) == report
+    assert report.training.epochs == 1
+    assert report.training.seconds > 0
+    assert report.extra["parameters"] > report.trained_parameters > 0
+    assert len(recommender.deviations()) >= 5
 
 
 def test_it_is_registered() -> None:

@@ -86,8 +86,8 @@ def test_without_the_first_stage_it_is_sasrec_with_the_binary_loss_bit_for_bit(
     theirs.fit(task)
     ours = made(task, pretrain_epochs=0, epochs=3)
     assert np.array_equal(ours.score(queries), theirs.score(queries))
-    assert ours.details()["losses"] == theirs.details()["losses"]
-    assert ours.details()["parameters"] == theirs.details()["parameters"]
+    assert ours.report().training.curves["losses"] == theirs.report().training.curves["losses"]
+    assert ours.report().trained_parameters == theirs.report().trained_parameters
 
 
 def test_the_first_stage_changes_the_weights_that_the_second_begins_with(planted: tuple[Task, Queries]) -> None:
@@ -100,11 +100,12 @@ def test_the_first_stage_changes_the_weights_that_the_second_begins_with(planted
 
 
 def test_the_four_losses_fall(planted: tuple[Task, Queries]) -> None:
-    details = made(planted[0], epochs=0, pretrain_epochs=6, pretrain_learning_rate=5e-3).details()
-    assert details["pretraining"]["losses"][-1] < 0.8 * details["pretraining"]["losses"][0]
-    assert details["pretraining"]["epochs"] == 6
-    assert details["n_attributes"] == details["n_attribute_words"] == 6
-    assert details["deviations"]
+    recommender = made(planted[0], epochs=0, pretrain_epochs=6, pretrain_learning_rate=5e-3)
+    report = recommender.report()
+    assert report.stages["pretraining"].curves["losses"][-1] < 0.8 * report.stages["pretraining"].curves["losses"][0]
+    assert report.stages["pretraining"].epochs == 6
+    assert report.extra["n_attributes"] == report.extra["n_attribute_words"] == 6
+    assert recommender.deviations()
 
 
 def test_a_stored_model_is_read_back_and_an_equal_training_is_equal(
@@ -118,7 +119,7 @@ def test_a_stored_model_is_read_back_and_an_equal_training_is_equal(
     assert len(lines) == 2 * (2 + 1)
     assert np.array_equal(first.score(queries), second.score(queries))
     assert np.array_equal(first.score(queries), third.score(queries))
-    assert first.details() == second.details()
+    assert first.report() == second.report()
 
 
 def test_another_second_stage_begins_with_the_same_first_stage(planted: tuple[Task, Queries]) -> None:
@@ -309,6 +310,6 @@ def test_more_words_than_attributes_are_hashed_alike_in_every_process() -> None:
 def test_a_catalogue_without_such_words_is_trained_by_the_other_two_losses(planted: tuple[Task, Queries]) -> None:
     task, queries = planted
     recommender = made(task, epochs=1, min_titles=50, max_title_share=0.01)
-    assert recommender.details()["n_attributes"] == 0
+    assert recommender.report().extra["n_attributes"] == 0
     assert np.isfinite(recommender.score(queries)).all()
-    assert recommender.details()["pretraining"]["losses"][0] > 0
+    assert recommender.report().stages["pretraining"].curves["losses"][0] > 0

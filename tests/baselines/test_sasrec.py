@@ -140,12 +140,12 @@ def test_only_the_last_items_of_a_long_history_are_read(tmp_path: Path) -> None:
 
 
 def test_it_trains_every_position_and_cuts_padding(task: Task) -> None:
-    shortcuts = untrained(task).details()["shortcuts"]
+    shortcuts = untrained(task).report().extra["shortcuts"]
     assert shortcuts == {"cuts_padding": True, "scores_by_dot": True, "trains_every_position": True}
 
 
 def test_cross_entropy_is_told_as_a_departure_and_the_papers_loss_is_not(task: Task) -> None:
-    by_loss = {loss: untrained(task, loss=loss).details()["deviations"] for loss in ("ce", "bce")}
+    by_loss = {loss: untrained(task, loss=loss).deviations() for loss in ("ce", "bce")}
     assert any("in place of the binary loss" in sentence for sentence in by_loss["ce"])
     assert by_loss["ce"][:-1] == by_loss["bce"] != []
 

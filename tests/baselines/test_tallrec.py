@@ -76,7 +76,7 @@ def test_the_targets_adapter_is_the_one_of_reccocktail_when_the_recipe_is_equal(
     theirs.fit(task)
     assert len(list((task.artefacts.root / "adapters").iterdir())) == 1
     np.testing.assert_array_equal(mine.score(queries), theirs.score(queries))
-    assert mine.details()["adapter"]["domains"] == ["toy"]
+    assert mine.report().adapters["toy"].domains == ("toy",)
 
 
 def test_the_recipe_of_the_papers_rows_is_the_default() -> None:
@@ -85,9 +85,11 @@ def test_the_recipe_of_the_papers_rows_is_the_default() -> None:
 
 
 def test_all_domains_are_learned_from_with_as_many_examples_of_each(few: tuple[Task, Queries]) -> None:
-    facts = fitted(few[0], domains="all", max_examples=60, slice_share=0.0, **FEW).details()["adapter"]
-    assert sorted(facts["domains"]) == ["one", "toy", "two"]
-    assert 3 * 60 <= facts["n_examples"] <= 3 * (60 + 8)
+    adapters = fitted(few[0], domains="all", max_examples=60, slice_share=0.0, **FEW).report().adapters
+    ((role, adapter),) = adapters.items()
+    assert role == " + ".join(adapter.domains)
+    assert sorted(adapter.domains) == ["one", "toy", "two"]
+    assert 3 * 60 <= adapter.n_examples <= 3 * (60 + 8)
 
 
 @pytest.mark.parametrize("domains", ["target", "all"])
@@ -99,7 +101,7 @@ def test_it_trains_the_adapter_that_it_planned_without_loading_a_model(
         patched.setattr("bench.lm.encoders.text_encoder.load_encoder", lambda *_: pytest.fail("a model was loaded"))
         (planned,) = TallRec(build_params("tallrec", TallRecParams, params)).adapters(task)
     assert not task.artefacts.made(planned.kind, planned.key())
-    assert fitted(task, **params).facts["hash"] == content_hash(planned.key())
+    assert fitted(task, **params).facts.id == content_hash(planned.key())
 
 
 def test_permuting_candidates_permutes_scores(few: tuple[Task, Queries]) -> None:
@@ -137,5 +139,5 @@ def test_a_decoder_is_tuned_on_the_prompt_that_the_zero_shot_row_uses(few: tuple
     tuned = fitted(task, **{**FEW, "max_examples": 16, "batch_size": 8})
     zero = ZeroShot(ZeroShot.Params())
     zero.fit(task)
-    assert tuned.details()["prompt_hash"] == zero.details()["prompt_hash"] is not None
+    assert tuned.report().extra["prompt_hash"] == zero.report().extra["prompt_hash"] is not None
     assert np.abs(tuned.score(queries) - zero.score(queries)).max() > 1e-4

@@ -215,7 +215,7 @@ def test_only_queries_and_values_are_adapted_with_the_papers_rank(task: Task) ->
     assert recommender.adapter.scaling == 2.0
     width, values = PICO["hidden"], PICO["hidden"] // PICO["heads"] * PICO["key_value_heads"]
     expected = PICO["layers"] * 8 * ((width + width) + (width + values))
-    assert recommender.details()["n_trained_parameters"] == expected
+    assert recommender.report().trained_parameters == expected
 
 
 def test_the_papers_backbone_has_the_papers_number_of_trained_parameters() -> None:
@@ -274,7 +274,7 @@ def test_it_trains_the_adapter_that_it_planned_without_loading_a_model(
         patched.setattr("bench.baselines.tallrec_yesno.loaded_decoder", lambda *_: pytest.fail("a model was loaded"))
         (planned,) = TallRecYesNo(YesNoParams(**FEW)).adapters(task)  # type: ignore[arg-type]
     assert not task.artefacts.made(planned.kind, planned.key())
-    assert fitted(task, **FEW).facts["hash"] == content_hash(planned.key())
+    assert fitted(task, **FEW).facts.id == content_hash(planned.key())
 
 
 def test_entropy_is_that_of_the_two_answers_and_has_a_gradient(language_model, task: Task) -> None:
@@ -290,8 +290,8 @@ def test_entropy_is_that_of_the_two_answers_and_has_a_gradient(language_model, t
 
 def test_the_record_states_the_tokens_and_the_wording(task: Task) -> None:
     recommender = fitted(task, **FEW)
-    details = recommender.details()
-    assert details["yes_tokens"]
-    assert details["no_tokens"]
-    assert details["adapter"]["n_examples"] == 2 * 16
-    assert details["prompt_hash"] == question_hash(recommender.language_model.chat) != question_hash(plain_chat)
+    report = recommender.report()
+    assert report.extra["yes_tokens"]
+    assert report.extra["no_tokens"]
+    assert report.adapters["toy"].n_examples == 2 * 16
+    assert report.extra["prompt_hash"] == question_hash(recommender.language_model.chat) != question_hash(plain_chat)

@@ -52,7 +52,7 @@ def test_the_successor_of_each_title_is_learned(
 ) -> None:
     task, queries, answers = planted_titles(tmp_path, pico_encoder_folder)
     recommender = fitted(task, **params, **({"epochs": 25} if params.get("pretrain_epochs") == 0 else {}))
-    assert recommender.details()["mode"] == "transductive"
+    assert recommender.report().extra["mode"] == "transductive"
     assert ndcg_at_1(recommender, queries, answers) >= 0.9
 
 
@@ -67,7 +67,7 @@ def test_shuffled_labels_are_scored_at_chance(tmp_path: Path, pico_encoder_folde
 def test_titles_alone_tell_a_cold_item(tmp_path: Path, pico_encoder_folder: Path) -> None:
     task, queries, answers = cold_steps(tmp_path, pico_encoder_folder)
     recommender = fitted(task)
-    assert recommender.details()["mode"] == "inductive"
+    assert recommender.report().extra["mode"] == "inductive"
     by_chance = chance(Metric("ndcg", 1))
     standard_error = math.sqrt(by_chance * (1 - by_chance) / len(queries))
     assert ndcg_at_1(recommender, queries, answers) > by_chance + 5 * standard_error
@@ -142,8 +142,8 @@ def test_without_pre_training_no_source_is_needed(tmp_path: Path, pico_encoder_f
         fitted(task)
     recommender = fitted(task, **UNTRAINED)
     assert recommender.score(queries).shape == (20, 30)
-    assert recommender.details()["pretraining"]["sources"] == []
-    assert "no pre-training" in recommender.details()["deviations"]
+    assert recommender.report().stages["pretraining"].domains == ()
+    assert "no pre-training" in recommender.deviations()
 
 
 def test_zero_item_embeddings_make_the_transductive_mode_the_inductive_one(

@@ -49,7 +49,7 @@ def test_scores_are_those_of_the_bare_backbone(task: Task, pico_folder: Path) ->
     histories = [[titles[item] for item in queries.history(row)] for row in range(len(queries))]
     candidates = [[titles[item] for item in row] for row in queries.candidates]
     np.testing.assert_array_equal(recommender.score(queries), bare.score(histories, candidates))
-    assert recommender.details()["n_trained_parameters"] == 0
+    assert recommender.report().trained_parameters == 0
 
 
 def test_an_adapter_that_is_switched_off_leaves_the_very_logits_and_scores(task: Task, pico_folder: Path) -> None:
@@ -78,7 +78,7 @@ def test_an_adapter_that_is_switched_off_leaves_the_very_logits_and_scores(task:
 def test_the_prompt_is_that_of_the_fine_tuned_systems(task: Task) -> None:
     recommender = fitted(task)
     model = recommender.language_model
-    stated = recommender.details()["prompt_hash"]
+    stated = recommender.report().extra["prompt_hash"]
     assert stated == prompt_hash(chat_format(model.causal.tokenizer), MAX_HISTORY)
     assert prompt_hash(max_history=MAX_HISTORY) in GenerativeLanguageModel.objective
 
@@ -90,7 +90,7 @@ def test_with_an_encoder_it_is_the_nearest_neighbour_control(task: Task, pico_en
     recommender = fitted(task)
     expected = control.score(task.validation)
     np.testing.assert_allclose(recommender.score(task.validation), expected, atol=1e-5)
-    assert recommender.details()["equals"].startswith("text-knn")
+    assert recommender.report().extra["equals"].startswith("text-knn")
 
 
 def test_written_lists_are_counted_and_change_no_score(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_written_lists_are_counted_and_change_no_score(task: Task, monkeypatch: 
     recommender = fitted(task, n_written=2)
     monkeypatch.setattr(CausalLanguageModel, "greedy_ids", written)
     np.testing.assert_array_equal(recommender.score(task.validation), fitted(task).score(task.validation))
-    lists = recommender.details()["lists"]
+    lists = recommender.report().extra["lists"]
     assert (lists["n_lists"], lists["share_cut"]) == (2, 1.0)
     assert lists["lenient"]["unknown_share"] == pytest.approx(2 / 4)
     assert lists["lenient"]["duplicate_share"] == pytest.approx(1 / 4)
@@ -114,7 +114,7 @@ def test_written_lists_are_counted_and_change_no_score(task: Task, monkeypatch: 
 def test_the_model_really_writes(task: Task) -> None:
     recommender = fitted(task, n_written=2, max_new_tokens=4)
     recommender.score(task.validation)
-    assert recommender.details()["lists"]["n_lists"] == 2
+    assert recommender.report().extra["lists"]["n_lists"] == 2
 
 
 def test_an_encoder_is_not_asked_to_write(task: Task, pico_encoder_folder: Path) -> None:

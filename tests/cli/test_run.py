@@ -100,10 +100,10 @@ def test_a_decoder_may_rank_by_the_lists_it_writes(bench: Bench, pico_folder: Pa
     words = ["--method", "zeroshot", "--backbone", str(pico_folder), "-p", "max_new_tokens=4", "--limit-queries", "5"]
     record = record_of(bench(*SHOP, *words, "--ranking", "generate", "--json"))
     assert (record["spec"]["ranking"], record["spec"]["engine"]) == ("generate", None)
-    details = record["details"]
-    assert (details["lists"]["n_lists"], details["generation"]["max_new_tokens"]) == (5, 4)
-    assert details["generation"]["engine"] == "transformers"
-    assert details["deviations"] == []
+    stated = record["fit"]["extra"]
+    assert (stated["lists"]["n_lists"], stated["generation"]["max_new_tokens"]) == (5, 4)
+    assert stated["generation"]["engine"] == "transformers"
+    assert record["fit"]["deviations"] == []
 
 
 def test_an_engine_that_is_not_installed_says_what_to_install(

@@ -9,6 +9,7 @@ import pytest
 from bench.diagnose.efficiency import Efficiency, efficiency
 from bench.diagnose.summary import across_seeds, diagnose_run
 from bench.errors import BenchError
+from bench.fit_report import FitReport
 from bench.metrics import Metric, Tops
 from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
@@ -26,14 +27,8 @@ def with_tops(store: RunStore, record: RunRecord, items: list[int]) -> RunRecord
 
 def test_the_cost_is_read_from_the_record(save_run: Save) -> None:
     facts = {"seconds": {"fit": 12.5, "score": 0.5}, "peak_memory_bytes": {"prepare": 7, "fit": 9, "score": 8}}
-    record = save_run("bpr", [0, 3, 1], **facts, details={"parameters": 100})
+    record = save_run("bpr", [0, 3, 1], **facts, fit=FitReport(trained_parameters=100))
     assert efficiency(record) == Efficiency(6.0, 12.5, 100, 9)
-
-
-@pytest.mark.parametrize("name", ["n_trained_parameters", "trained_parameters"])
-def test_the_trained_parameters_come_before_all_parameters(save_run: Save, name: str) -> None:
-    record = save_run("lora", [0], details={"parameters": 100, name: 0})
-    assert efficiency(record).trained_parameters == 0
 
 
 @pytest.mark.parametrize("seconds", [{}, {"score": 0.0}])

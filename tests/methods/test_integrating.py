@@ -21,7 +21,6 @@ from bench.lm.adapters.apply import folded
 from bench.lm.merging.average import merge
 from bench.lm.pairs.prompts import PairBatch
 from bench.plugin import Task
-from bench.registry import registry
 from tests.support.pair_toys import fitted as quickly_fitted
 from tests.support.pair_toys import (
     marked_domain,
@@ -95,30 +94,30 @@ def test_the_adapters_are_planned_once_for_all_methods(task: Task) -> None:
     assert all(keys[method] == keys["source-lora"] for method in SOURCE_METHODS)
     assert len(set(keys["source-lora"])) == 2
     made = fitted("source-lora", task)
-    assert {facts["hash"] for facts in made.facts.values()} == set(keys["source-lora"])
+    assert {facts.id for facts in made.facts.values()} == set(keys["source-lora"])
 
 
 def test_source_lora_states_every_source_and_scores_with_the_best(task: Task) -> None:
     recommender = fitted("source-lora", task)
     queries, _ = marked_queries(task.target, n_queries=6)
-    details = recommender.details()
-    validated = details["zero_shot_validation_ndcg@3"]
+    report = recommender.report()
+    validated = report.extra["zero_shot_validation_ndcg@3"]
     assert set(validated) == {"one", "two"}
-    assert validated[details["chosen_source"]] == max(validated.values())
-    expected = recommender.scores_with(recommender.trained[details["chosen_source"]], queries)
+    assert validated[report.extra["chosen_source"]] == max(validated.values())
+    expected = recommender.scores_with(recommender.trained[report.extra["chosen_source"]], queries)
     assert np.array_equal(recommender.score(queries), expected)
 
 
 def test_the_best_sources_are_integrated_and_those_alone(task: Task) -> None:
     three = dataclasses.replace(task, sources=(*task.sources, marked_domain("apple", 40, name="three", seed=3)))
     recommender = fitted("xcross", three)
-    details = recommender.details()
+    report = recommender.report()
     assert set(recommender.validated) == {"one", "two", "three"}
     ranked = sorted(recommender.validated, key=lambda name: -recommender.validated[name])
-    assert details["chosen_sources"] == ranked[:2]
-    assert fitted("pooler-scorer", three).details()["chosen_sources"] == ranked[:1]
+    assert report.extra["chosen_sources"] == ranked[:2]
+    assert fitted("pooler-scorer", three).report().extra["chosen_sources"] == ranked[:1]
     all_three = fitted("xcross", three, n_sources=3)
-    assert len(all_three.details()["source_weights"]) == 3
+    assert len(all_three.report().extra["source_weights"]) == 3
 
 
 @pytest.mark.parametrize("method", INTEGRATING)
@@ -175,7 +174,7 @@ def test_untrained_pooler_scorer_is_the_source_zero_shot(task: Task) -> None:
     queries, _ = marked_queries(task.target, n_queries=6)
     untrained, zero_shot = fitted("pooler-scorer", task, target_epochs=0), fitted("source-lora", task)
     np.testing.assert_allclose(untrained.score(queries), zero_shot.score(queries), rtol=1e-4, atol=1e-4)
-    assert untrained.details()["epochs"] == 0
+    assert untrained.report().training.epochs == 0
 
 
 @pytest.mark.parametrize("architecture", ["bert", "deberta"])
@@ -238,17 +237,17 @@ def test_the_sizes_are_the_papers_on_an_encoder_of_its_size() -> None:
 @pytest.mark.parametrize("method", LEARNERS)
 def test_the_facts_of_a_fit_are_stated(method: str, task: Task) -> None:
     recommender = fitted(method, task)
-    details = recommender.details()
-    adapters = sum(each.n_parameters + details["n_head_parameters"] for each in recommender.trained.values())
-    assert details["n_trained_parameters"] == adapters + details.get("parameters", 0)
-    assert details["cold_rule"] == registry().entry(method).cold_rule == "title text"
-    assert details["deviations"]
-    assert details["training_prompts"]["n_users"] == task.target.n_users
-    assert all(speed > 0 for speed in details["adapter_examples_per_second"].values())
+    report = recommender.report()
+    adapters = sum(each.n_parameters + report.extra["n_head_parameters"] for each in recommender.trained.values())
+    assert report.trained_parameters == adapters + report.extra.get("parameters", 0)
+    assert recommender.entry.cold_rule == "title text"
+    assert recommender.deviations()
+    assert report.training_prompts.n_users == task.target.n_users
+    assert all(speed > 0 for speed in report.extra["adapter_examples_per_second"].values())
     if method != "lora":
-        assert details["parameters"] == sum(details["parameters_by_part"].values())
-        assert details["target_examples_per_second"] > 0
-        assert len(details["chosen_sources"]) == (1 if method == "pooler-scorer" else 2)
+        assert report.extra["parameters"] == sum(report.extra["parameters_by_part"].values())
+        assert report.extra["target_examples_per_second"] > 0
+        assert len(report.extra["chosen_sources"]) == (1 if method == "pooler-scorer" else 2)
 
 
 def test_too_few_sources_are_refused(task: Task) -> None:

@@ -50,12 +50,12 @@ def short(method: str) -> dict[str, int]:
 def test_it_ranks_by_lists_and_counts_them(method: str, task: Task, prepared: PreparedTask) -> None:
     recommender = fitted(method, task, **short(method))
     scores = recommender.score(prepared.test.queries.take(np.arange(N_QUERIES)))
-    details = recommender.details()
+    report = recommender.report()
     assert scores.shape == (N_QUERIES, 30)
-    assert details["lists"]["n_lists"] == N_QUERIES
-    assert details["generation"]["engine"] == "transformers"
-    assert details["generation"]["max_new_tokens"] == 4
-    assert details["scored_by"].startswith("place in the written list")
+    assert report.extra["lists"]["n_lists"] == N_QUERIES
+    assert report.extra["generation"]["engine"] == "transformers"
+    assert report.extra["generation"]["max_new_tokens"] == 4
+    assert report.extra["scored_by"].startswith("place in the written list")
 
 
 def test_those_made_of_adapters_and_the_zero_shot_row_are_among_them() -> None:

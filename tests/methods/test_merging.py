@@ -15,6 +15,7 @@ import torch
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.files.store import ArtefactStore
+from bench.fit_report import FitReport, MergeReport
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.training.library import ADAPTER_KIND
 from bench.plugin import Task
@@ -66,15 +67,16 @@ def test_it_trains_exactly_the_adapters_it_planned_without_loading_a_model(
         planned = recommender.adapters(fresh)
     assert trained_hashes(fresh.artefacts) == set()
     recommender.fit(fresh)
-    assert [content_hash(spec.key()) for spec in planned] == [facts["hash"] for facts in recommender.facts.values()]
+    assert [content_hash(spec.key()) for spec in planned] == [facts.id for facts in recommender.facts.values()]
     assert trained_hashes(fresh.artefacts) == {content_hash(spec.key()) for spec in planned}
     scores = recommender.score(prepared.test.queries)
     assert trained_hashes(fresh.artefacts) == {content_hash(spec.key()) for spec in planned}
     assert scores.shape == prepared.test.queries.candidates.shape
     assert np.isfinite(scores).all()
-    details = json.loads(json.dumps(recommender.details(), allow_nan=False))
-    assert details["n_trained_parameters"] > 0
-    assert details["deviations"][0].startswith("Trained on prefixes of the training part alone")
+    report = recommender.report()
+    assert FitReport.from_json(json.loads(json.dumps(report.to_json(), allow_nan=False))).adapters == report.adapters
+    assert report.trained_parameters > 0
+    assert recommender.deviations()[0].startswith("Trained on prefixes of the training part alone")
 
 
 def test_four_cross_domain_targets_need_four_target_and_six_hybrid_adapters(
@@ -102,7 +104,7 @@ def test_without_sources_it_is_the_target_adapter(method: str, make_task, prepar
 def test_target_only_is_reccocktail_s_ingredient_in_the_same_file(make_task) -> None:
     task = make_task()
     target, ingredient = fitted("target-only", task), fitted("reccocktail-s", task)
-    assert target.facts["target"]["hash"] == ingredient.facts["specific"]["hash"]
+    assert target.facts["target"].id == ingredient.facts["specific"].id
 
 
 def test_a_hybrid_of_a_and_b_is_the_hybrid_of_b_and_a(make_task) -> None:
@@ -147,12 +149,12 @@ def test_its_hybrids_learn_from_target_and_source_and_from_as_many_examples_of_e
 
 def test_validation_chooses_the_target_weight_that_does_best_there(make_task, prepared) -> None:
     weaver = fitted("weaverec", make_task(), weights="validated", n_validation=20)
-    details = weaver.details()
-    by_weight = dict(details["validation_ndcg@3_by_target_weight"])
+    report = weaver.report()
+    by_weight = dict(report.merge.validation)
     assert len(by_weight) == 12
-    assert by_weight[details["target_weight"]] == max(by_weight.values())
+    assert by_weight[report.merge.chosen] == max(by_weight.values())
     assert weaver._weights(0.4).tolist() == pytest.approx([0.4, 0.3, 0.3])
-    assert fitted("weaverec", make_task()).details()["target_weight"] == pytest.approx(1 / 3)
+    assert fitted("weaverec", make_task()).report().merge.weights["target"] == pytest.approx(1 / 3)
 
 
 def test_validated_weights_are_for_the_average_alone() -> None:
@@ -170,7 +172,7 @@ def test_the_target_weight_leads_from_the_hybrids_alone_to_the_target_adapter(ma
     np.testing.assert_array_equal(at[0.5], scores_of("weaverec", task, prepared.test.queries))
     third = fitted("weaverec", make_task(), target_weight=0.35)
     assert third._weights(third.target_weight).tolist() == pytest.approx([0.35, 0.325, 0.325])
-    assert third.details()["target_weight"] == 0.35
+    assert third.report().merge.weights["target"] == 0.35
 
 
 def test_each_branch_alone_is_an_adapter_that_others_have_too(make_task, prepared) -> None:
@@ -181,8 +183,8 @@ def test_each_branch_alone_is_an_adapter_that_others_have_too(make_task, prepare
     for weaver, source in zip(alone[1:], (first, second), strict=True):
         both = scores_of("all-data", make_task(sources=(source,)), queries)
         np.testing.assert_array_equal(weaver.score(queries), both)
-    assert [weaver.details()["scored_with"] for weaver in alone] == ["target", "target + one", "target + two"]
-    assert [weaver.details()["target_weight"] for weaver in alone] == [1, 0, 0]
+    assert [weaver.report().extra["scored_with"] for weaver in alone] == ["target", "target + one", "target + two"]
+    assert [weaver.report().merge for weaver in alone] == [None, None, None]
     with pytest.raises(BenchError, match="'branch' is 3, but the adapters are 0 to 2"):
         fitted("weaverec", task, branch=3)
 
@@ -192,8 +194,8 @@ def test_one_branch_may_hold_several_sources(make_task, prepared) -> None:
     joint = fitted("weaverec", task, branches="joint")
     assert list(joint.trained) == ["target", "target + one + two"]
     (everything,) = fitted("all-data", task).facts.values()
-    assert joint.facts["target + one + two"]["hash"] == everything["hash"]
-    assert joint.details()["target_weight"] == 0.5
+    assert joint.facts["target + one + two"].id == everything.id
+    assert joint.report().merge == MergeReport({"target": 0.5, "target + one + two": 0.5})
 
 
 def test_weaverec_s_branches_may_be_weighted_by_entropy(make_task, prepared) -> None:
@@ -202,7 +204,7 @@ def test_weaverec_s_branches_may_be_weighted_by_entropy(make_task, prepared) -> 
     still = scores_of("weaverec-adamerging", task, queries, entropy_learning_rate=0.0, passes=1)
     np.testing.assert_allclose(still, scores_of("weaverec", task, queries, space="delta"), atol=1e-5)
     weaver, learned = fitted("weaverec", task), fitted("weaverec-adamerging", task)
-    assert [facts["hash"] for facts in weaver.facts.values()] == [facts["hash"] for facts in learned.facts.values()]
+    assert [facts.id for facts in weaver.facts.values()] == [facts.id for facts in learned.facts.values()]
     assert registry().entry("weaverec-adamerging").transductive
     assert not registry().entry("weaverec").transductive
 
@@ -219,7 +221,7 @@ def test_a_few_shot_run_trains_on_a_share_of_the_target_and_on_all_of_the_source
 
 def test_the_weight_average_is_of_single_domain_adapters(make_task, prepared) -> None:
     average = fitted("weight-average", make_task(), space="delta")
-    assert [facts["domains"] for facts in average.facts.values()] == [["target"], ["one"], ["two"]]
+    assert [facts.domains for facts in average.facts.values()] == [("target",), ("one",), ("two",)]
     average.score(prepared.test.queries)
     for module in average.used.factors:
         expected = sum(adapter.delta(module) for adapter in average.trained.values()) / 3
@@ -244,9 +246,9 @@ def test_adamerging_keeps_its_weights_in_the_box_and_reports_them(make_task, pre
     assert weights.shape == (len(merging.used.factors), 3)
     assert 0 <= weights.min() <= weights.max() <= 1
     assert ((weights == 0) | (weights == 1)).any()
-    details = merging.details()
-    assert list(details["mean_weights"]) == ["target", "one", "two"]
-    assert len(details["entropy_curve"]) == 3
+    report = merging.report()
+    assert list(report.merge.weights) == ["target", "one", "two"]
+    assert len(report.merge.entropy) == 3
     assert registry().entry("adamerging").transductive
 
 
@@ -261,7 +263,7 @@ def test_what_a_cut_to_a_rank_leaves_is_reported(make_task, prepared) -> None:
     for rank in (0, 4, 1):
         merging = fitted("ties-merging", make_task(), merged_rank=rank)
         merging.score(prepared.test.queries)
-        kept.append(merging.details()["kept_share"])
+        kept.append(merging.report().extra["kept_share"])
     assert kept[0] == 1.0 > kept[1] > kept[2] > 0
 
 
@@ -274,11 +276,11 @@ def test_a_second_finetuning_of_no_epochs_is_the_general_adapter(make_task, prep
 def test_a_second_finetuning_goes_on_from_the_general_adapter(make_task, prepared) -> None:
     task = make_task()
     twice, general = fitted("second-finetune", task), fitted("reccocktail-g", task)
-    assert twice.facts["general"]["hash"] == general.facts["general"]["hash"]
+    assert twice.facts["general"].id == general.facts["general"].id
     start, end = twice.adapters(task)
-    assert (start.start, end.start) == (None, general.facts["general"]["hash"])
+    assert (start.start, end.start) == (None, general.facts["general"].id)
     assert not np.array_equal(twice.score(prepared.test.queries), general.score(prepared.test.queries))
-    assert twice.details()["n_trained_parameters"] == general.details()["n_trained_parameters"]
+    assert twice.report().trained_parameters == general.report().trained_parameters
 
 
 @pytest.mark.parametrize("method", ["second-finetune", "reccocktail-g"])

@@ -58,8 +58,8 @@ def test_the_variants_share_both_adapters(make_task) -> None:
     task = make_task()
     full, average = fitted(RecCocktail, task), fitted(WeightAverage, task)
     general, specific = fitted(GeneralOnly, task), fitted(SpecificOnly, task)
-    assert full.facts["general"]["hash"] == average.facts["general"]["hash"] == general.facts["general"]["hash"]
-    assert full.facts["specific"]["hash"] == average.facts["specific"]["hash"] == specific.facts["specific"]["hash"]
+    assert full.facts["general"].id == average.facts["general"].id == general.facts["general"].id
+    assert full.facts["specific"].id == average.facts["specific"].id == specific.facts["specific"].id
     assert len(list((task.artefacts.root / "adapters").iterdir())) == 2
 
 
@@ -76,18 +76,19 @@ def test_all_weight_on_one_adapter_scores_as_that_adapter_alone(make_task, prepa
 
 
 def test_the_general_adapter_learns_from_the_sources_alone(make_task) -> None:
-    assert sorted(fitted(GeneralOnly, make_task()).facts["general"]["domains"]) == ["one", "two"]
-    assert fitted(SpecificOnly, make_task()).facts["specific"]["domains"] == ["target"]
+    assert sorted(fitted(GeneralOnly, make_task()).facts["general"].domains) == ["one", "two"]
+    assert fitted(SpecificOnly, make_task()).facts["specific"].domains == ("target",)
 
 
 def test_it_reports_weights_curve_and_space(make_task, prepared) -> None:
     cocktail = fitted(RecCocktail, make_task(), n_prompts=10, prompts_a_step=5, passes=3)
     cocktail.score(prepared.test.queries)
-    details = cocktail.details()
-    assert details["merge_space"] == "factor"
-    assert details["lambda_general"] + details["lambda_specific"] == pytest.approx(1.0)
-    assert len(details["entropy_curve"]) == 3
-    assert len(details["lambda_path"]) == 6
+    report = cocktail.report()
+    assert report.extra["merge_space"] == "factor"
+    assert report.merge.weights["general"] + report.merge.weights["specific"] == pytest.approx(1.0)
+    assert report.merge.chosen == report.merge.weights["specific"]
+    assert len(report.merge.entropy) == 3
+    assert len(report.merge.path) == 6
     assert registry().entry("reccocktail").transductive
 
 

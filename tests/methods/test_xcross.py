@@ -218,4 +218,4 @@ def test_it_runs_on_deberta_from_adapters_to_scores(pico_encoder_folder: Path, t
     scores = recommender.score(queries)
     assert scores.shape == (3, 30)
     assert scores.std() > 0
-    assert recommender.details()["integrated_layers"] == [2]
+    assert recommender.report().extra["integrated_layers"] == [2]

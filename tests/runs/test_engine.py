@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 import bench.runs.engine
 from bench.errors import BenchError
 from bench.files.folders import Folders
+from bench.fit_report import FitReport, TrainingReport
 from bench.metrics import DEFAULT_METRICS, Metric, chance
 from bench.plugin import Answers, Queries, Task
 from bench.protocol.task import PreparedTask
 from bench.runs.complete import complete
-from bench.runs.engine import checked_details, run
+from bench.runs.engine import checked_report, run
 from bench.runs.record import RunRecord
 from bench.runs.request import RunRequest
 from bench.runs.store import RunStore
@@ -85,7 +86,7 @@ def test_a_run_is_stored_with_all_that_a_reader_must_know(folders: Folders, sett
         False,
         None,
     )
-    assert content["details"] == {"cold_rule": "count of zero"}
+    assert content["fit"] == FitReport(cold_rule="count of zero").to_json() | {"deviations": []}
     assert content["warnings"] == list(prepared.warnings)
     assert bool(content["warnings"]) == (setting == "cold")
 
@@ -177,7 +178,8 @@ def test_a_limit_above_the_number_of_queries_scores_them_all(folders: Folders) -
         ("ragged", "no array"),
         ("ordinal", "type int64"),
         ("silent", "type object"),
-        ("talkative", "details that JSON cannot hold"),
+        ("talkative", "a report that JSON cannot hold"),
+        ("old-fashioned", "reported a dict, not a FitReport"),
     ],
 )
 def test_wrong_scores_name_the_method_and_nothing_is_stored(folders: Folders, method: str, reason: str) -> None:
@@ -194,11 +196,18 @@ def test_infinite_scores_are_scores(folders: Folders) -> None:
     np.testing.assert_array_equal(bench.runs.engine.checked_scores("any", scores, queries), scores)
 
 
-def test_details_become_what_json_gives_back() -> None:
-    assert checked_details("any", {"weights": (0.5, 0.5), "n": 3}) == {"weights": [0.5, 0.5], "n": 3}
-    for details in ({"loss": np.float32(1)}, {"loss": float("inf")}, {"set": {1}}, 3):
-        with pytest.raises(BenchError, match="Method 'any' gave details"):
-            checked_details("any", details)
+def test_a_report_becomes_what_json_gives_back() -> None:
+    report = FitReport(training=TrainingReport(curves={"losses": [2.0, 1.0]}), extra={"weights": (0.5, 0.5), "n": 3})
+    checked = checked_report("any", report)
+    assert checked.extra == {"weights": [0.5, 0.5], "n": 3}
+    assert checked.training == TrainingReport(curves={"losses": (2.0, 1.0)})
+    assert checked_report("any", checked) == checked
+
+
+@pytest.mark.parametrize("extra", [{"loss": np.float32(1)}, {"loss": float("inf")}, {"set": {1}}])
+def test_a_report_that_json_cannot_hold_is_refused(extra: dict[str, Any]) -> None:
+    with pytest.raises(BenchError, match="Method 'any' gave a report that JSON cannot hold"):
+        checked_report("any", FitReport(extra=extra))
 
 
 def parts_of(thing: Any) -> Iterator[Any]:

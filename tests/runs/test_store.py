@@ -11,6 +11,7 @@ import pytest
 
 import bench.runs.store
 from bench.errors import BenchError
+from bench.fit_report import FitReport
 from bench.metrics import DEFAULT_METRICS, Metric, Ranks, Tops, per_user
 from bench.runs.record import RunRecord, describe_variant, summarise
 from bench.runs.store import RunStore
@@ -33,7 +34,7 @@ def test_a_record_reads_back_as_it_was_saved(run_store: RunStore, save_run: Save
         versions={"numpy": "2"},
         git={"commit": "abc", "dirty": False},
         toy=True,
-        details={"weights": [0.5, 0.5]},
+        fit=FitReport(trained_parameters=3, extra={"weights": [0.5, 0.5]}),
         notes=["a note"],
         warnings=["a warning"],
     )

@@ -15,7 +15,7 @@ import bench.contract.worlds
 import bench.registry
 from bench.contract.worlds import TARGET
 from bench.errors import BenchError
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.protocol.candidate_files import read_lists
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import register, registry
@@ -104,8 +104,8 @@ class Mute(Neighbours):
 class Boaster(Neighbours):
     """States what JSON cannot hold."""
 
-    def details(self) -> dict[str, Any]:
-        return {"loss": float("inf")}
+    def report(self) -> FitReport:
+        return FitReport(extra={"loss": float("inf")})
 
 
 @register("ignorant", family="general", cold_rule="count of zero")

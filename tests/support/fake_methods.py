@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.registry import Registry, register, registry
 
 
@@ -108,8 +108,16 @@ class Silent(Zeros):
 class Talkative(Zeros):
     """Reports what JSON cannot hold."""
 
-    def details(self) -> dict[str, Any]:
-        return {"loss": float("nan")}
+    def report(self) -> FitReport:
+        return FitReport(extra={"loss": float("nan")})
+
+
+@register("old-fashioned", family="general")
+class OldFashioned(Zeros):
+    """Reports a dictionary."""
+
+    def report(self) -> Any:
+        return {"loss": 1.0}
 
 
 @register("noisy", family="general")
@@ -122,7 +130,7 @@ class Noisy(Zeros):
 
 FAKES: tuple[Any, ...] = (
     *(Spy, Reader, Learner, ReadingLearner, WarmOnly),
-    *(Undecided, Narrow, Forgetful, Ragged, Ordinal, Silent, Talkative, Noisy),
+    *(Undecided, Narrow, Forgetful, Ragged, Ordinal, Silent, Talkative, OldFashioned, Noisy),
 )
 
 

@@ -78,7 +78,7 @@ class SequentialBehaviours:
         first, second = self.fitted(task, epochs=2), self.fitted(task, epochs=2)
         assert len(lines) == 2
         assert np.array_equal(first.score(queries), second.score(queries))
-        assert first.details() == second.details()
+        assert first.report() == second.report()
 
     def test_the_same_seed_gives_the_same_scores_and_another_does_not(self, tmp_path: Path) -> None:
         task, queries, _ = planted_successors(tmp_path, n_users=20)
@@ -90,9 +90,8 @@ class SequentialBehaviours:
     def test_the_facts_of_a_fit_are_stated(self, tmp_path: Path) -> None:
         task, _, _ = planted_successors(tmp_path, n_users=20)
         fitted = self.fitted(task, epochs=1)
-        details = fitted.details()
-        assert details["epochs"] == 1
-        assert details["seconds_per_epoch"] > 0
-        assert details["parameters"] == sum(weights.numel() for weights in fitted.model.parameters())
-        assert details["cold_rule"] == self.recommender.entry.cold_rule
-        assert details["deviations"]
+        report = fitted.report()
+        assert report.training.epochs == 1
+        assert report.training.seconds > 0
+        assert report.trained_parameters == sum(weights.numel() for weights in fitted.model.parameters())
+        assert fitted.deviations()

@@ -7,7 +7,7 @@ prompts of several domains, in a box.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
+from bench.fit_report import MergeReport
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.language_model import LanguageModel
 from bench.lm.merging.average import MergeSpace, mixed
@@ -93,6 +94,10 @@ class LearnedWeights:
     """Mean entropy in nats of each pass over the prompts, at the weights of its steps."""
     path: list[list[float]]
     """Mean weights after each step."""
+
+    def report(self, weights: Mapping[str, float], chosen: float | None = None) -> MergeReport:
+        """Return what a run record states of them; see :class:`bench.fit_report.MergeReport`."""
+        return MergeReport(weights, chosen, path=tuple(map(tuple, self.path)), entropy=tuple(self.curve))
 
 
 def learn_weights(

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
+from bench.fit_report import PromptReport
 from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.adapters.apply import folded
@@ -157,21 +158,20 @@ class PairLanguageModel(LanguageModel):
             prompts += self.prompts.prompts(domain, history[:-1], np.append(history[-1:], wrong))
         return PairExamples(PairBatch.of(prompts, self.device), len(users))
 
-    def training_prompts(self, domain: Domain, n_negatives: int) -> dict[str, float]:
+    def training_prompts(self, domain: Domain, n_negatives: int) -> PromptReport:
         """Return what the positive prompts are like that a domain's users train on.
 
-        ``n_users``, and of a fixed sample of at most :data:`DESCRIBED_USERS` the ``mean_tokens`` and the
-        ``diversity``, their mean Jaccard distance.
+        Their length and diversity are those of a fixed sample of at most :data:`DESCRIBED_USERS`.
         """
         users = learnable_users(domain, n_negatives)
         sample = np.random.default_rng(0).permutation(users)[:DESCRIBED_USERS]
         histories = [domain.history(int(user)) for user in sample]
         prompts = [self.prompts.prompts(domain, history[:-1], history[-1:])[0] for history in histories]
-        return {
-            "n_users": len(users),
-            "mean_tokens": round(float(np.mean([len(prompt) for prompt in prompts])), 3),
-            "diversity": round(mean_jaccard_distance(prompts), 6),
-        }
+        return PromptReport(
+            n_users=len(users),
+            mean_tokens=round(float(np.mean([len(prompt) for prompt in prompts])), 3),
+            diversity=round(mean_jaccard_distance(prompts), 6),
+        )
 
     def loss(self, batch: PairExamples) -> Tensor:
         """Return the cross-entropy of each user's positive among the candidates, mean over users."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.data.domain import Domain
 from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
 from bench.files.store import ArtefactStore
+from bench.fit_report import AdapterReport, as_tuples
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe, load_adapter, save_adapter
 from bench.lm.language_model import LanguageModel
 from bench.lm.loading import language_model_class, planned_backbone
@@ -49,14 +49,14 @@ def planned_specs(
     return list({content_hash(spec.key()): spec for spec in specs}.values())
 
 
-def carry_out(plan: AdapterPlan, language_model: LanguageModel, task: Task) -> tuple[Adapter, dict[str, Any]]:
-    """Return the planned adapter, trained now if it never was, and the facts of its training."""
+def carry_out(plan: AdapterPlan, language_model: LanguageModel, task: Task) -> tuple[Adapter, AdapterReport]:
+    """Return the planned adapter, trained now if it never was, and the report of its training."""
     start = None
     for step in _steps(plan):
         made = trained_adapter(
             language_model, step.domains, step.recipe, task.seed, task.artefacts, task.progress, start
         )
-        start = str(made[1]["hash"])
+        start = made[1].id
     return made
 
 
@@ -94,8 +94,8 @@ def trained_adapter(
     artefacts: ArtefactStore,
     progress: ProgressHook,
     start: str | None = None,
-) -> tuple[Adapter, dict[str, Any]]:
-    """Return the adapter for these domains, trained now if it never was, and the facts of its training.
+) -> tuple[Adapter, AdapterReport]:
+    """Return the adapter for these domains, trained now if it never was, and the report of its training.
 
     ``start`` is the hash of a stored adapter that training goes on from.
     """
@@ -110,4 +110,4 @@ def trained_adapter(
 
     folder = artefacts.get_or_make(ADAPTER_KIND, spec.key(), make)
     adapter, facts = load_adapter(folder)
-    return adapter, {"hash": folder.name, "domains": facts["domains"], **facts["training"]}
+    return adapter, AdapterReport(folder.name, **as_tuples({"domains": facts["domains"], **facts["training"]}))

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentRow, FigureSpec
+from bench.fit_report import FitReport
 from bench.report.tables.table import Cell, Table, metric_title
 from bench.runs.store import RunStore
 
@@ -128,7 +129,7 @@ class _Source:
             low, high = (None if end is None else scale * end for end in (cell.low, cell.high))
             yield Point(x, scale * cell.value, low, high)
         else:
-            reported = [number for run in cell.run_ids for number in _numbers(self.store.load(run).details.get(y))]
+            reported = [number for run in cell.run_ids for number in _numbers(_reported(self.store.load(run).fit, y))]
             if reported:
                 yield Point(x, sum(reported) / len(reported))
 
@@ -148,6 +149,14 @@ def x_of(row: ExperimentRow, name: str) -> float | None:
         return None
     found = [*_numbers(row.params.get(name)), *_numbers(getattr(row, name, None))]
     return found[0] if found else None
+
+
+def _reported(fit: FitReport, path: str) -> Any:
+    """Return what a report states under a path such as ``merge.weights.specific``; None where it states nothing."""
+    stated: Any = fit.to_json()
+    for name in path.split("."):
+        stated = stated.get(name) if isinstance(stated, dict) else None
+    return stated
 
 
 def _numbers(value: Any) -> list[float]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment
+from bench.fit_report import PromptReport
 from bench.registry import Registry
 from bench.report.tables.layout import experiment_layout
 from bench.report.tables.values import SlotValues, read_group
@@ -127,7 +128,7 @@ class _Observation:
     subset: tuple[int, int]
     n_users: int
     gain: float
-    prompts: dict[str, float]
+    prompts: PromptReport
     """``mean_tokens`` and ``diversity`` of what it was trained on."""
 
 
@@ -176,7 +177,7 @@ def _observations(
     """Yield one observation a run whose record says what its training prompts were like."""
     for (method, n_users), values in found.items():
         for record, by_user in zip(values.records, values.by_seed(metric), strict=True):
-            prompts = record.details.get("training_prompts")
+            prompts = record.fit.training_prompts
             if prompts is not None:
                 gain = float(by_user.mean()) - reference
                 yield _Observation(method, dataset, record.repetition, n_users, gain, prompts)
@@ -186,8 +187,8 @@ def _regression(observed: Sequence[_Observation]) -> Regression | str:
     """Regress gains on size, length and diversity; one subset of one target is a cluster, for its sizes are nested."""
     predictors = {
         "doubling of the training users": np.log2([one.n_users for one in observed]),
-        "token of a prompt": np.array([one.prompts["mean_tokens"] for one in observed]),
-        "hundredth of the prompts' diversity": np.array([100 * one.prompts["diversity"] for one in observed]),
+        "token of a prompt": np.array([one.prompts.mean_tokens for one in observed]),
+        "hundredth of the prompts' diversity": np.array([100 * one.prompts.diversity for one in observed]),
     }
     gains = np.array([one.gain for one in observed])
     try:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
 
-from bench.diagnose.efficiency import trained_parameters
 from bench.metrics import Metric, chance
 from bench.registry import Registry
 from bench.report.page.content import Board, BoardRow, Cost, Figure
@@ -128,7 +127,7 @@ def _cost(records: Sequence[RunRecord]) -> Cost:
         training_seconds=_mean_of(training_seconds(record) for record in records),
         users_per_second=_mean_of(_users_per_second(record) for record in records),
         peak_memory_bytes=_mean_of(max(record.peak_memory_bytes.values(), default=None) for record in records),
-        trained_parameters=_mean_of(trained_parameters(record) for record in records),
+        trained_parameters=_mean_of(record.fit.trained_parameters for record in records),
     )
 
 

@@ -1,36 +1,31 @@
-"""A run record as the page's reader meets it: weights and curves taken out of what the method reported."""
+"""A run record as the page shows it: the facts, curves and weights of what the method reported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TypeGuard
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
+from bench.fit_report import AdapterReport, FitReport, MergeReport, TrainingReport
 from bench.report.page.content import Curve, RunFacts
 from bench.runs.record import RunRecord, describe_variant
 
 DECIMALS = 5
+SECONDS_DECIMALS = 3
 SIGNIFICANT_DIGITS = 5
 FEWEST_STEPS = 2
 """Points that make a curve."""
-SAID_ELSEWHERE = ("cold_rule", "deviations")
-WEIGHTED_MERGINGS = ("average", "dare")
-"""Ways of merging in which the target's weight counts."""
-ROLES = ("adapter", "adapters", "pretraining")
 TITLES = {
     "losses": "Training loss",
     "slice_losses": "Loss on examples set aside",
-    "entropy_curve": "Entropy",
-    "lambda_path": "Weights λ, step by step",
-    "weights_path": "Weights λ, step by step",
     "validation_ndcg@3": "Validation NDCG@3",
 }
-"""Curves that several methods report, as a reader calls them."""
-Weights = dict[str, float]
+"""Learning curves as a reader calls them."""
 
 
 def run_facts(record: RunRecord, board: str, environment: int) -> RunFacts:
     """Return what the page says of one run."""
-    details = record.details
+    fit = record.fit
     return RunFacts(
         id=record.id,
         method=record.spec.method,
@@ -39,49 +34,33 @@ def run_facts(record: RunRecord, board: str, environment: int) -> RunFacts:
         created=record.created,
         params=dict(record.spec.params),
         overrides=tuple(sorted(record.overrides)),
-        facts={**_own_facts(record), **_other_facts(details)},
-        cold_rule=str(details.get("cold_rule", "")),
-        deviations=tuple(map(str, details.get("deviations", ()))),
+        facts={**_own_facts(record), **fit_facts(fit)},
+        cold_rule=fit.cold_rule,
+        deviations=fit.deviations,
         notes=tuple(record.notes),
         warnings=tuple(record.warnings),
-        weights=merge_weights(details),
-        curves=tuple(curves(details)),
+        weights=merge_weights(fit),
+        curves=tuple(curves(fit)),
         environment=environment,
     )
 
 
-def merge_weights(details: dict[str, Any]) -> Weights:
-    """Return the weight λ of each merged adapter, where the details hold any."""
-    named = {
-        key.removeprefix("lambda_"): value
-        for key, value in details.items()
-        if key.startswith("lambda_") and _is_number(value)
-    }
-    target = details.get("target_weight")
-    if _is_number(target) and details.get("merging", "average") in WEIGHTED_MERGINGS:
-        named = _shared(target, list(details.get("adapters", {})))
-    mean = details.get("mean_weights")
-    named = {str(name): value for name, value in mean.items() if _is_number(value)} if _is_mapping(mean) else named
-    return {name: round(value, DECIMALS) for name, value in named.items()}
+def merge_weights(fit: FitReport) -> dict[str, float]:
+    """Return the weight λ of each merged adapter, where the report states any."""
+    weights = {} if fit.merge is None else fit.merge.weights
+    return {role: round(weight, DECIMALS) for role, weight in weights.items()}
 
 
-def curves(details: dict[str, Any], within: str = "") -> Iterator[Curve]:
-    """Yield every series of numbers in the details as a curve, those of adapters and pre-training included.
-
-    ``…_path`` holds one list of weights a step; ``…_by_…`` holds pairs of where and what.
-    """
-    for key, value in details.items():
-        title = _title(key) + (f", {within}" if within else "")
-        if _is_mapping(value) and (key in ROLES or within):
-            inside = within if key == "adapters" else f"{within} {_in_words(key)}".strip()
-            yield from curves(value, inside or "adapter")
-        elif _is_series(value):
-            yield Curve(title, (_in_words(key),), (_rounded(value),), **_kept_step(key, details))
-        elif _is_series_of_lists(value) and key.endswith("_path"):
-            yield Curve(title, _weight_names(details, len(value[0])), tuple(map(_rounded, zip(*value, strict=True))))
-        elif _is_series_of_lists(value) and "_by_" in key and len(value[0]) == 2:
-            where, what = zip(*sorted(value), strict=True)
-            yield Curve(title, (_in_words(key.partition("_by_")[0]),), (_rounded(what),), steps=_rounded(where))
+def curves(fit: FitReport) -> Iterator[Curve]:
+    """Yield everything that changed while the method learned, that of its adapters first."""
+    for role, adapter in fit.adapters.items():
+        yield from _adapter_curves(adapter, f", adapter {role}")
+    if fit.training is not None:
+        yield from _learning_curves(fit.training, "")
+    for stage, training in fit.stages.items():
+        yield from _learning_curves(training, f", {stage}")
+    if fit.merge is not None:
+        yield from _merge_curves(fit.merge)
 
 
 def training_seconds(record: RunRecord) -> float | None:
@@ -91,17 +70,80 @@ def training_seconds(record: RunRecord) -> float | None:
     """
     if "fit" not in record.seconds:
         return None
-    details = record.details
-    adapters = details.get("adapters", {}) if _is_mapping(details.get("adapters")) else {}
-    parts = [details, details.get("pretraining"), details.get("adapter"), *adapters.values()]
-    return max(record.seconds["fit"], sum(_recorded_seconds(part) for part in parts if _is_mapping(part)))
+    fit = record.fit
+    trainings: list[TrainingReport | AdapterReport] = [*fit.stages.values(), *fit.adapters.values()]
+    if fit.training is not None:
+        trainings = [fit.training, *trainings]
+    return max(record.seconds["fit"], sum(training.seconds or 0.0 for training in trainings))
 
 
-def _recorded_seconds(part: dict[str, Any]) -> float:
-    if _is_number(part.get("seconds")):
-        return float(part["seconds"])
-    each, epochs = part.get("seconds_per_epoch"), part.get("epochs")
-    return float(each) * epochs if _is_number(each) and _is_number(epochs) else 0.0
+def fit_facts(fit: FitReport) -> dict[str, Any]:
+    """Return by readable names what the report states that is neither a curve nor shown by itself."""
+    stated = {
+        "trained_parameters": fit.trained_parameters,
+        **({} if fit.training is None else _training_facts(fit.training)),
+        **{stage: _training_facts(training) for stage, training in fit.stages.items()},
+        "adapters": {role: _adapter_facts(adapter) for role, adapter in fit.adapters.items()},
+        "training_prompts": None if fit.training_prompts is None else asdict(fit.training_prompts),
+        **fit.extra,
+    }
+    return _flattened(stated)
+
+
+def _adapter_curves(adapter: AdapterReport, of: str) -> Iterator[Curve]:
+    yield from _curve("losses", adapter.losses, of)
+    yield from _curve("slice_losses", adapter.slice_losses, of, kept=adapter.best_check, first_step=0)
+
+
+def _learning_curves(training: TrainingReport, of: str) -> Iterator[Curve]:
+    best = training.best_epoch
+    for name, values in training.curves.items():
+        is_validation = name.startswith("validation_")
+        yield from _curve(name, values, of, kept=best - 1 if best and is_validation else None)
+
+
+def _merge_curves(merge: MergeReport) -> Iterator[Curve]:
+    if len(merge.entropy) >= FEWEST_STEPS:
+        yield Curve("Entropy", ("entropy curve",), (_rounded(merge.entropy),))
+    if len(merge.path) >= FEWEST_STEPS:
+        lines = tuple(map(_rounded, zip(*merge.path, strict=True)))
+        yield Curve("Weights λ, step by step", tuple(merge.weights), lines)
+    if len(merge.validation) >= FEWEST_STEPS:
+        weights, values = zip(*sorted(merge.validation), strict=True)
+        title = "Validation ndcg@3 by target weight"
+        yield Curve(title, ("validation ndcg@3",), (_rounded(values),), steps=_rounded(weights))
+
+
+def _curve(name: str, values: Sequence[float], of: str, **facts: Any) -> Iterator[Curve]:
+    """Yield a curve where there are enough values to draw one."""
+    if len(values) >= FEWEST_STEPS:
+        words = _in_words(name)
+        title = TITLES.get(name, words[:1].upper() + words[1:])
+        yield Curve(title + of, (words,), (_rounded(values),), **facts)
+
+
+def _training_facts(training: TrainingReport) -> dict[str, Any]:
+    seconds, epochs = training.seconds, training.epochs
+    each = round(seconds / epochs, SECONDS_DECIMALS) if seconds and epochs else seconds
+    return {
+        "domains": training.domains,
+        "n_examples": training.n_examples,
+        "epochs": epochs,
+        "best_epoch": training.best_epoch,
+        "seconds" if epochs is None else "seconds_per_epoch": each,
+        **_too_short(training.curves),
+    }
+
+
+def _adapter_facts(adapter: AdapterReport) -> dict[str, Any]:
+    facts = asdict(adapter)
+    curves = {name: facts.pop(name) for name in ("losses", "slice_losses")}
+    return {**facts, **_too_short(curves)}
+
+
+def _too_short(curves: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
+    """Return the curves that have too few values to be drawn."""
+    return {name: values for name, values in curves.items() if len(values) < FEWEST_STEPS}
 
 
 def _own_facts(record: RunRecord) -> dict[str, Any]:
@@ -128,17 +170,17 @@ def _own_facts(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _other_facts(details: dict[str, Any], within: str = "") -> dict[str, Any]:
-    """Flatten what is neither said elsewhere nor a curve to readable names and plain values."""
+def _flattened(stated: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+    """Return plain values by readable names; what is empty or None is left out."""
     flat: dict[str, Any] = {}
-    for key, value in details.items():
+    for key, value in stated.items():
         name = f"{within} · {_in_words(key)}" if within else _in_words(key)
-        if key in SAID_ELSEWHERE or _is_series(value) or _is_series_of_lists(value):
-            continue
-        if _is_mapping(value):
-            flat |= _other_facts(value, name)
+        if isinstance(value, Mapping):
+            flat |= _flattened(value, name)
+        elif isinstance(value, list | tuple):
+            flat |= {name: ", ".join(map(str, value))} if value else {}
         elif value is not None:
-            flat[name] = ", ".join(map(str, value)) if isinstance(value, list) else _shortened(value)
+            flat[name] = _shortened(value)
     return flat
 
 
@@ -146,53 +188,9 @@ def _shortened(value: Any) -> Any:
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if isinstance(value, float) else value
 
 
-def _shared(target: float, names: list[str]) -> Weights:
-    """The first adapter is the target's; the others share the rest equally."""
-    first, *others = names or ["target"]
-    return {first: target, **{name: (1 - target) / len(others) for name in others}}
-
-
-def _kept_step(key: str, details: dict[str, Any]) -> dict[str, Any]:
-    if key.startswith("validation_") and details.get("best_epoch"):
-        return {"kept": details["best_epoch"] - 1}
-    if key == "slice_losses":
-        return {"kept": details.get("best_check"), "first_step": 0}
-    return {}
-
-
-def _weight_names(details: dict[str, Any], n: int) -> tuple[str, ...]:
-    names = tuple(merge_weights(details))
-    return names if len(names) == n else tuple(f"weight {number}" for number in range(1, n + 1))
-
-
-def _title(key: str) -> str:
-    words = _in_words(key)
-    return TITLES.get(key, words[:1].upper() + words[1:])
-
-
 def _in_words(key: str) -> str:
     return key.replace("_", " ")
 
 
-def _rounded(values: Any) -> tuple[float, ...]:
+def _rounded(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(float(value), DECIMALS) for value in values)
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_mapping(value: Any) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict)
-
-
-def _is_series(value: Any) -> bool:
-    return isinstance(value, list) and len(value) >= FEWEST_STEPS and all(map(_is_number, value))
-
-
-def _is_series_of_lists(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) >= FEWEST_STEPS
-        and all(_is_series(step) and len(step) == len(value[0]) for step in value)
-    )

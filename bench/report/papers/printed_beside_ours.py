@@ -48,8 +48,8 @@ from bench.report.tables.table import (
 NEAR = 0.02
 """A figure this far below the printed one is within what one repetition differs from the next in these papers."""
 WITHIN = f"within {NEAR}"
-LANGUAGE_MODEL_FAMILIES = ("language-model", "merging", "integrating")
-"""Families whose figures belong to the backbone as much as to the method."""
+ADAPTED_MODELS = ("encoder", "decoder")
+"""Kinds of language models to which a method's figures belong as much as to the method."""
 FIGURES = ("ours", "printed", "difference")
 """Fields of a comparison that are figures."""
 
@@ -244,7 +244,7 @@ def _reasons(pair: _Pair, experiment: Experiment, registry: Registry) -> Iterato
         yield "scale smoke"
     if pair.table_row.toy:
         yield "toy backbone"
-    elif entry is not None and entry.family in LANGUAGE_MODEL_FAMILIES and backbone != papers_model:
+    elif entry is not None and entry.runs_on in ADAPTED_MODELS and backbone != papers_model:
         yield f"backbone {backbone}, the paper's {papers_model}"
     if not _is_possible(tuple(pair.printed.figures.items())):
         yield "no ranking has the printed figures"

@@ -175,7 +175,7 @@ def _deviations(rows: Sequence[RowSlots]) -> list[str]:
     """Return what the runs say of their methods' departures from the papers: one note for the same rows."""
     labels: dict[str, list[str]] = {}
     for row in rows:
-        said = dict.fromkeys(line for record in row.records for line in record.details.get("deviations", ()))
+        said = dict.fromkeys(line for record in row.records for line in record.fit.deviations)
         for sentence in said:
             labels.setdefault(_as_sentence(sentence), []).append(row.label)
     sentences: dict[str, list[str]] = {}

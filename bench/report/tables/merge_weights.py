@@ -23,10 +23,5 @@ def merge_weight_notes(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) 
 
 def chosen_weight(record: RunRecord) -> float | None:
     """Return the weight of the target's adapter that was learned from entropy or chosen on validation queries."""
-    details = record.details
-    if record.toy:
-        return None
-    if record.transductive and "lambda_specific" in details:
-        return float(details["lambda_specific"])
-    is_validated = any(name.endswith("_by_target_weight") for name in details)
-    return float(details["target_weight"]) if is_validated else None
+    merge = record.fit.merge
+    return None if record.toy or merge is None else merge.chosen

@@ -246,9 +246,9 @@ def test_the_diversity_of_prompts_is_their_mean_jaccard_distance() -> None:
 def test_training_prompts_are_described_by_number_length_and_diversity(folders) -> None:
     pairs = PairLanguageModel(local_backbone("pico", folders["bert"]), "cpu", RECIPE)
     facts = pairs.training_prompts(marked_domain("apple", 20), 29)
-    assert facts["n_users"] == 20
-    assert 10 < facts["mean_tokens"] < RECIPE.max_tokens
-    assert 0.1 < facts["diversity"] < 1
+    assert facts.n_users == 20
+    assert 10 < facts.mean_tokens < RECIPE.max_tokens
+    assert 0.1 < facts.diversity < 1
 
 
 def test_heads_of_one_seed_start_alike(folders) -> None:

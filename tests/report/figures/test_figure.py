@@ -12,6 +12,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow, FigureSpec
+from bench.fit_report import FitReport, MergeReport
 from bench.registry import Entry, Registry
 from bench.report.figures.draw import COLOURS, draw, write_figure
 from bench.report.figures.figure import Figure, Panel, Point, Series, figure_of, x_of
@@ -79,8 +80,10 @@ def test_a_table_in_percent_has_a_figure_in_percent(run_store: RunStore, save_ru
 
 
 def test_what_runs_report_of_themselves_can_be_drawn_and_has_no_interval(run_store: RunStore, save_run: Save) -> None:
-    save_run("bpr", [0, 5], overrides={"layers": 3}, details={"weight": 0.7})
-    spec = FigureSpec("lines", ("ndcg@1", "weight"), "layers", "Layers", {}, {"weight": "Weight λ"})
+    merge = MergeReport({"target": 0.7, "one": 0.3})
+    save_run("bpr", [0, 5], overrides={"layers": 3}, fit=FitReport(merge=merge))
+    labels = {"merge.weights.target": "Weight λ"}
+    spec = FigureSpec("lines", ("ndcg@1", *labels), "layers", "Layers", {}, labels)
     made = figure(experiment(ExperimentRow("bpr", "3", {"layers": 3}), figure=spec), run_store)
     assert [row[0].y_label for row in made.panels] == ["NDCG@1, mean over users", "Weight λ"]
     assert made.panels[1][0].series == (Series("bpr", (Point(3.0, 0.7),)),)

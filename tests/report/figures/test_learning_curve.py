@@ -9,6 +9,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
+from bench.fit_report import FitReport, PromptReport
 from bench.registry import Entry, Registry
 from bench.report.figures.learning_curve import learning_curves
 from bench.report.figures.learning_curve_text import curves_to_json, curves_to_text
@@ -49,14 +50,14 @@ def filled(run_store: RunStore, save_run: Save) -> RunStore:
     for method, sizes in HITS.items():
         for size, hits in sizes.items():
             for subset in (0, 1, 2):
-                prompts = {"n_users": size, "mean_tokens": 50 + rng.random(), "diversity": 0.9 + rng.random() / 20}
+                prompts = PromptReport(size, 50 + rng.random(), 0.9 + rng.random() / 20)
                 found = hits + 4 * (subset - 1)
                 save_run(
                     method,
                     ranks(found),
                     train_users=size,
                     train_subset=subset,
-                    details={"training_prompts": prompts},
+                    fit=FitReport(training_prompts=prompts),
                 )
     return run_store
 

@@ -10,6 +10,7 @@ import pytest
 from bench.diagnose.repeated_answers import AskedAgain, keep
 from bench.diagnose.stability import Stability
 from bench.files.hashing import derived_seed
+from bench.fit_report import FitReport, MergeReport
 from bench.metrics import Ranks, Tops
 from bench.registry import registry
 from bench.report.page.build import build_page
@@ -20,7 +21,7 @@ from bench.runs.record import RunRecord, summarise
 from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec
 from tests.support.browser import Browser, chromium_or_skip
-from tests.support.run_details import LEARNED, MERGED
+from tests.support.fit_reports import LEARNED, MERGED
 
 N_QUERIES = 40
 HARMFUL = '<script>window.harmed = true</script ><!--<script ><img src="x" onerror="window.harmed = true">'
@@ -58,13 +59,14 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     costs = {"seconds": {"fit": 4.0, "score": 0.5}, "peak_memory_bytes": {"fit": 300 << 20, "score": 200 << 20}}
     for dataset in ("beauty", "toys"):
         save(store, "random", 30, dataset, family="control", seconds={"fit": 0.0, "score": 0.1})
-        save(store, "sasrec", 6, dataset, family="sequential", details=LEARNED, **costs)
+        save(store, "sasrec", 6, dataset, family="sequential", fit=LEARNED, **costs)
         save(store, "bpr", 20, dataset, **costs)
     save(store, "bpr", 2, "toys", overrides={"layers": 9}, **costs)
-    facts = {"family": "merging", "transductive": True, "details": MERGED, "sources": ("clothing",), **costs}
+    facts = {"family": "merging", "transductive": True, "fit": MERGED, "sources": ("clothing",), **costs}
     save(store, "reccocktail", 12, backbone="minilm", **facts)
     save(store, "reccocktail", 28, backbone="tiny", toy=True, overrides={"layers": 9}, **facts)
-    harmful = {"details": {HARMFUL: HARMFUL, "deviations": [HARMFUL], "lambda_" + HARMFUL: 1.0}}
+    merge = MergeReport({HARMFUL: 1.0})
+    harmful = {"fit": FitReport(merge=merge, deviations=(HARMFUL,), extra={HARMFUL: HARMFUL})}
     texts = {"notes": [HARMFUL], "warnings": [HARMFUL], "device": HARMFUL, "overrides": {HARMFUL: HARMFUL}}
     save(store, f"evil {HARMFUL}", 20, setting="cold", family=HARMFUL, **harmful, **texts)
     save(store, "bpr", 21, setting="cold")

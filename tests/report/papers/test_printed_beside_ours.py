@@ -20,7 +20,7 @@ from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
-REGISTRY = Registry({"reccocktail": Entry("reccocktail", "merging", needs_backbone=True)}, {})
+REGISTRY = Registry({"reccocktail": Entry("reccocktail", "merging", runs_on="decoder")}, {})
 WARM = (PublishedReference("reccocktail", "table1", "warm"),)
 
 
@@ -144,7 +144,7 @@ def test_a_percent_table_compares_percents_with_percents(run_store: RunStore, sa
 
 
 def test_an_integrating_method_on_another_backbone_is_not_compared(run_store: RunStore) -> None:
-    known = Registry({"xcross": Entry("xcross", "integrating", needs_backbone=True)}, {})
+    known = Registry({"xcross": Entry("xcross", "integrating", runs_on="encoder")}, {})
     described = experiment(
         "xcross",
         datasets=(ExperimentDataset("toys-2018", "Toys"),),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from bench.experiments.experiment import ExperimentRow
+from bench.fit_report import FitReport
 from bench.report.tables.build import build_table
 from bench.runs.store import RunStore
 from tests.support.small_tables import REGISTRY, Save, experiment, ranks
@@ -37,8 +38,8 @@ def test_deviations_from_the_papers_stand_below_the_table_once_with_their_rows(
     run_store: RunStore, save_run: Save
 ) -> None:
     own, shared = "Trained on half the data.", "another backbone"
-    save_run("bpr", ranks(0, 6), details={"deviations": [own, shared]})
-    save_run("sasrec", ranks(0, 6), details={"deviations": [shared]})
+    save_run("bpr", ranks(0, 6), fit=FitReport(deviations=(own, shared)))
+    save_run("sasrec", ranks(0, 6), fit=FitReport(deviations=(shared,)))
     table = build_table(experiment("bpr", "sasrec"), run_store, REGISTRY)
     assert table.footnotes == (
         f"Deviates from its paper (BPR): {own}",
@@ -49,7 +50,7 @@ def test_deviations_from_the_papers_stand_below_the_table_once_with_their_rows(
 def test_a_deviation_of_many_rows_names_the_first_of_them(run_store: RunStore, save_run: Save) -> None:
     rows = tuple(ExperimentRow("bpr", f"α {number}", {"layers": number}) for number in range(3, 8))
     for number in range(3, 8):
-        save_run("bpr", ranks(0, 6), overrides={"layers": number}, details={"deviations": ["Rounded."]})
+        save_run("bpr", ranks(0, 6), overrides={"layers": number}, fit=FitReport(deviations=("Rounded.",)))
     table = build_table(experiment("bpr", rows=rows), run_store, REGISTRY)
     assert table.footnotes == ("Deviates from its paper (α 3, α 4, α 5 and 2 more): Rounded.",)
 

@@ -17,7 +17,7 @@ from bench.runs.store import RunStore
 Save = Callable[..., RunRecord]
 REGISTRY = Registry({"oracle": Entry("oracle", "control", privileged=True)}, {})
 PLAIN = Entry("bpr", "general")
-MERGING = Entry("lora", "merging", needs_sources=True, needs_backbone=True)
+MERGING = Entry("lora", "merging", needs_sources=True, runs_on="decoder")
 
 
 def planned(method: str = "bpr", **fields: Any) -> RunRequest:

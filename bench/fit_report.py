@@ -1,0 +1,124 @@
+"""What a recommender reports of one fit, in the form in which the run record keeps it and all readers find it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """The course of one training: that of the scored model, or of a stage before it."""
+
+    domains: tuple[str, ...] = ()
+    """Names of the domains it learned from; empty where that is the target alone."""
+    n_examples: int | None = None
+    """Training examples, where their number is given."""
+    seconds: float | None = None
+    """Wall seconds of all epochs, in this run or in the earlier one whose weights were found."""
+    epochs: int | None = None
+    """Epochs after which it stopped."""
+    best_epoch: int | None = None
+    """Epoch, counted from 1, whose weights were kept: 0 where none was trained, None where nothing chose."""
+    curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Learning curves, one value per epoch: ``losses``, ``validation_ndcg@3``."""
+
+
+@dataclass(frozen=True)
+class AdapterReport:
+    """The training of one adapter, in this run or in the earlier one that made it."""
+
+    id: str
+    """Hash of all that made it, under which it is stored."""
+    domains: tuple[str, ...] = ()
+    """Names of the domains it learned from."""
+    n_examples: int = 0
+    n_steps: int = 0
+    """Optimizer steps."""
+    seconds: float = 0.0
+    """Wall seconds."""
+    losses: tuple[float, ...] = ()
+    """Mean training loss between two checks on users set aside."""
+    slice_losses: tuple[float, ...] = ()
+    """Loss on users set aside, the first before any step; empty where there were none."""
+    best_check: int | None = None
+    """Index of the lowest of ``slice_losses``, whose state was kept; None: the last state was."""
+
+
+@dataclass(frozen=True)
+class MergeReport:
+    """With what weights adapters were merged, and how a method found them."""
+
+    weights: Mapping[str, float]
+    """Weight of each adapter by its role or domain; the mean where each layer has its own."""
+    chosen: float | None = None
+    """Weight of the target's own adapter where the method chose it; None where it was given."""
+    path: tuple[tuple[float, ...], ...] = ()
+    """Weights after each step of learning them, in the order of ``weights``."""
+    entropy: tuple[float, ...] = ()
+    """Mean entropy of predictions in each pass over the prompts that weights were learned on."""
+    validation: tuple[tuple[float, float], ...] = ()
+    """Validation NDCG@3 by the target's weight: (weight, metric)."""
+
+
+@dataclass(frozen=True)
+class PromptReport:
+    """What the target's training prompts were like."""
+
+    n_users: int
+    """Users with a prompt."""
+    mean_tokens: float
+    """Mean length of a prompt."""
+    diversity: float
+    """Mean Jaccard distance of two prompts."""
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What a recommender reports of one fit; all values must be such as JSON can hold."""
+
+    trained_parameters: int | None = None
+    """Weights that training changes, adapters included."""
+    training: TrainingReport | None = None
+    """Training of the scored model, the adapters' own left out; None where there is none."""
+    stages: Mapping[str, TrainingReport] = field(default_factory=dict)
+    """Trainings before it by name, such as ``pretraining``."""
+    adapters: Mapping[str, AdapterReport] = field(default_factory=dict)
+    """Adapters in use, by role or domain."""
+    merge: MergeReport | None = None
+    """How adapters were merged with weights; None where they were not."""
+    training_prompts: PromptReport | None = None
+    """The target's training prompts, of methods whose gain is explained by them."""
+    cold_rule: str = ""
+    """How an item that was never trained is scored; the engine takes it from ``@register``."""
+    deviations: tuple[str, ...] = ()
+    """Where this differs from the publication; the engine asks :meth:`bench.plugin.Recommender.deviations`."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever else a method states, by names that become readable when ``_`` is replaced by a space."""
+
+    def stating(self, **extra: Any) -> FitReport:
+        """Return this report with more under ``extra``."""
+        return replace(self, extra={**self.extra, **extra})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that the run record holds under ``fit``."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> FitReport:
+        """Read that object; raise KeyError, TypeError or AttributeError where it is not one."""
+        kinds: dict[str, type[Any]]
+        kinds = {"training": TrainingReport, "merge": MergeReport, "training_prompts": PromptReport}
+        one = {name: None if fields[name] is None else kind(**as_tuples(fields[name])) for name, kind in kinds.items()}
+        stages = {name: TrainingReport(**as_tuples(stage)) for name, stage in fields["stages"].items()}
+        adapters = {role: AdapterReport(**as_tuples(adapter)) for role, adapter in fields["adapters"].items()}
+        deviations = tuple(fields["deviations"])
+        return cls(**{**fields, **one, "stages": stages, "adapters": adapters, "deviations": deviations})
+
+
+def as_tuples(value: Any) -> Any:
+    """Turn JSON's lists into tuples, however deep they are."""
+    if isinstance(value, list):
+        return tuple(map(as_tuples, value))
+    return {name: as_tuples(item) for name, item in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,104 @@
+"""Records from before a fit was reported in fields: reads the ``details`` that a method then stated as it liked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.fit_report import AdapterReport, FitReport, MergeReport, PromptReport, TrainingReport, as_tuples
+
+VALIDATION = "validation_ndcg@3"
+BY_WEIGHT = f"{VALIDATION}_by_target_weight"
+PARAMETERS = ("n_trained_parameters", "trained_parameters", "parameters")
+"""Names of the number of trained parameters, the more exact one first."""
+WEIGHTED_MERGES = ("average", "dare")
+"""WeaveRec's ways of merging in which the target's weight counts."""
+
+Details = dict[str, Any]
+
+
+def with_fit_report(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record with its report under ``fit``, converted where ``details`` stand in its place."""
+    if "fit" in fields:
+        return dict(fields)
+    others = {name: value for name, value in fields.items() if name != "details"}
+    return {**others, "fit": fit_report_of(fields.get("details", {})).to_json()}
+
+
+def fit_report_of(details: Mapping[str, Any]) -> FitReport:
+    """Return what the details of an older record state; whatever has no field of its own is ``extra``."""
+    rest = dict(details)
+    adapters = _adapters(rest)
+    return FitReport(
+        trained_parameters=_trained_parameters(rest),
+        training=_training(rest) if "epochs" in rest else None,
+        stages={"pretraining": _pretraining(rest.pop("pretraining"))} if "pretraining" in rest else {},
+        adapters=adapters,
+        merge=_merge(rest, list(adapters)),
+        training_prompts=PromptReport(**rest.pop("training_prompts")) if "training_prompts" in rest else None,
+        cold_rule=rest.pop("cold_rule", ""),
+        deviations=tuple(rest.pop("deviations", ())),
+        extra=rest,
+    )
+
+
+def _trained_parameters(rest: Details) -> int | None:
+    """Take out the most exact number; a less exact one remains."""
+    name = next((name for name in PARAMETERS if isinstance(rest.get(name), int)), None)
+    return None if name is None else int(rest.pop(name))
+
+
+def _training(rest: Details) -> TrainingReport:
+    """Take out the course of a training."""
+    epochs, each = rest.pop("epochs"), rest.pop("seconds_per_epoch", None)
+    curves = {name: tuple(rest.pop(name)) for name in (VALIDATION, "losses") if name in rest}
+    seconds = None if each is None else float(each) * epochs
+    return TrainingReport(seconds=seconds, epochs=epochs, best_epoch=rest.pop("best_epoch", None), curves=curves)
+
+
+def _pretraining(facts: Mapping[str, Any]) -> TrainingReport:
+    """Read a stage before the training: RecFormer's by its examples, the others' by epochs."""
+    domains = tuple(facts.get("sources", ()))
+    if "epochs" not in facts:
+        curves = {"losses": (facts["loss"],)}
+        return TrainingReport(domains, facts["examples"], facts["seconds"], curves=curves)
+    seconds = float(facts["seconds_per_epoch"]) * facts["epochs"]
+    return TrainingReport(domains, seconds=seconds, epochs=facts["epochs"], curves={"losses": tuple(facts["losses"])})
+
+
+def _adapters(rest: Details) -> dict[str, AdapterReport]:
+    """Take out the adapters; one that was stated without a role takes the names of its domains for it."""
+    by_role = rest.pop("adapters", {})
+    if "adapter" in rest:
+        alone = rest.pop("adapter")
+        by_role = {" + ".join(alone["domains"]): alone}
+    return {role: _adapter(facts) for role, facts in by_role.items()}
+
+
+def _adapter(facts: Mapping[str, Any]) -> AdapterReport:
+    others = {name: value for name, value in facts.items() if name != "hash"}
+    return AdapterReport(facts["hash"], **as_tuples(others))
+
+
+def _merge(rest: Details, roles: Sequence[str]) -> MergeReport | None:
+    """Take out the weights of the adapters, in the three forms that methods stated them in."""
+    entropy, path = rest.pop("entropy_curve", ()), rest.pop("lambda_path", rest.pop("weights_path", ()))
+    learned: Details = as_tuples({"path": path, "entropy": entropy})
+    if "mean_weights" in rest:
+        return MergeReport(rest.pop("mean_weights"), **learned)
+    if "lambda_specific" in rest:
+        weights = {role: rest.pop(f"lambda_{role}") for role in ("general", "specific")}
+        return MergeReport(weights, weights["specific"] if entropy else None, **learned)
+    if "target_weight" not in rest:
+        return None
+    target, validation = rest.pop("target_weight"), rest.pop(BY_WEIGHT, ())
+    if rest.get("merging") not in WEIGHTED_MERGES:
+        return None
+    chosen = target if validation else None
+    return MergeReport(_shared_out(target, roles), chosen, validation=as_tuples(validation))
+
+
+def _shared_out(target: float, roles: Sequence[str]) -> dict[str, float]:
+    """The first adapter is the target's; the others share the rest equally."""
+    first, *others = roles
+    return {first: target, **{role: (1 - target) / len(others) for role in others}}

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bench.fit_report import AdapterReport, FitReport, MergeReport, PromptReport, TrainingReport
+from tests.support.fit_reports import LEARNED, MERGED
+
+FULL = FitReport(
+    trained_parameters=3,
+    training=TrainingReport(("a",), 10, 1.5, 2, 1, {"losses": (2.0, 1.0)}),
+    stages={"pretraining": TrainingReport(seconds=0.5)},
+    adapters={"target": AdapterReport("0a", ("a", "b"), 5, 1, 2.0, (3.0,), (4.0, 3.0), 1)},
+    merge=MergeReport({"target": 0.5, "one": 0.5}, 0.5, ((0.5, 0.5),), (1.0,), ((0.5, 0.1),)),
+    training_prompts=PromptReport(4, 20.5, 0.9),
+    cold_rule="title text",
+    deviations=("One.", "Two."),
+    extra={"lists": {"n": 3}, "layers": [1, 2], "nothing": None},
+)
+
+
+@pytest.mark.parametrize("report", [FitReport(), LEARNED, MERGED, FULL])
+def test_a_report_reads_back_from_json_as_it_was(report: FitReport) -> None:
+    assert FitReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+def test_stating_more_keeps_what_was_stated() -> None:
+    stated = FULL.stating(layers=[3], speed=2.0)
+    assert stated.extra == {"lists": {"n": 3}, "layers": [3], "nothing": None, "speed": 2.0}
+    assert stated.adapters == FULL.adapters
+    assert FULL.extra["layers"] == [1, 2]
