@@ -68,7 +68,8 @@ def check_same_data(records: Sequence[RunRecord]) -> None:
     first: dict[str, tuple[RunRecord, str]] = {}
     for record in records:
         contents = {f"data of '{name}'": content for name, content in record.data.items()}
-        if record.data and record.backbone is not None:
+        # a toy is made from a run's own domains, and older records state the revision of the weights alone
+        if record.backbone is not None and not record.toy and record.provenance.is_complete:
             contents[f"language model '{record.backbone['name']}'"] = str(record.backbone["revision"])
         for what, content in contents.items():
             other, stated = first.setdefault(what, (record, content))
