@@ -53,7 +53,7 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
             "candidates_hash": f"hash-{dataset}-{setting}",
             "bench_version": "0.1.0",
             "created": "2026-01-01T00:00:00+00:00",
-            "data": {name: f"content-{name}" for name in (dataset, *sources)},
+            "data": {name: f"content-{name}" for name in (dataset, *spec.sources)},
             "revisions": {"method": 1, "protocol": 1},
             **fields,
         }
