@@ -30,7 +30,7 @@ def random_ranks(seed: int, highest: int) -> list[int]:
 def test_json_holds_all_tests_for_each_metric(invoke: Callable[..., Result], save_run: Save) -> None:
     better, worse = save_run("bpr", random_ranks(0, 3)), save_run("random", random_ranks(1, 30))
     result = invoke("bpr@beauty@warm", worse.id[:8], "--json")
-    first, second = json.loads(result.output)
+    first, second = json.loads(result.stdout)
     assert (first["metric"], second["metric"]) == ("ndcg@1", "ndcg@3")
     assert first["mean_a"] == pytest.approx(better.metrics["ndcg@1"]["value"])
     assert first["difference"] == pytest.approx(first["mean_a"] - first["mean_b"])
@@ -44,7 +44,7 @@ def test_json_holds_all_tests_for_each_metric(invoke: Callable[..., Result], sav
 def test_text_names_both_runs_and_every_figure(invoke: Callable[..., Result], save_run: Save) -> None:
     save_run("bpr", random_ranks(0, 3))
     save_run("random", random_ranks(1, 30))
-    output = invoke("bpr@beauty@warm", "random@beauty@warm", "--metric", "hit@3", "--test", "wilcoxon").output
+    output = invoke("bpr@beauty@warm", "random@beauty@warm", "--metric", "hit@3", "--test", "wilcoxon").stdout
     for words in ("A: bpr@beauty@warm@seed0", "n = 200 users", "Hit@3", "Wilcoxon", "permutation", "interval"):
         assert words in output
     for words in ("wilcoxon, Holm over 1", "Cohen's d", "win / tie / loss", "detectable difference"):
@@ -70,7 +70,7 @@ def test_different_users_are_refused(invoke: Callable[..., Result], save_run: Sa
 
 def test_a_run_against_itself_has_no_difference_and_no_warning(invoke: Callable[..., Result], save_run: Save) -> None:
     save_run("bpr", random_ranks(0, 3))
-    first, _ = json.loads(invoke("bpr@beauty@warm", "bpr@beauty@warm", "--json").output)
+    first, _ = json.loads(invoke("bpr@beauty@warm", "bpr@beauty@warm", "--json").stdout)
     assert (first["difference"], first["p_t"], first["p_wilcoxon"], first["p_permutation"]) == (0.0, 1.0, 1.0, 1.0)
 
 
@@ -82,16 +82,16 @@ def test_an_unknown_run_names_near_ones(invoke: Callable[..., Result], save_run:
 
 
 def test_help_has_two_worked_examples(invoke: Callable[..., Result]) -> None:
-    assert invoke("--help").output.count("\n    bench compare ") == 2
+    assert invoke("--help").stdout.count("\n    bench compare ") == 2
 
 
 def test_several_seeds_are_compared_as_two_levels(invoke: Callable[..., Result], save_run: Save) -> None:
     for seed in (0, 1, 2):
         save_run("bpr", random_ranks(seed, 3), seed=seed)
     save_run("random", random_ranks(9, 30))
-    first, _ = json.loads(invoke("bpr@beauty@warm", "random@beauty@warm", "--json").output)
+    first, _ = json.loads(invoke("bpr@beauty@warm", "random@beauty@warm", "--json").stdout)
     assert (first["n"], first["n_seeds_a"], first["n_seeds_b"]) == (200, 3, 1)
-    output = invoke("bpr@beauty@warm", "random@beauty@warm").output
+    output = invoke("bpr@beauty@warm", "random@beauty@warm").stdout
     assert "A: bpr@beauty@warm (3 seeds, " in output
     assert "bootstrap of users and seeds" in output
     assert " ± " in output
@@ -100,13 +100,13 @@ def test_several_seeds_are_compared_as_two_levels(invoke: Callable[..., Result],
 def test_an_effect_says_how_it_reads(invoke: Callable[..., Result], save_run: Save) -> None:
     save_run("bpr", random_ranks(0, 3))
     save_run("random", random_ranks(1, 30))
-    first, _ = json.loads(invoke("bpr@beauty@warm", "random@beauty@warm", "--json").output)
-    assert first["effect"] in invoke("bpr@beauty@warm", "random@beauty@warm").output
+    first, _ = json.loads(invoke("bpr@beauty@warm", "random@beauty@warm", "--json").stdout)
+    assert first["effect"] in invoke("bpr@beauty@warm", "random@beauty@warm").stdout
     assert first["warning"] is None
 
 
 def test_few_users_are_warned_of(invoke: Callable[..., Result], save_run: Save) -> None:
     save_run("bpr", random_ranks(0, 3)[:52], setting="cold", policy="natural")
     save_run("random", random_ranks(1, 30)[:52], setting="cold", policy="natural")
-    output = invoke("bpr@beauty@cold", "random@beauty@cold").output
+    output = invoke("bpr@beauty@cold", "random@beauty@cold").stdout
     assert "Warning, NDCG@1: 52 users are few" in output

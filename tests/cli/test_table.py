@@ -29,7 +29,7 @@ def test_stored_runs_are_shown_without_an_experiment(invoke: Callable[..., Resul
     save_run("bpr", [0, 0, 3])
     save_run("random", [9, 0, 3])
     result = invoke("--dataset", "beauty", "--setting", "warm", "--metric", "NDCG@1", "--format", "json")
-    content = json.loads(result.output)
+    content = json.loads(result.stdout)
     assert [row["label"] for row in content["rows"]] == ["bpr", "random"]
     assert [row["cells"][0]["value"] for row in content["rows"]] == pytest.approx([2 / 3, 1 / 3])
 
@@ -37,8 +37,8 @@ def test_stored_runs_are_shown_without_an_experiment(invoke: Callable[..., Resul
 def test_an_experiment_without_runs_lists_the_commands(invoke: Callable[..., Result]) -> None:
     result = invoke("demo")
     assert result.exit_code == 0
-    assert "bench run --method random --dataset ml-100k-drama --setting warm" in result.output
-    assert "–" in result.output
+    assert "bench run --method random --dataset ml-100k-drama --setting warm" in result.stdout
+    assert "–" in result.stdout
 
 
 def test_output_goes_to_a_file_and_leaves_standard_output_empty(
@@ -84,12 +84,12 @@ def test_a_mistake_is_one_line(invoke: Callable[..., Result], words: list[str], 
 def test_printed_figures_stand_beside_ours(invoke: Callable[..., Result], save_run: Save) -> None:
     save_run("bpr", [0, 0, 3, 9])
     result = invoke("main-warm-cold", "--published")
-    line = next(line for line in result.output.splitlines() if line.startswith("BPR-MF"))
+    line = next(line for line in result.stdout.splitlines() if line.startswith("BPR-MF"))
     assert line.split()[:9] == ["BPR-MF", "beauty,", "warm", "NDCG@1", "0.5000", "0.1630", "+0.3370", "at", "or"]
 
 
 def test_help_has_worked_examples(invoke: Callable[..., Result]) -> None:
-    assert invoke("--help").output.count("\n    bench table ") == 6
+    assert invoke("--help").stdout.count("\n    bench table ") == 6
 
 
 def test_a_table_imports_no_torch(run_store: RunStore, save_run: Save) -> None:
@@ -117,7 +117,7 @@ def test_a_figure_is_drawn_beside_the_tables(
 ) -> None:
     one_point(save_run)
     result = invoke("weaverec-figure8", "--figure")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, result.stdout
     folder = run_store.results_dir / "tables"
     assert {path.name for path in folder.iterdir()} == {"weaverec-figure8.pdf", "weaverec-figure8.png"}
     assert result.stdout == ""
@@ -144,19 +144,19 @@ def test_a_figure_goes_to_the_file_asked_for(invoke: Callable[..., Result], save
 def test_the_audit_lists_the_impossible_cells(invoke: Callable[..., Result]) -> None:
     result = invoke("--audit")
     assert result.exit_code == 0
-    assert "WeaveRec: 24 of 113 cells impossible." in result.output
-    assert "RecCocktail: none of 129 cells impossible." in result.output
+    assert "WeaveRec: 24 of 113 cells impossible." in result.stdout
+    assert "RecCocktail: none of 129 cells impossible." in result.stdout
 
 
 def test_a_table_of_another_scale_has_its_own_runs_and_says_so(invoke: Callable[..., Result], save_run: Save) -> None:
     save_run("bpr", [0, 0, 3])
     save_run("bpr", [0, 9], limit_queries=10, train_share=0.02, limit_validation=20)
     result = invoke("main-warm-cold", "--scale", "smoke")
-    line = next(line for line in result.output.splitlines() if line.startswith("BPR-MF"))
+    line = next(line for line in result.stdout.splitlines() if line.startswith("BPR-MF"))
     assert "0.5000" in line
-    assert "Scale smoke: 10 test queries a column at most" in result.output
-    assert "bench reproduce main-warm-cold --scale smoke" in result.output
-    assert result.output.startswith("main-warm-cold-smoke:")
+    assert "Scale smoke: 10 test queries a column at most" in result.stdout
+    assert "bench reproduce main-warm-cold --scale smoke" in result.stdout
+    assert result.stdout.startswith("main-warm-cold-smoke:")
 
 
 @pytest.mark.parametrize("words", [[], ["--scale", "smoke"], ["--figure"], ["--format", "latex"]])
@@ -176,7 +176,7 @@ def test_full_ranking_stands_beside_the_lists_of_any_experiment(invoke: Callable
     save_run("popularity", [0, 0, 3], family="control")
     save_run("popularity", [9, 0, 300], family="control", catalogue={"n_items": 500.0}, candidates_hash="rule")
     result = invoke("baselines-warm", "--full-ranking", "--format", "json")
-    content = json.loads(result.output)
+    content = json.loads(result.stdout)
     assert [group["title"] for group in content["groups"]][:2] == [
         "Beauty, warm, 29 negatives",
         "Beauty, warm, whole catalogue",
