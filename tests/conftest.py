@@ -87,3 +87,11 @@ def pico_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.support.text_toys import save_pico_decoder
 
     return save_pico_decoder(tmp_path_factory.mktemp("pico-qwen2"))
+
+
+@pytest.fixture(scope="session")
+def pico_seq2seq_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that AutoModelForSeq2SeqLM and AutoTokenizer load: a one-layer T5 with random weights."""
+    from tests.support.text_toys import save_pico_seq2seq
+
+    return save_pico_seq2seq(tmp_path_factory.mktemp("pico-t5"))

@@ -9,8 +9,8 @@ from bench.contract.toys import domain_of as domain_of
 from bench.contract.toys import planted_groups as planted_groups
 
 
-def save_pico_encoder(folder: Path) -> Path:
-    """Save a two-layer BERT with random weights and a word tokenizer; return the folder."""
+def save_pico_encoder(folder: Path, deviation: float = 0.02) -> Path:
+    """Save a two-layer BERT with random weights of that deviation and a word tokenizer; return the folder."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -24,7 +24,9 @@ def save_pico_encoder(folder: Path) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-        model = BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=64, **sizes))
+        model = BertModel(
+            BertConfig(vocab_size=len(words), max_position_embeddings=64, initializer_range=deviation, **sizes)
+        )
     model.save_pretrained(folder)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
     return folder
@@ -58,4 +60,14 @@ def save_pico_decoder(folder: Path) -> Path:
     tokenizer = byte_pair_tokenizer(made_up_titles(40), params.vocabulary)
     untrained_decoder(params, tokenizer, seed=0).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_pico_seq2seq(folder: Path) -> Path:
+    """Save a one-layer T5 with random weights and a tokenizer of the nouns and the shared prompt; return the folder."""
+    from bench.lm.prompts.shared import plain_chat, shared_prompt
+    from bench.lm.toys.tiny_seq2seq import TinySeq2SeqParams, save_tiny_seq2seq
+
+    params = TinySeq2SeqParams(vocabulary=400, hidden=32, heads=2, feed_forward=64, layers=1)
+    save_tiny_seq2seq(folder, [*NOUNS, *map(str, range(100)), shared_prompt([], [], plain_chat)], params, seed=0)
     return folder
