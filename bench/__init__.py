@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bench.data.domain import Domain
     from bench.data.prepare import load_domain
     from bench.errors import BenchError
+    from bench.fit_report import FitReport
     from bench.plugin import Queries, Recommender, Task
     from bench.registry import register
     from bench.runs.store import RunStore
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BenchError",
     "Domain",
+    "FitReport",
     "Queries",
     "Recommender",
     "RunStore",

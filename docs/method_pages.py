@@ -13,8 +13,8 @@ from command_pages import escaped
 
 from bench.data.card import list_cards
 from bench.experiments.reader import experiment_names, load_experiment
-from bench.plugin import Recommender
-from bench.registry import Entry, registry
+from bench.plugin import Entry, Recommender
+from bench.registry import registry
 from bench.report.tables.table import metric_title
 from bench.runs.params import field_docstrings
 from bench.runs.record import RunRecord, describe_variant

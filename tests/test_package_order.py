@@ -14,7 +14,7 @@ from tests.support.imports import ORDER, Arrow, arrows_in, modules_in, package_o
 ROOT = Path(bench.__file__).parent.parent
 FRONT_DOORS = ("", "__main__")
 """``bench`` itself and ``python -m bench`` may import everything."""
-MOST_MODULES, MOST_PACKAGES = 5, 15
+MOST_MODULES, MOST_PACKAGES = 6, 15
 """What may lie at the top of ``bench/`` besides the front doors."""
 
 

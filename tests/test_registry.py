@@ -10,8 +10,8 @@ import pytest
 
 import bench.registry
 from bench.errors import BenchError
-from bench.plugin import Recommender
-from bench.registry import Entry, Registry, register, registry, scan_room, scan_source
+from bench.plugin import Entry, Recommender
+from bench.registry import Registry, register, registry, scan_room, scan_source
 
 SOURCE = """
 @register("first", family="control", settings=("warm",), cold_rule="none")

@@ -13,7 +13,8 @@ from bench.contract.checks import CHECKS, NEEDED_BY_ALL, Broken, NotChecked
 from bench.contract.subject import Subject
 from bench.contract.worlds import SOURCES, TARGET
 from bench.errors import BenchError
-from bench.registry import Entry, registry
+from bench.plugin import Entry
+from bench.registry import registry
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest
 from bench.spec import Setting

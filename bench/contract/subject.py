@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract.worlds import World, planted_world
-from bench.plugin import Queries, Recommender, Task
-from bench.registry import Entry, registry
+from bench.plugin import Entry, Queries, Recommender, Task
+from bench.registry import registry
 from bench.runs.engine import checked_scores
 from bench.runs.tasks import recommender_of
 from bench.spec import RunSpec

@@ -8,7 +8,8 @@ from typing import Any
 
 from bench.experiments.experiment import Experiment, ExperimentRow
 from bench.experiments.scale import SCALES, Scale
-from bench.registry import Entry, Registry
+from bench.plugin import Entry
+from bench.registry import Registry
 
 FEWEST_USERS = 5
 """Training users that a small scale leaves a row besides its share, so that different numbers stay different."""

@@ -6,7 +6,8 @@ import dataclasses
 
 from bench.data.card import has_card, list_cards, load_card
 from bench.errors import BenchError, did_you_mean, near_names
-from bench.registry import Entry, registry
+from bench.plugin import Entry
+from bench.registry import registry
 from bench.runs.params import build_params, named_params
 from bench.runs.request import RequestOption, RunRequest, request_options, run_options
 from bench.spec import DEFAULT_BACKBONE, DEFAULT_SEQ2SEQ_BACKBONE, RunSpec

@@ -16,10 +16,10 @@ from bench.errors import BenchError
 from bench.files.folders import Folders
 from bench.fit_report import FitReport
 from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, Tops, rank_positive, top_ranked
-from bench.plugin import Answers, LastLoaded, PrivilegedRecommender, ProgressHook, Queries, Recommender, Task
+from bench.plugin import Answers, Entry, LastLoaded, PrivilegedRecommender, ProgressHook, Queries, Recommender, Task
 from bench.protocol.full_ranking import Ask, rank_in_catalogue
 from bench.protocol.task import PreparedTask, QuerySet, order_warnings
-from bench.registry import Entry, registry
+from bench.registry import registry
 from bench.runs.environment import Meter, git_state, package_versions
 from bench.runs.freshness import freshness_of, provenance_of
 from bench.runs.params import overrides

@@ -15,7 +15,7 @@ from bench.runs.params import field_docstrings
 from bench.spec import ColdPolicy, ProtocolSpec, RunOptions, RunSpec, Setting, option
 
 if TYPE_CHECKING:
-    from bench.registry import Entry
+    from bench.plugin import Entry
 
 PARAMS = "params"
 

@@ -16,7 +16,7 @@ from bench.experiments.experiment import (
     PublishedReference,
 )
 from bench.experiments.reader import load_experiment
-from bench.registry import Entry
+from bench.plugin import Entry
 from bench.runs.request import RunRequest
 
 MINIMAL = """\

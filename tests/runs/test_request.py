@@ -17,7 +17,8 @@ from bench.cli.options import run_request_options
 from bench.cli.plan import plan
 from bench.cli.run import run
 from bench.errors import BenchError
-from bench.registry import Entry, Registry, register, registry
+from bench.plugin import Entry
+from bench.registry import Registry, register, registry
 from bench.runs.complete import complete
 from bench.runs.request import PARAMS, RequestOption, RunRequest, request_options, run_options
 from bench.spec import ProtocolSpec, RunOptions, RunSpec, spec_from_json, spec_to_json

@@ -14,6 +14,7 @@ FOLDERS = {"bench": "bench", "baselines": "bench.baselines", "methods": "bench.m
 ORDER = (
     ("errors",),
     ("metrics",),
+    ("fit_report",),
     ("files",),
     ("spec",),
     ("data",),

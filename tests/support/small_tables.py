@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
-from bench.registry import Entry, Registry
+from bench.plugin import Entry
+from bench.registry import Registry
 from bench.report.tables.table import Cell, Table
 from bench.runs.record import RunRecord
 

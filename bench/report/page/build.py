@@ -8,7 +8,8 @@ from typing import get_args
 from bench import __version__
 from bench.errors import BenchError
 from bench.files.hashing import canonical_json
-from bench.registry import Family, Registry
+from bench.plugin import Family
+from bench.registry import Registry
 from bench.report.page.boards import METRICS, boards_of
 from bench.report.page.content import Board, Environment, MethodFacts, Page
 from bench.report.page.query_facts import FactsOf

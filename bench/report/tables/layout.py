@@ -11,7 +11,8 @@ from typing import Any, get_args
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.files.hashing import canonical_json
-from bench.registry import Entry, Family, Registry, load
+from bench.plugin import Entry, Family
+from bench.registry import Registry, load
 from bench.report.tables.table import CatalogueGroup, ColumnGroup
 from bench.runs.params import neutral_defaults
 from bench.runs.record import RunRecord, describe_variant

@@ -13,7 +13,8 @@ import pytest
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow, FigureSpec
 from bench.fit_report import FitReport, MergeReport
-from bench.registry import Entry, Registry
+from bench.plugin import Entry
+from bench.registry import Registry
 from bench.report.figures.draw import COLOURS, draw, write_figure
 from bench.report.figures.figure import Figure, Panel, Point, Series, figure_of, x_of
 from bench.report.tables.build import build_table

@@ -10,7 +10,8 @@ import pytest
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.fit_report import FitReport, PromptReport
-from bench.registry import Entry, Registry
+from bench.plugin import Entry
+from bench.registry import Registry
 from bench.report.figures.learning_curve import learning_curves
 from bench.report.figures.learning_curve_text import curves_to_json, curves_to_text
 from bench.runs.record import RunRecord

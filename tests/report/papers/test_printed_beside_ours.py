@@ -13,7 +13,8 @@ import pytest
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow, PaperPlace, PublishedReference
 from bench.experiments.scale import SCALES
-from bench.registry import Entry, Registry
+from bench.plugin import Entry
+from bench.registry import Registry
 from bench.report.papers.printed_beside_ours import Beside, beside_published, render_beside, verdict
 from bench.report.tables.build import build_table
 from bench.runs.record import RunRecord

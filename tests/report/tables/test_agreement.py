@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.experiments.scaling import scaled
-from bench.registry import Entry, Registry
+from bench.plugin import Entry
+from bench.registry import Registry
 from bench.report.formats.render import render_table
 from bench.report.tables.agreement import agreement, beyond_noise
 from bench.report.tables.build import build_table, stored_table

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bench.errors import BenchError
-from bench.registry import Entry, Registry
+from bench.plugin import Entry
+from bench.registry import Registry
 from bench.report.tables.layout import matches, stored_layout
 from bench.runs.record import RunRecord
 from bench.runs.request import RunRequest
