@@ -149,7 +149,7 @@ def test_what_says_nothing_is_left_out() -> None:
     everything = RunRequest("bpr", "beauty", "cold", **CHANGED)
     used = everything.used_by(Entry("bpr", "general"))
     assert (used.backbone, used.sources, used.ranking, used.seed) == (None, (), None, 3)
-    assert everything.used_by(Entry("lora", "merging", needs_sources=True, needs_backbone=True)) == everything
+    assert everything.used_by(Entry("lora", "merging", needs_sources=True, runs_on="decoder")) == everything
 
 
 def test_parameters_survive_a_command() -> None:
