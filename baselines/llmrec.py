@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -50,7 +50,7 @@ from bench.learning.training import (
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.lm.training.lora import attached
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import Queries, Recommender, Task, shrinks_to
 from bench.registry import register
 
 SEPARATOR = ";"
@@ -121,7 +121,7 @@ class LlmRec(Recommender):
     class Params(TextParams):
         """Hyper-parameters of LLM-Rec; the defaults of sizes are cut to what a processor trains in minutes."""
 
-        max_examples: int = 8_000
+        max_examples: int = field(default=8_000, metadata=shrinks_to("examples"))
         """Histories trained on in an epoch, one of each sampled user, the same number from each domain (all users)."""
         warm_up_steps: int = 1
         """Steps over which the step size rises to its peak (the paper: a thousandth of all)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -36,7 +36,7 @@ from bench.learning.training import (
 from bench.lm.decoders.examples import untouched_items
 from bench.lm.loading import task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, clean_title, plain_chat, shared_prompt
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import Queries, Recommender, Task, shrinks_to
 from bench.registry import register
 
 WARM_UP_SHARE = 0.05
@@ -75,7 +75,7 @@ class P5(Recommender):
         """Epochs at most; the learning rate falls to 0 at their end."""
         training_negatives: int = 29
         """Negatives beside the next item in a training prompt, as many as are scored; P5 draws 79 to 99."""
-        max_examples: int | None = 1_000
+        max_examples: int | None = field(default=1_000, metadata=shrinks_to("examples"))
         """Training prefixes drawn for an epoch, so that a CPU ends in minutes; None takes all, as P5 does."""
         batch_size: int = 32
         """Prompts in a step."""
@@ -83,7 +83,7 @@ class P5(Recommender):
         """AdamW's step size at its peak, after 5 % of the steps."""
         weight_decay: float = 0.01
         """AdamW's decoupled decay."""
-        validation_queries: int | None = 500
+        validation_queries: int | None = field(default=500, metadata=shrinks_to("validation"))
         """Validation queries that choose the best epoch, a seeded sample; None takes all."""
 
     from_scratch: bool = False

@@ -8,7 +8,7 @@ stages: in the first the table of item vectors is encoded anew after each epoch,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -49,7 +49,7 @@ from bench.learning.training import (
 )
 from bench.lm.backbones import Backbone
 from bench.lm.encoders.text_encoder import load_encoder
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import Queries, Recommender, Task, shrinks_to
 from bench.registry import register
 
 
@@ -86,7 +86,7 @@ class RecFormer(Recommender):
         """What cosines are divided by."""
         attribute_names: bool = True
         """Whether each title follows the word ``title``, the name of its attribute."""
-        pretrain_examples: int = 5_000
+        pretrain_examples: int = field(default=5_000, metadata=shrinks_to("examples"))
         """Histories of the sources in pre-training, one pass, the same number from each; 0 leaves it out."""
         mlm_weight: float = 0.1
         """Weight of each of the two masked-word losses in pre-training; 0 turns them off."""

@@ -13,7 +13,7 @@ a query share the user's history: its keys and values are computed once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ from bench.lm.language_model import LanguageModel
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat
 from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
-from bench.plugin import ProgressHook, Queries, Recommender, Task
+from bench.plugin import ProgressHook, Queries, Recommender, Task, shrinks_to
 from bench.registry import register
 
 SYSTEM_LINE = "You judge whether a customer will like a product. Answer with Yes. or No. alone."
@@ -222,7 +222,7 @@ class YesNoParams:
     """Latest purchases shown."""
     warmup_share: float = 0.05
     """Share of the steps over which the learning rate rises."""
-    slice_share: float = 0.02
+    slice_share: float = field(default=0.02, metadata=shrinks_to("slice"))
     """Share of the training users set aside; the best state by loss on as many samples of theirs is kept."""
 
     def recipe(self) -> LoraRecipe:

@@ -229,6 +229,16 @@ class Entry:
         return self.runs_on if self.runs_on in ("encoder", "seq2seq") else None
 
 
+Size = Literal["examples", "validation", "slice"]
+"""What a scale of experiments limits: training examples of a domain in an epoch, validation queries, or the share of
+training users set aside."""
+
+
+def shrinks_to(size: Size) -> dict[str, Size]:
+    """Return the ``metadata`` of a parameter that experiments set to their scale's size of this kind."""
+    return {"shrinks_to": size}
+
+
 @dataclass(frozen=True)
 class NoParams:
     """A method without hyper-parameters."""

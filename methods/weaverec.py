@@ -13,7 +13,7 @@ A hybrid of A and B serves both as target: it is trained once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -30,7 +30,7 @@ from bench.lm.merging.lego import merge_lego
 from bench.lm.merging.ties import merge_ties
 from bench.lm.recommenders import AdapterRecommender, MixtureParams, mixture, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Queries, Task
+from bench.plugin import Queries, Task, shrinks_to
 from bench.registry import register
 
 GRID = tuple(round(step / 10, 1) for step in range(11))
@@ -61,7 +61,7 @@ class WeaveRecParams(WeaveParams):
     """Score with one adapter alone, unmerged: 0 the target's, n the hybrid with the n-th source; none: merge all."""
     merged_rank: int = 16
     """Rank that ``ties`` and ``dare`` cut the merged update to; 0 keeps it whole."""
-    n_validation: int = 2000
+    n_validation: int = field(default=2000, metadata=shrinks_to("validation"))
     """Validation queries that choose the weight, a seeded sample."""
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ from bench.lm.batching import length_batches
 from bench.lm.encoders.text_encoder import BATCHES_BETWEEN_REPORTS
 from bench.lm.loading import task_backbone
 from bench.lm.precision import training_dtype
-from bench.plugin import ProgressHook, Queries, Recommender, Task
+from bench.plugin import ProgressHook, Queries, Recommender, Task, shrinks_to
 
 ARTEFACT_KIND = "models"
 QUERIES_SCORED_AT_ONCE = 2048
@@ -42,7 +42,7 @@ class TextParams:
     """Tokens of a title that are read, counted from its start."""
     max_history: int = 8
     """Items of a history that are read, counted from its end (RecFormer: 50, LLM-Rec: 10)."""
-    max_examples: int = 6_000
+    max_examples: int = field(default=6_000, metadata=shrinks_to("examples"))
     """Histories trained on in an epoch, one of each sampled user (the paper: every user)."""
     epochs: int = 3
     """Epochs at most."""
@@ -60,7 +60,7 @@ class TextParams:
     """Share of units that the encoder drops in training (the paper: 0.1; drawing masks is slow on a processor)."""
     freeze_words: bool = True
     """Whether the encoder's word embeddings stay as they were."""
-    validation_queries: int = 1_000
+    validation_queries: int = field(default=1_000, metadata=shrinks_to("validation"))
     """Validation queries that choose the best epoch, a seeded sample; 0 takes all."""
 
 

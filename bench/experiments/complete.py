@@ -7,6 +7,7 @@ import dataclasses
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment
 from bench.experiments.scale import Scale
+from bench.experiments.scaling import sizes_of
 from bench.registry import registry
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest
@@ -36,8 +37,5 @@ def complete_experiment(experiment: Experiment) -> list[tuple[RunRequest, RunSpe
 
 def sized(request: RunRequest, scale: Scale) -> RunRequest:
     """Return a request with a scale written out in its parameters, where the method has such parameters."""
-    if not scale.sizes:
-        return request
-    known = {field.name for field in dataclasses.fields(registry().recommender(request.method).Params)}
-    sizes = {name: size for name, size in scale.sizes.items() if name in known}
+    sizes = sizes_of(request.method, scale, registry())
     return dataclasses.replace(request, params={**sizes, **request.params})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    pass
+    from bench.plugin import Size
 
 ScaleName = Literal["smoke", "cpu", "full"]
 
@@ -35,16 +35,19 @@ class Scale:
     """What the caption says of the scale; empty says what the fields hold."""
 
     @property
-    def sizes(self) -> dict[str, float]:
-        """Parameters that say how many users, examples or queries are read, by the names that methods have for them."""
-        sizes: dict[str, float | None] = {
-            "max_examples": self.max_examples,
-            "pretrain_examples": self.max_examples,
-            "validation_queries": self.validation_queries,
-            "n_validation": self.validation_queries,
-            "slice_share": self.slice_share,
+    def sizes(self) -> dict[Size, float]:
+        """What is limited by parameters of the methods, and to how much."""
+        sizes: dict[Size, float | None] = {
+            "examples": self.max_examples,
+            "validation": self.validation_queries,
+            "slice": self.slice_share,
         }
-        return {name: size for name, size in sizes.items() if size is not None}
+        return {kind: size for kind, size in sizes.items() if size is not None}
+
+    def sizes_of(self, params: type[Any]) -> dict[str, float]:
+        """Return the parameters of a method that this scale sets; see :func:`bench.plugin.shrinks_to`."""
+        kinds = {field.name: field.metadata.get("shrinks_to") for field in dataclasses.fields(params)}
+        return {name: self.sizes[kind] for name, kind in kinds.items() if kind in self.sizes}
 
     def sentence(self) -> str:
         """Return what a caption says of the scale."""

@@ -9,7 +9,7 @@ from typing import Any
 from bench.experiments.experiment import Experiment, ExperimentRow
 from bench.experiments.scale import SCALES, Scale
 from bench.plugin import Entry
-from bench.registry import Registry
+from bench.registry import WRAPPER_SEPARATOR, Registry
 
 FEWEST_USERS = 5
 """Training users that a small scale leaves a row besides its share, so that different numbers stay different."""
@@ -31,8 +31,20 @@ def scaled(experiment: Experiment, name: str, registry: Registry) -> Experiment:
     )
 
 
+def sizes_of(method: str, scale: Scale, registry: Registry) -> dict[str, float]:
+    """Return the parameters of a method that a scale sets: none where it sets no sizes or the method is not installed.
+
+    Otherwise, the method's module is imported.
+    """
+    entry = registry.entries.get(method.partition(WRAPPER_SEPARATOR)[0])
+    if not scale.sizes or entry is None or not entry.target:
+        return {}
+    return scale.sizes_of(registry.recommender(method).Params)
+
+
 def _scaled_row(row: ExperimentRow, scale: Scale, registry: Registry) -> ExperimentRow:
-    params = {name: _smaller(value, scale.sizes.get(name)) for name, value in row.params.items()}
+    sizes = sizes_of(row.method, scale, registry) if row.params else {}
+    params = {name: _smaller(value, sizes.get(name)) for name, value in row.params.items()}
     backbone = row.backbone or _backbone(scale, registry.entries.get(row.method))
     scaled_row = dataclasses.replace(row, params=params, backbone=backbone)
     if scale.train_share == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +22,14 @@ from bench.lm.pairs.model import PairLanguageModel, PairRecipe, PairScorer, lear
 from bench.lm.precision import training_dtype
 from bench.lm.recommenders import AdapterRecommender
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Answers, Queries, Task
+from bench.plugin import Answers, Queries, Task, shrinks_to
 
 
 @dataclass(frozen=True)
 class PairParams(PairRecipe):
     """The recipe of the adapters, and how the finished method scores."""
 
-    n_validation: int = 200
+    n_validation: int = field(default=200, metadata=shrinks_to("validation"))
     """Validation queries that choose sources and stop training, a seeded sample; 0 takes all."""
     float32_scores: bool = False
     """Score in float32 even where the device computes in bfloat16, which takes less than half the time."""

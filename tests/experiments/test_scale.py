@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pytest
@@ -7,12 +8,13 @@ import pytest
 from bench.experiments.complete import complete_experiment
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.experiments.scale import DEFAULT_SCALE, SCALES, Scale, with_changes
-from bench.experiments.scaling import scaled
+from bench.experiments.scaling import scaled, sizes_of
+from bench.plugin import shrinks_to
 from bench.registry import registry
 from bench.runs.complete import complete
 
 
-def experiment(*rows: ExperimentRow, **fields: Any) -> Experiment:
+def experiment(*rows: ExperimentRow, **changes: Any) -> Experiment:
     facts: dict[str, Any] = {
         "name": "small",
         "caption": "A small table.",
@@ -20,7 +22,7 @@ def experiment(*rows: ExperimentRow, **fields: Any) -> Experiment:
         "datasets": (ExperimentDataset("beauty", "Beauty", ("clothing",)),),
         "settings": ("warm",),
         "metrics": ("ndcg@1",),
-        **fields,
+        **changes,
     }
     return Experiment(**facts)
 
@@ -122,3 +124,30 @@ def test_scales_differ_in_size_and_backbone_alone() -> None:
     fields = set(Scale.__dataclass_fields__) - {"name", "says"}
     sizes = {"limit_queries", "train_share", "max_examples", "validation_queries", "slice_share"}
     assert fields == sizes | {"backbone", "encoder"}
+
+
+@dataclass(frozen=True)
+class Sized:
+    samples: int = field(default=500, metadata=shrinks_to("examples"))
+    looks: int = field(default=50, metadata=shrinks_to("validation"))
+    held: float = field(default=0.1, metadata=shrinks_to("slice"))
+    layers: int = 2
+
+
+def test_a_scale_sets_the_parameters_that_say_so() -> None:
+    assert SCALES["smoke"].sizes_of(Sized) == {"samples": 32, "looks": 20, "held": 0.001}
+    assert SCALES["full"].sizes_of(Sized) == {"samples": 40_000}
+    assert SCALES["cpu"].sizes_of(Sized) == {}
+
+
+def test_a_method_that_is_not_installed_has_no_sizes() -> None:
+    assert sizes_of("nobody", SCALES["smoke"], registry()) == {}
+
+
+@pytest.mark.parametrize("method", sorted(name for name, entry in registry().entries.items() if not entry.wraps))
+def test_parameters_of_one_name_follow_a_scale_in_every_method(method: str) -> None:
+    """A field that a subclass states anew would else forget it."""
+    kinds = {"max_examples": 32, "pretrain_examples": 32, "validation_queries": 20, "n_validation": 20}
+    named = {**kinds, "slice_share": 0.001}
+    names = {item.name for item in fields(registry().recommender(method).Params)}
+    assert sizes_of(method, SCALES["smoke"], registry()) == {name: named[name] for name in named if name in names}

@@ -19,6 +19,7 @@ from torch import Tensor
 from bench.errors import BenchError
 from bench.files.hashing import file_sha256
 from bench.files.store import read_json, write_json
+from bench.plugin import shrinks_to
 
 HEAD_PREFIX = "head:"
 
@@ -39,13 +40,13 @@ class LoraRecipe:
     """Passes over the examples."""
     batch_size: int = 32
     """Histories (encoder) or prompts (causal) a step."""
-    max_examples: int = 10_000
+    max_examples: int = field(default=10_000, metadata=shrinks_to("examples"))
     """Training examples of an epoch, a seeded sample, the same number from each domain (WeaveRec: 40,000 a domain)."""
     max_history: int = 20
     """Most recent items that a history keeps."""
     warmup_share: float = 0.05
     """Share of the steps over which the learning rate rises."""
-    slice_share: float = 0.02
+    slice_share: float = field(default=0.02, metadata=shrinks_to("slice"))
     """Share of the training users set aside to choose the best state by loss; nobody is where that is fewer than 50."""
 
 

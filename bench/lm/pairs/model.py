@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from bench.lm.language_model import LanguageModel
 from bench.lm.pairs.layers import LayerWalk
 from bench.lm.pairs.prompts import TITLE_WORDS, PairBatch, PairPrompts, mean_jaccard_distance
 from bench.lm.precision import full_width_float32, training_precision
-from bench.plugin import ProgressHook, Queries
+from bench.plugin import ProgressHook, Queries, shrinks_to
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.popular_negatives import popular_negatives
 
@@ -58,7 +58,7 @@ class PairRecipe(LoraRecipe):
     """Passes over the examples (X-Cross: 40)."""
     batch_size: int = 4
     """Users a step, each with all candidates (X-Cross: 1)."""
-    max_examples: int = 1000
+    max_examples: int = field(default=1000, metadata=shrinks_to("examples"))
     """Users of an epoch, a seeded sample, the same number from each domain (X-Cross: all, thousands)."""
     max_history: int = 15
     """Most recent items that a history keeps."""

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
+from bench.experiments.scaling import sizes_of
 from bench.files.hashing import canonical_json
 from bench.plugin import Entry, Family
 from bench.registry import Registry, load
@@ -90,13 +91,13 @@ def matches(
 ) -> bool:
     """Whether a stored run is the one that a table asks for.
 
-    Parameters are compared through the record's overrides, so that no method's module must be imported.
+    Parameters are compared through the record's overrides, so that no method's module must be imported for them.
 
     Args:
         request: The run of the table.
         record: The stored run.
         entry: Tells what the method uses; None where it is not installed.
-        sizes: Parameters that the table's scale sets for the methods that have them.
+        sizes: The method's parameters that the table's scale sets.
     """
     spec = record.spec
     return (
@@ -122,23 +123,27 @@ def _experiment_row(
     records: Sequence[RunRecord],
     registry: Registry,
 ) -> RowSlots:
-    entry = known_entry(registry, row.method)
+    entry, sizes = known_entry(registry, row.method), sizes_of(row.method, experiment.scale, registry)
     slots = []
     for dataset, setting, among in places:
         can_rank = among == "sampled" or entry is None or entry.ranks_catalogue
         is_wanted = can_rank and experiment.wants(row, dataset, setting)
         repetitions = experiment.repetitions(row) if is_wanted else ()
         wanted = [experiment.request(row, dataset, setting, seed, subset, among) for seed, subset in repetitions]
-        slots.append(_slot(experiment, wanted, records, entry))
+        slots.append(_slot(experiment, wanted, records, entry, sizes))
     return RowSlots(row.label, row.method, row.reference or _is_reference(slots, entry), tuple(slots), row.group)
 
 
 def _slot(
-    experiment: Experiment, wanted: Sequence[RunRequest], records: Sequence[RunRecord], entry: Entry | None
+    experiment: Experiment,
+    wanted: Sequence[RunRequest],
+    records: Sequence[RunRecord],
+    entry: Entry | None,
+    sizes: Mapping[str, float],
 ) -> Slot:
     found, missing = [], []
     for request in wanted if entry is None else [one.used_by(entry) for one in wanted]:
-        newest = _newest(one for one in records if matches(request, one, entry, experiment.scale.sizes))
+        newest = _newest(one for one in records if matches(request, one, entry, sizes))
         if newest is None:
             missing.append(experiment.command(request))
         else:
