@@ -25,7 +25,6 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, leaky_relu, normalize
 
 from bench.files.hashing import derived_seed
-from bench.fit_report import FitReport
 from bench.learning.dot_scores import candidate_dots
 from bench.learning.interaction_graph import Graph, touched, untouched
 from bench.learning.keys import training_key
@@ -33,7 +32,7 @@ from bench.learning.sequences import random_batches
 from bench.learning.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.registry import register
 
 ROWS_SHARING_NEGATIVES = 64

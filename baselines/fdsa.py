@@ -16,10 +16,9 @@ from bench.baselines.sasrec import SASRec
 from torch import Tensor, nn
 
 from bench.files.hashing import content_hash
-from bench.fit_report import FitReport
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
-from bench.plugin import Task
+from bench.plugin import FitReport, Task
 from bench.registry import register
 
 with zoo.importing_recbole():

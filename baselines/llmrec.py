@@ -36,7 +36,6 @@ from torch.nn.functional import cross_entropy
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.fit_report import FitReport
 from bench.learning.sequences import bucketed_batches
 from bench.learning.training import (
     TrainingRecord,
@@ -50,7 +49,7 @@ from bench.learning.training import (
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.lm.training.lora import attached
-from bench.plugin import Queries, Recommender, Task, shrinks_to
+from bench.plugin import FitReport, Queries, Recommender, Task, shrinks_to
 from bench.registry import register
 
 SEPARATOR = ";"

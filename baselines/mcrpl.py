@@ -28,7 +28,6 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from bench.files.hashing import derived_seed
-from bench.fit_report import FitReport
 from bench.learning.cross_entropy import linear_cross_entropy
 from bench.learning.dot_scores import candidate_dots
 from bench.learning.keys import training_key
@@ -43,7 +42,7 @@ from bench.learning.training import (
     train_until_no_better,
     trained_once,
 )
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.registry import register
 
 TARGET = 0

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
-from bench.fit_report import FitReport
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import bucketed_batches, prefixes
@@ -36,7 +35,7 @@ from bench.learning.training import (
 from bench.lm.decoders.examples import untouched_items
 from bench.lm.loading import task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, clean_title, plain_chat, shared_prompt
-from bench.plugin import Queries, Recommender, Task, shrinks_to
+from bench.plugin import FitReport, Queries, Recommender, Task, shrinks_to
 from bench.registry import register
 
 WARM_UP_SHARE = 0.05

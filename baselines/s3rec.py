@@ -16,9 +16,8 @@ from bench.baselines.recbole_models.recommender import ARTEFACT_KIND
 from bench.baselines.sasrec import SASRec
 
 from bench.files.hashing import derived_seed
-from bench.fit_report import FitReport
 from bench.learning.training import TrainingRecord, descend, seeded, trained_once
-from bench.plugin import Task
+from bench.plugin import FitReport, Task
 from bench.registry import register
 
 FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size", "weight_decay")

@@ -14,11 +14,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.loading import load_language_model
 from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.registry import register
 
 

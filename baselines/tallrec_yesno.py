@@ -24,7 +24,6 @@ from torch import Tensor
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
-from bench.fit_report import FitReport
 from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.adapters.apply import folded
@@ -35,7 +34,7 @@ from bench.lm.language_model import LanguageModel
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat
 from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
-from bench.plugin import ProgressHook, Queries, Recommender, Task, shrinks_to
+from bench.plugin import FitReport, ProgressHook, Queries, Recommender, Task, shrinks_to
 from bench.registry import register
 
 SYSTEM_LINE = "You judge whether a customer will like a product. Answer with Yes. or No. alone."

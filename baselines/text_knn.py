@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.fit_report import FitReport
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.encoders.towers import MAX_HISTORY, RECENCY_DECAY, tower_scores
 from bench.lm.loading import task_backbone
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.registry import register
 
 

@@ -27,11 +27,10 @@ from torch.nn.functional import dropout, embedding, softplus
 
 from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
-from bench.fit_report import FitReport
 from bench.learning.sequences import Rows
 from bench.lm.backbones import Backbone
 from bench.lm.encoders.title_vectors import title_vectors
-from bench.plugin import Task
+from bench.plugin import FitReport, Task
 from bench.registry import register
 
 SMALLEST_NOISE = 0.01

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.fit_report import FitReport
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.engines import TransformersEngine
 from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.decoders.lists import ListLanguageModel, WrittenList, list_facts, write_lists
 from bench.lm.loading import load_language_model
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.registry import register
 
 

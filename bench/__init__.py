@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from bench.data.domain import Domain
     from bench.data.prepare import load_domain
     from bench.errors import BenchError
-    from bench.fit_report import FitReport
-    from bench.plugin import Queries, Recommender, Task
+    from bench.plugin.fit_report import FitReport
+    from bench.plugin.recommender import Recommender
+    from bench.plugin.task import Queries, Task
     from bench.registry import register
     from bench.runs.store import RunStore
 else:

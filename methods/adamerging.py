@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.decoders.examples import training_queries
 from bench.lm.merging.average import MergeSpace, merge
@@ -24,7 +23,7 @@ from bench.lm.merging.by_entropy import (
     mean_weights,
 )
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import Queries, Task
+from bench.plugin import FitReport, Queries, Task
 from bench.registry import register
 
 

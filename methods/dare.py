@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import torch
 
 from bench.errors import BenchError
-from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.dare import DROP, merge_dare
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import Queries
+from bench.plugin import FitReport, Queries
 from bench.registry import register
 
 

@@ -13,11 +13,10 @@ from dataclasses import replace
 
 from bench.methods.shared.pairs import PairRecommender, pair_recipe, source_plans
 
-from bench.fit_report import FitReport
 from bench.learning.training import STOPPING_METRIC
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Queries, Task
+from bench.plugin import FitReport, Queries, Task
 from bench.registry import register
 
 

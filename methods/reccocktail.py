@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from bench.fit_report import FitReport, MergeReport
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.by_entropy import EntropyRecipe, Granularity, LearnedWeights, learn_weights, mean_weights
 from bench.lm.recommenders import AdapterRecommender, SingleAdapter, general_domains, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Queries, Task
+from bench.plugin import FitReport, MergeReport, Queries, Task
 from bench.registry import register
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.errors import BenchError
-from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.ties import DENSITY, merge_ties
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import Queries
+from bench.plugin import FitReport, Queries
 from bench.registry import register
 
 

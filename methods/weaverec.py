@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from bench.errors import BenchError
-from bench.fit_report import FitReport, MergeReport
 from bench.learning.training import STOPPING_METRIC, stopping_score, validation_sample
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.merging.average import MergeSpace, merge
@@ -30,7 +29,7 @@ from bench.lm.merging.lego import merge_lego
 from bench.lm.merging.ties import merge_ties
 from bench.lm.recommenders import AdapterRecommender, MixtureParams, mixture, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Queries, Task, shrinks_to
+from bench.plugin import FitReport, MergeReport, Queries, Task, shrinks_to
 from bench.registry import register
 
 GRID = tuple(round(step / 10, 1) for step in range(11))

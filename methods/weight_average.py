@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import torch
 
-from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import Queries
+from bench.plugin import FitReport, Queries
 from bench.registry import register
 
 

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.fit_report import FitReport
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
 from bench.learning.training import (
@@ -36,7 +35,7 @@ from bench.learning.training import (
     train_until_no_better,
     trained_once,
 )
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task
 
 ARTEFACT_KIND = "models"
 

@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
-from bench.fit_report import FitReport
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
 from bench.learning.training import (
@@ -40,7 +39,7 @@ from bench.learning.training import (
 from bench.lm.backbones import Backbone
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task
 
 PRETRAINED_KIND = "pretrained"
 FINE_TUNED_KIND = "models"

@@ -21,9 +21,8 @@ from torch import Tensor, nn
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.files.store import ArtefactStore, read_json, write_json
-from bench.fit_report import TrainingReport
 from bench.metrics import Metric, per_user, rank_positive
-from bench.plugin import Answers, ProgressHook, Queries, Task
+from bench.plugin import Answers, ProgressHook, Queries, Task, TrainingReport
 
 STOPPING_METRIC = Metric("ndcg", 3)
 """What early stopping watches on the validation candidates."""

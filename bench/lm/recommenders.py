@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from bench.data.domain import Domain
 from bench.errors import BenchError
-from bench.fit_report import FitReport
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe
 from bench.lm.language_model import LanguageModel
 from bench.lm.loading import load_language_model
 from bench.lm.merging.updates import CutAdapter
 from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
-from bench.plugin import Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task
 
 PREFIXES_ALONE = (
     "Trained on prefixes of the training part alone; the examples of RecCocktail's and WeaveRec's authors hold all "

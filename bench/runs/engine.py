@@ -14,9 +14,18 @@ from numpy.typing import NDArray
 from bench import __version__
 from bench.errors import BenchError
 from bench.files.folders import Folders
-from bench.fit_report import FitReport
 from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, Tops, rank_positive, top_ranked
-from bench.plugin import Answers, Entry, LastLoaded, PrivilegedRecommender, ProgressHook, Queries, Recommender, Task
+from bench.plugin import (
+    Answers,
+    Entry,
+    FitReport,
+    LastLoaded,
+    PrivilegedRecommender,
+    ProgressHook,
+    Queries,
+    Recommender,
+    Task,
+)
 from bench.protocol.full_ranking import Ask, rank_in_catalogue
 from bench.protocol.task import PreparedTask, QuerySet, order_warnings
 from bench.registry import registry

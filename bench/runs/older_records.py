@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.fit_report import AdapterReport, FitReport, MergeReport, PromptReport, TrainingReport, as_tuples
+from bench.plugin import AdapterReport, FitReport, MergeReport, PromptReport, TrainingReport
+from bench.plugin.fit_report import as_tuples
 
 VALIDATION = "validation_ndcg@3"
 BY_WEIGHT = f"{VALIDATION}_by_target_weight"

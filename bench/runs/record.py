@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from bench.files.hashing import derived_seed
 from bench.files.revisions import Revision
 from bench.files.rounding import rounded
-from bench.fit_report import FitReport
 from bench.metrics import DEFAULT_METRICS, N_CANDIDATES, Metric, Ranks, per_user
+from bench.plugin import FitReport
 from bench.runs.older_records import with_fit_report
 from bench.runs.provenance import UNKNOWN, Provenance
 from bench.runs.request import RunRequest

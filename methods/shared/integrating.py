@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.fit_report import FitReport
 from bench.learning.keys import training_key
 from bench.learning.training import (
     STOPPING_METRIC,
@@ -36,7 +35,7 @@ from bench.lm.pairs.model import PairLanguageModel, candidates_loss
 from bench.lm.pairs.prompts import PairBatch
 from bench.lm.precision import training_precision
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Queries, Task
+from bench.plugin import FitReport, Queries, Task
 
 INTEGRATION_KIND = "integrations"
 WEIGHT_DECAY = 0.01

@@ -14,7 +14,6 @@ from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
 from bench.files.store import read_json, write_json
-from bench.fit_report import FitReport, PromptReport
 from bench.learning.training import STOPPING_METRIC, stopping_score, validation_sample
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.loading import task_backbone
@@ -22,7 +21,7 @@ from bench.lm.pairs.model import PairLanguageModel, PairRecipe, PairScorer, lear
 from bench.lm.precision import training_dtype
 from bench.lm.recommenders import AdapterRecommender
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Answers, Queries, Task, shrinks_to
+from bench.plugin import Answers, FitReport, PromptReport, Queries, Task, shrinks_to
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ import torch
 from bench.baselines.llmrec import LlmRec, choice_loss
 
 from bench.errors import BenchError
-from bench.fit_report import FitReport
 from bench.metrics import Metric, chance
-from bench.plugin import Task
+from bench.plugin import FitReport, Task
 from bench.registry import registry
 from tests.support.recbole_toy import ndcg_at_1
 from tests.support.text_encoder_toy import Planted, cold_text, permuted, text_blocks

@@ -9,8 +9,8 @@ import pytest
 from bench.diagnose.efficiency import Efficiency, efficiency
 from bench.diagnose.summary import across_seeds, diagnose_run
 from bench.errors import BenchError
-from bench.fit_report import FitReport
 from bench.metrics import Metric, Tops
+from bench.plugin import FitReport
 from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
 

@@ -15,10 +15,9 @@ import torch
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.files.store import ArtefactStore
-from bench.fit_report import FitReport, MergeReport
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.training.library import ADAPTER_KIND
-from bench.plugin import Task
+from bench.plugin import FitReport, MergeReport, Task
 from bench.protocol.splits import share_of_training
 from bench.protocol.task import PreparedTask
 from bench.registry import registry

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 import bench.runs.engine
 from bench.errors import BenchError
 from bench.files.folders import Folders
-from bench.fit_report import FitReport, TrainingReport
 from bench.metrics import DEFAULT_METRICS, Metric, chance
-from bench.plugin import Answers, Queries, Task
+from bench.plugin import Answers, FitReport, Queries, Task, TrainingReport
 from bench.protocol.task import PreparedTask
 from bench.runs.complete import complete
 from bench.runs.engine import checked_report, run

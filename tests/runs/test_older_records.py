@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.fit_report import AdapterReport, FitReport, MergeReport, PromptReport, TrainingReport
+from bench.plugin import AdapterReport, FitReport, MergeReport, PromptReport, TrainingReport
 from bench.runs.older_records import fit_report_of
 from bench.runs.record import RunRecord
 

@@ -11,8 +11,8 @@ import pytest
 
 import bench.runs.store
 from bench.errors import BenchError
-from bench.fit_report import FitReport
 from bench.metrics import DEFAULT_METRICS, Metric, Ranks, Tops, per_user
+from bench.plugin import FitReport
 from bench.runs.record import RunRecord, describe_variant, summarise
 from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec, spec_from_json, spec_to_json

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.fit_report import AdapterReport, FitReport, MergeReport, TrainingReport
+from bench.plugin import AdapterReport, FitReport, MergeReport, TrainingReport
 
 LEARNED = FitReport(
     trained_parameters=1000,

@@ -14,7 +14,6 @@ FOLDERS = {"bench": "bench", "baselines": "bench.baselines", "methods": "bench.m
 ORDER = (
     ("errors",),
     ("metrics",),
-    ("fit_report",),
     ("files",),
     ("spec",),
     ("data",),

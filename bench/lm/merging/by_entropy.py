@@ -17,11 +17,10 @@ from torch import Tensor
 
 from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
-from bench.fit_report import MergeReport
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.language_model import LanguageModel
 from bench.lm.merging.average import MergeSpace, mixed
-from bench.plugin import ProgressHook, Queries
+from bench.plugin import MergeReport, ProgressHook, Queries
 
 Granularity = Literal["global", "per_module"]
 GRID_POINTS = 21
@@ -96,7 +95,7 @@ class LearnedWeights:
     """Mean weights after each step."""
 
     def report(self, weights: Mapping[str, float], chosen: float | None = None) -> MergeReport:
-        """Return what a run record states of them; see :class:`bench.fit_report.MergeReport`."""
+        """Return what a run record states of them; see :class:`bench.plugin.MergeReport`."""
         return MergeReport(weights, chosen, path=tuple(map(tuple, self.path)), entropy=tuple(self.curve))
 
 

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
-from bench.fit_report import PromptReport
 from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.adapters.apply import folded
@@ -31,7 +30,7 @@ from bench.lm.language_model import LanguageModel
 from bench.lm.pairs.layers import LayerWalk
 from bench.lm.pairs.prompts import TITLE_WORDS, PairBatch, PairPrompts, mean_jaccard_distance
 from bench.lm.precision import full_width_float32, training_precision
-from bench.plugin import ProgressHook, Queries, shrinks_to
+from bench.plugin import ProgressHook, PromptReport, Queries, shrinks_to
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.popular_negatives import popular_negatives
 

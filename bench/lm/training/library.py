@@ -10,12 +10,12 @@ from bench.data.domain import Domain
 from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
 from bench.files.store import ArtefactStore
-from bench.fit_report import AdapterReport, as_tuples
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe, load_adapter, save_adapter
 from bench.lm.language_model import LanguageModel
 from bench.lm.loading import language_model_class, planned_backbone
 from bench.lm.training.lora import train_adapter
-from bench.plugin import ProgressHook, Task
+from bench.plugin import AdapterReport, ProgressHook, Task
+from bench.plugin.fit_report import as_tuples
 
 ADAPTER_KIND = AdapterSpec.kind
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentRow, FigureSpec
-from bench.fit_report import FitReport
+from bench.plugin import FitReport
 from bench.report.tables.table import Cell, Table, metric_title
 from bench.runs.store import RunStore
 

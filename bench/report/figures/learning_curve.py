@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment
-from bench.fit_report import PromptReport
+from bench.plugin import PromptReport
 from bench.registry import Registry
 from bench.report.tables.layout import experiment_layout
 from bench.report.tables.values import SlotValues, read_group

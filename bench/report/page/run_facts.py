@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.fit_report import AdapterReport, FitReport, MergeReport, TrainingReport
+from bench.plugin import AdapterReport, FitReport, MergeReport, TrainingReport
 from bench.report.page.content import Curve, RunFacts
 from bench.runs.record import RunRecord, describe_variant
 

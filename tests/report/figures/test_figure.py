@@ -12,8 +12,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow, FigureSpec
-from bench.fit_report import FitReport, MergeReport
-from bench.plugin import Entry
+from bench.plugin import Entry, FitReport, MergeReport
 from bench.registry import Registry
 from bench.report.figures.draw import COLOURS, draw, write_figure
 from bench.report.figures.figure import Figure, Panel, Point, Series, figure_of, x_of

@@ -9,8 +9,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
-from bench.fit_report import FitReport, PromptReport
-from bench.plugin import Entry
+from bench.plugin import Entry, FitReport, PromptReport
 from bench.registry import Registry
 from bench.report.figures.learning_curve import learning_curves
 from bench.report.figures.learning_curve_text import curves_to_json, curves_to_text

@@ -10,8 +10,8 @@ import pytest
 from bench.diagnose.repeated_answers import AskedAgain, keep
 from bench.diagnose.stability import Stability
 from bench.files.hashing import derived_seed
-from bench.fit_report import FitReport, MergeReport
 from bench.metrics import Ranks, Tops
+from bench.plugin import FitReport, MergeReport
 from bench.registry import registry
 from bench.report.page.build import build_page
 from bench.report.page.content import Page

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.fit_report import AdapterReport, FitReport, MergeReport, TrainingReport
+from bench.plugin import AdapterReport, FitReport, MergeReport, TrainingReport
 from bench.report.page.run_facts import curves, fit_facts, merge_weights, run_facts, training_seconds
 from bench.runs.record import RunRecord
 from tests.support.fit_reports import LEARNED, MERGED

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from bench.experiments.experiment import ExperimentRow
-from bench.fit_report import FitReport
+from bench.plugin import FitReport
 from bench.report.tables.build import build_table
 from bench.runs.store import RunStore
 from tests.support.small_tables import REGISTRY, Save, experiment, ranks

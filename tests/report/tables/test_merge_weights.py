@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
-from bench.fit_report import FitReport, MergeReport
+from bench.plugin import FitReport, MergeReport
 from bench.registry import Registry
 from bench.report.tables.build import build_table
 from bench.report.tables.merge_weights import chosen_weight

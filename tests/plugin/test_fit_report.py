@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.fit_report import AdapterReport, FitReport, MergeReport, PromptReport, TrainingReport
+from bench.plugin import AdapterReport, FitReport, MergeReport, PromptReport, TrainingReport
 from tests.support.fit_reports import LEARNED, MERGED
 
 FULL = FitReport(

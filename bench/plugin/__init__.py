@@ -1,0 +1,63 @@
+"""The contract between the engine and a recommender.
+
+A recommender is one class with a frozen ``Params`` dataclass, ``fit`` and ``score``::
+
+    @register("sasrec", family="sequential", paper="Kang & McAuley 2018")
+    class SASRec(Recommender):
+        @dataclass(frozen=True)
+        class Params:
+            dropout: float = 0.5
+            \"\"\"Share of units dropped in training.\"\"\"
+
+        def fit(self, task: Task) -> None: ...
+        def score(self, queries: Queries) -> np.ndarray: ...
+
+It sees training histories, validation queries with their answers and test queries without answers.
+
+``task`` holds what a recommender is given, ``recommender`` its base classes, ``entry`` what ``@register`` states of it,
+``fit_report`` what it reports of a fit and ``last_loaded`` what runs of one set share. The project's own methods import
+these names from here, as a method of your own does.
+"""
+
+from typing import TYPE_CHECKING
+
+from bench.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from bench.plugin.entry import Entry, Family, RunsOn
+    from bench.plugin.fit_report import AdapterReport, FitReport, MergeReport, PromptReport, TrainingReport
+    from bench.plugin.last_loaded import LastLoaded
+    from bench.plugin.recommender import (
+        NoParams,
+        PrivilegedRecommender,
+        Recommender,
+        Size,
+        WrappingRecommender,
+        shrinks_to,
+    )
+    from bench.plugin.task import Answers, Planned, ProgressHook, Queries, Task
+else:
+    __getattr__, __dir__ = lazy_names(__name__)
+
+__all__ = [
+    "AdapterReport",
+    "Answers",
+    "Entry",
+    "Family",
+    "FitReport",
+    "LastLoaded",
+    "MergeReport",
+    "NoParams",
+    "Planned",
+    "PrivilegedRecommender",
+    "ProgressHook",
+    "PromptReport",
+    "Queries",
+    "Recommender",
+    "RunsOn",
+    "Size",
+    "Task",
+    "TrainingReport",
+    "WrappingRecommender",
+    "shrinks_to",
+]
