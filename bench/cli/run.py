@@ -19,6 +19,7 @@ from bench.cli.options import (
     results_dir_option,
     run_request_options,
 )
+from bench.errors import BenchError
 from bench.runs.request import RunRequest
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def run(
 
     spec = complete(request)
     folders = Folders(cache_dir, results_dir, data_dir)
+    if force and rescore:
+        raise BenchError("--force scores again as well: give it or --rescore, not both.")
     again: Again | None = "train" if force else "score" if rescore else None
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
         record = run_spec(spec, folders, progress_on_stderr, device=chosen_device(device), again=again)

@@ -121,7 +121,9 @@ def test_force_does_a_stored_run_again(bench: Bench, folders: Folders) -> None:
     words = (*SHOP, "--method", "popularity", "--json")
     first = record_of(bench(*words))
     assert "stored already" in bench(*words).stderr
+    assert "stored already" not in bench(*words, "--rescore").stderr
     assert "stored already" not in bench(*words, "--force").stderr
+    assert "not both" in bench(*words, "--force", "--rescore").mistake
     assert [record.id for record in RunStore(folders.results_dir).records()] == [first["id"]]
 
 
