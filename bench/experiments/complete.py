@@ -7,7 +7,7 @@ import dataclasses
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment
 from bench.experiments.scale import Scale
-from bench.experiments.scaling import sizes_of
+from bench.experiments.scaling import sizes_of, with_sizes
 from bench.registry import registry
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest
@@ -38,4 +38,4 @@ def complete_experiment(experiment: Experiment) -> list[tuple[RunRequest, RunSpe
 def sized(request: RunRequest, scale: Scale) -> RunRequest:
     """Return a request with a scale written out in its parameters, where the method has such parameters."""
     sizes = sizes_of(request.method, scale, registry())
-    return dataclasses.replace(request, params={**sizes, **request.params})
+    return dataclasses.replace(request, params=with_sizes(request.params, sizes))

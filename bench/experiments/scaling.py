@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from bench.experiments.experiment import Experiment, ExperimentRow
@@ -18,8 +19,8 @@ FEWEST_USERS = 5
 def scaled(experiment: Experiment, name: str, registry: Registry) -> Experiment:
     """Return an experiment at a scale, whose caption says so.
 
-    A sample is never made larger than the file states it, and a row keeps a backbone of its own; ``registry`` tells
-    which methods run on a decoder.
+    A row keeps a backbone of its own; ``registry`` tells which methods run on a decoder. Parameters stay as they are:
+    which of them are sizes, only the methods' modules say, so that :func:`with_sizes` sets them for a run.
     """
     scale = next((own for own in experiment.own_scales if own.name == name), SCALES[name])
     return dataclasses.replace(
@@ -42,11 +43,14 @@ def sizes_of(method: str, scale: Scale, registry: Registry) -> dict[str, float]:
     return scale.sizes_of(registry.recommender(method).Params)
 
 
+def with_sizes(params: Mapping[str, Any], sizes: Mapping[str, float]) -> dict[str, Any]:
+    """Return a row's parameters with the sizes of a scale; none is made larger than the row states it."""
+    return {**params, **{name: _smaller(params.get(name), size) for name, size in sizes.items()}}
+
+
 def _scaled_row(row: ExperimentRow, scale: Scale, registry: Registry) -> ExperimentRow:
-    sizes = sizes_of(row.method, scale, registry) if row.params else {}
-    params = {name: _smaller(value, sizes.get(name)) for name, value in row.params.items()}
     backbone = row.backbone or _backbone(scale, registry.entries.get(row.method))
-    scaled_row = dataclasses.replace(row, params=params, backbone=backbone)
+    scaled_row = dataclasses.replace(row, backbone=backbone)
     if scale.train_share == 1:
         return scaled_row
     if row.train_users is not None:  # a number of users takes the place of a share

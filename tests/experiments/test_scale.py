@@ -8,7 +8,7 @@ import pytest
 from bench.experiments.complete import complete_experiment
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.experiments.scale import DEFAULT_SCALE, SCALES, Scale, with_changes
-from bench.experiments.scaling import scaled, sizes_of
+from bench.experiments.scaling import scaled, sizes_of, with_sizes
 from bench.plugin import shrinks_to
 from bench.registry import registry
 from bench.runs.complete import complete
@@ -151,3 +151,12 @@ def test_parameters_of_one_name_follow_a_scale_in_every_method(method: str) -> N
     named = {**kinds, "slice_share": 0.001}
     names = {item.name for item in fields(registry().recommender(method).Params)}
     assert sizes_of(method, SCALES["smoke"], registry()) == {name: named[name] for name in named if name in names}
+
+
+def test_the_size_of_a_scale_never_raises_what_a_row_states() -> None:
+    assert with_sizes({"samples": 10, "looks": None, "layers": 1}, {"samples": 32, "looks": 20, "held": 0.1}) == {
+        "samples": 10,
+        "looks": 20,
+        "layers": 1,
+        "held": 0.1,
+    }

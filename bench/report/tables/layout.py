@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import product
-from types import MappingProxyType
 from typing import Any, get_args
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
-from bench.experiments.scaling import sizes_of
+from bench.experiments.scaling import sizes_of, with_sizes
 from bench.files.hashing import canonical_json
 from bench.plugin import Entry, Family
 from bench.registry import Registry, load
@@ -87,7 +87,7 @@ def stored_layout(dataset: str, setting: str, records: Iterable[RunRecord], regi
 
 
 def matches(
-    request: RunRequest, record: RunRecord, entry: Entry | None, sizes: Mapping[str, float] = MappingProxyType({})
+    request: RunRequest, record: RunRecord, entry: Entry | None, sizes: Callable[[], Mapping[str, float]] = dict
 ) -> bool:
     """Whether a stored run is the one that a table asks for.
 
@@ -97,14 +97,15 @@ def matches(
         request: The run of the table.
         record: The stored run.
         entry: Tells what the method uses; None where it is not installed.
-        sizes: The method's parameters that the table's scale sets.
+        sizes: Returns the method's parameters that the table's scale sets; asked where all else agrees, for it may
+            import the method's module.
     """
     spec = record.spec
     return (
         spec.method == request.method
         and spec.protocol.key() == request.protocol.key()
         and all(_agrees(option, spec, request, entry) for option in run_options())
-        and _same_params(request.params, sizes, record, entry)
+        and _same_params(_wanted_params(request, record, sizes()), record, entry)
     )
 
 
@@ -123,7 +124,7 @@ def _experiment_row(
     records: Sequence[RunRecord],
     registry: Registry,
 ) -> RowSlots:
-    entry, sizes = known_entry(registry, row.method), sizes_of(row.method, experiment.scale, registry)
+    entry, sizes = known_entry(registry, row.method), cache(partial(sizes_of, row.method, experiment.scale, registry))
     slots = []
     for dataset, setting, among in places:
         can_rank = among == "sampled" or entry is None or entry.ranks_catalogue
@@ -139,7 +140,7 @@ def _slot(
     wanted: Sequence[RunRequest],
     records: Sequence[RunRecord],
     entry: Entry | None,
-    sizes: Mapping[str, float],
+    sizes: Callable[[], Mapping[str, float]],
 ) -> Slot:
     found, missing = [], []
     for request in wanted if entry is None else [one.used_by(entry) for one in wanted]:
@@ -194,9 +195,12 @@ def _in_any_order(value: Any) -> Any:
     return sorted(value) if isinstance(value, tuple) else value
 
 
-def _same_params(stated: Mapping[str, Any], sizes: Mapping[str, float], record: RunRecord, entry: Entry | None) -> bool:
+def _wanted_params(request: RunRequest, record: RunRecord, sizes: Mapping[str, float]) -> dict[str, Any]:
+    return with_sizes(request.params, {name: size for name, size in sizes.items() if name in record.spec.params})
+
+
+def _same_params(wanted: Mapping[str, Any], record: RunRecord, entry: Entry | None) -> bool:
     stored = record.spec.params
-    wanted = {**{name: size for name, size in sizes.items() if name in stored}, **stated}
     if not set(record.overrides) <= wanted.keys():
         return False
     kept = {name: value for name, value in wanted.items() if name in stored}

@@ -126,9 +126,14 @@ def test_a_table_takes_lists_of_the_default_engine(save_run: Save) -> None:
 def test_the_sizes_of_a_scale_count_for_a_method_that_has_such_a_parameter(save_run: Save) -> None:
     small = save_run("bpr", [0], overrides={"layers": 1})
     assert not matches(planned(), small, PLAIN)
-    assert matches(planned(), small, PLAIN, {"layers": 1, "max_examples": 32})
-    assert not matches(planned(), small, PLAIN, {"layers": 9})
-    assert matches(planned(params={"layers": 1}), small, PLAIN, {"layers": 9})
+    assert matches(planned(), small, PLAIN, lambda: {"layers": 1, "max_examples": 32})
+    assert not matches(planned(), small, PLAIN, lambda: {"layers": 9})
+    assert matches(planned(params={"layers": 1}), small, PLAIN, lambda: {"layers": 9})
+
+
+def test_the_sizes_are_asked_for_only_where_all_else_agrees(save_run: Save) -> None:
+    other = save_run("bpr", [0], limit_queries=10)
+    assert not matches(planned(), other, PLAIN, lambda: pytest.fail("imports the method"))
 
 
 @dataclass(frozen=True)
