@@ -137,7 +137,9 @@ class RunStore:
 
     def loose(self) -> Iterator[str]:
         """Yield the ids of the runs that have a folder of their own."""
-        yield from sorted(path.parent.name for path in (self.results_dir / RUNS).glob(f"*/{RECORD}"))
+        names = (path.parent.name for path in (self.results_dir / RUNS).glob(f"*/{RECORD}"))
+        # a hidden one is being written, or was left by a process that was killed
+        yield from sorted(name for name in names if not name.startswith("."))
 
     def rewrite(self, record: RunRecord) -> None:
         """Write the record of a run in its own folder anew; its ranks stay."""

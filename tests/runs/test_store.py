@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,13 @@ def test_a_run_that_cannot_be_written_leaves_the_earlier_one_as_it_was(
     assert run_store.records() == [saved]
     assert run_store.ranks(saved.id)[1].better.tolist() == [0, 3]
     assert [path.name for path in (run_store.results_dir / "runs").iterdir()] == [saved.id]
+
+
+def test_a_folder_that_a_killed_process_left_is_no_run(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0, 3])
+    folder = run_store.path(saved.id)
+    shutil.copytree(folder, folder.parent / f".{saved.id}.abc")
+    assert run_store.records() == [saved]
 
 
 def test_users_and_ranks_must_be_as_many_as_the_record_says(run_store: RunStore, save_run: Save) -> None:
