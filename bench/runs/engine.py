@@ -71,6 +71,7 @@ def run(
     with meter.phase("prepare"):
         prepared, task = tasks.prepared(spec.protocol), tasks.task(spec)
         queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
+        provenance = provenance_of(spec, tasks)  # before a long fit, in which files may be edited
     with meter.phase("fit"):
         recommender.fit(task)
 
@@ -80,7 +81,7 @@ def run(
     with meter.phase("score"):
         ranks, tops, catalogue = _ranked(spec, ask, queries, prepared, progress)
     record = dataclasses.replace(
-        _record(spec, entry, recommender, prepared, queries, task, provenance_of(spec, tasks), meter),
+        _record(spec, entry, recommender, prepared, queries, task, provenance, meter),
         catalogue=catalogue,
         tie_rate=ranks.tie_rate,
         device=device,

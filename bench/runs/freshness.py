@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.data.locate import is_at_hand
-from bench.data.prepare import card_of, prepared_hash
+from bench.data.prepare import card_of
 from bench.errors import BenchError
 from bench.files.folders import Folders
 from bench.files.revisions import Revision, revision_of
@@ -62,10 +62,8 @@ def _provenance_at_hand(spec: RunSpec, tasks: Tasks) -> Provenance:
     """
     if spec.protocol.setting == "user-split":
         return provenance_of(spec, tasks)
-    folders = tasks.folders
-    contents = {name: prepared_hash(name, folders.data_dir, folders.cache_dir) for name in _datasets(spec)}
     return Provenance(
-        data={name: content or tasks.domain(name).content_hash for name, content in contents.items()},
+        data={name: tasks.content_hash(name) for name in _datasets(spec)},
         candidates="",
         backbone=_backbone_revision(spec, tasks),
         revisions=code_revisions(spec),
@@ -80,7 +78,7 @@ def provenance_of(spec: RunSpec, tasks: Tasks) -> Provenance:
     """
     prepared = tasks.prepared(spec.protocol)
     return Provenance(
-        data={name: tasks.domain(name).content_hash for name in _datasets(spec)},
+        data={name: tasks.content_hash(name) for name in _datasets(spec)},
         candidates=catalogue_hash(prepared) if spec.full_ranking else prepared.candidates_hash,
         backbone=_backbone_revision(spec, tasks),
         revisions=code_revisions(spec),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 from bench.data.domain import Domain
-from bench.data.prepare import card_of, load_domain
+from bench.data.prepare import card_of, load_domain, prepared_hash
 from bench.errors import BenchError
 from bench.files.folders import Folders
 from bench.plugin import LastLoaded, Planned, ProgressHook, Recommender, Task
@@ -28,6 +28,9 @@ class Tasks:
         self.device, self.held = device, held or LastLoaded()
         self.domain: Callable[[str], Domain] = cache(
             lambda name: load_domain(name, folders.data_dir, folders.cache_dir, progress)
+        )
+        self.content_hash: Callable[[str], str] = cache(
+            lambda name: prepared_hash(name, folders.data_dir, folders.cache_dir) or self.domain(name).content_hash
         )
         self._source: Callable[[ProtocolSpec], Domain] = cache(
             lambda protocol: source_training(self.domain(protocol.dataset), protocol)
