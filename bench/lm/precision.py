@@ -15,9 +15,14 @@ def training_dtype(device: str | torch.device) -> torch.dtype:
     kind = torch.device(device).type
     if kind == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    abilities = torch.cpu.get_capabilities() if kind == "cpu" else {}
-    native = abilities.get("avx512_bf16", False) or abilities.get("amx_tile", False)
-    return torch.bfloat16 if native else torch.float32
+    return torch.bfloat16 if kind == "cpu" and _processor_computes_in_bfloat16() else torch.float32
+
+
+def _processor_computes_in_bfloat16() -> bool:
+    # A processor's flags do not tell that ATEN_CPU_CAPABILITY keeps torch to AVX2, where bfloat16 is emulated.
+    abilities = torch.cpu.get_capabilities()
+    is_native = abilities.get("avx512_bf16", False) or abilities.get("amx_tile", False)
+    return bool(is_native) and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def training_precision(device: str | torch.device) -> torch.autocast:

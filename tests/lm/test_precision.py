@@ -6,16 +6,20 @@ import torch
 from bench.lm.precision import full_width_float32, training_dtype, training_precision
 
 
-def test_training_type_is_native_or_float32():
+def test_training_type_is_native_or_float32() -> None:
     assert training_dtype("cpu") in (torch.bfloat16, torch.float32)
     assert training_dtype("meta") == torch.float32
-    native = torch.cpu.get_capabilities().get("avx512_bf16", False) or torch.cpu.get_capabilities().get(
-        "amx_tile", False
-    )
-    assert (training_dtype("cpu") == torch.bfloat16) == native
 
 
-def test_products_are_taken_in_the_training_type_and_parameters_stay_as_they_are():
+def test_bfloat16_is_not_emulated_where_torch_is_kept_to_avx2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "amx_tile": True})
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert training_dtype("cpu") == torch.float32
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    assert training_dtype("cpu") == torch.bfloat16
+
+
+def test_products_are_taken_in_the_training_type_and_parameters_stay_as_they_are() -> None:
     weight = torch.ones(4, 4)
     with training_precision("cpu"):
         product = weight @ weight
