@@ -1,9 +1,9 @@
 """Training whatever the model: loops with early stopping, batches of sequences, losses and scores.
 
-``training`` runs the epochs and draws the validation sample, ``params`` are the hyper-parameters of every trained
-recommender, ``keys`` the keys under which models are kept. ``sequences`` cuts histories into batches,
-``interaction_graph`` gives the sparse matrix of who interacted with what. ``cross_entropy``, ``entropy`` and
-``dot_scores`` are single functions of tensors.
+``training`` runs the epochs and draws the validation sample, ``convergence`` says why a training ended, ``params`` are
+the hyper-parameters of every trained recommender, ``keys`` the keys under which models are kept. ``sequences`` cuts
+histories into batches, ``interaction_graph`` gives the sparse matrix of who interacted with what. ``cross_entropy``,
+``entropy`` and ``dot_scores`` are single functions of tensors.
 """
 
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bench.files.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from bench.learning.convergence import ending
     from bench.learning.cross_entropy import linear_cross_entropy
     from bench.learning.dot_scores import all_dots, candidate_dots
     from bench.learning.entropy import softmax_entropy
@@ -53,6 +54,7 @@ __all__ = [
     "candidate_dots",
     "clip_gradients",
     "descend",
+    "ending",
     "last_stretches",
     "linear_cross_entropy",
     "ordered_batches",

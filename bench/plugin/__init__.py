@@ -25,7 +25,7 @@ from bench.files.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bench.plugin.entry import Entry, Family, RunsOn
-    from bench.plugin.fit_report import AdapterReport, FitReport, MergeReport, PromptReport, TrainingReport
+    from bench.plugin.fit_report import AdapterReport, Ending, FitReport, MergeReport, PromptReport, TrainingReport
     from bench.plugin.last_loaded import LastLoaded
     from bench.plugin.recommender import (
         NoParams,
@@ -42,6 +42,7 @@ else:
 __all__ = [
     "AdapterReport",
     "Answers",
+    "Ending",
     "Entry",
     "Family",
     "FitReport",

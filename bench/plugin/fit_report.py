@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
+
+Ending = Literal["converged", "budget", "rising", "unknown"]
+"""Why a training ended; :func:`bench.learning.convergence.ending` decides:
+
+* ``converged``: for at least five checks that span an epoch or more, at an undecayed rate, validation was no better;
+* ``rising``: the last check was the best;
+* ``budget``: steps, epochs or time ran out between the two;
+* ``unknown``: nothing was checked.
+"""
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,8 @@ class TrainingReport:
     """Epoch, counted from 1, whose weights were kept: 0 where none was trained, None where nothing chose."""
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Learning curves, one value per epoch: ``losses``, ``validation_ndcg@3``."""
+    ended: Ending = "unknown"
+    """Why it ended."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,19 @@ class AdapterReport:
     slice_losses: tuple[float, ...] = ()
     """Loss on users set aside, the first before any step; empty where there were none."""
     best_check: int | None = None
-    """Index of the lowest of ``slice_losses``, whose state was kept; None: the last state was."""
+    """Index of the check whose state was kept, of ``validation`` or else of ``slice_losses``; None: the last state."""
+    validation: tuple[float, ...] = ()
+    """Validation NDCG@3 at each check, the first before any step: the mean over the domains that it learned from."""
+    epoch_of_check: tuple[float, ...] = ()
+    """Epochs seen at each check of ``validation``."""
+    epochs: float | None = None
+    """Epochs seen."""
+    temperature: float | None = None
+    """What cosines are divided by, as fitted in training; None where nothing is."""
+    chosen_on: str = ""
+    """What chose the kept state and the end, in words."""
+    ended: Ending = "unknown"
+    """Why it ended."""
 
 
 @dataclass(frozen=True)
