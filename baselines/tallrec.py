@@ -8,16 +8,13 @@ ingredient, and the same file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
-from bench.lm.loading import load_language_model
-from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
-from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.lm.adapters.adapter import LoraRecipe
+from bench.lm.recommenders import SingleAdapter, recipe_of
+from bench.lm.training.library import AdapterPlan
+from bench.plugin import Task
 from bench.registry import register
 
 
@@ -28,11 +25,6 @@ class TallRecParams(LoraRecipe):
     domains: Literal["target", "all"] = "target"
     """``target``: the target alone (RecCocktail); ``all``: with all source domains, ``max_examples`` from each
     (WeaveRec)."""
-
-    def recipe(self, n_domains: int) -> LoraRecipe:
-        """Return the adapter's recipe: ``max_examples`` in it is shared out between the domains."""
-        plain = LoraRecipe(**{field.name: getattr(self, field.name) for field in fields(LoraRecipe)})
-        return replace(plain, max_examples=plain.max_examples * n_domains)
 
 
 @register(
@@ -45,36 +37,15 @@ class TallRecParams(LoraRecipe):
     writes_lists=True,
     cold_rule="title text",
 )
-class TallRec(Recommender):
+class TallRec(SingleAdapter):
     """One adapter for list-wise ranking with the common prompt."""
 
     Params = TallRecParams
 
-    def plan(self, task: Task) -> AdapterPlan:
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the one adapter that is needed."""
         domains = (task.target, *(task.sources if self.params.domains == "all" else ()))
-        return AdapterPlan(domains, self.params.recipe(len(domains)))
-
-    def adapters(self, task: Task) -> list[AdapterSpec]:
-        """Return the spec of the adapter that ``fit`` trains or finds."""
-        return planned_specs(task, [self.plan(task)])
-
-    def fit(self, task: Task) -> None:
-        """Train the adapter, or find it."""
-        self.task, self.language_model = task, load_language_model(task)
-        self.adapter, self.facts = carry_out(self.plan(task), self.language_model, task)
-
-    def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the adapted model's scores, shape (n, 30)."""
-        return self.language_model.score_with(self.adapter, self.task.target, queries, self.task.progress)
-
-    def report(self) -> FitReport:
-        """Return the adapter's training and size, and the prompt."""
-        return FitReport(
-            trained_parameters=self.adapter.n_parameters,
-            adapters={" + ".join(self.facts.domains): self.facts},
-            extra=self.language_model.facts(),
-        )
+        return {" + ".join(domain.name for domain in domains): AdapterPlan(domains, recipe_of(self.params))}
 
     def deviations(self) -> tuple[str, ...]:
         """Return where this differs from the paper."""

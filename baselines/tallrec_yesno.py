@@ -102,16 +102,15 @@ class YesNoLanguageModel(LanguageModel):
         self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
     ) -> Iterator[tuple[list[Question], int]]:
         """Yield the same samples in every epoch, in another order; of each domain half are answered with yes."""
-        questions = [question for domain in domains for question in self.samples(domain, recipe.max_examples)]
-        order = rng.permutation(len(questions))
-        for start in range(0, len(order), recipe.batch_size):
-            batch = [questions[index] for index in order[start : start + recipe.batch_size]]
+        questions = [question for domain in domains for question in self.samples(domain, recipe.max_examples or 0)]
+        order, size = rng.permutation(len(questions)), recipe.batch_size or 1
+        for start in range(0, len(order), size):
+            batch = [questions[index] for index in order[start : start + size]]
             yield batch, len(batch)
 
-    def count_batches(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
-        """Return the number of batches in an epoch."""
-        n_samples = sum(min(recipe.max_examples, int(n_prefixes(domain).sum())) for domain in domains)
-        return -(-n_samples // recipe.batch_size)
+    def count_examples(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
+        """Return how many samples an epoch has."""
+        return sum(min(recipe.max_examples or 0, int(n_prefixes(domain).sum())) for domain in domains)
 
     def loss(self, batch: list[Question]) -> Tensor:
         """Return the mean cross-entropy over the answers' tokens, the end token included."""
@@ -121,7 +120,6 @@ class YesNoLanguageModel(LanguageModel):
     def samples(self, domain: Domain, n_samples: int) -> list[Question]:
         """Draw training prefixes and ask, in turn, of the item that followed and of one the user never touched."""
         rng = np.random.default_rng(derived_seed(self.seed, "yes-no-samples", domain.content_hash))
-        # The users set aside touch few items: their negatives must come from the same ones as all others'.
         refused = np.flatnonzero(domain.item_counts()) if self.refused is None else self.refused
         counts = n_prefixes(domain)
         ends = np.cumsum(counts)
@@ -219,10 +217,12 @@ class YesNoParams:
     """Samples a step (the paper: 128, so that up to 64 samples are one step)."""
     max_history: int = 20
     """Latest purchases shown."""
-    warmup_share: float = 0.05
-    """Share of the steps over which the learning rate rises."""
-    slice_share: float = field(default=0.02, metadata=shrinks_to("slice"))
-    """Share of the training users set aside; the best state by loss on as many samples of theirs is kept."""
+    warmup_steps: int = 4
+    """Steps over which the step size rises to its peak."""
+    patience: int = 5
+    """Epochs in a row that are no better before the step size decays and training ends."""
+    n_validation: int = field(default=200, metadata=shrinks_to("validation"))
+    """Validation queries that choose the kept state and the end, a seeded sample."""
 
     def recipe(self) -> LoraRecipe:
         """Return the adapter's recipe."""
@@ -235,8 +235,10 @@ class YesNoParams:
             batch_size=self.batch_size,
             max_examples=self.n_samples,
             max_history=self.max_history,
-            warmup_share=self.warmup_share,
-            slice_share=self.slice_share,
+            warmup_steps=self.warmup_steps,
+            checks_an_epoch=1,
+            patience=self.patience,
+            n_validation=self.n_validation,
         )
 
 
@@ -294,7 +296,7 @@ class TallRecYesNo(Recommender):
             "Ranks by the difference of the two answers' logits; the authors' evaluator takes a softmax of "
             "probabilities.",
             "Learning rate, batch and epochs are those of a small backbone, and the best state is chosen by "
-            "loss on samples of users set aside, not by AUC.",
+            "NDCG@3 on validation queries, not by AUC.",
         )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.lm.encoders.title_vectors import title_vectors
-from bench.lm.encoders.towers import MAX_HISTORY, RECENCY_DECAY, tower_scores
+from bench.lm.encoders.tower_batches import RECENCY_DECAY
+from bench.lm.encoders.towers import MAX_HISTORY, tower_scores
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.registry import register

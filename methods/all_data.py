@@ -1,13 +1,11 @@
 """All data: one adapter trained on the target and all source domains at once.
 
-It learns from what WeaveRec's adapters together have seen, without any merging. By default each domain gives as many
-examples as the target does alone, so it takes N + 1 times as many steps as ``target-only``; with
-``share_examples=true`` it takes equally many, which tells the effect of other data from that of more training.
+It learns from what WeaveRec's adapters together have seen, without any merging.
 """
 
 from __future__ import annotations
 
-from bench.lm.recommenders import MixtureParams, SingleAdapter, mixture
+from bench.lm.recommenders import SingleAdapter, recipe_of
 from bench.lm.training.library import AdapterPlan
 from bench.plugin import Task
 from bench.registry import register
@@ -26,8 +24,6 @@ from bench.registry import register
 class AllData(SingleAdapter):
     """One adapter for the target and all sources."""
 
-    Params = MixtureParams
-
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return that adapter."""
-        return {"all domains": mixture(self.params, task.target, *task.sources)}
+        return {"all domains": AdapterPlan((task.target, *task.sources), recipe_of(self.params))}

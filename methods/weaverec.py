@@ -13,7 +13,7 @@ A hybrid of A and B serves both as target: it is trained once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -21,15 +21,15 @@ from torch import Tensor
 
 from bench.errors import BenchError
 from bench.learning.training import STOPPING_METRIC, stopping_score, validation_sample
-from bench.lm.adapters.adapter import Adapter
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.dare import merge_dare
 from bench.lm.merging.ext_sub import merge_ext_sub
 from bench.lm.merging.lego import merge_lego
 from bench.lm.merging.ties import merge_ties
-from bench.lm.recommenders import AdapterRecommender, MixtureParams, mixture, recipe_of
+from bench.lm.recommenders import AdapterRecommender, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, MergeReport, Queries, Task, shrinks_to
+from bench.plugin import FitReport, MergeReport, Queries, Task
 from bench.registry import register
 
 GRID = tuple(round(step / 10, 1) for step in range(11))
@@ -37,7 +37,7 @@ GRID = tuple(round(step / 10, 1) for step in range(11))
 
 
 @dataclass(frozen=True)
-class WeaveParams(MixtureParams):
+class WeaveParams(LoraRecipe):
     """The recipe of WeaveRec's branches."""
 
     branches: Literal["each", "joint"] = "each"
@@ -60,8 +60,6 @@ class WeaveRecParams(WeaveParams):
     """Score with one adapter alone, unmerged: 0 the target's, n the hybrid with the n-th source; none: merge all."""
     merged_rank: int = 16
     """Rank that ``ties`` and ``dare`` cut the merged update to; 0 keeps it whole."""
-    n_validation: int = field(default=2000, metadata=shrinks_to("validation"))
-    """Validation queries that choose the weight, a seeded sample."""
 
     def __post_init__(self) -> None:
         if self.weights == "validated" and self.merging != "average":
@@ -81,13 +79,13 @@ class WeaveRecParams(WeaveParams):
 
 def woven(params: WeaveParams, task: Task) -> dict[str, AdapterPlan]:
     """Plan WeaveRec's branches: the target's adapter, then the hybrids."""
-    target = task.target
+    target, recipe = task.target, recipe_of(params)
     mixed_in = [task.sources] if params.branches == "joint" and task.sources else [(one,) for one in task.sources]
     hybrids = {
-        " + ".join(domain.name for domain in (target, *sources)): mixture(params, target, *sources)
+        " + ".join(domain.name for domain in (target, *sources)): AdapterPlan((target, *sources), recipe)
         for sources in mixed_in
     }
-    return {"target": AdapterPlan((target,), recipe_of(params)), **hybrids}
+    return {"target": AdapterPlan((target,), recipe), **hybrids}
 
 
 @register(

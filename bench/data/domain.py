@@ -75,6 +75,11 @@ class Domain:
         """Hash of what a model can learn from: histories and titles (not of names or notes)."""
         return content_hash(self.indptr, self.items, list(self.titles))
 
+    @cached_property
+    def titles_hash(self) -> str:
+        """Hash of the catalogue's titles, the same for all parts of a domain."""
+        return content_hash(list(self.titles))
+
     def history(self, user: int) -> NDArray[np.int32]:
         """Return one user's items, oldest first."""
         return self.items[self.indptr[user] : self.indptr[user + 1]]

@@ -70,6 +70,10 @@ class ArtefactStore:
         """Return where the artefact of this kind and key lives, whether or not it exists."""
         return self.root / kind / content_hash(key)
 
+    def unfinished(self, kind: str, key: Any) -> Path:
+        """Return the folder for what an artefact's making needs to go on after it was stopped."""
+        return self.root / "unfinished" / kind / content_hash(key)
+
     def made(self, kind: str, key: Any) -> bool:
         """Whether the artefact exists."""
         return (self.path(kind, key) / "made.json").exists()

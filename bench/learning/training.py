@@ -171,16 +171,23 @@ def stopping_score(scores: NDArray[np.floating], answers: Answers) -> float:
 def validation_sample(
     task: Task, n_queries: int | None, purpose: Sequence[str] = ("validation-sample",)
 ) -> tuple[Queries, Answers]:
-    """Return a seeded sample of the validation queries with their answers, in stored order.
+    """Return a seeded sample of the target's validation queries with their answers; see :func:`sample_of`."""
+    return sample_of(task.validation, task.validation_answers, n_queries, task.seed, *purpose)
+
+
+def sample_of(
+    queries: Queries, answers: Answers, n_queries: int | None, seed: int, *purpose: str
+) -> tuple[Queries, Answers]:
+    """Return a seeded sample of queries with their answers, in stored order.
 
     ``n_queries`` of 0 or None, or more than there are, takes all; ``purpose`` names the draw, so that each use has
     a sample of its own.
     """
-    if not n_queries or n_queries >= len(task.validation):
-        return task.validation, task.validation_answers
-    rng = np.random.default_rng(derived_seed(task.seed, *purpose))
-    rows = np.sort(rng.permutation(len(task.validation))[:n_queries])
-    return task.validation.take(rows), Answers(task.validation_answers.positive_column[rows])
+    if not n_queries or n_queries >= len(queries):
+        return queries, answers
+    rng = np.random.default_rng(derived_seed(seed, *purpose))
+    rows = np.sort(rng.permutation(len(queries))[:n_queries])
+    return queries.take(rows), Answers(answers.positive_column[rows])
 
 
 def trained_once(

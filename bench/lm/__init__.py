@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.lm.language_model import LanguageModel
     from bench.lm.loading import language_model_class, load_language_model, planned_backbone, task_backbone
     from bench.lm.precision import generation_dtype, training_dtype, training_precision
-    from bench.lm.recommenders import AdapterRecommender, DomainMerge, MixtureParams, SingleAdapter
+    from bench.lm.recommenders import AdapterRecommender, DomainMerge, SingleAdapter
 else:
     __getattr__, __dir__ = lazy_names(__name__)
 
@@ -25,7 +25,6 @@ __all__ = [
     "Backbone",
     "DomainMerge",
     "LanguageModel",
-    "MixtureParams",
     "PackedAnswers",
     "SingleAdapter",
     "generation_dtype",

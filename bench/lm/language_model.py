@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.data.domain import Domain
-from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.adapters.apply import folded
 from bench.lm.backbones import Backbone
-from bench.plugin import ProgressHook, Queries, Task
+from bench.lm.precision import training_precision
+from bench.plugin import Answers, ProgressHook, Queries, Task
 
 
 class LanguageModel(ABC):
@@ -37,12 +39,26 @@ class LanguageModel(ABC):
         """Load the backbone for a task."""
         return cls(backbone, task.device)
 
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """The recipe where a method's parameters leave it to the kind of the model; see :class:`LoraRecipe`."""
+    dense_in_training = False
+    """Whether an adapted layer multiplies by W + scaling · B·A, one product instead of three: faster for a small model
+    that reads many tokens a step, and only without dropout."""
     adapted_layers: tuple[str, ...] = ()
     """Names of the linear layers that adapters change, such as ``q_proj``; empty where that is all of them.
     Where it is not, ``objective`` must say so."""
+    max_history: int
+    """Most recent items of a history that are read."""
 
-    slice_batches: int = 4
-    """Batches of the held-back slice that choose an adapter's best state."""
+    def adapted_modules(self, recipe: LoraRecipe) -> list[str]:
+        """Return the full names of the linear layers that adapters change."""
+        layers = self.adapted_layers
+        return [name for name in linear_modules(self.model) if not layers or name.rpartition(".")[2] in layers]
+
+    @contextmanager
+    def prepared_for(self, domains: Sequence[Domain], recipe: LoraRecipe) -> Iterator[None]:
+        """Hold whatever speeds up training on these domains while the block runs."""
+        yield
 
     def new_head(self, seed: int) -> nn.Module | None:
         """Take a freshly initialised scoring head, trained along with an adapter, and return it; None has none."""
@@ -59,8 +75,8 @@ class LanguageModel(ABC):
         """Yield one epoch of training batches from the domains' training interactions, each with its examples."""
 
     @abstractmethod
-    def count_batches(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
-        """Return about how many batches an epoch has: the learning rate's schedule is laid over this number."""
+    def count_examples(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
+        """Return how many examples an epoch has."""
 
     @abstractmethod
     def loss(self, batch: Any) -> Tensor:
@@ -69,6 +85,19 @@ class LanguageModel(ABC):
     @abstractmethod
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return one score a candidate, shape (n, 30)."""
+
+    def scores_in_training(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
+        """Return :meth:`score` with the adapter in training, in the number format of training; no gradient is kept."""
+        with training_precision(next(self.model.parameters()).device):
+            return self.score(domain, queries, progress)
+
+    def temperature_on(self, scores: NDArray[np.float32], answers: Answers) -> float | None:
+        """Return what scores must be divided by to be calibrated logits; None where they are not."""
+        return None
+
+    def begin_at(self, temperature: float) -> None:
+        """Let training begin at this temperature, where one is learned."""
+        return
 
     def score_with(
         self, adapter: Adapter | None, domain: Domain, queries: Queries, progress: ProgressHook

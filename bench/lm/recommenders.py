@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from typing import ClassVar
 
 import numpy as np
@@ -27,7 +27,7 @@ PREFIXES_ALONE = (
 class AdapterRecommender(Recommender):
     """Trains (or finds) the adapters it plans, makes one of them, and scores with that."""
 
-    Params = LoraRecipe
+    Params: ClassVar[type[LoraRecipe]] = LoraRecipe
     reader: ClassVar[type[LanguageModel] | None] = None
     """The class that trains the adapters; None takes the usual one of the backbone's kind."""
 
@@ -44,8 +44,10 @@ class AdapterRecommender(Recommender):
         return planned_specs(task, list(self.plans(task).values()), self.reader)
 
     def load(self, task: Task) -> LanguageModel:
-        """Load the task's backbone."""
-        return load_language_model(task)
+        """Load the task's backbone, to read as long histories as the parameters say."""
+        language_model = load_language_model(task)
+        language_model.max_history = self.params.max_history
+        return language_model
 
     def fit(self, task: Task) -> None:
         """Train the planned adapters, or find them."""
@@ -104,26 +106,9 @@ class DomainMerge(AdapterRecommender):
         return self.merge(queries) if len(self.trained) > 1 else next(iter(self.trained.values()))
 
 
-@dataclass(frozen=True)
-class MixtureParams(LoraRecipe):
-    """The recipe of adapters that are trained on several domains at once."""
-
-    share_examples: bool = False
-    """Share ``max_examples`` out between an adapter's domains, so that all adapters take equal steps, in place of
-    taking that many from each, as WeaveRec does."""
-
-
 def recipe_of(params: LoraRecipe) -> LoraRecipe:
     """Return the recipe in a method's parameters without what else is in them."""
     return LoraRecipe(**{field.name: getattr(params, field.name) for field in fields(LoraRecipe)})
-
-
-def mixture(params: MixtureParams, *domains: Domain) -> AdapterPlan:
-    """Plan an adapter on a mixture of domains."""
-    recipe = recipe_of(params)
-    if params.share_examples:
-        return AdapterPlan(domains, recipe)
-    return AdapterPlan(domains, replace(recipe, max_examples=recipe.max_examples * len(domains)))
 
 
 def general_domains(task: Task) -> tuple[Domain, ...]:

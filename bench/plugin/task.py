@@ -105,6 +105,14 @@ class Task:
     """Where long jobs report."""
     held: LastLoaded = field(default_factory=LastLoaded)
     """What was loaded for this run, or for the runs of one set before it: a language model above all."""
+    source_validation: Callable[[str], tuple[Queries, Answers] | None] = field(default=lambda _name: None)
+    """Prepares the validation queries of the source domain of this name; None where it has none."""
+
+    def validation_of(self, domain: Domain) -> tuple[Queries, Answers] | None:
+        """Return the validation queries of the target or of a source, with their answers; None where it has none."""
+        if domain.name == self.target.name:
+            return (self.validation, self.validation_answers) if len(self.validation) else None
+        return self.source_validation(domain.name)
 
 
 class Planned(Protocol):

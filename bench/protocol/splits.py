@@ -68,9 +68,14 @@ def source_training(domain: Domain, protocol: ProtocolSpec) -> Domain:
 
     These are the source's own: of its train users in the ``user-split`` setting, else of its warm split.
     """
-    if protocol.setting != "user-split":
-        return domain.keeping(split_domain(domain, ProtocolSpec(domain.name)).train)
-    return with_short_titles(domain).keeping(split_domain(domain, replace(protocol, dataset=domain.name)).train)
+    own = source_protocol(domain.name, protocol)
+    domain = with_short_titles(domain) if own.setting == "user-split" else domain
+    return domain.keeping(split_domain(domain, own).train)
+
+
+def source_protocol(source: str, protocol: ProtocolSpec) -> ProtocolSpec:
+    """Return the protocol of a source domain beside a target under ``protocol``: warm where users are not split."""
+    return replace(protocol, dataset=source) if protocol.setting == "user-split" else ProtocolSpec(source)
 
 
 def share_of_training(training: Domain, share: float, seed: int) -> Domain:

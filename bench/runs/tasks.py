@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 from bench.data.domain import Domain
 from bench.data.prepare import card_of, load_domain, prepared_hash
 from bench.errors import BenchError
 from bench.files.folders import Folders
-from bench.plugin import LastLoaded, Planned, ProgressHook, Recommender, Task
-from bench.protocol.splits import share_of_training, source_training, users_of_training
+from bench.plugin import Answers, LastLoaded, Planned, ProgressHook, Queries, Recommender, Task
+from bench.protocol.splits import share_of_training, source_protocol, source_training, users_of_training
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import registry
 from bench.runs.params import build_params
@@ -42,8 +42,17 @@ class Tasks:
     def task(self, spec: RunSpec) -> Task:
         """Return the task of a run."""
         sources = [self._source(replace(spec.protocol, dataset=name)) for name in spec.sources]
-        prepared = self.prepared(spec.protocol)
-        return task_of(spec, prepared, sources, self.folders, self.progress, self.device, self.held)
+        task = task_of(spec, self.prepared(spec.protocol), sources, self.folders, self.progress, self.device, self.held)
+        return replace(task, source_validation=partial(self._source_validation, spec))
+
+    def _source_validation(self, spec: RunSpec, source: str) -> tuple[Queries, Answers] | None:
+        """Return a source's own validation queries; a source too small to be asked of has none."""
+        try:
+            validation = self.prepared(source_protocol(source, spec.protocol)).validation
+        except BenchError:
+            return None
+        sampled = validation.sample(spec.limit_validation, spec.protocol.seed)
+        return sampled.queries, sampled.answers
 
     def adapters(self, spec: RunSpec) -> Sequence[Planned]:
         """Return the adapters that a run's method plans; no data are read for a method that plans none.

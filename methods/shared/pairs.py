@@ -29,7 +29,7 @@ class PairParams(PairRecipe):
     """The recipe of the adapters, and how the finished method scores."""
 
     n_validation: int = field(default=200, metadata=shrinks_to("validation"))
-    """Validation queries that choose sources and stop training, a seeded sample; 0 takes all."""
+    """Validation queries that choose states and sources and stop training, a seeded sample; 0 takes all."""
     float32_scores: bool = False
     """Score in float32 even where the device computes in bfloat16, which takes less than half the time."""
 

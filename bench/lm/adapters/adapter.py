@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from safetensors import SafetensorError
@@ -26,28 +26,48 @@ HEAD_PREFIX = "head:"
 
 @dataclass(frozen=True)
 class LoraRecipe:
-    """How an adapter is trained (RecCocktail and WeaveRec: rank 16, alpha 32, dropout .05, cosine, warm-up .05)."""
+    """How an adapter is trained (RecCocktail and WeaveRec: rank 16, alpha 32, dropout .05).
+
+    What is None depends on the kind of the language model; :meth:`completed` fills it in.
+    """
 
     rank: int = 16
     """Rank r of the factors."""
     alpha: int = 32
     """Scaling times rank."""
-    dropout: float = 0.05
-    """Share of a layer's input dropped before A."""
-    learning_rate: float = 1e-3
-    """Peak learning rate of AdamW."""
-    epochs: int = 1
-    """Passes over the examples."""
-    batch_size: int = 32
-    """Histories (encoder) or prompts (causal) a step."""
-    max_examples: int = field(default=10_000, metadata=shrinks_to("examples"))
-    """Training examples of an epoch, a seeded sample, the same number from each domain (WeaveRec: 40,000 a domain)."""
+    dropout: float | None = None
+    """Share of a layer's input dropped before A; none: 0 for an encoder, .05 for a decoder."""
+    learning_rate: float | None = None
+    """Peak step size of AdamW; none: 0.002 for an encoder, 0.001 for a decoder."""
+    epochs: int | None = None
+    """Passes over the examples at most; none: 40 for an encoder, one for a decoder."""
+    batch_size: int | None = None
+    """Examples a step; none: 768 for an encoder, 32 for a decoder."""
+    max_examples: int | None = field(default=None, metadata=shrinks_to("examples"))
+    """Training examples of an epoch, a seeded sample, the same number from each domain (WeaveRec: 40,000 a domain);
+    0 takes all; none: all for an encoder, 10,000 for a decoder."""
     max_history: int = 20
-    """Most recent items that a history keeps."""
-    warmup_share: float = 0.05
-    """Share of the steps over which the learning rate rises."""
-    slice_share: float = field(default=0.02, metadata=shrinks_to("slice"))
-    """Share of the training users set aside to choose the best state by loss; nobody is where that is fewer than 50."""
+    """Most recent items that a history keeps, in training and in scoring."""
+    n_negatives: int = 256
+    """Of an encoder: titles drawn uniformly for each batch, wrong answers beside those of the batch itself."""
+    adapted_layers: int | None = None
+    """Top layers that get an adapter, and below which a title's states are computed once; 0 takes all; none: 2 of an
+    encoder whose layers can be told apart, all of a decoder."""
+    warmup_steps: int = 30
+    """Steps over which the step size rises to its peak."""
+    checks_an_epoch: int = 4
+    """Checks of validation NDCG@3 in an epoch."""
+    patience: int = 5
+    """Checks in a row, an epoch or more, that are no better before the step size decays and training ends."""
+    decay_share: float = 0.1
+    """Steps of that decay, as a share of the steps up to the best state."""
+    n_validation: int = field(default=2000, metadata=shrinks_to("validation"))
+    """Validation queries of each domain trained on, a seeded sample, that choose the kept state and the end; 0 takes
+    all."""
+
+    def completed(self, defaults: Mapping[str, Any]) -> Self:
+        """Return the recipe with ``defaults`` in place of what is None."""
+        return replace(self, **{name: value for name, value in defaults.items() if getattr(self, name) is None})
 
 
 @dataclass(frozen=True)
@@ -65,20 +85,28 @@ class AdapterSpec:
     """Seed of the order of examples and of the shared initialisation."""
     start: str | None = None
     """Hash of the adapter that training starts from; None starts from the group's initialisation."""
+    as_long_as: tuple[str, ...] = ()
+    """Hashes of adapters whose steps together are the number of its own; empty lets validation decide."""
+    order: int = 0
+    """Which of several orders of examples that start alike: what the members of a soup differ in."""
+    validation: tuple[str, ...] = ()
+    """Hash of each domain's validation queries, which choose the kept state."""
     objective: str = "ranking"
     """What is learned from the domains."""
     names: tuple[str, ...] = field(default=(), compare=False)
     """The domains' names, for people."""
+    n_examples: int = field(default=0, compare=False)
+    """Training examples that it reads at most, all epochs together."""
 
     @property
     def max_examples(self) -> int:
         """Training examples that it reads at most, all epochs together."""
-        return self.recipe.max_examples * self.recipe.epochs
+        return self.n_examples
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the adapter."""
         fields = asdict(self)
-        del fields["names"]
+        del fields["names"], fields["n_examples"]
         return fields
 
 
@@ -96,6 +124,8 @@ class Adapter:
     """Names the group whose adapters share A at step 0."""
     head: Mapping[str, Tensor] = field(default_factory=dict, kw_only=True)
     """The scoring head that was trained with the factors, by parameter name; empty where the model has none."""
+    temperature: float | None = field(default=None, kw_only=True)
+    """What the model's scores are divided by to become logits, fitted on validation; None takes the model's own."""
 
     @property
     def rank(self) -> int:
@@ -150,7 +180,8 @@ def save_adapter(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> No
     tensors |= {HEAD_PREFIX + name: tensor.contiguous() for name, tensor in adapter.head.items()}
     path = folder / "adapter.safetensors"
     save_file(tensors, path)
-    described = {"scaling": adapter.scaling, "base": adapter.base, "initialisation": adapter.initialisation}
+    fields = ("scaling", "base", "initialisation", "temperature")
+    described = {name: getattr(adapter, name) for name in fields}
     write_json(folder / "adapter.json", {**described, "sha256": file_sha256(path), **facts})
 
 
@@ -169,7 +200,8 @@ def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Any]]:
         modules = sorted(name.removesuffix(".A") for name in tensors if name.endswith(".A"))
         factors = {module: (tensors[f"{module}.A"], tensors[f"{module}.B"]) for module in modules}
         head = {name.removeprefix(HEAD_PREFIX): tensors[name] for name in tensors if name.startswith(HEAD_PREFIX)}
-        return Adapter(factors, facts["scaling"], facts["base"], facts["initialisation"], head=head), facts
+        kept = {"head": head, "temperature": facts.get("temperature")}
+        return Adapter(factors, facts["scaling"], facts["base"], facts["initialisation"], **kept), facts
     except (OSError, SafetensorError, json.JSONDecodeError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise BenchError(f"Adapter {path} cannot be read ({reason}). Delete its folder and run again.") from error

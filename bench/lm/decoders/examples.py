@@ -30,11 +30,11 @@ def n_prefixes(domain: Domain) -> NDArray[np.int64]:
 
 
 def sampled_prefixes(domain: Domain, recipe: LoraRecipe, rng: np.random.Generator) -> list[tuple[Domain, int, int]]:
-    """Return at most ``max_examples`` (domain, user, place of the item to be predicted), a sample of all prefixes."""
+    """Return (domain, user, place of the item to be predicted): ``max_examples`` prefixes drawn at random, or all."""
     counts = n_prefixes(domain)
     users = np.repeat(np.arange(domain.n_users), counts)
     places = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
-    chosen = rng.permutation(len(users))[: recipe.max_examples]
+    chosen = rng.permutation(len(users))[: recipe.max_examples or None]
     return [(domain, int(users[index]), int(places[index])) for index in chosen]
 
 

@@ -7,7 +7,8 @@ the likelihood of their titles; entropy is that of the first tokens of the model
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -46,8 +47,25 @@ class GenerativeLanguageModel(LanguageModel):
         return training_dtype(device)
 
     objective = f"next title, prompt {prompt_hash(max_history=MAX_HISTORY)}, negatives {N_TRAINING_NEGATIVES}"
+    defaults: ClassVar = {
+        "dropout": 0.05,
+        "learning_rate": 1e-3,
+        "epochs": 1,
+        "batch_size": 32,
+        "max_examples": 10_000,
+        "adapted_layers": 0,
+    }
     answer_style: AnswerStyle = "title"
     """What the model is taught to answer; ``objective`` says it in words."""
+
+    @property
+    def max_history(self) -> int:
+        """Most recent items of a history that a prompt shows."""
+        return self.causal.max_history or 0
+
+    @max_history.setter
+    def max_history(self, n_items: int) -> None:
+        self.causal = replace(self.causal, max_history=n_items)
 
     def facts(self) -> dict[str, Any]:
         """Return the hash of the prompt's wording and how candidates are ranked."""
@@ -59,21 +77,20 @@ class GenerativeLanguageModel(LanguageModel):
         """Yield batches of prompts of similar length: examples are shuffled, then sorted within windows."""
         examples = [example for domain in domains for example in sampled_prefixes(domain, recipe, rng)]
         order = rng.permutation(len(examples))
-        window = recipe.batch_size * BATCHES_SORTED_TOGETHER
+        batch_size = recipe.batch_size or 1
+        window = batch_size * BATCHES_SORTED_TOGETHER
         for start in range(0, len(order), window):
             prompts = [self._prompt(examples[index], rng) for index in order[start : start + window]]
             prompts.sort(key=lambda prompt: len(prompt.shared))
-            cut = range(0, len(prompts), recipe.batch_size)
+            cut = range(0, len(prompts), batch_size)
             for first in rng.permutation(np.array(cut)):
-                batch = prompts[first : first + recipe.batch_size]
+                batch = prompts[first : first + batch_size]
                 yield batch, len(batch)
 
-    def count_batches(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
-        """Return the number of batches in an epoch."""
-        n_examples = sum(min(recipe.max_examples, int(n_prefixes(domain).sum())) for domain in domains)
-        window = recipe.batch_size * BATCHES_SORTED_TOGETHER
-        full, rest = divmod(n_examples, window)
-        return full * BATCHES_SORTED_TOGETHER + -(-rest // recipe.batch_size)
+    def count_examples(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
+        """Return how many prompts an epoch has."""
+        counts = [int(n_prefixes(domain).sum()) for domain in domains]
+        return sum(min(count, recipe.max_examples) if recipe.max_examples else count for count in counts)
 
     def loss(self, batch: list[Prompt]) -> Tensor:
         """Return the mean cross-entropy over the answers' tokens."""

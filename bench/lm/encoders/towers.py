@@ -2,15 +2,15 @@
 
 A title's vector is the encoder's mean-pooled, unit-length output. A history's vector is the unit-length sum of its
 titles' vectors, each step back weighted by ``decay``. Scores are cosines; training and entropy divide them by
-``temperature``. With no adapter this is exactly the untrained nearest-neighbour control, so whatever an adapter adds
+a temperature. With no adapter this is exactly the untrained nearest-neighbour control, so whatever an adapter adds
 is seen against it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,72 +18,110 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.data.domain import Domain
-from bench.files.hashing import content_hash
 from bench.learning.dot_scores import all_dots
 from bench.learning.entropy import softmax_entropy
-from bench.lm.adapters.adapter import LoraRecipe
+from bench.learning.temperature import fitted_temperature
+from bench.lm.adapters.adapter import LoraRecipe, linear_modules
 from bench.lm.backbones import Backbone
 from bench.lm.encoders.text_encoder import TextEncoder
+from bench.lm.encoders.title_layers import TitleLayers, can_be_split
+from bench.lm.encoders.tower_batches import RECENCY_DECAY, Positions, TowerBatch
 from bench.lm.language_model import LanguageModel
-from bench.plugin import ProgressHook, Queries
+from bench.plugin import Answers, ProgressHook, Queries
 
-TEMPERATURE = 0.05
-RECENCY_DECAY = 0.7
+TEMPERATURE = 0.13
+"""What cosines are divided by where nothing was fitted: the cross-entropy of MiniLM's own over the 30 candidates is
+least here (validation queries of Beauty)."""
 MAX_HISTORY = 20
-N_TRAINING_NEGATIVES = 29
 SEQUENCES_SCORED_AT_ONCE = 4096
 
 
-@dataclass(frozen=True, eq=False)
-class TowerBatch:
-    """Training sequences of one domain over the batch's distinct items."""
+class LearnedTemperature(nn.Module):
+    """What cosines are divided by in training, as a logarithm that is learned with an adapter."""
 
-    domain: Domain
-    items: NDArray[np.int64]
-    """Distinct items of the batch, shape (n_distinct,); each title is encoded once."""
-    sequences: Tensor
-    """Rows into ``items``, padded with -1 on the right, shape (n_sequences, max_length)."""
-    negatives: Tensor
-    """Rows into ``items`` of the negatives that all sequences share, shape (n_negatives,)."""
-    allowed: Tensor
-    """Whether each negative was untouched by each sequence's user, shape (n_sequences, n_negatives)."""
+    def __init__(self) -> None:
+        super().__init__()
+        self.logarithm = nn.Parameter(torch.tensor(TEMPERATURE).log())
+
+    def forward(self, cosines: Tensor) -> Tensor:
+        """Return logits."""
+        return cosines * torch.exp(-self.logarithm)
 
 
 class TowerLanguageModel(LanguageModel):
     """Two towers over one encoder. Every position of a sequence is an example: its titles are encoded only once."""
 
-    objective = f"towers temperature {TEMPERATURE} decay {RECENCY_DECAY} negatives {N_TRAINING_NEGATIVES}"
+    objective = f"towers, learned temperature, decay {RECENCY_DECAY}, corrected in-batch and uniform negatives"
+    defaults: ClassVar = {
+        "dropout": 0.0,
+        "learning_rate": 2e-3,
+        "epochs": 40,
+        "batch_size": 768,
+        "max_examples": 0,
+        "adapted_layers": 2,
+    }
+    dense_in_training = True
+    max_history = MAX_HISTORY
 
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
-        self.backbone = backbone
+        self.backbone, self.device = backbone, device
         self.encoder = TextEncoder(backbone, device)
         self.model: nn.Module = self.encoder.model
+        self.head = LearnedTemperature().to(device)
         self._tokens: dict[str, list[list[int]]] = {}
+        self._layers: dict[str, TitleLayers] = {}
+        self._positions: dict[tuple[str, int], Positions] = {}
 
     def facts(self) -> dict[str, Any]:
         """Return how candidates are ranked; there is no prompt."""
         return {"prompt_hash": None, "scored_by": "cosine of two towers"}
 
+    def new_head(self, seed: int) -> LearnedTemperature:
+        """Take a temperature that nothing has learned yet, and return it."""
+        self.head = LearnedTemperature().to(self.device)
+        return self.head
+
+    def adapted_modules(self, recipe: LoraRecipe) -> list[str]:
+        """Return the linear layers of the top layers."""
+        names = list(linear_modules(self.model))
+        if not recipe.adapted_layers or not can_be_split(self.model):
+            return names
+        n_layers = len(self.model.encoder.layer)  # type: ignore[union-attr, arg-type]
+        top = tuple(f"encoder.layer.{number}." for number in range(n_layers)[-recipe.adapted_layers :])
+        return [name for name in names if name.startswith(top)]
+
+    @contextmanager
+    def prepared_for(self, domains: Sequence[Domain], recipe: LoraRecipe) -> Iterator[None]:
+        """Hold the states below the adapted layers, computed once a title, while the block runs."""
+        if can_be_split(self.model):
+            n_top = recipe.adapted_layers or 0
+            self._layers = {
+                domain.titles_hash: TitleLayers(self.model, self._tokens_of(domain), n_top) for domain in domains
+            }
+        try:
+            yield
+        finally:
+            self._layers, self._positions = {}, {}
+
     def batches(
         self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
     ) -> Iterator[tuple[TowerBatch, int]]:
         """Yield batches of one domain each, the domains interleaved at random."""
-        plan = [(domain, users) for domain in domains for users in _batches_of_users(domain, recipe, rng)]
-        trained_items = {id(domain): np.flatnonzero(domain.item_counts()) for domain in domains}
+        max_examples, batch_size = recipe.max_examples or 0, recipe.batch_size or 1
+        learned = [self._positions_of(domain, recipe.max_history) for domain in domains]
+        plan = [(one, places) for one in learned for places in one.epoch(max_examples, batch_size, rng)]
         for index in rng.permutation(len(plan)):
-            domain, users = plan[index]
-            batch = tower_batch(domain, users, trained_items[id(domain)], recipe.max_history, rng)
-            yield batch, int((batch.sequences[:, 1:] >= 0).sum())
+            positions, places = plan[index]
+            yield positions.batch(places, recipe.n_negatives, rng), len(places)
 
-    def count_batches(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
-        """Return the number of batches in an epoch."""
-        rng = np.random.default_rng(0)
-        return sum(len(_batches_of_users(domain, recipe, rng)) for domain in domains)
+    def count_examples(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
+        """Return the positions of an epoch."""
+        counts = [len(self._positions_of(domain, recipe.max_history).places) for domain in domains]
+        return sum(min(count, recipe.max_examples) if recipe.max_examples else count for count in counts)
 
     def loss(self, batch: TowerBatch) -> Tensor:
-        """Return the cross-entropy of each next item against the shared negatives, mean over positions."""
-        vectors = self.item_vectors(batch.domain, batch.items)
-        return sequence_loss(vectors, batch.sequences, batch.negatives, batch.allowed)
+        """Return the cross-entropy of each next item among the batch's items, mean over positions."""
+        return batch_loss(self.training_vectors(batch.domain, batch.items), batch, self.head)
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return cosines of history and candidates, shape (n, 30)."""
@@ -91,11 +129,26 @@ class TowerLanguageModel(LanguageModel):
         table = np.zeros((domain.n_items, self.encoder.dimension), dtype=np.float32)
         with torch.no_grad():
             table[needed] = self.item_vectors(domain, needed, progress).cpu().numpy()
-        return tower_scores(table, queries)
+        return tower_scores(table, queries, self.max_history)
+
+    def scores_in_training(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
+        """Return :meth:`score` by the layers that are held for training, in the number format of training."""
+        needed = np.union1d(queries.history_items, queries.distinct_candidates())
+        table = np.zeros((domain.n_items, self.encoder.dimension), dtype=np.float32)
+        table[needed] = self.training_vectors(domain, needed).cpu().numpy()
+        return tower_scores(table, queries, self.max_history)
+
+    def temperature_on(self, scores: NDArray[np.float32], answers: Answers) -> float:
+        """Return what cosines must be divided by to be the best calibrated logits."""
+        return fitted_temperature(scores, answers.positive_column)
+
+    def begin_at(self, temperature: float) -> None:
+        """Let training begin at this temperature."""
+        self.head.logarithm.data.fill_(float(np.log(temperature)))
 
     def entropy(self, domain: Domain, queries: Queries) -> Tensor:
         """Return the mean entropy of the softmax over each query's candidates."""
-        padded, weights = padded_histories(queries)
+        padded, weights = padded_histories(queries, self.max_history)
         distinct, rows = np.unique(np.concatenate([padded.ravel(), queries.candidates.ravel()]), return_inverse=True)
         vectors = self.item_vectors(domain, distinct)
         history_rows, candidate_rows = np.split(rows, [padded.size])
@@ -109,64 +162,48 @@ class TowerLanguageModel(LanguageModel):
         """Encode the titles of ``items`` to unit vectors, (n, dimension); an item without a title has a zero vector."""
         tokens = self._tokens_of(domain)
         vectors = self.encoder.encode([tokens[item] for item in items], progress)
-        titled = torch.tensor([bool(domain.titles[item]) for item in items], device=vectors.device)
-        return vectors * titled[:, None]
+        return vectors * _are_titled(domain, items).to(vectors)
+
+    def training_vectors(self, domain: Domain, items: NDArray[Any]) -> Tensor:
+        """Return :meth:`item_vectors` by the layers that are held for training, where there are any."""
+        layers = self._layers.get(domain.titles_hash)
+        if layers is None:
+            return self.item_vectors(domain, items)
+        vectors = layers.vectors(items) if torch.is_grad_enabled() else layers.all_vectors(items)
+        return vectors * _are_titled(domain, items).to(vectors)
+
+    def _positions_of(self, domain: Domain, max_history: int) -> Positions:
+        key = domain.content_hash, max_history
+        if key not in self._positions:
+            self._positions[key] = Positions(domain, max_history)
+        return self._positions[key]
 
     def _tokens_of(self, domain: Domain) -> list[list[int]]:
-        key = content_hash(list(domain.titles))  # shares and slices of a domain have its whole catalogue
+        key = domain.titles_hash  # a domain's shares have its whole catalogue
         if key not in self._tokens:
             self._tokens[key] = self.encoder.tokenise(domain.titles)
         return self._tokens[key]
 
 
-def sequence_loss(vectors: Tensor, sequences: Tensor, negatives: Tensor, allowed: Tensor) -> Tensor:
-    """Return the cross-entropy of every next item of every sequence, mean over positions.
+def _are_titled(domain: Domain, items: NDArray[Any]) -> Tensor:
+    """Return 1 for each item with a title and 0 for one without, shape (n, 1)."""
+    return torch.tensor([[bool(domain.titles[item])] for item in items])
+
+
+def batch_loss(vectors: Tensor, batch: TowerBatch, head: nn.Module) -> Tensor:
+    """Return the cross-entropy of each position's next item among the batch's, mean over positions, in float32.
 
     Args:
-        vectors: unit vectors of the batch's distinct items, (n_distinct, dimension).
-        sequences: rows into ``vectors`` padded with -1, (n_sequences, length).
-        negatives: rows of the shared negatives, (n_negatives,).
-        allowed: which negatives count for which sequence, (n_sequences, n_negatives).
+        vectors: Unit vectors of the batch's items, shape (n_distinct, d).
+        batch: The positions.
+        head: Makes logits of cosines.
     """
-    real = sequences >= 0
-    steps = vectors[sequences.clamp(min=0)] * real[..., None]
-    length = sequences.shape[1]
-    back = torch.arange(length - 1)[:, None] - torch.arange(length - 1)[None, :]
-    decay = torch.where(back >= 0, RECENCY_DECAY ** back.clamp(min=0).float(), 0.0).to(vectors)
-    histories = nn.functional.normalize(torch.einsum("ts,nsd->ntd", decay, steps[:, :-1]), dim=-1)
-    positive = (histories * steps[:, 1:]).sum(-1, keepdim=True)
-    negative = torch.einsum("ntd,kd->ntk", histories, vectors[negatives])
-    negative = negative.masked_fill(~allowed[:, None, :], -torch.inf)
-    logits = torch.cat([positive, negative], dim=-1) / TEMPERATURE
-    losses = logits.logsumexp(-1) - logits[..., 0]
-    return losses[real[:, 1:]].mean()
-
-
-def tower_batch(
-    domain: Domain,
-    users: NDArray[np.int64],
-    trained_items: NDArray[np.int64],
-    max_history: int,
-    rng: np.random.Generator,
-) -> TowerBatch:
-    """Gather the users' last ``max_history`` + 1 training items and draw the shared negatives.
-
-    Negatives come from items that somebody trained on: a held-out item must not be taught to be one.
-    """
-    histories = [domain.history(user)[-(max_history + 1) :] for user in users]
-    negatives = rng.choice(trained_items, size=min(N_TRAINING_NEGATIVES, len(trained_items)), replace=False)
-    distinct, rows = np.unique(np.concatenate([*histories, negatives]), return_inverse=True)
-    lengths = np.array([len(history) for history in histories])
-    sequences = np.full((len(users), lengths.max()), -1)
-    sequences[np.arange(lengths.max()) < lengths[:, None]] = rows[: lengths.sum()]
-    allowed = np.stack([~np.isin(negatives, domain.history(user)) for user in users])
-    return TowerBatch(
-        domain,
-        distinct,
-        torch.from_numpy(sequences),
-        torch.from_numpy(rows[lengths.sum() :]),
-        torch.from_numpy(allowed),
-    )
+    own = (batch.history_weights, batch.targets, batch.excluded, batch.log_chances)
+    weights, targets, excluded, log_chances = (torch.from_numpy(array).to(vectors.device) for array in own)
+    with torch.autocast(vectors.device.type, enabled=False):
+        histories = nn.functional.normalize(weights @ vectors, dim=-1)
+        logits = head(histories @ vectors.T) - log_chances
+        return nn.functional.cross_entropy(logits.masked_fill(excluded, -torch.inf), targets)
 
 
 def padded_histories(queries: Queries, max_history: int = MAX_HISTORY) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -182,9 +219,9 @@ def padded_histories(queries: Queries, max_history: int = MAX_HISTORY) -> tuple[
     return items, np.where(exists, RECENCY_DECAY**steps_back, 0.0).astype(np.float32)
 
 
-def tower_scores(table: NDArray[np.float32], queries: Queries) -> NDArray[np.float32]:
+def tower_scores(table: NDArray[np.float32], queries: Queries, max_history: int = MAX_HISTORY) -> NDArray[np.float32]:
     """Return the cosine of each history vector with its candidates, (n, 30), from unit item vectors (n_items, d)."""
-    items, weights = padded_histories(queries)
+    items, weights = padded_histories(queries, max_history)
     scores = np.empty(queries.candidates.shape, dtype=np.float32)
     common = queries.common_candidates
     for start in range(0, len(queries), SEQUENCES_SCORED_AT_ONCE):
@@ -197,12 +234,3 @@ def tower_scores(table: NDArray[np.float32], queries: Queries) -> NDArray[np.flo
         else:
             scores[rows] = np.einsum("nd,ncd->nc", histories, table[queries.candidates[rows]])
     return scores
-
-
-def _batches_of_users(domain: Domain, recipe: LoraRecipe, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Sample users until their sequences hold ``max_examples`` next-item examples, and cut them into batches."""
-    n_examples = np.minimum(np.diff(domain.indptr) - 1, recipe.max_history)
-    users = rng.permutation(np.flatnonzero(n_examples > 0))
-    within = np.cumsum(n_examples[users]) - n_examples[users] < recipe.max_examples
-    users = users[within]
-    return [users[start : start + recipe.batch_size] for start in range(0, len(users), recipe.batch_size)]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ class PairRecipe(LoraRecipe):
     max_examples: int = field(default=1000, metadata=shrinks_to("examples"))
     """Users of an epoch, a seeded sample, the same number from each domain (X-Cross: all, thousands)."""
     max_history: int = 15
-    """Most recent items that a history keeps."""
+    """Most recent items that a history keeps, in training and in scoring."""
     max_tokens: int = 128
     """Tokens of a prompt; the oldest titles are dropped first, a candidate never (X-Cross: 512)."""
     n_negatives: int = 29
@@ -92,9 +92,9 @@ class PairHead(nn.Module):
 class PairLanguageModel(LanguageModel):
     """A cross-encoder; the encoder is frozen but for adapters, the head comes with the adapter in use."""
 
+    defaults: ClassVar = {"dropout": 0.05, "adapted_layers": 0}
     objective = f"pairs, titles of {TITLE_WORDS} words, the last training item among popular negatives"
     adapted_layers = ("query", "value", "query_proj", "value_proj")
-    slice_batches = 16
     head: PairHead
 
     def __init__(self, backbone: Backbone, device: str = "cpu", recipe: PairRecipe | None = None) -> None:
@@ -114,6 +114,15 @@ class PairLanguageModel(LanguageModel):
             torch.manual_seed(derived_seed(seed, "pair-head"))
             self.head = PairHead(self.dimension).to(self.device)
         return self.head
+
+    @property
+    def max_history(self) -> int:
+        """Most recent items of a history that a prompt shows."""
+        return self.prompts.max_history
+
+    @max_history.setter
+    def max_history(self, n_items: int) -> None:
+        self.prompts.max_history = n_items
 
     @contextmanager
     def using(self, adapter: Adapter) -> Iterator[None]:
@@ -144,10 +153,10 @@ class PairLanguageModel(LanguageModel):
             domain, users, negatives = plan[index]
             yield self.examples(domain, users, negatives), len(users)
 
-    def count_batches(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
-        """Return the number of batches in an epoch."""
-        n_users = [min(recipe.max_examples, len(learnable_users(domain, n_negatives(recipe)))) for domain in domains]
-        return sum(-(-n // recipe.batch_size) for n in n_users)
+    def count_examples(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
+        """Return how many users an epoch has."""
+        counts = [len(learnable_users(domain, n_negatives(recipe))) for domain in domains]
+        return sum(min(count, recipe.max_examples) if recipe.max_examples else count for count in counts)
 
     def examples(self, domain: Domain, users: NDArray[np.int64], negatives: NDArray[np.int32]) -> PairExamples:
         """Make the example of each user: the last item, then its negatives, after all items before the last."""
@@ -232,16 +241,15 @@ class PairLanguageModel(LanguageModel):
     ) -> list[tuple[Domain, NDArray[np.int64], NDArray[np.int32]]]:
         """Sample users, draw their negatives, and cut them, sorted by the length of their prompts, into batches."""
         n = n_negatives(recipe)
-        users = rng.permutation(learnable_users(domain, n))[: recipe.max_examples]
+        users = rng.permutation(learnable_users(domain, n))[: recipe.max_examples or None]
         if not len(users):
             return []
         lengths = [len(self.prompts.prefix(domain, domain.history(int(user))[:-1])) for user in users]
         users = users[np.argsort(lengths, kind="stable")]
         negatives = popular_negatives(domain, users, rng, n)
-        cuts = range(0, len(users), recipe.batch_size)
-        return [
-            (domain, users[cut : cut + recipe.batch_size], negatives[cut : cut + recipe.batch_size]) for cut in cuts
-        ]
+        size = recipe.batch_size or 1
+        cuts = range(0, len(users), size)
+        return [(domain, users[cut : cut + size], negatives[cut : cut + size]) for cut in cuts]
 
 
 def candidates_loss(scores: Tensor, n_users: int) -> Tensor:

@@ -9,19 +9,17 @@ from bench.files.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bench.lm.training.dropout import IntegerDropout
-    from bench.lm.training.library import AdapterPlan, adapter_spec, carry_out, planned_specs, trained_adapter
-    from bench.lm.training.lora import TrainingLog, attached, train_adapter
+    from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
+    from bench.lm.training.lora import Course, attached, train_adapter
 else:
     __getattr__, __dir__ = lazy_names(__name__)
 
 __all__ = [
     "AdapterPlan",
+    "Course",
     "IntegerDropout",
-    "TrainingLog",
-    "adapter_spec",
     "attached",
     "carry_out",
     "planned_specs",
     "train_adapter",
-    "trained_adapter",
 ]

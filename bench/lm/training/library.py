@@ -9,12 +9,14 @@ from pathlib import Path
 from bench.data.domain import Domain
 from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
-from bench.files.store import ArtefactStore
+from bench.learning.checkpoints import Checkpoint
+from bench.learning.training import sample_of
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe, load_adapter, save_adapter
+from bench.lm.decoders.examples import n_prefixes
 from bench.lm.language_model import LanguageModel
 from bench.lm.loading import language_model_class, planned_backbone
-from bench.lm.training.lora import train_adapter
-from bench.plugin import AdapterReport, ProgressHook, Task
+from bench.lm.training.lora import Course, Validation, chosen_by, train_adapter
+from bench.plugin import AdapterReport, Task
 from bench.plugin.fit_report import as_tuples
 
 ADAPTER_KIND = AdapterSpec.kind
@@ -29,11 +31,65 @@ class AdapterPlan:
     recipe: LoraRecipe
     start: AdapterPlan | None = None
     """The adapter that training goes on from; None starts from the group's initialisation."""
+    as_long_as: tuple[AdapterPlan, ...] = ()
+    """Adapters whose steps together are the number of its own; empty lets validation decide."""
+    order: int = 0
+    """Which of several orders of examples that start alike."""
 
-    def spec(self, revision: str, objective: str, seed: int) -> AdapterSpec:
-        """Return the adapter's spec for one backbone revision."""
-        start = None if self.start is None else content_hash(self.start.spec(revision, objective, seed).key())
-        return adapter_spec(revision, objective, self.domains, self.recipe, seed, start)
+    def needed_first(self) -> list[AdapterPlan]:
+        """Return the plans that must be carried out before this one."""
+        return [*([self.start] if self.start is not None else []), *self.as_long_as]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What decides, beside a plan, which adapter it is: the backbone, its reader, and the task."""
+
+    revision: str
+    reader: type[LanguageModel]
+    task: Task
+
+    def spec(self, plan: AdapterPlan) -> AdapterSpec:
+        """Return the spec of a planned adapter."""
+        recipe = plan.recipe.completed(self.reader.defaults)
+        by_hash = sorted(plan.domains, key=lambda domain: domain.content_hash)
+        return AdapterSpec(
+            backbone=self.revision,
+            domains=tuple(domain.content_hash for domain in by_hash),
+            recipe=recipe,
+            seed=self.task.seed,
+            start=None if plan.start is None else self.hash(plan.start),
+            as_long_as=tuple(sorted(self.hash(other) for other in plan.as_long_as)),
+            order=plan.order,
+            validation=tuple(
+                content_hash(queries.users, queries.history_items, queries.candidates, answers.positive_column)
+                for _, queries, answers in self.validation(plan)
+            ),
+            objective=revised_objective(self.reader),
+            names=tuple(domain.name for domain in by_hash),
+            n_examples=self.n_examples(by_hash, recipe),
+        )
+
+    @staticmethod
+    def n_examples(domains: Sequence[Domain], recipe: LoraRecipe) -> int:
+        """Return how many examples are read at most, all epochs together, the decay left out."""
+        counts = [int(n_prefixes(domain).sum()) for domain in domains]
+        epochs = 1 if recipe.epochs is None else recipe.epochs
+        return epochs * sum(min(count, recipe.max_examples) if recipe.max_examples else count for count in counts)
+
+    def hash(self, plan: AdapterPlan) -> str:
+        """Return the hash under which a planned adapter is stored."""
+        return content_hash(self.spec(plan).key())
+
+    def validation(self, plan: AdapterPlan) -> list[Validation]:
+        """Return the sample of each domain's validation queries that chooses the adapter's state, in a fixed order."""
+        n_queries = plan.recipe.n_validation
+        asked = []
+        for domain in sorted(plan.domains, key=lambda domain: domain.content_hash):
+            found = self.task.validation_of(domain)
+            if found is not None:
+                asked.append((domain, *sample_of(*found, n_queries, self.task.seed, "adapter-validation")))
+        return asked
 
 
 def planned_specs(
@@ -44,25 +100,22 @@ def planned_specs(
     ``reader`` is the class that trains them; None takes the usual one of the backbone's kind.
     """
     backbone = planned_backbone(task)
-    objective = revised_objective(reader or language_model_class(backbone, task.ranking))
-    specs = [step.spec(backbone.revision, objective, task.seed) for plan in plans for step in _steps(plan)]
+    reading = _Reading(backbone.revision, reader or language_model_class(backbone, task.ranking), task)
+    specs = [reading.spec(step) for plan in plans for step in _steps(plan)]
     return list({content_hash(spec.key()): spec for spec in specs}.values())
 
 
 def carry_out(plan: AdapterPlan, language_model: LanguageModel, task: Task) -> tuple[Adapter, AdapterReport]:
     """Return the planned adapter, trained now if it never was, and the report of its training."""
-    start = None
-    for step in _steps(plan):
-        made = trained_adapter(
-            language_model, step.domains, step.recipe, task.seed, task.artefacts, task.progress, start
-        )
-        start = made[1].id
-    return made
+    reading = _Reading(language_model.backbone.revision, type(language_model), task)
+    reports = [carry_out(other, language_model, task)[1] for other in plan.needed_first()]
+    n_steps = sum(report.n_steps for report in reports[-len(plan.as_long_as) :]) if plan.as_long_as else None
+    return _trained_adapter(plan, language_model, reading, n_steps)
 
 
 def _steps(plan: AdapterPlan) -> list[AdapterPlan]:
     """Return the plans of the adapters that must be trained one after the other, the wanted one last."""
-    return [*(_steps(plan.start) if plan.start is not None else []), plan]
+    return [*(step for other in plan.needed_first() for step in _steps(other)), plan]
 
 
 def revised_objective(reader: type[LanguageModel]) -> str:
@@ -70,44 +123,41 @@ def revised_objective(reader: type[LanguageModel]) -> str:
     return f"{reader.objective}, revision {revision_of(__name__, reader.__module__)}"
 
 
-def adapter_spec(
-    revision: str, objective: str, domains: Sequence[Domain], recipe: LoraRecipe, seed: int, start: str | None = None
-) -> AdapterSpec:
-    """Describe the adapter of one backbone revision trained on these domains."""
-    by_hash = sorted(domains, key=lambda domain: domain.content_hash)
-    return AdapterSpec(
-        backbone=revision,
-        domains=tuple(domain.content_hash for domain in by_hash),
-        recipe=recipe,
-        seed=seed,
-        start=start,
-        objective=objective,
-        names=tuple(domain.name for domain in by_hash),
-    )
-
-
-def trained_adapter(
-    language_model: LanguageModel,
-    domains: Sequence[Domain],
-    recipe: LoraRecipe,
-    seed: int,
-    artefacts: ArtefactStore,
-    progress: ProgressHook,
-    start: str | None = None,
+def _trained_adapter(
+    plan: AdapterPlan, language_model: LanguageModel, reading: _Reading, n_steps: int | None
 ) -> tuple[Adapter, AdapterReport]:
-    """Return the adapter for these domains, trained now if it never was, and the report of its training.
-
-    ``start`` is the hash of a stored adapter that training goes on from.
-    """
-    objective = revised_objective(type(language_model))
-    spec = adapter_spec(language_model.backbone.revision, objective, domains, recipe, seed, start)
+    """Return the adapter, trained now if it never was, and the report of its training."""
+    spec, artefacts, progress = reading.spec(plan), reading.task.artefacts, reading.task.progress
+    checkpoint = Checkpoint(artefacts.unfinished(ADAPTER_KIND, spec.key()) / "checkpoint.safetensors")
 
     def make(folder: Path) -> None:
         progress(f"training an adapter on {', '.join(spec.names)}")
-        begun = None if start is None else load_adapter(artefacts.root / ADAPTER_KIND / start)[0]
-        adapter, log = train_adapter(language_model, domains, recipe, seed, progress, begun)
-        save_adapter(folder, adapter, {"training": asdict(log), "domains": list(spec.names)})
+        begun = None if spec.start is None else load_adapter(artefacts.root / ADAPTER_KIND / spec.start)[0]
+        course = Course(spec.seed, spec.order, n_steps, begun, checkpoint)
+        validation = reading.validation(plan)
+        adapter, log = train_adapter(language_model, plan.domains, spec.recipe, course, progress, validation)
+        report = AdapterReport(
+            id=content_hash(spec.key()),
+            domains=spec.names,
+            n_examples=log.n_examples,
+            n_steps=log.n_steps,
+            seconds=round(log.seconds, 3),
+            losses=_rounded(log.losses),
+            best_check=log.best_check,
+            validation=_rounded(log.validation),
+            epoch_of_check=_rounded(log.epoch_of_check),
+            epochs=round(log.epochs, 6),
+            temperature=adapter.temperature,
+            chosen_on=chosen_by(validation),
+            ended=log.ended,
+        )
+        save_adapter(folder, adapter, {"training": asdict(report)})
 
     folder = artefacts.get_or_make(ADAPTER_KIND, spec.key(), make)
+    checkpoint.remove()
     adapter, facts = load_adapter(folder)
-    return adapter, AdapterReport(folder.name, **as_tuples({"domains": facts["domains"], **facts["training"]}))
+    return adapter, AdapterReport(**as_tuples(facts["training"]))
+
+
+def _rounded(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(value, 6) for value in values)

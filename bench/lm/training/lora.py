@@ -1,15 +1,14 @@
-"""Training of one LoRA adapter with PEFT, the same loop for every kind of backbone."""
+"""Training of one LoRA adapter with PEFT, the same for every kind of language model."""
 
 from __future__ import annotations
 
 import math
-import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,61 +16,85 @@ from torch import Tensor, nn
 
 from bench.data.domain import Domain
 from bench.files.hashing import content_hash, derived_seed
-from bench.learning.training import clip_gradients, schedule_step_size
+from bench.learning.checkpoints import Checkpoint
+from bench.learning.stepwise import StepLog, StepPlan, Stepwise
+from bench.learning.training import STOPPING_METRIC, stopping_score
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.language_model import LanguageModel
-from bench.lm.precision import full_width_float32, training_precision
+from bench.lm.precision import training_precision
 from bench.lm.training.dropout import IntegerDropout
-from bench.plugin import ProgressHook
+from bench.plugin import Answers, ProgressHook, Queries
 
-Item = TypeVar("Item")
 ADAPTER_NAME = "trained"
-CHECKS_AN_EPOCH = 4
-"""How often the held-back slice is looked at in an epoch."""
-MIN_SLICE_USERS = 50
-"""Users of a slice at least: the loss of fewer says too little of which state is best."""
-SECONDS_BETWEEN_REPORTS = 10.0
+
+Validation = tuple[Domain, Queries, Answers]
+"""Validation queries of one domain with their answers."""
+Factors = Mapping[str, tuple[nn.Parameter, nn.Parameter]]
+"""(A, B) by module name."""
 
 
-@dataclass
-class TrainingLog:
-    """What happened while an adapter was trained."""
+@dataclass(frozen=True)
+class Course:
+    """How an adapter is trained beside what its recipe says."""
 
-    n_examples: int = 0
-    n_steps: int = 0
-    seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
-    """Mean training loss between two looks at the slice."""
-    slice_losses: list[float] = field(default_factory=list)
-    """Loss on the slice, the first before any step; empty where no users were set aside."""
-    best_check: int | None = None
-    """Which look had the lowest loss; its state is the adapter. None without a slice: the adapter is the last state."""
+    seed: int
+    """Seed of the initialisation and of the order of examples."""
+    order: int = 0
+    """Which of several orders of examples after the same initialisation."""
+    n_steps: int | None = None
+    """Steps to take, where validation does not decide."""
+    start: Adapter | None = None
+    """The adapter that training goes on from."""
+    checkpoint: Checkpoint | None = None
+    """Where the state is saved that a killed training goes on from."""
 
 
 def train_adapter(
     language_model: LanguageModel,
     domains: Sequence[Domain],
     recipe: LoraRecipe,
-    seed: int,
+    course: Course,
     progress: ProgressHook,
-    start: Adapter | None = None,
-) -> tuple[Adapter, TrainingLog]:
-    """Train an adapter on the domains' training interactions and return its best state by slice loss.
+    validation: Sequence[Validation] = (),
+) -> tuple[Adapter, StepLog]:
+    """Train an adapter on the domains' training interactions and return its best state by validation.
 
-    All adapters of one seed start from the same A and from B = 0, whatever they are trained on, unless ``start``
-    gives the factors to go on from.
+    All adapters of one seed start from the same A and from B = 0, whatever they are trained on, unless the course
+    gives an adapter to go on from. Without validation queries the last state is returned.
+
+    Args:
+        language_model: What is adapted; left as it was.
+        domains: Domains to learn from, in any order.
+        recipe: Complete: nothing in it is None.
+        course: Seeds, length and start.
+        progress: Gets a line every so often.
+        validation: Queries of the domains, on which the mean over domains of NDCG@3 chooses the state.
     """
     domains = sorted(domains, key=lambda domain: domain.content_hash)
-    learned, held_back = zip(*(hold_back_slice(domain, recipe.slice_share, seed) for domain in domains), strict=True)
-    shared_out = replace(recipe, max_examples=max(1, recipe.max_examples // len(domains)))
-    with attached(language_model.model, recipe, seed, start, language_model.adapted_layers) as factors:
-        head = _begun_head(language_model, seed, start)
-        log = _fit(language_model, learned, held_back, shared_out, seed, progress, factors, list(head.values()))
-        trained = {module: (a.detach().clone(), b.detach().clone()) for module, (a, b) in factors.items()}
-    scaling, revision = recipe.alpha / recipe.rank, language_model.backbone.revision
-    initialisation = initialisation_name(language_model, recipe, seed)
-    trained_head = {name: weights.detach().clone() for name, weights in head.items()}
-    return Adapter(trained, scaling, revision, initialisation, head=trained_head), log
+    model, modules = language_model.model, language_model.adapted_modules(recipe)
+    dense = language_model.dense_in_training
+    with (
+        attached(model, recipe, course.seed, modules, course.start, dense=dense) as factors,
+        language_model.prepared_for(domains, recipe),
+    ):
+        head = _begun_head(language_model, course)
+        training = _Training(language_model, domains, recipe, course, factors, list(head.values()), validation)
+        if course.start is None:
+            training.begin_calibrated(progress)
+        log = training.run(progress)
+        temperature = training.temperature(progress)
+        trained = {module: (a.detach().cpu().clone(), b.detach().cpu().clone()) for module, (a, b) in factors.items()}
+    return (
+        Adapter(
+            trained,
+            recipe.alpha / recipe.rank,
+            language_model.backbone.revision,
+            initialisation_name(language_model, recipe, course.seed),
+            head={name: weights.detach().cpu().clone() for name, weights in head.items()},
+            temperature=temperature,
+        ),
+        log,
+    )
 
 
 def initialisation_name(language_model: LanguageModel, recipe: LoraRecipe, seed: int) -> str:
@@ -79,45 +102,45 @@ def initialisation_name(language_model: LanguageModel, recipe: LoraRecipe, seed:
     return content_hash(language_model.backbone.revision, recipe.rank, seed)
 
 
-def hold_back_slice(domain: Domain, share: float, seed: int) -> tuple[Domain, Domain]:
-    """Split a domain by users into what is learned and the slice that chooses the best state.
-
-    Where fewer than :data:`MIN_SLICE_USERS` would be set aside, nobody is.
-    """
-    n_users = np.count_nonzero(np.diff(domain.indptr))
-    rng = np.random.default_rng(derived_seed(seed, "slice", domain.content_hash))
-    held = rng.random(domain.n_users) < (share if share * n_users >= MIN_SLICE_USERS else 0.0)
-    in_slice = held[domain.users_of_interactions()]
-    return domain.keeping(~in_slice), domain.keeping(in_slice)
-
-
 @contextmanager
 def attached(
-    model: nn.Module, recipe: LoraRecipe, seed: int, start: Adapter | None = None, layers: Sequence[str] = ()
-) -> Iterator[dict[str, tuple[nn.Parameter, nn.Parameter]]]:
-    """Put PEFT's LoRA on the model's linear layers while the block runs and yield (A, B) by module name.
+    model: nn.Module,
+    recipe: LoraRecipe,
+    seed: int,
+    modules: Sequence[str] = (),
+    start: Adapter | None = None,
+    *,
+    dense: bool = False,
+) -> Iterator[Factors]:
+    """Put PEFT's LoRA on a model's linear layers while the block runs and yield (A, B) by module name.
 
-    ``layers`` names the only ones to adapt, such as ``q_proj``; empty adapts all.
     The base stays frozen and in evaluation mode; only the adapter's own dropout is active.
+
+    Args:
+        model: What is adapted; left as it was.
+        recipe: Gives rank, alpha and dropout.
+        seed: Seed of the initialisation.
+        modules: Full names of the layers; empty adapts all.
+        start: An adapter whose factors are taken in place of the initialisation.
+        dense: Multiply by W + scaling · B·A, one product instead of three; only without dropout.
     """
     from peft import LoraConfig, get_peft_model
     from peft.tuners.lora import LoraLayer
 
-    settings = LoraConfig(
-        r=recipe.rank,
-        lora_alpha=recipe.alpha,
-        lora_dropout=recipe.dropout,
-        target_modules=[name for name in linear_modules(model) if not layers or name.rpartition(".")[2] in layers],
-    )
+    dropout = recipe.dropout or 0.0
+    names = list(modules or linear_modules(model))
+    settings = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=dropout, target_modules=names)
     with torch.random.fork_rng(devices=[]), quiet_peft():
         torch.manual_seed(derived_seed(seed, "lora-initialisation"))
         wrapped = get_peft_model(model, settings, adapter_name=ADAPTER_NAME)
     factors: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
-    masks = np.random.Generator(np.random.SFC64(derived_seed(seed, "dropout")))
+    masks = mask_generator(seed)
     for name, layer in model.named_modules():
         if isinstance(layer, LoraLayer):
-            layer.lora_dropout[ADAPTER_NAME] = IntegerDropout(recipe.dropout, masks)
+            layer.lora_dropout[ADAPTER_NAME] = IntegerDropout(dropout, masks)
             factors[name] = (layer.lora_A[ADAPTER_NAME].weight, layer.lora_B[ADAPTER_NAME].weight)
+            if dense and not dropout:
+                layer.forward = partial(_by_one_product, layer)
     try:
         for name, (a, b) in start.factors.items() if start is not None else ():
             factors[name][0].data.copy_(a)
@@ -125,6 +148,18 @@ def attached(
         yield factors
     finally:
         wrapped.unload()
+
+
+def mask_generator(seed: int, step: int = 0) -> np.random.Generator:
+    """Return the generator of the dropout masks of one step."""
+    return np.random.Generator(np.random.SFC64(derived_seed(seed, "dropout", str(step))))
+
+
+def _by_one_product(layer: Any, states: Tensor) -> Tensor:
+    """Return (W + scaling · B·A)·x + bias of a PEFT layer."""
+    base, scaling = layer.base_layer, layer.scaling[ADAPTER_NAME]
+    update = layer.lora_B[ADAPTER_NAME].weight @ layer.lora_A[ADAPTER_NAME].weight
+    return nn.functional.linear(states, base.weight + scaling * update, base.bias)
 
 
 @contextmanager
@@ -135,142 +170,119 @@ def quiet_peft() -> Iterator[None]:
         yield
 
 
-def _fit(
-    language_model: LanguageModel,
-    learned: Sequence[Domain],
-    held_back: Sequence[Domain],
-    recipe: LoraRecipe,
-    seed: int,
-    progress: ProgressHook,
-    factors: dict[str, tuple[nn.Parameter, nn.Parameter]],
-    head: list[nn.Parameter],
-) -> TrainingLog:
-    """Train in place and leave the factors and the head at their best state."""
-    parameters = [*(parameter for pair in factors.values() for parameter in pair), *head]
-    optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
-    steps_an_epoch = language_model.count_batches(learned, recipe)
-    n_steps = max(1, steps_an_epoch * recipe.epochs)
-    schedule_step_size(optimiser, lambda step: cosine_share(step, n_steps, recipe))
-    clip_gradients(optimiser)
-    rng = np.random.default_rng(derived_seed(seed, "batches"))
-    slice_batches = _slice_batches(language_model, held_back, recipe, seed)
-    log, check_every = TrainingLog(), max(1, steps_an_epoch // CHECKS_AN_EPOCH)
-    best = _BestState(parameters, log, partial(_mean_loss, language_model, slice_batches, factors))
-    if slice_batches:
-        best.look()
-    began = reported = time.monotonic()
-    recent: list[float] = []
-    for _ in range(recipe.epochs):
-        batches = language_model.batches(learned, recipe, rng)
-        for (batch, n_examples), is_last in with_last(batches):
-            recent.append(_step(language_model, batch, optimiser, parameters[0].device))
-            log.n_steps += 1
-            log.n_examples += n_examples
-            if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
-                reported = time.monotonic()
-                progress(f"adapter: step {log.n_steps} of about {n_steps}, loss {np.mean(recent):.3f}")
-            if log.n_steps % check_every == 0 or is_last:
-                log.losses.append(float(np.mean(recent)))
-                recent = []
-                if slice_batches:
-                    best.look()
-    best.restore()
-    log.seconds = time.monotonic() - began
-    return log
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """An adapter in training: what :class:`Stepwise` asks of it."""
+
+    language_model: LanguageModel
+    domains: Sequence[Domain]
+    recipe: LoraRecipe
+    course: Course
+    factors: Factors
+    head: Sequence[nn.Parameter]
+    validation: Sequence[Validation]
+
+    def run(self, progress: ProgressHook) -> StepLog:
+        """Train and leave factors and head at their best state."""
+        recipe, course = self.recipe, self.course
+        plan = StepPlan(
+            learning_rate=recipe.learning_rate or 0.0,
+            epochs=1 if recipe.epochs is None else recipe.epochs,
+            warmup_steps=recipe.warmup_steps,
+            checks_an_epoch=recipe.checks_an_epoch,
+            patience=recipe.patience,
+            decay_share=recipe.decay_share,
+            n_steps=course.n_steps,
+        )
+        return Stepwise(
+            parameters=[*(factor for pair in self.factors.values() for factor in pair), *self.head],
+            batches=self._batches,
+            n_batches=self.n_batches(),
+            loss=self._loss,
+            check=partial(self._score, progress) if self.validation else None,
+            plan=plan,
+            progress=progress,
+            checkpoint=course.checkpoint,
+        ).run()
+
+    def n_batches(self) -> int:
+        """Return how many batches an epoch has, about."""
+        n_examples = self.language_model.count_examples(self.domains, self.recipe)
+        return max(1, math.ceil(n_examples / (self.recipe.batch_size or 1)))
+
+    def begin_calibrated(self, progress: ProgressHook) -> None:
+        """Let a learned temperature begin where the untrained model is calibrated."""
+        temperature = self.temperature(progress)
+        if temperature is not None:
+            self.language_model.begin_at(temperature)
+
+    def temperature(self, progress: ProgressHook) -> float | None:
+        """Return the temperature that calibrates the present state on the validation queries; None without any."""
+        if not self.validation:
+            return None
+        with self._without_dropout():
+            scores = [
+                self.language_model.scores_in_training(domain, queries, progress)
+                for domain, queries, _ in self.validation
+            ]
+        answers = np.concatenate([answers.positive_column for _, _, answers in self.validation])
+        return self.language_model.temperature_on(np.concatenate(scores), Answers(answers))
+
+    def _score(self, progress: ProgressHook) -> float:
+        """Return the mean over domains of the stopping metric."""
+        with self._without_dropout():
+            values = [
+                stopping_score(self.language_model.scores_in_training(domain, queries, _silent), answers)
+                for domain, queries, answers in self.validation
+            ]
+        return float(np.mean(values))
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Any, int]]:
+        words = ("batches", *([f"order {self.course.order}"] if self.course.order else []), str(epoch))
+        rng = np.random.default_rng(derived_seed(self.course.seed, *words))
+        return self.language_model.batches(self.domains, self.recipe, rng)
+
+    def _loss(self, batch: Any, step: int) -> Tensor:
+        masks = mask_generator(self.course.seed, step)
+        for dropout in self._dropouts():
+            dropout.rng = masks
+        with training_precision(next(iter(self.factors.values()))[0].device):
+            return self.language_model.loss(batch)
+
+    def _dropouts(self) -> list[IntegerDropout]:
+        modules = [self.language_model.model.get_submodule(name) for name in self.factors]
+        return [one for module in modules for one in module.modules() if isinstance(one, IntegerDropout)]
+
+    @contextmanager
+    def _without_dropout(self) -> Iterator[None]:
+        dropouts = self._dropouts()
+        try:
+            for dropout in dropouts:
+                dropout.eval()
+            with torch.no_grad():
+                yield
+        finally:
+            for dropout in dropouts:
+                dropout.train()
 
 
-@dataclass
-class _BestState:
-    """Keeps the parameters as they were when the slice's loss was lowest."""
-
-    parameters: list[nn.Parameter]
-    log: TrainingLog
-    slice_loss: Callable[[], float]
-    kept: list[Tensor] | None = None
-
-    def look(self) -> None:
-        """Note the loss, and the parameters if it is the lowest so far."""
-        losses = self.log.slice_losses
-        losses.append(self.slice_loss())
-        if losses[-1] <= min(losses):
-            self.log.best_check = len(losses) - 1
-            self.kept = [parameter.detach().clone() for parameter in self.parameters]
-
-    def restore(self) -> None:
-        """Go back to what was kept; where nobody looked, all stays as it is."""
-        if self.kept is not None:
-            for parameter, value in zip(self.parameters, self.kept, strict=True):
-                parameter.data.copy_(value)
+def chosen_by(validation: Sequence[Validation]) -> str:
+    """Say what chooses the state of an adapter."""
+    if not validation:
+        return "nothing: the last state is kept"
+    asked = ", ".join(f"{len(queries):,} of {domain.name}" for domain, queries, _ in validation)
+    return f"validation {STOPPING_METRIC}, the mean over domains of queries: {asked}"
 
 
-def _begun_head(language_model: LanguageModel, seed: int, start: Adapter | None) -> dict[str, nn.Parameter]:
+def _begun_head(language_model: LanguageModel, course: Course) -> dict[str, nn.Parameter]:
     """Return the parameters of a new scoring head, or of the one that training goes on from; a model may have none."""
-    head = language_model.new_head(seed)
+    head = language_model.new_head(course.seed)
     if head is None:
         return {}
-    if start is not None and start.head:
-        head.load_state_dict(dict(start.head))
+    if course.start is not None and course.start.head:
+        head.load_state_dict(dict(course.start.head))
     return dict(head.named_parameters())
 
 
-def with_last(items: Iterator[Item]) -> Iterator[tuple[Item, bool]]:
-    """Yield each item with whether it is the last."""
-    pending = next(items, None)
-    while pending is not None:
-        following = next(items, None)
-        yield pending, following is None
-        pending = following
-
-
-def cosine_share(step: int, n_steps: int, recipe: LoraRecipe) -> float:
-    """Return the share of the peak learning rate at a step: a linear rise, then half a cosine to zero."""
-    n_rising = max(1, round(recipe.warmup_share * n_steps))
-    step = min(step, n_steps)  # the number of batches is an estimate
-    if step < n_rising:
-        return (step + 1) / n_rising
-    done = (step - n_rising) / max(1, n_steps - n_rising)
-    return 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _step(
-    language_model: LanguageModel, batch: object, optimiser: torch.optim.Optimizer, device: torch.device
-) -> float:
-    with training_precision(device):
-        loss = language_model.loss(batch)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
-    return loss.item()
-
-
-def _slice_batches(
-    language_model: LanguageModel, held_back: Sequence[Domain], recipe: LoraRecipe, seed: int
-) -> list[object]:
-    rng = np.random.default_rng(derived_seed(seed, "slice-batches"))
-    with_examples = [domain for domain in held_back if language_model.count_batches([domain], recipe)]
-    batches = language_model.batches(with_examples, recipe, rng)
-    return [
-        batch
-        for batch, _ in (next(batches, (None, 0)) for _ in range(language_model.slice_batches))
-        if batch is not None
-    ]
-
-
-def _mean_loss(
-    language_model: LanguageModel, batches: list[object], factors: dict[str, tuple[nn.Parameter, nn.Parameter]]
-) -> float:
-    """Return the slice's loss without dropout."""
-    dropouts = [
-        module
-        for name in factors
-        for module in language_model.model.get_submodule(name).modules()
-        if isinstance(module, IntegerDropout)
-    ]
-    try:
-        for dropout in dropouts:
-            dropout.eval()
-        with torch.no_grad(), full_width_float32(language_model.model):
-            return float(np.mean([language_model.loss(batch).item() for batch in batches]))
-    finally:
-        for dropout in dropouts:
-            dropout.train()
+def _silent(_line: str) -> None:
+    """Report nothing: a check within a training is quick."""

@@ -1,0 +1,283 @@
+"""Training by steps until validation stops rising, whatever is trained: checks within an epoch, then a short decay.
+
+The step size rises over a few steps and stays at its peak until ``patience`` checks in a row, an epoch or more, were
+no better, or the epochs run out: no length has to be guessed, and "no better" is never the work of a step size that
+fell to zero. Then the best state is trained for some steps more while the step size falls to zero, and checked again.
+
+A killed training goes on from its last checkpoint and ends at the same weights, bit for bit on a processor with the
+same threads: what is drawn at random depends on the seed and on the epoch or the step alone.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import count, islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.errors import BenchError
+from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
+from bench.learning.convergence import EPOCHS_WITHOUT_GAIN, ending
+from bench.learning.training import STOPPING_METRIC, clip_gradients
+from bench.plugin import Ending, ProgressHook
+from bench.plugin.fit_report import as_tuples
+
+SECONDS_BETWEEN_REPORTS = 10.0
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+BEST, NOW, MOMENTS = "best", "now", "moments"
+"""Parts of a checkpoint: the best weights, the present ones, and the optimizer's moments."""
+
+Batches = Callable[[int], Iterator[tuple[Any, int]]]
+"""Yields the batches of an epoch, counted from 0, each with its number of examples; the same for the same epoch."""
+BatchLoss = Callable[[Any, int], Tensor]
+"""Returns the mean loss of a batch, a scalar, given the number of the step, counted from 0."""
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """How long a training goes on, and with what step size."""
+
+    learning_rate: float
+    """Peak step size of AdamW."""
+    epochs: int
+    """Epochs at most, the decay not counted; 0 leaves everything as it is."""
+    warmup_steps: int = 30
+    """Steps over which the step size rises to its peak."""
+    checks_an_epoch: int = 4
+    """Checks of the validation metric in an epoch."""
+    patience: int = 5
+    """Checks in a row, an epoch or more, that are no better before the step size decays."""
+    decay_share: float = 0.1
+    """Steps of the decay, as a share of the steps up to the best state; 0 leaves the decay out."""
+    n_steps: int | None = None
+    """Train for exactly so many steps, the decay among them; None lets the checks decide."""
+
+
+@dataclass(frozen=True)
+class StepLog:
+    """How far a training has come."""
+
+    steps_an_epoch: int
+    n_steps: int = 0
+    n_examples: int = 0
+    seconds: float = 0.0
+    """Wall seconds, checks included, of all processes that worked on it."""
+    losses: tuple[float, ...] = ()
+    """Mean training loss between two checks."""
+    since_check: tuple[float, ...] = ()
+    """Loss of each step since the last check."""
+    validation: tuple[float, ...] = ()
+    """The metric at each check, the first before any step; empty where nothing checks."""
+    step_of_check: tuple[int, ...] = ()
+    """Steps taken at each check."""
+    decays_from: int | None = None
+    """Steps taken when the step size began to fall; None before."""
+    decay_steps: int = 0
+    """Steps over which it falls."""
+    epoch: int = 0
+    """The epoch whose batches are drawn."""
+    batches_taken: int = 0
+    """Batches of it that were taken."""
+
+    @property
+    def best_check(self) -> int | None:
+        """The first check with the highest metric, whose weights are kept; None where nothing checks."""
+        return int(np.argmax(self.validation)) if self.validation else None
+
+    @property
+    def epochs(self) -> float:
+        """Epochs seen."""
+        return self.n_steps / self.steps_an_epoch
+
+    @property
+    def epoch_of_check(self) -> tuple[float, ...]:
+        """Epochs seen at each check."""
+        return tuple(step / self.steps_an_epoch for step in self.step_of_check)
+
+    @property
+    def ended(self) -> Ending:
+        """Why the training ended."""
+        undecayed_until = math.inf if self.decays_from is None else self.decays_from / self.steps_an_epoch
+        return ending(self.validation, self.epoch_of_check, undecayed_until)
+
+
+@dataclass
+class Stepwise:
+    """A training by steps; :meth:`run` leaves the parameters at their best state."""
+
+    parameters: Sequence[nn.Parameter]
+    batches: Batches
+    n_batches: int
+    """How many steps count as an epoch, about as many as it has batches."""
+    loss: BatchLoss
+    check: Callable[[], float] | None
+    """Returns the validation metric, larger is better; None checks nothing and keeps the last state."""
+    plan: StepPlan
+    progress: ProgressHook
+    checkpoint: Checkpoint | None = None
+
+    def run(self) -> StepLog:
+        """Train, or go on where an earlier process was stopped.
+
+        Raises:
+            BenchError: there is no batch, or the loss is no finite number.
+        """
+        self.log = StepLog(self.n_batches)
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=0.0)
+        clip_gradients(self.optimizer)
+        self.best = [weights.detach().clone() for weights in self.parameters]
+        self._began = self._reported = self._saved = time.monotonic()
+        if not self._resumed():
+            self._look()
+        for batch, n_examples in self._stream() if self.plan.epochs else ():
+            self._step(batch, n_examples)
+            if self._is_check_due():
+                self._look()
+            if self._may_decay():
+                self._begin_decay()
+            if self._is_finished():
+                break
+            self._report()
+        if self.check is not None:
+            self._put(self.best)
+        self.log = replace(self.log, seconds=self._seconds())
+        return self.log
+
+    def _stream(self) -> Iterator[tuple[Any, int]]:
+        """Yield the batches of one epoch after the other, from where the log is."""
+        for epoch in count(self.log.epoch):
+            self.log = replace(self.log, epoch=epoch)
+            for batch in islice(self.batches(epoch), self.log.batches_taken, None):
+                self.log = replace(self.log, batches_taken=self.log.batches_taken + 1)
+                yield batch
+            if not self.log.batches_taken:
+                raise BenchError("There is nothing to train on: no batch holds an example.")
+            self.log = replace(self.log, batches_taken=0)
+
+    def _step(self, batch: Any, n_examples: int) -> None:
+        log = self.log
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate * self._share_of_peak()
+        loss = self.loss(batch, log.n_steps)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        value = loss.item()
+        if not math.isfinite(value):
+            raise BenchError(f"Training diverged: the loss of a step is {value}; try a lower -p learning_rate.")
+        self.log = replace(
+            log, n_steps=log.n_steps + 1, n_examples=log.n_examples + n_examples, since_check=(*log.since_check, value)
+        )
+
+    def _share_of_peak(self) -> float:
+        """Return the share of the peak that the next step takes."""
+        log, rising = self.log, max(1, self.plan.warmup_steps)
+        if log.decays_from is None:
+            return min(1.0, (log.n_steps + 1) / rising)
+        return 1.0 - (log.n_steps - log.decays_from + 1) / (log.decay_steps + 1)
+
+    def _is_check_due(self) -> bool:
+        log = self.log
+        if log.decays_from is not None:
+            return log.n_steps == log.decays_from + log.decay_steps
+        return log.n_steps % max(1, self.n_batches // self.plan.checks_an_epoch) == 0
+
+    def _look(self) -> None:
+        """Note the loss and the metric, and the weights if it is the best so far."""
+        log = self.log
+        if log.since_check:
+            log = replace(log, losses=(*log.losses, float(np.mean(log.since_check))), since_check=())
+        if self.check is not None:
+            value = self.check()
+            log = replace(log, validation=(*log.validation, value), step_of_check=(*log.step_of_check, log.n_steps))
+            if log.best_check == len(log.validation) - 1:
+                self.best = [weights.detach().clone() for weights in self.parameters]
+            self.progress(f"{self._where()}: validation {STOPPING_METRIC} {value:.4f}{_best_in_words(log)}")
+        self.log = log
+
+    def _may_decay(self) -> bool:
+        """Whether training at the peak has gone on for long enough."""
+        log, plan = self.log, self.plan
+        if log.decays_from is not None:
+            return False
+        if plan.n_steps is not None:
+            return log.n_steps >= plan.n_steps - round(plan.n_steps * plan.decay_share / (1 + plan.decay_share))
+        if log.n_steps >= plan.epochs * self.n_batches:
+            return True
+        if log.best_check is None:
+            return False
+        n_checks = len(log.validation) - 1 - log.best_check
+        n_epochs = log.epoch_of_check[-1] - log.epoch_of_check[log.best_check]
+        return n_checks >= plan.patience and n_epochs >= EPOCHS_WITHOUT_GAIN
+
+    def _begin_decay(self) -> None:
+        """Go back to the best state and let the step size fall from here."""
+        if self.log.since_check:
+            self._look()
+        log, plan = self.log, self.plan
+        n_before = log.n_steps if log.best_check is None else log.step_of_check[log.best_check]
+        n_steps = round(plan.decay_share * n_before) if plan.n_steps is None else plan.n_steps - log.n_steps
+        if self.check is not None:
+            self._put(self.best)
+        self.log = replace(log, decays_from=log.n_steps, decay_steps=n_steps)
+
+    def _is_finished(self) -> bool:
+        log = self.log
+        return log.decays_from is not None and log.n_steps >= log.decays_from + log.decay_steps
+
+    def _put(self, weights: Sequence[Tensor]) -> None:
+        for parameter, value in zip(self.parameters, weights, strict=True):
+            parameter.data.copy_(value)
+
+    def _report(self) -> None:
+        """Say how far the training is, and save what it needs to go on, each every so often."""
+        now = time.monotonic()
+        if now - self._reported > SECONDS_BETWEEN_REPORTS and self.log.since_check:
+            self._reported = now
+            self.progress(f"{self._where()}, loss {np.mean(self.log.since_check):.3f}")
+        if now - self._saved > SECONDS_BETWEEN_CHECKPOINTS:
+            self._saved = now
+            self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint, where there is a place for it."""
+        if self.checkpoint is None:
+            return
+        parts = {BEST: self.best, NOW: [weights.data for weights in self.parameters]}
+        weights = {f"{part}/{place}": tensor for part, tensors in parts.items() for place, tensor in enumerate(tensors)}
+        moments = optimizer_tensors(self.optimizer, MOMENTS)
+        self.log = replace(self.log, seconds=self._seconds())
+        self.checkpoint.save({**weights, **moments}, asdict(self.log))
+
+    def _resumed(self) -> bool:
+        """Take up what an earlier process saved; return whether there was anything."""
+        saved = None if self.checkpoint is None else self.checkpoint.load()
+        if saved is None:
+            return False
+        tensors, facts = saved
+        self.log = StepLog(**as_tuples(facts))
+        device = self.parameters[0].device
+        self.best = [tensors[f"{BEST}/{place}"].to(device) for place in range(len(self.parameters))]
+        self._put([tensors[f"{NOW}/{place}"].to(device) for place in range(len(self.parameters))])
+        load_optimizer(self.optimizer, tensors, MOMENTS)
+        self.progress(f"going on from {self._where()}")
+        return True
+
+    def _seconds(self) -> float:
+        """Return the wall seconds so far, and count on from now."""
+        now, before = time.monotonic(), self._began
+        self._began = now
+        return self.log.seconds + now - before
+
+    def _where(self) -> str:
+        return f"step {self.log.n_steps:,}, epoch {self.log.epochs:.2f}"
+
+
+def _best_in_words(log: StepLog) -> str:
+    return " (best)" if log.best_check == len(log.validation) - 1 else f" (best was {max(log.validation):.4f})"

@@ -1,0 +1,112 @@
+"""The top layers of an encoder over many titles at once, each below them computed once and for all.
+
+While only the top layers have adapters, the states that enter them depend on the title alone: they are kept. Titles
+of one length follow each other without any padding: the linear layers read all tokens as one tall matrix, and
+attention runs over each group of one length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.lm.precision import training_dtype, training_precision
+
+READABLE = ("bert",)
+"""Architectures whose layers can be run one by one."""
+TITLES_AT_ONCE = 512
+
+Groups = list[tuple[int, int]]
+"""(number of titles, tokens of each) of titles that follow each other by length."""
+
+
+def can_be_split(model: Any) -> bool:
+    """Whether the encoder's layers can be run one by one."""
+    return model.config.model_type in READABLE
+
+
+class TitleLayers:
+    """The states of a catalogue's titles below the top layers, and the top layers over them."""
+
+    def __init__(self, model: Any, tokens: Sequence[Sequence[int]], n_top: int) -> None:
+        """Compute the lower states of all titles; ``n_top`` of the layers are left to run later, 0 leaves all."""
+        layers = list(model.encoder.layer)
+        n_below = len(layers) - n_top if n_top else 0
+        self.top = layers[n_below:]
+        self.n_heads = int(model.config.num_attention_heads)
+        self.device = next(model.parameters()).device
+        self.lengths = np.array([len(ids) for ids in tokens])
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        width, kept_as = int(model.config.hidden_size), training_dtype(self.device)
+        self.below = torch.empty(int(self.lengths.sum()), width, dtype=kept_as, device=self.device)
+        with torch.no_grad(), training_precision(self.device):
+            for titles in self._by_length(np.arange(len(tokens))):
+                ids = torch.tensor([tokens[title] for title in titles], device=self.device)
+                states = model.embeddings(input_ids=ids).flatten(0, 1)
+                for layer in layers[:n_below]:
+                    states = self._run(layer, states, [(len(titles), ids.shape[1])])
+                self.below[self._places(titles)] = states.to(kept_as)
+
+    def vectors(self, titles: NDArray[np.integer]) -> Tensor:
+        """Return the unit-length means of the titles' last states, shape (n, d), with gradients where enabled."""
+        order = np.argsort(self.lengths[titles], kind="stable")
+        by_length = titles[order]
+        n_tokens, n_titles = np.unique(self.lengths[by_length], return_counts=True)
+        groups = list(zip(n_titles.tolist(), n_tokens.tolist(), strict=True))
+        with training_precision(self.device):
+            states = self.below[self._places(by_length)]
+            for layer in self.top:
+                states = self._run(layer, states, groups)
+        parts = torch.split(states.float(), [n * length for n, length in groups])
+        means = [part.view(n, length, -1).mean(1) for part, (n, length) in zip(parts, groups, strict=True)]
+        back = torch.from_numpy(np.argsort(order)).to(self.device)
+        return nn.functional.normalize(torch.cat(means)[back], dim=-1)
+
+    def all_vectors(self, titles: NDArray[np.integer]) -> Tensor:
+        """Return :meth:`vectors` of any number of titles, without gradients."""
+        with torch.no_grad():
+            parts = [
+                self.vectors(titles[start : start + TITLES_AT_ONCE]) for start in range(0, len(titles), TITLES_AT_ONCE)
+            ]
+        return torch.cat(parts)
+
+    def _run(self, layer: Any, states: Tensor, groups: Groups) -> Tensor:
+        """Return a layer's output for tokens that follow each other, shape (n_tokens, d)."""
+        attention = layer.attention.self
+        projected = [project(states) for project in (attention.query, attention.key, attention.value)]
+        sizes = [n * length for n, length in groups]
+        parts = zip(groups, *(torch.split(each, sizes) for each in projected), strict=True)
+        context = torch.cat([self._attend(*shape, *own) for shape, *own in parts])
+        attended = layer.attention.output(context, states)
+        output: Tensor = layer.output(layer.intermediate(attended), attended)
+        return output
+
+    def _attend(self, n: int, length: int, *projected: Tensor) -> Tensor:
+        """Return the attended values of n titles of one length, shape (n · length, d)."""
+        queries, keys, values = (
+            each.view(n, length, self.n_heads, -1).transpose(1, 2).contiguous() for each in projected
+        )
+        # on a processor torch's fused attention has slow gradients in bfloat16
+        weights = (queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2)).softmax(-1)
+        context: Tensor = weights.to(values.dtype) @ values
+        return context.transpose(1, 2).reshape(n * length, -1)
+
+    def _by_length(self, titles: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Cut titles into parts of one length."""
+        parts = []
+        for length in np.unique(self.lengths[titles]):
+            alike = titles[self.lengths[titles] == length]
+            parts += [alike[start : start + TITLES_AT_ONCE] for start in range(0, len(alike), TITLES_AT_ONCE)]
+        return parts
+
+    def _places(self, titles: NDArray[np.integer]) -> Tensor:
+        """Return the rows of the titles' tokens, title after title."""
+        lengths = self.lengths[titles]
+        before = np.cumsum(lengths) - lengths
+        places = np.repeat(self.starts[titles] - before, lengths) + np.arange(lengths.sum())
+        return torch.from_numpy(places).to(self.device)
