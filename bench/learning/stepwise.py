@@ -15,17 +15,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bench.errors import BenchError
+from bench.files.store import ArtefactStore, read_json, write_json
 from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
 from bench.learning.convergence import EPOCHS_WITHOUT_GAIN, ending
-from bench.learning.training import STOPPING_METRIC, clip_gradients
-from bench.plugin import Ending, ProgressHook
+from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, clip_gradients, state_copy
+from bench.plugin import Ending, ProgressHook, TrainingReport
 from bench.plugin.fit_report import as_tuples
 
 SECONDS_BETWEEN_REPORTS = 10.0
@@ -105,6 +108,20 @@ class StepLog:
         """Why the training ended."""
         undecayed_until = math.inf if self.decays_from is None else self.decays_from / self.steps_an_epoch
         return ending(self.validation, self.epoch_of_check, undecayed_until)
+
+    def report(self, domains: Sequence[str] = ()) -> TrainingReport:
+        """Return what a run record states of this training, on the target or on the named domains."""
+        curves = {f"validation_{STOPPING_METRIC}": self.validation, "losses": self.losses}
+        return TrainingReport(
+            domains=tuple(domains),
+            n_examples=self.n_examples,
+            seconds=round(self.seconds, 3),
+            epochs=round(self.epochs, 3),
+            best_epoch=None if self.best_check is None else round(self.epoch_of_check[self.best_check], 3),
+            curves={name: tuple(round(value, 6) for value in values) for name, values in curves.items() if values},
+            epoch_of_check=tuple(round(epoch, 6) for epoch in self.epoch_of_check),
+            ended=self.ended,
+        )
 
 
 @dataclass
@@ -277,6 +294,27 @@ class Stepwise:
 
     def _where(self) -> str:
         return f"step {self.log.n_steps:,}, epoch {self.log.epochs:.2f}"
+
+
+def trained_by_steps(
+    store: ArtefactStore, kind: str, key: Any, model: nn.Module, training: Callable[[Checkpoint], Stepwise]
+) -> StepLog:
+    """Train the model, or give it the stored weights of an earlier training with the same ``key``.
+
+    ``key`` must name everything that made the weights; ``training`` gets the place of the checkpoint. The weights are
+    read back from the store in either case, so what is scored is what is kept.
+    """
+    checkpoint = Checkpoint(store.unfinished(kind, key) / "checkpoint.safetensors")
+
+    def make(folder: Path) -> None:
+        log = training(checkpoint).run()
+        save_file(state_copy(model), folder / WEIGHTS_FILE)
+        write_json(folder / RECORD_FILE, asdict(log))
+
+    folder = store.get_or_make(kind, key, make)
+    checkpoint.remove()
+    model.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    return StepLog(**as_tuples(read_json(folder / RECORD_FILE)))
 
 
 def _best_in_words(log: StepLog) -> str:

@@ -26,12 +26,14 @@ class TrainingReport:
     """Training examples, where their number is given."""
     seconds: float | None = None
     """Wall seconds of all epochs, in this run or in the earlier one whose weights were found."""
-    epochs: int | None = None
+    epochs: float | None = None
     """Epochs after which it stopped."""
-    best_epoch: int | None = None
+    best_epoch: float | None = None
     """Epoch, counted from 1, whose weights were kept: 0 where none was trained, None where nothing chose."""
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """Learning curves, one value per epoch: ``losses``, ``validation_ndcg@3``."""
+    """Learning curves: ``losses``, ``validation_ndcg@3``."""
+    epoch_of_check: tuple[float, ...] = ()
+    """Epochs seen at each value of the validation curve; empty where it has one value an epoch."""
     ended: Ending = "unknown"
     """Why it ended."""
 

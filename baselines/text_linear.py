@@ -1,0 +1,142 @@
+"""A linear map on frozen title vectors: what a trained text method must add to that.
+
+Two towers as in :mod:`bench.lm.encoders.towers`, but all that learns is one square matrix over the vectors of an
+untouched encoder. It starts as the identity, which is ``text-knn``, and is trained with the loss, the wrong answers and
+the stopping of the encoder's adapters. A trained text method that scores less needs an explanation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.files.hashing import derived_seed
+from bench.learning.checkpoints import Checkpoint
+from bench.learning.keys import training_key
+from bench.learning.stepwise import StepPlan, Stepwise, trained_by_steps
+from bench.learning.training import stopping_score, validation_sample
+from bench.lm.encoders.title_vectors import title_vectors
+from bench.lm.encoders.tower_batches import Positions, TowerBatch
+from bench.lm.encoders.towers import LearnedTemperature, batch_loss, tower_scores
+from bench.lm.loading import task_backbone
+from bench.plugin import FitReport, Queries, Recommender, Task, shrinks_to
+from bench.registry import register
+
+
+@dataclass(frozen=True)
+class TextLinearParams:
+    """How the map is trained."""
+
+    learning_rate: float = 1e-3
+    """Peak step size of AdamW."""
+    epochs: int = 40
+    """Passes over the examples at most."""
+    batch_size: int = 768
+    """Examples a step."""
+    max_examples: int = field(default=0, metadata=shrinks_to("examples"))
+    """Training examples of an epoch, a seeded sample; 0 takes all."""
+    max_history: int = 20
+    """Most recent items that a history keeps, in training and in scoring."""
+    n_negatives: int = 256
+    """Titles drawn uniformly for each batch, wrong answers beside those of the batch itself."""
+    warmup_steps: int = 30
+    """Steps over which the step size rises to its peak."""
+    checks_an_epoch: int = 4
+    """Checks of validation NDCG@3 in an epoch."""
+    patience: int = 5
+    """Checks in a row, an epoch or more, that are no better before the step size decays and training ends."""
+    decay_share: float = 0.1
+    """Steps of that decay, as a share of the steps up to the best state."""
+    n_validation: int = field(default=2000, metadata=shrinks_to("validation"))
+    """Validation queries that choose the kept state and the end, a seeded sample; 0 takes all."""
+
+
+class LinearTowers(nn.Module):
+    """The map and the temperature; the vectors that it maps are no part of the state."""
+
+    def __init__(self, title_vectors: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.register_buffer("frozen", torch.from_numpy(title_vectors), persistent=False)
+        self.map = nn.Parameter(torch.eye(title_vectors.shape[1]))
+        self.temperature = LearnedTemperature()
+
+    def vectors(self, items: NDArray[np.int64]) -> Tensor:
+        """Return the mapped unit vectors of items, shape (n, d); an item without a title keeps its zero vector."""
+        frozen = self.get_buffer("frozen")[torch.from_numpy(items).to(self.map.device)]
+        return nn.functional.normalize(frozen @ self.map.T, dim=-1)
+
+    def loss(self, batch: TowerBatch, _step: int) -> Tensor:
+        """Return the cross-entropy of each next item among the batch's."""
+        return batch_loss(self.vectors(batch.items), batch, self.temperature)
+
+    def table(self) -> NDArray[np.float32]:
+        """Return the mapped vectors of the whole catalogue, shape (n_items, d)."""
+        with torch.no_grad():
+            mapped: NDArray[np.float32] = self.vectors(np.arange(len(self.get_buffer("frozen")))).cpu().numpy()
+        return mapped
+
+
+@register(
+    "text-linear",
+    family="control",
+    needs_titles=True,
+    runs_on="text-encoder",
+    cold_rule="title text",
+    ranks_catalogue=True,
+)
+class TextLinear(Recommender):
+    """Cosine between linearly mapped title vectors of an untouched encoder."""
+
+    Params = TextLinearParams
+
+    def fit(self, task: Task) -> None:
+        """Train the map, or find it."""
+        backbone = task_backbone(task)
+        self.task = task
+        self.model = LinearTowers(title_vectors(task.target, backbone, task.artefacts, task.progress, task.device))
+        self.model.to(task.device)
+        key = training_key(self, task, asdict(self.params), backbone=backbone.revision)
+        self.log = trained_by_steps(task.artefacts, "models", key, self.model, self.training)
+
+    def training(self, checkpoint: Checkpoint) -> Stepwise:
+        """Return the training of the map."""
+        params, task = self.params, self.task
+        positions = Positions(task.target, params.max_history)
+        queries, answers = validation_sample(task, params.n_validation)
+
+        def batches(epoch: int) -> Iterator[tuple[TowerBatch, int]]:
+            rng = np.random.default_rng(derived_seed(task.seed, "text-linear", str(epoch)))
+            for places in positions.epoch(params.max_examples, params.batch_size, rng):
+                yield positions.batch(places, params.n_negatives, rng), len(places)
+
+        return Stepwise(
+            parameters=list(self.model.parameters()),
+            batches=batches,
+            n_batches=positions.n_batches(params.max_examples, params.batch_size),
+            loss=self.model.loss,
+            check=lambda: stopping_score(tower_scores(self.model.table(), queries, params.max_history), answers),
+            plan=StepPlan(
+                learning_rate=params.learning_rate,
+                epochs=params.epochs,
+                warmup_steps=params.warmup_steps,
+                checks_an_epoch=params.checks_an_epoch,
+                patience=params.patience,
+                decay_share=params.decay_share,
+            ),
+            progress=lambda line: task.progress(f"linear map on {task.target.name}, {line}"),
+            checkpoint=checkpoint,
+        )
+
+    def score(self, queries: Queries) -> NDArray[np.float32]:
+        """Return the cosines, shape (n, 30)."""
+        return tower_scores(self.model.table(), queries, self.params.max_history)
+
+    def report(self) -> FitReport:
+        """Return the course of the training."""
+        n_trained = sum(weights.numel() for weights in self.model.parameters())
+        return FitReport(trained_parameters=n_trained, training=self.log.report())

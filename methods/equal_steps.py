@@ -1,0 +1,34 @@
+"""Equal steps: the control that tells what merging adds from what more training alone would have.
+
+One adapter of the target that takes as many optimizer steps as all branches of WeaveRec together. A step reads as many
+examples in either, so it has read as many of them as well.
+"""
+
+from __future__ import annotations
+
+from bench.methods.weaverec import WeaveParams, woven
+
+from bench.lm.recommenders import SingleAdapter, recipe_of
+from bench.lm.training.library import AdapterPlan
+from bench.plugin import Task
+from bench.registry import register
+
+
+@register(
+    "target-only-equal-steps",
+    family="merging",
+    needs_titles=True,
+    needs_sources=True,
+    runs_on="decoder",
+    writes_lists=True,
+    cold_rule="title text",
+)
+class EqualSteps(SingleAdapter):
+    """One adapter of the target that takes as many steps as all of WeaveRec's together, and so as many examples."""
+
+    Params = WeaveParams
+
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return that adapter; its length is known once WeaveRec's are trained."""
+        branches = tuple(woven(self.params, task).values())
+        return {"target": AdapterPlan((task.target,), recipe_of(self.params), as_long_as=branches)}

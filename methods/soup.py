@@ -1,0 +1,59 @@
+"""Soup: the control that tells what other domains add to a merge from what averaging alone does.
+
+The average of adapters of the target that start alike and read its examples in different orders, as many as WeaveRec
+has branches (Wortsman et al. 2022, arXiv 2203.05482, average models that differ in their hyper-parameters).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.merging.average import MergeSpace, merge
+from bench.lm.recommenders import AdapterRecommender, recipe_of
+from bench.lm.training.library import AdapterPlan
+from bench.plugin import FitReport, Queries, Task
+from bench.registry import register
+
+
+@dataclass(frozen=True)
+class SoupParams(LoraRecipe):
+    """The recipe of the adapters and how they are averaged."""
+
+    space: MergeSpace = "factor"
+    """``factor`` averages A and B, as WeaveRec prints it, ``delta`` the updates, as the authors' code does."""
+    n_adapters: int = 0
+    """Adapters that are averaged; 0: as many as WeaveRec has, one more than the sources."""
+
+
+@register(
+    "target-only-soup",
+    family="merging",
+    paper="in the manner of Wortsman et al. 2022, arXiv 2203.05482",
+    needs_titles=True,
+    needs_sources=True,
+    runs_on="decoder",
+    writes_lists=True,
+    cold_rule="title text",
+)
+class TargetSoup(AdapterRecommender):
+    """The average of adapters of the target that read its examples in different orders."""
+
+    Params = SoupParams
+
+    def plans(self, task: Task) -> dict[str, AdapterPlan]:
+        """Return the adapters, ``target-only``'s first."""
+        n_adapters = self.params.n_adapters or 1 + len(task.sources)
+        recipe = recipe_of(self.params)
+        return {f"order {order}": AdapterPlan((task.target,), recipe, order=order) for order in range(n_adapters)}
+
+    def adapter_for(self, queries: Queries) -> Adapter:
+        """Return the average with equal weights."""
+        adapters = list(self.trained.values())
+        return merge(adapters, torch.full((len(adapters),), 1 / len(adapters)), self.params.space)
+
+    def report(self) -> FitReport:
+        """Add the merge space."""
+        return super().report().stating(merge_space=self.params.space)
