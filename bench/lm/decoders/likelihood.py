@@ -20,15 +20,13 @@ from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.backbones import Backbone, quiet_transformers
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import n_prefixes, sampled_prefixes, titles_of, untouched_items
-from bench.lm.language_model import LanguageModel
+from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.lm.precision import training_dtype
 from bench.lm.prompts.shared import AnswerStyle, Prompt, answer_text, prompt_hash
 from bench.plugin import ProgressHook, Queries
 
 MAX_HISTORY = 20
 N_TRAINING_NEGATIVES = 29
-ENTROPY_TOKENS = 3
-"""First answer tokens whose entropy guides a merge (RecCocktail: 3, on Beauty 5)."""
 QUERIES_BETWEEN_REPORTS = 500
 BATCHES_SORTED_TOGETHER = 16
 
@@ -105,10 +103,16 @@ class GenerativeLanguageModel(LanguageModel):
             progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
         return scores
 
-    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
+    def entropy(
+        self,
+        domain: Domain,
+        queries: Queries,
+        temperature: float | Tensor | None = None,
+        n_tokens: int = ENTROPY_TOKENS,
+    ) -> Tensor:
         """Return the mean entropy over the first tokens of the model's own greedy answers."""
         prompts = self.causal.shared_prompts(*titles_of(domain, queries))
-        return self.causal.answer_entropy(prompts, ENTROPY_TOKENS)
+        return self.causal.answer_entropy(prompts, n_tokens, temperature=temperature)
 
     def _prompt(self, example: tuple[Domain, int, int], rng: np.random.Generator) -> Prompt:
         """Write the example that asks for a user's item at a place, among negatives that somebody trained on."""
