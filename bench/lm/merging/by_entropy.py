@@ -104,7 +104,7 @@ class LearnedWeights:
     path: list[list[float]] = field(default_factory=list)
     """Mean weights after each step."""
     grid: list[tuple[float, float]] = field(default_factory=list)
-    """Of two adapters: the last one's weight and the mean entropy in nats over all prompts; see :func:`entropy_grid`."""
+    """Of two adapters: weight of the last one and mean entropy in nats over all prompts; see :func:`entropy_grid`."""
 
     def report(self, weights: Mapping[str, float], chosen: float | None = None) -> MergeReport:
         """Return what a run record states of them; see :class:`bench.plugin.MergeReport`."""
