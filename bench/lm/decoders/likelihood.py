@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ from bench.plugin import ProgressHook, Queries
 MAX_HISTORY = 20
 N_TRAINING_NEGATIVES = 29
 QUERIES_BETWEEN_REPORTS = 500
+Scoring = Literal["sum", "mean", "prior-corrected", "prior-corrected-mean"]
+"""How the likelihood of a title as the answer becomes a score; see :func:`title_scores`."""
 BATCHES_SORTED_TOGETHER = 16
 
 
@@ -96,10 +98,16 @@ class GenerativeLanguageModel(LanguageModel):
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return the log-likelihood of each candidate's title as the answer, shape (n, 30)."""
+        return self.title_scores(domain, queries, progress, self.answer_style, "sum")
+
+    def title_scores(
+        self, domain: Domain, queries: Queries, progress: ProgressHook, style: AnswerStyle, scoring: Scoring
+    ) -> NDArray[np.float32]:
+        """Return scores by the likelihood of each candidate's title, shape (n, 30); see :func:`title_scores`."""
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
             rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
-            scores[rows] = self.causal.score(*titles_of(domain, queries.take(rows)))
+            scores[rows] = title_scores(self.causal, *titles_of(domain, queries.take(rows)), style, scoring)
             progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
         return scores
 
@@ -126,6 +134,34 @@ class GenerativeLanguageModel(LanguageModel):
         )
         offered_negatives = [titles[item] for item in negatives]
         return Prompt(shared[0], answer_text(titles[history[place]], offered_negatives, self.answer_style, rng))
+
+
+def title_scores(
+    causal: CausalLanguageModel,
+    histories: Sequence[Sequence[str]],
+    candidates: Sequence[Sequence[str]],
+    style: AnswerStyle,
+    scoring: Scoring,
+) -> NDArray[np.float32]:
+    """Return scores by the likelihood of each candidate as the answer, shape (n, n_candidates).
+
+    ``sum`` is log P(title | history), which favors short titles. ``mean`` divides it by the title's tokens, the one
+    that ends it included. ``prior-corrected`` takes log P(title | no history) off, the candidates being the same in the
+    prompt: what is left is what the history says for the title, and all tie where there is none.
+    ``prior-corrected-mean`` does both.
+
+    Args:
+        causal: The decoder.
+        histories: For each query the titles bought, oldest first.
+        candidates: For each query the titles on offer, equally many in each.
+        style: What ends a title; see :meth:`CausalLanguageModel.score`.
+        scoring: One of the four.
+    """
+    by_token = scoring.endswith("mean")
+    scores = causal.score(histories, candidates, style, by_token)
+    if scoring.startswith("prior-corrected"):
+        scores -= causal.score([()] * len(histories), candidates, style, by_token)
+    return scores
 
 
 def loaded_decoder(
