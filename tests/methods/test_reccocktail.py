@@ -119,7 +119,7 @@ def test_calibrated_adapters_are_compared_at_their_temperatures(make_task, prepa
         cocktail.trained = {role: replace(one, temperature=temperature) for role, one in cocktail.trained.items()}
         cocktail.score(prepared.test.queries)
         curves.append([entropy for _, entropy in cocktail.report().merge.entropy_by_weight])
-    assert max(curves[0]) < min(curves[1]) <= np.log(30)
+    assert np.less(*curves).all()
 
 
 def test_the_tokens_that_count_reach_a_decoder_s_entropy(make_task, prepared, pico_folder: Path, monkeypatch) -> None:
