@@ -30,7 +30,7 @@ from bench.lm.adapters.apply import folded
 from bench.lm.backbones import Backbone
 from bench.lm.decoders.examples import n_prefixes, titles_of
 from bench.lm.decoders.likelihood import loaded_decoder
-from bench.lm.language_model import LanguageModel
+from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat
 from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
@@ -163,12 +163,18 @@ class YesNoLanguageModel(LanguageModel):
             progress(f"judged the candidates of {rows[-1] + 1:,} of {len(queries):,} queries")
         return scores
 
-    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
+    def entropy(
+        self,
+        domain: Domain,
+        queries: Queries,
+        temperature: float | Tensor | None = None,
+        n_tokens: int = ENTROPY_TOKENS,
+    ) -> Tensor:
         """Return the mean entropy in nats of yes and no over all candidates, a scalar with gradient."""
         asked = [self.question(*query) for query in zip(*titles_of(domain, queries), strict=True)]
         logits = self.causal.logits_after([shared + rest for shared, rests in asked for rest in rests])
         odds = log_odds(logits[:, [*self.yes_tokens, *self.no_tokens]], len(self.yes_tokens))
-        return softmax_entropy(torch.stack([odds, torch.zeros_like(odds)], dim=-1)).mean()
+        return softmax_entropy(torch.stack([odds, torch.zeros_like(odds)], dim=-1), temperature).mean()
 
 
 def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -1,14 +1,16 @@
 """The backbone as it is: the fine-tuned systems' own prompt and scoring, without any adapter.
 
-A causal backbone ranks candidates by the likelihood of their titles as the answer. The papers (RecCocktail, arXiv
+A causal backbone ranks candidates by the likelihood of their titles as the first of the list that the prompt asks for:
+untrained, it would not end its answer after one title. The papers (RecCocktail, arXiv
 2502.08271; WeaveRec, arXiv 2510.26546) let it write a list instead (``--ranking generate``), and print figures near or
 below chance; most of that is lists that name no product on offer, which the record counts (``n_written`` counts them
-beside a ranking by likelihood). An encoder ranks by two towers.
+beside a ranking by likelihood). ``scoring`` corrects the likelihood for length and for what the model expects without a
+history. An encoder ranks by two towers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,11 +20,15 @@ from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.engines import TransformersEngine
-from bench.lm.decoders.likelihood import GenerativeLanguageModel
+from bench.lm.decoders.likelihood import GenerativeLanguageModel, Scoring
 from bench.lm.decoders.lists import ListLanguageModel, WrittenList, list_facts, write_lists
 from bench.lm.loading import load_language_model
+from bench.lm.prompts.shared import AnswerStyle
 from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.registry import register
+
+ANSWER_STYLE: AnswerStyle = "list"
+"""What the prompt asks for: a title ends with the separator before the next one."""
 
 
 @register(
@@ -44,6 +50,9 @@ class ZeroShot(Recommender):
         n_written: int = 0
         """Of a ranking by likelihood: test queries, a seeded sample, for which the model also writes its list, to count
         titles that are not on offer; it changes no score, and 0 writes none."""
+        scoring: Scoring = field(default="sum", metadata={"neutral": True})
+        """Of a ranking by likelihood: ``sum`` over a title's tokens, which favors short titles; ``mean``;
+        ``prior-corrected``: less the likelihood without a history; ``prior-corrected-mean``: both."""
         max_new_tokens: int = 400
         """Length at which a written list is cut."""
 
@@ -64,18 +73,29 @@ class ZeroShot(Recommender):
             if self.params.n_written:
                 raise BenchError("With --ranking generate the list of every query is counted: leave n_written out.")
             self.language_model.max_new_tokens = self.params.max_new_tokens
+        if self.params.scoring != "sum" and not self.by_likelihood:
+            raise BenchError(
+                f"Parameter 'scoring' is '{self.params.scoring}', but only a decoder that ranks by likelihood has one: "
+                "leave it out, or give --backbone tiny without --ranking generate."
+            )
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the unadapted model's scores, shape (n, 30)."""
-        if isinstance(self.language_model, GenerativeLanguageModel) and self.params.n_written:
-            self.written = {"lists": list_facts(self._written_lists(self.language_model.causal, queries))}
-        return self.language_model.score(self.task.target, queries, self.task.progress)
+        model, task = self.language_model, self.task
+        if not (isinstance(model, GenerativeLanguageModel) and self.by_likelihood):
+            return model.score(task.target, queries, task.progress)
+        if self.params.n_written:
+            self.written = {"lists": list_facts(self._written_lists(model.causal, queries))}
+        return model.title_scores(task.target, queries, task.progress, ANSWER_STYLE, self.params.scoring)
 
     def report(self) -> FitReport:
         """State the prompt, how candidates are ranked and what was seen of written lists."""
         is_encoder = self.language_model.backbone.kind == "encoder"
         same_as = {"equals": "text-knn, for without an adapter both towers are the encoder"} if is_encoder else {}
-        return FitReport(trained_parameters=0).stating(**self.language_model.facts(), **same_as, **self.written)
+        scored = {"scoring": self.params.scoring, "scored_answer": ANSWER_STYLE} if self.by_likelihood else {}
+        return FitReport(trained_parameters=0).stating(
+            **self.language_model.facts(), **scored, **same_as, **self.written
+        )
 
     def deviations(self) -> tuple[str, ...]:
         """Return where this differs from the paper."""

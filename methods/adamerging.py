@@ -8,17 +8,19 @@ its prompts are made of training histories. Rows are transductive: the target's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.decoders.examples import training_queries
+from bench.lm.language_model import ENTROPY_TOKENS
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.by_entropy import (
     Box,
     EntropyRecipe,
     Granularity,
     LearnedWeights,
+    check_entropy_tokens,
     learn_pooled_weights,
     mean_weights,
 )
@@ -39,6 +41,8 @@ class AdaMergingParams(LoraRecipe):
     """What every weight starts from; none: one over the number of adapters (the authors: 0.3)."""
     n_prompts: int = 50
     """Unlabelled prompts of each domain."""
+    entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True})
+    """First answer tokens whose entropy counts (RecCocktail: 5 on Beauty, else 3); an encoder has none."""
     prompts_a_step: int = 10
     """Prompts of each domain in one gradient step (the authors: 16)."""
     passes: int = 2
@@ -47,6 +51,9 @@ class AdaMergingParams(LoraRecipe):
     ``minilm`` about 20 seconds."""
     entropy_learning_rate: float = 0.05
     """Step size of Adam on the weights (the authors: 0.001, over fifty times as many steps)."""
+
+    def __post_init__(self) -> None:
+        check_entropy_tokens(self.entropy_tokens)
 
 
 @register(
@@ -81,6 +88,7 @@ class AdaMerging(DomainMerge):
             learning_rate=settings.entropy_learning_rate,
             granularity=settings.granularity,
             region=Box(1 / len(adapters) if settings.initial is None else settings.initial),
+            n_tokens=settings.entropy_tokens,
         )
         task = self.task
         sources = [(domain, training_queries(domain, settings.n_prompts, task.seed)) for domain in task.sources]

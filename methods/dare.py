@@ -13,6 +13,7 @@ from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.dare import DROP, merge_dare
+from bench.lm.merging.updates import merged_rank
 from bench.lm.recommenders import DomainMerge
 from bench.plugin import FitReport, Queries
 from bench.registry import register
@@ -26,8 +27,9 @@ class DareParams(LoraRecipe):
     """``delta`` drops entries of the updates; ``factor`` entries of A and B, each with a mask of its own."""
     drop: float = DROP
     """Probability p that an entry is dropped (the authors: 0.2 where language models are merged, else 0.9)."""
-    merged_rank: int = 16
-    """Rank that the merged update is cut to in ``delta`` space; 0 keeps it whole, for which large models lack room."""
+    merged_rank: int | None = None
+    """Rank that the merged update is cut to in ``delta`` space; 0 keeps it whole, for which large models lack room;
+    none: 0 for an encoder, 16 for a decoder."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.drop < 1:
@@ -58,7 +60,7 @@ class Dare(DomainMerge):
             torch.full((len(adapters),), 1 / len(adapters)),
             drop=settings.drop,
             space=settings.space,
-            rank=settings.merged_rank,
+            rank=merged_rank(settings.merged_rank, self.language_model.backbone.kind),
             seed=self.task.seed,
         )
 
@@ -70,6 +72,6 @@ class Dare(DomainMerge):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "In delta space the merged update is cut to merged_rank by singular value decomposition; kept_share states "
-            "what is left of it.",
+            "In delta space the merged update of a decoder is cut to merged_rank by singular value decomposition; "
+            "kept_share states what is left of it.",
         )

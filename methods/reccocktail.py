@@ -3,19 +3,32 @@
 Paper: RecCocktail, arXiv 2502.08271. The base spirit g is an adapter trained on a mixture of general domains, the
 ingredient s one trained on the target; both start from one initialisation. Merging averages their factors (eq. 7,
 ``space=factor``) or, as the authors' code does, their updates (``space=delta``); the weights minimise the entropy of
-predictions on unlabelled test prompts (§3.3). The ablations use g alone, s alone, or equal weights.
+predictions on unlabelled test prompts (§3.3). Two weights are found on a grid, weights of each layer by Adam. The
+ablations use g alone, s alone, or equal weights.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.language_model import ENTROPY_TOKENS
 from bench.lm.merging.average import MergeSpace, merge
-from bench.lm.merging.by_entropy import EntropyRecipe, Granularity, LearnedWeights, learn_weights, mean_weights
+from bench.lm.merging.by_entropy import (
+    EntropyRecipe,
+    Granularity,
+    LearnedWeights,
+    Search,
+    check_entropy_tokens,
+    entropy_grid,
+    learn_weights,
+    mean_weights,
+)
 from bench.lm.recommenders import AdapterRecommender, SingleAdapter, general_domains, recipe_of
 from bench.lm.training.library import AdapterPlan
 from bench.plugin import FitReport, MergeReport, Queries, Task
@@ -71,14 +84,31 @@ class CocktailParams(MergeParams):
 
     granularity: Granularity = "global"
     """``global``: two weights, as printed; ``per_module``: two for each adapted layer, as in the authors' code."""
+    search: Literal["auto", "grid", "adam"] = "auto"
+    """``grid``: the best of 21 global weights over all prompts; ``adam``: gradient steps; ``auto``: grid for global
+    weights, Adam for those of each layer."""
     n_prompts: int = 50
     """Unlabelled test prompts (the paper: 50 or 100)."""
+    entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True})
+    """First answer tokens whose entropy counts (the paper: 5 on Beauty, else 3); an encoder has none."""
     prompts_a_step: int = 10
-    """Prompts in one gradient step."""
+    """Prompts in one gradient step of Adam."""
     passes: int = 4
-    """Passes over the prompts."""
+    """Passes of Adam over the prompts."""
     entropy_learning_rate: float = 0.2
     """Step size of Adam on the weights' logits."""
+
+    def __post_init__(self) -> None:
+        if self.search == "grid" and self.granularity == "per_module":
+            raise BenchError("A grid has one weight for each adapter: granularity=per_module needs search=adam.")
+        check_entropy_tokens(self.entropy_tokens)
+
+    @property
+    def searched_by(self) -> Search:
+        """How the weights are found."""
+        if self.search != "auto":
+            return self.search
+        return "grid" if self.granularity == "global" else "adam"
 
 
 class MergedPair(AdapterRecommender):
@@ -150,29 +180,28 @@ class RecCocktail(MergedPair):
     learned: LearnedWeights | None = None
 
     def choose_weights(self, queries: Queries) -> Tensor:
-        """Learn the weights on a seeded sample of the queries; their answers are not to be had here."""
+        """Learn the weights on a seeded sample of the queries; their answers are not to be had here.
+
+        The grid is computed in any case: the record shows how much entropy depends on the weights.
+        """
         recipe = EntropyRecipe(
             n_prompts=self.params.n_prompts,
             prompts_a_step=self.params.prompts_a_step,
             passes=self.params.passes,
             learning_rate=self.params.entropy_learning_rate,
             granularity=self.params.granularity,
+            n_tokens=self.params.entropy_tokens,
         )
-        self.learned = learn_weights(
-            self.language_model,
-            self.task.target,
-            queries,
-            list(self.trained.values()),
-            self.params.space,
-            recipe,
-            self.task.seed,
-            self.task.progress,
-        )
+        language_model, task, adapters = self.language_model, self.task, list(self.trained.values())
+        searched = (language_model, task.target, queries, adapters, self.params.space, recipe, task.seed, task.progress)
+        self.learned = entropy_grid(*searched)
+        if self.params.searched_by == "adam":
+            self.learned = replace(learn_weights(*searched), grid=self.learned.grid)
         return self.learned.weights
 
     def report(self) -> FitReport:
-        """Add the entropy and the weights' path."""
-        report, weights = super().report(), self.mean_weights()
+        """Add how the weights were found, their entropy and their path."""
+        report, weights = super().report().stating(weights_found_by=self.params.searched_by), self.mean_weights()
         merge = report.merge if self.learned is None else self.learned.report(weights, chosen=weights["specific"])
         return replace(report, merge=merge)
 
@@ -180,6 +209,8 @@ class RecCocktail(MergedPair):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "The weights' step size is fixed beforehand; the authors' scripts try several and keep the run that does "
-            "best on the test file.",
+            "Two weights are the best of a grid; the authors take gradient steps."
+            if self.params.searched_by == "grid"
+            else "The weights' step size is fixed beforehand; the authors' scripts try several and keep the run that "
+            "does best on the test file.",
         )

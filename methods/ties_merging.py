@@ -11,6 +11,7 @@ from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.ties import DENSITY, merge_ties
+from bench.lm.merging.updates import merged_rank
 from bench.lm.recommenders import DomainMerge
 from bench.plugin import FitReport, Queries
 from bench.registry import register
@@ -26,8 +27,9 @@ class TiesParams(LoraRecipe):
     """Share of the entries that trimming keeps."""
     scale: float = 1.0
     """λ, by which the merged update is multiplied."""
-    merged_rank: int = 16
-    """Rank that the merged update is cut to in ``delta`` space; 0 keeps it whole, for which large models lack room."""
+    merged_rank: int | None = None
+    """Rank that the merged update is cut to in ``delta`` space; 0 keeps it whole, for which large models lack room;
+    none: 0 for an encoder, 16 for a decoder."""
 
     def __post_init__(self) -> None:
         if not 0 < self.density <= 1:
@@ -57,7 +59,7 @@ class TiesMerging(DomainMerge):
             density=settings.density,
             scale=settings.scale,
             space=settings.space,
-            rank=settings.merged_rank,
+            rank=merged_rank(settings.merged_rank, self.language_model.backbone.kind),
         )
 
     def report(self) -> FitReport:
@@ -69,6 +71,6 @@ class TiesMerging(DomainMerge):
         return (
             *super().deviations(),
             "Trimming and the majority sign are of each layer, not of the whole model.",
-            "In delta space the merged update is cut to merged_rank by singular value decomposition; kept_share states "
-            "what is left of it.",
+            "In delta space the merged update of a decoder is cut to merged_rank by singular value decomposition; "
+            "kept_share states what is left of it.",
         )

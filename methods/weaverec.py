@@ -27,6 +27,7 @@ from bench.lm.merging.dare import merge_dare
 from bench.lm.merging.ext_sub import merge_ext_sub
 from bench.lm.merging.lego import merge_lego
 from bench.lm.merging.ties import merge_ties
+from bench.lm.merging.updates import merged_rank
 from bench.lm.recommenders import AdapterRecommender, recipe_of
 from bench.lm.training.library import AdapterPlan
 from bench.plugin import FitReport, MergeReport, Queries, Task
@@ -58,8 +59,9 @@ class WeaveRecParams(WeaveParams):
     """Of ``average``: weight α of the target's adapter, the hybrids sharing the rest equally; none: 1/(N + 1)."""
     branch: int | None = None
     """Score with one adapter alone, unmerged: 0 the target's, n the hybrid with the n-th source; none: merge all."""
-    merged_rank: int = 16
-    """Rank that ``ties`` and ``dare`` cut the merged update to; 0 keeps it whole."""
+    merged_rank: int | None = None
+    """Rank that ``ties`` and ``dare`` cut the merged update to; 0 keeps it whole; none: 0 for an encoder, 16 for a
+    decoder."""
 
     def __post_init__(self) -> None:
         if self.weights == "validated" and self.merging != "average":
@@ -124,7 +126,7 @@ class WeaveRec(AdapterRecommender):
     def adapter_for(self, queries: Queries) -> Adapter:
         """Merge; with no source domain that is the target's adapter."""
         target, *hybrids = adapters = list(self.trained.values())
-        rank, seed = self.params.merged_rank, self.task.seed
+        rank, seed = merged_rank(self.params.merged_rank, self.language_model.backbone.kind), self.task.seed
         alone: int | None = self.params.branch
         if alone is not None:
             return adapters[alone]

@@ -18,6 +18,9 @@ from bench.lm.backbones import Backbone
 from bench.lm.precision import training_precision
 from bench.plugin import Answers, ProgressHook, Queries, Task
 
+ENTROPY_TOKENS = 3
+"""First answer tokens whose entropy guides a merge (RecCocktail: 3, on Beauty 5)."""
+
 
 class LanguageModel(ABC):
     """A loaded backbone with a way to learn from domains and to score candidates.
@@ -107,5 +110,18 @@ class LanguageModel(ABC):
             return self.score(domain, queries, progress)
 
     @abstractmethod
-    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
-        """Return the mean entropy in nats of what the model predicts for the queries, differentiable, a scalar."""
+    def entropy(
+        self,
+        domain: Domain,
+        queries: Queries,
+        temperature: float | Tensor | None = None,
+        n_tokens: int = ENTROPY_TOKENS,
+    ) -> Tensor:
+        """Return the mean entropy in nats of what the model predicts for the queries, differentiable, a scalar.
+
+        Args:
+            domain: The domain of the queries.
+            queries: At least one.
+            temperature: What the scores are divided by to become logits, a number above 0; None takes the model's own.
+            n_tokens: First answer tokens that count where the model answers in tokens; other models ignore it.
+        """

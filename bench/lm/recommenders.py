@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,9 @@ class AdapterRecommender(Recommender):
 
     def report(self) -> FitReport:
         """Return the adapters' trainings and size, how queries are scored and what a cut has left."""
-        cut = {"kept_share": round(self.used.kept_share, 6)} if isinstance(self.used, CutAdapter) else {}
+        cut: dict[str, Any] = {}
+        if isinstance(self.used, CutAdapter):
+            cut = {"merged_rank": self.used.cut_to, "kept_share": round(self.used.kept_share, 6)}
         return FitReport(
             trained_parameters=sum(adapter.n_trained_parameters for adapter in self.trained.values()),
             adapters=self.facts,

@@ -85,6 +85,10 @@ class MergeReport:
     """Mean entropy of predictions in each pass over the prompts that weights were learned on."""
     validation: tuple[tuple[float, float], ...] = ()
     """Validation NDCG@3 by the target's weight: (weight, metric)."""
+    entropy_by_weight: tuple[tuple[float, float], ...] = ()
+    """Mean entropy of predictions, in nats, by the weight of the target's own adapter: (weight, entropy)."""
+    entropy_range_nats: float | None = None
+    """Largest less smallest of these: a range near zero means that entropy hardly tells the weights apart."""
 
 
 @dataclass(frozen=True)

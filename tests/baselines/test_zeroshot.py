@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from bench.lm.decoders.likelihood import MAX_HISTORY, GenerativeLanguageModel
 from bench.lm.prompts.shared import chat_format, prompt_hash
 from bench.lm.training.lora import attached, train_adapter
 from bench.plugin import NoParams, Queries, Task
+from bench.runs.params import named_params
 from tests.support.recbole_toy import queries_of, task_of
 from tests.support.text_toys import domain_of, made_up_titles
 
@@ -33,7 +35,7 @@ def task(tmp_path: Path, pico_folder: Path) -> Task:
     return dataclasses.replace(task, backbone=str(pico_folder))
 
 
-def fitted(task: Task, **params: int) -> ZeroShot:
+def fitted(task: Task, **params: Any) -> ZeroShot:
     recommender = ZeroShot(ZeroShot.Params(**params))
     recommender.fit(task)
     return recommender
@@ -48,8 +50,47 @@ def test_scores_are_those_of_the_bare_backbone(task: Task, pico_folder: Path) ->
     titles, queries = task.target.titles, task.validation
     histories = [[titles[item] for item in queries.history(row)] for row in range(len(queries))]
     candidates = [[titles[item] for item in row] for row in queries.candidates]
-    np.testing.assert_array_equal(recommender.score(queries), bare.score(histories, candidates))
+    np.testing.assert_array_equal(recommender.score(queries), bare.score(histories, candidates, style="list"))
     assert recommender.report().trained_parameters == 0
+    assert recommender.report().extra["scored_answer"] == "list"
+
+
+def test_each_scoring_is_made_of_the_two_likelihoods_and_stated(task: Task) -> None:
+    titles, queries = task.target.titles, task.validation
+    causal = fitted(task).language_model.causal
+    candidates = [[titles[item] for item in row] for row in queries.candidates]
+    n_tokens = np.array([[len(ids) for ids in causal.token_ids([f"{one}||" for one in row])] for row in candidates])
+    unseen = causal.score([[]] * len(queries), candidates, style="list")
+    total = fitted(task).score(queries)
+    expected = {
+        "sum": total,
+        "mean": total / n_tokens,
+        "prior-corrected": total - unseen,
+        "prior-corrected-mean": (total - unseen) / n_tokens,
+    }
+    for scoring, scores in expected.items():
+        recommender = fitted(task, scoring=scoring)
+        np.testing.assert_allclose(recommender.score(queries), scores, atol=1e-4)
+        assert recommender.report().extra["scoring"] == scoring
+
+
+def test_without_a_history_there_is_nothing_but_the_prior(task: Task) -> None:
+    queries = dataclasses.replace(
+        task.validation,
+        history_indptr=np.zeros_like(task.validation.history_indptr),
+        history_items=np.empty(0, np.int32),
+    )
+    np.testing.assert_allclose(fitted(task, scoring="prior-corrected").score(queries), 0, atol=1e-5)
+
+
+def test_scoring_is_for_decoders_that_rank_by_likelihood(task: Task, pico_encoder_folder: Path) -> None:
+    for other in ({"backbone": str(pico_encoder_folder)}, {"ranking": "generate"}):
+        with pytest.raises(BenchError, match="'scoring' is 'mean', but only a decoder that ranks by likelihood"):
+            fitted(dataclasses.replace(task, **other), scoring="mean")
+
+
+def test_the_default_scoring_leaves_the_id_of_a_run_as_it_was() -> None:
+    assert "scoring" not in named_params(ZeroShot.Params())
 
 
 def test_an_adapter_that_is_switched_off_leaves_the_very_logits_and_scores(task: Task, pico_folder: Path) -> None:
@@ -68,11 +109,12 @@ def test_an_adapter_that_is_switched_off_leaves_the_very_logits_and_scores(task:
         switched_off = language_model.causal.logits_after(prompts)
     assert not torch.equal(switched_on, base)
     assert torch.equal(switched_off, base)
+    asked = (task.target, task.validation, task.progress, "list", "sum")
     with folded(language_model.model, adapter):
-        adapted = language_model.score(task.target, task.validation, task.progress)
+        adapted = language_model.title_scores(*asked)
     zero = fitted(task).score(task.validation)
     assert np.abs(adapted - zero).max() > 1e-4
-    np.testing.assert_array_equal(language_model.score(task.target, task.validation, task.progress), zero)
+    np.testing.assert_array_equal(language_model.title_scores(*asked), zero)
 
 
 def test_the_prompt_is_that_of_the_fine_tuned_systems(task: Task) -> None:

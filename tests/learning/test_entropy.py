@@ -14,6 +14,15 @@ def test_entropies_have_their_known_values() -> None:
     torch.testing.assert_close(softmax_entropy(logits), expected, rtol=0, atol=1e-5)
 
 
+def test_a_temperature_divides_the_logits_and_has_a_gradient() -> None:
+    logits, temperature = torch.tensor([2.0, 0.0, -1.0]), torch.tensor(4.0, requires_grad=True)
+    entropy = softmax_entropy(logits, temperature)
+    torch.testing.assert_close(entropy, softmax_entropy(logits / 4))
+    entropy.backward()
+    assert temperature.grad is not None
+    assert temperature.grad.item() > 0
+
+
 def test_the_last_dimension_is_the_choice() -> None:
     logits = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(0))
     entropies = softmax_entropy(logits)

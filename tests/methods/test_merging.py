@@ -263,7 +263,28 @@ def test_what_a_cut_to_a_rank_leaves_is_reported(make_task, prepared) -> None:
         merging = fitted("ties-merging", make_task(), merged_rank=rank)
         merging.score(prepared.test.queries)
         kept.append(merging.report().extra["kept_share"])
+        assert merging.report().extra["merged_rank"] == rank
     assert kept[0] == 1.0 > kept[1] > kept[2] > 0
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [("ties-merging", {}), ("dare", {}), ("weaverec", {"merging": "ties"}), ("weaverec", {"merging": "dare"})],
+    ids=str,
+)
+def test_a_merge_is_whole_in_an_encoder_and_of_rank_16_in_a_decoder(
+    method, params, make_task, prepared, pico_folder
+) -> None:
+    encoder = fitted(method, make_task(), **params)
+    encoder.score(prepared.test.queries)
+    stated = encoder.report().extra
+    assert (stated["merged_rank"], stated["kept_share"]) == (0, 1.0)
+    decoder = fitted(method, make_task(backbone=pico_folder), max_examples=8, **params)
+    decoder.score(prepared.test.sample(2, 0).queries)
+    stated = decoder.report().extra
+    assert stated["merged_rank"] == 16
+    assert stated["kept_share"] <= 1.0
+    assert {a.shape[0] for a, _ in decoder.used.factors.values()} == {16}
 
 
 def test_a_second_finetuning_of_no_epochs_is_the_general_adapter(make_task, prepared) -> None:

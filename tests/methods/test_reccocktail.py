@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ from bench.methods.reccocktail import GeneralOnly, RecCocktail, SpecificOnly, We
 
 from bench.errors import BenchError
 from bench.files.store import ArtefactStore
+from bench.lm.decoders.causal import CausalLanguageModel
 from bench.plugin import Task
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import registry
-from bench.runs.params import build_params
+from bench.runs.params import build_params, named_params
 from bench.spec import ProtocolSpec
 from tests.support.text_toys import planted_groups
 
@@ -81,7 +83,7 @@ def test_the_general_adapter_learns_from_the_sources_alone(make_task) -> None:
 
 
 def test_it_reports_weights_curve_and_space(make_task, prepared) -> None:
-    cocktail = fitted(RecCocktail, make_task(), n_prompts=10, prompts_a_step=5, passes=3)
+    cocktail = fitted(RecCocktail, make_task(), search="adam", n_prompts=10, prompts_a_step=5, passes=3)
     cocktail.score(prepared.test.queries)
     report = cocktail.report()
     assert report.extra["merge_space"] == "factor"
@@ -89,7 +91,49 @@ def test_it_reports_weights_curve_and_space(make_task, prepared) -> None:
     assert report.merge.chosen == report.merge.weights["specific"]
     assert len(report.merge.entropy) == 3
     assert len(report.merge.path) == 6
+    assert len(report.merge.entropy_by_weight) == 21
+    assert report.merge.entropy_range_nats >= 0
+    assert report.extra["weights_found_by"] == "adam"
     assert registry().entry("reccocktail").transductive
+
+
+def test_two_weights_are_the_best_of_the_grid_and_those_of_layers_are_learned(make_task, prepared) -> None:
+    by_grid = fitted(RecCocktail, make_task(), n_prompts=10)
+    by_grid.score(prepared.test.queries)
+    report = by_grid.report()
+    by_weight = dict(report.merge.entropy_by_weight)
+    assert by_weight[report.merge.chosen] == pytest.approx(min(by_weight.values()), abs=2e-5)
+    assert report.merge.weights["specific"] == pytest.approx(report.merge.chosen)
+    assert report.merge.path == ()
+    assert report.extra["weights_found_by"] == "grid"
+    by_layer = fitted(RecCocktail, make_task(), granularity="per_module", n_prompts=4, prompts_a_step=4, passes=1)
+    by_layer.score(prepared.test.queries)
+    assert by_layer.weights.shape == (len(by_layer.used.factors), 2)
+    assert by_layer.report().extra["weights_found_by"] == "adam"
+
+
+def test_calibrated_adapters_are_compared_at_their_temperatures(make_task, prepared) -> None:
+    cocktail = fitted(RecCocktail, make_task(), n_prompts=10)
+    curves = []
+    for temperature in (0.1, 1.0):
+        cocktail.trained = {role: replace(one, temperature=temperature) for role, one in cocktail.trained.items()}
+        cocktail.score(prepared.test.queries)
+        curves.append([entropy for _, entropy in cocktail.report().merge.entropy_by_weight])
+    assert np.less(*curves).all()
+
+
+def test_the_tokens_that_count_reach_a_decoder_s_entropy(make_task, prepared, pico_folder: Path, monkeypatch) -> None:
+    asked = []
+    answer_entropy = CausalLanguageModel.answer_entropy
+
+    def noted(self, prompts, k, *arguments, **options):
+        asked.append(k)
+        return answer_entropy(self, prompts, k, *arguments, **options)
+
+    monkeypatch.setattr(CausalLanguageModel, "answer_entropy", noted)
+    small = {"n_prompts": 2, "prompts_a_step": 2, "max_examples": 16, "batch_size": 8}
+    fitted(RecCocktail, make_task(pico_folder), entropy_tokens=5, **small).score(prepared.test.sample(2, 0).queries)
+    assert set(asked) == {5}
 
 
 def test_permuting_candidates_permutes_its_scores(make_task, prepared) -> None:
@@ -122,10 +166,22 @@ def test_no_sources_is_an_error_that_says_what_to_give(make_task) -> None:
         fitted(GeneralOnly, make_task(sources=()))
 
 
+def test_a_grid_over_the_weights_of_each_layer_is_refused() -> None:
+    with pytest.raises(BenchError, match="granularity=per_module needs search=adam"):
+        build_params("reccocktail", RecCocktail.Params, {"search": "grid", "granularity": "per_module"})
+
+
+def test_the_tokens_that_count_do_not_change_the_id_of_a_run_at_their_default() -> None:
+    assert "entropy_tokens" not in named_params(RecCocktail.Params())
+    assert named_params(RecCocktail.Params(entropy_tokens=5))["entropy_tokens"] == 5
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("granularity", "gobal", "'granularity' of 'reccocktail' must be global or per_module, not 'gobal'"),
+        ("search", "gird", "'search' of 'reccocktail' must be auto or grid or adam, not 'gird'"),
+        ("entropy_tokens", 0, "'entropy_tokens' must be at least 1, not 0"),
         ("space", "average", "'space' of 'reccocktail' must be factor or delta, not 'average'"),
     ],
 )

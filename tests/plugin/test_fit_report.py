@@ -12,7 +12,7 @@ FULL = FitReport(
     training=TrainingReport(("a",), 10, 1.5, 2, 1, {"losses": (2.0, 1.0)}),
     stages={"pretraining": TrainingReport(seconds=0.5)},
     adapters={"target": AdapterReport("0a", ("a", "b"), 5, 1, 2.0, (3.0,), (4.0, 3.0), 1)},
-    merge=MergeReport({"target": 0.5, "one": 0.5}, 0.5, ((0.5, 0.5),), (1.0,), ((0.5, 0.1),)),
+    merge=MergeReport({"target": 0.5, "one": 0.5}, 0.5, ((0.5, 0.5),), (1.0,), ((0.5, 0.1),), ((0.5, 2.0),), 0.0),
     training_prompts=PromptReport(4, 20.5, 0.9),
     cold_rule="title text",
     deviations=("One.", "Two."),

@@ -1,4 +1,4 @@
-"""Small random adapters, and PEFT's own merge of them: the oracle of several merge operators' tests."""
+"""Small random adapters, a model to merge them in, and PEFT's own merge: the oracle of several operators' tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench.data.domain import Domain
+from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import Adapter
+from bench.plugin import Queries
 
 D_OUT, D_IN = 4, 3
 
@@ -29,6 +32,26 @@ def adapter_of(update: Tensor | list[list[float]], scaling: float = 1.0) -> Adap
     """Return an adapter of one layer whose update is this matrix."""
     delta = torch.as_tensor(update, dtype=torch.float32)
     return Adapter({"layer": (delta, torch.eye(len(delta)) / scaling)}, scaling, "base", "init")
+
+
+class LinearScorer:
+    """A language model in miniature: each query's scores are those of one layer, which has no weight of its own.
+
+    They are linear in the update that an adapter makes, so that an adapter times a factor has its scores times it.
+    """
+
+    n_choices, n_features = 30, 8
+
+    def __init__(self) -> None:
+        layer = nn.Linear(self.n_features, self.n_choices, bias=False).requires_grad_(False)
+        layer.weight.zero_()
+        self.model = nn.ModuleDict({"layer": layer})
+        self.features = torch.randn(100, self.n_features, generator=torch.Generator().manual_seed(0))
+
+    def entropy(
+        self, domain: Domain, queries: Queries, temperature: float | Tensor | None = None, n_tokens: int = 1
+    ) -> Tensor:
+        return softmax_entropy(self.model["layer"](self.features[queries.users]), temperature).mean()
 
 
 def merged_by_peft(

@@ -165,7 +165,12 @@ class CausalLanguageModel:
         return self._logits_at_answers(prompts, [[_ANY_TOKEN]] * len(prompts))[0]
 
     def answer_entropy(
-        self, prompts: Sequence[str], k: int, scope: EntropyScope = "first_title", max_new_tokens: int = 400
+        self,
+        prompts: Sequence[str],
+        k: int,
+        scope: EntropyScope = "first_title",
+        max_new_tokens: int = 400,
+        temperature: float | Tensor | None = None,
     ) -> Tensor:
         """Return the mean entropy (nats, full vocabulary) of the model's own greedy answer, a scalar with gradient.
 
@@ -174,6 +179,7 @@ class CausalLanguageModel:
             k: How many tokens count.
             scope: Whether the first ``k`` tokens of the answer count, or of each title in it.
             max_new_tokens: Length at which a list of titles is cut; ``first_title`` generates ``k`` tokens only.
+            temperature: What the logits are divided by; None leaves them as they are.
         """
         n_tokens = k if scope == "first_title" else max_new_tokens
         prompt_ids = self.token_ids(prompts)
@@ -184,7 +190,7 @@ class CausalLanguageModel:
             for start, answer in zip(starts, answers, strict=True)
             for position in leading_positions(list(map(self.tokenizer.decode, answer)), k, scope)
         ]
-        return softmax_entropy(logits[counted]).mean()
+        return softmax_entropy(logits[counted], temperature).mean()
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int = 400) -> list[str]:
         """Return the model's greedy answer to each prompt, special tokens left out."""

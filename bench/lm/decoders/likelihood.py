@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -20,16 +20,16 @@ from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.backbones import Backbone, quiet_transformers
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import n_prefixes, sampled_prefixes, titles_of, untouched_items
-from bench.lm.language_model import LanguageModel
+from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.lm.precision import training_dtype
 from bench.lm.prompts.shared import AnswerStyle, Prompt, answer_text, prompt_hash
 from bench.plugin import ProgressHook, Queries
 
 MAX_HISTORY = 20
 N_TRAINING_NEGATIVES = 29
-ENTROPY_TOKENS = 3
-"""First answer tokens whose entropy guides a merge (RecCocktail: 3, on Beauty 5)."""
 QUERIES_BETWEEN_REPORTS = 500
+Scoring = Literal["sum", "mean", "prior-corrected", "prior-corrected-mean"]
+"""How the likelihood of a title as the answer becomes a score; see :func:`title_scores`."""
 BATCHES_SORTED_TOGETHER = 16
 
 
@@ -98,17 +98,29 @@ class GenerativeLanguageModel(LanguageModel):
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return the log-likelihood of each candidate's title as the answer, shape (n, 30)."""
+        return self.title_scores(domain, queries, progress, self.answer_style, "sum")
+
+    def title_scores(
+        self, domain: Domain, queries: Queries, progress: ProgressHook, style: AnswerStyle, scoring: Scoring
+    ) -> NDArray[np.float32]:
+        """Return scores by the likelihood of each candidate's title, shape (n, 30); see :func:`title_scores`."""
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
             rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
-            scores[rows] = self.causal.score(*titles_of(domain, queries.take(rows)))
+            scores[rows] = title_scores(self.causal, *titles_of(domain, queries.take(rows)), style, scoring)
             progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
         return scores
 
-    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
+    def entropy(
+        self,
+        domain: Domain,
+        queries: Queries,
+        temperature: float | Tensor | None = None,
+        n_tokens: int = ENTROPY_TOKENS,
+    ) -> Tensor:
         """Return the mean entropy over the first tokens of the model's own greedy answers."""
         prompts = self.causal.shared_prompts(*titles_of(domain, queries))
-        return self.causal.answer_entropy(prompts, ENTROPY_TOKENS)
+        return self.causal.answer_entropy(prompts, n_tokens, temperature=temperature)
 
     def _prompt(self, example: tuple[Domain, int, int], rng: np.random.Generator) -> Prompt:
         """Write the example that asks for a user's item at a place, among negatives that somebody trained on."""
@@ -122,6 +134,34 @@ class GenerativeLanguageModel(LanguageModel):
         )
         offered_negatives = [titles[item] for item in negatives]
         return Prompt(shared[0], answer_text(titles[history[place]], offered_negatives, self.answer_style, rng))
+
+
+def title_scores(
+    causal: CausalLanguageModel,
+    histories: Sequence[Sequence[str]],
+    candidates: Sequence[Sequence[str]],
+    style: AnswerStyle,
+    scoring: Scoring,
+) -> NDArray[np.float32]:
+    """Return scores by the likelihood of each candidate as the answer, shape (n, n_candidates).
+
+    ``sum`` is log P(title | history), which favors short titles. ``mean`` divides it by the title's tokens, the one
+    that ends it included. ``prior-corrected`` takes log P(title | no history) off, the candidates being the same in the
+    prompt: what is left is what the history says for the title, and all tie where there is none.
+    ``prior-corrected-mean`` does both.
+
+    Args:
+        causal: The decoder.
+        histories: For each query the titles bought, oldest first.
+        candidates: For each query the titles on offer, equally many in each.
+        style: What ends a title; see :meth:`CausalLanguageModel.score`.
+        scoring: One of the four.
+    """
+    by_token = scoring.endswith("mean")
+    scores = causal.score(histories, candidates, style, by_token)
+    if scoring.startswith("prior-corrected"):
+        scores -= causal.score([()] * len(histories), candidates, style, by_token)
+    return scores
 
 
 def loaded_decoder(

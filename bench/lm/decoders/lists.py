@@ -26,12 +26,12 @@ from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.engines import GenerationEngine, TransformersEngine, chosen_engine
 from bench.lm.decoders.examples import titles_of
 from bench.lm.decoders.likelihood import (
-    ENTROPY_TOKENS,
     MAX_HISTORY,
     N_TRAINING_NEGATIVES,
     QUERIES_BETWEEN_REPORTS,
     GenerativeLanguageModel,
 )
+from bench.lm.language_model import ENTROPY_TOKENS
 from bench.lm.precision import generation_dtype
 from bench.lm.prompts.shared import LIST_LENGTH, SEPARATOR, AnswerStyle, Parsed, parse_ranking, prompt_hash
 from bench.plugin import ProgressHook, Queries, Task
@@ -107,10 +107,16 @@ class ListLanguageModel(GenerativeLanguageModel):
             queries.candidates.shape
         )
 
-    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
+    def entropy(
+        self,
+        domain: Domain,
+        queries: Queries,
+        temperature: float | Tensor | None = None,
+        n_tokens: int = ENTROPY_TOKENS,
+    ) -> Tensor:
         """Return the mean entropy over the first tokens of each title of the model's own lists."""
         prompts = self.causal.shared_prompts(*titles_of(domain, queries))
-        return self.causal.answer_entropy(prompts, ENTROPY_TOKENS, "each_title", self.max_new_tokens)
+        return self.causal.answer_entropy(prompts, n_tokens, "each_title", self.max_new_tokens, temperature)
 
 
 def write_lists(

@@ -26,7 +26,7 @@ from bench.lm.backbones import Backbone
 from bench.lm.encoders.text_encoder import TextEncoder
 from bench.lm.encoders.title_layers import TitleLayers, can_be_split
 from bench.lm.encoders.tower_batches import RECENCY_DECAY, Positions, TowerBatch
-from bench.lm.language_model import LanguageModel
+from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.plugin import Answers, ProgressHook, Queries
 
 TEMPERATURE = 0.13
@@ -146,8 +146,14 @@ class TowerLanguageModel(LanguageModel):
         """Let training begin at this temperature."""
         self.head.logarithm.data.fill_(float(np.log(temperature)))
 
-    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
-        """Return the mean entropy of the softmax over each query's candidates."""
+    def entropy(
+        self,
+        domain: Domain,
+        queries: Queries,
+        temperature: float | Tensor | None = None,
+        n_tokens: int = ENTROPY_TOKENS,
+    ) -> Tensor:
+        """Return the mean entropy of the softmax over each query's candidates, its cosines divided by a temperature."""
         padded, weights = padded_histories(queries, self.max_history)
         distinct, rows = np.unique(np.concatenate([padded.ravel(), queries.candidates.ravel()]), return_inverse=True)
         vectors = self.item_vectors(domain, distinct)
@@ -156,7 +162,7 @@ class TowerLanguageModel(LanguageModel):
         summed = (histories * torch.from_numpy(weights).to(vectors)[..., None]).sum(1)
         candidates = vectors[torch.from_numpy(candidate_rows.reshape(queries.candidates.shape))]
         cosines = torch.einsum("nd,ncd->nc", nn.functional.normalize(summed, dim=-1), candidates)
-        return softmax_entropy(cosines / TEMPERATURE).mean()
+        return softmax_entropy(cosines, TEMPERATURE if temperature is None else temperature).mean()
 
     def item_vectors(self, domain: Domain, items: NDArray[Any], progress: ProgressHook | None = None) -> Tensor:
         """Encode the titles of ``items`` to unit vectors, (n, dimension); an item without a title has a zero vector."""

@@ -10,7 +10,14 @@ from bench.files.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bench.lm.merging.average import MergeSpace, merge
-    from bench.lm.merging.by_entropy import EntropyRecipe, LearnedWeights, learn_pooled_weights, learn_weights
+    from bench.lm.merging.by_entropy import (
+        EntropyRecipe,
+        LearnedWeights,
+        entropy_grid,
+        learn_pooled_weights,
+        learn_weights,
+        merged_temperature,
+    )
     from bench.lm.merging.dare import merge_dare
     from bench.lm.merging.ext_sub import merge_ext_sub
     from bench.lm.merging.lego import merge_lego
@@ -24,6 +31,7 @@ __all__ = [
     "EntropyRecipe",
     "LearnedWeights",
     "MergeSpace",
+    "entropy_grid",
     "learn_pooled_weights",
     "learn_weights",
     "merge",
@@ -32,4 +40,5 @@ __all__ = [
     "merge_lego",
     "merge_ties",
     "merge_updates",
+    "merged_temperature",
 ]

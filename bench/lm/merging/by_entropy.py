@@ -2,13 +2,17 @@
 
 The prompts are test queries without their answers, so rows made this way are transductive and marked as such.
 RecCocktail's weights lie on a simplex; those of AdaMerging (Yang et al. 2024, arXiv 2310.02575), which pools the
-prompts of several domains, in a box.
+prompts of several domains, in a box. Two weights are found on a grid, more of them by Adam.
+
+Entropies are compared between calibrated models: where each adapter has a temperature that was fitted on validation,
+the scores of a merged model are divided by :func:`merged_temperature`. With one temperature for all, the surest model
+would be the one with the largest scores, which is often the least trained one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -16,14 +20,18 @@ import torch
 from torch import Tensor
 
 from bench.data.domain import Domain
+from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.lm.adapters.adapter import Adapter
-from bench.lm.language_model import LanguageModel
+from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.lm.merging.average import MergeSpace, mixed
 from bench.plugin import MergeReport, ProgressHook, Queries
 
 Granularity = Literal["global", "per_module"]
+Search = Literal["grid", "adam"]
 GRID_POINTS = 21
+GRID_DECIMALS = 5
+"""Entropies that differ by less, in nats, are equal on a grid: floating-point sums differ by that much."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,8 @@ class EntropyRecipe:
     """One weight an adapter, or one for each adapted layer."""
     region: Simplex | Box = Simplex()
     """Where the weights lie and where they start."""
+    n_tokens: int = ENTROPY_TOKENS
+    """First answer tokens whose entropy counts, of a decoder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +99,24 @@ class LearnedWeights:
 
     weights: Tensor
     """Shape (n_adapters,) or (n_modules, n_adapters); on a simplex each row sums to 1."""
-    curve: list[float]
-    """Mean entropy in nats of each pass over the prompts, at the weights of its steps."""
-    path: list[list[float]]
+    curve: list[float] = field(default_factory=list)
+    """Mean entropy in nats of each pass over the prompts, at the weights of its steps; empty where no step was made."""
+    path: list[list[float]] = field(default_factory=list)
     """Mean weights after each step."""
+    grid: list[tuple[float, float]] = field(default_factory=list)
+    """Of two adapters: weight of the last one and mean entropy in nats over all prompts; see :func:`entropy_grid`."""
 
     def report(self, weights: Mapping[str, float], chosen: float | None = None) -> MergeReport:
         """Return what a run record states of them; see :class:`bench.plugin.MergeReport`."""
-        return MergeReport(weights, chosen, path=tuple(map(tuple, self.path)), entropy=tuple(self.curve))
+        entropies = [entropy for _, entropy in self.grid]
+        return MergeReport(
+            weights,
+            chosen,
+            path=tuple(map(tuple, self.path)),
+            entropy=tuple(self.curve),
+            entropy_by_weight=tuple(self.grid),
+            entropy_range_nats=max(entropies) - min(entropies) if entropies else None,
+        )
 
 
 def learn_weights(
@@ -109,7 +129,7 @@ def learn_weights(
     seed: int,
     progress: ProgressHook,
 ) -> LearnedWeights:
-    """Minimise the mean prediction entropy of the merged model over a sample of the queries."""
+    """Minimise the mean prediction entropy of the merged model over a sample of the queries, by Adam."""
     return learn_pooled_weights(language_model, [(domain, queries)], adapters, space, recipe, seed, progress)
 
 
@@ -122,7 +142,7 @@ def learn_pooled_weights(
     seed: int,
     progress: ProgressHook,
 ) -> LearnedWeights:
-    """Minimise the mean over domains of the mean prediction entropy over a sample of each domain's queries."""
+    """Minimise the mean over domains of the mean prediction entropy over a sample of each domain's queries, by Adam."""
     prompts = [(domain, _sample(queries, recipe.n_prompts, seed)) for domain, queries in pools]
     n_modules = len({module for adapter in adapters for module in adapter.factors})
     shape = (len(adapters),) if recipe.granularity == "global" else (n_modules, len(adapters))
@@ -139,8 +159,10 @@ def learn_pooled_weights(
             batches = [(domain, batch) for domain, batch in batches if len(batch)]
             optimiser.zero_grad(set_to_none=True)
             for domain, batch in batches:
-                with mixed(language_model.model, adapters, region.weights(learned), space, any_sum=region.any_sum):
-                    entropy = language_model.entropy(domain, batch)
+                weights = region.weights(learned)
+                with mixed(language_model.model, adapters, weights, space, any_sum=region.any_sum):
+                    temperature = merged_temperature(adapters, weights)
+                    entropy = language_model.entropy(domain, batch, temperature, recipe.n_tokens)
                     (entropy / len(batches)).backward()  # type: ignore[no-untyped-call]
                 entropies.append(entropy.item())
             optimiser.step()
@@ -156,17 +178,65 @@ def entropy_grid(
     language_model: LanguageModel,
     domain: Domain,
     queries: Queries,
-    adapters: tuple[Adapter, Adapter],
+    adapters: Sequence[Adapter],
     space: MergeSpace,
-    n_points: int = GRID_POINTS,
-) -> list[tuple[float, float]]:
-    """Return (weight of the first adapter, mean entropy) on an even grid: the check without any gradient."""
+    recipe: EntropyRecipe,
+    seed: int,
+    progress: ProgressHook,
+) -> LearnedWeights:
+    """Find the weights of two adapters, one each, on an even grid over all prompts of the sample, without gradients.
+
+    Of weights with the same entropy those nearest to equal ones are taken.
+    """
+    prompts = _sample(queries, recipe.n_prompts, seed)
     grid = []
-    for first in np.linspace(0.0, 1.0, n_points):
-        weights = torch.tensor([first, 1 - first], dtype=torch.float32)
+    for step in range(GRID_POINTS):
+        last = step / (GRID_POINTS - 1)
+        weights = torch.tensor([1 - last, last])
+        temperature = merged_temperature(adapters, weights)
+        total = 0.0
         with torch.no_grad(), mixed(language_model.model, adapters, weights, space):
-            grid.append((float(first), language_model.entropy(domain, queries).item()))
-    return grid
+            for batch in _batches(prompts, recipe.prompts_a_step):
+                total += len(batch) * language_model.entropy(domain, batch, temperature, recipe.n_tokens).item()
+        grid.append((last, total / len(prompts)))
+    chosen, entropy = min(grid, key=lambda point: (round(point[1], GRID_DECIMALS), abs(point[0] - 0.5)))
+    progress(f"merge weights: lowest entropy {entropy:.4f} at {1 - chosen:.2f}, {chosen:.2f}")
+    return LearnedWeights(torch.tensor([1 - chosen, chosen]), grid=grid)
+
+
+def merged_temperature(adapters: Sequence[Adapter], weights: Tensor) -> Tensor | None:
+    """Return the temperature of a merge, a scalar: the weighted mean of the adapters' own; None where one has none.
+
+    Of weights that all are 0 it is the plain mean, of weights for each layer that of their means. The mean is the
+    arithmetic one, for a merge whose scores are the weighted sum of its adapters' scores then has the same entropy
+    whichever of two adapters is used that differ in nothing but the scale of their scores.
+
+    Gradients flow through it. They do not let entropy fall for nothing, as the temperature stays within those fitted on
+    validation. Without them it would: a step would see that weight on the adapter with the larger scores makes the
+    model surer, and not that this adapter's higher temperature takes it back.
+
+    Args:
+        adapters: The merged adapters.
+        weights: Shape (n_adapters,) or (n_modules, n_adapters), none below 0.
+    """
+    fitted = [adapter.temperature for adapter in adapters if adapter.temperature is not None]
+    if len(fitted) < len(adapters):
+        return None
+    temperatures = torch.tensor(fitted).to(weights)
+    shares = weights.reshape(-1, len(adapters)).mean(0)
+    total = shares.sum()
+    return temperatures.mean() if total == 0 else shares @ temperatures / total
+
+
+def check_entropy_tokens(n_tokens: int) -> None:
+    """Raise BenchError where no token would count."""
+    if n_tokens < 1:
+        raise BenchError(f"Parameter 'entropy_tokens' must be at least 1, not {n_tokens}.")
+
+
+def _batches(queries: Queries, size: int) -> Iterator[Queries]:
+    for start in range(0, len(queries), size):
+        yield queries.take(np.arange(start, min(start + size, len(queries))))
 
 
 def _sample(queries: Queries, n_queries: int, seed: int) -> Queries:

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from bench.lm.adapters.adapter import Adapter, check_mergeable
-from bench.lm.adapters.low_rank import factorise, squared_norm
+from bench.lm.adapters.low_rank import WHOLE, factorise, squared_norm
+from bench.lm.backbones import BackboneKind
 
+DECODER_RANK = 16
+"""Rank that merged updates of a decoder are cut to by default."""
 Combine = Callable[[str, Tensor], Tensor]
 """From a layer's name and its stacked updates (n_adapters, d_out, d_in) to the merged one (d_out, d_in)."""
 
@@ -21,6 +24,18 @@ class CutAdapter(Adapter):
 
     kept_share: float = 1.0
     """Share of the merged updates' squared norm, over all layers, that the cut has left."""
+    cut_to: int = WHOLE
+    """Rank that the merged updates were cut to; 0 where they are whole."""
+
+
+def merged_rank(rank: int | None, kind: BackboneKind) -> int:
+    """Return the rank to cut a merged update to: the given one, or by default none for an encoder, 16 for a decoder.
+
+    A cut loses a part of the update. Only whole updates of large models, which decoders mostly are, need it.
+    """
+    if rank is not None:
+        return rank
+    return WHOLE if kind == "encoder" else DECODER_RANK
 
 
 def merge_updates(adapters: Sequence[Adapter], combine: Combine, rank: int) -> CutAdapter:
@@ -39,7 +54,7 @@ def merge_updates(adapters: Sequence[Adapter], combine: Combine, rank: int) -> C
         merged[module] = factorise(update, rank)
         whole += float(update.square().sum())
         kept += squared_norm(*merged[module]) if rank else float(update.square().sum())
-    return CutAdapter(merged, 1.0, adapters[0].base, adapters[0].initialisation, kept / whole if whole else 1.0)
+    return CutAdapter(merged, 1.0, adapters[0].base, adapters[0].initialisation, kept / whole if whole else 1.0, rank)
 
 
 def module_names(adapters: Sequence[Adapter]) -> list[str]:

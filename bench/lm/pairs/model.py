@@ -26,7 +26,7 @@ from bench.lm.adapters.apply import folded
 from bench.lm.backbones import Backbone
 from bench.lm.batching import length_buckets
 from bench.lm.encoders.text_encoder import load_encoder
-from bench.lm.language_model import LanguageModel
+from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.lm.pairs.layers import LayerWalk
 from bench.lm.pairs.prompts import TITLE_WORDS, PairBatch, PairPrompts, mean_jaccard_distance
 from bench.lm.precision import full_width_float32, training_precision
@@ -211,7 +211,13 @@ class PairLanguageModel(LanguageModel):
                     progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
         return scores
 
-    def entropy(self, domain: Domain, queries: Queries) -> Tensor:
+    def entropy(
+        self,
+        domain: Domain,
+        queries: Queries,
+        temperature: float | Tensor | None = None,
+        n_tokens: int = ENTROPY_TOKENS,
+    ) -> Tensor:
         """Return the mean entropy of the softmax over each query's candidates."""
         prompts = [
             prompt
@@ -219,7 +225,7 @@ class PairLanguageModel(LanguageModel):
             for prompt in self.prompts.prompts(domain, queries.history(row), queries.candidates[row])
         ]
         scores = self.pair_scores(PairBatch.of(prompts, self.device)).view(len(queries), -1)
-        return softmax_entropy(scores).mean()
+        return softmax_entropy(scores, temperature).mean()
 
     def _scores_of(
         self, scorer: PairScorer, domain: Domain, queries: Queries, rows: NDArray[np.int64]

@@ -84,6 +84,7 @@ def fit_facts(fit: FitReport) -> dict[str, Any]:
         **({} if fit.training is None else _training_facts(fit.training)),
         **{stage: _training_facts(training) for stage, training in fit.stages.items()},
         "adapters": {role: _adapter_facts(adapter) for role, adapter in fit.adapters.items()},
+        "entropy_range_nats": None if fit.merge is None else fit.merge.entropy_range_nats,
         "training_prompts": None if fit.training_prompts is None else asdict(fit.training_prompts),
         **fit.extra,
     }
@@ -112,6 +113,9 @@ def _merge_curves(merge: MergeReport) -> Iterator[Curve]:
         weights, values = zip(*sorted(merge.validation), strict=True)
         title = "Validation ndcg@3 by target weight"
         yield Curve(title, ("validation ndcg@3",), (_rounded(values),), steps=_rounded(weights))
+    if len(merge.entropy_by_weight) >= FEWEST_STEPS:
+        weights, values = zip(*sorted(merge.entropy_by_weight), strict=True)
+        yield Curve("Entropy by target weight", ("entropy",), (_rounded(values),), steps=_rounded(weights))
 
 
 def _curve(name: str, values: Sequence[float], of: str, **facts: Any) -> Iterator[Curve]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,20 @@ def test_a_saved_adapter_comes_back_equal(tmp_path: Path) -> None:
     assert loaded.factors.keys() == ONE.factors.keys()
     for module, pair in ONE.factors.items():
         assert all(torch.equal(mine, theirs) for mine, theirs in zip(pair, loaded.factors[module], strict=True))
+
+
+@pytest.mark.parametrize("temperature", [None, 0.13])
+def test_a_saved_adapter_keeps_its_temperature(tmp_path: Path, temperature: float | None) -> None:
+    save_adapter(tmp_path, replace(ONE, temperature=temperature), {})
+    assert load_adapter(tmp_path)[0].temperature == temperature
+
+
+def test_an_adapter_stored_before_temperatures_were_fitted_has_none(tmp_path: Path) -> None:
+    save_adapter(tmp_path, ONE, {})
+    facts = json.loads((tmp_path / "adapter.json").read_text())
+    del facts["temperature"]
+    (tmp_path / "adapter.json").write_text(json.dumps(facts))
+    assert load_adapter(tmp_path)[0].temperature is None
 
 
 def test_a_damaged_adapter_file_is_found_by_its_hash(tmp_path: Path) -> None:

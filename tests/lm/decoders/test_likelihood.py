@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.adapters.apply import folded
 from bench.lm.backbones import local_backbone
+from bench.lm.decoders.causal import CausalLanguageModel
+from bench.lm.decoders.examples import titles_of
 from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.prompts.shared import clean_title
 from bench.lm.training.lora import train_adapter
@@ -62,3 +65,24 @@ def test_entropy_is_a_scalar_between_zero_and_the_uniform_one(generative, make_d
         entropy = generative.entropy(make_domain(), queries)
     assert entropy.shape == ()
     assert 0 < entropy.item() <= np.log(generative.causal.model.config.vocab_size)
+
+
+def test_a_temperature_divides_the_logits(generative, make_domain, queries) -> None:
+    domain = make_domain()
+    with torch.no_grad():
+        plain = generative.entropy(domain, queries).item()
+        assert generative.entropy(domain, queries, temperature=1.0).item() == pytest.approx(plain)
+        hot = generative.entropy(domain, queries, temperature=1e6).item()
+    assert hot == pytest.approx(np.log(generative.causal.model.config.vocab_size), abs=1e-4)
+    assert hot > plain
+
+
+def test_as_many_tokens_count_as_are_asked_for(generative, make_domain, queries, monkeypatch) -> None:
+    domain, causal = make_domain(), generative.causal
+    monkeypatch.setattr(CausalLanguageModel, "greedy_ids", lambda *_arguments: [[1, 2, 3, 4, 5, 6]] * len(queries))
+    with torch.no_grad():
+        prompts = causal.prompt_ids(*titles_of(domain, queries))
+        logits = torch.stack([causal.model(torch.tensor([[*ids, 1, 2, 3, 4]])).logits[0, -5:] for ids in prompts])
+        five = generative.entropy(domain, queries, n_tokens=5).item()
+        assert five == pytest.approx(softmax_entropy(logits.float()).mean().item(), abs=1e-3)
+        assert generative.entropy(domain, queries).item() != pytest.approx(five, abs=1e-7)

@@ -17,8 +17,9 @@ from bench.lm.backbones import local_backbone
 from bench.lm.decoders.answer_entropy import leading_positions
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import titles_of
-from bench.lm.decoders.likelihood import ENTROPY_TOKENS, GenerativeLanguageModel
+from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.decoders.lists import ListLanguageModel, list_facts, read_list
+from bench.lm.language_model import ENTROPY_TOKENS
 from bench.lm.loading import load_language_model
 from bench.lm.prompts.shared import SEPARATOR, clean_title
 from bench.lm.training.library import AdapterPlan, planned_specs

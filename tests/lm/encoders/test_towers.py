@@ -129,7 +129,9 @@ def test_model_entropy_is_that_of_its_own_scores(towers: TowerLanguageModel) -> 
     scores = torch.from_numpy(towers.score(domain, queries, lambda _line: None))
     with torch.no_grad():
         entropy = towers.entropy(domain, queries)
+        fitted = towers.entropy(domain, queries, temperature=0.13)
     torch.testing.assert_close(entropy, softmax_entropy(scores / TEMPERATURE).mean(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(fitted, softmax_entropy(scores / 0.13).mean(), rtol=1e-4, atol=1e-4)
 
 
 def ndcg_at_one(towers: TowerLanguageModel, domain: Domain, recipe: LoraRecipe, folder: Path) -> tuple[float, float]:

@@ -14,13 +14,16 @@ from bench.lm.merging.average import mixed
 from bench.lm.merging.by_entropy import (
     Box,
     EntropyRecipe,
+    LearnedWeights,
     entropy_grid,
     learn_pooled_weights,
     learn_weights,
     mean_weights,
+    merged_temperature,
 )
 from bench.lm.training.lora import attached
 from bench.plugin import Queries
+from tests.support.merge_toys import LinearScorer, adapter_of, random_adapter
 from tests.support.text_toys import planted_groups
 
 RECIPE = EntropyRecipe(n_prompts=12, prompts_a_step=12, passes=25, learning_rate=0.3, granularity="global")
@@ -74,12 +77,98 @@ def test_gradient_descent_ends_no_higher_than_equal_weights_and_moves_as_the_gri
     towers, adapters, queries, space
 ) -> None:
     learned = learn_weights(towers, DOMAIN, queries, adapters, space, RECIPE, 0, lambda _line: None)
-    grid = entropy_grid(towers, DOMAIN, queries, adapters, space)
+    grid = entropy_grid(towers, DOMAIN, queries, adapters, space, RECIPE, 0, lambda _line: None).grid
     halfway = dict(grid)[0.5]
     downhill = min((entropy, weight) for weight, entropy in grid if abs(weight - 0.5) <= 0.1)[1]
     assert learned.curve[0] == pytest.approx(halfway, abs=1e-4)
     assert learned.curve[-1] < halfway
-    assert (learned.weights[0].item() - 0.5) * (downhill - 0.5) > 0
+    assert (learned.weights[1].item() - 0.5) * (downhill - 0.5) > 0
+
+
+def test_the_grid_takes_the_weight_of_lowest_entropy_over_all_prompts_in_any_batches(towers, adapters, queries) -> None:
+    found = entropy_grid(towers, DOMAIN, queries, adapters, "delta", RECIPE, 0, lambda _line: None)
+    assert len(found.grid) == 21
+    for last, entropy in found.grid[::10]:
+        with torch.no_grad(), mixed(towers.model, adapters, torch.tensor([1 - last, last]), "delta"):
+            assert entropy == pytest.approx(towers.entropy(DOMAIN, queries).item(), abs=1e-5)
+    lowest = min(found.grid, key=lambda point: point[1])[0]
+    assert found.weights.tolist() == pytest.approx([1 - lowest, lowest])
+    few_at_once = dataclasses.replace(RECIPE, prompts_a_step=5)
+    again = entropy_grid(towers, DOMAIN, queries, adapters, "delta", few_at_once, 0, lambda _line: None)
+    np.testing.assert_allclose(again.grid, found.grid, atol=1e-5)
+
+
+def test_the_grid_turned_round_finds_the_same_merge(towers, adapters, queries) -> None:
+    one_way = entropy_grid(towers, DOMAIN, queries, adapters, "delta", RECIPE, 0, lambda _line: None)
+    other_way = entropy_grid(towers, DOMAIN, queries, adapters[::-1], "delta", RECIPE, 0, lambda _line: None)
+    assert other_way.weights.tolist() == pytest.approx(one_way.weights.flip(0).tolist())
+
+
+def test_a_report_holds_the_grid_and_how_flat_it_is() -> None:
+    found = LearnedWeights(torch.tensor([0.5, 0.5]), grid=[(0.0, 2.5), (0.5, 2.25), (1.0, 2.75)])
+    report = found.report({"general": 0.5, "specific": 0.5}, chosen=0.5)
+    assert report.entropy_by_weight == ((0.0, 2.5), (0.5, 2.25), (1.0, 2.75))
+    assert report.entropy_range_nats == 0.5
+    assert LearnedWeights(found.weights).report({}).entropy_range_nats is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "temperature"),
+    [
+        ([1.0, 0.0], 0.1),
+        ([0.0, 1.0], 0.3),
+        ([0.25, 0.75], 0.25),
+        ([0.1, 0.1], 0.2),
+        ([0.0, 0.0], 0.2),
+        ([[1.0, 0.0], [0.5, 0.5]], 0.15),
+    ],
+)
+def test_the_temperature_of_a_merge_is_the_weighted_mean_of_its_adapters(weights, temperature) -> None:
+    pair = [random_adapter(0, temperature=0.1), random_adapter(1, temperature=0.3)]
+    merged = merged_temperature(pair, torch.tensor(weights))
+    assert merged is not None
+    assert merged.item() == pytest.approx(temperature)
+
+
+def test_one_adapter_without_a_temperature_leaves_the_merge_without() -> None:
+    pair = [random_adapter(0, temperature=0.1), random_adapter(1)]
+    assert merged_temperature(pair, torch.tensor([0.5, 0.5])) is None
+
+
+def scaled_pair(factor: float, *, calibrated: bool) -> tuple[Adapter, Adapter]:
+    """Return an adapter and one that differs in nothing but the scale of its scores."""
+    update = torch.randn(LinearScorer.n_choices, LinearScorer.n_features, generator=torch.Generator().manual_seed(0))
+    one, other = adapter_of(update), adapter_of(factor * update)
+    if not calibrated:
+        return one, other
+    return dataclasses.replace(one, temperature=0.5), dataclasses.replace(other, temperature=0.5 * factor)
+
+
+@pytest.mark.parametrize("factor", [0.25, 3.0])
+def test_on_the_grid_an_adapter_whose_scores_are_merely_scaled_gains_nothing(queries, factor) -> None:
+    ranges = {}
+    for calibrated in (True, False):
+        pair = scaled_pair(factor, calibrated=calibrated)
+        found = entropy_grid(LinearScorer(), DOMAIN, queries, pair, "delta", RECIPE, 0, lambda _line: None)
+        ranges[calibrated] = found.report({}).entropy_range_nats
+        larger = [0.0, 1.0] if factor > 1 else [1.0, 0.0]
+        assert found.weights.tolist() == ([0.5, 0.5] if calibrated else larger)
+    assert ranges[True] < 1e-5
+    assert ranges[False] > 0.1
+
+
+@pytest.mark.parametrize("weights", [[0.5, 0.5], [0.2, 0.8], [0.9, 0.1], [0.4, 0.3]])
+def test_a_step_favours_an_adapter_with_larger_scores_only_where_it_is_not_calibrated(queries, weights) -> None:
+    """The gradient of the entropy is equal for both, so that none is moved at the cost of the other."""
+    gradients = {}
+    for calibrated in (True, False):
+        scorer, pair = LinearScorer(), scaled_pair(3.0, calibrated=calibrated)
+        at = torch.tensor(weights, requires_grad=True)
+        with mixed(scorer.model, pair, at, "delta", any_sum=True):
+            scorer.entropy(DOMAIN, queries, merged_temperature(pair, at)).backward()
+        gradients[calibrated] = at.grad.tolist()
+    assert gradients[True][0] == pytest.approx(gradients[True][1], rel=1e-3)
+    assert gradients[False][1] == pytest.approx(3 * gradients[False][0], rel=1e-3)
 
 
 def test_weights_of_each_layer_sum_to_one(towers, adapters, queries) -> None:

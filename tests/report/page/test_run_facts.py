@@ -40,6 +40,13 @@ def test_validation_by_weight_is_a_curve_over_the_weights() -> None:
     assert (curve.steps, curve.lines) == ((0.1, 0.5), ((0.3, 0.2),))
 
 
+def test_entropy_by_weight_is_a_curve_and_its_range_a_fact() -> None:
+    merge = MergeReport({"target": 0.5}, entropy_by_weight=((1.0, 2.5), (0.0, 2.0)), entropy_range_nats=0.5)
+    (curve,) = curves(FitReport(merge=merge))
+    assert (curve.title, curve.steps, curve.lines) == ("Entropy by target weight", (0.0, 1.0), ((2.0, 2.5),))
+    assert fit_facts(FitReport(merge=merge))["entropy range nats"] == 0.5
+
+
 def test_one_value_is_a_fact_and_no_curve() -> None:
     report = FitReport(
         training=TrainingReport(epochs=1, curves={"losses": (1.5,)}), adapters={"a": AdapterReport("0c", losses=(2.5,))}
