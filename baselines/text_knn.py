@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.encoders.tower_batches import RECENCY_DECAY
-from bench.lm.encoders.towers import MAX_HISTORY, tower_scores
+from bench.lm.encoders.towers import tower_scores
+from bench.lm.language_model import MAX_HISTORY
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.registry import register

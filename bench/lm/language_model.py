@@ -18,6 +18,8 @@ from bench.lm.backbones import Backbone
 from bench.lm.precision import training_precision
 from bench.plugin import Answers, ProgressHook, Queries, Task
 
+MAX_HISTORY = 20
+"""Most recent items of a history that are read, where nothing else is said."""
 ENTROPY_TOKENS = 3
 """First answer tokens whose entropy guides a merge (RecCocktail: 3, on Beauty 5)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.errors import BenchError
 from bench.lm.backbones import MINILM, TINY, Backbone, BackboneKind, resolve_backbone, writes_no_lists
-from bench.lm.language_model import LanguageModel
+from bench.lm.language_model import MAX_HISTORY, LanguageModel
 from bench.plugin import LastLoaded, Task
 from bench.spec import Ranking
 
@@ -69,16 +69,18 @@ def _made_tiny(task: Task, kind: BackboneKind | None) -> Backbone:
     return planned_backbone(task)
 
 
-def load_language_model(task: Task) -> LanguageModel:
+def load_language_model(task: Task, max_history: int = MAX_HISTORY) -> LanguageModel:
     """Return the task's backbone as the language model of its kind and ranking, unless a run before it held the same.
 
-    Training and scoring leave the model as it was; :func:`bench.lm.training.lora.attached` and
+    It reads ``max_history`` items of a history. Training and scoring leave the model as it was; :func:`bench.lm.training.lora.attached` and
     :func:`bench.lm.adapters.apply.folded` see to that.
     """
     backbone = task_backbone(task)
     key = (backbone, task.ranking, task.engine, task.device)
     load = language_model_class(backbone, task.ranking).for_task
-    return task.held.get("language model", key, lambda: load(backbone, task))
+    language_model = task.held.get("language model", key, lambda: load(backbone, task))
+    language_model.max_history = max_history
+    return language_model
 
 
 def language_model_class(backbone: Backbone, ranking: Ranking | None = None) -> type[LanguageModel]:

@@ -45,9 +45,7 @@ class AdapterRecommender(Recommender):
 
     def load(self, task: Task) -> LanguageModel:
         """Load the task's backbone, to read as long histories as the parameters say."""
-        language_model = load_language_model(task)
-        language_model.max_history = self.params.max_history
-        return language_model
+        return load_language_model(task, self.params.max_history)
 
     def fit(self, task: Task) -> None:
         """Train the planned adapters, or find them."""

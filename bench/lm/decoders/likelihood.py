@@ -20,12 +20,11 @@ from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.backbones import Backbone, quiet_transformers
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import n_prefixes, sampled_prefixes, titles_of, untouched_items
-from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
+from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel
 from bench.lm.precision import training_dtype
 from bench.lm.prompts.shared import AnswerStyle, Prompt, answer_text, prompt_hash
 from bench.plugin import ProgressHook, Queries
 
-MAX_HISTORY = 20
 N_TRAINING_NEGATIVES = 29
 QUERIES_BETWEEN_REPORTS = 500
 Scoring = Literal["sum", "mean", "prior-corrected", "prior-corrected-mean"]

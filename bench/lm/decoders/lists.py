@@ -26,12 +26,11 @@ from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.engines import GenerationEngine, TransformersEngine, chosen_engine
 from bench.lm.decoders.examples import titles_of
 from bench.lm.decoders.likelihood import (
-    MAX_HISTORY,
     N_TRAINING_NEGATIVES,
     QUERIES_BETWEEN_REPORTS,
     GenerativeLanguageModel,
 )
-from bench.lm.language_model import ENTROPY_TOKENS
+from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY
 from bench.lm.precision import generation_dtype
 from bench.lm.prompts.shared import LIST_LENGTH, SEPARATOR, AnswerStyle, Parsed, parse_ranking, prompt_hash
 from bench.plugin import ProgressHook, Queries, Task

@@ -26,13 +26,12 @@ from bench.lm.backbones import Backbone
 from bench.lm.encoders.text_encoder import TextEncoder
 from bench.lm.encoders.title_layers import TitleLayers, can_be_split
 from bench.lm.encoders.tower_batches import RECENCY_DECAY, Positions, TowerBatch
-from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
+from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel
 from bench.plugin import Answers, ProgressHook, Queries
 
 TEMPERATURE = 0.13
 """What cosines are divided by where nothing was fitted: the cross-entropy of MiniLM's own over the 30 candidates is
 least here (validation queries of Beauty)."""
-MAX_HISTORY = 20
 SEQUENCES_SCORED_AT_ONCE = 4096
 
 
