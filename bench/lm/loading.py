@@ -72,8 +72,8 @@ def _made_tiny(task: Task, kind: BackboneKind | None) -> Backbone:
 def load_language_model(task: Task, max_history: int = MAX_HISTORY) -> LanguageModel:
     """Return the task's backbone as the language model of its kind and ranking, unless a run before it held the same.
 
-    It reads ``max_history`` items of a history. Training and scoring leave the model as it was; :func:`bench.lm.training.lora.attached` and
-    :func:`bench.lm.adapters.apply.folded` see to that.
+    It reads ``max_history`` items of a history. Training and scoring leave the model as it was;
+    :func:`bench.lm.training.lora.attached` and :func:`bench.lm.adapters.apply.folded` see to that.
     """
     backbone = task_backbone(task)
     key = (backbone, task.ranking, task.engine, task.device)
