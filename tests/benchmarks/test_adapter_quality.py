@@ -33,7 +33,7 @@ def trained_on_beauty(folder: Path, seed: int, params: dict[str, Any]) -> RunRec
 
 
 def figures(record: RunRecord) -> list[float]:
-    return [record.metrics[metric]["mean"] for metric in METRICS]
+    return [record.metrics[metric]["value"] for metric in METRICS]
 
 
 def minutes(record: RunRecord) -> float:
