@@ -71,8 +71,8 @@ def _reading(comparisons: Sequence[Comparison]) -> str:
     lines = [f"d_z: mean over standard deviation of the users' differences; {_effect_scale()} (Cohen 1988)."]
     if max(first.n_seeds_a, first.n_seeds_b) > 1:
         lines.append(
-            "Tests, d_z and counts are those of each user's mean over seeds; means with ± sd over seeds. A difference that "
-            "the test on the seeds' means does not find may be one of these seeds."
+            "Tests, d_z and counts are those of each user's mean over seeds; means with ± sd over seeds. A difference "
+            "that the test on the seeds' means does not find may be one of these seeds."
         )
     warnings = [f"Warning, {metric_title(c.metric)}: {c.warning}" for c in comparisons if c.warning]
     return "\n".join(lines + warnings)

@@ -15,7 +15,7 @@ from bench.files.store import ArtefactStore
 from bench.plugin import Answers, Queries
 from bench.protocol.candidates import CandidateLists, TitleGroups
 from bench.protocol.splits import share_of_training, split_domain, users_of_training
-from bench.protocol.task import PreparedTask, QuerySet, check_leakage, prepare_task
+from bench.protocol.task import WARM_VALIDATION, PreparedTask, QuerySet, check_leakage, prepare_task
 from bench.spec import ProtocolSpec
 from tests.support.text_toys import domain_of
 
@@ -61,6 +61,13 @@ def test_holdout_removes_its_items_from_train_validation_and_histories(tmp_path:
     assert not cold[task.test.queries.history_items].any()
     assert cold[task.test.lists.positives].all()
     assert not cold[task.validation.queries.candidates].any()
+
+
+def test_a_cold_task_says_that_validation_asks_for_warm_items(tmp_path: Path) -> None:
+    cold, warm = (prepared(random_domain(), tmp_path, setting) for setting in ("cold", "warm"))
+    assert not cold.cold_items[cold.validation.lists.positives].any()
+    assert cold.domain.notes == (WARM_VALIDATION,)
+    assert warm.domain.notes == ()
 
 
 def test_natural_cold_asks_only_for_items_that_no_train_or_validation_part_holds(tmp_path: Path) -> None:
