@@ -91,7 +91,7 @@ def test_a_domain_without_cold_items_is_refused_by_name(tmp_path: Path) -> None:
 def test_candidates_are_distinct_untouched_and_hold_one_positive(
     seed: int, setting: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    domain = random_domain(n_users=60, seed=seed)
+    domain = random_domain(n_users=120, seed=seed)  # of 60, in one cold split of 500 nobody ends on a cold item
     task = prepared(domain, tmp_path_factory.mktemp("artefacts"), setting, seed=seed)
     queries, answers = task.test.queries, task.test.answers
     for row in range(len(queries)):
