@@ -129,7 +129,7 @@ def whole_windows(domain: Domain, max_length: int) -> Sequences:
     "bert4rec",
     family="sequential",
     paper="Sun et al. 2019",
-    cold_rule="embedding as initialised, kept from the softmax and from training; the lowest trained bias",
+    cold_rule="the lowest trained bias; outside the cold setting its first embedding counts, which no training changes",
     ranks_catalogue=True,
 )
 class BERT4Rec(RecBoleRecommender):

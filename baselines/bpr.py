@@ -17,7 +17,7 @@ from bench.registry import register
     family="general",
     paper="Rendle et al. 2009",
     settings=("warm", "cold"),  # a user who was not trained on has no vector
-    cold_rule="vector as initialised, never drawn as a negative and kept from every training step",
+    cold_rule="zero in the cold setting; elsewhere the dot product with its first vector, which no training changes",
     ranks_catalogue=True,
 )
 class BPR(RecBoleRecommender):

@@ -75,8 +75,8 @@ class TwoStreamEncoder(RecBoleSASRec):  # type: ignore[misc]  # RecBole has no t
     paper="Zhang et al. 2019",
     needs_titles=True,
     runs_on="text-encoder",
-    cold_rule="dot product with the ID embedding as initialised, which is kept from the softmax and from every "
-    "training step: noise, whatever the title says; a cold item's title is read in histories alone",
+    cold_rule="zero in the cold setting; elsewhere the dot product with its first ID embedding, which no training "
+    "changes: whatever the title says, for a cold item's title is read in histories alone",
     ranks_catalogue=True,
 )
 class FDSA(SASRec):

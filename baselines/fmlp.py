@@ -26,6 +26,7 @@ from bench.data.domain import Domain
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, prefixes, random_batches
 from bench.lm.training.dropout import IntegerDropout
+from bench.plugin import Task
 from bench.registry import register
 
 with importing_recbole():
@@ -181,7 +182,7 @@ class BinaryPrefixLearner(PrefixLearner):
     family="sequential",
     paper="Zhou et al. 2022",
     cold_rule="drawn as a wrong answer like any item, as published, so that its embedding learns to come last; with "
-    "loss=ce as initialised, kept from the softmax and from every training step",
+    "loss=ce zero in the cold setting, and elsewhere the dot product with its first embedding",
     ranks_catalogue=True,
 )
 class FMLP(RecBoleRecommender):
@@ -226,6 +227,6 @@ class FMLP(RecBoleRecommender):
         """Return where this differs from the paper."""
         return (BEST_EPOCH, CROSS_ENTROPY) if self.params.loss == "ce" else (BEST_EPOCH,)
 
-    def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, domain: Domain) -> None:
+    def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, task: Task) -> None:
         if self.params.loss == "ce":
-            super()._keep_cold_embeddings(optimizer, domain)
+            super()._keep_cold_embeddings(optimizer, task)

@@ -16,7 +16,7 @@ from bench.registry import register
     "gru4rec",
     family="sequential",
     paper="Hidasi et al. 2016",
-    cold_rule="embedding as initialised, kept from the softmax and from every training step",
+    cold_rule="zero in the cold setting; elsewhere the dot product with its first embedding, which no training changes",
     ranks_catalogue=True,
 )
 class GRU4Rec(RecBoleRecommender):

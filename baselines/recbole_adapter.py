@@ -13,7 +13,7 @@ from bench.registry import register
     "recbole",
     family="sequential",
     paper="Zhao et al. 2021",
-    cold_rule="embedding as initialised, kept from every training step",
+    cold_rule="embedding of zeros in the cold setting; elsewhere its first one, which no training changes",
     wraps=True,
     ranks_catalogue=True,
 )

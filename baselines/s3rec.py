@@ -29,7 +29,7 @@ FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size
     family="sequential",
     paper="Zhou et al. 2020",
     needs_titles=True,
-    cold_rule="embedding as initialised, kept from every training step of both stages",
+    cold_rule="zero in the cold setting; elsewhere the dot product with its first embedding, which no training changes",
     ranks_catalogue=True,
 )
 class S3Rec(SASRec):
@@ -113,7 +113,7 @@ class S3Rec(SASRec):
         with seeded(derived_seed(task.seed, "s3rec pre-training")):
             stage = Pretraining(self.model, self.attributes).to(self.model.device)
             optimizer = torch.optim.Adam(stage.parameters(), params.pretrain_learning_rate, fused=True)
-            self._keep_cold_embeddings(optimizer, task.target)
+            self._keep_cold_embeddings(optimizer, task)
             for epoch in range(1, params.pretrain_epochs + 1):
                 started = time.perf_counter()
                 batches = (batch.to(self.model.device) for batch in maker.epoch(rng))

@@ -29,7 +29,7 @@ CROSS_ENTROPY = "Cross-entropy over all items of the training part in place of t
     "sasrec",
     family="sequential",
     paper="Kang & McAuley 2018",
-    cold_rule="embedding as initialised, kept from the softmax and from every training step",
+    cold_rule="zero in the cold setting; elsewhere the dot product with its first embedding, which no training changes",
     ranks_catalogue=True,
 )
 class SASRec(RecBoleRecommender):

@@ -126,7 +126,7 @@ class RecBoleRecommender(Recommender):
         optimizer = torch.optim.Adam(
             self.model.parameters(), self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
         )
-        self._keep_cold_embeddings(optimizer, task.target)
+        self._keep_cold_embeddings(optimizer, task)
         return train_until_no_better(
             self.model,
             lambda: descend(self.model, optimizer, self.learner.losses(rng)),
@@ -136,16 +136,23 @@ class RecBoleRecommender(Recommender):
             lambda line: task.progress(f"{self.model_name} on {task.target.name}, {line}"),
         )
 
-    def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, domain: Domain) -> None:
-        """Leave an item that nobody touched its first embedding: weight decay and RecBole's softmax would change it."""
+    def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, task: Task) -> None:
+        """Keep the embeddings of items that nobody touched from weight decay and RecBole's softmax.
+
+        In the cold setting they are zero, so that such an item scores zero against any history: of what was never
+        trained nothing is known, and a first embedding would be noise that ranks all the same.
+        """
         embedding = getattr(self.model, "item_embedding", None)
         if isinstance(embedding, torch.nn.Embedding):
-            cold = torch.from_numpy(np.flatnonzero(domain.item_counts() == 0) + 1)
-            keep_rows(optimizer, embedding.weight, cold.to(embedding.weight.device))
+            cold = torch.from_numpy(np.flatnonzero(task.target.item_counts() == 0) + 1).to(embedding.weight.device)
+            if task.setting == "cold":
+                embedding.weight.data[cold] = 0
+            keep_rows(optimizer, embedding.weight, cold)
 
     def _key(self, task: Task) -> dict[str, Any]:
         """Name everything that makes the weights."""
-        return training_key(self, task, libraries=("recbole",))
+        rule = {"untrained_items": "zero"} if task.setting == "cold" else {}
+        return {**training_key(self, task, libraries=("recbole",)), **rule}
 
 
 def reads_histories_alone(model: Any) -> bool:

@@ -2,7 +2,8 @@
 
 ``splits`` and ``user_split`` divide a domain into training, validation and test parts. ``candidates`` draws the 29
 negatives of each query once and for all, ``candidate_files`` stores them and ``export`` writes them as CSV. ``task``
-puts this together: :func:`prepare_task` returns all that a run needs. ``full_ranking`` ranks the whole catalogue
+puts this together: :func:`prepare_task` returns all that a run needs. ``sources`` keeps a source from training on what
+is cold in the target, and counts what both have in common. ``full_ranking`` ranks the whole catalogue
 instead, ``popular_negatives`` draws negatives by popularity.
 """
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from bench.protocol.candidates import CandidateLists, TitleGroups, draw_candidates
     from bench.protocol.export import export_lists
     from bench.protocol.full_ranking import CatalogueRanks, catalogue_hash, rank_in_catalogue
+    from bench.protocol.sources import Overlap, overlap
     from bench.protocol.splits import Split, share_of_training, source_training, split_domain, users_of_training
     from bench.protocol.task import PreparedTask, QuerySet, prepare_task
     from bench.protocol.user_split import UserParts, user_parts
@@ -23,6 +25,7 @@ else:
 __all__ = [
     "CandidateLists",
     "CatalogueRanks",
+    "Overlap",
     "PreparedTask",
     "QuerySet",
     "Split",
@@ -31,6 +34,7 @@ __all__ = [
     "catalogue_hash",
     "draw_candidates",
     "export_lists",
+    "overlap",
     "prepare_task",
     "rank_in_catalogue",
     "share_of_training",

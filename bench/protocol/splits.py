@@ -9,12 +9,13 @@ its negatives are drawn by popularity, and the domain that methods see has short
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
+from bench.data.domain import Domain, normalise_title
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.protocol.user_split import TEST, TRAIN, VALIDATION, user_parts, with_short_titles
@@ -63,19 +64,29 @@ def split_domain(domain: Domain, spec: ProtocolSpec) -> Split:
     return Split(train, known, second_last, last[cold_items[domain.items[last]]], cold_items)
 
 
-def source_training(domain: Domain, protocol: ProtocolSpec) -> Domain:
+def source_training(domain: Domain, protocol: ProtocolSpec, cold_titles: Set[str] = frozenset()) -> Domain:
     """Return a source domain as a method sees it beside a target under ``protocol``, training interactions alone.
 
-    These are the source's own: of its train users in the ``user-split`` setting, else of its warm split.
+    These are the source's own: of its train users in the ``user-split`` setting, else of its warm split. Items with
+    one of ``cold_titles``, normalized titles of the target's cold items, are left out: trained on, they are not cold.
     """
     own = source_protocol(domain.name, protocol)
     domain = with_short_titles(domain) if own.setting == "user-split" else domain
-    return domain.keeping(split_domain(domain, own).train)
+    return without_titles(domain.keeping(split_domain(domain, own).train), cold_titles)
 
 
 def source_protocol(source: str, protocol: ProtocolSpec) -> ProtocolSpec:
     """Return the protocol of a source domain beside a target under ``protocol``: warm where users are not split."""
     return replace(protocol, dataset=source) if protocol.setting == "user-split" else ProtocolSpec(source)
+
+
+def without_titles(training: Domain, titles: Set[str]) -> Domain:
+    """Return the training interactions but those with items of these normalized titles; the same object if none is."""
+    if not titles:
+        return training
+    named = np.array([normalise_title(title) in titles for title in training.titles], dtype=bool)
+    leaves = named[training.items]
+    return training.keeping(~leaves) if leaves.any() else training
 
 
 def share_of_training(training: Domain, share: float, seed: int) -> Domain:

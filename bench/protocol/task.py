@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
+from bench.data.domain import Domain, normalise_title
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
 from bench.files.revisions import revision_of
@@ -27,6 +28,8 @@ from bench.spec import ProtocolSpec, Setting
 
 FEW_COLD_QUERIES = 200
 """Below this many queries a cold set carries a warning."""
+WARM_VALIDATION = "validation positives are warm items: what is chosen on them is chosen for items known in training"
+"""What a reader of a cold result must know of all that early stopping and searches chose."""
 
 Draw = Callable[[NDArray[np.int64], NDArray[np.int32], np.random.Generator], CandidateLists]
 """Draws a list for each (user, positive)."""
@@ -76,6 +79,12 @@ class PreparedTask:
         """Hash of the test queries, their candidates and their answers."""
         return self.test.hash
 
+    @cached_property
+    def cold_titles(self) -> frozenset[str]:
+        """Normalized titles of the cold items, which no source may train on; empty but in the cold setting."""
+        titles = {normalise_title(self.domain.titles[item]) for item in np.flatnonzero(self.cold_items)}
+        return frozenset(titles - {""})
+
 
 def prepare_task(domain: Domain, spec: ProtocolSpec, artefacts: ArtefactStore) -> PreparedTask:
     """Split a domain, draw its candidate lists (or read those drawn before) and check both for leaks.
@@ -98,6 +107,8 @@ def prepare_task(domain: Domain, spec: ProtocolSpec, artefacts: ArtefactStore) -
     if by_users:
         notes = notes_on_parts(domain, training, len(split.validation), len(split.test), test.lists.positives)
         domain = replace(domain, notes=domain.notes + notes)
+    elif spec.setting == "cold":
+        domain = replace(domain, notes=(*domain.notes, WARM_VALIDATION))
     prepared = PreparedTask(
         spec, domain, training, validation, test, split.cold_items, _warnings(domain, spec, split, test)
     )

@@ -47,7 +47,8 @@ def comparisons_to_text(comparisons: Sequence[Comparison]) -> str:
 
 def _figures(comparison: Comparison) -> dict[str, str]:
     size = comparison.family_size
-    levels = "users" if comparison.n_seeds_a == comparison.n_seeds_b == 1 else "users and seeds"
+    levels = "users" if comparison.p_seeds is None else "users and seeds"
+    of_seeds = {} if comparison.p_seeds is None else {"p, t-test on the seeds' means": _p(comparison.p_seeds)}
     return {
         "A": _mean(comparison.mean_a, comparison.sd_a),
         "B": _mean(comparison.mean_b, comparison.sd_b),
@@ -57,6 +58,7 @@ def _figures(comparison: Comparison) -> dict[str, str]:
         "p, Wilcoxon (Pratt)": _p(comparison.p_wilcoxon),
         "p, sign-flip permutation": _p(comparison.p_permutation),
         f"p, {comparison.corrected_test}, Holm over {size}": _p(comparison.p_holm),
+        **of_seeds,
         "effect size (Cohen's d_z)": _effect(comparison.effect_size),
         "win / tie / loss of A": f"{comparison.wins:,} / {comparison.ties:,} / {comparison.losses:,}",
         "detectable difference (80 % power)": f"{comparison.detectable_difference:.4f}",
@@ -68,7 +70,10 @@ def _reading(comparisons: Sequence[Comparison]) -> str:
     first = comparisons[0]
     lines = [f"d_z: mean over standard deviation of the users' differences; {_effect_scale()} (Cohen 1988)."]
     if max(first.n_seeds_a, first.n_seeds_b) > 1:
-        lines.append("Tests, d_z and counts are those of each user's mean over seeds; means with ± sd over seeds.")
+        lines.append(
+            "Tests, d_z and counts are those of each user's mean over seeds; means with ± sd over seeds. A difference "
+            "that the test on the seeds' means does not find may be one of these seeds."
+        )
     warnings = [f"Warning, {metric_title(c.metric)}: {c.warning}" for c in comparisons if c.warning]
     return "\n".join(lines + warnings)
 

@@ -27,7 +27,8 @@ from bench.plugin import (
     Task,
 )
 from bench.protocol.full_ranking import Ask, rank_in_catalogue
-from bench.protocol.task import PreparedTask, QuerySet, order_warnings
+from bench.protocol.sources import source_warnings
+from bench.protocol.task import PreparedTask, QuerySet
 from bench.registry import registry
 from bench.runs.environment import Meter, git_state, package_versions
 from bench.runs.freshness import freshness_of, provenance_of
@@ -207,7 +208,7 @@ def _record(
         notes=list(prepared.domain.notes),
         warnings=[
             *prepared.warnings,
-            *(warning for source in task.sources for warning in order_warnings(source, spec.protocol.setting)),
+            *(warning for source in task.sources for warning in source_warnings(source, prepared)),
         ],
     )
 

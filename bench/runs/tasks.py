@@ -11,6 +11,7 @@ from bench.data.prepare import card_of, load_domain, prepared_hash
 from bench.errors import BenchError
 from bench.files.folders import Folders
 from bench.plugin import Answers, LastLoaded, Planned, ProgressHook, Queries, Recommender, Task
+from bench.protocol.sources import check_source
 from bench.protocol.splits import share_of_training, source_protocol, source_training, users_of_training
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import registry
@@ -32,17 +33,16 @@ class Tasks:
         self.content_hash: Callable[[str], str] = cache(
             lambda name: prepared_hash(name, folders.data_dir, folders.cache_dir) or self.domain(name).content_hash
         )
-        self._source: Callable[[ProtocolSpec], Domain] = cache(
-            lambda protocol: source_training(self.domain(protocol.dataset), protocol)
-        )
+        self._source: Callable[[ProtocolSpec, frozenset[str]], Domain] = cache(self._trained_source)
         self.prepared: Callable[[ProtocolSpec], PreparedTask] = cache(
             lambda protocol: prepare_task(self.domain(protocol.dataset), protocol, folders.artefacts)
         )
 
     def task(self, spec: RunSpec) -> Task:
         """Return the task of a run."""
-        sources = [self._source(replace(spec.protocol, dataset=name)) for name in spec.sources]
-        task = task_of(spec, self.prepared(spec.protocol), sources, self.folders, self.progress, self.device, self.held)
+        prepared = self.prepared(spec.protocol)
+        sources = [self._source(replace(spec.protocol, dataset=name), prepared.cold_titles) for name in spec.sources]
+        task = task_of(spec, prepared, sources, self.folders, self.progress, self.device, self.held)
         return replace(task, source_validation=partial(self._source_validation, spec))
 
     def _source_validation(self, spec: RunSpec, source: str) -> tuple[Queries, Answers] | None:
@@ -53,6 +53,11 @@ class Tasks:
             return None
         sampled = validation.sample(spec.limit_validation, spec.protocol.seed)
         return sampled.queries, sampled.answers
+
+    def _trained_source(self, protocol: ProtocolSpec, cold_titles: frozenset[str]) -> Domain:
+        training = source_training(self.domain(protocol.dataset), protocol, cold_titles)
+        check_source(training, cold_titles)
+        return training
 
     def adapters(self, spec: RunSpec) -> Sequence[Planned]:
         """Return the adapters that a run's method plans; no data are read for a method that plans none.

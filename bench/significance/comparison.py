@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bench.files.hashing import derived_seed
 from bench.files.rounding import rounded
 from bench.significance.bootstrap import interval, resampled_means
+from bench.significance.tails import student_two_sided
 from bench.significance.tests import (
     Distinct,
     Test,
@@ -74,6 +75,8 @@ class Comparison(Contrast):
     sd_a: float | None = None
     """Standard deviation of A's mean over its seeds; None for one seed."""
     sd_b: float | None = None
+    p_seeds: float | None = None
+    """P-value of the t-test on the seeds' means; None where both systems have one seed."""
     p_holm: float | None = None
     """P-value of ``corrected_test`` after Holm's correction over ``family_size`` comparisons."""
     corrected_test: Test | None = None
@@ -105,7 +108,7 @@ def compare(
     """Run all three paired tests on per-user values, the same user in the same place of both.
 
     Values have shape (n_users,), or (n_seeds, n_users): then tests, effect size and counts are those of each user's
-    mean over seeds, and the interval is that of the two-level bootstrap.
+    mean over seeds, the interval is that of the two-level bootstrap, and the seeds' means have a test of their own.
     """
     by_seed_a, by_seed_b = np.atleast_2d(values_a), np.atleast_2d(values_b)
     users_a, users_b = by_seed_a.mean(axis=0), by_seed_b.mean(axis=0)
@@ -130,6 +133,7 @@ def compare(
         n_seeds_b=len(by_seed_b),
         sd_a=spread_over_seeds(by_seed_a),
         sd_b=spread_over_seeds(by_seed_b),
+        p_seeds=seeds_t_test(by_seed_a.mean(axis=1), by_seed_b.mean(axis=1)),
     )
 
 
@@ -161,6 +165,26 @@ def with_holm(family: Sequence[Comparison], test: Test) -> list[Comparison]:
 def spread_over_seeds(by_seed: NDArray[np.float64]) -> float | None:
     """Return the standard deviation of the seeds' means, (n_seeds, n_users); None for one seed."""
     return None if len(by_seed) == 1 else float(by_seed.mean(axis=1).std(ddof=1))
+
+
+def seeds_t_test(means_a: NDArray[np.float64], means_b: NDArray[np.float64]) -> float | None:
+    """Return the two-sided p-value of a t-test on two systems' means, one per seed; None where both have one seed.
+
+    A test over users takes a system's training for given; this one asks whether other seeds would show the same. S
+    means each, shape (S,), are paired in their order: S - 1 degrees of freedom. A single mean is a constant that the
+    other system's are compared with. Means of different numbers are not paired, and the degrees of freedom are those
+    of the smaller number, which is never too many (Welch's statistic).
+    """
+    n_a, n_b = len(means_a), len(means_b)
+    if n_a == n_b == 1:
+        return None
+    if n_a == n_b or min(n_a, n_b) == 1:
+        return paired_t_test(Distinct.of(means_a - means_b))
+    difference = float(means_a.mean() - means_b.mean())
+    error = math.sqrt(float(means_a.var(ddof=1)) / n_a + float(means_b.var(ddof=1)) / n_b)
+    if error == 0:
+        return float(difference == 0)
+    return student_two_sided(difference / error, min(n_a, n_b) - 1)
 
 
 def effect_in_words(d: float | None) -> str:

@@ -49,6 +49,7 @@ def test_text_names_both_runs_and_every_figure(invoke: Callable[..., Result], sa
         assert words in output
     for words in ("wilcoxon, Holm over 1", "Cohen's d", "win / tie / loss", "detectable difference"):
         assert words in output
+    assert "seeds" not in output
 
 
 def test_different_candidates_are_refused_in_one_sentence(invoke: Callable[..., Result], save_run: Save) -> None:
@@ -94,6 +95,8 @@ def test_several_seeds_are_compared_as_two_levels(invoke: Callable[..., Result],
     output = invoke("bpr@beauty@warm", "random@beauty@warm").stdout
     assert "A: bpr@beauty@warm (3 seeds, " in output
     assert "bootstrap of users and seeds" in output
+    assert "p, t-test on the seeds' means" in output
+    assert first["p_seeds"] < 0.05
     assert " ± " in output
 
 

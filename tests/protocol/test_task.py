@@ -15,7 +15,7 @@ from bench.files.store import ArtefactStore
 from bench.plugin import Answers, Queries
 from bench.protocol.candidates import CandidateLists, TitleGroups
 from bench.protocol.splits import share_of_training, split_domain, users_of_training
-from bench.protocol.task import PreparedTask, QuerySet, check_leakage, prepare_task
+from bench.protocol.task import WARM_VALIDATION, PreparedTask, QuerySet, check_leakage, prepare_task
 from bench.spec import ProtocolSpec
 from tests.support.text_toys import domain_of
 
@@ -63,6 +63,13 @@ def test_holdout_removes_its_items_from_train_validation_and_histories(tmp_path:
     assert not cold[task.validation.queries.candidates].any()
 
 
+def test_a_cold_task_says_that_validation_asks_for_warm_items(tmp_path: Path) -> None:
+    cold, warm = (prepared(random_domain(), tmp_path, setting) for setting in ("cold", "warm"))
+    assert not cold.cold_items[cold.validation.lists.positives].any()
+    assert cold.domain.notes == (WARM_VALIDATION,)
+    assert warm.domain.notes == ()
+
+
 def test_natural_cold_asks_only_for_items_that_no_train_or_validation_part_holds(tmp_path: Path) -> None:
     everything_but_two = [[*range(start, start + 20)] for start in range(0, 60, 20)]
     histories = [[1, 2, 3, 60], [2, 3, 1, 4], [3, 1, 2, 61], *everything_but_two]
@@ -84,7 +91,7 @@ def test_a_domain_without_cold_items_is_refused_by_name(tmp_path: Path) -> None:
 def test_candidates_are_distinct_untouched_and_hold_one_positive(
     seed: int, setting: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    domain = random_domain(n_users=60, seed=seed)
+    domain = random_domain(n_users=120, seed=seed)  # of 60, in one cold split of 500 nobody ends on a cold item
     task = prepared(domain, tmp_path_factory.mktemp("artefacts"), setting, seed=seed)
     queries, answers = task.test.queries, task.test.answers
     for row in range(len(queries)):

@@ -293,6 +293,20 @@ def test_a_source_is_shown_with_its_training_part_alone(folders: Folders) -> Non
     assert all(task.sources[0].history(user).tolist() == whole.history(user)[:-2].tolist() for user in range(N_USERS))
 
 
+def test_a_source_trains_on_no_cold_title_and_the_record_counts_what_is_shared(folders: Folders) -> None:
+    cold, warm = (carried_out(folders, "learner", setting, sources=("market",)) for setting in ("cold", "warm"))
+    (cold_task, _), (warm_task, _) = Spy.seen
+    cold_items = Tasks(folders, quiet).prepared(ProtocolSpec("shop", "cold")).cold_items
+    is_cold = cold_items[warm_task.sources[0].items]  # all shops have the same catalogue
+    assert cold_task.sources[0].n_interactions == warm_task.sources[0].n_interactions - is_cold.sum()
+    assert not cold_items[cold_task.sources[0].items].any()
+    assert f"source market: {N_ITEMS // 10} items with a cold item's title not trained on" in cold.warnings
+    assert not any("trains on" in warning for warning in cold.warnings)
+    (warning,) = (warning for warning in warm.warnings if "trains on" in warning)
+    assert warning.startswith(f"source market trains on the titles of {N_USERS} of {N_USERS} test positives, ")
+    assert f"{N_USERS} users, {N_ITEMS} items, {N_ITEMS} titles" in warning
+
+
 @pytest.mark.parametrize(
     ("method", "wanted"), [("popularity", {"dataset": "beaty"}), ("learner", {"sources": ("market", "beaty")})]
 )

@@ -33,10 +33,11 @@ QUICK = {**SMALL, "max_examples": 16}
 
 @pytest.fixture(scope="module")
 def shops(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source data of five shops."""
+    """The source data of five shops with different articles, and of one that sells what the first does."""
     root = tmp_path_factory.mktemp("shops")
     for seed, name in enumerate(FIVE):
-        write_shop(root, name, seed=seed)
+        write_shop(root, name, seed=seed, article=name)
+    write_shop(root, "library", seed=9, article=FOUR[0])
     return root
 
 
@@ -145,6 +146,12 @@ def test_a_cold_target_has_an_adapter_of_its_own_and_the_general_one_is_shared(f
     plan = plan_of(specs, folders, quiet)
     assert [sorted(names) for names in made_of(plan).values()] == [["games"], ["books"], ["books"]]
     assert [len(plan.needed_by[job.id]) for job in plan.adapters] == [2, 1, 1]
+
+
+def test_a_source_with_cold_titles_trains_an_adapter_of_its_own_beside_a_cold_target(folders: Folders, spec_of) -> None:
+    specs = [spec_of("reccocktail", "books", ["library"], setting) for setting in ("warm", "cold")]
+    plan = plan_of(specs, folders, quiet)
+    assert [sorted(names) for names in made_of(plan).values()] == [["library"], ["books"], ["library"], ["books"]]
 
 
 def test_seeds_and_recipes_make_other_adapters_and_equal_specs_one_run(folders: Folders, spec_of) -> None:

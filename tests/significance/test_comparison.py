@@ -9,7 +9,15 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.significance.comparison import FEW_USERS, compare, contrast, effect_in_words, spread_over_seeds, with_holm
+from bench.significance.comparison import (
+    FEW_USERS,
+    compare,
+    contrast,
+    effect_in_words,
+    seeds_t_test,
+    spread_over_seeds,
+    with_holm,
+)
 from bench.significance.tests import TESTS, Distinct
 from tests.support.metric_toys import metric_values, rng_of
 
@@ -123,3 +131,39 @@ def test_seeds_that_disagree_widen_the_interval_although_the_users_means_are_the
 def test_a_contrast_takes_the_interval_it_is_given() -> None:
     found = contrast(Distinct.of(np.array([0.5, 0.0, -0.25])), -0.1, 0.3)
     assert dataclasses.astuple(found)[:4] == (3, pytest.approx(0.25 / 3), -0.1, 0.3)
+
+
+def test_three_seeds_whose_differences_disagree_prove_nothing() -> None:
+    differences = np.array([0.042, 0.009, 0.042])
+    p = seeds_t_test(0.2166 + differences, np.full(3, 0.2166))
+    assert p == pytest.approx(0.106, abs=0.001)  # mean .031 over .011 is t = 2.82, and 4.30 would be needed
+    assert seeds_t_test(0.2166 + differences, np.array([0.2166])) == pytest.approx(p)
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 5, 9])
+def test_seed_means_are_paired_as_scipy_pairs_them(n_seeds: int) -> None:
+    a, b = rng_of(1).normal(0.3, 0.01, n_seeds), rng_of(2).normal(0.29, 0.01, n_seeds)
+    assert seeds_t_test(a, b) == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue)
+    assert seeds_t_test(a, b[:1]) == pytest.approx(scipy.stats.ttest_1samp(a, b[0]).pvalue)
+
+
+def test_different_numbers_of_seeds_take_welchs_statistic_and_the_fewer_degrees_of_freedom() -> None:
+    a, b = rng_of(3).normal(0.3, 0.01, 5), rng_of(4).normal(0.28, 0.02, 3)
+    p, welch = seeds_t_test(a, b), scipy.stats.ttest_ind(a, b, equal_var=False)
+    assert p == pytest.approx(2 * scipy.stats.t.sf(abs(welch.statistic), 2))
+    assert p > welch.pvalue
+
+
+def test_one_seed_each_has_no_test_over_seeds_and_seeds_without_spread_are_certain() -> None:
+    assert seeds_t_test(np.array([0.3]), np.array([0.2])) is None
+    assert seeds_t_test(np.full(3, 0.3), np.full(3, 0.2)) == 0.0
+    assert seeds_t_test(np.full(3, 0.3), np.full(2, 0.2)) == 0.0
+    assert seeds_t_test(np.full(3, 0.3), np.full(2, 0.3)) == 1.0
+
+
+def test_a_comparison_of_several_seeds_carries_the_test_of_their_means() -> None:
+    a = np.stack([metric_values(rng_of(seed), 150) for seed in (1, 2, 3)])
+    b = np.stack([metric_values(rng_of(seed), 150, low=1) for seed in (4, 5, 6)])
+    expected = scipy.stats.ttest_rel(a.mean(axis=1), b.mean(axis=1)).pvalue
+    assert compare("a", "b", "m", a, b).p_seeds == pytest.approx(expected)
+    assert compare("a", "b", "m", a[0], b[0]).p_seeds is None

@@ -16,6 +16,7 @@ def write_shop(
     seed: int = 0,
     n_users: int = N_USERS,
     seconds_between: int = 1,
+    article: str = "Article",
 ) -> Path:
     """Write ``data_dir/name`` with users of 8 to 12 purchases among 60 items; the last items lack a title."""
     rng = np.random.default_rng(seed)
@@ -24,7 +25,7 @@ def write_shop(
     for user in range(n_users):
         items = rng.choice(N_ITEMS, rng.integers(8, 13), replace=False, p=weights / weights.sum())
         events += [f"user{user},item{item},{1000 * user + seconds_between * step}" for step, item in enumerate(items)]
-    titles = [f"Article number {item}" if item < N_ITEMS - n_untitled else "" for item in range(N_ITEMS)]
+    titles = [f"{article} number {item}" if item < N_ITEMS - n_untitled else "" for item in range(N_ITEMS)]
     folder = data_dir / name
     folder.mkdir(parents=True)
     (folder / "interactions.csv").write_text("\n".join(events) + "\n", encoding="utf-8")

@@ -1,7 +1,8 @@
 """Learning curves: how many training users a method needs to pass the reference that learned from none.
 
 X-Cross (SIGIR '25), table 3 and figure 3: a method exceeds the reference from the first size whose mean over the
-subsets is above it; the method under study is better than a rival up to the first size where that is not significant.
+subsets is above it; the method under study is better than a rival up to the first size where that is not significant,
+over users and over subsets.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from bench.registry import Registry
 from bench.report.tables.layout import experiment_layout
 from bench.report.tables.values import SlotValues, read_group
 from bench.runs.store import RunStore
+from bench.significance.comparison import seeds_t_test
 from bench.significance.regression import Regression, least_squares
 from bench.significance.tests import Distinct, holm, paired_t_test
 
@@ -147,8 +149,7 @@ def _curve(
         method: min((one.n_users for one in points if one.method == method and one.gain > 0), default=None)
         for method in methods
     }
-    per_user = {key: by_run.mean(axis=0) for key, by_run in means.items()}
-    better = {rival: _better_below(methods[0], rival, per_user, level) for rival in methods[1:]}
+    better = {rival: _better_below(methods[0], rival, means, level) for rival in methods[1:]}
     return Curve(name, title, len(reference), float(reference.mean()), tuple(points), exceeds, better)
 
 
@@ -159,14 +160,20 @@ def _point(method: str, n_users: int, by_run: NDArray[np.float64], reference: fl
 
 
 def _better_below(
-    study: str, rival: str, per_user: dict[tuple[str, int], NDArray[np.float64]], level: float
+    study: str, rival: str, by_run: dict[tuple[str, int], NDArray[np.float64]], level: float
 ) -> int | None:
-    """Return the first size at which the study is not significantly better (paired t-test, Holm over the sizes)."""
-    sizes = sorted({size for method, size in per_user if method == study and (rival, size) in per_user})
-    differences = [per_user[study, size] - per_user[rival, size] for size in sizes]
-    corrected = holm([paired_t_test(Distinct.of(difference)) for difference in differences])
-    for size, difference, p in zip(sizes, differences, corrected, strict=True):
-        if p >= level or difference.mean() <= 0:
+    """Return the first size at which the study is not significantly better, values of shape (n_subsets, n_users).
+
+    Users' means over subsets take a paired t-test, Holm-corrected over the sizes, and subsets' means over users one of
+    their own: the first asks whether other users would show it, the second whether other subsets would.
+    """
+    sizes = sorted({size for method, size in by_run if method == study and (rival, size) in by_run})
+    pairs = [(by_run[study, size], by_run[rival, size]) for size in sizes]
+    differences = [ours.mean(axis=0) - theirs.mean(axis=0) for ours, theirs in pairs]
+    over_users = holm([paired_t_test(Distinct.of(difference)) for difference in differences])
+    over_subsets = [seeds_t_test(ours.mean(axis=1), theirs.mean(axis=1)) or 0.0 for ours, theirs in pairs]
+    for size, difference, *p_values in zip(sizes, differences, over_users, over_subsets, strict=True):
+        if max(p_values) >= level or difference.mean() <= 0:
             return size
     return None
 

@@ -63,7 +63,8 @@ def _thresholds(curves: Curves) -> str:
         rows.append(row)
     head = (
         "Users at which a method exceeds the reference, and below which "
-        f"{study} is significantly better (paired t-test on users' means over subsets, Holm over the sizes, p < 0.05)"
+        f"{study} is significantly better (paired t-test on users' means over subsets, Holm over the sizes, and t-test "
+        "on the subsets' means, each p < 0.05)"
     )
     return f"{head}\n" + _grid(headers, rows)
 

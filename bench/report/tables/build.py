@@ -125,7 +125,8 @@ def _columns(
             for row, (slot, by_seed) in enumerate(zip(group_values, values, strict=True))
         )
         means = tuple(None if by_seed is None else by_seed.mean(axis=0) for by_seed in values)
-        columns.append(Column(metric, tuple(_printed(cell, percent) for cell in cells), means, drawn))
+        of_seeds = tuple(None if by_seed is None else by_seed.mean(axis=1) for by_seed in values)
+        columns.append(Column(metric, tuple(_printed(cell, percent) for cell in cells), means, drawn, of_seeds))
     return columns
 
 

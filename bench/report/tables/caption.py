@@ -214,7 +214,8 @@ def family_sizes(rows: Sequence[TableRow]) -> list[int]:
 def _star_sentence(star: Star, repeated: Repeated, families: Sequence[int]) -> str:
     tested = "" if star.metrics is None else f" ({', '.join(map(metric_title, star.metrics))} alone)"
     means = f" on each user's mean over {repeated.what}" if repeated.what else ""
-    clear = ", and the two-level interval is clear of zero" if repeated.what else ""
+    over_runs = f", the two-level interval is clear of zero, and a t-test on the means of runs has p < {star.level:g}"
+    clear = over_runs if repeated.what else ""
     mark, family = {
         "star": ("Star{}: the best differs from the second", "the best row against every other row that can be marked"),
         "letters": ("Letters{} name the rows that are lower", "all pairs of rows that can be marked"),

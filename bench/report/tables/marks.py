@@ -13,7 +13,7 @@ from bench.files.hashing import derived_seed
 from bench.report.tables.caption import Star
 from bench.report.tables.table import Cell
 from bench.significance.bootstrap import interval
-from bench.significance.comparison import Contrast, contrast
+from bench.significance.comparison import Contrast, contrast, seeds_t_test
 from bench.significance.tests import Distinct, bootstrap_interval, holm, p_value, paired_differences
 
 EQUAL_WITHIN = 1e-12
@@ -32,6 +32,8 @@ class Column:
     """Per-user values, mean over seeds, shape (n_users,); None for a row without runs."""
     draws: tuple[NDArray[np.float64] | None, ...] | None = None
     """Means under drawn users and seeds, shape (n_resamples,); None where every row has one seed."""
+    seed_means: tuple[NDArray[np.float64] | None, ...] = ()
+    """Mean over users of each seed, shape (n_seeds,); None for a row without runs."""
 
     def differences(self, first: int, second: int) -> Distinct:
         """Return the per-user differences of two rows."""
@@ -53,6 +55,17 @@ class Column:
         rng = np.random.default_rng(derived_seed(0, "star", self.metric, str(second)))
         return p_value(star.test, self.differences(first, second), rng)
 
+    def holds_over_seeds(self, first: int, second: int, level: float) -> bool:
+        """Whether other seeds would show the first row above the second too; True where every row has one seed.
+
+        The two-level interval has to be clear of zero, and so has the t-test on the seeds' means: three seeds that
+        are drawn anew are never worse than the worst of them three times, so that the interval is too narrow.
+        """
+        if self.draws is None:
+            return True
+        p = seeds_t_test(_present(self.seed_means[first]), _present(self.seed_means[second]))
+        return self.interval(first, second)[0] > 0 and (p is None or p < level)
+
 
 def row_letters(takes_part: Sequence[bool]) -> list[str]:
     """Return a short name for each row that takes part: a to z, or numbers where there are more; else nothing."""
@@ -65,7 +78,7 @@ def marked(column: Column, takes_part: Sequence[bool], star: Star) -> list[Cell]
     """Mark best and second among the rows that take part, and what the tests of the column's family allow.
 
     The family is the best row against every other, or all pairs where rows are named by letters. Over several seeds
-    a difference counts only where the two-level interval is clear of zero as well: the tests see users alone.
+    a difference counts only where it holds over seeds as well: the tests of the family see users alone.
     """
     cells = list(column.cells)
     rivals = [row for row, cell in enumerate(cells) if takes_part[row] and cell.value is not None]
@@ -101,7 +114,7 @@ def _tested(column: Column, best: list[int], rivals: list[int], star: Star) -> d
     pairs = _all_pairs(column.cells, rivals) if star.style == "letters" else _against_best(best, rivals)
     p_values = [column.p(*pair, star) for pair in pairs]
     return {
-        pair: _Tested(p, corrected, len(pairs), corrected < star.level and _is_clear_over_seeds(column, *pair))
+        pair: _Tested(p, corrected, len(pairs), corrected < star.level and column.holds_over_seeds(*pair, star.level))
         for pair, p, corrected in zip(pairs, p_values, holm(p_values), strict=True)
     }
 
@@ -113,10 +126,6 @@ def _against_best(best: list[int], rivals: list[int]) -> list[tuple[int, int]]:
 def _all_pairs(cells: Sequence[Cell], rivals: list[int]) -> list[tuple[int, int]]:
     ordered = sorted(rivals, key=lambda row: cells[row].value or 0.0, reverse=True)
     return [(first, second) for place, first in enumerate(ordered) for second in ordered[place + 1 :]]
-
-
-def _is_clear_over_seeds(column: Column, first: int, second: int) -> bool:
-    return column.draws is None or column.interval(first, second)[0] > 0
 
 
 def _put_contrasts(

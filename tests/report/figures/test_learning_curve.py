@@ -79,6 +79,13 @@ def test_the_first_size_above_the_reference_and_what_it_saves(filled: RunStore) 
     assert curve.better_below == {"rival": 200}
 
 
+def test_a_method_is_not_better_at_a_size_where_its_subsets_disagree(filled: RunStore, save_run: Save) -> None:
+    for subset, hits in enumerate((150, 150, 62)):  # 60 more than the rival on the mean, yet not with each subset
+        save_run("study", ranks(hits), train_users=100, train_subset=subset)
+    (curve,) = learning_curves(experiment(), "hit@1", filled, REGISTRY).curves
+    assert curve.better_below == {"rival": 100}
+
+
 def test_a_method_that_never_gets_there_has_no_size(filled: RunStore, save_run: Save) -> None:
     rows = tuple(row for row in experiment().rows if row.train_users != 200)
     (curve,) = learning_curves(experiment(rows=rows), "hit@1", filled, REGISTRY).curves

@@ -86,6 +86,21 @@ def test_over_seeds_a_star_needs_the_seeds_to_agree_as_well(run_store: RunStore,
     assert "the two-level interval is clear of zero" in table.caption
 
 
+@pytest.mark.parametrize(("firsts", "is_starred"), [((242, 209, 242), False), ((242, 236, 242), True)])
+def test_over_seeds_a_star_needs_the_t_test_on_their_means(
+    run_store: RunStore, save_run: Save, firsts: tuple[int, ...], is_starred: bool
+) -> None:
+    for seed, n_first in enumerate(firsts):
+        save_run("bpr", [0] * n_first + [20] * (N - n_first), seed=seed)
+        save_run("sasrec", [0] * 200 + [20] * (N - 200), seed=seed)
+    table = build_table(experiment("bpr", "sasrec", seeds=(0, 1, 2)), run_store, REGISTRY)
+    cells = column(table)
+    assert cells["sasrec"].p_corrected < 0.001
+    assert cells["sasrec"].behind_best.low > 0
+    assert cells["bpr"].starred == is_starred
+    assert "a t-test on the means of runs has p < 0.05" in table.caption
+
+
 def test_the_interval_over_seeds_is_wider_than_that_of_the_users_alone(run_store: RunStore, save_run: Save) -> None:
     for seed, highest in enumerate((3, 5, 9)):
         save_run("bpr", ranks(0, highest), seed=seed)
