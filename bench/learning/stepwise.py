@@ -58,6 +58,8 @@ class StepPlan:
     """Checks in a row, an epoch or more, that are no better before the step size decays."""
     decay_share: float = 0.1
     """Steps of the decay, as a share of the steps up to the best state; 0 leaves the decay out."""
+    weight_decay: float = 0.0
+    """AdamW's weight decay."""
     n_steps: int | None = None
     """Train for exactly so many steps, the decay among them; None lets the checks decide."""
 
@@ -146,7 +148,8 @@ class Stepwise:
             BenchError: there is no batch, or the loss is no finite number.
         """
         self.log = StepLog(self.n_batches)
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=0.0)
+        decay = self.plan.weight_decay
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=decay)
         clip_gradients(self.optimizer)
         self.best = [weights.detach().clone() for weights in self.parameters]
         self._began = self._reported = self._saved = time.monotonic()

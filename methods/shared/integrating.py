@@ -12,26 +12,18 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from bench.methods.shared.pairs import PairParams, PairRecommender, check_learnable, pair_recipe, source_plans
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.learning.checkpoints import Checkpoint
 from bench.learning.keys import training_key
-from bench.learning.training import (
-    STOPPING_METRIC,
-    TrainingRecord,
-    clip_gradients,
-    descend,
-    seeded,
-    stopping_score,
-    train_until_no_better,
-    trained_once,
-)
+from bench.learning.stepwise import StepPlan, Stepwise, trained_by_steps
+from bench.learning.training import STOPPING_METRIC, seeded, stopping_score
 from bench.lm.adapters.adapter import Adapter
-from bench.lm.pairs.model import PairLanguageModel, candidates_loss
+from bench.lm.pairs.model import PairExamples, PairLanguageModel, candidates_loss
 from bench.lm.pairs.prompts import PairBatch
 from bench.lm.precision import training_precision
 from bench.lm.training.library import AdapterPlan
@@ -48,16 +40,14 @@ class IntegratingParams(PairParams):
 
     n_sources: int = 2
     """Adapters that are integrated: of the source domains, those that validate best (X-Cross: 2)."""
-    target_examples: int = 1000
-    """Target users of an epoch, a seeded sample drawn anew each epoch (X-Cross: all training users)."""
-    target_epochs: int = 1
+    target_examples: int = 0
+    """Target users of an epoch, a seeded sample drawn anew each epoch; 0 takes all (X-Cross)."""
+    target_epochs: int = 40
     """Epochs at most (X-Cross: 40)."""
     target_batch_size: int = 4
     """Target users a step (X-Cross: 1)."""
     target_learning_rate: float = 5e-4
-    """Learning rate of AdamW, constant (X-Cross: 5e-5)."""
-    patience: int = 10
-    """Epochs without a better validation score before training stops."""
+    """Peak step size of AdamW (X-Cross: 5e-5)."""
 
 
 class Integration(nn.Module):
@@ -137,7 +127,7 @@ class IntegratingRecommender(PairRecommender):
         self.chosen = best_first[: self.n_sources()]
         with seeded(derived_seed(task.seed, "integration")):
             self.model = self.integration([self.trained[source] for source in self.chosen]).to(task.device)
-        self.record = trained_once(task.artefacts, INTEGRATION_KIND, self._key(), self.model, self._train)
+        self.log = trained_by_steps(task.artefacts, INTEGRATION_KIND, self._key(), self.model, self._training)
         self.model.eval()
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
@@ -153,11 +143,10 @@ class IntegratingRecommender(PairRecommender):
         groups, lora = self.model.groups(), self.trained[self.chosen[0]].n_parameters
         integrating = sum(count for group, count in groups.items() if group != "head")
         report, n_own = super().report(), sum(groups.values())
-        seconds = float(np.mean(self.record.seconds)) if self.record.seconds else 0.0
         return replace(
             report,
             trained_parameters=(report.trained_parameters or 0) + n_own,
-            training=self.record.report(),
+            training=self.log.report(),
             training_prompts=self.training_prompts(),
         ).stating(
             **{f"zero_shot_validation_{STOPPING_METRIC}": self.validated},
@@ -166,13 +155,9 @@ class IntegratingRecommender(PairRecommender):
             parameters_by_part=groups,
             integrating_parameters_over_lora=round(integrating / lora, 6),
             parameters_over_lora_with_head=round(n_own / (lora + groups["head"]), 6),
-            target_examples_per_second=round(self._n_examples() / seconds, 3) if seconds else None,
+            target_examples_per_second=round(self.log.n_examples / self.log.seconds, 3) if self.log.seconds else None,
             **self.model.facts(),
         )
-
-    def _n_examples(self) -> int:
-        users = int((np.diff(self.task.target.indptr) > 1).sum())
-        return min(users, int(self.params.target_examples))
 
     def _key(self) -> dict[str, Any]:
         """Name everything that makes the trained weights."""
@@ -185,27 +170,38 @@ class IntegratingRecommender(PairRecommender):
             adapters=[self.facts[source].id for source in self.chosen],
         )
 
-    def _train(self) -> TrainingRecord:
-        """Train the integration on the target, keep its best epoch."""
+    def _training(self, checkpoint: Checkpoint) -> Stepwise:
+        """Return the training of the integration on the target."""
         params, task, model = self.params, self.task, self.model
-        recipe = replace(pair_recipe(params), max_examples=params.target_examples, batch_size=params.target_batch_size)
-        rng = np.random.default_rng(derived_seed(task.seed, "integration-batches"))
-        optimizer = torch.optim.AdamW(model.parameters(), lr=params.target_learning_rate, weight_decay=WEIGHT_DECAY)
-        clip_gradients(optimizer)
+        size = params.target_batch_size
+        recipe = replace(pair_recipe(params), max_examples=params.target_examples, batch_size=size)
 
-        def losses() -> Iterator[Tensor]:
-            for examples, _ in self.language_model.batches([task.target], recipe, rng):
-                with training_precision(task.device):
-                    scores = model(examples.batch)
-                yield candidates_loss(scores, examples.n_users)
+        def batches(epoch: int) -> Iterator[tuple[PairExamples, int]]:
+            rng = np.random.default_rng(derived_seed(task.seed, "integration-batches", str(epoch)))
+            return self.language_model.batches([task.target], recipe, rng)
 
-        return train_until_no_better(
-            model,
-            lambda: descend(model, optimizer, losses()),
-            self._validation(),
-            params.target_epochs,
-            params.patience,
-            task.progress,
+        def loss(examples: PairExamples, _step: int) -> Tensor:
+            with training_precision(task.device):
+                scores = model(examples.batch)
+            return candidates_loss(scores, examples.n_users)
+
+        return Stepwise(
+            parameters=list(model.parameters()),
+            batches=batches,
+            n_batches=-(-self.language_model.count_examples([task.target], recipe) // size),
+            loss=loss,
+            check=self._validation(),
+            plan=StepPlan(
+                learning_rate=params.target_learning_rate,
+                epochs=params.target_epochs,
+                warmup_steps=params.warmup_steps,
+                checks_an_epoch=params.checks_an_epoch,
+                patience=params.patience,
+                decay_share=params.decay_share,
+                weight_decay=WEIGHT_DECAY,
+            ),
+            progress=task.progress,
+            checkpoint=checkpoint,
         )
 
     def _validation(self) -> Callable[[], float]:
@@ -237,7 +233,7 @@ class IntegratingRecommender(PairRecommender):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "The trained part: one epoch of 1,000 target users, 4 a step, learning rate 5e-4, gradient norm cut at 1, "
-            "the best epoch by validation NDCG@3, unless set otherwise; the paper: 40 epochs, 1 a step, 5e-5.",
+            "The trained part: 4 target users a step, learning rate 5e-4, gradient norm cut at 1, until validation "
+            "NDCG@3 stops rising, unless set otherwise; the paper: 40 epochs, 1 a step, 5e-5.",
             "The pooler and the scorer start from those of the source that validates best; the paper does not say.",
         )

@@ -123,8 +123,8 @@ class PairRecommender(AdapterRecommender):
             *super().deviations(),
             "LoRA scales by alpha / rank; the paper's equation prints alpha alone.",
             "LoRA on query and value projections; the paper names no layers.",
-            "Prompts of 128 tokens, 4 users a step, one epoch of 1,000 users and a learning rate of 5e-4 with a "
-            "cosine, unless set otherwise; the paper: 512, 1, 40 epochs of all users and 5e-5.",
+            "Prompts of 128 tokens, 4 users a step and a learning rate of 5e-4 until validation NDCG@3 stops rising, "
+            "unless set otherwise; the paper: 512, 1, 5e-5 and 40 epochs.",
             "One example a user, the last training item, in every setting.",
         )
 

@@ -53,12 +53,12 @@ class PairRecipe(LoraRecipe):
 
     learning_rate: float = 5e-4
     """Peak learning rate of AdamW (X-Cross: 5e-5)."""
-    epochs: int = 1
-    """Passes over the examples (X-Cross: 40)."""
+    epochs: int = 40
+    """Passes over the examples at most (X-Cross: 40)."""
     batch_size: int = 4
     """Users a step, each with all candidates (X-Cross: 1)."""
-    max_examples: int = field(default=1000, metadata=shrinks_to("examples"))
-    """Users of an epoch, a seeded sample, the same number from each domain (X-Cross: all, thousands)."""
+    max_examples: int = field(default=0, metadata=shrinks_to("examples"))
+    """Users of an epoch, a seeded sample, the same number from each domain; 0 takes all (X-Cross)."""
     max_history: int = 15
     """Most recent items that a history keeps, in training and in scoring."""
     max_tokens: int = 128
