@@ -38,7 +38,7 @@ class LoraRecipe:
     dropout: float | None = None
     """Share of a layer's input dropped before A; none: 0 for an encoder, .05 for a decoder."""
     learning_rate: float | None = None
-    """Peak step size of AdamW; none: 0.002 for an encoder, 0.001 for a decoder."""
+    """Peak step size of AdamW; none: 0.004 for an encoder, 0.001 for a decoder."""
     epochs: int | None = None
     """Passes over the examples at most; none: 40 for an encoder, one for a decoder."""
     batch_size: int | None = None

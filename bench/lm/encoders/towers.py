@@ -53,7 +53,7 @@ class TowerLanguageModel(LanguageModel):
     objective = f"towers, learned temperature, decay {RECENCY_DECAY}, corrected in-batch and uniform negatives"
     defaults: ClassVar = {
         "dropout": 0.0,
-        "learning_rate": 2e-3,
+        "learning_rate": 4e-3,
         "epochs": 40,
         "batch_size": 768,
         "max_examples": 0,
