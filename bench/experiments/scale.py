@@ -25,8 +25,6 @@ class Scale:
     """Training examples of a domain an epoch, where a method draws a sample."""
     validation_queries: int | None = None
     """Validation queries at most, a seeded sample."""
-    slice_share: float | None = None
-    """Share of an adapter's training users that is set aside to choose its best state."""
     backbone: str | None = None
     """Language model of the methods that run on a decoder."""
     encoder: str | None = None
@@ -40,7 +38,6 @@ class Scale:
         sizes: dict[Size, float | None] = {
             "examples": self.max_examples,
             "validation": self.validation_queries,
-            "slice": self.slice_share,
         }
         return {kind: size for kind, size in sizes.items() if size is not None}
 
@@ -75,7 +72,6 @@ SCALES: dict[str, Scale] = {
         train_share=0.02,
         max_examples=32,
         validation_queries=20,
-        slice_share=0.001,
     ),
     "cpu": DEFAULT_SCALE,
     "full": Scale(

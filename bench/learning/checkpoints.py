@@ -37,7 +37,7 @@ class Checkpoint:
             with safe_open(self.path, framework="pt") as stored:
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
                 return tensors, json.loads(stored.metadata()[FACTS])
-        except (FileNotFoundError, SafetensorError, KeyError, TypeError):
+        except (FileNotFoundError, SafetensorError, KeyError, TypeError, json.JSONDecodeError):
             return None
 
     def remove(self) -> None:

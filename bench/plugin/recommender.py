@@ -14,9 +14,8 @@ from bench.plugin.entry import Entry
 from bench.plugin.fit_report import FitReport
 from bench.plugin.task import Answers, Planned, Queries, Task
 
-Size = Literal["examples", "validation", "slice"]
-"""What a scale of experiments limits: training examples of a domain in an epoch, validation queries, or the share of
-training users set aside."""
+Size = Literal["examples", "validation"]
+"""What a scale of experiments limits: training examples of a domain in an epoch, or validation queries."""
 
 
 def shrinks_to(size: Size) -> dict[str, Size]:

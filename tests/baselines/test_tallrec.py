@@ -13,6 +13,7 @@ from bench.methods.reccocktail import SpecificOnly
 
 from bench.files.hashing import content_hash
 from bench.lm.adapters.adapter import LoraRecipe
+from bench.lm.recommenders import recipe_of
 from bench.metrics import Metric, chance
 from bench.plugin import Answers, Queries, Task
 from bench.registry import registry
@@ -21,7 +22,7 @@ from tests.support.recbole_toy import ndcg_at_1, queries_of, task_of
 from tests.support.text_toys import NOUNS, domain_of, planted_groups
 
 QUICK = {"learning_rate": 1e-2, "batch_size": 16, "epochs": 12, "dropout": 0.0}
-FEW = {"learning_rate": 1e-2, "batch_size": 16, "rank": 4, "alpha": 8}
+FEW = {"learning_rate": 1e-2, "batch_size": 16, "rank": 4, "alpha": 8, "epochs": 1, "decay_share": 0.0}
 
 
 def planted(
@@ -80,12 +81,12 @@ def test_the_targets_adapter_is_the_one_of_reccocktail_when_the_recipe_is_equal(
 
 
 def test_the_recipe_of_the_papers_rows_is_the_default() -> None:
-    assert TallRecParams().recipe(1) == LoraRecipe()
+    assert recipe_of(TallRecParams()) == LoraRecipe()
     assert LoraRecipe().rank == 16
 
 
 def test_all_domains_are_learned_from_with_as_many_examples_of_each(few: tuple[Task, Queries]) -> None:
-    adapters = fitted(few[0], domains="all", max_examples=60, slice_share=0.0, **FEW).report().adapters
+    adapters = fitted(few[0], domains="all", max_examples=60, **FEW).report().adapters
     ((role, adapter),) = adapters.items()
     assert role == " + ".join(adapter.domains)
     assert sorted(adapter.domains) == ["one", "toy", "two"]
@@ -101,7 +102,8 @@ def test_it_trains_the_adapter_that_it_planned_without_loading_a_model(
         patched.setattr("bench.lm.encoders.text_encoder.load_encoder", lambda *_: pytest.fail("a model was loaded"))
         (planned,) = TallRec(build_params("tallrec", TallRecParams, params)).adapters(task)
     assert not task.artefacts.made(planned.kind, planned.key())
-    assert fitted(task, **params).facts.id == content_hash(planned.key())
+    (report,) = fitted(task, **params).facts.values()
+    assert report.id == content_hash(planned.key())
 
 
 def test_permuting_candidates_permutes_scores(few: tuple[Task, Queries]) -> None:

@@ -34,8 +34,8 @@ from tests.support.recbole_toy import ndcg_at_1
 from tests.support.text_toys import PICO
 from tests.support.yes_no_toys import TITLES, one_word_decides
 
-LEARNING = {"n_samples": 240, "epochs": 8, "learning_rate": 2e-2, "batch_size": 24, "slice_share": 0.1, "dropout": 0.0}
-FEW = {"n_samples": 16, "epochs": 2, "learning_rate": 1e-2, "batch_size": 8, "slice_share": 0.1}
+LEARNING = {"n_samples": 240, "epochs": 8, "learning_rate": 2e-2, "batch_size": 24, "dropout": 0.0}
+FEW = {"n_samples": 16, "epochs": 2, "learning_rate": 1e-2, "batch_size": 8}
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_every_epoch_holds_the_same_samples_in_another_order(language_model, tas
     rng = np.random.default_rng(0)
     epochs = [list(language_model.batches([task.target], recipe, rng)) for _ in range(2)]
     assert [n for _, n in epochs[0]] == [8, 8]
-    assert language_model.count_batches([task.target], recipe) == 2
+    assert language_model.count_examples([task.target], recipe) == 16
     first, second = ([tuple(one.rest) for batch, _ in epoch for one in batch] for epoch in epochs)
     assert sorted(first) == sorted(second)
     assert first != second

@@ -17,9 +17,10 @@ from bench.lm.backbones import local_backbone
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.likelihood import MAX_HISTORY, GenerativeLanguageModel
 from bench.lm.prompts.shared import chat_format, prompt_hash
-from bench.lm.training.lora import attached, train_adapter
+from bench.lm.training.lora import attached
 from bench.plugin import NoParams, Queries, Task
 from bench.runs.params import named_params
+from tests.support.adapter_training import trained
 from tests.support.recbole_toy import queries_of, task_of
 from tests.support.text_toys import domain_of, made_up_titles
 
@@ -100,7 +101,7 @@ def test_an_adapter_that_is_switched_off_leaves_the_very_logits_and_scores(task:
     prompts = language_model.causal.token_ids(["One prompt", "A rather longer prompt"])
     with torch.no_grad():
         base = language_model.causal.logits_after(prompts)
-    adapter, _ = train_adapter(language_model, [task.target], SMALL, 0, lambda _line: None)
+    adapter, _ = trained(language_model, [task.target], SMALL)
     with torch.no_grad(), attached(language_model.model, SMALL, 0, start=adapter):
         layers = [module for module in language_model.model.modules() if isinstance(module, LoraLayer)]
         switched_on = language_model.causal.logits_after(prompts)

@@ -26,7 +26,7 @@ from tests.support.shop_toy import write_shop
 
 ALPHAS = (0.0, 0.35, 1.0)
 LEAST_RATIO = 3
-SMALL = {"max_examples": 64, "slice_share": 0.1}
+SMALL = {"max_examples": 64, "epochs": 1}
 
 
 def spec_at(alpha: float) -> RunSpec:

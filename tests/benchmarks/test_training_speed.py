@@ -25,10 +25,11 @@ from bench.lm.backbones import local_backbone
 from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.prompts.shared import Prompt, clean_title
 from bench.lm.toys.tiny_decoder import TinyParams, byte_pair_tokenizer, untrained_decoder
-from bench.lm.training.lora import quiet_peft, train_adapter
+from bench.lm.training.lora import quiet_peft
+from tests.support.adapter_training import trained
 
 LEAST_RATIO = 2
-RECIPE = LoraRecipe(batch_size=8, max_examples=64, slice_share=0.0)
+RECIPE = LoraRecipe(batch_size=8, max_examples=64, decay_share=0.0).completed(GenerativeLanguageModel.defaults)
 IGNORED = -100
 
 
@@ -131,7 +132,7 @@ def test_training_on_answers_alone_is_twice_as_fast_as_the_trainer(
     logs = []
 
     def train() -> None:
-        logs.append(train_adapter(language_model, [beauty], RECIPE, 0, lambda _line: None)[1])
+        logs.append(trained(language_model, [beauty], RECIPE)[1])
 
     ours = processor_seconds(train)
     prompts = [prompt for batch in language_model.seen for prompt in batch]

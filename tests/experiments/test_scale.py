@@ -122,7 +122,7 @@ def test_at_another_scale_one_command_makes_all_runs() -> None:
 def test_scales_differ_in_size_and_backbone_alone() -> None:
     """A new field of a scale has to be thought of here: nothing but data, queries and backbone may change."""
     fields = set(Scale.__dataclass_fields__) - {"name", "says"}
-    sizes = {"limit_queries", "train_share", "max_examples", "validation_queries", "slice_share"}
+    sizes = {"limit_queries", "train_share", "max_examples", "validation_queries"}
     assert fields == sizes | {"backbone", "encoder"}
 
 
@@ -130,12 +130,11 @@ def test_scales_differ_in_size_and_backbone_alone() -> None:
 class Sized:
     samples: int = field(default=500, metadata=shrinks_to("examples"))
     looks: int = field(default=50, metadata=shrinks_to("validation"))
-    held: float = field(default=0.1, metadata=shrinks_to("slice"))
     layers: int = 2
 
 
 def test_a_scale_sets_the_parameters_that_say_so() -> None:
-    assert SCALES["smoke"].sizes_of(Sized) == {"samples": 32, "looks": 20, "held": 0.001}
+    assert SCALES["smoke"].sizes_of(Sized) == {"samples": 32, "looks": 20}
     assert SCALES["full"].sizes_of(Sized) == {"samples": 40_000}
     assert SCALES["cpu"].sizes_of(Sized) == {}
 
@@ -148,9 +147,8 @@ def test_a_method_that_is_not_installed_has_no_sizes() -> None:
 def test_parameters_of_one_name_follow_a_scale_in_every_method(method: str) -> None:
     """A field that a subclass states anew would else forget it."""
     kinds = {"max_examples": 32, "pretrain_examples": 32, "validation_queries": 20, "n_validation": 20}
-    named = {**kinds, "slice_share": 0.001}
     names = {item.name for item in fields(registry().recommender(method).Params)}
-    assert sizes_of(method, SCALES["smoke"], registry()) == {name: named[name] for name in named if name in names}
+    assert sizes_of(method, SCALES["smoke"], registry()) == {name: kinds[name] for name in kinds if name in names}
 
 
 def test_the_size_of_a_scale_never_raises_what_a_row_states() -> None:

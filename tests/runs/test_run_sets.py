@@ -21,7 +21,7 @@ from bench.runs.store import RunStore
 from tests.support.command_line import call_bench
 from tests.support.shop_toy import write_shop
 
-SMALL = {"rank": 4, "alpha": 8, "max_examples": 64, "slice_share": 0.1}
+SMALL = {"rank": 4, "alpha": 8, "max_examples": 64, "epochs": 1}
 ALPHAS = (0.0, 0.35, 1.0)
 EXPERIMENT = """
 name: sweep

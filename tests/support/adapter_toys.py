@@ -14,7 +14,16 @@ from bench.runs.params import build_params
 from bench.spec import ProtocolSpec
 from tests.support.text_toys import planted_groups
 
-SMALL = {"rank": 4, "alpha": 8, "batch_size": 32, "learning_rate": 1e-2, "max_examples": 96, "slice_share": 0.1}
+SMALL = {
+    "rank": 4,
+    "alpha": 8,
+    "batch_size": 32,
+    "learning_rate": 1e-2,
+    "max_examples": 96,
+    "epochs": 1,
+    "warmup_steps": 2,
+    "n_negatives": 20,
+}
 
 
 def toy_domain(name: str, n_users: int = 30) -> Domain:

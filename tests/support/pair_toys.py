@@ -26,7 +26,7 @@ QUICK = {
     "learning_rate": 2e-2,
     "batch_size": 4,
     "max_tokens": 64,
-    "slice_share": 0.0,
+    "warmup_steps": 2,
     "float32_scores": True,
     "epochs": 4,
     "target_epochs": 2,

@@ -29,7 +29,8 @@ LORA = {
     "batch_size": 8,
     "max_examples": 32,
     "epochs": 1,
-    "slice_share": 0.0,
+    "warmup_steps": 2,
+    "decay_share": 0.0,
 }
 S3REC = {
     **RECBOLE,

@@ -36,7 +36,7 @@ class TitleLayers:
     def __init__(self, model: Any, tokens: Sequence[Sequence[int]], n_top: int) -> None:
         """Compute the lower states of all titles; ``n_top`` of the layers are left to run later, 0 leaves all."""
         layers = list(model.encoder.layer)
-        n_below = len(layers) - n_top if n_top else 0
+        n_below = max(0, len(layers) - n_top) if n_top else 0
         self.top = layers[n_below:]
         self.n_heads = int(model.config.num_attention_heads)
         self.device = next(model.parameters()).device

@@ -14,10 +14,10 @@ from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import titles_of
 from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.prompts.shared import clean_title
-from bench.lm.training.lora import train_adapter
 from bench.plugin import Queries
+from tests.support.adapter_training import trained
 
-RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, batch_size=4, max_examples=24, slice_share=0.2)
+RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, batch_size=4, max_examples=24)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_answer_stands_among_the_offered_titles_and_not_in_the_history(gener
 def test_training_lowers_the_loss_and_changes_scores(generative, make_domain, queries) -> None:
     domain = make_domain(n_users=260)
     before = generative.score(domain, queries, lambda _line: None)
-    adapter, log = train_adapter(generative, [domain], RECIPE, 0, lambda _line: None)
+    adapter, log = trained(generative, [domain], RECIPE)
     with folded(generative.model, adapter):
         after = generative.score(domain, queries, lambda _line: None)
     assert before.shape == after.shape == (3, 30)

@@ -23,12 +23,12 @@ from bench.lm.language_model import ENTROPY_TOKENS
 from bench.lm.loading import load_language_model
 from bench.lm.prompts.shared import SEPARATOR, clean_title
 from bench.lm.training.library import AdapterPlan, planned_specs
-from bench.lm.training.lora import train_adapter
 from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import Queries, Task
+from tests.support.adapter_training import trained
 from tests.support.text_toys import made_up_titles
 
-RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, batch_size=4, max_examples=24, slice_share=0.2)
+RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, batch_size=4, max_examples=24)
 TITLES = made_up_titles(40)
 
 
@@ -177,7 +177,7 @@ def test_it_is_taught_the_next_title_and_four_others_that_are_offered(writer, ma
 
 
 def test_training_on_lists_lowers_their_loss(writer, make_domain) -> None:
-    _, log = train_adapter(writer, [make_domain(n_users=260)], RECIPE, 0, lambda _line: None)
+    _, log = trained(writer, [make_domain(n_users=260)], RECIPE)
     assert log.slice_losses[log.best_check] < log.slice_losses[0]
 
 

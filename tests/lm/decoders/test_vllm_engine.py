@@ -22,8 +22,8 @@ from bench.lm.decoders.engines import TransformersEngine
 from bench.lm.decoders.lists import ListLanguageModel
 from bench.lm.decoders.vllm_engine import VllmEngine
 from bench.lm.toys.tiny_decoder import TinyParams, tiny_backbone
-from bench.lm.training.lora import train_adapter
 from bench.plugin import Queries
+from tests.support.adapter_training import trained as trained_adapter
 from tests.support.text_toys import NOUNS, planted_groups
 
 # vLLM and what it imports warn of their own matters
@@ -77,7 +77,7 @@ def random_adapter(writer: ListLanguageModel, rank: int, scaling: float, seed: i
 def trained(writer, domain) -> Adapter:
     """An adapter of rank 16 that was taught lists for a few steps, from random factors on."""
     start = random_adapter(writer, RECIPE.rank, RECIPE.alpha / RECIPE.rank, seed=1)
-    return train_adapter(writer, [domain], RECIPE, 0, lambda _line: None, start)[0]
+    return trained_adapter(writer, [domain], RECIPE, start=start)[0]
 
 
 @pytest.fixture(scope="module")

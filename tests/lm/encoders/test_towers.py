@@ -23,11 +23,11 @@ from bench.lm.encoders.towers import (
     tower_batch,
     tower_scores,
 )
-from bench.lm.training.lora import train_adapter
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.plugin import Queries
 from bench.protocol.task import prepare_task
 from bench.spec import ProtocolSpec
+from tests.support.adapter_training import trained
 from tests.support.text_toys import NOUNS, domain_of, planted_groups
 
 needs_minilm = pytest.mark.skipif(packaged_minilm() is None, reason="the minilm extra is not installed")
@@ -143,7 +143,7 @@ def ndcg_at_one(towers: TowerLanguageModel, domain: Domain, recipe: LoraRecipe, 
         return float(per_user(rank_positive(scores, task.test.answers.positive_column), Metric("ndcg", 1)).mean())
 
     untrained = measure()
-    adapter, _ = train_adapter(towers, [task.training], recipe, 0, lambda _line: None)
+    adapter, _ = trained(towers, [task.training], recipe)
     with folded(towers.model, adapter):
         return untrained, measure()
 
@@ -151,7 +151,7 @@ def ndcg_at_one(towers: TowerLanguageModel, domain: Domain, recipe: LoraRecipe, 
 @needs_minilm
 @pytest.mark.slow
 def test_an_adapter_learns_planted_groups_and_falls_to_chance_on_shuffled_histories(tmp_path: Path) -> None:
-    recipe = LoraRecipe(learning_rate=3e-3, epochs=10, slice_share=0.0, batch_size=32)
+    recipe = LoraRecipe(learning_rate=3e-3, epochs=10, batch_size=32)
     brief = dataclasses.replace(recipe, epochs=3)
     towers = TowerLanguageModel(resolve_backbone("minilm"))
     untrained, trained = ndcg_at_one(towers, planted_groups(240, group_size=4), recipe, tmp_path)

@@ -16,8 +16,8 @@ from bench.lm.backbones import local_backbone
 from bench.lm.pairs.layers import _attention
 from bench.lm.pairs.model import PairHead, PairLanguageModel, PairRecipe, candidates_loss, learnable_users
 from bench.lm.pairs.prompts import TITLE_TOKENS, PairBatch, mean_jaccard_distance
-from bench.lm.training.lora import train_adapter
 from bench.metrics import Metric, per_user, rank_positive
+from tests.support.adapter_training import trained
 from tests.support.pair_toys import (
     N_COMMON,
     marked_domain,
@@ -27,7 +27,7 @@ from tests.support.pair_toys import (
     save_pico_deberta,
 )
 
-RECIPE = PairRecipe(rank=4, alpha=8, learning_rate=2e-2, batch_size=4, epochs=5, max_tokens=64, slice_share=0.1)
+RECIPE = PairRecipe(rank=4, alpha=8, learning_rate=2e-2, batch_size=4, epochs=5, max_tokens=64)
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,7 @@ def test_a_domain_too_small_for_the_negatives_has_no_learnable_users() -> None:
 def test_training_learns_the_marked_titles_and_keeps_the_head(folders, tmp_path) -> None:
     pairs = PairLanguageModel(local_backbone("pico", folders["bert"]), "cpu", RECIPE)
     domain = marked_domain("apple")
-    adapter, log = train_adapter(pairs, [domain], RECIPE, 0, lambda _line: None)
+    adapter, log = trained(pairs, [domain], RECIPE)
     assert log.n_examples > 100
     save_adapter(tmp_path, adapter, {})
     stored, _ = load_adapter(tmp_path)

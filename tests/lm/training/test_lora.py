@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from bench.lm.adapters.adapter import LoraRecipe, linear_modules
+from bench.files.store import ArtefactStore
+from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules, load_adapter, save_adapter
 from bench.lm.adapters.apply import folded, hooked
 from bench.lm.backbones import local_backbone
-from bench.lm.encoders.towers import TowerLanguageModel
+from bench.lm.encoders.towers import TEMPERATURE, TowerLanguageModel
 from bench.lm.training.dropout import IntegerDropout
-from bench.lm.training.lora import MIN_SLICE_USERS, attached, cosine_share, hold_back_slice, train_adapter, with_last
+from bench.lm.training.lora import Validation, attached
+from tests.support.adapter_training import cross_entropy, trained, validation_of
 from tests.support.text_toys import planted_groups
 
-RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, epochs=1, batch_size=16)
+RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, epochs=1, batch_size=16, warmup_steps=2, n_negatives=20)
 
 
 @pytest.fixture
@@ -22,9 +25,23 @@ def towers(pico_encoder_folder: Path) -> TowerLanguageModel:
     return TowerLanguageModel(local_backbone("pico", pico_encoder_folder))
 
 
+@pytest.fixture(scope="module")
+def validation(tmp_path_factory: pytest.TempPathFactory) -> Validation:
+    return validation_of(planted_groups(120), ArtefactStore(tmp_path_factory.mktemp("candidates")))
+
+
 def vectors(towers: TowerLanguageModel, domain) -> torch.Tensor:
     with torch.no_grad():
         return towers.item_vectors(domain, np.arange(domain.n_items))
+
+
+def equal(first: Adapter, second: Adapter) -> bool:
+    """Whether two adapters have the same factors and head, bit for bit."""
+    return all(
+        torch.equal(mine, theirs)
+        for name in first.factors
+        for mine, theirs in zip(first.factors[name], second.factors[name], strict=True)
+    ) and all(torch.equal(first.head[name], second.head[name]) for name in first.head)
 
 
 def test_an_untrained_adapter_changes_no_output(towers: TowerLanguageModel) -> None:
@@ -37,7 +54,7 @@ def test_an_untrained_adapter_changes_no_output(towers: TowerLanguageModel) -> N
 def test_the_model_is_as_it_was_once_the_adapter_is_detached(towers: TowerLanguageModel) -> None:
     domain = planted_groups(20)
     before, layers = vectors(towers, domain), list(linear_modules(towers.model))
-    train_adapter(towers, [domain], RECIPE, 0, lambda _line: None)
+    trained(towers, [domain], RECIPE)
     assert list(linear_modules(towers.model)) == layers
     torch.testing.assert_close(vectors(towers, domain), before, rtol=0, atol=0)
 
@@ -63,7 +80,7 @@ def test_every_linear_layer_is_adapted_and_counted(towers: TowerLanguageModel) -
 
 def test_a_folded_adapter_equals_the_hooked_and_the_attached_one(towers: TowerLanguageModel) -> None:
     domain = planted_groups(40)
-    adapter, _ = train_adapter(towers, [domain], RECIPE, 0, lambda _line: None)
+    adapter, _ = trained(towers, [domain], RECIPE)
     plain = vectors(towers, domain)
     with attached(towers.model, LoraRecipe(rank=4, alpha=8, dropout=0.0), 0, start=adapter):
         theirs = vectors(towers, domain)
@@ -76,53 +93,93 @@ def test_a_folded_adapter_equals_the_hooked_and_the_attached_one(towers: TowerLa
     torch.testing.assert_close(added, theirs, rtol=1e-5, atol=1e-5)
 
 
+def test_one_product_gives_the_outputs_and_the_gradients_of_pefts_three(towers: TowerLanguageModel) -> None:
+    domain, start = planted_groups(20), trained(towers, [planted_groups(40)], RECIPE)[0]
+    weights = torch.randn(domain.n_items, towers.encoder.dimension, generator=torch.Generator().manual_seed(0))
+    found = []
+    for dense in (False, True):
+        with attached(towers.model, dataclasses.replace(RECIPE, dropout=0.0), 0, start=start, dense=dense) as factors:
+            output = towers.item_vectors(domain, np.arange(domain.n_items))
+            (output * weights).sum().backward()
+            found.append([output.detach(), *(factor.grad for pair in factors.values() for factor in pair)])
+    assert all(value.abs().max() > 0 for value in found[1])
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
+def test_with_dropout_there_is_no_one_product(towers: TowerLanguageModel) -> None:
+    domain, start = planted_groups(20), trained(towers, [planted_groups(40)], RECIPE)[0]
+    with attached(towers.model, dataclasses.replace(RECIPE, dropout=0.5), 0, start=start, dense=True):
+        first, second = vectors(towers, domain), vectors(towers, domain)
+    assert not torch.equal(first, second)
+
+
 def test_folding_gives_the_very_weights_back_even_after_an_error(towers: TowerLanguageModel) -> None:
-    adapter, _ = train_adapter(towers, [planted_groups(20)], RECIPE, 0, lambda _line: None)
+    adapter, _ = trained(towers, [planted_groups(20)], RECIPE)
     before = {name: layer.weight.clone() for name, layer in linear_modules(towers.model).items()}
     with pytest.raises(RuntimeError, match="inside"), folded(towers.model, adapter):
         raise RuntimeError("inside")
     assert all(torch.equal(layer.weight, before[name]) for name, layer in linear_modules(towers.model).items())
 
 
-def test_training_twice_gives_the_same_adapter_and_lowers_the_loss(towers: TowerLanguageModel) -> None:
-    domain = planted_groups(120)
-    recipe = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, epochs=4, batch_size=16, slice_share=0.5)
-    first, log = train_adapter(towers, [domain], recipe, 0, lambda _line: None)
-    again, _ = train_adapter(towers, [domain], recipe, 0, lambda _line: None)
-    assert log.slice_losses[log.best_check] == min(log.slice_losses) < log.slice_losses[0]
-    assert all(torch.equal(first.factors[name][1], again.factors[name][1]) for name in first.factors)
+def test_training_twice_gives_the_same_adapter_and_raises_the_metric(towers, validation) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=4)
+    first, log = trained(towers, [validation[0]], recipe, validation=[validation])
+    again, _ = trained(towers, [validation[0]], recipe, validation=[validation])
+    assert log.validation[log.best_check] == max(log.validation) > log.validation[0] + 0.1
+    assert log.losses[-1] < log.losses[0]
+    assert equal(first, again)
+    assert first.temperature == again.temperature
 
 
-def test_the_slice_and_what_is_learned_share_no_user() -> None:
-    domain = planted_groups(200)
-    learned, held = hold_back_slice(domain, 0.3, 0)
-    in_learned, in_held = np.diff(learned.indptr) > 0, np.diff(held.indptr) > 0
-    assert not (in_learned & in_held).any()
-    assert learned.n_interactions + held.n_interactions == domain.n_interactions
-    assert 40 < in_held.sum() < 80
+def test_another_order_of_examples_starts_alike_and_ends_elsewhere(towers: TowerLanguageModel) -> None:
+    domain = planted_groups(60)
+    adapters = [trained(towers, [domain], RECIPE, order=order)[0] for order in (0, 1, 1)]
+    assert len({adapter.initialisation for adapter in adapters}) == 1
+    assert equal(adapters[1], adapters[2])
+    assert not equal(adapters[0], adapters[1])
+    recipe = dataclasses.replace(RECIPE, epochs=0)
+    first, second = (trained(towers, [domain], recipe, order=order)[0] for order in (0, 1))
+    assert equal(first, second)
 
 
-def test_a_slice_of_few_users_is_not_held_back_and_the_last_state_is_taken(towers: TowerLanguageModel) -> None:
-    domain = planted_groups(200)
-    learned, held = hold_back_slice(domain, (MIN_SLICE_USERS - 1) / 200, 0)
-    assert (learned.n_interactions, held.n_interactions) == (domain.n_interactions, 0)
-    adapter, log = train_adapter(towers, [domain], RECIPE, 0, lambda _line: None)
-    assert (log.slice_losses, log.best_check) == ([], None)
+def test_training_that_goes_on_from_an_adapter_starts_with_its_factors_and_temperature(towers, validation) -> None:
+    start, _ = trained(towers, [validation[0]], RECIPE, validation=[validation])
+    still, _ = trained(towers, [validation[0]], dataclasses.replace(RECIPE, epochs=0), start=start)
+    assert equal(start, still)
+    assert all(b.any() for _, b in still.factors.values())
+
+
+def test_without_validation_the_last_state_is_taken(towers: TowerLanguageModel) -> None:
+    adapter, log = trained(towers, [planted_groups(60)], RECIPE)
+    assert (log.validation, log.best_check, log.ended, adapter.temperature) == ((), None, "unknown", None)
     assert log.losses
     assert all(b.any() for _, b in adapter.factors.values())
 
 
-def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero() -> None:
-    shares = [cosine_share(step, 100, LoraRecipe(warmup_share=0.05)) for step in range(101)]
-    assert shares[0] == pytest.approx(0.2)
-    assert max(shares) == shares[5] == 1.0
-    assert shares[100] == pytest.approx(0.0, abs=1e-9)
-    assert cosine_share(120, 100, LoraRecipe()) == pytest.approx(0.0, abs=1e-9)
+def test_the_order_in_which_domains_are_named_does_not_matter(towers: TowerLanguageModel) -> None:
+    domains = [planted_groups(30, seed=seed) for seed in range(2)]
+    assert equal(trained(towers, domains, RECIPE)[0], trained(towers, domains[::-1], RECIPE)[0])
 
 
-def test_the_last_item_is_told_apart() -> None:
-    assert list(with_last(iter("abc"))) == [("a", False), ("b", False), ("c", True)]
-    assert list(with_last(iter(""))) == []
+def test_training_begins_at_the_temperature_that_calibrates_the_untrained_model(towers, validation) -> None:
+    domain, queries, answers = validation
+    still, _ = trained(towers, [domain], dataclasses.replace(RECIPE, epochs=0), validation=[validation])
+    scores = towers.score(domain, queries, lambda _line: None)
+    least = cross_entropy(scores / still.temperature, answers)
+    grid = [cross_entropy(scores / temperature, answers) for temperature in np.geomspace(0.01, 50, 60)]
+    assert least <= min(grid) + 1e-6
+    assert least < cross_entropy(scores / TEMPERATURE, answers)
+    assert still.head["logarithm"].exp().item() == pytest.approx(still.temperature, rel=1e-5)
+
+
+def test_a_trained_adapter_keeps_the_temperature_that_calibrates_it_when_it_is_saved(towers, validation, tmp_path):
+    domain, queries, answers = validation
+    adapter, _ = trained(towers, [domain], dataclasses.replace(RECIPE, epochs=3), validation=[validation])
+    scores = towers.score_with(adapter, domain, queries, lambda _line: None)
+    least = cross_entropy(scores / adapter.temperature, answers)
+    assert least < min(cross_entropy(scores / (factor * adapter.temperature), answers) for factor in (0.8, 1.25))
+    save_adapter(tmp_path, adapter, {})
+    assert load_adapter(tmp_path)[0].temperature == adapter.temperature
 
 
 def test_dropout_keeps_the_mean_and_the_share() -> None:
@@ -150,10 +207,10 @@ def test_the_papers_backbone_has_the_papers_number_of_trained_parameters() -> No
     assert sum(16 * (layer.in_features + layer.out_features) for layer in layers) == 40_370_176
 
 
-def test_examples_are_shared_out_evenly_between_domains(towers: TowerLanguageModel) -> None:
+def test_each_domain_gives_as_many_examples_as_asked(towers: TowerLanguageModel) -> None:
     domains = [planted_groups(60, seed=seed) for seed in range(3)]
-    recipe = LoraRecipe(rank=4, alpha=8, batch_size=4, max_examples=90, slice_share=0.0)
-    _, together = train_adapter(towers, domains, recipe, 0, lambda _line: None)
-    _, alone = train_adapter(towers, domains[:1], recipe, 0, lambda _line: None)
-    assert 90 <= together.n_examples <= 90 + 3 * 8
-    assert 90 <= alone.n_examples <= 90 + 8
+    recipe = dataclasses.replace(RECIPE, max_examples=90, decay_share=0.0)
+    _, together = trained(towers, domains, recipe)
+    _, alone = trained(towers, domains[:1], recipe)
+    assert together.n_examples == pytest.approx(3 * 90, abs=20)
+    assert alone.n_examples == pytest.approx(90, abs=20)

@@ -1,0 +1,50 @@
+"""Training of adapters in tests: as production does it, by a recipe of which only what matters is stated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from bench.data.domain import Domain
+from bench.files.store import ArtefactStore
+from bench.learning.checkpoints import Checkpoint
+from bench.learning.stepwise import StepLog
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.language_model import LanguageModel
+from bench.lm.training.lora import Course, Validation, train_adapter
+from bench.plugin import Answers
+from bench.protocol.task import prepare_task
+from bench.spec import ProtocolSpec
+
+
+def trained(
+    language_model: LanguageModel,
+    domains: Sequence[Domain],
+    recipe: LoraRecipe,
+    seed: int = 0,
+    *,
+    start: Adapter | None = None,
+    validation: Sequence[Validation] = (),
+    order: int = 0,
+    n_steps: int | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> tuple[Adapter, StepLog]:
+    """Train an adapter; what the recipe leaves open is as the kind of the model says."""
+    course = Course(seed, order, n_steps, start, checkpoint)
+    completed = recipe.completed(type(language_model).defaults)
+    return train_adapter(language_model, domains, completed, course, lambda _line: None, validation)
+
+
+def validation_of(domain: Domain, store: ArtefactStore) -> Validation:
+    """Return the training part of a domain's warm split with its validation queries and their answers."""
+    prepared = prepare_task(domain, ProtocolSpec(domain.name), store)
+    return prepared.training, prepared.validation.queries, prepared.validation.answers
+
+
+def cross_entropy(logits: NDArray[np.floating], answers: Answers) -> float:
+    """Return the mean cross-entropy of the positives, in nats."""
+    wide = logits.astype(np.float64)
+    return float((logsumexp(wide, axis=1) - wide[np.arange(len(wide)), answers.positive_column]).mean())
