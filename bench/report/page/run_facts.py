@@ -18,6 +18,7 @@ FEWEST_STEPS = 2
 TITLES = {
     "losses": "Training loss",
     "slice_losses": "Loss on examples set aside",
+    "validation": "Validation NDCG@3",
     "validation_ndcg@3": "Validation NDCG@3",
 }
 """Learning curves as a reader calls them."""
@@ -39,6 +40,7 @@ def run_facts(record: RunRecord, board: str, environment: int) -> RunFacts:
         deviations=fit.deviations,
         notes=tuple(record.notes),
         warnings=tuple(record.warnings),
+        ended=fit.ended or "",
         weights=merge_weights(fit),
         curves=tuple(curves(fit)),
         environment=environment,
@@ -92,6 +94,8 @@ def fit_facts(fit: FitReport) -> dict[str, Any]:
 
 
 def _adapter_curves(adapter: AdapterReport, of: str) -> Iterator[Curve]:
+    epochs = _rounded(adapter.epoch_of_check) or None
+    yield from _curve("validation", adapter.validation, of, kept=adapter.best_check, steps=epochs)
     yield from _curve("losses", adapter.losses, of)
     yield from _curve("slice_losses", adapter.slice_losses, of, kept=adapter.best_check, first_step=0)
 
@@ -134,6 +138,7 @@ def _training_facts(training: TrainingReport) -> dict[str, Any]:
         "n_examples": training.n_examples,
         "epochs": epochs,
         "best_epoch": training.best_epoch,
+        "training_ended": training.ended if training.trained else None,
         "seconds" if epochs is None else "seconds_per_epoch": each,
         **_too_short(training.curves),
     }
@@ -141,8 +146,9 @@ def _training_facts(training: TrainingReport) -> dict[str, Any]:
 
 def _adapter_facts(adapter: AdapterReport) -> dict[str, Any]:
     facts = asdict(adapter)
-    curves = {name: facts.pop(name) for name in ("losses", "slice_losses")}
-    return {**facts, **_too_short(curves)}
+    curves = {name: facts.pop(name) for name in ("losses", "slice_losses", "validation")}
+    del facts["epoch_of_check"]
+    return {**facts, "training_ended": facts.pop("ended"), **_too_short(curves)}
 
 
 def _too_short(curves: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:

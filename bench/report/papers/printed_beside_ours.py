@@ -28,7 +28,9 @@ from bench.papers.printed import (
     published_sources,
     published_title,
 )
+from bench.plugin.fit_report import Ending
 from bench.registry import Registry
+from bench.report.tables.convergence import IN_WORDS
 from bench.report.tables.layout import known_entry
 from bench.report.tables.table import (
     GRID_FORMATS,
@@ -48,6 +50,7 @@ from bench.report.tables.table import (
 NEAR = 0.02
 """A figure this far below the printed one is within what one repetition differs from the next in these papers."""
 WITHIN = f"within {NEAR}"
+UNCONVERGED_BELOW = "below, not converged"
 ADAPTED_MODELS = ("encoder", "decoder")
 """Kinds of language models to which a method's figures belong as much as to the method."""
 FIGURES = ("ours", "printed", "difference")
@@ -69,7 +72,8 @@ class Beside:
     """Paper and table."""
     difference: float | None
     verdict: str
-    """``at or above``, ``within 0.02``, ``below``, ``not run``, ``not comparable: why`` or ``no counterpart: why``."""
+    """``at or above``, ``within 0.02``, ``below``, ``below, not converged: why``, ``not run``, ``not comparable: why``
+    or ``no counterpart: why``."""
 
 
 def beside_published(experiment: Experiment, table: Table, registry: Registry) -> list[Beside]:
@@ -102,15 +106,25 @@ def counts_beside_published(experiment: Experiment, table: Table) -> list[Beside
     ]
 
 
-def verdict(ours: float | None, printed: float, reason: str = "") -> str:
-    """Return the verdict on a figure; ``reason`` says why the two cannot be compared, empty where they can."""
+def verdict(ours: float | None, printed: float, reason: str = "", ended: Ending | None = None) -> str:
+    """Return the verdict on a figure.
+
+    Args:
+        ours: Our figure; None where no run is stored.
+        printed: The paper's.
+        reason: Why the two cannot be compared; empty where they can.
+        ended: Why our training ended; None where nothing was trained. A figure below the printed one says nothing of
+            the method as long as training had not converged.
+    """
     if reason:
         return f"not comparable: {reason}"
     if ours is None:
         return "not run"
     if ours >= printed - ROUNDING:
         return "at or above"
-    return WITHIN if ours >= printed - NEAR else "below"
+    if ours >= printed - NEAR:
+        return WITHIN
+    return "below" if ended in (None, "converged") else f"{UNCONVERGED_BELOW}: {IN_WORDS[ended]}"
 
 
 def render_beside(cells: list[Beside], output_format: str, percent: bool = False) -> str:
@@ -211,7 +225,7 @@ def _beside(pair: _Pair, experiment: Experiment, registry: Registry) -> Beside:
         printed=printed,
         source=_source(pair.reference),
         difference=None if ours is None else ours - printed,
-        verdict=verdict(ours, printed, "; ".join(_reasons(pair, experiment, registry))),
+        verdict=verdict(ours, printed, "; ".join(_reasons(pair, experiment, registry)), pair.cell.ended),
     )
 
 
