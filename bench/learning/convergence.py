@@ -12,6 +12,14 @@ CHECKS_WITHOUT_GAIN = 5
 EPOCHS_WITHOUT_GAIN = 1.0
 """Epochs that those checks must span, so that many checks within an epoch do not pass for patience."""
 
+IN_WORDS: dict[Ending, str] = {
+    "rising": "validation was still rising",
+    "budget": "the budget ran out",
+    "unknown": "nothing was checked",
+    "converged": "validation had stopped rising",
+}
+"""Endings as a reader calls them."""
+
 
 def ending(
     validation: Sequence[float], epoch_of_check: Sequence[float] | None = None, undecayed_until: float = math.inf

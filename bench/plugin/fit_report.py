@@ -81,7 +81,7 @@ class AdapterReport:
     @property
     def trained(self) -> bool:
         """Whether it was trained at all."""
-        return self.n_steps > 0
+        return self.n_steps > 0 or bool(self.losses)
 
 
 @dataclass(frozen=True)

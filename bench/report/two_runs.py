@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from bench.learning.convergence import IN_WORDS
 from bench.plugin.fit_report import Ending, worst_ending
-from bench.report.tables.convergence import IN_WORDS
 from bench.report.tables.layout import Slot
 from bench.report.tables.table import metric_title
 from bench.report.tables.values import read_group

@@ -1,4 +1,4 @@
-"""Older records: reads the ``details`` that a method once stated as it liked, and why a training ended off its curve."""
+"""Older records: reads the ``details`` that a method once stated as it liked, and off a curve why training ended."""
 
 from __future__ import annotations
 

@@ -39,14 +39,8 @@ def _label(row: TableRow) -> str:
 
 def _text_cell(cell: Cell) -> str:
     letters = shortened_letters(cell.better_than)
-    return (
-        cell.text
-        + f" >{letters}" * bool(letters)
-        + " (1)" * cell.best
-        + " (2)" * cell.second
-        + "*" * cell.starred
-        + cell.arrow_text
-    )
+    place = " (1)" * cell.best + " (2)" * cell.second
+    return cell.text + f" >{letters}" * bool(letters) + place + "*" * cell.starred + cell.arrow_text
 
 
 def _markdown_cell(cell: Cell) -> str:

@@ -101,10 +101,18 @@ def _adapter_curves(adapter: AdapterReport, of: str) -> Iterator[Curve]:
 
 
 def _learning_curves(training: TrainingReport, of: str) -> Iterator[Curve]:
-    best = training.best_epoch
     for name, values in training.curves.items():
         is_validation = name.startswith("validation_")
-        yield from _curve(name, values, of, kept=best - 1 if best and is_validation else None)
+        steps = _rounded(training.epoch_of_check) if is_validation else ()
+        yield from _curve(name, values, of, kept=_kept(training) if is_validation else None, steps=steps or None)
+
+
+def _kept(training: TrainingReport) -> int | None:
+    """Return the index of the check whose weights were kept."""
+    best, checks = training.best_epoch, training.epoch_of_check
+    if checks and best is not None:
+        return min(range(len(checks)), key=lambda check: abs(checks[check] - best))
+    return int(best) - 1 if best else None
 
 
 def _merge_curves(merge: MergeReport) -> Iterator[Curve]:

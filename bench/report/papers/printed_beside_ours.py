@@ -18,7 +18,7 @@ from bench.data.counts import verdict as count_verdict
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow, PublishedReference
 from bench.experiments.scale import SCALES
-from bench.papers.audit import ROUNDING, is_possible
+from bench.papers.audit import is_possible
 from bench.papers.printed import (
     PrintedCell,
     find_cell,
@@ -28,9 +28,8 @@ from bench.papers.printed import (
     published_sources,
     published_title,
 )
-from bench.plugin.fit_report import Ending
 from bench.registry import Registry
-from bench.report.tables.convergence import IN_WORDS
+from bench.report.papers.verdict import NEAR, WITHIN, verdict
 from bench.report.tables.layout import known_entry
 from bench.report.tables.table import (
     GRID_FORMATS,
@@ -47,10 +46,6 @@ from bench.report.tables.table import (
     metric_title,
 )
 
-NEAR = 0.02
-"""A figure this far below the printed one is within what one repetition differs from the next in these papers."""
-WITHIN = f"within {NEAR}"
-UNCONVERGED_BELOW = "below, not converged"
 ADAPTED_MODELS = ("encoder", "decoder")
 """Kinds of language models to which a method's figures belong as much as to the method."""
 FIGURES = ("ours", "printed", "difference")
@@ -104,27 +99,6 @@ def counts_beside_published(experiment: Experiment, table: Table) -> list[Beside
         for dataset, row in zip(experiment.datasets, table.rows, strict=True)
         for beside in _beside_row(experiment, dataset, row)
     ]
-
-
-def verdict(ours: float | None, printed: float, reason: str = "", ended: Ending | None = None) -> str:
-    """Return the verdict on a figure.
-
-    Args:
-        ours: Our figure; None where no run is stored.
-        printed: The paper's.
-        reason: Why the two cannot be compared; empty where they can.
-        ended: Why our training ended; None where nothing was trained. A figure below the printed one says nothing of
-            the method as long as training had not converged.
-    """
-    if reason:
-        return f"not comparable: {reason}"
-    if ours is None:
-        return "not run"
-    if ours >= printed - ROUNDING:
-        return "at or above"
-    if ours >= printed - NEAR:
-        return WITHIN
-    return "below" if ended in (None, "converged") else f"{UNCONVERGED_BELOW}: {IN_WORDS[ended]}"
 
 
 def render_beside(cells: list[Beside], output_format: str, percent: bool = False) -> str:

@@ -7,17 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.errors import BenchError
-from bench.plugin.fit_report import Ending
+from bench.learning.convergence import IN_WORDS
 from bench.report.tables.layout import RowSlots
 from bench.report.tables.table import Cell, Table, TableRow
 
-IN_WORDS: dict[Ending, str] = {
-    "rising": "validation was still rising",
-    "budget": "the budget ran out",
-    "unknown": "nothing was checked",
-    "converged": "validation had stopped rising",
-}
-"""Endings as a reader calls them."""
 UNCHECKED_NOTE = "Pre-trained for a fixed length, without checks: {labels}."
 
 
