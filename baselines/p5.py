@@ -117,7 +117,7 @@ class P5(Recommender):
         """Return the size of the model and the course of its training."""
         return FitReport(
             trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
-            training=self.record.report(),
+            training=self.record.report(decays=True),
         ).stating(
             from_scratch=self.from_scratch, candidate_order="as stored", items_that_read_alike=self.writer.n_alike
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.contract.examine import Outcome
 
 CHECK_FAILED = 1
-COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
+COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow", "warning": "yellow"}
 EXAMPLES = """\b
 Examples:
   bench check bpr
@@ -37,7 +37,8 @@ def check(
     """Check a method against the contract, on toy data made on the spot; exit with 1 if a check fails.
 
     Scores must have the right shape, follow their candidates, repeat with the seed and survive being stored; what was
-    planted must be found, nothing where nothing was planted, and no test answer may be known.
+    planted must be found, nothing where nothing was planted, and no test answer may be known. A method that trains
+    should say whether its training converged.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the toys are so small that threads would only wait for each other
     from bench.contract.examine import check_method

@@ -54,13 +54,14 @@ def compare(
     A and B are starts of run ids or method@dataset@setting[@full][@seedN]; without its seed, such a name stands for
     the runs of all seeds. Differences are A minus B, with an interval, an effect size (Cohen's d_z), counts of users
     and the smallest difference that so many users can show. Runs that learned from different data, ranked different
-    candidates or scored different users are refused.
+    candidates or scored different users are refused; one whose training had not converged brings a warning.
     """
     from bench.files.folders import Folders
-    from bench.report.two_runs import compare_runs, comparisons_to_json, comparisons_to_text
+    from bench.report.two_runs import compare_runs, comparisons_to_json, comparisons_to_text, endings_of
     from bench.runs.store import RunStore
 
     store = RunStore(results_dir)
     say_of_data([*store.find_seeds(run_a), *store.find_seeds(run_b)], Folders(cache_dir, results_dir, data_dir))
     comparisons = compare_runs(run_a, run_b, checked_metrics(metrics), store, test)
-    click.echo(comparisons_to_json(comparisons) if as_json else comparisons_to_text(comparisons), nl=False)
+    rendered = comparisons_to_json if as_json else comparisons_to_text
+    click.echo(rendered(comparisons, endings_of(run_a, run_b, store)), nl=False)

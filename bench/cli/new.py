@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ EMBEDDED_DATASET = "ml-100k-drama"
 EXAMPLES = """\b
 Examples:
   bench new baseline my-method
+  bench new baseline my-method --trained
   bench new baseline my-method --directory ~/my-recommenders
 """
 
@@ -34,7 +36,8 @@ def new() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of a project of your own, which offers the baseline as a plugin.",
 )
-def baseline(name: str, directory: Path | None) -> None:
+@click.option("--trained", is_flag=True, help="One that trains until validation stops rising, with checkpoints.")
+def baseline(name: str, directory: Path | None, trained: bool) -> None:
     """Write one file with a small working baseline and one with its test, and say what comes next.
 
     They go to baselines/ and tests/baselines/ of the checkout that this installation runs from, or to a project of
@@ -42,7 +45,7 @@ def baseline(name: str, directory: Path | None) -> None:
     """
     from bench.templates.fill import baseline_names, baseline_place, write_baseline
 
-    names, place = baseline_names(name), baseline_place(directory)
+    names, place = baseline_names(name), replace(baseline_place(directory), trains=trained)
     had_project_file = place.has_project_file
     paths = write_baseline(names, place)
     for path in paths:

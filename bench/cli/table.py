@@ -33,6 +33,7 @@ Examples:
   bench table baselines-warm --published
   bench table baselines-warm --full-ranking
   bench table weaverec-figure8 --figure
+  bench table main-warm-cold --strict
   bench table --audit weaverec
   bench table --dataset beauty --setting cold --metric ndcg@1 --metric mrr@5
 """
@@ -57,6 +58,7 @@ Examples:
     help="List the printed cells that no ranking can have, with why; NAME is a paper, one of its tables (weaverec or "
     "weaverec-table1), a YAML file of printed tables, or all.",
 )
+@click.option("--strict", is_flag=True, help="Refuse a table with rows that were not trained to convergence (↗).")
 @click.option("--format", "output_format", type=click.Choice(TABLE_FORMATS), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
 @results_dir_option
@@ -72,6 +74,7 @@ def table(
     full_ranking: bool,
     figure: bool,
     audit: bool,
+    strict: bool,
     output_format: TableFormat,
     output: Path | None,
     results_dir: Path,
@@ -85,15 +88,20 @@ def table(
     """
     from bench.files.folders import Folders
     from bench.report.formats.render import render_table
+    from bench.report.tables.convergence import require_converged
 
     if full_ranking:
         _check_full_ranking(name, published, audit)
     _check(name, dataset, setting, metrics, scale, {"--published": published, "--figure": figure, "--audit": audit})
+    if audit and strict:
+        raise BenchError("--strict refuses rows by their training, and --audit prints none: give one of them.")
     if audit:
         _put(_audited(name, output_format), output)
         return
     report = None if name is None else _report(name, scale, results_dir, full_ranking)
     made = _stored(dataset or "", setting or "", metrics, results_dir) if report is None else report.table
+    if strict:
+        require_converged(made)
     _say_of_data(made, Folders(cache_dir, results_dir, data_dir))
     if report is not None and figure:
         _draw(report, output)

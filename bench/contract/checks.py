@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bench.contract.subject import Subject
 from bench.contract.worlds import with_other_answers
 from bench.files.hashing import content_hash
+from bench.learning.convergence import IN_WORDS
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.runs.engine import fit_report
 
@@ -37,6 +38,10 @@ class NotChecked(Exception):  # noqa: N818  # a finding, no error
     """The check has no meaning for this recommender; the message says why."""
 
 
+class Doubtful(Exception):  # noqa: N818  # a finding, no error
+    """The contract is kept, and something is missing all the same; the message says what."""
+
+
 def fits(subject: Subject) -> str:
     """Fit it to the planted task."""
     fit, n_users = subject.first_fit, subject.world.task.target.n_users
@@ -54,6 +59,21 @@ def reports_its_fit(subject: Subject) -> str:
     report = fit_report(subject.spec.method, subject.entry, subject.recommender)
     n_stated = sum(bool(value) for value in report.to_json().values())
     return f"the run record can hold its report ({n_stated} fields)"
+
+
+def says_why_training_ended(subject: Subject) -> str:
+    """Ask whether training on the toys converged; what trains and checks no validation cannot say."""
+    ended = fit_report(subject.spec.method, subject.entry, subject.recommender).ended
+    n_steps = subject.first_fit.n_steps
+    if ended == "unknown" or (ended is None and n_steps):
+        took = f"it takes {n_steps:,} optimizer steps" if n_steps else "it trains"
+        raise Doubtful(
+            f"{took} and reports no validation curve, so that tables mark it with ↗; "
+            "bench.learning.stepwise trains until validation stops rising, and its log has the report"
+        )
+    if ended is None:
+        return "it reports no training"
+    return f"when training on the toy data ended, {IN_WORDS[ended]} ({ended})"
 
 
 def states_its_cold_rule(subject: Subject) -> str:
@@ -150,6 +170,7 @@ CHECKS: Mapping[str, Callable[[Subject], str]] = {
     "fit": fits,
     "scores": scores_every_candidate,
     "report": reports_its_fit,
+    "convergence": says_why_training_ended,
     "cold rule": states_its_cold_rule,
     "inputs": leaves_its_inputs,
     "candidate order": follows_the_candidates,

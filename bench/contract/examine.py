@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from bench.contract.checks import CHECKS, NEEDED_BY_ALL, Broken, NotChecked
+from bench.contract.checks import CHECKS, NEEDED_BY_ALL, Broken, Doubtful, NotChecked
 from bench.contract.subject import Subject
 from bench.contract.worlds import SOURCES, TARGET
 from bench.errors import BenchError
@@ -19,7 +19,7 @@ from bench.runs.complete import complete
 from bench.runs.request import RunRequest
 from bench.spec import Setting
 
-Status = Literal["ok", "failed", "skipped"]
+Status = Literal["ok", "failed", "skipped", "warning"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Outcome:
     status: Status
     """Whether the contract is kept."""
     detail: str
-    """What was seen, what is broken, or why there was nothing to check."""
+    """What was seen, what is broken or missing, or why there was nothing to check."""
 
 
 def check_method(
@@ -79,6 +79,8 @@ def _outcome(name: str, check: Callable[[Subject], str], subject: Subject) -> Ou
         return Outcome(name, "ok", check(subject))
     except NotChecked as reason:
         return Outcome(name, "skipped", str(reason))
+    except Doubtful as warning:
+        return Outcome(name, "warning", str(warning))
     except Broken as finding:
         return Outcome(name, "failed", str(finding))
     except BenchError as refusal:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +28,8 @@ class Fit:
     recommender: Recommender
     seconds: float
     """How long it took."""
+    n_steps: int = 0
+    """Steps that optimizers of torch took."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,9 @@ class Subject:
         """Fit another one to a task."""
         began = time.perf_counter()
         recommender = recommender_of(self.spec)
-        recommender.fit(task)
-        return Fit(recommender, time.perf_counter() - began)
+        with counted_steps() as steps:
+            recommender.fit(task)
+        return Fit(recommender, time.perf_counter() - began, len(steps))
 
     def scored(self, recommender: Recommender, queries: Queries) -> NDArray[np.floating]:
         """Return a copy of the scores; raise BenchError where the engine would refuse them."""
@@ -82,3 +88,19 @@ class Subject:
         """Forget the planted task and what was fitted to it; the scores stay."""
         for name in ("world", "first_fit"):
             self.__dict__.pop(name, None)
+
+
+@contextmanager
+def counted_steps() -> Iterator[list[None]]:
+    """Collect an entry for each step of an optimizer inside the block, if torch is loaded: what takes steps trains."""
+    steps: list[None] = []
+    if "torch" not in sys.modules:
+        yield steps
+        return
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    hook = register_optimizer_step_post_hook(lambda *_: steps.append(None))
+    try:
+        yield steps
+    finally:
+        hook.remove()

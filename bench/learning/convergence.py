@@ -12,6 +12,14 @@ CHECKS_WITHOUT_GAIN = 5
 EPOCHS_WITHOUT_GAIN = 1.0
 """Epochs that those checks must span, so that many checks within an epoch do not pass for patience."""
 
+IN_WORDS: dict[Ending, str] = {
+    "rising": "validation was still rising",
+    "budget": "the budget ran out",
+    "unknown": "nothing was checked",
+    "converged": "validation had stopped rising",
+}
+"""Endings as a reader calls them."""
+
 
 def ending(
     validation: Sequence[float], epoch_of_check: Sequence[float] | None = None, undecayed_until: float = math.inf
@@ -32,3 +40,15 @@ def ending(
         return "rising"
     n_checks, n_epochs = len(seen) - 1 - best, seen[-1][0] - seen[best][0]
     return "converged" if n_checks >= CHECKS_WITHOUT_GAIN and n_epochs >= EPOCHS_WITHOUT_GAIN else "budget"
+
+
+def decayed_ending(validation: Sequence[float]) -> Ending:
+    """Return why a training ended whose learning rate fell to zero over its whole length: it never counts as converged.
+
+    "No better" is then the work of small steps; a longer training with larger ones may well be better.
+
+    Args:
+        validation: The validation metric at each check, larger is better.
+    """
+    found = ending(validation)
+    return "budget" if found == "converged" else found

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.files.store import ArtefactStore, read_json, write_json
+from bench.learning.convergence import decayed_ending, ending
 from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import Answers, ProgressHook, Queries, Task, TrainingReport
 
@@ -55,8 +56,13 @@ class TrainingRecord:
         """The epoch, counted from 1, whose weights were kept; 0 where none was trained."""
         return int(np.argmax(self.validation)) + 1 if self.validation else 0
 
-    def report(self, domains: Sequence[str] = ()) -> TrainingReport:
-        """Return what a run record states of this training, on the target or on the named domains."""
+    def report(self, domains: Sequence[str] = (), *, decays: bool = False) -> TrainingReport:
+        """Return what a run record states of this training, why it ended among it.
+
+        Args:
+            domains: Names of the domains that it learned from; none where that is the target alone.
+            decays: Whether the learning rate fell to zero over the epochs, so that the end is not convergence.
+        """
         curves = {f"validation_{STOPPING_METRIC}": self.validation, "losses": self.losses}
         return TrainingReport(
             domains=tuple(domains),
@@ -64,6 +70,7 @@ class TrainingRecord:
             epochs=self.epochs,
             best_epoch=self.best_epoch if self.validation or not self.losses else None,
             curves={name: tuple(round(value, 6) for value in values) for name, values in curves.items() if values},
+            ended=(decayed_ending if decays else ending)(self.validation),
         )
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-Ending = Literal["converged", "budget", "rising", "unknown"]
+Ending = Literal["unknown", "rising", "budget", "converged"]
 """Why a training ended; :func:`bench.learning.convergence.ending` decides:
 
 * ``converged``: for at least five checks that span an epoch or more, at an undecayed rate, validation was no better;
 * ``rising``: the last check was the best;
 * ``budget``: steps, epochs or time ran out between the two;
 * ``unknown``: nothing was checked.
+
+They are listed from the worst to the best.
 """
+ENDINGS: tuple[Ending, ...] = get_args(Ending)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class TrainingReport:
     """Epochs seen at each value of the validation curve; empty where it has one value an epoch."""
     ended: Ending = "unknown"
     """Why it ended."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether anything was trained: a stage of no epochs is left out, and a model without weights has none."""
+        return self.epochs != 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,11 @@ class AdapterReport:
     """What chose the kept state and the end, in words."""
     ended: Ending = "unknown"
     """Why it ended."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it was trained at all."""
+        return self.n_steps > 0 or bool(self.losses)
 
 
 @dataclass(frozen=True)
@@ -126,6 +139,26 @@ class FitReport:
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Whatever else a method states, by names that become readable when ``_`` is replaced by a space."""
 
+    @property
+    def ended(self) -> Ending | None:
+        """Why training ended, the worst of all that was trained; None where nothing was.
+
+        A stage that nothing checked, as pre-training for a fixed number of epochs, counts only where nothing follows
+        it: the training of the scored model, which was checked, says whether more of it would have helped. What such
+        stages a run had is in :attr:`unchecked_stages`.
+        """
+        scored: list[TrainingReport | AdapterReport] = [*self.adapters.values()]
+        scored += [] if self.training is None else [self.training]
+        endings = [training.ended for training in scored if training.trained]
+        stages = [stage.ended for stage in self.stages.values() if stage.trained]
+        checked = [ended for ended in stages if ended != "unknown"]
+        return worst_ending(endings + checked if endings else stages)
+
+    @property
+    def unchecked_stages(self) -> tuple[str, ...]:
+        """Names of the stages that were trained without a check of validation."""
+        return tuple(name for name, stage in self.stages.items() if stage.trained and stage.ended == "unknown")
+
     def stating(self, **extra: Any) -> FitReport:
         """Return this report with more under ``extra``."""
         return replace(self, extra={**self.extra, **extra})
@@ -144,6 +177,11 @@ class FitReport:
         adapters = {role: AdapterReport(**as_tuples(adapter)) for role, adapter in fields["adapters"].items()}
         deviations = tuple(fields["deviations"])
         return cls(**{**fields, **one, "stages": stages, "adapters": adapters, "deviations": deviations})
+
+
+def worst_ending(endings: Iterable[Ending | None]) -> Ending | None:
+    """Return the worst of several endings; None, for what trains nothing, counts only where there is no other."""
+    return min((ended for ended in endings if ended is not None), key=ENDINGS.index, default=None)
 
 
 def as_tuples(value: Any) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from bench.learning.convergence import IN_WORDS
+from bench.plugin.fit_report import Ending, worst_ending
 from bench.report.tables.layout import Slot
 from bench.report.tables.table import metric_title
 from bench.report.tables.values import read_group
@@ -30,19 +32,39 @@ def compare_runs(
     return with_holm([compare(*names, m, values_a.by_seed(m), values_b.by_seed(m)) for m in metrics], test)
 
 
-def comparisons_to_json(comparisons: Sequence[Comparison]) -> str:
-    """Return a JSON list with one object a metric."""
-    return json.dumps([comparison.to_json() for comparison in comparisons], indent=2, allow_nan=False) + "\n"
+def endings_of(token_a: str, token_b: str, store: RunStore) -> tuple[Ending | None, Ending | None]:
+    """Return why the trainings of two systems ended, each the worst over its seeds; None where nothing was trained."""
+    first, second = (
+        worst_ending(record.fit.ended for record in store.find_seeds(token)) for token in (token_a, token_b)
+    )
+    return first, second
 
 
-def comparisons_to_text(comparisons: Sequence[Comparison]) -> str:
-    """Return one column of figures a metric; the comparisons share their two runs."""
+def comparisons_to_json(
+    comparisons: Sequence[Comparison], endings: tuple[Ending | None, Ending | None] = (None, None)
+) -> str:
+    """Return a JSON list with one object a metric, each with why both trainings ended."""
+    ended = dict(zip(("ended_a", "ended_b"), endings, strict=True))
+    found = [{**comparison.to_json(), **ended} for comparison in comparisons]
+    return json.dumps(found, indent=2, allow_nan=False) + "\n"
+
+
+def comparisons_to_text(
+    comparisons: Sequence[Comparison], endings: tuple[Ending | None, Ending | None] = (None, None)
+) -> str:
+    """Return one column of figures a metric, and a warning of trainings that had not converged.
+
+    Args:
+        comparisons: Of the same two systems.
+        endings: Why the trainings of A and B ended.
+    """
     first = comparisons[0]
     headers = ["", *(metric_title(comparison.metric) for comparison in comparisons)]
     columns = [_figures(comparison) for comparison in comparisons]
     rows = [[label, *(column[label] for column in columns)] for label in columns[0]]
     grid = tabulate(rows, headers, disable_numparse=True, colalign=["left", *("right" for _ in columns)])
-    return f"A: {first.name_a}\nB: {first.name_b}\nn = {first.n:,} users\n\n{grid}\n\n{_reading(comparisons)}\n"
+    below = "\n".join([_reading(comparisons), *_unconverged(endings)])
+    return f"A: {first.name_a}\nB: {first.name_b}\nn = {first.n:,} users\n\n{grid}\n\n{below}\n"
 
 
 def _figures(comparison: Comparison) -> dict[str, str]:
@@ -76,6 +98,14 @@ def _reading(comparisons: Sequence[Comparison]) -> str:
         )
     warnings = [f"Warning, {metric_title(c.metric)}: {c.warning}" for c in comparisons if c.warning]
     return "\n".join(lines + warnings)
+
+
+def _unconverged(endings: tuple[Ending | None, Ending | None]) -> list[str]:
+    return [
+        f"Warning, {name} ↗: when its training ended, {IN_WORDS[ended]}; a longer one may score higher."
+        for name, ended in zip("AB", endings, strict=True)
+        if ended not in (None, "converged")
+    ]
 
 
 def _effect_scale() -> str:

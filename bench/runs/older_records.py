@@ -1,17 +1,20 @@
-"""Records from before a fit was reported in fields: reads the ``details`` that a method then stated as it liked."""
+"""Older records: reads the ``details`` that a method once stated as it liked, and off a curve why training ended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.plugin import AdapterReport, FitReport, MergeReport, PromptReport, TrainingReport
+from bench.learning.convergence import decayed_ending, ending
+from bench.plugin import AdapterReport, Ending, FitReport, MergeReport, PromptReport, TrainingReport
 from bench.plugin.fit_report import as_tuples
 
 VALIDATION = "validation_ndcg@3"
 BY_WEIGHT = f"{VALIDATION}_by_target_weight"
 PARAMETERS = ("n_trained_parameters", "trained_parameters", "parameters")
 """Names of the number of trained parameters, the more exact one first."""
+DECAYING = ("p5",)
+"""Methods whose whole training has a learning rate that falls to zero."""
 WEIGHTED_MERGES = ("average", "dare")
 """WeaveRec's ways of merging in which the target's weight counts."""
 
@@ -19,11 +22,42 @@ Details = dict[str, Any]
 
 
 def with_fit_report(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a record with its report under ``fit``, converted where ``details`` stand in its place."""
-    if "fit" in fields:
-        return dict(fields)
+    """Return the fields of a record with its report under ``fit``, converted where ``details`` stand in its place.
+
+    Why a training ended is read off the curve that the record has, where it does not say.
+    """
     others = {name: value for name, value in fields.items() if name != "details"}
-    return {**others, "fit": fit_report_of(fields.get("details", {})).to_json()}
+    fit = fields["fit"] if "fit" in fields else fit_report_of(fields.get("details", {})).to_json()
+    return {**others, "fit": _with_endings(fit, decays=fields["spec"]["method"] in DECAYING)}
+
+
+def _with_endings(fit: Mapping[str, Any], *, decays: bool) -> dict[str, Any]:
+    """Say of every training in the JSON of a fit why it ended, where it does not."""
+    training = fit["training"]
+    return {
+        **fit,
+        "training": None if training is None else _ended(training, _ending_of_epochs(training, decays=decays)),
+        "stages": {name: _ended(stage, _ending_of_epochs(stage)) for name, stage in fit["stages"].items()},
+        "adapters": {role: _ended(adapter, _ending_of_adapter(adapter)) for role, adapter in fit["adapters"].items()},
+    }
+
+
+def _ended(training: Mapping[str, Any], derived: Ending) -> dict[str, Any]:
+    stated = training.get("ended", "unknown")
+    return {**training, "ended": derived if stated == "unknown" else stated}
+
+
+def _ending_of_epochs(training: Mapping[str, Any], *, decays: bool = False) -> Ending:
+    """Read an ending off a curve with one value an epoch, at a rate that stays but for methods where it decays."""
+    return (decayed_ending if decays else ending)(training["curves"].get(VALIDATION, ()))
+
+
+def _ending_of_adapter(adapter: Mapping[str, Any]) -> Ending:
+    """Read an ending off the losses on examples set aside: such an adapter had a rate that fell to zero as a cosine."""
+    n_checks = len(adapter["slice_losses"])
+    if not n_checks:
+        return "unknown"
+    return "rising" if adapter["best_check"] in (None, n_checks - 1) else "budget"
 
 
 def fit_report_of(details: Mapping[str, Any]) -> FitReport:

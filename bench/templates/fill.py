@@ -56,6 +56,8 @@ class Place:
     root: Path
     is_checkout: bool
     """Whether it is the checkout that this installation runs from, and not a project of the user's own."""
+    trains: bool = False
+    """Whether the baseline is one that trains."""
 
     def files(self, names: Names) -> dict[Path, str]:
         """Return every file's path and the name of its template."""
@@ -63,9 +65,10 @@ class Place:
             source, test = self.root / FOLDER, self.root / "tests" / FOLDER
         else:
             source, test = self.root, self.root / "tests"
+        template = "baseline_trained" if self.trains else "baseline"
         files = {
-            source / f"{names.module}.py": "baseline.py.txt",
-            test / f"test_{names.module}.py": "test_baseline.py.txt",
+            source / f"{names.module}.py": f"{template}.py.txt",
+            test / f"test_{names.module}.py": f"test_{template}.py.txt",
         }
         if not self.is_checkout and not self.has_project_file:
             files[self.root / PROJECT_FILE] = "pyproject.toml.txt"

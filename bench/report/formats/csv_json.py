@@ -60,6 +60,7 @@ def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Ce
         "toy": int(row.toy),
         "transductive": int(row.transductive),
         "reference": int(row.reference),
+        "ended": cell.ended,
         "candidates_hash": group.candidates_hash,
         "run_ids": " ".join(cell.run_ids),
         "note": cell.note,

@@ -47,7 +47,8 @@ def _cell(cell: Cell, percent: bool) -> str:
         interval = f' title="[{figure(cell.low, percent)}, {figure(cell.high, percent)}]"'
     named = shortened_letters(cell.better_than)
     letters = f"<sup>{escape(named)}</sup>" * bool(named)
-    return f"<td{interval}>{marked}{'<sup>*</sup>' * cell.starred}{letters}</td>"
+    raised = f"<sup>{cell.arrow_text}</sup>" * cell.arrow
+    return f"<td{interval}>{marked}{'<sup>*</sup>' * cell.starred}{letters}{raised}</td>"
 
 
 def _missing(table: Table) -> list[str]:

@@ -124,7 +124,8 @@ def _cell(cell: Cell) -> str:
     marked = rf"\textbf{{{text}}}" if cell.best else rf"\underline{{{text}}}" if cell.second else text
     letters = escape(shortened_letters(cell.better_than))
     small = rf"{{\tiny\,$\pm$\,{escape(spread)}}}" if spread else ""
-    return marked + "$^{*}$" * cell.starred + (rf"\textsuperscript{{{letters}}}" if letters else "") + small
+    raised = "$^{*}$" * cell.starred + (rf"\textsuperscript{{{letters}}}" if letters else "") + escape(cell.arrow_text)
+    return marked + raised + small
 
 
 def _notes(table: Table) -> list[str]:

@@ -124,7 +124,8 @@ def _cell_width(cell: Cell, letters: float) -> float:
     mean, _, spread = cell.text.partition(" ± ")
     raised = "*" * cell.starred + shortened_letters(cell.better_than)
     bold = 1.15 if cell.best else 1.0
-    return bold * width_in_points(mean, letters) + width_in_points(raised, letters * 0.75) + _spread_width(spread)
+    signs = width_in_points(raised, letters * 0.75) + width_in_points(cell.arrow_text, letters)
+    return bold * width_in_points(mean, letters) + signs + _spread_width(spread)
 
 
 def _spread_width(spread: str) -> float:

@@ -32,6 +32,7 @@ SPECIAL = {
     "≠": r"$\neq$",
     "≈": r"$\approx$",
     "→": r"$\rightarrow$",
+    "↗": r"$\nearrow$",
     "∞": r"$\infty$",
     "†": r"$^{\dagger}$",
     "‡": r"$^{\ddagger}$",
@@ -61,5 +62,5 @@ def escape(text: str) -> str:
 def width_in_points(text: str, height: float) -> float:
     """Estimate the printed width of text in letters of this height, both in points."""
     return height * sum(
-        WIDE if sign.isupper() or sign in "@%±m" else NARROW if sign in THIN_SIGNS else USUAL for sign in text
+        WIDE if sign.isupper() or sign in "@%±m↗" else NARROW if sign in THIN_SIGNS else USUAL for sign in text
     )

@@ -39,13 +39,14 @@ def _label(row: TableRow) -> str:
 
 def _text_cell(cell: Cell) -> str:
     letters = shortened_letters(cell.better_than)
-    return cell.text + f" >{letters}" * bool(letters) + " (1)" * cell.best + " (2)" * cell.second + "*" * cell.starred
+    place = " (1)" * cell.best + " (2)" * cell.second
+    return cell.text + f" >{letters}" * bool(letters) + place + "*" * cell.starred + cell.arrow_text
 
 
 def _markdown_cell(cell: Cell) -> str:
     marked = f"**{cell.text}**" if cell.best else f"<u>{cell.text}</u>" if cell.second else cell.text
     letters = shortened_letters(cell.better_than)
-    return marked + r"\*" * cell.starred + f"<sup>{letters}</sup>" * bool(letters)
+    return marked + r"\*" * cell.starred + f"<sup>{letters}</sup>" * bool(letters) + cell.arrow_text
 
 
 def _markdown_row(cells: list[str]) -> str:

@@ -111,6 +111,7 @@ def _row(row: TableRow, records: Sequence[RunRecord], store: RunStore) -> BoardR
         toy=row.toy,
         transductive=row.transductive,
         reference=row.reference,
+        ended=row.ended or "",
     )
 
 

@@ -84,6 +84,8 @@ class BoardRow:
     transductive: bool
     reference: bool
     """Shown for orientation: takes no mark and is no rival."""
+    ended: str
+    """Why training ended, the worst over seeds; empty where nothing was trained."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,8 @@ class RunFacts:
     deviations: tuple[str, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    ended: str
+    """Why training ended, the worst of all that was trained; empty where nothing was."""
     weights: dict[str, float]
     """Weight λ of each merged adapter."""
     curves: tuple[Curve, ...]

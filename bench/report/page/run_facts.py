@@ -18,6 +18,7 @@ FEWEST_STEPS = 2
 TITLES = {
     "losses": "Training loss",
     "slice_losses": "Loss on examples set aside",
+    "validation": "Validation NDCG@3",
     "validation_ndcg@3": "Validation NDCG@3",
 }
 """Learning curves as a reader calls them."""
@@ -39,6 +40,7 @@ def run_facts(record: RunRecord, board: str, environment: int) -> RunFacts:
         deviations=fit.deviations,
         notes=tuple(record.notes),
         warnings=tuple(record.warnings),
+        ended=fit.ended or "",
         weights=merge_weights(fit),
         curves=tuple(curves(fit)),
         environment=environment,
@@ -92,15 +94,25 @@ def fit_facts(fit: FitReport) -> dict[str, Any]:
 
 
 def _adapter_curves(adapter: AdapterReport, of: str) -> Iterator[Curve]:
+    epochs = _rounded(adapter.epoch_of_check) or None
+    yield from _curve("validation", adapter.validation, of, kept=adapter.best_check, steps=epochs)
     yield from _curve("losses", adapter.losses, of)
     yield from _curve("slice_losses", adapter.slice_losses, of, kept=adapter.best_check, first_step=0)
 
 
 def _learning_curves(training: TrainingReport, of: str) -> Iterator[Curve]:
-    best = training.best_epoch
     for name, values in training.curves.items():
         is_validation = name.startswith("validation_")
-        yield from _curve(name, values, of, kept=best - 1 if best and is_validation else None)
+        steps = _rounded(training.epoch_of_check) if is_validation else ()
+        yield from _curve(name, values, of, kept=_kept(training) if is_validation else None, steps=steps or None)
+
+
+def _kept(training: TrainingReport) -> int | None:
+    """Return the index of the check whose weights were kept."""
+    best, checks = training.best_epoch, training.epoch_of_check
+    if checks and best is not None:
+        return min(range(len(checks)), key=lambda check: abs(checks[check] - best))
+    return int(best) - 1 if best else None
 
 
 def _merge_curves(merge: MergeReport) -> Iterator[Curve]:
@@ -134,6 +146,7 @@ def _training_facts(training: TrainingReport) -> dict[str, Any]:
         "n_examples": training.n_examples,
         "epochs": epochs,
         "best_epoch": training.best_epoch,
+        "training_ended": training.ended if training.trained else None,
         "seconds" if epochs is None else "seconds_per_epoch": each,
         **_too_short(training.curves),
     }
@@ -141,8 +154,9 @@ def _training_facts(training: TrainingReport) -> dict[str, Any]:
 
 def _adapter_facts(adapter: AdapterReport) -> dict[str, Any]:
     facts = asdict(adapter)
-    curves = {name: facts.pop(name) for name in ("losses", "slice_losses")}
-    return {**facts, **_too_short(curves)}
+    curves = {name: facts.pop(name) for name in ("losses", "slice_losses", "validation")}
+    del facts["epoch_of_check"]
+    return {**facts, "training_ended": facts.pop("ended"), **_too_short(curves)}
 
 
 def _too_short(curves: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:

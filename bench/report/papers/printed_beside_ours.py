@@ -18,7 +18,7 @@ from bench.data.counts import verdict as count_verdict
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow, PublishedReference
 from bench.experiments.scale import SCALES
-from bench.papers.audit import ROUNDING, is_possible
+from bench.papers.audit import is_possible
 from bench.papers.printed import (
     PrintedCell,
     find_cell,
@@ -29,6 +29,7 @@ from bench.papers.printed import (
     published_title,
 )
 from bench.registry import Registry
+from bench.report.papers.verdict import NEAR, WITHIN, verdict
 from bench.report.tables.layout import known_entry
 from bench.report.tables.table import (
     GRID_FORMATS,
@@ -45,9 +46,6 @@ from bench.report.tables.table import (
     metric_title,
 )
 
-NEAR = 0.02
-"""A figure this far below the printed one is within what one repetition differs from the next in these papers."""
-WITHIN = f"within {NEAR}"
 ADAPTED_MODELS = ("encoder", "decoder")
 """Kinds of language models to which a method's figures belong as much as to the method."""
 FIGURES = ("ours", "printed", "difference")
@@ -69,7 +67,8 @@ class Beside:
     """Paper and table."""
     difference: float | None
     verdict: str
-    """``at or above``, ``within 0.02``, ``below``, ``not run``, ``not comparable: why`` or ``no counterpart: why``."""
+    """``at or above``, ``within 0.02``, ``below``, ``below, not converged: why``, ``not run``, ``not comparable: why``
+    or ``no counterpart: why``."""
 
 
 def beside_published(experiment: Experiment, table: Table, registry: Registry) -> list[Beside]:
@@ -100,17 +99,6 @@ def counts_beside_published(experiment: Experiment, table: Table) -> list[Beside
         for dataset, row in zip(experiment.datasets, table.rows, strict=True)
         for beside in _beside_row(experiment, dataset, row)
     ]
-
-
-def verdict(ours: float | None, printed: float, reason: str = "") -> str:
-    """Return the verdict on a figure; ``reason`` says why the two cannot be compared, empty where they can."""
-    if reason:
-        return f"not comparable: {reason}"
-    if ours is None:
-        return "not run"
-    if ours >= printed - ROUNDING:
-        return "at or above"
-    return WITHIN if ours >= printed - NEAR else "below"
 
 
 def render_beside(cells: list[Beside], output_format: str, percent: bool = False) -> str:
@@ -211,7 +199,7 @@ def _beside(pair: _Pair, experiment: Experiment, registry: Registry) -> Beside:
         printed=printed,
         source=_source(pair.reference),
         difference=None if ours is None else ours - printed,
-        verdict=verdict(ours, printed, "; ".join(_reasons(pair, experiment, registry))),
+        verdict=verdict(ours, printed, "; ".join(_reasons(pair, experiment, registry)), pair.cell.ended),
     )
 
 

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from bench.experiments.experiment import Experiment
 from bench.files.hashing import derived_seed
+from bench.plugin.fit_report import worst_ending
 from bench.registry import Registry
 from bench.report.tables.agreement import UserValues, agreement_notes
 from bench.report.tables.caption import Repeated, Star, family_sizes, footnotes, full_caption
+from bench.report.tables.convergence import convergence_sentence, unchecked_notes, with_arrows
 from bench.report.tables.layout import Layout, RowSlots, experiment_layout, stored_layout
 from bench.report.tables.marks import Column, marked, row_letters
 from bench.report.tables.merge_weights import merge_weight_notes
@@ -71,11 +73,12 @@ def _table(
     rows = [
         _row(row, [column[number] for column in columns], letters[number]) for number, row in enumerate(layout.rows)
     ]
+    said = full_caption(caption, groups, layout.rows, repeated, star, family_sizes(rows), percent)
     missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
     table = Table(
         name=name,
         title=caption,
-        caption=full_caption(caption, groups, layout.rows, repeated, star, family_sizes(rows), percent),
+        caption=" ".join(filter(None, [said, convergence_sentence(rows)])),
         groups=tuple(groups),
         metrics=metrics,
         rows=tuple(rows),
@@ -84,7 +87,7 @@ def _table(
         missing=tuple(missing),
     )
     found = agreement_notes(table, values, star) + merge_weight_notes(layout.rows, groups)
-    return replace(table, footnotes=found + table.footnotes)
+    return replace(table, footnotes=found + unchecked_notes(layout.rows) + table.footnotes)
 
 
 def _with_facts(group: ColumnGroup, record: RunRecord) -> ColumnGroup:
@@ -99,7 +102,7 @@ def _is_toy(row: RowSlots) -> bool:
 
 
 def _row(row: RowSlots, cells: list[Cell], letter: str) -> TableRow:
-    return TableRow(
+    plain = TableRow(
         label=row.label,
         method=row.method,
         cells=tuple(cells),
@@ -109,6 +112,7 @@ def _row(row: RowSlots, cells: list[Cell], letter: str) -> TableRow:
         letter=letter,
         group=row.group,
     )
+    return with_arrows(plain)
 
 
 def _columns(
@@ -155,6 +159,7 @@ def _cell(
         n_seeds=found,
         run_ids=tuple(record.id for record in slot.records),
         note=repeated.note(slot.records),
+        ended=worst_ending(record.fit.ended for record in slot.records),
     )
 
 

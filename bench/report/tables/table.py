@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from bench.files.rounding import rounded
+from bench.plugin.fit_report import Ending, worst_ending
 from bench.significance.comparison import Contrast
 
 TableFormat = Literal["text", "markdown", "latex", "csv", "html", "json"]
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
 MISSING_TEXT = "–"
 """What a cell without a run shows."""
+UNCONVERGED = "↗"
+"""Sign at a row or figure whose training had not converged."""
 COUNT_TITLES = {
     "users": "Users",
     "items": "Items",
@@ -66,6 +69,15 @@ class Cell:
     """The runs behind the value, one a seed."""
     note: str = ""
     """What a reader must know of this cell alone."""
+    ended: Ending | None = None
+    """Why training ended, the worst over the seeds; None where nothing was trained."""
+    arrow: bool = False
+    """Whether it shows ↗: its training had not converged, that of another cell of its row had."""
+
+    @property
+    def arrow_text(self) -> str:
+        """The sign behind the figure: ``↗`` or nothing."""
+        return UNCONVERGED * self.arrow
 
 
 @dataclass(frozen=True)
@@ -88,11 +100,18 @@ class TableRow:
     """What other rows' cells call this one; empty where rows have no letters."""
     group: str = ""
     """What the table prints over rows that belong together."""
+    arrow: bool = False
+    """Whether it shows ↗: no training behind its figures had converged."""
+
+    @property
+    def ended(self) -> Ending | None:
+        """Why training ended, the worst of its cells; None where nothing was trained."""
+        return worst_ending(cell.ended for cell in self.cells)
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """The signs behind the label: ``†toy`` and ``‡``."""
-        return ("†toy",) * self.toy + ("‡",) * self.transductive
+        """The signs behind the label: ``†toy``, ``‡`` and ``↗``."""
+        return ("†toy",) * self.toy + ("‡",) * self.transductive + (UNCONVERGED,) * self.arrow
 
 
 @dataclass(frozen=True)

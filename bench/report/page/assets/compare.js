@@ -8,7 +8,7 @@ function compareView(boardId, runA, runB) {
   if (a < 0) a = best.find((index) => index !== b) ?? 0;
   if (b < 0) b = best.find((index) => index !== a) ?? (a === 0 ? board.rows.length - 1 : 0);
   const go = (id, first, second) => { location.hash = address("compare", id, ...[first, second].filter((one) => one !== undefined).map((one) => boards.get(id).rows[one].run_ids[0])); };
-  const rows = board.rows.map((row, index) => [String(index), row.label + (row.toy ? " †toy" : "") + (row.transductive ? " ‡" : "")]);
+  const rows = board.rows.map((row, index) => [String(index), row.label + (row.toy ? " †toy" : "") + (row.transductive ? " ‡" : "") + (unconverged(row.ended) ? " ↗" : "")]);
   return el("div", {}, pageHead("Users", "Two methods on the same queries: a win ranks the wanted item higher. Wins say how often, differences how much."),
     el("form", { class: "controls", on: { submit: (event) => event.preventDefault() } },
       choice("Board", data.boards.filter((one) => one.rows.length > 1).map((one) => [one.id, `${one.title} (${one.candidates_hash})`]), board.id, (id) => go(id)),

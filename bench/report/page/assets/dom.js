@@ -49,8 +49,9 @@ function choice(label, options, chosen, change) {
     options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)));
   return el("label", {}, label, select);
 }
+const unconverged = (ended) => ended !== "" && ended !== "converged";
 function marks(row) {
-  const text = [row.toy && "†toy", row.transductive && "‡"].filter(Boolean).join(" ");
+  const text = [row.toy && "†toy", row.transductive && "‡", unconverged(row.ended) && "↗"].filter(Boolean).join(" ");
   return text ? el("sup", {}, text) : null;
 }
 // "reccocktail (tiny, from a+b)": the method links to its page, the rest of the label says which variant it is.

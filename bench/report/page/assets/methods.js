@@ -61,8 +61,10 @@ function curvesPart(own) {
   const learned = own.filter((run) => run.curves.length);
   if (!learned.length) return null;
   return [el("h2", {}, "Learning curves"), learned.map((run, index) =>
-    el("details", { open: index === 0 }, el("summary", {}, runTitle(run)), el("div", { class: "charts" }, run.curves.map(curveChart))))];
+    el("details", { open: index === 0 }, el("summary", {}, runTitle(run), endingOf(run)), el("div", { class: "charts" }, run.curves.map(curveChart))))];
 }
+const ENDINGS = { converged: "converged", budget: "budget ran out ↗", rising: "still rising ↗", unknown: "not checked ↗" };
+const endingOf = (run) => (run.ended ? ` · training: ${ENDINGS[run.ended]}` : "");
 function runDetails(run) {
   const environment = data.environments[run.environment];
   const own = new Set(run.overrides);
@@ -70,7 +72,7 @@ function runDetails(run) {
   const list = (entries) => el("dl", { class: "facts" }, entries.map(([name, value, changed]) =>
     [el("dt", {}, name), el("dd", { class: changed ? "own" : null }, plain(value), changed ? " (not the default)" : null)]));
   const params = Object.entries(run.params).map(([name, value]) => [name, value, own.has(name)]);
-  return el("details", {}, el("summary", {}, runTitle(run), " ", el("span", { class: "mono" }, run.id)),
+  return el("details", {}, el("summary", {}, runTitle(run), endingOf(run), " ", el("span", { class: "mono" }, run.id)),
     run.warnings.map((line) => el("p", { class: "warning" }, line)),
     run.notes.length ? el("ul", {}, run.notes.map((line) => el("li", {}, line))) : null,
     el("div", { class: "columns" },
