@@ -149,9 +149,9 @@ class FitReport:
         """
         scored: list[TrainingReport | AdapterReport] = [*self.adapters.values()]
         scored += [] if self.training is None else [self.training]
-        endings = [training.ended for training in scored if training.trained]
-        stages = [stage.ended for stage in self.stages.values() if stage.trained]
-        checked = [ended for ended in stages if ended != "unknown"]
+        endings: list[Ending] = [training.ended for training in scored if training.trained]
+        stages: list[Ending] = [stage.ended for stage in self.stages.values() if stage.trained]
+        checked: list[Ending] = [ended for ended in stages if ended != "unknown"]
         return worst_ending(endings + checked if endings else stages)
 
     @property

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.papers.audit import ROUNDING
 from bench.learning.convergence import IN_WORDS
+from bench.papers.audit import ROUNDING
 from bench.plugin.fit_report import Ending
 
 NEAR = 0.02
