@@ -227,6 +227,8 @@ class YesNoParams:
     """Steps over which the step size rises to its peak."""
     patience: int = 5
     """Epochs in a row that are no better before the step size decays and training ends."""
+    decay_share: float = 0.1
+    """Steps of that decay, as a share of the steps up to the best state."""
     n_validation: int = field(default=200, metadata=shrinks_to("validation"))
     """Validation queries that choose the kept state and the end, a seeded sample."""
 
@@ -244,6 +246,7 @@ class YesNoParams:
             warmup_steps=self.warmup_steps,
             checks_an_epoch=1,
             patience=self.patience,
+            decay_share=self.decay_share,
             n_validation=self.n_validation,
         )
 
