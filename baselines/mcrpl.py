@@ -116,7 +116,7 @@ class MCRPL(Recommender):
             table = self._centred_classes()
             for part in ordered_batches(histories.lengths[known], QUERIES_AT_ONCE):
                 batch = Packed.of(histories, known[part])
-                vectors = self._encoded(TARGET, batch)[torch.from_numpy(np.cumsum(batch.lengths) - 1)]
+                vectors = self._encoded(TARGET, batch)[self._tensor(np.cumsum(batch.lengths) - 1)]
                 scores[batch.rows] = candidate_dots(vectors, table, queries, batch.rows).cpu().numpy()
         return scores
 

@@ -65,7 +65,7 @@ class LayerGates(Integration):
         """Return the states of the encoder with the gated adapters, (1, n_prompts, d)."""
         self._experts.gates = self.gates
         with self._experts.hooked(self.language_model.model):
-            return self.language_model.walk.first_tokens(batch, self._experts)
+            return self.language_model.walk.pooled(batch, self._experts)
 
 
 @register(

@@ -1,6 +1,6 @@
-"""Pooler + scorer: the best source's adapter as it is, with a new reading of its first token (X-Cross, table 2).
+"""Pooler + scorer: the best source's adapter as it is, with a new reading of its states (X-Cross, table 2).
 
-    score = u·GELU(P·h + p) + c,    h the frozen encoder's last state of the first token
+    score = u·GELU(P·h + p) + c,    h the frozen encoder's last state of the first token, or the mean of all
 
 P, p, u and c are trained on the target, d² + 2d + 1 values (591,361 on DeBERTa-v3-base); with no step taken it scores
 as ``source-lora``.
@@ -41,7 +41,7 @@ class HeadAlone(Integration):
     def states(self, batch: PairBatch) -> Tensor:
         """Return the adapted encoder's states, (1, n_prompts, d)."""
         with self._experts.hooked(self.language_model.model):
-            return self.language_model.walk.first_tokens(batch, self._experts)
+            return self.language_model.walk.pooled(batch, self._experts)
 
 
 @register(

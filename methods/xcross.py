@@ -28,6 +28,7 @@ from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.experts import ParallelExperts
 from bench.lm.pairs.model import PairLanguageModel
 from bench.lm.pairs.prompts import PairBatch
+from bench.lm.precision import float32_products
 from bench.registry import register
 
 DIRECT, INTERACTION = 0, 1
@@ -116,14 +117,14 @@ class CrossLayers(Integration):
     def states(self, batch: PairBatch) -> Tensor:
         """Return all encoders' mixed states, (n, n_prompts, d)."""
         with self._experts.hooked(self.language_model.model):
-            return self.language_model.walk.first_tokens(batch, self._experts, self.n_streams, self.integrate)
+            return self.language_model.walk.pooled(batch, self._experts, self.n_streams, self.integrate)
 
     def integrate(self, number: int, states: Tensor) -> Tensor:
         """Mix the states after a layer, (n, n_tokens, d); below the first integrated one they pass as they are."""
         if number < self.first_integrated:
             return states
         integrator = self.integrators[number - self.first_integrated]
-        with torch.autocast(states.device.type, enabled=False):
+        with float32_products(states.device):
             states = states.float()
             z = torch.bmm(states, integrator.transpose(1, 2)).sum(0)
             self.largest_z = max(self.largest_z, float(z.detach().abs().max()))
@@ -131,7 +132,8 @@ class CrossLayers(Integration):
 
     def read(self, states: Tensor) -> Tensor:
         """Return the scores from the weighted sum of all encoders' states."""
-        summed = torch.einsum("m,mpd->pd", self.weights, states.float())
+        with float32_products(states.device):
+            summed = torch.einsum("m,mpd->pd", self.weights, states.float())
         return self.head(summed)  # type: ignore[no-any-return]
 
     def facts(self) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class TokenClassifier(Integration):
             plain = walk.all_tokens(batch)
         self._experts.by_prompt = self.classifier(plain).float().unflatten(-1, self.shape).softmax(-1)
         with self._experts.hooked(self.language_model.model):
-            return walk.first_tokens(batch, self._experts)
+            return walk.pooled(batch, self._experts)
 
 
 @register(

@@ -214,7 +214,8 @@ def encode_by_length(
             vectors.append(encode(order[start:stop]))
             if progress is not None and number % BATCHES_BETWEEN_REPORTS == 0:
                 progress(f"encoded {stop:,} of {len(order):,} texts")
-    return torch.cat(vectors)[torch.from_numpy(np.argsort(order))]
+    encoded = torch.cat(vectors)
+    return encoded[torch.from_numpy(np.argsort(order)).to(encoded.device)]
 
 
 def recent_histories(queries: Queries, max_history: int) -> Iterator[Rows]:

@@ -31,6 +31,11 @@ def training_precision(device: str | torch.device) -> torch.autocast:
     return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
 
 
+def float32_products(device: str | torch.device) -> torch.autocast:
+    """Return a context inside :func:`training_precision` in which matrix products of float32 stay float32."""
+    return torch.autocast(torch.device(device).type, enabled=False)
+
+
 def generation_dtype(device: str | torch.device) -> torch.dtype:
     """Return float32 on a processor; on an accelerator, whose LoRA kernels take no float32, the one trained in."""
     return torch.float32 if torch.device(device).type == "cpu" else training_dtype(device)

@@ -37,6 +37,7 @@ from bench.runs.provenance import Provenance
 from bench.runs.record import RunRecord, summarise
 from bench.runs.store import RunStore
 from bench.runs.tasks import Tasks, recommender_of
+from bench.runs.ties import tie_warnings
 from bench.spec import RunSpec
 
 Again = Literal["score", "train"]
@@ -88,7 +89,11 @@ def run(
         device=device,
     )
     metrics = FULL_METRICS if spec.full_ranking else DEFAULT_METRICS
-    record = dataclasses.replace(record, metrics=summarise(ranks, metrics, record.n_candidates))
+    record = dataclasses.replace(
+        record,
+        metrics=summarise(ranks, metrics, record.n_candidates),
+        warnings=[*record.warnings, *tie_warnings(record)],
+    )
     store.save(record, queries.queries.users, ranks, tops)
     return record
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,7 +71,7 @@ class Integration(nn.Module):
 
     @abstractmethod
     def states(self, batch: PairBatch) -> Tensor:
-        """Return the first tokens' last states, shape (n_streams, n_prompts, d)."""
+        """Return the prompts' vectors, shape (n_streams, n_prompts, d)."""
 
     def read(self, states: Tensor) -> Tensor:
         """Return the scores of prompts, shape (n_prompts,), from their states."""
@@ -164,7 +164,6 @@ class IntegratingRecommender(PairRecommender):
         return training_key(
             self,
             self.task,
-            {name: value for name, value in asdict(self.params).items() if name != "float32_scores"},
             libraries=("transformers",),
             backbone=self.language_model.backbone.revision,
             adapters=[self.facts[source].id for source in self.chosen],

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bench.data.domain import Domain
@@ -18,7 +17,6 @@ from bench.learning.training import STOPPING_METRIC, stopping_score, validation_
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.loading import task_backbone
 from bench.lm.pairs.model import PairLanguageModel, PairRecipe, PairScorer, learnable_users
-from bench.lm.precision import training_dtype
 from bench.lm.recommenders import AdapterRecommender
 from bench.lm.training.library import AdapterPlan
 from bench.plugin import Answers, FitReport, PromptReport, Queries, Task, shrinks_to
@@ -26,12 +24,10 @@ from bench.plugin import Answers, FitReport, PromptReport, Queries, Task, shrink
 
 @dataclass(frozen=True)
 class PairParams(PairRecipe):
-    """The recipe of the adapters, and how the finished method scores."""
+    """The recipe of the adapters, and what is measured with them."""
 
     n_validation: int = field(default=200, metadata=shrinks_to("validation"))
     """Validation queries that choose states and sources and stop training, a seeded sample; 0 takes all."""
-    float32_scores: bool = False
-    """Score in float32 even where the device computes in bfloat16, which takes less than half the time."""
 
 
 class PairRecommender(AdapterRecommender):
@@ -63,8 +59,7 @@ class PairRecommender(AdapterRecommender):
 
     def scores_by(self, scorer: PairScorer, queries: Queries) -> NDArray[np.float32]:
         """Return the target's scores by any reader of pairs, shape (n, 30)."""
-        task, quick = self.task, not self.params.float32_scores
-        return self.language_model.score_by(scorer, task.target, queries, task.progress, quick=quick)
+        return self.language_model.score_by(scorer, self.task.target, queries, self.task.progress)
 
     def training_prompts(self) -> PromptReport:
         """Return the number, length and diversity of the target's training prompts, for a method that learns them."""
@@ -78,17 +73,13 @@ class PairRecommender(AdapterRecommender):
         """Return each trained adapter's stopping metric on the target's validation sample; measured once and kept."""
         return {role: self._measured(role) for role in self.trained}
 
-    def _scored_in(self) -> str:
-        dtype = torch.float32 if self.params.float32_scores else training_dtype(self.task.device)
-        return str(dtype).removeprefix("torch.")
-
     def _measured(self, role: str) -> float:
         queries, answers = self.validation_sample()
         asked = [queries.history_indptr, queries.history_items, queries.candidates, answers.positive_column]
         key = {
             "revision": revision_of(__name__),
             "adapter": self.facts[role].id,
-            "reading": [self.params.max_tokens, self.params.max_history, self._scored_in()],
+            "reading": [self.params.max_tokens, self.params.max_history],
             "queries": content_hash(*asked, list(self.task.target.titles)),
         }
 
@@ -111,7 +102,6 @@ class PairRecommender(AdapterRecommender):
             super()
             .report()
             .stating(
-                scored_in=self._scored_in(),
                 n_head_parameters=sum(weights.numel() for weights in self.language_model.head.parameters()),
                 adapter_examples_per_second=speeds,
             )

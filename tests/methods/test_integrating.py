@@ -186,7 +186,7 @@ def test_unweighed_experts_are_the_average_of_updates(
     adapters = [random_adapter(pairs, seed) for seed in (1, 2)]
     batch = toy_batch(pairs)
     with torch.no_grad(), folded(pairs.model, merge(adapters, torch.full((2,), 0.5), "delta")):
-        average = pairs.walk.first_tokens(batch)
+        average = pairs.walk.pooled(batch)
     for integration in (TokenClassifier(pairs, adapters, layerwise=True), LayerGates(pairs, adapters, 2)):
         torch.testing.assert_close(integration.states(batch), average, rtol=1e-3, atol=1e-4)
 

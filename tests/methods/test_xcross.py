@@ -94,7 +94,7 @@ def test_without_beta_and_gamma_it_is_the_weighted_sum_of_the_encoders_alone_bit
     experts = ParallelExperts(adapters, pairs.device)
     with torch.no_grad():
         with experts.hooked(pairs.model):  # side by side, for a matrix product may round otherwise by its height
-            untouched = pairs.walk.first_tokens(batch, experts, len(adapters))
+            untouched = pairs.walk.pooled(batch, experts, len(adapters))
         assert torch.equal(made.states(batch), untouched)
         assert torch.equal(made(batch), made.read(untouched))
         for adapter, states in zip(adapters, untouched, strict=True):

@@ -27,7 +27,6 @@ QUICK = {
     "batch_size": 4,
     "max_tokens": 64,
     "warmup_steps": 2,
-    "float32_scores": True,
     "epochs": 4,
     "target_epochs": 2,
     "target_batch_size": 4,

@@ -50,7 +50,7 @@ TEXT = {
     "warm_up_steps": 3,
     "validation_queries": 10,
 }
-PAIR = {**LORA, "max_tokens": 64, "max_examples": 16, "batch_size": 4, "n_validation": 10, "float32_scores": True}
+PAIR = {**LORA, "max_tokens": 64, "max_examples": 16, "batch_size": 4, "n_validation": 10}
 INTEGRATION = {**PAIR, "max_examples": 8, "target_examples": 16, "target_epochs": 1, "target_learning_rate": 2e-2}
 BOTH_STAGES = ("learning_rate", "pretrain_learning_rate")
 INTEGRATED = ("learning_rate", "target_learning_rate")

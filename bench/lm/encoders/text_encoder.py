@@ -41,7 +41,8 @@ class TextEncoder:
                 progress(f"encoded {stop:,} of {len(tokens):,} titles")
         inverse = np.empty(len(order), dtype=np.int64)
         inverse[order] = np.arange(len(order))
-        return torch.cat(pooled)[torch.from_numpy(inverse)]
+        vectors = torch.cat(pooled)
+        return vectors[torch.from_numpy(inverse).to(vectors.device)]
 
     def _pool(self, tokens: list[list[int]]) -> Tensor:
         width = max(len(ids) for ids in tokens)

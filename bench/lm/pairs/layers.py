@@ -7,14 +7,14 @@ linear layers (:mod:`bench.lm.adapters.experts`), so the frozen weights multiply
 Three savings are exact. The embedding and the first layer's query, key and value depend on a token and its position
 alone: they are computed once for each distinct pair of them, so a history is not read anew for each of its 30
 candidates. Deeper states of a history do depend on the candidate, for attention looks both ways. The last layer is
-computed for the first token alone, which is all that is scored. And a state that no trained weight has touched has
-no gradient, so everything below the first trained weight is computed without one.
+computed for the first token alone where that is all that is scored. And a state that no trained weight has touched
+has no gradient, so everything below the first trained weight is computed without one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,19 +26,21 @@ from bench.lm.pairs.prompts import PairBatch
 Between = Callable[[int, Tensor], Tensor]
 """Changes the stacked states (n_streams, n_tokens, d) after a layer, given its number from 0."""
 READABLE = ("bert", "deberta-v2")
+Pooling = Literal["first", "mean"]
+"""A prompt's vector: its first token's last state, or the mean of the last states of all its tokens."""
 
 
 class LayerWalk:
     """The layers of a BERT or DeBERTa-v2 encoder (DeBERTa-v3 has the latter's architecture)."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, pooling: Pooling = "first") -> None:
         kind = model.config.model_type
         if kind not in READABLE or getattr(model.config, "conv_kernel_size", 0) > 0:
             raise BenchError(
                 f"Pairs are read by encoders of the architectures {', '.join(READABLE)} (without convolution), "
                 f"not '{kind}'. Without the hub, use --backbone minilm."
             )
-        self.model = model
+        self.model, self.pooling = model, pooling
         self.layers: list[Any] = list(model.encoder.layer)
         self.relative = kind == "deberta-v2"
         self.n_heads = int(model.config.num_attention_heads)
@@ -48,14 +50,14 @@ class LayerWalk:
         """Number of layers."""
         return len(self.layers)
 
-    def first_tokens(
+    def pooled(
         self,
         batch: PairBatch,
         experts: Experts | None = None,
         n_streams: int = 1,
         between: Between | None = None,
     ) -> Tensor:
-        """Return the last layer's state of each prompt's first token, shape (n_streams, n_prompts, d).
+        """Return the vector of each prompt, made of its last states, shape (n_streams, n_prompts, d).
 
         Args:
             batch: The prompts.
@@ -63,8 +65,9 @@ class LayerWalk:
             n_streams: How many copies of the encoder run side by side.
             between: Changes all streams' states after each layer, the last included.
         """
-        hidden = self._run(batch, experts, n_streams, between, first_only=True)
-        return hidden.view(n_streams, -1, hidden.shape[-1])
+        hidden = self._run(batch, experts, n_streams, between, first_only=self.pooling == "first")
+        states = hidden.view(n_streams, len(batch.index), -1, hidden.shape[-1])
+        return states[:, :, 0] if self.pooling == "first" else _mean(states, batch.mask)
 
     def all_tokens(self, batch: PairBatch) -> Tensor:
         """Return the last layer's states of one stream, shape (n_prompts, length, d)."""
@@ -98,6 +101,14 @@ class LayerWalk:
                 stacked = hidden.reshape(n_streams, -1, hidden.shape[-1])
                 hidden = between(number, stacked).view_as(hidden)
         return hidden
+
+
+def _mean(states: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the mean over the tokens that a prompt has, (n_streams, n_prompts, longest, d) → (…, d), in float32."""
+    states = states.float()
+    if mask is None:
+        return states.mean(2)
+    return (states * mask[..., None]).sum(2) / mask.sum(1, keepdim=True)
 
 
 def _project(attention: Any, states: Tensor, asking: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """An encoder that reads each (history, candidate) pair: a cross-encoder with a pooler and a scorer on top.
 
-A pair is scored by a dense layer with GELU over the first token's last state, then a linear layer (X-Cross, SIGIR
-'25, §3). One user is one example: the softmax cross-entropy of the last training item among negatives that are drawn
+A pair is scored by a dense layer with GELU over the first token's last state (or all tokens' mean), then a linear
+layer (X-Cross, SIGIR '25, §3). One user is one example: the softmax cross-entropy of the last training item among negatives that are drawn
 anew every epoch by popularity.
 """
 
@@ -27,9 +27,9 @@ from bench.lm.backbones import Backbone
 from bench.lm.batching import length_buckets
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
-from bench.lm.pairs.layers import LayerWalk
+from bench.lm.pairs.layers import LayerWalk, Pooling
 from bench.lm.pairs.prompts import TITLE_WORDS, PairBatch, PairPrompts, mean_jaccard_distance
-from bench.lm.precision import full_width_float32, training_precision
+from bench.lm.precision import float32_products, full_width_float32, training_precision
 from bench.plugin import ProgressHook, PromptReport, Queries, shrinks_to
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.popular_negatives import popular_negatives
@@ -60,11 +60,13 @@ class PairRecipe(LoraRecipe):
     max_examples: int = field(default=0, metadata=shrinks_to("examples"))
     """Users of an epoch, a seeded sample, the same number from each domain; 0 takes all (X-Cross)."""
     max_history: int = 15
-    """Most recent items that a history keeps, in training and in scoring."""
+    """Most recent items that a history keeps, in training and in scoring; 0 keeps all."""
     max_tokens: int = 128
     """Tokens of a prompt; the oldest titles are dropped first, a candidate never (X-Cross: 512)."""
     n_negatives: int = 29
-    """Negatives of a training example, by popularity."""
+    """Negatives of a training example, by popularity, drawn anew every epoch."""
+    pooling: Pooling = field(default="first", metadata={"neutral": True})
+    """What of a prompt is scored: its first token's last state (X-Cross), or the mean over all its tokens."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,17 +78,21 @@ class PairExamples:
 
 
 class PairHead(nn.Module):
-    """Pooler (a dense layer with GELU) and scorer (linear) over the first token's state: d·d + d and d + 1 values."""
+    """Pooler (a dense layer with GELU) and scorer (linear) over a prompt's vector: d·d + d and d + 1 values.
+
+    Always computed in float32: scores of one query differ by less than bfloat16 can tell apart.
+    """
 
     def __init__(self, dimension: int) -> None:
         super().__init__()
         self.pooler = nn.Linear(dimension, dimension)
         self.scorer = nn.Linear(dimension, 1)
 
-    def forward(self, first_tokens: Tensor) -> Tensor:
-        """Return one score a prompt from states of shape (n_prompts, d)."""
-        scores: Tensor = self.scorer(nn.functional.gelu(self.pooler(first_tokens.float())))
-        return scores.squeeze(-1).float()
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return one score a prompt from vectors of shape (n_prompts, d)."""
+        with float32_products(vectors.device):
+            scores: Tensor = self.scorer(nn.functional.gelu(self.pooler(vectors.float())))
+        return scores.squeeze(-1)
 
 
 class PairLanguageModel(LanguageModel):
@@ -102,7 +108,7 @@ class PairLanguageModel(LanguageModel):
         self.backbone, self.device = backbone, device
         self.tokenizer, encoder = load_encoder(backbone, device)
         self.model: nn.Module = encoder
-        self.walk = LayerWalk(self.model)
+        self.walk = LayerWalk(self.model, recipe.pooling)
         limit = min(recipe.max_tokens, int(encoder.config.max_position_embeddings))
         self.prompts = PairPrompts(self.tokenizer, limit, recipe.max_history)
         self.dimension = int(encoder.config.hidden_size)
@@ -142,7 +148,11 @@ class PairLanguageModel(LanguageModel):
 
     def facts(self) -> dict[str, Any]:
         """Return how a pair is read."""
-        return {"scored_by": "pooler and scorer over each pair", "max_tokens": self.prompts.max_tokens}
+        return {
+            "scored_by": "pooler and scorer over each pair",
+            "pooling": self.walk.pooling,
+            "max_tokens": self.prompts.max_tokens,
+        }
 
     def batches(
         self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
@@ -187,7 +197,7 @@ class PairLanguageModel(LanguageModel):
 
     def pair_scores(self, batch: PairBatch) -> Tensor:
         """Return the scores of prompts, shape (n_prompts,)."""
-        return self.head(self.walk.first_tokens(batch)[0])  # type: ignore[no-any-return]
+        return self.head(self.walk.pooled(batch)[0])  # type: ignore[no-any-return]
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return one score a candidate, shape (n, 30)."""
@@ -198,7 +208,8 @@ class PairLanguageModel(LanguageModel):
     ) -> NDArray[np.float32]:
         """Return the scores that any reader of pairs gives, shape (n, 30).
 
-        ``quick`` scores in the number format that the device trains in; otherwise that is float32.
+        ``quick``, for validation during training, reads in the number format that the device trains in; otherwise
+        that is float32.
         """
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         reported = time.monotonic()

@@ -79,7 +79,7 @@ class PairBatch:
 
 
 class PairPrompts:
-    """Writes prompts from titles that are cut into tokens once a domain."""
+    """Writes prompts from titles that are cut into tokens once a domain; ``max_history`` 0 keeps whole histories."""
 
     def __init__(self, tokenizer: Any, max_tokens: int, max_history: int) -> None:
         self.tokenizer, self.max_tokens, self.max_history = tokenizer, max_tokens, max_history
@@ -100,7 +100,7 @@ class PairPrompts:
         titles = self._titles_of(domain)
         kept: list[TokenRow] = []
         left = self.budget
-        for item in reversed(history[max(0, len(history) - self.max_history) :]):
+        for item in reversed(history[-self.max_history :] if self.max_history else history):
             title = titles[item]
             needed = len(title) + (len(self.between) if kept else 0)
             if needed > left:

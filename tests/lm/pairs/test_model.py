@@ -63,7 +63,7 @@ def test_the_walk_gives_what_the_model_itself_gives_one_prompt_at_a_time(pairs) 
     prompts = prompts_of(pairs)
     assert len({len(prompt) for prompt in prompts}) > 1
     with torch.no_grad():
-        found = pairs.walk.first_tokens(PairBatch.of(prompts, "cpu"))[0]
+        found = pairs.walk.pooled(PairBatch.of(prompts, "cpu"))[0]
     torch.testing.assert_close(found, plain_first_tokens(pairs, prompts), rtol=1e-4, atol=1e-5)
 
 
@@ -96,7 +96,7 @@ def test_parallel_streams_are_the_adapted_encoders_on_their_own(pairs) -> None:
     adapters = [random_adapter(pairs, seed) for seed in range(3)]
     experts = ParallelExperts(adapters)
     with torch.no_grad(), experts.hooked(pairs.model):
-        streams = pairs.walk.first_tokens(PairBatch.of(prompts, "cpu"), experts, 3)
+        streams = pairs.walk.pooled(PairBatch.of(prompts, "cpu"), experts, 3)
     for adapter, stream in zip(adapters, streams, strict=True):
         with folded(pairs.model, adapter):
             alone = plain_first_tokens(pairs, prompts)

@@ -1,0 +1,128 @@
+"""A second device without an accelerator: what lies on it are processor tensors that refuse to meet any others.
+
+A tensor on it holds a processor's tensor, on which every operation is carried out, so values, gradients, random draws
+and shapes that depend on data are those of the processor; but an operation over tensors of two devices is refused, as
+a real accelerator refuses it. It is stricter in one thing: an accelerator takes an index from the processor, and waits
+for its copy at each call; here it must have been moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+from torch.optim import optimizer
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes, return_and_correct_aliasing
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+SECOND = "lazy"
+"""Name of the device: one that torch knows, and whose gradients it computes in the caller's thread, but never has."""
+MOVES = ("aten._to_copy", "aten.copy_")
+"""Operations over tensors of several devices; the result lies where the first of them does, unless told otherwise."""
+
+
+class OnSecondDevice(Tensor):
+    """A tensor that says that it lies on the second device."""
+
+    held: Tensor
+
+    @staticmethod
+    def __new__(cls, held: Tensor) -> OnSecondDevice:
+        """Put a processor's tensor on the device, without a copy."""
+        held = held.resolve_conj().resolve_neg()
+        made: OnSecondDevice = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            cls, held.size(), held.stride(), held.storage_offset(), dtype=held.dtype, device=torch.device(SECOND, 0)
+        )
+        made.held = held
+        return made
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return carried_out(func, args, kwargs or {})
+
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
+        """Tell torch what is held: a module's weight, when moved, then stays one object for all layers that share it."""
+        return ["held"], None
+
+    @staticmethod
+    def __tensor_unflatten__(parts: dict[str, Tensor], _facts: None, _size: Any, _stride: Any) -> OnSecondDevice:
+        """Undo that."""
+        return OnSecondDevice(parts["held"])
+
+    def untyped_storage(self) -> Any:
+        """Return the storage of what is held."""
+        return self.held.untyped_storage()
+
+    @property
+    def data(self) -> Any:
+        """The values without gradient; they may be replaced by others on this device."""
+        return Tensor.data.__get__(self)  # type: ignore[attr-defined]
+
+    @data.setter
+    def data(self, values: OnSecondDevice) -> None:
+        Tensor.data.__set__(self, values)  # type: ignore[attr-defined]
+        self.held = values.held
+
+
+class Dispatch(TorchDispatchMode):
+    """Sends every operation to :func:`carried_out`."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return carried_out(func, args, kwargs or {})
+
+
+def carried_out(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Carry out an operation on the tensors held.
+
+    Raises:
+        RuntimeError: its tensors lie on two devices; a single number on the processor may meet any.
+    """
+    tensors = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
+    is_there = [isinstance(value, OnSecondDevice) for value in tensors]
+    moves, wanted = str(func).rpartition(".")[0] in MOVES, kwargs.get("device")
+    elsewhere = any(tensor.dim() for tensor, there in zip(tensors, is_there, strict=True) if not there)
+    if any(is_there) and elsewhere and not moves:
+        raise RuntimeError(f"{func}: expected all tensors on one device, found '{SECOND}' and 'cpu'")
+    goes_there = any(is_there[:1] if moves else is_there) if wanted is None else wanted.type == SECOND
+    if wanted is not None and wanted.type == SECOND:
+        kwargs = {**kwargs, "device": torch.device("cpu")}
+    held_args, held_kwargs = tree_map_only(OnSecondDevice, lambda value: value.held, (args, kwargs))
+    made = func(*held_args, **held_kwargs)
+    made = tree_map_only(Tensor, OnSecondDevice, made) if goes_there else made
+    return return_and_correct_aliasing(func, args, kwargs, made)
+
+
+@contextmanager
+def second_device() -> Iterator[str]:
+    """Let torch compute on the device while the block runs, and yield its name."""
+    with ExitStack() as stack:
+        for (module, name), stand_in in _stand_ins().items():
+            stack.enter_context(patch.object(module, name, stand_in))
+        torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor then moves its values by an operation like any other
+        stack.callback(torch._C._set_only_lift_cpu_tensors, False)
+        stack.enter_context(Dispatch())
+        yield SECOND
+
+
+def _stand_ins() -> dict[tuple[Any, str], Callable[..., Any]]:
+    """Return what takes the place of the functions of torch that ask for a device's name."""
+    as_array, autocast, autocasts = torch.asarray, torch.autocast, torch.is_autocast_enabled
+    fused = optimizer._get_fused_kernels_supported_devices
+
+    def known(kind: str) -> str:
+        return "cpu" if kind == SECOND else kind
+
+    def read(*args: Any, **kwargs: Any) -> Tensor:
+        with _disable_current_modes():
+            return as_array(*args, **kwargs)
+
+    return {
+        (torch, "asarray"): read,  # by which safetensors reads files
+        (torch, "autocast"): lambda kind, **kwargs: autocast(known(kind), **kwargs),
+        (torch, "is_autocast_enabled"): lambda kind: autocasts(known(kind)),
+        (optimizer, "_get_fused_kernels_supported_devices"): lambda: [*fused(), SECOND],
+    }
