@@ -51,9 +51,7 @@ def test_scores_that_are_meant_to_tie_are_not_warned_of(
     assert bool(tie_warnings(tied(save_run, 0.9, **fields))) == is_warned
 
 
-def test_a_run_carries_the_warning_in_the_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_carries_the_warning_in_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = Folders(tmp_path / "cache", tmp_path / "results", tmp_path / "data")
     write_shop(folders.data_dir, "shop")
     with contextmanager(engine_with_fakes)(monkeypatch):

@@ -53,6 +53,10 @@ class OnSecondDevice(Tensor):
         """Undo that."""
         return OnSecondDevice(parts["held"])
 
+    def tolist(self) -> Any:
+        """Return the values as Python's numbers."""
+        return self.held.tolist()
+
     def untyped_storage(self) -> Any:
         """Return the storage of what is held."""
         return self.held.untyped_storage()

@@ -62,7 +62,9 @@ def test_a_final_score_is_float32_s_and_a_quick_one_is_not(pico_encoder_folder: 
 
 @pytest.mark.usefixtures("trains_in_bfloat16")
 @pytest.mark.parametrize("method", ["lora", "pooler-scorer", "xcross"])
-def test_no_two_candidates_tie_after_training_in_bfloat16(method: str, pico_encoder_folder: Path, tmp_path: Path) -> Any:
+def test_no_two_candidates_tie_after_training_in_bfloat16(
+    method: str, pico_encoder_folder: Path, tmp_path: Path
+) -> Any:
     task = pair_task(tmp_path, pico_encoder_folder, marked_domain("apple", 16))
     short = {"epochs": 1, "max_examples": 8, "batch_size": 4, "learning_rate": 1e-4}
     on_target = {"target_epochs": 1, "target_examples": 8, "target_learning_rate": 1e-4} if method != "lora" else {}
