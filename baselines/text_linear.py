@@ -42,7 +42,7 @@ class TextLinearParams:
     """Training examples of an epoch, a seeded sample; 0 takes all."""
     max_history: int = 20
     """Most recent items that a history keeps, in training and in scoring."""
-    n_negatives: int = 256
+    n_negatives: int = 32
     """Titles drawn uniformly for each batch, wrong answers beside those of the batch itself."""
     warmup_steps: int = 30
     """Steps over which the step size rises to its peak."""

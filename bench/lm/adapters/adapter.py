@@ -48,7 +48,7 @@ class LoraRecipe:
     0 takes all; none: all for an encoder, 10,000 for a decoder."""
     max_history: int = 20
     """Most recent items that a history keeps, in training and in scoring."""
-    n_negatives: int = 256
+    n_negatives: int = 32
     """Of an encoder: titles drawn uniformly for each batch, wrong answers beside those of the batch itself."""
     adapted_layers: int | None = None
     """Top layers that get an adapter, and below which a title's states are computed once; 0 takes all; none: 2 of an
