@@ -1,6 +1,8 @@
 """LoRA on a cross-encoder: the target's own adapter, and each source's asked of the target as it is (X-Cross, §4.2).
 
-    score(history, candidate) = scorer(GELU(pooler(h))),    h the encoder's last state of the pair's first token, or the mean of all
+    score(history, candidate) = scorer(GELU(pooler(h)))
+
+where h is the encoder's last state of the pair's first token, or the mean of all.
 
 One adapter (rank 16, α 32, on query and value) with its pooler and scorer is trained a domain, on the softmax
 cross-entropy of the next item among 29 popular negatives. ``lora`` is the bound that learns from the target;

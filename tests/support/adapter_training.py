@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from bench.data.domain import Domain
 from bench.files.store import ArtefactStore
 from bench.learning.checkpoints import Checkpoint
-from bench.learning.stepwise import StepLog
+from bench.learning.steps import StepLog
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.language_model import LanguageModel
 from bench.lm.training.lora import Course, Validation, train_adapter

@@ -45,7 +45,7 @@ class OnSecondDevice(Tensor):
         return carried_out(func, args, kwargs or {})
 
     def __tensor_flatten__(self) -> tuple[list[str], None]:
-        """Tell torch what is held: a module's weight, when moved, then stays one object for all layers that share it."""
+        """Tell torch what is held: a module's weight, when moved, stays one object for all layers that share it."""
         return ["held"], None
 
     @staticmethod

@@ -1,8 +1,8 @@
 """An encoder that reads each (history, candidate) pair: a cross-encoder with a pooler and a scorer on top.
 
 A pair is scored by a dense layer with GELU over the first token's last state (or all tokens' mean), then a linear
-layer (X-Cross, SIGIR '25, §3). One user is one example: the softmax cross-entropy of the last training item among negatives that are drawn
-anew every epoch by popularity.
+layer (X-Cross, SIGIR '25, §3). One user is one example: the softmax cross-entropy of the last training item among
+negatives that are drawn anew every epoch by popularity.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from bench.data.domain import Domain
 from bench.files.hashing import content_hash, derived_seed
 from bench.learning.checkpoints import Checkpoint
-from bench.learning.stepwise import StepLog, StepPlan, Stepwise
+from bench.learning.steps import StepLog, StepPlan
+from bench.learning.stepwise import Stepwise
 from bench.learning.training import STOPPING_METRIC, stopping_score
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.language_model import LanguageModel
