@@ -32,6 +32,7 @@ LORA = {
     "warmup_steps": 2,
     "decay_share": 0.0,
 }
+LINEAR = {name: value for name, value in LORA.items() if name not in ("rank", "alpha")} | {"n_negatives": 8}
 S3REC = {
     **RECBOLE,
     "learning_rate": 3e-2,
@@ -117,9 +118,14 @@ FITS = (
     TinyFit("p5", {**RECBOLE, "max_examples": 32, "max_length": 5, "validation_queries": 10}, "seq2seq"),
     TinyFit("tallrec", {**LORA, "learning_rate": 0.1, "max_history": 3}, "decoder"),
     TinyFit("tallrec-yesno", YES_NO, "decoder"),
+    TinyFit("text-linear", LINEAR, "wide encoder"),
     TinyFit("target-only", LORA),
-    TinyFit("second-finetune", LORA),
-    TinyFit("reccocktail", {**MERGED, "entropy_learning_rate": 0.2}, rates=("learning_rate", "entropy_learning_rate")),
+    TinyFit("second-finetune", {**LORA, "max_examples": 16}),
+    TinyFit(
+        "reccocktail",
+        {**MERGED, "search": "adam", "entropy_learning_rate": 0.2},
+        rates=("learning_rate", "entropy_learning_rate"),
+    ),
     TinyFit("adamerging", {**MERGED, "entropy_learning_rate": 0.1}, rates=("learning_rate", "entropy_learning_rate")),
     TinyFit("lora", PAIR, "wide encoder"),
     *(
