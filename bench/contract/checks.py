@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bench.contract.subject import Subject
 from bench.contract.worlds import with_other_answers
+from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.learning.convergence import IN_WORDS
 from bench.metrics import Metric, chance, per_user, rank_positive
@@ -63,12 +64,15 @@ def reports_its_fit(subject: Subject) -> str:
 
 def says_why_training_ended(subject: Subject) -> str:
     """Ask whether training on the toys converged; what trains and checks no validation cannot say."""
-    ended = fit_report(subject.spec.method, subject.entry, subject.recommender).ended
-    n_steps = subject.first_fit.n_steps
-    if ended == "unknown" or (ended is None and n_steps):
-        took = f"it takes {n_steps:,} optimizer steps" if n_steps else "it trains"
+    try:
+        ended = fit_report(subject.spec.method, subject.entry, subject.recommender).ended
+    except BenchError as refusal:
+        raise NotChecked("there is no report to read") from refusal
+    takes_steps = subject.first_fit.n_steps > 0
+    if ended == "unknown" or (ended is None and takes_steps):
+        what = "it takes optimizer steps" if takes_steps else "it trains"
         raise Doubtful(
-            f"{took} and reports no validation curve, so that tables mark it with ↗; "
+            f"{what} and reports no validation curve, so that tables mark it with ↗; "
             "bench.learning.stepwise trains until validation stops rising, and its log has the report"
         )
     if ended is None:

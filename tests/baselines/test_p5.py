@@ -16,6 +16,7 @@ from bench.baselines.p5 import NUMBER_PROMPTS, P5, random_numbers, share_of_peak
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
+from bench.learning.training import TrainingRecord
 from bench.lm.prompts.shared import NO_HISTORY, plain_chat, shared_prompt
 from bench.lm.toys.tiny_seq2seq import TinySeq2SeqParams, save_tiny_seq2seq
 from bench.metrics import Metric, chance
@@ -373,6 +374,12 @@ def test_the_rate_rises_over_a_twentieth_of_the_steps_and_falls_to_0() -> None:
     assert shares[525] == pytest.approx(0.5)
     assert shares[1000] == 0.0
     assert share_of_peak(0, 1) == 1.0
+
+
+def test_a_training_whose_rate_falls_over_all_epochs_is_never_reported_as_converged(task: Task) -> None:
+    recommender = untrained(task)
+    recommender.record = TrainingRecord((1.0,) * 7, (0.3, *[0.2] * 6), (1.0,) * 7)
+    assert recommender.report().ended == "budget"
 
 
 def test_without_a_backbone_it_runs_on_the_toy_and_says_so(task: Task) -> None:

@@ -26,8 +26,8 @@ def test_each_check_is_a_line_and_the_last_one_counts_them(bench: Bench) -> None
     *lines, total = outcome.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["ok"] * len(CHECKS)
     assert all(f" {name} " in line for name, line in zip(CHECKS, lines, strict=True))
-    assert total.startswith("12 checks in ")
-    assert total.endswith(" s: 12 ok")
+    assert total.startswith("13 checks in ")
+    assert total.endswith(" s: 13 ok")
 
 
 def test_a_failed_check_is_exit_code_1(bench: Bench) -> None:
@@ -35,14 +35,14 @@ def test_a_failed_check_is_exit_code_1(bench: Bench) -> None:
     assert (outcome.code, outcome.stderr) == (1, "")
     (line,) = [line for line in outcome.stdout.splitlines() if line.startswith("failed")]
     assert "candidate order  scores change with the candidates' order" in line
-    assert outcome.stdout.endswith(" s: 11 ok, 1 failed\n")
+    assert outcome.stdout.endswith(" s: 12 ok, 1 failed\n")
 
 
 def test_a_skipped_check_is_no_failure(bench: Bench) -> None:
     outcome = bench("check", "popularity")
     assert outcome.code == 0
     assert "skipped  learns           a control that reads no titles" in outcome.stdout
-    assert outcome.stdout.endswith(" s: 11 ok, 1 skipped\n")
+    assert outcome.stdout.endswith(" s: 12 ok, 1 skipped\n")
 
 
 @pytest.mark.parametrize(("method", "code"), [("neighbours", 0), ("not-a-number", 1)])

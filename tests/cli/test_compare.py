@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli.compare import compare
 from bench.errors import BenchError
+from bench.plugin import FitReport, TrainingReport
 from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
 
@@ -113,3 +114,13 @@ def test_few_users_are_warned_of(invoke: Callable[..., Result], save_run: Save) 
     save_run("random", random_ranks(1, 30)[:52], setting="cold", policy="natural")
     output = invoke("bpr@beauty@cold", "random@beauty@cold").stdout
     assert "Warning, NDCG@1: 52 users are few" in output
+
+
+def test_a_side_that_was_not_trained_to_convergence_is_warned_of(invoke: Callable[..., Result], save_run: Save) -> None:
+    save_run("bpr", random_ranks(1, 6), fit=FitReport(training=TrainingReport(epochs=2, ended="rising")))
+    save_run("random", random_ranks(2, 9))
+    told = invoke("bpr@beauty@warm", "random@beauty@warm").stdout
+    assert "Warning, A ↗: when its training ended, validation was still rising; a longer one may score higher." in told
+    assert "Warning, B" not in told
+    (first, _) = json.loads(invoke("bpr@beauty@warm", "random@beauty@warm", "--json").stdout)
+    assert (first["ended_a"], first["ended_b"]) == ("rising", None)

@@ -85,6 +85,22 @@ def test_it_runs_on_the_embedded_data(project: SimpleNamespace) -> None:
     assert record["metrics"]["ndcg@1"]["low"] > 2 / 30
 
 
+@pytest.mark.slow
+def test_one_that_trains_passes_its_own_tests_and_every_check(project: SimpleNamespace, tmp_path: Path) -> None:
+    own, pair = tmp_path / "own", ("my_trained.py", "tests/test_my_trained.py")
+    project.python("bench.cli.main", "new", "baseline", "my-trained", "--trained", "--directory", own)
+    shutil.copytree(own, tmp_path / "sources")
+    site = ("--target", project.folder.parent / "site")
+    project.python(
+        "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", *site, tmp_path / "sources"
+    )
+    for command in (("ruff", "check"), ("ruff", "format", "--check")):
+        project.python(*command, *RULES_OF_THE_HOUSE, "--no-cache", *pair, cwd=own)
+    project.python("mypy", "--strict", "--follow-imports=silent", *(own / path for path in pair), cwd=ROOT)
+    assert "3 passed" in project.python("pytest", "-p", "no:cacheprovider", own / "tests", cwd=own)
+    assert "(converged)" in project.python("bench.cli.main", "check", "my-trained")
+
+
 def test_in_a_checkout_the_pair_is_found_without_installing(tmp_path: Path) -> None:
     for folder in ("baselines", "tests/baselines"):
         (tmp_path / folder).mkdir(parents=True)

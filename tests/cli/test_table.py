@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli.table import table
 from bench.errors import BenchError
+from bench.plugin import FitReport, TrainingReport
 from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
 
@@ -89,7 +90,7 @@ def test_printed_figures_stand_beside_ours(invoke: Callable[..., Result], save_r
 
 
 def test_help_has_worked_examples(invoke: Callable[..., Result]) -> None:
-    assert invoke("--help").stdout.count("\n    bench table ") == 6
+    assert invoke("--help").stdout.count("\n    bench table ") == 7
 
 
 def test_a_table_imports_no_torch(run_store: RunStore, save_run: Save) -> None:
@@ -184,3 +185,14 @@ def test_full_ranking_stands_beside_the_lists_of_any_experiment(invoke: Callable
     row = {row["method"]: row for row in content["rows"]}["popularity"]
     assert [row["cells"][column]["value"] for column in (0, 4)] == pytest.approx([2 / 3, 1 / 3])
     assert "bench run --method bpr --dataset beauty --setting warm --full-ranking" in content["missing"]
+
+
+def test_strict_refuses_a_table_whose_training_had_not_converged(invoke: Callable[..., Result], save_run: Save) -> None:
+    words = ("--dataset", "beauty", "--setting", "warm", "--strict")
+    save_run("random", [9, 0, 3])
+    assert invoke(*words).exit_code == 0
+    save_run("bpr", [0, 0, 3], fit=FitReport(training=TrainingReport(epochs=2, ended="rising")))
+    refused = invoke(*words)
+    assert isinstance(refused.exception, BenchError)
+    assert "Not trained to convergence in table 'beauty-warm': bpr (rising)." in str(refused.exception)
+    assert refused.stdout == ""

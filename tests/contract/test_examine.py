@@ -125,3 +125,19 @@ def test_the_houses_own_methods_keep_to_the_contract(method: str) -> None:
 @pytest.mark.parametrize(("n_queries", "highest"), [(1, 1.0), (200, 18 / 200)])
 def test_the_highest_ndcg_by_chance_is_the_binomials_tail(n_queries: int, highest: float) -> None:
     assert highest_by_chance(n_queries) == pytest.approx(highest)
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "reason"),
+    [
+        ("neighbours", "ok", "it reports no training"),
+        ("bpr", "ok", "when training on the toy data ended, "),
+        ("secretive", "warning", "it takes optimizer steps and reports no validation curve, so that tables mark it"),
+        ("unchecked", "warning", "it trains and reports no validation curve"),
+    ],
+)
+def test_what_trains_should_say_whether_it_converged(method: str, status: str, reason: str) -> None:
+    found = outcomes(method)
+    assert found["convergence"].status == status
+    assert reason in found["convergence"].detail
+    assert named(found, "failed") == set()

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.learning.convergence import ending
+from bench.learning.convergence import IN_WORDS, decayed_ending, ending
+from bench.plugin.fit_report import ENDINGS
 
 RISING = [0.1, 0.2, 0.3]
 
@@ -43,3 +44,14 @@ def test_checks_at_a_decayed_rate_do_not_count() -> None:
 def test_more_checks_that_are_no_better_lead_to_convergence(validation: list[float]) -> None:
     assert ending([*validation, *[min(validation)] * 5]) == "converged"
     assert ending([*validation, 2.0]) == "rising"
+
+
+@pytest.mark.parametrize(
+    ("validation", "expected"), [([], "unknown"), (RISING, "rising"), ([*RISING, *[0.2] * 9], "budget")]
+)
+def test_a_rate_that_fell_to_zero_is_never_convergence(validation: list[float], expected: str) -> None:
+    assert decayed_ending(validation) == expected
+
+
+def test_every_ending_has_words() -> None:
+    assert set(IN_WORDS) == set(ENDINGS)

@@ -184,3 +184,11 @@ def test_a_validation_sample_follows_the_seed_and_what_it_is_for(task: Task) -> 
 @pytest.mark.parametrize("n_queries", [0, None, 40, 41])
 def test_a_validation_sample_may_be_all(task: Task, n_queries: int | None) -> None:
     assert validation_sample(task, n_queries) == (task.validation, task.validation_answers)
+
+
+def test_a_report_says_why_training_ended_from_the_validation_of_each_epoch() -> None:
+    record = TrainingRecord((1.0,) * 7, (0.1, 0.3, *[0.2] * 5), (1.0,) * 7)
+    assert record.report().ended == "converged"
+    assert record.report(decays=True).ended == "budget"
+    assert TrainingRecord((1.0,), (0.1,), (1.0,)).report().ended == "rising"
+    assert TrainingRecord((1.0,) * 5, (), (1.0,) * 5).report().ended == "unknown"

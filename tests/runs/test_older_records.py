@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,7 +94,50 @@ def test_one_adapter_has_all_the_weight() -> None:
 
 
 def test_a_record_with_details_is_read_with_a_report(save_run: Any) -> None:
-    saved = save_run("bpr", [0], fit=FitReport(7, TRAINING, cold_rule="zero"))
+    saved = save_run("bpr", [0], fit=FitReport(7, replace(TRAINING, ended="budget"), cold_rule="zero"))
     fields = saved.to_json()
     del fields["fit"]
     assert RunRecord.from_json({**fields, "details": {"cold_rule": "zero", "parameters": 7, **COURSE}}) == saved
+
+
+def without_endings(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a record as it was written before trainings said why they ended."""
+    fit = fields["fit"]
+    for training in [fit["training"], *fit["adapters"].values()]:
+        if training is not None:
+            del training["ended"]
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("method", "validation", "ended"),
+    [
+        ("sasrec", [0.1, 0.2], "rising"),
+        ("sasrec", [0.2, *[0.1] * 5], "converged"),
+        ("p5", [0.2, *[0.1] * 5], "budget"),  # its rate falls over all epochs
+        ("sasrec", [], "unknown"),
+    ],
+)
+def test_why_a_training_ended_is_read_off_its_curve(
+    save_run: Any, method: str, validation: list[float], ended: str
+) -> None:
+    training = TrainingReport(epochs=9, curves={"validation_ndcg@3": tuple(validation)} if validation else {})
+    fields = without_endings(save_run(method, [0], fit=FitReport(training=training)).to_json())
+    assert RunRecord.from_json(fields).fit.ended == ended
+
+
+@pytest.mark.parametrize(
+    ("losses", "best", "ended"), [((3.0, 2.0), 1, "rising"), ((3.0, 1.0, 2.0), 1, "budget"), ((), None, "unknown")]
+)
+def test_an_adapter_whose_rate_fell_to_zero_never_converged(
+    save_run: Any, losses: tuple[float, ...], best: int | None, ended: str
+) -> None:
+    adapter = AdapterReport("0a", n_steps=9, slice_losses=losses, best_check=best)
+    fields = without_endings(save_run("lora", [0], fit=FitReport(adapters={"a": adapter})).to_json())
+    assert RunRecord.from_json(fields).fit.adapters["a"].ended == ended
+
+
+def test_what_a_record_states_itself_stays(save_run: Any) -> None:
+    training = TrainingReport(epochs=3, curves={"validation_ndcg@3": (0.1, 0.2, 0.3)}, ended="budget")
+    saved = save_run("bpr", [0], fit=FitReport(training=training))
+    assert RunRecord.from_json(saved.to_json()).fit.ended == "budget"

@@ -15,7 +15,7 @@ import bench.contract.worlds
 import bench.registry
 from bench.contract.worlds import TARGET
 from bench.errors import BenchError
-from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task, TrainingReport
 from bench.protocol.candidate_files import read_lists
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import register, registry
@@ -106,6 +106,27 @@ class Boaster(Neighbours):
 
     def report(self) -> FitReport:
         return FitReport(extra={"loss": float("inf")})
+
+
+@register("secretive", family="general", cold_rule="zero")
+class Secretive(Neighbours):
+    """Trains, and reports nothing of it."""
+
+    def fit(self, task: Task) -> None:
+        import torch
+
+        super().fit(task)
+        weight = torch.nn.Parameter(torch.ones(1))
+        weight.sum().backward()  # type: ignore[no-untyped-call]
+        torch.optim.SGD([weight]).step()
+
+
+@register("unchecked", family="general", cold_rule="zero")
+class Unchecked(Neighbours):
+    """Trains by hand, and checks no validation."""
+
+    def report(self) -> FitReport:
+        return FitReport(training=TrainingReport(epochs=3, curves={"losses": (3.0, 2.0, 1.0)}))
 
 
 @register("ignorant", family="general", cold_rule="count of zero")
@@ -202,6 +223,7 @@ class Burglar(Peeker):
 
 METHODS: tuple[Any, ...] = (
     *(Neighbours, InOrder, Restless, NotANumber, CrowdFollower, Scribbler, AbsentMinded, Mute, Boaster, Ignorant),
+    *(Secretive, Unchecked),
     *(Clumsy, Demanding, Adjustable, ColdOnly, Hooked, Rummager, Burglar),
 )
 

@@ -102,3 +102,10 @@ def test_no_placeholder_is_left(tmp_path: Path) -> None:
     for is_checkout in (True, False):
         for path in write_baseline(Names("my-method"), Place(tmp_path / str(is_checkout), is_checkout)):
             assert "$" not in path.read_text()
+
+
+def test_one_that_trains_has_files_of_the_same_names(tmp_path: Path) -> None:
+    paths = write_baseline(Names("my-method"), Place(tmp_path, is_checkout=False, trains=True))
+    assert files_under(tmp_path) == {"my_method.py", "tests/test_my_method.py", "pyproject.toml"}
+    assert "trained_by_steps" in paths[0].read_text()
+    assert not any("$" in path.read_text() for path in paths)

@@ -38,7 +38,11 @@ def table() -> Table:
         ),
         metrics=("ndcg@1", "mrr@5"),
         rows=(
-            TableRow("Text k-NN_2", "text-knn", (figure(0.1), figure(0.2, second=True), Cell(), Cell())),
+            TableRow(
+                "Text k-NN_2",
+                "text-knn",
+                (figure(0.1, ended="budget", arrow=True), figure(0.2, second=True, ended="converged"), Cell(), Cell()),
+            ),
             TableRow(
                 "RecCocktail",
                 "reccocktail",
@@ -50,7 +54,7 @@ def table() -> Table:
                 ),
                 transductive=True,
             ),
-            TableRow("RecCocktail (tiny)", "reccocktail", (figure(0.5),) * 4, toy=True),
+            TableRow("RecCocktail (tiny)", "reccocktail", (figure(0.5),) * 4, toy=True, arrow=True),
         ),
         footnotes=("†toy: a toy.", "‡: read queries."),
         missing=("bench run --method text-knn --dataset beauty --setting cold",),
@@ -190,3 +194,11 @@ def test_datasets_stand_over_their_settings_and_row_groups_over_their_rows(table
 
 def test_two_hyphens_stay_two_hyphens_and_greek_is_written_out() -> None:
     assert escape("--force, α [x] *") == r"-{}-force, $\alpha$ {[}x{]} {*}"
+
+
+def test_a_figure_whose_training_had_not_converged_has_an_arrow_and_a_field(table: Table) -> None:
+    assert "0.1000$\\nearrow$" in render_table(table, "latex")
+    assert "RecCocktail (tiny)$^{\\dagger}$toy$\\nearrow$" in render_table(table, "latex")
+    assert "0.1000<sup>↗</sup></td>" in render_table(table, "html")
+    lines = list(csv.DictReader(io.StringIO(render_table(table, "csv"))))
+    assert [line["ended"] for line in lines[:3]] == ["budget", "converged", ""]

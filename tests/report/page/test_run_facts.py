@@ -96,3 +96,28 @@ def test_nothing_of_a_record_is_left_out(save_run: Save) -> None:
     assert expected.items() <= facts.facts.items()
     assert "losses" not in facts.facts
     assert "no" not in facts.facts
+
+
+def test_an_adapters_validation_is_a_curve_over_epochs_and_its_end_a_fact() -> None:
+    adapter = AdapterReport(
+        "0d", n_steps=9, validation=(0.1, 0.3, 0.2), epoch_of_check=(0.0, 0.5, 1.0), best_check=1, ended="budget"
+    )
+    report = FitReport(adapters={"target": adapter})
+    (curve,) = curves(report)
+    assert (curve.title, curve.steps, curve.kept) == ("Validation NDCG@3, adapter target", (0.0, 0.5, 1.0), 1)
+    facts = fit_facts(report)
+    assert facts["adapters · target · training ended"] == "budget"
+    assert not any("validation" in name or "epoch of check" in name for name in facts)
+
+
+def test_a_training_checked_within_epochs_keeps_the_check_nearest_to_its_best_epoch() -> None:
+    curve = {"validation_ndcg@3": (0.1, 0.3, 0.2)}
+    training = TrainingReport(epochs=1.5, best_epoch=0.667, curves=curve, epoch_of_check=(0.0, 0.666667, 1.333333))
+    (drawn,) = curves(FitReport(training=training))
+    assert (drawn.kept, drawn.steps) == (1, (0.0, 0.66667, 1.33333))
+
+
+def test_a_run_says_why_its_training_ended(save_run: Save) -> None:
+    trained = save_run("bpr", [0], fit=FitReport(training=TrainingReport(epochs=2, ended="rising")))
+    assert run_facts(trained, "", 0).ended == "rising"
+    assert run_facts(save_run("random", [0]), "", 0).ended == ""

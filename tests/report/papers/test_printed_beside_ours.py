@@ -13,9 +13,10 @@ import pytest
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow, PaperPlace, PublishedReference
 from bench.experiments.scale import SCALES
-from bench.plugin import Entry
+from bench.plugin import Entry, FitReport, TrainingReport
 from bench.registry import Registry
-from bench.report.papers.printed_beside_ours import Beside, beside_published, render_beside, verdict
+from bench.report.papers.printed_beside_ours import Beside, beside_published, render_beside
+from bench.report.papers.verdict import verdict
 from bench.report.tables.build import build_table
 from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
@@ -62,12 +63,11 @@ def test_a_printed_figure_stands_beside_frozen_lists_alone(run_store: RunStore, 
     ]
 
 
-@pytest.mark.parametrize(
-    ("ours", "expected"),
-    [(0.3, "at or above"), (0.26996, "at or above"), (0.269, "within 0.02"), (0.25, "within 0.02"), (0.249, "below")],
-)
-def test_a_verdict_follows_the_difference(ours: float, expected: str) -> None:
-    assert verdict(ours, 0.27) == expected
+def test_a_figure_below_of_a_training_that_still_rose_is_counted_apart(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [9, 9, 9, 9], fit=FitReport(training=TrainingReport(epochs=2, ended="rising")))
+    cells = beside(run_store, "bpr")
+    assert {cell.verdict for cell in cells} == {"below, not converged: validation was still rising"}
+    assert render_beside(cells, "text").endswith("2 printed figures: 2 below, not converged.\n")
 
 
 def test_a_run_that_was_not_made_has_no_verdict(run_store: RunStore) -> None:
