@@ -11,6 +11,7 @@ LEARNED = FitReport(
         epochs=4,
         best_epoch=3,
         curves={"validation_ndcg@3": (0.1, 0.2, 0.3, 0.25), "losses": (3.0, 2.0, 1.5, 1.4)},
+        ended="converged",
     ),
     cold_rule="embedding as initialised",
     deviations=("Stops early.",),

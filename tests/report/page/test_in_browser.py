@@ -119,7 +119,7 @@ def test_rows_are_filtered_by_text_family_dataset_setting_and_toys(browser: Brow
 
 
 def test_marks_and_intervals_are_shown(browser: Browser) -> None:
-    assert sorted(browser.texts(f"{FIRST_BOARD} sup")) == ["†toy ‡", "‡"]
+    assert sorted(browser.texts(f"{FIRST_BOARD} sup")) == ["†toy ‡ ↗", "‡ ↗"]
     assert browser.texts(f"{FIRST_BOARD} .interval") == []
     browser.driver.find_element("xpath", "//label[contains(., '95 %')]/input").click()
     assert all(re.fullmatch(r"[01]\.\d{4}–[01]\.\d{4}", text) for text in browser.texts(f"{FIRST_BOARD} .interval"))
@@ -157,7 +157,9 @@ def test_a_methods_page_shows_weights_curves_parameters_and_departures(browser: 
     assert browser.texts("[aria-label='Weights of the merged adapters'] thead th") == ["Run", "general", "specific"]
     assert browser.texts("[aria-label='Weights of the merged adapters'] td") == ["0.250", "0.750"] * 2
     assert len(browser.texts("details[open] figure svg")) == 5
+    assert "training: still rising ↗" in browser.texts("details[open] > summary")[0]
     browser.open("#method/sasrec")
+    assert "training: converged" in browser.texts("details[open] > summary")[0]
     assert "Validation NDCG@3: 0.3000 kept, at 3 of 4" in browser.texts("figcaption")
     assert "Stops early." in browser.find("main").text
     browser.find("main details:last-of-type summary").click()
