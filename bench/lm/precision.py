@@ -52,13 +52,15 @@ def full_width_float32(model: nn.Module) -> Iterator[None]:
 
     torch leaves float32 to MKL, which keeps to AVX2 on AMD's processors; oneDNN uses AVX-512 there and takes half
     the time. It orders the sums otherwise, and nothing else differs. Hooks on the layers work as ever; where torch
-    has no oneDNN, or the model lies elsewhere than on the CPU, nothing is changed.
+    has no oneDNN, or the model lies elsewhere than on the CPU, torch's own products are taken. Inside
+    :func:`training_precision` they are of float32 as well.
     """
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear) and _is_for_onednn(layer.weight)]
     for layer in layers:
         layer.forward = partial(_by_onednn, layer)  # type: ignore[method-assign]
     try:
-        yield
+        with float32_products(next(model.parameters()).device):
+            yield
     finally:
         for layer in layers:
             del layer.forward

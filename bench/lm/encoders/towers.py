@@ -156,10 +156,10 @@ class TowerLanguageModel(LanguageModel):
         padded, weights = padded_histories(queries, self.max_history)
         distinct, rows = np.unique(np.concatenate([padded.ravel(), queries.candidates.ravel()]), return_inverse=True)
         vectors = self.item_vectors(domain, distinct)
-        history_rows, candidate_rows = np.split(rows, [padded.size])
-        histories = vectors[torch.from_numpy(history_rows.reshape(padded.shape))]
+        read, offered = torch.from_numpy(rows).to(vectors.device).split([padded.size, queries.candidates.size])
+        histories = vectors[read.view(padded.shape)]
         summed = (histories * torch.from_numpy(weights).to(vectors)[..., None]).sum(1)
-        candidates = vectors[torch.from_numpy(candidate_rows.reshape(queries.candidates.shape))]
+        candidates = vectors[offered.view(queries.candidates.shape)]
         cosines = torch.einsum("nd,ncd->nc", nn.functional.normalize(summed, dim=-1), candidates)
         return softmax_entropy(cosines, TEMPERATURE if temperature is None else temperature).mean()
 

@@ -203,6 +203,10 @@ class PairLanguageModel(LanguageModel):
         """Return one score a candidate, shape (n, 30)."""
         return self.score_by(self.pair_scores, domain, queries, progress)
 
+    def scores_in_training(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
+        """Return the scores with the adapter in training, in the number format of training."""
+        return self.score_by(self.pair_scores, domain, queries, progress, quick=True)
+
     def score_by(
         self, scorer: PairScorer, domain: Domain, queries: Queries, progress: ProgressHook, *, quick: bool = False
     ) -> NDArray[np.float32]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from bench.methods.xcross import CrossLayers
 
 from bench.lm.pairs.model import PairHead, PairLanguageModel
 from tests.support.pair_toys import fitted, marked_domain, marked_queries, pair_task, pico_pairs, random_adapter
+from tests.support.text_toys import save_pico_encoder
 
 
 def in_bfloat16(_device: object = "cpu") -> torch.autocast:
@@ -20,7 +20,12 @@ def in_bfloat16(_device: object = "cpu") -> torch.autocast:
 
 @pytest.fixture
 def trains_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("bench.lm.pairs.model", "bench.lm.training.lora", "bench.methods.shared.integrating"):
+    for module in (
+        "bench.lm.language_model",
+        "bench.lm.pairs.model",
+        "bench.lm.training.lora",
+        "bench.methods.shared.integrating",
+    ):
         monkeypatch.setattr(f"{module}.training_precision", in_bfloat16)
 
 
@@ -58,14 +63,16 @@ def test_a_final_score_is_float32_s_and_a_quick_one_is_not(pico_encoder_folder: 
         expected = pairs.head(state).item()
     assert final[0, 0] == pytest.approx(expected, rel=1e-4)
     assert np.abs(quick - final).max() > 1e-3
+    with in_bfloat16():
+        assert np.array_equal(scored(pairs), final)
+    assert np.array_equal(pairs.scores_in_training(domain, queries, lambda _line: None), quick)
 
 
 @pytest.mark.usefixtures("trains_in_bfloat16")
 @pytest.mark.parametrize("method", ["lora", "pooler-scorer", "xcross"])
-def test_no_two_candidates_tie_after_training_in_bfloat16(
-    method: str, pico_encoder_folder: Path, tmp_path: Path
-) -> Any:
-    task = pair_task(tmp_path, pico_encoder_folder, marked_domain("apple", 16))
+def test_no_two_candidates_tie_after_training_in_bfloat16(method: str, tmp_path: Path) -> None:
+    wide = save_pico_encoder(tmp_path / "encoder", deviation=0.2)
+    task = pair_task(tmp_path / "artefacts", wide, marked_domain("apple", 16))
     short = {"epochs": 1, "max_examples": 8, "batch_size": 4, "learning_rate": 1e-4}
     on_target = {"target_epochs": 1, "target_examples": 8, "target_learning_rate": 1e-4} if method != "lora" else {}
     recommender = fitted(method, task, **short, **on_target)
