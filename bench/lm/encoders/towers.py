@@ -156,7 +156,8 @@ class TowerLanguageModel(LanguageModel):
         padded, weights = padded_histories(queries, self.max_history)
         distinct, rows = np.unique(np.concatenate([padded.ravel(), queries.candidates.ravel()]), return_inverse=True)
         vectors = self.item_vectors(domain, distinct)
-        read, offered = torch.from_numpy(rows).to(vectors.device).split([padded.size, queries.candidates.size])
+        places = torch.from_numpy(rows).to(vectors.device)
+        read, offered = torch.split(places, [padded.size, queries.candidates.size])
         histories = vectors[read.view(padded.shape)]
         summed = (histories * torch.from_numpy(weights).to(vectors)[..., None]).sum(1)
         candidates = vectors[offered.view(queries.candidates.shape)]
