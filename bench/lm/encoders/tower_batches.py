@@ -38,7 +38,7 @@ class TowerBatch:
     targets: Rows
     """Place in ``items`` of the item that came next, shape (n_positions,)."""
     excluded: NDArray[np.bool_]
-    """The user's own other items, which are no wrong answers, shape (n_positions, n_distinct)."""
+    """The user's own other items and those without a title, which are no wrong answers, (n_positions, n_distinct)."""
     log_chances: NDArray[np.float32]
     """Logarithm of each item's chance to be in a batch, shape (n_distinct,)."""
 
@@ -56,12 +56,16 @@ class Positions:
         return self.domain.users_of_interactions()
 
     @cached_property
+    def titled(self) -> NDArray[np.bool_]:
+        """Which items have a title, shape (n_items,)."""
+        return np.array([bool(title) for title in self.domain.titles])
+
+    @cached_property
     def places(self) -> Rows:
         """Places in ``domain.items`` of the items to be predicted, user after user."""
-        titled = np.array([bool(title) for title in self.domain.titles])
         first = np.zeros(self.domain.n_interactions, dtype=bool)
         first[self.domain.indptr[:-1][np.diff(self.domain.indptr) > 0]] = True
-        return np.flatnonzero(~first & titled[self.domain.items])
+        return np.flatnonzero(~first & self.titled[self.domain.items])
 
     @cached_property
     def runs(self) -> list[Rows]:
@@ -88,8 +92,7 @@ class Positions:
     @cached_property
     def offered(self) -> Rows:
         """Items that may be drawn as wrong answers: somebody trained on them, so none is held out."""
-        titled = np.array([bool(title) for title in self.domain.titles])
-        return np.flatnonzero((self.domain.item_counts() > 0) & titled)
+        return np.flatnonzero((self.domain.item_counts() > 0) & self.titled)
 
     def epoch(self, max_examples: int, batch_size: int, rng: np.random.Generator) -> list[Rows]:
         """Return the positions of each batch of an epoch: all, or a sample of ``max_examples`` where that is not 0."""
@@ -121,7 +124,7 @@ class Positions:
         decay = np.broadcast_to(RECENCY_DECAY**back, exists.shape)[exists]
         np.add.at(weights, (rows, np.searchsorted(distinct, read[exists])), decay)
         targets = np.searchsorted(distinct, items[places])
-        excluded = self._touched_by(users, distinct)
+        excluded = self._touched_by(users, distinct) | ~self.titled[distinct]
         excluded[np.arange(len(places)), targets] = False
         absent = (1 - self.shares[distinct]) ** len(places) * (1 - n_drawn / max(1, len(self.offered)))
         log_chances = np.log(np.maximum(1 - absent, 1e-12)).astype(np.float32)
