@@ -82,6 +82,14 @@ def pico_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def wide_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a folder whose weights are drawn wide: titles' vectors differ, so that a few steps change a ranking."""
+    from tests.support.text_toys import save_pico_encoder
+
+    return save_pico_encoder(tmp_path_factory.mktemp("wide-bert"), deviation=0.2)
+
+
+@pytest.fixture(scope="session")
 def pico_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that AutoModelForCausalLM and AutoTokenizer load: a two-layer decoder with random weights."""
     from tests.support.text_toys import save_pico_decoder

@@ -21,7 +21,7 @@ from bench.runs.params import build_params
 from tests.support.recbole_toy import ndcg_at_1, queries_of, task_of
 from tests.support.text_toys import NOUNS, domain_of, planted_groups
 
-QUICK = {"learning_rate": 1e-2, "batch_size": 16, "epochs": 12, "dropout": 0.0}
+QUICK = {"learning_rate": 4e-3, "batch_size": 16, "epochs": 12, "warmup_steps": 10}
 FEW = {"learning_rate": 1e-2, "batch_size": 16, "rank": 4, "alpha": 8, "epochs": 1, "decay_share": 0.0}
 
 
@@ -88,9 +88,9 @@ def test_the_recipe_of_the_papers_rows_is_the_default() -> None:
 def test_all_domains_are_learned_from_with_as_many_examples_of_each(few: tuple[Task, Queries]) -> None:
     adapters = fitted(few[0], domains="all", max_examples=60, **FEW).report().adapters
     ((role, adapter),) = adapters.items()
-    assert role == " + ".join(adapter.domains)
+    assert role == "toy + one + two"
     assert sorted(adapter.domains) == ["one", "toy", "two"]
-    assert 3 * 60 <= adapter.n_examples <= 3 * (60 + 8)
+    assert adapter.n_examples == pytest.approx(3 * 60, abs=20)
 
 
 @pytest.mark.parametrize("domains", ["target", "all"])

@@ -19,8 +19,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedTask:
 
 
 @pytest.fixture(scope="module")
-def task(prepared: PreparedTask, pico_encoder_folder: Any, tmp_path_factory: pytest.TempPathFactory) -> Task:
-    return toy_task(prepared, ArtefactStore(tmp_path_factory.mktemp("artefacts")), pico_encoder_folder)
+def task(prepared: PreparedTask, wide_encoder_folder: Any, tmp_path_factory: pytest.TempPathFactory) -> Task:
+    return toy_task(prepared, ArtefactStore(tmp_path_factory.mktemp("artefacts")), wide_encoder_folder)
 
 
 def test_equal_steps_are_those_of_all_branches_together(task: Task) -> None:

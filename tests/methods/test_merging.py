@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from bench.files.hashing import content_hash
 from bench.files.store import ArtefactStore
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.training.library import ADAPTER_KIND
-from bench.plugin import FitReport, MergeReport, Task
+from bench.plugin import Answers, FitReport, LastLoaded, MergeReport, Queries, Task
 from bench.protocol.splits import share_of_training
 from bench.protocol.task import PreparedTask
 from bench.registry import registry
@@ -36,13 +36,18 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedTask:
 
 
 @pytest.fixture(scope="module")
-def make_task(prepared, pico_encoder_folder, tmp_path_factory) -> Callable[..., Task]:
+def make_task(prepared, wide_encoder_folder, tmp_path_factory) -> Callable[..., Task]:
     store = ArtefactStore(tmp_path_factory.mktemp("artefacts"))
 
     def make(**changes: Any) -> Task:
-        return toy_task(prepared, **{"store": store, "backbone": pico_encoder_folder, **changes})
+        return toy_task(prepared, **{"store": store, "backbone": wide_encoder_folder, **changes})
 
     return make
+
+
+def asked(domains: Mapping[str, PreparedTask]) -> Callable[[str], tuple[Queries, Answers]]:
+    """Return what gives the validation queries of the domain of a name."""
+    return lambda name: (domains[name].validation.queries, domains[name].validation.answers)
 
 
 def trained_hashes(store: ArtefactStore) -> set[str]:
@@ -81,11 +86,12 @@ def test_it_trains_exactly_the_adapters_it_planned_without_loading_a_model(
 def test_four_cross_domain_targets_need_four_target_and_six_hybrid_adapters(
     pico_encoder_folder, tmp_path: Path
 ) -> None:
+    """A hybrid is chosen on the validation queries of both its domains, whichever of them is the target."""
     store = ArtefactStore(tmp_path)
     domains = {name: prepared_toy(name, store) for name in ("beauty", "clothing", "food", "sports")}
     for target, prepared in domains.items():
         sources = tuple(other.training for name, other in domains.items() if name != target)
-        task = toy_task(prepared, store, pico_encoder_folder, sources=sources)
+        task = toy_task(prepared, store, pico_encoder_folder, sources=sources, source_validation=asked(domains))
         weaver = toy_recommender("weaverec", max_examples=16)
         planned = weaver.adapters(task)
         weaver.fit(task)
@@ -106,14 +112,36 @@ def test_target_only_is_reccocktail_s_ingredient_in_the_same_file(make_task) -> 
     assert target.facts["target"].id == ingredient.facts["specific"].id
 
 
-def test_a_hybrid_of_a_and_b_is_the_hybrid_of_b_and_a(make_task) -> None:
-    task = make_task()
-    (source, _) = task.sources
-    mirrored = dataclasses.replace(task, target=source, sources=(task.target,))
-    one_way = toy_recommender("weaverec").adapters(dataclasses.replace(task, sources=(source,)))
-    other_way = toy_recommender("weaverec").adapters(mirrored)
+def test_a_hybrid_of_a_and_b_is_the_hybrid_of_b_and_a(prepared, make_task, tmp_path: Path) -> None:
+    domains = {"target": prepared, "one": prepared_toy("one", ArtefactStore(tmp_path))}
+    training = {name: domain.training for name, domain in domains.items()}
+    one = domains["one"].validation
+    task = make_task(sources=(training["one"],), source_validation=asked(domains))
+    mirrored = make_task(
+        target=training["one"],
+        sources=(training["target"],),
+        validation=one.queries,
+        validation_answers=one.answers,
+        source_validation=asked(domains),
+    )
+    one_way, other_way = toy_recommender("weaverec").adapters(task), toy_recommender("weaverec").adapters(mirrored)
     assert one_way[1].key() == other_way[1].key()
+    assert len(one_way[1].validation) == 2
     assert one_way[0].key() != other_way[0].key()
+
+
+def test_an_adapter_is_chosen_on_no_other_target_s_queries(prepared, make_task, tmp_path: Path) -> None:
+    """The general adapter learns from the sources: it is the same whatever the target asks."""
+    one = prepared_toy("one", ArtefactStore(tmp_path))
+    few = prepared.validation.queries.take(np.arange(5)), Answers(prepared.validation.answers.positive_column[:5])
+    facts = {"sources": (one.training,), "source_validation": asked({"one": one})}
+    keys = [
+        [spec.key() for spec in toy_recommender("second-finetune").adapters(make_task(**facts, **changes))]
+        for changes in ({}, {"validation": few[0], "validation_answers": few[1]})
+    ]
+    assert keys[0][0] == keys[1][0]
+    assert len(keys[0][0]["validation"]) == 1
+    assert keys[0][1] != keys[1][1]
 
 
 @pytest.mark.parametrize(
@@ -139,11 +167,9 @@ def test_its_hybrids_learn_from_target_and_source_and_from_as_many_examples_of_e
     assert [set(hybrid.names) for hybrid in hybrids] == [{"target", "one"}, {"target", "two"}]
     for hybrid, source in zip(hybrids, task.sources, strict=True):
         assert set(hybrid.domains) == {prepared.training.content_hash, source.content_hash}  # no test item among them
-    assert [spec.recipe.max_examples for spec in (target, *hybrids)] == [96, 192, 192]
-    shared = toy_recommender("weaverec", share_examples=True).adapters(task)
-    assert [spec.recipe.max_examples for spec in shared] == [96, 96, 96]
+    assert [spec.max_examples for spec in (target, *hybrids)] == [3 * 96, 3 * 192, 3 * 192]
     (everything,) = toy_recommender("all-data").adapters(task)
-    assert (set(everything.names), everything.recipe.max_examples) == ({"target", "one", "two"}, 288)
+    assert (set(everything.names), everything.max_examples) == ({"target", "one", "two"}, 3 * 288)
 
 
 def test_validation_chooses_the_target_weight_that_does_best_there(make_task, prepared) -> None:
@@ -301,6 +327,32 @@ def test_a_second_finetuning_goes_on_from_the_general_adapter(make_task, prepare
     assert (start.start, end.start) == (None, general.facts["general"].id)
     assert not np.array_equal(twice.score(prepared.test.queries), general.score(prepared.test.queries))
     assert twice.report().trained_parameters == general.report().trained_parameters
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder"])
+def test_a_shorter_history_is_shorter_in_scoring_too(kind: str, make_task, prepared, pico_folder: Path) -> None:
+    task = make_task(**({} if kind == "encoder" else {"backbone": pico_folder}))
+    short = fitted("target-only", task, max_history=1, max_examples=8)
+    queries = prepared.test.sample(4, 0).queries
+    last = dataclasses.replace(
+        queries,
+        history_indptr=np.arange(len(queries) + 1),
+        history_items=np.array([queries.history(row)[-1] for row in range(len(queries))], dtype=np.int32),
+    )
+    scores = short.score(queries)
+    np.testing.assert_allclose(scores, short.score(last), atol=1e-5)
+    short.language_model.max_history = 20
+    assert np.abs(scores - short.score(queries)).max() > 1e-4
+
+
+def test_a_run_reads_as_long_histories_as_it_says_whatever_the_run_before_it_read(make_task, prepared) -> None:
+    task, queries = make_task(held=LastLoaded()), prepared.test.queries
+    before = fitted("zeroshot", task).score(queries)
+    short = fitted("target-only", task, max_history=1, epochs=0)
+    assert np.abs(short.score(queries) - before).max() > 1e-4
+    again = fitted("zeroshot", task)
+    assert again.language_model is short.language_model
+    np.testing.assert_array_equal(again.score(queries), before)
 
 
 @pytest.mark.parametrize("method", ["second-finetune", "reccocktail-g"])

@@ -29,10 +29,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedTask:
 
 
 @pytest.fixture(scope="module")
-def make_task(prepared, pico_encoder_folder, tmp_path_factory) -> Callable[..., Task]:
+def make_task(prepared, wide_encoder_folder, tmp_path_factory) -> Callable[..., Task]:
     store = ArtefactStore(tmp_path_factory.mktemp("artefacts"))
 
-    def make(backbone: Path = pico_encoder_folder, **changes: Any) -> Task:
+    def make(backbone: Path = wide_encoder_folder, **changes: Any) -> Task:
         facts: dict[str, Any] = {
             "target": prepared.training,
             "validation": prepared.validation.queries,

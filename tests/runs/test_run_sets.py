@@ -21,7 +21,7 @@ from bench.runs.store import RunStore
 from tests.support.command_line import call_bench
 from tests.support.shop_toy import write_shop
 
-SMALL = {"rank": 4, "alpha": 8, "max_examples": 64, "epochs": 1}
+SMALL = {"rank": 4, "alpha": 8, "max_examples": 64, "batch_size": 16, "epochs": 3, "warmup_steps": 2}
 ALPHAS = (0.0, 0.35, 1.0)
 EXPERIMENT = """
 name: sweep
@@ -71,7 +71,7 @@ def sweep(folders: Folders, backbone: Path, held: LastLoaded | None) -> list[Run
 
 
 def test_three_points_of_a_sweep_load_the_backbone_once_and_train_its_adapters_once(
-    shops: Folders, pico_encoder_folder: Path, counted: dict[str, int], tmp_path: Path
+    shops: Folders, wide_encoder_folder: Path, counted: dict[str, int], tmp_path: Path
 ) -> None:
     rows = "\n".join(
         f"  - {{method: weaverec, label: α {alpha}, params: {{{', '.join(f'{k}: {v}' for k, v in SMALL.items())}, "
@@ -79,7 +79,7 @@ def test_three_points_of_a_sweep_load_the_backbone_once_and_train_its_adapters_o
         for alpha in ALPHAS
     )
     path = tmp_path / "sweep.yaml"
-    path.write_text(EXPERIMENT.format(backbone=pico_encoder_folder, rows=rows))
+    path.write_text(EXPERIMENT.format(backbone=wide_encoder_folder, rows=rows))
     folders = ("--data-dir", shops.data_dir, "--cache-dir", tmp_path / "cache", "--results-dir", tmp_path / "results")
     outcome = call_bench(map(str, ("reproduce", path, "--device", "cpu", *folders)))
     assert outcome.code == 0, outcome.stderr
@@ -88,16 +88,16 @@ def test_three_points_of_a_sweep_load_the_backbone_once_and_train_its_adapters_o
 
 
 def test_a_shared_model_scores_as_one_of_its_own(
-    shops: Folders, pico_encoder_folder: Path, counted: dict[str, int], tmp_path: Path
+    shops: Folders, wide_encoder_folder: Path, counted: dict[str, int], tmp_path: Path
 ) -> None:
     """The first run with the shared model also trains on it; those after it find it as it was."""
     with LastLoaded() as held:
         together = sweep(
-            dataclasses.replace(shops, cache_dir=tmp_path, results_dir=tmp_path), pico_encoder_folder, held
+            dataclasses.replace(shops, cache_dir=tmp_path, results_dir=tmp_path), wide_encoder_folder, held
         )
     assert counted == {"load_encoder": 1, "train_adapter": 2}
     alone = sweep(
-        dataclasses.replace(shops, cache_dir=tmp_path / "b", results_dir=tmp_path / "b"), pico_encoder_folder, None
+        dataclasses.replace(shops, cache_dir=tmp_path / "b", results_dir=tmp_path / "b"), wide_encoder_folder, None
     )
     assert counted["load_encoder"] == 1 + len(ALPHAS)
     assert [record.metrics for record in together] == [record.metrics for record in alone]

@@ -18,9 +18,9 @@ SMALL = {
     "rank": 4,
     "alpha": 8,
     "batch_size": 32,
-    "learning_rate": 1e-2,
+    "learning_rate": 4e-3,
     "max_examples": 96,
-    "epochs": 1,
+    "epochs": 3,
     "warmup_steps": 2,
     "n_negatives": 20,
 }

@@ -28,7 +28,7 @@ from bench.plugin import Queries, Task
 from tests.support.adapter_training import trained
 from tests.support.text_toys import made_up_titles
 
-RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, batch_size=4, max_examples=24)
+RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, batch_size=4, max_examples=24, epochs=4, warmup_steps=2)
 TITLES = made_up_titles(40)
 
 
@@ -178,7 +178,7 @@ def test_it_is_taught_the_next_title_and_four_others_that_are_offered(writer, ma
 
 def test_training_on_lists_lowers_their_loss(writer, make_domain) -> None:
     _, log = trained(writer, [make_domain(n_users=260)], RECIPE)
-    assert log.slice_losses[log.best_check] < log.slice_losses[0]
+    assert np.mean(log.losses[-6:]) < np.mean(log.losses[:6])
 
 
 def test_entropy_is_that_of_the_first_tokens_of_each_title(writer, queries, make_domain, monkeypatch) -> None:

@@ -14,13 +14,13 @@ from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.adapters.apply import folded
 from bench.lm.backbones import local_backbone, packaged_minilm, resolve_backbone
+from bench.lm.encoders.tower_batches import RECENCY_DECAY, Positions, TowerBatch
 from bench.lm.encoders.towers import (
-    RECENCY_DECAY,
     TEMPERATURE,
+    LearnedTemperature,
     TowerLanguageModel,
+    batch_loss,
     padded_histories,
-    sequence_loss,
-    tower_batch,
     tower_scores,
 )
 from bench.metrics import Metric, chance, per_user, rank_positive
@@ -91,36 +91,153 @@ def test_an_untitled_item_has_a_zero_vector(towers: TowerLanguageModel) -> None:
     torch.testing.assert_close(norms, torch.tensor([1.0, 0.0]))
 
 
-def test_equal_scores_lose_the_logarithm_of_thirty() -> None:
-    vectors = torch.ones(31, 4) / 2
-    loss = sequence_loss(vectors, torch.tensor([[0, 1]]), torch.arange(2, 31), torch.ones(1, 29, dtype=torch.bool))
-    assert loss.item() == pytest.approx(math.log(30), abs=1e-5)
+def batch_of(
+    weights: np.ndarray, targets: list[int], excluded: np.ndarray | None = None, log_chances: np.ndarray | None = None
+) -> TowerBatch:
+    """Return positions over as many items as the history weights have columns."""
+    n_positions, n_items = weights.shape
+    return TowerBatch(
+        domain_of([[0, 1]], NOUNS),
+        np.arange(n_items),
+        weights.astype(np.float32),
+        np.array(targets),
+        np.zeros((n_positions, n_items), dtype=bool) if excluded is None else excluded,
+        np.zeros(n_items, dtype=np.float32) if log_chances is None else log_chances.astype(np.float32),
+    )
 
 
-def test_all_positions_at_once_lose_the_same_as_one_prefix_at_a_time() -> None:
-    vectors = torch.from_numpy(unit_vectors(12))
-    sequence, negatives, allowed = [0, 1, 2, 3], torch.tensor([8, 9, 10]), torch.tensor([[True, False, True]])
-    together = sequence_loss(vectors, torch.tensor([[*sequence, -1]]), negatives, allowed)
+def test_equal_vectors_lose_the_logarithm_of_the_items_that_are_not_excluded() -> None:
+    vectors, excluded = torch.ones(40, 4) / 2, np.zeros((2, 40), dtype=bool)
+    excluded[0, 30:], excluded[1, 10:] = True, True
+    batch = batch_of(np.ones((2, 40)), [3, 5], excluded)
+    expected = (math.log(30) + math.log(10)) / 2
+    assert batch_loss(vectors, batch, LearnedTemperature()).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_likely_item_costs_a_position_less_as_a_wrong_answer() -> None:
+    """With equal vectors the probability of an item is its weight's share, 1 / chance of all 1 / chances."""
+    chances = np.array([1.0, 0.5, 0.25, 0.1])
+    shares = (1 / chances) / (1 / chances).sum()
+    for target in range(4):
+        batch = batch_of(np.ones((1, 4)), [target], log_chances=np.log(chances))
+        loss = batch_loss(torch.ones(4, 4) / 2, batch, LearnedTemperature())
+        assert loss.item() == pytest.approx(-math.log(shares[target]), abs=1e-5)
+
+
+def test_a_chance_that_all_items_share_changes_nothing() -> None:
+    vectors, weights = torch.from_numpy(unit_vectors(6)), np.random.default_rng(0).uniform(size=(3, 6))
+    plain = batch_loss(vectors, batch_of(weights, [0, 1, 2]), LearnedTemperature())
+    lowered = batch_loss(vectors, batch_of(weights, [0, 1, 2], log_chances=np.full(6, -2.5)), LearnedTemperature())
+    torch.testing.assert_close(lowered, plain)
+
+
+def test_all_positions_at_once_lose_the_same_as_one_at_a_time() -> None:
+    domain = planted_groups(n_users=20)
+    positions = Positions(domain, 3)
+    places = positions.epoch(0, 40, np.random.default_rng(0))[0]
+    batch = positions.batch(places, 10, np.random.default_rng(1))
+    table = torch.from_numpy(unit_vectors(domain.n_items))
+    head = LearnedTemperature()
+    head.logarithm.data.fill_(math.log(0.4))
     losses = []
-    for place in range(1, len(sequence)):
-        weights = torch.tensor([RECENCY_DECAY ** (place - 1 - step) for step in range(place)])
-        history = torch.nn.functional.normalize((weights[:, None] * vectors[sequence[:place]]).sum(0), dim=0)
-        logits = vectors[[sequence[place], 8, 10]] @ history / TEMPERATURE
-        losses.append(logits.logsumexp(0) - logits[0])
+    for row, place in enumerate(places):
+        user = int(np.searchsorted(domain.indptr, place, side="right")) - 1
+        history = domain.items[max(domain.indptr[user], place - 3) : place]
+        decay = torch.tensor([RECENCY_DECAY**back for back in range(len(history))]).flip(0)
+        vector = torch.nn.functional.normalize((decay[:, None] * table[history]).sum(0), dim=0)
+        rivals = [item for item in batch.items if item == domain.items[place] or item not in domain.history(user)]
+        chance = {int(item): float(value) for item, value in zip(batch.items, batch.log_chances, strict=True)}
+        logits = torch.stack([table[item] @ vector / 0.4 - chance[int(item)] for item in rivals])
+        losses.append(-logits.log_softmax(0)[rivals.index(domain.items[place])])
+        assert len(rivals) == int((~batch.excluded[row]).sum())
+    together = batch_loss(table[batch.items], batch, head)
     torch.testing.assert_close(together, torch.stack(losses).mean())
 
 
-def test_a_batch_encodes_each_title_once_and_draws_only_trained_negatives() -> None:
+def test_the_temperature_is_learned_with_the_adapter(towers: TowerLanguageModel) -> None:
+    head = LearnedTemperature()
+    vectors = torch.from_numpy(unit_vectors(6))
+    batch_loss(vectors, batch_of(np.eye(6)[:3], [1, 2, 3]), head).backward()
+    assert head.logarithm.exp().item() == pytest.approx(TEMPERATURE)
+    assert head.logarithm.grad.abs() > 0
+    towers.new_head(0)
+    towers.begin_at(0.4)
+    assert towers.head(torch.tensor(1.0)).item() == pytest.approx(2.5)
+    assert towers.new_head(0)(torch.tensor(1.0)).item() == pytest.approx(1 / TEMPERATURE)
+
+
+def test_held_layers_give_the_loss_and_the_scores_of_the_ordinary_path(towers, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     domain = planted_groups(n_users=20)
-    trained = np.arange(0, 60, 2)
-    batch = tower_batch(domain, np.arange(4), trained, 20, np.random.default_rng(0))
-    assert len(np.unique(batch.items)) == len(batch.items)
-    assert set(batch.items[batch.negatives]) <= set(trained.tolist())
-    for row in range(4):
-        sequence = batch.sequences[row][batch.sequences[row] >= 0]
-        assert batch.items[sequence].tolist() == domain.history(row).tolist()
-        untouched = ~np.isin(batch.items[batch.negatives], domain.history(row))
-        assert batch.allowed[row].tolist() == untouched.tolist()
+    recipe = LoraRecipe(n_negatives=10).completed(TowerLanguageModel.defaults)
+    queries = queries_of([[0, 1, 2], [5]], [list(range(20, 50)), list(range(30, 60))])
+    batch, n_positions = next(towers.batches([domain], recipe, np.random.default_rng(0)))
+    assert n_positions == len(batch.targets)
+    ordinary = towers.loss(batch)
+    with towers.prepared_for([domain], recipe):
+        held = towers.loss(batch)
+        with torch.no_grad():
+            scores = towers.scores_in_training(domain, queries, lambda _line: None)
+    torch.testing.assert_close(held, ordinary, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(scores, towers.score(domain, queries, lambda _line: None), atol=1e-5)
+
+
+def test_an_epoch_of_several_domains_has_all_their_positions_in_batches_of_one_each(towers) -> None:
+    domains = [planted_groups(n_users, name=str(n_users)) for n_users in (20, 30)]
+    recipe = LoraRecipe(batch_size=16, max_examples=0, n_negatives=5)
+    batches = list(towers.batches(domains, recipe, np.random.default_rng(0)))
+    counts = {domain.name: sum(n for batch, n in batches if batch.domain is domain) for domain in domains}
+    expected = {domain.name: len(Positions(domain, 20).places) for domain in domains}
+    assert counts == expected
+    assert towers.count_examples(domains, recipe) == sum(expected.values())
+    names = [batch.domain.name for batch, _ in batches]
+    assert names != sorted(names)
+    assert names != sorted(names, reverse=True)
+    few = dataclasses.replace(recipe, max_examples=40)
+    assert towers.count_examples(domains, few) == 80
+
+
+@pytest.mark.parametrize(("n_layers", "adapted"), [(1, {"1"}), (2, {"0", "1"}), (0, {"0", "1"}), (9, {"0", "1"})])
+def test_the_top_layers_are_adapted(towers, n_layers: int, adapted: set[str]) -> None:
+    modules = towers.adapted_modules(LoraRecipe(adapted_layers=n_layers))
+    assert {name.split(".")[2] for name in modules} == adapted
+    assert len(modules) == 6 * len(adapted)
+
+
+@pytest.mark.parametrize("n_layers", [1, 9])
+def test_adapters_of_fewer_or_more_layers_than_there_are_train(towers, n_layers: int) -> None:
+    recipe = LoraRecipe(rank=2, alpha=4, epochs=1, batch_size=16, warmup_steps=1, adapted_layers=n_layers)
+    adapter, _ = trained(towers, [planted_groups(n_users=20)], recipe)
+    assert len(adapter.factors) == 6 * min(n_layers, 2)
+    assert all(b.any() for _, b in adapter.factors.values())
+
+
+def test_an_encoder_that_cannot_be_split_is_adapted_and_read_whole(pico_encoder_folder: Path) -> None:
+    towers = TowerLanguageModel(local_backbone("pico", pico_encoder_folder))
+    towers.model.config.model_type = "another"
+    recipe = LoraRecipe(rank=2, alpha=4, epochs=1, batch_size=16, warmup_steps=1)
+    adapter, _ = trained(towers, [planted_groups(n_users=20)], recipe)
+    assert len(adapter.factors) == 12
+    assert all(b.any() for _, b in adapter.factors.values())
+
+
+@pytest.mark.parametrize("max_history", [1, 2, 20])
+def test_scores_read_as_much_of_a_history_as_the_model_says(towers, max_history: int) -> None:
+    domain = planted_groups(n_users=20)
+    candidates = [list(range(30, 60))]
+    whole = queries_of([[0, 1, 2, 3]], candidates)
+    cut = queries_of([[0, 1, 2, 3][-max_history:]], candidates)
+    expected = towers.score(domain, cut, lambda _line: None)
+    towers.max_history = max_history
+    try:
+        np.testing.assert_allclose(towers.score(domain, whole, lambda _line: None), expected, atol=1e-6)
+        with torch.no_grad():
+            entropy = towers.entropy(domain, whole)
+            torch.testing.assert_close(entropy, towers.entropy(domain, cut))
+    finally:
+        del towers.max_history
+    if max_history < 4:
+        assert np.abs(towers.score(domain, whole, lambda _line: None) - expected).max() > 1e-5
 
 
 def test_model_entropy_is_that_of_its_own_scores(towers: TowerLanguageModel) -> None:
@@ -154,11 +271,11 @@ def test_an_adapter_learns_planted_groups_and_falls_to_chance_on_shuffled_histor
     recipe = LoraRecipe(learning_rate=3e-3, epochs=10, batch_size=32)
     brief = dataclasses.replace(recipe, epochs=3)
     towers = TowerLanguageModel(resolve_backbone("minilm"))
-    untrained, trained = ndcg_at_one(towers, planted_groups(240, group_size=4), recipe, tmp_path)
+    untrained, adapted = ndcg_at_one(towers, planted_groups(240, group_size=4), recipe, tmp_path)
     _, shuffled = ndcg_at_one(towers, planted_groups(240, shuffled=True), brief, tmp_path)
     level = chance(Metric("ndcg", 1))
     assert untrained < 0.5
-    assert trained >= 0.9
+    assert adapted >= 0.9
     assert shuffled <= level + 3 * math.sqrt(level * (1 - level) / 240)
 
 
