@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe, linear_modules, load_adapter, save_adapter
-from bench.lm.training.library import adapter_spec
+from bench.lm.adapters.adapter import Adapter, linear_modules, load_adapter, save_adapter
 
 ONE = Adapter({"a.b": (torch.ones(2, 3), torch.ones(4, 2)), "c": (torch.ones(2, 5), torch.ones(5, 2))}, 2.0, "r", "i")
 
@@ -69,28 +68,6 @@ def test_an_adapter_whose_facts_are_damaged_or_gone_is_refused_in_one_line(tmp_p
     (tmp_path / "adapter.json").unlink()
     with pytest.raises(BenchError, match="cannot be read"):
         load_adapter(tmp_path)
-
-
-def test_an_adapter_of_two_domains_has_one_spec_in_either_order(make_domain) -> None:
-    first, second = make_domain("first", seed=1), make_domain("second", seed=2)
-    one_way = adapter_spec("rev", "objective", [first, second], LoraRecipe(), 0)
-    other_way = adapter_spec("rev", "objective", [second, first], LoraRecipe(), 0)
-    assert one_way.key() == other_way.key()
-
-
-def test_names_do_not_make_a_spec_but_data_and_recipe_do(make_domain) -> None:
-    domain = make_domain("first", seed=1)
-    spec = adapter_spec("rev", "objective", [domain], LoraRecipe(), 0)
-    renamed = adapter_spec("rev", "objective", [make_domain("other name", seed=1)], LoraRecipe(), 0)
-    others = [
-        adapter_spec("rev", "objective", [make_domain("first", seed=2)], LoraRecipe(), 0),
-        adapter_spec("rev", "objective", [domain], LoraRecipe(rank=8), 0),
-        adapter_spec("rev", "objective", [domain], LoraRecipe(), 1),
-        adapter_spec("rev 2", "objective", [domain], LoraRecipe(), 0),
-    ]
-    assert renamed.key() == spec.key()
-    assert all(other.key() != spec.key() for other in others)
-    assert isinstance(spec, AdapterSpec)
 
 
 def test_output_heads_and_poolers_are_not_adapted() -> None:
