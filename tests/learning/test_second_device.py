@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,16 @@ import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from bench.learning.checkpoints import Checkpoint
 from bench.learning.dot_scores import all_dots
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.adapters.apply import hooked
 from bench.lm.backbones import local_backbone
 from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.decoders.lists import ListLanguageModel
+from bench.lm.encoders.towers import TowerLanguageModel
 from tests.learning.test_tiny_fits import RELATIVE, backbones, known, plain_arithmetic  # noqa: F401
+from tests.support.adapter_training import trained
 from tests.support.pair_toys import save_pico_deberta
 from tests.support.second_device import OnSecondDevice, second_device
 from tests.support.tiny_fits import FITS, INTEGRATION, LORA, RECBOLE, TEXT, TRANSFERABLE, TinyFit, tiny_task
@@ -94,6 +98,30 @@ def test_so_do_those_of_other_ways_of_training(fit: TinyFit, folders: dict[str, 
     with second_device() as device:
         found = number_on(device, fit, tmp_path / "second", folders[fit.backbone])
     assert found == pytest.approx(expected, rel=RELATIVE)
+
+
+def test_a_training_that_is_killed_there_goes_on_there_and_ends_the_same(
+    pico_encoder_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    monkeypatch.setattr("bench.learning.stepwise.SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    task, _ = tiny_task(tmp_path, pico_encoder_folder)
+    validation = [(task.target, task.validation, task.validation_answers)]
+    recipe, checkpoint = LoraRecipe(**{**LORA, "decay_share": 0.5}), Checkpoint(tmp_path / "state")
+
+    def adapter(kill_at: int | None = None) -> Adapter:
+        towers, steps = TowerLanguageModel(local_backbone("pico", pico_encoder_folder), device), count()
+        loss = towers.loss
+        monkeypatch.setattr(towers, "loss", lambda batch: None if next(steps) == kill_at else loss(batch))
+        return trained(towers, [task.target], recipe, validation=validation, checkpoint=checkpoint)[0]
+
+    expected = adapter()
+    checkpoint.remove()
+    with pytest.raises(AttributeError):
+        adapter(kill_at=2)
+    assert checkpoint.load()
+    found = adapter()
+    assert all(torch.equal(found.factors[name][1], b) for name, (_, b) in expected.factors.items())
+    assert found.head.keys() == expected.head.keys()
 
 
 def test_the_loss_of_a_list_is_the_processor_s(pico_folder: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ TRUTH = torch.tensor([[2.0, -1.0, 0.5]])
 PLAN = StepPlan(learning_rate=0.05, epochs=6, warmup_steps=3, decay_share=0.2)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Ends a training as a signal would: between two steps."""
 
 
@@ -59,7 +59,7 @@ class Regression:
 
     def loss(self, rows: Tensor, step: int) -> Tensor:
         if step == self.kill_at:
-            raise Killed
+            raise KilledError
         self.rates.append(self.stepwise.optimizer.param_groups[0]["lr"])
         self.begun_from.append(self.layer.weight.detach().clone())
         noise = 0.1 * torch.randn(1, generator=torch.Generator().manual_seed(step))
@@ -219,7 +219,7 @@ KILLED_AT = sorted(np.random.default_rng(7).choice(np.arange(2, 2 * N_BATCHES), 
 def killed(checkpoint: Checkpoint, steps: Sequence[int], plan: StepPlan = PLAN, *, checks: bool = True) -> Regression:
     """Train in as many processes as needed, each killed at a step but the last; return the last one's regression."""
     for step in steps:
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             Regression(kill_at=step).run(plan, checkpoint, checks=checks)
     last = Regression()
     last.run(plan, checkpoint, checks=checks)
@@ -262,7 +262,7 @@ def test_between_two_saves_a_kill_costs_the_steps_since_the_first(tmp_path: Path
     """Nothing is saved within a minute, so a training that is killed earlier begins anew, and ends the same."""
     undisturbed, checkpoint = Regression(), Checkpoint(tmp_path / "state")
     undisturbed.run()
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         Regression(kill_at=9).run(PLAN, checkpoint)
     assert checkpoint.load() is None
     again = Regression()
@@ -273,7 +273,7 @@ def test_between_two_saves_a_kill_costs_the_steps_since_the_first(tmp_path: Path
 @pytest.mark.usefixtures("saves_each_step")
 def test_a_damaged_checkpoint_begins_anew(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "state")
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         Regression(kill_at=9).run(PLAN, checkpoint)
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-20])
     undisturbed, again = Regression(), Regression()
@@ -291,7 +291,7 @@ def test_what_is_kept_in_a_store_goes_on_where_it_was_killed_and_is_found_again(
         training: Callable[[Checkpoint], Stepwise] = lambda checkpoint: regression.training(PLAN, checkpoint)  # noqa: E731
         return trained_by_steps(store, "regressions", key, regression.layer, training)
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         made(Regression(kill_at=9))
     assert not store.made("regressions", key)
     unfinished = list((tmp_path / "unfinished").rglob("*.safetensors"))

@@ -222,7 +222,14 @@ def test_lists_are_written_in_float32_on_a_processor(writer) -> None:
 @pytest.fixture
 def task(tmp_path: Path, pico_folder: Path, make_domain, queries) -> Task:
     return Task(
-        make_domain(), queries, Answers(np.zeros(4, dtype=np.int64)), "warm", 0, ArtefactStore(tmp_path), backbone=str(pico_folder), ranking="generate"
+        make_domain(),
+        queries,
+        Answers(np.zeros(4, dtype=np.int64)),
+        "warm",
+        0,
+        ArtefactStore(tmp_path),
+        backbone=str(pico_folder),
+        ranking="generate",
     )
 
 

@@ -46,9 +46,7 @@ def spec_of(plan: AdapterPlan, task: Task) -> AdapterSpec:
 
 def test_an_adapter_of_two_domains_has_one_spec_in_either_order(task: Task) -> None:
     first, second = toy_domain("first"), toy_domain("second")
-    one_way, other_way = (
-        spec_of(AdapterPlan(domains, RECIPE), task) for domains in ((first, second), (second, first))
-    )
+    one_way, other_way = (spec_of(AdapterPlan(domains, RECIPE), task) for domains in ((first, second), (second, first)))
     assert one_way.key() == other_way.key()
 
 
@@ -105,7 +103,11 @@ def test_a_report_says_what_chose_the_state_and_why_training_ended(task: Task) -
     assert report.ended in ("converged", "budget", "rising")
     assert adapter.temperature == report.temperature
     unasked = carry_out(AdapterPlan(task.sources[:1], RECIPE), towers, task)[1]
-    assert (unasked.chosen_on, unasked.ended, unasked.temperature) == ("nothing: the last state is kept", "unknown", None)
+    assert (unasked.chosen_on, unasked.ended, unasked.temperature) == (
+        "nothing: the last state is kept",
+        "unknown",
+        None,
+    )
 
 
 def test_an_adapter_as_long_as_others_takes_the_sum_of_their_steps(task: Task) -> None:
