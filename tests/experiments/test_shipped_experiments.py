@@ -75,7 +75,7 @@ def test_xcross_s_tables_share_their_adapters_and_runs() -> None:
     assert systems >= {"text-knn", "text-linear", "lora", "source-lora", "pooler-scorer", "xcross"}
     recipe = [field.name for field in dataclasses.fields(PairRecipe)]
     adapters = {
-        tuple(spec.params[name] for name in recipe)
+        tuple(spec.params.get(name) for name in recipe)
         for name in ("overall", "ablation", "layers")
         for spec in runs[name]
         if spec.method.startswith(("lora", "source-lora", "pooler-scorer", "xcross"))
