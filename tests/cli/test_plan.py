@@ -72,7 +72,8 @@ def test_the_totals_come_first_then_the_adapters_and_the_runs_that_need_them(ben
     assert adapters[0].split() == ["adapter", "domains", "backbone", "setting", "examples", "needed", "by", "state"]
     cells = [" ".join(line.split()) for line in adapters[1:]]
     assert [int(line.split()[0]) for line in cells] == list(range(1, 11))
-    assert any("books + games" in line and " warm ≤ " in line and line.endswith(" 2 runs to train") for line in cells)
+    n_examples = SMALL["epochs"] * 2 * SMALL["max_examples"]
+    assert any("books + games" in line and line.endswith(f"warm ≤ {n_examples} 2 runs to train") for line in cells)
     assert len(runs) == 9
     assert runs[1].split()[:3] == ["weaverec", "books", "warm"]
     assert runs[1].split()[-6:] == ["1", "2", "3", "4", "to", "do"]
@@ -168,8 +169,7 @@ def test_a_mistake_is_one_line_that_helps(bench: Bench, words: list[str], messag
 def test_a_plan_of_a_scale_has_its_sizes(bench: Bench, write) -> None:
     path = write("cross", "weaverec", targets=("books", "games"))
     adapters = plan_in(bench("plan", path, "--scale", "smoke", "--json"))["adapters"]
-    most_epochs = 40
-    assert all(0 < adapter["max_examples"] <= 2 * 32 * most_epochs for adapter in adapters)
+    assert all(0 < adapter["max_examples"] <= SMALL["epochs"] * 2 * 32 for adapter in adapters)
     assert (
         "--scale is that of experiments"
         in bench("plan", "--method", "bpr", "--dataset", "books", "--scale", "smoke").mistake

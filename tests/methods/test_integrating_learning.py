@@ -12,13 +12,16 @@ from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.plugin import Task
 from tests.support.pair_toys import fitted, marked_domain, marked_queries, pair_task, turned_domain
 
-THOROUGH: dict[str, dict[str, int]] = {name: {"target_epochs": 4} for name in ("meteora", "pooler-scorer")}
+THOROUGH: dict[str, dict[str, int]] = {"meteora": {"target_epochs": 3}, "pooler-scorer": {"target_epochs": 6}}
 
 
 @pytest.fixture(scope="module")
 def task(pico_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Task:
-    """One artefact store for all tests, so that the sources' adapters are trained once."""
-    return pair_task(tmp_path_factory.mktemp("artefacts"), pico_encoder_folder, turned_domain())
+    """One artefact store for all tests, so that the sources' adapters are trained once; all users are asked."""
+    target = turned_domain()
+    queries, answers = marked_queries(target, seed=5)
+    asked = {"validation": queries, "validation_answers": answers}
+    return pair_task(tmp_path_factory.mktemp("artefacts"), pico_encoder_folder, target, **asked)
 
 
 def ndcg_at_1(recommender: Any, queries: Any, answers: Any) -> float:
@@ -29,7 +32,7 @@ def ndcg_at_1(recommender: Any, queries: Any, answers: Any) -> float:
 @pytest.mark.parametrize("method", ["lora", "pooler-scorer", "xlora", "meteora", "xcross"])
 def test_the_target_is_learned(method: str, task: Task) -> None:
     queries, answers = marked_queries(task.target)
-    assert ndcg_at_1(fitted(method, task, **THOROUGH.get(method, {})), queries, answers) >= 0.85
+    assert ndcg_at_1(fitted(method, task, **THOROUGH.get(method, {})), queries, answers) >= 0.9
 
 
 def test_source_lora_does_not_learn_the_target(task: Task) -> None:
