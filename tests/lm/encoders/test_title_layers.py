@@ -55,13 +55,13 @@ def test_vectors_are_those_of_the_encoder(towers: TowerLanguageModel, tokens: li
     assert can_be_split(towers.model)
     with torch.no_grad():
         expected = towers.encoder.encode([tokens[title] for title in SOME])
-        for n_top in (0, 1, 2, 5):
+        for n_top in (0, 1, 2):
             found = TitleLayers(towers.model, tokens, n_top).vectors(SOME)
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
     assert (expected[1] - expected[0]).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("n_top", [0, 1, 2])
+@pytest.mark.parametrize("n_top", [0, 1, 2, 3])
 def test_adapted_vectors_and_their_gradients_are_those_of_the_ordinary_path(towers, tokens, n_top: int) -> None:
     weights = torch.randn(len(SOME), 32, generator=torch.Generator().manual_seed(1))
     plain = TitleLayers(towers.model, tokens, n_top).vectors(SOME)
@@ -74,7 +74,7 @@ def test_adapted_vectors_and_their_gradients_are_those_of_the_ordinary_path(towe
 
         found = vectors_and_gradients(layers.vectors(SOME))
         expected = vectors_and_gradients(towers.encoder.encode([tokens[title] for title in SOME]))
-    assert len(parameters) == 2 * 6 * (n_top or 2)
+    assert len(parameters) == 2 * 6 * min(n_top or 2, 2)
     assert (found[0] - plain).abs().max() > 0.05
     assert all(gradient.abs().max() > 1e-4 for gradient in found[1:])
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
