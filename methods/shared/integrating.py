@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,7 +28,7 @@ from bench.lm.pairs.model import PairExamples, PairLanguageModel, candidates_los
 from bench.lm.pairs.prompts import PairBatch
 from bench.lm.precision import training_precision
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, Queries, Task
+from bench.plugin import FitReport, Queries, Task, shrinks_to
 
 INTEGRATION_KIND = "integrations"
 WEIGHT_DECAY = 0.01
@@ -41,7 +41,7 @@ class IntegratingParams(PairParams):
 
     n_sources: int = 2
     """Adapters that are integrated: of the source domains, those that validate best (X-Cross: 2)."""
-    target_examples: int = 0
+    target_examples: int = field(default=0, metadata=shrinks_to("examples"))
     """Target users of an epoch, a seeded sample drawn anew each epoch; 0 takes all (X-Cross)."""
     target_epochs: int = 40
     """Epochs at most (X-Cross: 40)."""

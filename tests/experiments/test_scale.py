@@ -146,7 +146,11 @@ def test_a_method_that_is_not_installed_has_no_sizes() -> None:
 @pytest.mark.parametrize("method", sorted(name for name, entry in registry().entries.items() if not entry.wraps))
 def test_parameters_of_one_name_follow_a_scale_in_every_method(method: str) -> None:
     """A field that a subclass states anew would else forget it."""
-    kinds = {"max_examples": 32, "pretrain_examples": 32, "validation_queries": 20, "n_validation": 20}
+    examples, validation = (
+        ("max_examples", "pretrain_examples", "target_examples"),
+        ("validation_queries", "n_validation"),
+    )
+    kinds = {**dict.fromkeys(examples, 32), **dict.fromkeys(validation, 20)}
     names = {item.name for item in fields(registry().recommender(method).Params)}
     assert sizes_of(method, SCALES["smoke"], registry()) == {name: kinds[name] for name in kinds if name in names}
 
