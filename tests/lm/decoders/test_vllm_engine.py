@@ -36,7 +36,7 @@ MAX_NEW_TOKENS = 16
 LEAST_AGREEMENT = 0.99
 NEAR_TIE = 1e-3
 """Difference of two tokens' logits that either engine's rounding may turn round."""
-RECIPE = LoraRecipe(rank=16, alpha=16, learning_rate=2e-3, batch_size=8, max_examples=32)
+RECIPE = LoraRecipe(rank=16, alpha=16, learning_rate=2e-3, batch_size=8, max_examples=32, warmup_steps=1)
 
 
 @pytest.fixture(scope="module")
