@@ -121,14 +121,7 @@ class TextLinear(Recommender):
             n_batches=positions.n_batches(params.max_examples, params.batch_size),
             loss=self.model.loss,
             check=lambda: stopping_score(tower_scores(self.model.table(), queries, params.max_history), answers),
-            plan=StepPlan(
-                learning_rate=params.learning_rate,
-                epochs=params.epochs,
-                warmup_steps=params.warmup_steps,
-                checks_an_epoch=params.checks_an_epoch,
-                patience=params.patience,
-                decay_share=params.decay_share,
-            ),
+            plan=StepPlan.of(params),
             progress=lambda line: task.progress(f"linear map on {task.target.name}, {line}"),
             checkpoint=checkpoint,
         )

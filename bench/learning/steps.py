@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 
@@ -33,6 +34,12 @@ class StepPlan:
     """AdamW's weight decay."""
     n_steps: int | None = None
     """Train for exactly so many steps, the decay among them; None lets the checks decide."""
+
+    @classmethod
+    def of(cls, params: Any, **others: Any) -> Self:
+        """Return the plan in a method's parameters, a dataclass with fields of the same names; ``others`` go first."""
+        named = {field.name for field in fields(cls)} & {field.name for field in fields(params)}
+        return cls(**{**{name: getattr(params, name) for name in named}, **others})
 
 
 @dataclass(frozen=True)

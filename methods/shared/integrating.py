@@ -191,13 +191,10 @@ class IntegratingRecommender(PairRecommender):
             n_batches=-(-self.language_model.count_examples([task.target], recipe) // size),
             loss=loss,
             check=self._validation(),
-            plan=StepPlan(
+            plan=StepPlan.of(
+                params,
                 learning_rate=params.target_learning_rate,
                 epochs=params.target_epochs,
-                warmup_steps=params.warmup_steps,
-                checks_an_epoch=params.checks_an_epoch,
-                patience=params.patience,
-                decay_share=params.decay_share,
                 weight_decay=WEIGHT_DECAY,
             ),
             progress=task.progress,

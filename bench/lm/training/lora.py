@@ -186,22 +186,13 @@ class _Training:
     def run(self, progress: ProgressHook) -> StepLog:
         """Train and leave factors and head at their best state."""
         recipe, course = self.recipe, self.course
-        plan = StepPlan(
-            learning_rate=recipe.learning_rate or 0.0,
-            epochs=1 if recipe.epochs is None else recipe.epochs,
-            warmup_steps=recipe.warmup_steps,
-            checks_an_epoch=recipe.checks_an_epoch,
-            patience=recipe.patience,
-            decay_share=recipe.decay_share,
-            n_steps=course.n_steps,
-        )
         return Stepwise(
             parameters=[*(factor for pair in self.factors.values() for factor in pair), *self.head],
             batches=self._batches,
             n_batches=self.n_batches(),
             loss=self._loss,
             check=partial(self._score, progress) if self.validation else None,
-            plan=plan,
+            plan=StepPlan.of(recipe, n_steps=course.n_steps),
             progress=progress,
             checkpoint=course.checkpoint,
         ).run()
