@@ -27,6 +27,7 @@ from bench.errors import BenchError
 from bench.files.store import ArtefactStore, read_json, write_json
 from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
 from bench.learning.convergence import EPOCHS_WITHOUT_GAIN
+from bench.learning.freed_memory import keep_freed_memory
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, clip_gradients, state_copy
 from bench.plugin import ProgressHook
@@ -64,6 +65,7 @@ class Stepwise:
         Raises:
             BenchError: there is no batch, or the loss is no finite number.
         """
+        keep_freed_memory()
         self.log = StepLog(self.n_batches)
         decay = self.plan.weight_decay
         self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=decay)

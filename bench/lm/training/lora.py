@@ -24,6 +24,7 @@ from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.language_model import LanguageModel
 from bench.lm.precision import training_precision
 from bench.lm.training.dropout import IntegerDropout
+from bench.lm.training.one_product import by_one_product
 from bench.plugin import Answers, ProgressHook, Queries
 
 ADAPTER_NAME = "trained"
@@ -141,7 +142,7 @@ def attached(
             layer.lora_dropout[ADAPTER_NAME] = IntegerDropout(dropout, masks)
             factors[name] = (layer.lora_A[ADAPTER_NAME].weight, layer.lora_B[ADAPTER_NAME].weight)
             if dense and not dropout:
-                layer.forward = partial(_by_one_product, layer)
+                layer.forward = partial(by_one_product, layer, ADAPTER_NAME)
     try:
         for name, (a, b) in start.factors.items() if start is not None else ():
             factors[name][0].data.copy_(a)
@@ -154,13 +155,6 @@ def attached(
 def mask_generator(seed: int, step: int = 0) -> np.random.Generator:
     """Return the generator of the dropout masks of one step."""
     return np.random.Generator(np.random.SFC64(derived_seed(seed, "dropout", str(step))))
-
-
-def _by_one_product(layer: Any, states: Tensor) -> Tensor:
-    """Return (W + scaling · B·A)·x + bias of a PEFT layer."""
-    base, scaling = layer.base_layer, layer.scaling[ADAPTER_NAME]
-    update = layer.lora_B[ADAPTER_NAME].weight @ layer.lora_A[ADAPTER_NAME].weight
-    return nn.functional.linear(states, base.weight + scaling * update, base.bias)
 
 
 @contextmanager

@@ -1,0 +1,24 @@
+"""Keep freed memory in the process: a training step asks for the same large blocks again and again."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from functools import cache
+
+TRIM_THRESHOLD, MMAP_MAX = -1, -4
+"""Names of two settings in glibc's ``malloc.h``."""
+LARGEST = 2**31 - 1
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Let glibc hold on to freed memory; return whether it does, which needs Linux with glibc.
+
+    By default each block over 32 MB is mapped anew and its pages are zeroed at the first touch: a sixth of the time
+    of a step that trains an encoder's adapter.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, LARGEST))

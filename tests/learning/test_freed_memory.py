@@ -1,0 +1,37 @@
+"""Freed memory that a training keeps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+BLOCKS = """
+import ctypes, resource
+from bench.learning.freed_memory import keep_freed_memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+
+def touch() -> int:
+    block = libc.malloc(64 << 20)
+    ctypes.memset(block, 1, 64 << 20)
+    libc.free(block)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+first = touch()
+mapped_anew = touch() - first
+kept = keep_freed_memory()
+first = touch()
+print(mapped_anew, touch() - first, kept)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone has the setting")
+def test_a_large_block_is_not_mapped_anew_once_freed_memory_is_kept() -> None:
+    printed = subprocess.run([sys.executable, "-c", BLOCKS], capture_output=True, text=True, check=True).stdout.split()
+    if printed[2] != "True":
+        pytest.skip("this C library is not glibc")
+    n_pages = (64 << 20) // 4096
+    assert int(printed[0]) > n_pages / 600  # huge pages of 2 MB, where the kernel gives them, are faulted in whole
+    assert int(printed[1]) < n_pages / 600
