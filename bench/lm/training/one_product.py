@@ -20,7 +20,7 @@ def by_one_product(layer: Any, adapter_name: str, states: Tensor) -> Tensor:
         states = states.to(torch.get_autocast_dtype(device))
     with torch.autocast(device, enabled=False):
         rows = states.reshape(-1, states.shape[-1])
-        output: Tensor = _OneProduct.apply(rows, base.weight, base.bias, a, b, layer.scaling[adapter_name])
+        output: Tensor = _OneProduct.apply(rows, base.weight, base.bias, a, b, layer.scaling[adapter_name])  # type: ignore[no-untyped-call]
     return output.view(*states.shape[:-1], -1)
 
 
@@ -37,7 +37,7 @@ class _OneProduct(torch.autograd.Function):
         return nn.functional.linear(rows, merged, None if bias is None else bias.to(rows.dtype))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
         rows, merged, a, b = ctx.saved_tensors
         into_rows = gradient @ merged if ctx.needs_input_grad[0] else None
         narrow_in, narrow_out = rows @ a.to(rows.dtype).T, gradient @ b.to(rows.dtype)
