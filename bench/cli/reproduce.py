@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.options import (
+    NearChoice,
     cache_dir_option,
     data_dir_option,
     progress_on_stderr,
@@ -17,11 +18,14 @@ from bench.cli.options import (
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
+    from bench.runs.executors.choice import Engine, ExecutorChoice
     from bench.experiments.experiment import Experiment
     from bench.files.folders import Folders
     from bench.report.experiment_report import ExperimentReport
     from bench.report.tables.table import TableFormat
+    from bench.runs.plan import Plan
 
+ENGINES = ("processes", "ray", "slurm")
 SUFFIXES: dict[TableFormat, str] = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
 EXAMPLES = """\b
 Examples:
@@ -38,6 +42,21 @@ Examples:
 @click.option("--full-ranking", is_flag=True, help="Rank the whole catalogue as well, with each method that can.")
 @click.option("--dry-run", is_flag=True, help="Only print the commands of the missing runs.")
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Jobs done at a time.")
+@click.option(
+    "--executor",
+    type=NearChoice(ENGINES),
+    default="processes",
+    show_default=True,
+    help="Who does them: processes of this machine, a Ray cluster or Slurm. All share the cache and results folders.",
+)
+@click.option("--job-cpus", type=click.IntRange(min=1), help="Cores of a job (default: its share of this machine).")
+@click.option("--job-gpus", type=click.IntRange(min=0), help="GPUs of a job (default: one where there are any).")
+@click.option(
+    "--job-memory", type=click.IntRange(min=1), default=8, show_default=True, help="Gigabytes of a job, for Slurm."
+)
+@click.option("--ray-address", help="A Ray cluster (default: one on this machine, for this command alone).")
+@click.option("--slurm-partition", help="Slurm's partition (default: Slurm's own).")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
@@ -48,6 +67,13 @@ def reproduce(
     full_ranking: bool,
     dry_run: bool,
     device: str,
+    workers: int,
+    executor: Engine,
+    job_cpus: int | None,
+    job_gpus: int | None,
+    job_memory: int,
+    ray_address: str | None,
+    slurm_partition: str | None,
     data_dir: Path | None,
     cache_dir: Path,
     results_dir: Path,
@@ -57,20 +83,27 @@ def reproduce(
     NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Runs that are stored are not
     done again, and a broken-off reproduction goes on where it stopped. Files of another scale than cpu carry its name,
     and so do those with full ranking beside the lists.
+
+    With several workers each adapter is trained once, and a run begins when its adapters are there. What each worker
+    says is in results/logs, one file a job.
     """
+    from bench.runs.executors.choice import ExecutorChoice
     from bench.files.folders import Folders
     from bench.registry import registry
     from bench.report.experiment_report import experiment_at, report_of
 
     experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
     folders = Folders(cache_dir, results_dir, data_dir)
-    work = _count if experiment.statistics else _run
-    work(experiment, folders, dry_run, device)
+    choice = ExecutorChoice(executor, workers, job_cpus, job_gpus, job_memory, ray_address, slurm_partition)
+    if experiment.statistics:
+        _count(experiment, folders, dry_run)
+    else:
+        _run(experiment, folders, dry_run, device, choice)
     if not dry_run:
         _write(report_of(experiment, results_dir, registry()))
 
 
-def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -> None:
+def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str, choice: ExecutorChoice) -> None:
     """Make the runs that are not stored, or print their commands."""
     from bench.experiments.complete import complete_experiment
     from bench.plugin import LastLoaded
@@ -95,6 +128,9 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
         for job in missing:
             click.echo(commands[job.id])
         return
+    if not choice.in_this_process:
+        _hand_out(plan, folders, choice)
+        return
     torch_device = chosen_device(device)
     with LastLoaded() as held:
         for number, job in enumerate(missing, start=1):
@@ -103,7 +139,22 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
             run(spec, folders, progress_on_stderr, device=torch_device, held=held)
 
 
-def _count(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -> None:
+def _hand_out(plan: Plan, folders: Folders, choice: ExecutorChoice) -> None:
+    """Let workers do what is missing; BenchError where some of it could not be done."""
+    from bench.runs.executors.walk import carry_out, failures
+
+    with choice.open(folders.results_dir) as executor:
+        outcomes = carry_out(plan, executor, folders.absolute(), choice.resources, progress_on_stderr)
+    failed = failures(outcomes)
+    if failed:
+        first, error = next(iter(failed.items()))
+        raise BenchError(
+            f"{len(failed)} of {len(outcomes)} jobs failed, {first} first: {error} The others are stored; give the "
+            "same command to try again."
+        )
+
+
+def _count(experiment: Experiment, folders: Folders, dry_run: bool) -> None:
     """Count the datasets that were not counted; one without data leaves its row empty."""
     from bench.data.counts import count_and_keep, kept_statistics
 

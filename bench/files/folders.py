@@ -26,6 +26,13 @@ class Folders:
         """Return the store of artefacts in the cache folder."""
         return ArtefactStore(self.cache_dir, self.trained_anew)
 
+    def absolute(self) -> Folders:
+        """Return the same folders by their full paths, for a process that works elsewhere."""
+        data_dir = None if self.data_dir is None else self.data_dir.absolute()
+        return replace(
+            self, cache_dir=self.cache_dir.absolute(), results_dir=self.results_dir.absolute(), data_dir=data_dir
+        )
+
     def training_anew(self) -> Folders:
         """Return the same folders for a run that trains everything anew, each model and adapter once."""
         return replace(self, trained_anew=set())

@@ -43,6 +43,12 @@ class Recommender(ABC):
         """Return the adapters that ``fit`` will train or find, in that order, without loading a model."""
         return []
 
+    def train_adapter(self, task: Task, adapter: str) -> None:
+        """Train one of :meth:`adapters`, named by the hash of its key, so that several can be trained side by side.
+
+        A method that leaves this out trains them in :meth:`fit`.
+        """
+
     @classmethod
     def plans_adapters(cls) -> bool:
         """Whether there is anything to ask :meth:`adapters` for; where not, no task need be prepared to plan a run."""

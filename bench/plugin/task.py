@@ -131,8 +131,8 @@ class Planned(Protocol):
         """Training examples that it reads at most, all passes together."""
 
     @property
-    def start(self) -> str | None:
-        """Hash of the key of the planned thing that its training goes on from."""
+    def needs(self) -> tuple[str, ...]:
+        """Hashes of the keys of planned things that must be trained before it."""
 
     def key(self) -> dict[str, Any]:
         """Return all that makes it: what has equal keys is one thing, stored under the hash of this key."""

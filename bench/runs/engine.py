@@ -98,6 +98,19 @@ def run(
     return record
 
 
+def train_adapter(
+    spec: RunSpec,
+    adapter: str,
+    folders: Folders,
+    progress: ProgressHook,
+    *,
+    device: str = "cpu",
+    held: LastLoaded | None = None,
+) -> None:
+    """Train one of the adapters that a run needs, named by its id in the plan; what it needs itself must be there."""
+    recommender_of(spec).train_adapter(Tasks(folders, progress, device, held).task(spec), adapter)
+
+
 def usable(spec: RunSpec, store: RunStore, tasks: Tasks) -> RunRecord | None:
     """Return the stored run of a spec that may be used in place of a new one, and say why or why not."""
     run_id, progress = spec.hash(), tasks.progress
