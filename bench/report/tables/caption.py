@@ -13,7 +13,7 @@ from bench.significance.comparison import FEW_USERS, POWER, Contrast
 from bench.significance.tests import TEST_TITLES, StarStyle, Test
 
 TOY_NOTE = "†toy: made with a toy language model; the figures say nothing of the method and take no mark."
-TRANSDUCTIVE_NOTE = "‡: read unlabelled test queries while it was fitted."
+TRANSDUCTIVE_NOTE = "‡: read unlabeled test queries while it was fitted."
 REFERENCE_NOTE = "Shown for reference, without marks: {labels}."
 DEVIATION_NOTE = "Deviates from its paper ({labels}): {sentence}"
 POWER_NOTE = (
