@@ -6,7 +6,8 @@ A recommender is registered by a decorator whose arguments are literals::
     class BPR(Recommender): ...
 
 The rooms ``bench.baselines`` and ``bench.methods`` are read as text for such decorators, so listing the methods imports
-no torch. Other packages add theirs through the entry-point group ``bench.plugins`` (name -> ``module:Class``).
+no torch. Other packages add theirs through the entry-point group ``bench.plugins`` (name -> ``module:Class``). A class
+that a notebook or script defines itself is known by its name in that process.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -56,6 +57,8 @@ def register(
     def mark(recommender: AnyRecommender) -> AnyRecommender:
         target = f"{recommender.__module__}:{recommender.__qualname__}"
         recommender.entry = Entry(name=name, target=target, **facts)
+        if not target.startswith(ROOMS):
+            defined_here()[name] = recommender
         return recommender
 
     return mark
@@ -67,10 +70,13 @@ class Registry:
 
     entries: Mapping[str, Entry]
     broken: Mapping[str, str]
+    defined: Mapping[str, type[Recommender]] = field(default_factory=dict)
+    """Classes of this process that no other would find by their name."""
 
     def entry(self, name: str) -> Entry:
         """Return the entry for a name, or for the wrapper in front of ``:``; raise BenchError with near names."""
         wrapper = name.partition(WRAPPER_SEPARATOR)[0]
+        self._check_own(name)
         if name in self.entries and not self.entries[name].wraps:
             return self.entries[name]
         if WRAPPER_SEPARATOR in name and wrapper in self.entries and self.entries[wrapper].wraps:
@@ -79,22 +85,39 @@ class Registry:
             raise BenchError(f"Method '{name}' cannot be loaded: {self.broken[name]}. See 'bench list methods'.")
         if name in self.entries:
             raise BenchError(f"Method '{name}' needs a class, as in '{name}:SASRec'. See 'bench describe {name}'.")
-        raise unknown_name("method", name, self.entries, "bench list methods")
+        if name in self.defined:
+            return self.defined[name].entry
+        raise unknown_name("method", name, [*self.entries, *self.defined], "bench list methods")
 
     def recommender(self, name: str) -> type[Recommender]:
         """Import and return the class behind a name; a wrapper's class is built for its suffix."""
         entry = self.entry(name)
+        if name in self.defined and self.defined[name].entry is entry:
+            return self.defined[name]
         recommender = load(entry.target)
         suffix = name.partition(WRAPPER_SEPARATOR)[2]
         return recommender.wrapping(suffix) if issubclass(recommender, WrappingRecommender) else recommender
 
+    def _check_own(self, name: str) -> None:
+        """Refuse a name that a notebook gave to its own class though an installed method has it."""
+        if name in self.entries and name in self.defined and self.defined[name].__module__ == "__main__":
+            raise BenchError(
+                f"The name '{name}' is taken by {self.entries[name].target}; register your method under another name."
+            )
+
+
+@cache
+def defined_here() -> dict[str, type[Recommender]]:
+    """Return the classes outside the rooms that ``@register`` named in this process; the newest of each name."""
+    return {}
+
 
 @cache
 def registry() -> Registry:
-    """Return all recommenders of this installation: the rooms' own, then those of other packages."""
+    """Return all recommenders: the rooms' own, those of other packages, and what this process defines itself."""
     own = _by_name(entry for room in ROOMS for entry in scan_room(room))
     foreign, broken = _foreign_entries(own)
-    return Registry({**own, **foreign}, broken)
+    return Registry({**own, **foreign}, broken, defined_here())
 
 
 def load(target: str) -> type[Recommender]:

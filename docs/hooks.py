@@ -14,8 +14,11 @@ import command_pages
 import diagnosis_pages
 import equations
 import method_pages
+import notebook_pages
 import result_pages
 
+ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):(?=<code>)")
+"""What marks a name in the docstrings that the page of the Python API is made of."""
 REQUEST = re.compile(r"^<!-- bench: (?P<what>[a-z-]+)(?P<arguments>[^>]*) -->$", re.MULTILINE)
 """A whole line; ``bench: method sasrec`` asks for ``method`` with one argument."""
 WRITERS: dict[str, Callable[..., str]] = {
@@ -25,6 +28,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "figure": result_pages.figure,
     "method": method_pages.method,
     "methods": method_pages.methods,
+    "notebook": notebook_pages.notebook,
     "popularity": diagnosis_pages.popularity,
     "result": result_pages.result,
     "stability": diagnosis_pages.stability,
@@ -49,5 +53,5 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Set the page's equations as MathML, which browsers show without a script."""
-    return equations.set_in(html)
+    """Set the page's equations as MathML, which browsers show without a script, and names without their roles."""
+    return ROLE.sub("", equations.set_in(html))

@@ -14,10 +14,10 @@ import click
 import yaml
 
 from bench.cli.main import cli
-from bench.cli.options import checked_metrics
 from bench.data.card import load_card
 from bench.experiments.reader import load_experiment
 from bench.registry import registry
+from bench.report.metric_names import checked_metrics
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest, request_options
 from bench.spec import Setting

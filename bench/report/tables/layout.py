@@ -68,19 +68,24 @@ def experiment_layout(experiment: Experiment, records: Iterable[RunRecord], regi
 
 
 def stored_layout(dataset: str, setting: str, records: Iterable[RunRecord], registry: Registry) -> Layout:
-    """Lay out every stored run of one dataset and setting; raise BenchError where there is none.
-
-    Runs under another policy, candidate seed or sample of queries get a column group of their own.
-    """
+    """Lay out every stored run of one dataset and setting; raise BenchError where there is none."""
     chosen = [r for r in records if (r.spec.protocol.dataset, r.spec.protocol.setting) == (dataset, setting)]
     if not chosen:
         command = f"bench run --method popularity --dataset {dataset} --setting {setting}"
         raise BenchError(f"No stored run of dataset '{dataset}' in setting '{setting}'. Make one: '{command}'.")
-    groups = list(dict.fromkeys(_group_of(record) for record in chosen))
-    variants = sorted({_variant(record): record for record in chosen}.items(), key=lambda item: item[0])
+    return runs_layout(chosen, registry)
+
+
+def runs_layout(records: Sequence[RunRecord], registry: Registry) -> Layout:
+    """Lay out these stored runs: a row for each variant of a method, a cell for its seeds.
+
+    Runs of another dataset, setting, policy, candidate seed or sample of queries get a column group of their own.
+    """
+    groups = list(dict.fromkeys(_group_of(record) for record in records))
+    variants = sorted({_variant(record): record for record in records}.items(), key=lambda item: item[0])
     labels = _labels([record for _, record in variants])
     rows = tuple(
-        _stored_row(label, [record for record in chosen if _variant(record) == key], groups, registry)
+        _stored_row(label, [record for record in records if _variant(record) == key], groups, registry)
         for label, (key, _) in zip(labels, variants, strict=True)
     )
     return Layout(tuple(groups), rows)
