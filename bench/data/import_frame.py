@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +88,9 @@ def _facts_of_items(frame: pandas.DataFrame) -> pandas.DataFrame:
 
 def _refuse(values: pandas.Series[Any], is_wrong: pandas.Series[Any], fault: str) -> None:
     """Raise BenchError for the first row that is wrong."""
-    rows: Sequence[Hashable] = values.index[is_wrong.to_numpy(dtype=bool)].tolist()
-    if rows:
-        raise BenchError(f"Row {rows[0]!r} of the DataFrame: {fault} (found {values.loc[rows[0]]!r}).")
+    wrong = values[is_wrong.to_numpy(dtype=bool)]
+    if len(wrong):
+        raise BenchError(f"Row {wrong.index[0]} of the DataFrame: {fault} (found '{wrong.iloc[0]}').")
 
 
 def _write(path: Path, columns: Any) -> None:

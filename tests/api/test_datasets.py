@@ -29,10 +29,12 @@ def test_a_frame_becomes_a_dataset_that_can_be_run(tmp_path: Path, folders: Fold
     assert folders.data_dir is not None
     events = pandas.read_csv(folders.data_dir / "shop" / "interactions.csv")
     titles = pandas.read_csv(folders.data_dir / "shop" / "items.csv")
-    domain = bench.add_dataset(events.merge(titles, on="item_id"), "kiosk", data_dir=tmp_path / "data")
+    domain = bench.add_dataset(events.merge(titles, on="item_id"), "shop", data_dir=tmp_path / "data")
     assert domain.content_hash == bench.load_domain("shop", progress=None).content_hash
-    run = bench.run("popularity", "kiosk", data_dir=tmp_path / "data", progress=None, device="cpu")
-    assert run.metrics == bench.run("popularity", "shop", progress=None, device="cpu").metrics
+    other = {"data_dir": tmp_path / "data", "results_dir": tmp_path / "other"}
+    mine, theirs = (bench.run("popularity", "shop", progress=None, device="cpu", **folder) for folder in (other, {}))
+    assert mine.metrics == theirs.metrics
+    assert mine.ranks().equals(theirs.ranks())
 
 
 def test_without_a_data_folder_there_is_nowhere_to_add_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,8 @@ def test_given_runs_are_the_rows_of_a_table(stored: list[RunRecord], save_run: S
     assert [row.cells[0].n_seeds for row in table.rows] == [3, 1]
     frame = table.frame()
     assert frame.index.tolist() == ["bpr", "random"]
-    assert frame["beauty, warm"]["ndcg@3"].tolist() == [seeds.metrics["ndcg@3"], other.metrics["ndcg@3"]]
+    values = frame["beauty, warm"]["ndcg@3"].tolist()
+    assert values == pytest.approx([seeds.metrics["ndcg@3"], other.metrics["ndcg@3"]], abs=1e-9)
     assert "± " in str(seeds)
 
 

@@ -56,9 +56,9 @@ def test_numbers_are_ids_and_positions_give_the_order(tmp_path: Path) -> None:
     ("columns", "message"),
     [
         ({"item_ids": [1, 2, 3]}, "no column 'item_id'; found user_id, item_ids. Did you mean item_id"),
-        ({"item_id": ["tea", None, "cup"]}, r"Row 1 of the DataFrame: item_id is empty \(found None\)"),
+        ({"item_id": ["tea", None, "cup"]}, "Row 1 of the DataFrame: item_id is empty"),
         ({"timestamp": ["2024-01-01", 1, 2]}, "Row 0 .*: timestamp is not whole Unix seconds or a datetime"),
-        ({"timestamp": [1, 2, 2.5]}, r"Row 2 .*: timestamp is not whole Unix seconds .*\(found .*2\.5"),
+        ({"timestamp": [1, 2, 2.5]}, r"Row 2 .*: timestamp is not whole Unix seconds .*\(found '2\.5'\)"),
         ({"position": [1, "x", 2]}, "Row 1 .*: position is not a whole number"),
         ({"title": ["Tea", "Cup", "Green tea"]}, "Item 'tea' has different title in different rows"),
     ],
