@@ -15,6 +15,7 @@ import diagnosis_pages
 import equations
 import method_pages
 import notebook_pages
+import option_pages
 import result_pages
 
 ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):(?=<code>)")
@@ -29,6 +30,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "method": method_pages.method,
     "methods": method_pages.methods,
     "notebook": notebook_pages.notebook,
+    "options": option_pages.options,
     "popularity": diagnosis_pages.popularity,
     "result": result_pages.result,
     "stability": diagnosis_pages.stability,

@@ -12,18 +12,23 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 PAGES = Path(__file__).parent / "pages"
 LONGEST_SECONDS = 300
 """A cell that takes longer stops the build."""
+LOCAL = Config(KernelManager={"transport": "ipc"})
+"""Talks to the kernel through files instead of open ports."""
 
 
 @cache
 def notebook(name: str) -> str:
     """Return a notebook of the pages' folder as Markdown, with what its cells give now; a cell that fails raises."""
-    content = nbformat.read(PAGES / f"{name}.ipynb", as_version=4)
+    content = nbformat.read(PAGES / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]  # it states no types
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(content, timeout=LONGEST_SECONDS, resources={"metadata": {"path": folder}})
+        client = NotebookClient(
+            content, timeout=LONGEST_SECONDS, resources={"metadata": {"path": folder}}, config=LOCAL
+        )
         client.execute(env=_environment(Path(folder)))
     return "\n\n".join(part for cell in content.cells for part in _parts(cell))
 

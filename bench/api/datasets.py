@@ -54,7 +54,7 @@ def add_dataset(interactions: pandas.DataFrame, name: str, *, data_dir: AnyPath 
         data_dir: Folder with one subfolder of source data per dataset; default ``BENCH_DATA``.
 
     Returns:
-        The dataset as :func:`load_domain` loads it.
+        The dataset as ``bench.load_domain`` loads it.
 
     Raises:
         BenchError: there is no data folder, the name is taken or not possible, a column is missing or a value wrong.

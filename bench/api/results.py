@@ -38,10 +38,10 @@ def compare(
         metrics: Metrics to compare, such as ``ndcg@3``, ``hit@1`` or ``mrr@10``.
         test: Test whose p-values Holm's correction is applied to, across the metrics: ``t-test``, ``wilcoxon`` or
             ``permutation``.
-        results_dir: Where named runs are stored; default that of the given run, else as for :func:`bench.run`.
+        results_dir: Where named runs are stored; default that of the given run, else as for ``bench.run``.
 
     Returns:
-        One :class:`Comparison` per metric: means, difference with 95% interval, p-values of three tests, effect size.
+        One ``Comparison`` per metric with means, difference and its 95% interval, p-values of three tests, effect size.
 
     Raises:
         BenchError: a name is not that of a run, or the runs ranked different candidates or scored different users.
@@ -67,13 +67,14 @@ def table(
     """Build a table from stored runs: of given runs, of an experiment, or of all runs of one dataset and setting.
 
     Args:
-        *what: Runs, each a row, or the one name of an experiment (see ``bench list experiments``) or its YAML file.
+        *what: Runs, each a row (in the order of families), or the one name of an experiment (see ``bench list
+            experiments``) or its YAML file.
         dataset: Instead: all stored runs of this dataset.
         setting: The setting of these runs.
         metrics: Metrics of the columns, by default ``ndcg@1`` and ``ndcg@3``; an experiment has its own.
         scale: Scale of an experiment, by default ``cpu``.
         full_ranking: Whether an experiment's table also shows the ranking of the whole catalogue.
-        results_dir: Where runs are stored; default that of the given runs, else as for :func:`bench.run`.
+        results_dir: Where runs are stored; default that of the given runs, else as for ``bench.run``.
 
     Returns:
         A table that a notebook shows; ``print(table)`` prints it, ``table.render("latex")`` and ``table.frame()``

@@ -59,11 +59,11 @@ class Run:
         """Return the rank of the positive of every test query.
 
         Args:
-            metrics: Metric columns; default those of :attr:`metrics`.
+            metrics: Metric columns; default those of the run.
 
         Returns:
-            One row per query: ``user_id`` and ``item_id`` of the positive as the dataset's source has them, its
-            ``rank`` (1 is best; with ties the mean over all orders of the tied candidates), the number of other
+            One row per query with the ``user_id`` and the ``item_id`` of the positive as the dataset's source has them,
+            its ``rank`` (1 is best; with ties the mean over all orders of the tied candidates), the number of other
             candidates tied with it (``ties``), and a column per metric, whose mean is the run's.
 
         Raises:
@@ -103,7 +103,7 @@ class Runs(Sequence[Run]):
         return {name: sum(run.metrics[name] for run in self) / len(self) for name in self[0].metrics}
 
     def ranks(self, metrics: Sequence[str] | None = None) -> pandas.DataFrame:
-        """Return :meth:`Run.ranks` of all runs below each other, with a column ``seed`` in front."""
+        """Return the ranks of all runs below each other, with a column ``seed`` in front; see ``Run.ranks``."""
         import pandas
 
         frames = [run.ranks(metrics) for run in self]
@@ -170,11 +170,11 @@ def run(
         cache_dir: Folder for downloads, prepared data and models; default ``BENCH_CACHE``, else the platform's.
         results_dir: Folder for runs; default ``BENCH_RESULTS``, else ``./results``.
         data_dir: Folder with one subfolder of source data per dataset; default ``BENCH_DATA``, else none.
-        **options: Any other field of :class:`RunRequest`, such as ``seed``, ``backbone``, ``sources``,
-            ``limit_queries`` or ``full_ranking``.
+        **options: The other options of ``bench run``, such as ``seed``, ``backbone``, ``sources``, ``limit_queries``
+            or ``full_ranking``; the fields of ``bench.RunRequest`` are all of them.
 
     Returns:
-        A :class:`Run`; a :class:`Runs` if ``seeds`` is given.
+        A ``Run``, or a ``Runs`` if ``seeds`` is given.
 
     Raises:
         BenchError: a name, option or value is wrong, or data or backbone are not available.
@@ -231,9 +231,9 @@ def load_run(
 
     Args:
         name: The start of its id, or ``method@dataset@setting[@full][@seedN]``.
-        cache_dir: As for :func:`run`.
-        results_dir: As for :func:`run`.
-        data_dir: As for :func:`run`.
+        cache_dir: As for ``bench.run``.
+        results_dir: As for ``bench.run``.
+        data_dir: As for ``bench.run``.
 
     Raises:
         BenchError: no run has this name, or several have.
@@ -255,10 +255,10 @@ def stored_runs(
         method: Only those of this method.
         dataset: Only those of this dataset.
         setting: Only those of this setting.
-        results_dir: As for :func:`run`.
+        results_dir: As for ``bench.run``.
 
     Returns:
-        One row per run, ordered by method, dataset and setting: ``id``, ``method``, ``dataset``, ``setting``,
+        One row per run, ordered by method, dataset and setting, with ``id``, ``method``, ``dataset``, ``setting``,
         ``seed``, ``variant`` (what differs from the method's defaults), ``n_queries``, ``created``, and a column per
         metric with its mean over the queries; NaN where a run does not have it.
     """
