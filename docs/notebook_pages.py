@@ -12,13 +12,10 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 PAGES = Path(__file__).parent / "pages"
-LONGEST_SECONDS = 300
-"""A cell that takes longer stops the build."""
-LOCAL = Config(KernelManager={"transport": "ipc"})
-"""Talks to the kernel through files instead of open ports."""
+LONGEST_SECONDS = 600
+"""A cell, or the start of the kernel, that takes longer stops the build; a busy machine is slow."""
 
 
 @cache
@@ -27,7 +24,11 @@ def notebook(name: str) -> str:
     content = nbformat.read(PAGES / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]  # it states no types
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
-            content, timeout=LONGEST_SECONDS, resources={"metadata": {"path": folder}}, config=LOCAL
+            content,
+            timeout=LONGEST_SECONDS,
+            startup_timeout=LONGEST_SECONDS,
+            resources={"metadata": {"path": folder}},
+            extra_arguments=["--log-level=ERROR"],
         )
         client.execute(env=_environment(Path(folder)))
     return "\n\n".join(part for cell in content.cells for part in _parts(cell))
