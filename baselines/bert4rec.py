@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from bench.baselines.recbole_models import zoo
-from bench.baselines.recbole_models.dataset import Interaction
 from bench.baselines.recbole_models.learners import GROUP_SIZE, EveryPositionLearner, Learner, Transform
 from bench.baselines.recbole_models.recommender import RecBoleRecommender
-from bench.baselines.recbole_models.shortcuts import Abilities
 from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LENGTH
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
-from bench.data.domain import Domain
 from bench.learning.cross_entropy import linear_cross_entropy
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, Sequences, ordered_batches, random_batches, windows
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.baselines.recbole_models.dataset import Interaction
+    from bench.baselines.recbole_models.shortcuts import Abilities
+
+    from bench.data.domain import Domain
 
 
 class ReadsTheMask:

@@ -35,7 +35,7 @@ WRAPPER_SEPARATOR = ":"
 AnyRecommender = TypeVar("AnyRecommender", bound=type[Recommender])
 
 
-def register(
+def register(  # noqa: PLR0913  # one keyword for each fact of an entry
     name: str,
     *,
     family: Family,

@@ -27,7 +27,7 @@ PROTOCOL_SEED = "protocol_seed"
 """The protocol's seed where its fields stand beside those of the run, which has a seed of its own."""
 
 
-def option(
+def option(  # noqa: PLR0913  # one keyword for each fact of an option
     default: Any,
     *,
     words: str = "",

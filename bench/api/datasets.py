@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.api.requests import on_stderr
-from bench.data.domain import Domain
 from bench.data.import_frame import import_frame
 from bench.data.prepare import load_domain as load_from
 from bench.errors import BenchError
 from bench.files.folders import AnyPath, usual_folders
-from bench.plugin.task import ProgressHook
 
 if TYPE_CHECKING:
     import pandas
+
+    from bench.data.domain import Domain
+    from bench.plugin.task import ProgressHook
 
 
 def load_domain(

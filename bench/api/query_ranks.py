@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.files.folders import Folders
 from bench.metrics import Metric, per_user
 from bench.protocol.full_ranking import catalogue_hash
-from bench.protocol.task import PreparedTask, QuerySet
-from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
 from bench.runs.tasks import Tasks
 
 if TYPE_CHECKING:
     import pandas
+
+    from bench.files.folders import Folders
+    from bench.protocol.task import PreparedTask, QuerySet
+    from bench.runs.record import RunRecord
 
 
 def ranks_frame(record: RunRecord, folders: Folders, metrics: Sequence[str]) -> pandas.DataFrame:

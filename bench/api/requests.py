@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.errors import BenchError, did_you_mean
-from bench.plugin import Recommender
 from bench.registry import registry
 from bench.runs.request import PARAMS, RequestOption, RunRequest, request_options
+
+if typing.TYPE_CHECKING:
+    from bench.plugin import Recommender
 
 CONVERTERS: dict[Any, Callable[[Any], Any]] = {int: operator.index, float: float}
 """Accept what behaves like a number, such as numpy's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.api.runs import Run, Runs
 from bench.errors import BenchError
@@ -13,12 +14,14 @@ from bench.registry import registry
 from bench.report.experiment_report import experiment_at, report_of
 from bench.report.metric_names import USUAL_METRICS, checked_metrics
 from bench.report.tables.build import stored_table, table_of_runs
-from bench.report.tables.table import Table
 from bench.report.two_runs import ComparedRuns, compare_runs
-from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
 from bench.significance.tests import TESTS, Test
-from bench.spec import Setting
+
+if TYPE_CHECKING:
+    from bench.report.tables.table import Table
+    from bench.runs.record import RunRecord
+    from bench.spec import Setting
 
 
 def compare(

@@ -18,12 +18,13 @@ from bench.runs.engine import Again
 from bench.runs.engine import run as run_spec
 from bench.runs.environment import chosen_device
 from bench.runs.record import RunRecord, describe_variant
-from bench.runs.request import RunRequest
 from bench.runs.store import RunStore
-from bench.spec import Setting
 
 if TYPE_CHECKING:
     import pandas
+
+    from bench.runs.request import RunRequest
+    from bench.spec import Setting
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Runs(Sequence[Run]):
 def run(method: str | type[Recommender], dataset: str, *, seeds: None = None, **options: Any) -> Run: ...
 @overload
 def run(method: str | type[Recommender], dataset: str, *, seeds: Iterable[int], **options: Any) -> Runs: ...
-def run(
+def run(  # noqa: PLR0913  # the options that are used most, by name
     method: str | type[Recommender],
     dataset: str,
     *,

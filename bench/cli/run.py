@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +16,9 @@ from bench.cli.options import (
     results_dir_option,
     run_request_options,
 )
-from bench.runs.request import RunRequest
+
+if TYPE_CHECKING:
+    from bench.runs.request import RunRequest
 
 EXAMPLES = """\b
 Examples:

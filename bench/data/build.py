@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.card import Card
 from bench.data.domain import Domain
 from bench.data.events import GENRE_SEPARATOR, UNKNOWN_TIME, Coded, Events, ItemFacts
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+
+if TYPE_CHECKING:
+    from bench.data.card import Card
 
 SECONDS_A_DAY = 86_400
 

@@ -6,12 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.data.domain import Domain
 from bench.data.import_files import import_dataset
 from bench.errors import BenchError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas
+
+    from bench.data.domain import Domain
 
 IDS = ("user_id", "item_id")
 NUMBERS = ("timestamp", "position")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 Rows = NDArray[np.int64]
 

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
@@ -26,6 +25,9 @@ from bench.metrics import Ranks, Tops
 from bench.plugin import Answers, ProgressHook, Queries
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.task import PreparedTask, QuerySet
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 RULE = "whole catalogue but for what the user touched"
 SCORES_AT_ONCE = 2**25

@@ -6,12 +6,16 @@ trained on is never a negative. All arithmetic is of whole numbers: a seed gives
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.protocol.candidates import TitleGroups, first_in_row
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 DRAWN_FOR_ONE = 2
 """Items drawn for each wanted negative in the first pass; what is touched or repeated is then passed over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,6 @@ from bench.data.domain import Domain, normalise_title
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
 from bench.files.revisions import revision_of
-from bench.files.store import ArtefactStore
 from bench.plugin import Answers, Queries
 from bench.protocol.candidate_files import stored_lists
 from bench.protocol.candidates import CandidateLists, TitleGroups, draw_candidates, shuffled_in
@@ -25,6 +25,9 @@ from bench.protocol.user_split import (
     with_short_titles,
 )
 from bench.spec import ProtocolSpec, Setting
+
+if TYPE_CHECKING:
+    from bench.files.store import ArtefactStore
 
 FEW_COLD_QUERIES = 200
 """Below this many queries a cold set carries a warning."""

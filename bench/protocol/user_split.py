@@ -11,15 +11,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.data.events import UNKNOWN_TIME
 from bench.errors import BenchError
 from bench.files.hashing import canonical_json
-from bench.plugin import Queries
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.plugin import Queries
 
 LEFT_OUT, TRAIN, VALIDATION, TEST = range(4)
 """Parts of the users; those with too few items are in none."""

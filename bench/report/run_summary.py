@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from html import escape
+from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from bench.runs.record import RunRecord
 from bench.runs.request import RunRequest
+
+if TYPE_CHECKING:
+    from bench.runs.record import RunRecord
 
 SHOWN_METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "mrr@5")
 SHOWN_FULL_METRICS = ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "hit@10", "hit@50", "mrr@10")

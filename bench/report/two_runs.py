@@ -17,12 +17,16 @@ from bench.report.tables.layout import Slot
 from bench.report.tables.table import metric_title
 from bench.report.tables.values import read_group
 from bench.runs.record import RunRecord, describe_variant
-from bench.runs.store import RunStore
 from bench.significance.comparison import EFFECT_WORDS, Comparison, compare, effect_in_words, with_holm
-from bench.significance.tests import Test
 
 if TYPE_CHECKING:
     import pandas
+
+    from bench.runs.store import RunStore
+    from bench.significance.tests import Test
+
+SMALLEST_P = 0.0001
+"""Smaller p-values are printed as less than this."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,7 @@ def _mean(mean: float, sd: float | None) -> str:
 def _p(p: float | None) -> str:
     if p is None:
         return "–"
-    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+    return f"< {SMALLEST_P}" if p < SMALLEST_P else f"{p:.4f}"
 
 
 def _name(records: Sequence[RunRecord]) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from bench.lm.adapters.adapter import Adapter
+if TYPE_CHECKING:
+    from bench.lm.adapters.adapter import Adapter
 
 
 @contextmanager

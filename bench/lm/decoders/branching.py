@@ -115,11 +115,11 @@ def last_hidden_states(model: Any, branching: Branching) -> Tensor:
 
 
 def branching_attention(
-    module: Any,
+    module: Any,  # noqa: ARG001  # transformers passes it
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: Tensor | None,  # noqa: ARG001  # transformers passes it
     scaling: float,
     branching: Branching,
     **_: Any,

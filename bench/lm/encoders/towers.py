@@ -10,24 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.data.domain import Domain
 from bench.learning.dot_scores import all_dots
 from bench.learning.entropy import softmax_entropy
 from bench.learning.temperature import fitted_temperature
 from bench.lm.adapters.adapter import LoraRecipe, linear_modules
-from bench.lm.backbones import Backbone
 from bench.lm.encoders.text_encoder import TextEncoder
 from bench.lm.encoders.title_layers import TitleLayers, can_be_split
 from bench.lm.encoders.tower_batches import RECENCY_DECAY, Positions, TowerBatch
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel
-from bench.plugin import Answers, ProgressHook, Queries
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.lm.backbones import Backbone
+    from bench.plugin import Answers, ProgressHook, Queries
 
 TEMPERATURE = 0.13
 """What cosines are divided by where nothing was fitted: the cross-entropy of MiniLM's own over the 30 candidates is

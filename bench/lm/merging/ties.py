@@ -8,13 +8,16 @@ each as such a vector, as PEFT's ``ties`` does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from bench.lm.adapters.adapter import Adapter, check_mergeable, like
-from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.updates import merge_updates, module_names
+
+if TYPE_CHECKING:
+    from bench.lm.merging.average import MergeSpace
 
 DENSITY = 0.2
 """Share of the entries that trimming keeps: the paper's recommendation where nothing can be tuned."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bench.learning.convergence import IN_WORDS
 from bench.papers.audit import ROUNDING
-from bench.plugin.fit_report import Ending
+
+if TYPE_CHECKING:
+    from bench.plugin.fit_report import Ending
 
 NEAR = 0.02
 """A figure this far below the printed one is within what one repetition differs from the next in these papers."""

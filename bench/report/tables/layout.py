@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from bench.errors import BenchError
-from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.experiments.scaling import sizes_of, with_sizes
 from bench.files.hashing import canonical_json
 from bench.plugin import Entry, Family
@@ -19,6 +18,9 @@ from bench.runs.params import neutral_defaults
 from bench.runs.record import RunRecord, describe_variant
 from bench.runs.request import RequestOption, RunRequest, run_options
 from bench.spec import Candidates, ProtocolSpec, RunSpec, Setting
+
+if TYPE_CHECKING:
+    from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 
 WHOLE_CATALOGUE = "whole catalogue"
 
