@@ -215,12 +215,16 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Page], None]] = {
 def _shown(markdown: str) -> Iterator[Shown]:
     for block in blocks(markdown):
         if block.language == "sh":
-            yield from (Shown(words, True) for words in commands_in(_without_comments(block.text)))
+            yield from (Shown(words, True) for words in commands_in(without_comments(block.text)))
+        elif block.language == "console":
+            lines = "\n".join(line.removeprefix("$ ") for line in block.text.splitlines() if line.startswith("$ "))
+            yield from (Shown(words, True) for words in commands_in(without_comments(lines)))
     for found in INLINE.finditer(FENCE.sub("", markdown)):
         yield from (Shown(words, False) for words in commands_in(" ".join(_without_signs(found[1]).split())))
 
 
-def _without_comments(script: str) -> str:
+def without_comments(script: str) -> str:
+    """Return shell lines without what stands after ``#``."""
     return re.sub(r"(^|\s)#.*", "", script)
 
 
