@@ -96,6 +96,7 @@ class MaskedItemLearner(EveryPositionLearner):
         """Choose what is masked: return the ids without what a prefix cuts off, and the choice, both (n, width)."""
         column = np.arange(items.shape[1])
         last_only = rng.random(len(items)) < self.params.last_only_share
+        # a prefix has two items or more, so that the masked one follows another
         ends = np.where(last_only, rng.integers(2, lengths + 1), lengths)[:, None]
         drawn = (rng.random(items.shape) < self.params.mask_share) & (column < ends)
         chosen = np.where(last_only[:, None], column == ends - 1, drawn)
@@ -117,6 +118,7 @@ class MaskedItemLearner(EveryPositionLearner):
 
     def cross_entropy(self, vectors: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross-entropy of target ids (n,) under vectors (n, d): the bias is one more dimension."""
+        # linear_cross_entropy knows no bias, so it is one more column
         ones = vectors.new_ones(len(vectors), 1)
         weight = torch.cat([self.model.item_embedding.weight[: self.model.n_items], self.model.output_bias[:, None]], 1)
         return linear_cross_entropy(torch.cat([vectors, ones], 1), weight[self.classes], self.class_of_id[targets])

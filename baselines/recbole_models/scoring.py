@@ -44,6 +44,7 @@ def history_batch(model: Any, histories: Sequences, rows: Rows, width: int | Non
     columns = {
         USER: histories.users[rows] + 1,
         ITEMS: histories.padded(rows, width),
+        # RecBole reads the state at length - 1; of an empty history that is the padding
         LENGTH: np.maximum(histories.lengths[rows], 1),
     }
     return interaction(**{name: torch.from_numpy(column).to(model.device) for name, column in columns.items()})

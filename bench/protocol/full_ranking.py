@@ -56,6 +56,7 @@ class CatalogueRanks:
 
     def facts(self) -> dict[str, float]:
         """Return what a record states: expected ranks, and the AUC, the share of other candidates ranked below."""
+        # ties count at their expected value: half of them are above
         above = self.ranks.better + self.ranks.tied / 2
         return {
             "n_items": self.n_items,
@@ -158,6 +159,7 @@ def _chunk_ranks(
     n_touched = np.bincount(rows, minlength=len(positives))
 
     def count(is_so: NDArray[np.bool_]) -> NDArray[np.int32]:
+        # counting everything and subtracting the few touched items avoids a masked copy of the scores
         among_touched = np.bincount(rows[is_so[rows, items]], minlength=len(positives))
         counts: NDArray[np.int32] = (np.count_nonzero(is_so, axis=1) - among_touched).astype(np.int32)
         return counts

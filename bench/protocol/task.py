@@ -105,6 +105,7 @@ def prepare_task(domain: Domain, spec: ProtocolSpec, artefacts: ArtefactStore) -
         return _query_set(domain, spec, artefacts, groups, split, part, positives_at, draw)
 
     test = query_set("test", split.test, groups.eligible)
+    # no cold items in validation lists either: they are new to the method until the test
     validation = query_set("validation", split.validation, groups.eligible & ~split.cold_items)
     training = domain.keeping(split.train)
     if by_users:
@@ -193,6 +194,7 @@ def _histories(
 ) -> NDArray[np.int32]:
     """Return the visible interactions before each positive, user after user."""
     edges = np.zeros(domain.n_interactions + 1, dtype=np.int8)
+    # +1 where a user's interactions begin, -1 at the positive: the running sum is 1 on what comes before it
     edges[domain.indptr[users]] += 1
     edges[positives_at] -= 1
     before_positive = np.cumsum(edges[:-1]) > 0

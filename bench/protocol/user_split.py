@@ -153,6 +153,7 @@ def _one_a_day(domain: Domain, users: NDArray[np.int64], keys: NDArray[np.uint64
     n_of_day = np.diff(np.append(first, len(timed))).astype(np.uint64)
     draws = _scrambled(keys[users[timed[first]]] ^ _scrambled(days[first].astype(np.uint64)))
     kept = np.zeros(domain.n_interactions, dtype=bool)
+    # 64 bits are so many more than a day's interactions that the remainder is as good as uniform
     kept[timed[first + (draws % n_of_day).astype(np.int64)]] = True
     return kept
 

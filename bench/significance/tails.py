@@ -25,6 +25,7 @@ def normal_two_sided(z: float) -> float:
 def student_two_sided(t: float, degrees_of_freedom: int) -> float:
     """Return the probability that Student's t is at least as far from 0 as ``t``."""
     total = degrees_of_freedom + t * t
+    # both shares are passed: computed as 1 - x, the smaller one would lose its digits
     return _incomplete_beta(degrees_of_freedom / 2, 0.5, degrees_of_freedom / total, t * t / total)
 
 

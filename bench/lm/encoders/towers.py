@@ -210,6 +210,7 @@ def batch_loss(vectors: Tensor, batch: TowerBatch, head: nn.Module) -> Tensor:
     weights, targets, excluded, log_chances = (torch.from_numpy(array).to(vectors.device) for array in own)
     with torch.autocast(vectors.device.type, enabled=False):
         histories = nn.functional.normalize(weights @ vectors, dim=-1)
+        # less the log of each item's chance to be in the batch: otherwise popular items would be pushed down
         logits = head(histories @ vectors.T) - log_chances
         return nn.functional.cross_entropy(logits.masked_fill(excluded, -torch.inf), targets)
 

@@ -165,6 +165,7 @@ def learn_pooled_weights(
                 with mixed(language_model.model, adapters, weights, space, any_sum=region.any_sum):
                     temperature = merged_temperature(adapters, weights)
                     entropy = language_model.entropy(domain, batch, temperature, recipe.n_tokens)
+                    # gradients add up domain by domain: one graph is in memory at a time
                     (entropy / len(batches)).backward()  # type: ignore[no-untyped-call]
                 entropies.append(entropy.item())
             optimiser.step()

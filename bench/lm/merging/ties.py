@@ -54,6 +54,7 @@ def ties(vectors: Tensor, density: float) -> Tensor:
     """Merge stacked vectors (n, …) to one (…): trim, elect signs, average the non-zero entries that agree."""
     trimmed = torch.stack([trim(vector, density) for vector in vectors])
     agreeing = trimmed * (trimmed.sign() == elected_signs(trimmed))
+    # an entry that no vector keeps is 0 / 1
     return agreeing.sum(0) / (agreeing != 0).sum(0).clamp(min=1)
 
 
