@@ -51,7 +51,9 @@ def test_times_and_trailing_spaces_may_differ_but_no_number() -> None:
 
 
 def test_refreshing_replaces_what_is_shown_and_nothing_else() -> None:
-    printed = {"bench doctor --json": "{}\n", "bench run": "fit 0.1 s\n\nhit 2.00\n\n"}
-    shown = CONSOLE.replace("0.1 s ", "0.1 s").replace("1.00", "2.00")
+    printed = {"bench doctor --json": "{}\n", "bench run": "fit 0.2 s\n\nhit 2.00\n\n"}
+    shown = CONSOLE.replace("0.1 s ", "0.2 s").replace("1.00", "2.00")
     assert refreshed(CONSOLE.format(""), printed) == shown.format("")
     assert refreshed(CONSOLE.format("[]\n"), printed) == shown.format("{}\n")
+    only_slower = {**printed, "bench run": "fit 9.0 s\n\nhit 1.00\n"}
+    assert refreshed(CONSOLE.format(""), only_slower) == CONSOLE.replace("0.1 s ", "0.1 s").format("")

@@ -49,6 +49,7 @@ NOT_RUN: Mapping[str, str] = {
     "bench describe mine": OWN,
     "bench run --method mine": OWN,
     "bench table baselines-warm --results-dir results/measured --strict": "is refused, as its page says",
+    "bench table reccocktail-figure4": "no run of this figure is shipped while its adapters are trained again",
     "bench report": "reads all shipped runs for minutes; tests/report/page builds smaller pages",
 }
 """Start of a command line -> why it is not run."""
@@ -133,14 +134,18 @@ def trimmed(output: str) -> str:
 
 
 def refreshed(markdown: str, printed: Mapping[str, str]) -> str:
-    """Return a page whose console blocks show what is printed, given by command line."""
+    """Return a page whose console blocks show what is printed, given by command line.
+
+    An output that differs in its times alone is left as it is.
+    """
 
     def refresh(block: re.Match[str]) -> str:
         if block["language"] != "console":
             return block[0]
         lines = []
         for line, output in _parts(block["text"]):
-            lines += [f"$ {line}", *([trimmed(printed[_example(line, output).line])] if output else [])]
+            now = trimmed(printed[_example(line, output).line]) if output else ""
+            lines += [f"$ {line}", *([output if _timeless(now) == _timeless(output) else now] if output else [])]
         return "\n".join(["```console", *lines, "```"])
 
     return FENCE.sub(refresh, markdown)
