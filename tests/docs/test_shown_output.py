@@ -13,6 +13,7 @@ from tests.support.documented_commands import pages
 
 PAGES = pages(ROOT)
 RUN = {name: [one for one in examples_in(text) if one.is_run] for name, text in PAGES.items()}
+SHOWING = {name for name, examples in RUN.items() if any(one.output for one in examples)}
 CONSOLE = "Run it:\n\n```console\n$ bench doctor --json  # a comment\n{}$ bench run\nfit 0.1 s \n\nhit 1.00\n```\n"
 
 
@@ -23,7 +24,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("recbole") is None, reason="the pages' data are part of RecBole's wheel")
-@pytest.mark.parametrize("name", [name for name, examples in RUN.items() if examples])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.numbers if name in SHOWING else ()) for name in RUN if RUN[name]],
+)
 def test_the_commands_of_a_page_print_what_it_shows(name: str, tmp_path: Path, cache: Path) -> None:
     outcomes = outcomes_of(name, PAGES[name], tmp_path / "page", cache)
     faults = {example.line: complaint(example, outcome) for example, outcome in outcomes}
