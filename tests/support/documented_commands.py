@@ -66,10 +66,11 @@ class Page:
         shown = tuple(_shown(markdown))
         classes = [block.text for block in found if block.language == "python"]
         cards = [yaml.safe_load(block.text)["name"] for block in found if block.title.startswith("datasets/")]
+        started = [line.words[2] for line in shown if line.words[:2] == ("new", "baseline") and len(line.words) > 2]
         imported = [line.words[2] for line in shown if line.words[:2] == ("data", "import") and len(line.words) > 2]
         return cls(
             shown,
-            frozenset(name for text in classes for name in _registered(text)),
+            frozenset([*started, *(name for text in classes for name in _registered(text))]),
             frozenset([*cards, *imported]),
             frozenset(block.title for block in found if block.title),
         )
