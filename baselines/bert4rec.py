@@ -136,6 +136,7 @@ def whole_windows(domain: Domain, max_length: int) -> Sequences:
     paper="Sun et al. 2019",
     cold_rule="the lowest trained bias; outside the cold setting its first embedding counts, which no training changes",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class BERT4Rec(RecBoleRecommender):
     """RecBole's BERT4Rec, with masks of our own."""

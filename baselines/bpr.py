@@ -19,6 +19,7 @@ from bench.registry import register
     settings=("warm", "cold"),  # a user who was not trained on has no vector
     cold_rule="zero in the cold setting; elsewhere the dot product with its first vector, which no training changes",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class BPR(RecBoleRecommender):
     """RecBole's BPR: no biases, one uniform negative an interaction, drawn anew every epoch."""

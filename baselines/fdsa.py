@@ -80,6 +80,7 @@ class TwoStreamEncoder(RecBoleSASRec):  # type: ignore[misc]  # RecBole has no t
     cold_rule="zero in the cold setting; elsewhere the dot product with its first ID embedding, which no training "
     "changes: whatever the title says, for a cold item's title is read in histories alone",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class FDSA(SASRec):
     """FDSA on titles: h = LN(W [items' state; titles' state] + b), and a score is h · (the candidate's embedding).

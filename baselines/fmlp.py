@@ -187,6 +187,7 @@ class BinaryPrefixLearner(PrefixLearner):
     cold_rule="drawn as a wrong answer like any item, as published, so that its embedding learns to come last; with "
     "loss=ce zero in the cold setting, and elsewhere the dot product with its first embedding",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class FMLP(RecBoleRecommender):
     """FMLP-Rec, trained at the last position of each prefix."""

@@ -18,6 +18,7 @@ from bench.registry import register
     paper="Hidasi et al. 2016",
     cold_rule="zero in the cold setting; elsewhere the dot product with its first embedding, which no training changes",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class GRU4Rec(RecBoleRecommender):
     """RecBole's GRU4Rec, trained at every position of a sequence at once.

@@ -60,6 +60,7 @@ Stage = Literal["all domains", "target"]
     needs_sources=True,
     cold_rule="vectors as initialised, kept from the softmax and every training step; trained outputs centred on zero",
     ranks_catalogue=True,
+    extras=("lm",),
 )
 class MCRPL(Recommender):
     """Prompt learning over item ids: all domains first, then the target."""

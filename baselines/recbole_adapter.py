@@ -16,6 +16,7 @@ from bench.registry import register
     cold_rule="embedding of zeros in the cold setting; elsewhere its first one, which no training changes",
     wraps=True,
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class RecBole(RecBoleRecommender, WrappingRecommender):
     """Any sequential or general model of RecBole, as ``recbole:<Class>``."""

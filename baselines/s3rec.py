@@ -33,6 +33,7 @@ FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size
     needs_titles=True,
     cold_rule="zero in the cold setting; elsewhere the dot product with its first embedding, which no training changes",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class S3Rec(SASRec):
     """SASRec, pre-trained by the sum of four losses: .2 AAP + MIP + MAP + .5 SP.

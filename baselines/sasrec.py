@@ -34,6 +34,7 @@ CROSS_ENTROPY = "Cross-entropy over all items of the training part in place of t
     paper="Kang & McAuley 2018",
     cold_rule="zero in the cold setting; elsewhere the dot product with its first embedding, which no training changes",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class SASRec(RecBoleRecommender):
     """RecBole's SASRec, trained at every position of a sequence at once."""

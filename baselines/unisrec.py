@@ -160,6 +160,7 @@ class UniSRecModel(TransferableModel):
     runs_on="text-encoder",
     cold_rule="title text through the adaptor; its item embedding, where there is one, stays zero",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class UniSRec(TransferableRecommender):
     """Universal sequence representations from title vectors."""

@@ -157,6 +157,7 @@ class VQRecModel(TransferableModel):
     runs_on="text-encoder",
     cold_rule="codes of its title, by centroids fitted to the titles of trained items",
     ranks_catalogue=True,
+    extras=("recbole", "vqrec"),
 )
 class VQRec(TransferableRecommender):
     """Vector-quantised item representations from title vectors."""

@@ -30,6 +30,7 @@ def _facts(name: str) -> dict[str, Any]:
     import dataclasses
 
     from bench.data.card import has_card, list_cards, load_card
+    from bench.files.extras import install_command
     from bench.registry import registry
 
     if has_card(name):
@@ -44,15 +45,18 @@ def _facts(name: str) -> dict[str, Any]:
             raise
         everything = [*known.entries, *(card.name for card in list_cards())]
         raise unknown_name("method or dataset", name, everything, "bench list methods") from None
-    recommender = known.recommender(name)
+    facts = {"kind": "method", **dataclasses.asdict(entry), "name": name}
+    command = install_command(*entry.needed_extras)
+    if command:
+        facts["install"] = command
+    try:
+        recommender = known.recommender(name)
+    except BenchError:
+        if command:  # what it is can be said, but not its parameters
+            return facts
+        raise
     meaning = next(iter((recommender.__doc__ or "").strip().splitlines()), "")
-    return {
-        "kind": "method",
-        **dataclasses.asdict(entry),
-        "name": name,
-        "meaning": meaning,
-        "parameters": _parameters(recommender.Params),
-    }
+    return {**facts, "meaning": meaning, "parameters": _parameters(recommender.Params)}
 
 
 def _parameters(params_class: Any) -> list[dict[str, Any]]:

@@ -58,11 +58,14 @@ def reproduce(
     done again, and a broken-off reproduction goes on where it stopped. Files of another scale than cpu carry its name,
     and so do those with full ranking beside the lists.
     """
+    from bench.files.extras import require
     from bench.files.folders import Folders
     from bench.registry import registry
     from bench.report.experiment_report import experiment_at, report_of
 
     experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
+    if experiment.figure is not None and not dry_run:
+        require(f"The figure of '{name}'", "plots")  # before the runs, which take long
     folders = Folders(cache_dir, results_dir, data_dir)
     if experiment.statistics:
         _count(experiment, folders, dry_run)

@@ -71,6 +71,7 @@ def run(
     if stored is not None:
         return stored
     entry, recommender = registry().entry(spec.method), recommender_of(spec)
+    entry.require_installed()
     meter = Meter()
     with meter.phase("prepare"):
         prepared, task = tasks.prepared(spec.protocol), tasks.task(spec)
