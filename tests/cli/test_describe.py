@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from bench.baselines.recbole_models.zoo import params_class
 
 from bench.data.card import list_cards
 from tests.support.command_line import Outcome
@@ -56,6 +57,7 @@ def test_a_wrapper_is_shown_alone_and_with_a_class(bench: Bench) -> None:
 
 def test_a_method_that_is_not_installed_comes_with_the_command(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "recbole", None)
+    params_class.cache_clear()
     facts = json.loads(bench("describe", "recbole:NARM", "--json").stdout)
     assert facts["install"].endswith("pip install --no-deps recbole==1.2.1")
     assert "parameters" not in facts
