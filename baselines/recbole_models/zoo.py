@@ -187,7 +187,7 @@ def model_config(values: Mapping[str, Any], params: TrainingParams, device: str,
 
 def _folder() -> Path:
     require("A RecBole model", "recbole")
-    return cast(Path, package_folder("recbole"))
+    return cast("Path", package_folder("recbole"))
 
 
 def _properties(name: str) -> str:
