@@ -142,7 +142,9 @@ class LlmRec(Recommender):
     def fit(self, task: Task) -> None:
         """Train the encoder on the domains, or find its weights in the store."""
         if self.params.domains == "all" and not task.sources:
-            raise BenchError("LLM-Rec mixes the target with source domains: give --sources a,b, or -p domains=target.")
+            raise BenchError(
+                "LLM-Rec trains on the target and source datasets: give --source-datasets A,B or -p domains=target."
+            )
         backbone = encoder_backbone(task, "llmrec")
         sources = task.sources if self.params.domains == "all" else ()
         ordered = sorted(sources, key=lambda domain: domain.content_hash)

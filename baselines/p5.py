@@ -231,8 +231,8 @@ class PromptWriter:
         room = self.max_tokens - fixed - len(offered)
         if room < 0:
             raise BenchError(
-                f"A prompt of p5 needs {fixed + len(offered)} tokens and may have {self.max_tokens}; lower "
-                "-p title_tokens, or raise -p max_tokens."
+                f"A prompt of p5 needs {fixed + len(offered)} tokens, but the limit is {self.max_tokens}: lower "
+                "-p title_tokens or raise -p max_tokens."
             )
         kept = history[max(0, len(history) - self.max_length) :]
         bought = self._joined(kept)

@@ -149,7 +149,9 @@ class RecFormer(Recommender):
         if not self.params.pretrain_examples:
             return None
         if not task.sources:
-            raise BenchError("RecFormer pre-trains on source domains: give --sources a,b, or -p pretrain_examples=0.")
+            raise BenchError(
+                "RecFormer pre-trains on source datasets: give --source-datasets A,B or -p pretrain_examples=0."
+            )
         early = _pretraining_params(self.params)
         key = encoder_key(self, task, backbone, task.sources, early, knows_target=False, stage="pre-training")
         record = trained_once(

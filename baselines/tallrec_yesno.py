@@ -160,7 +160,7 @@ class YesNoLanguageModel(LanguageModel):
                 [shared for shared, _ in asked], [rests for _, rests in asked], [*self.yes_tokens, *self.no_tokens]
             )
             scores[rows] = log_odds(torch.from_numpy(logits), len(self.yes_tokens)).numpy()
-            progress(f"judged the candidates of {rows[-1] + 1:,} of {len(queries):,} queries")
+            progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
         return scores
 
     def entropy(
@@ -194,7 +194,7 @@ def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
         for answer in (YES, NO)
     )
     if not yes - no or not no - yes:
-        raise BenchError(f"The tokenizer begins '{YES}' and '{NO}' with the same token; choose another backbone.")
+        raise BenchError(f"The tokenizer encodes '{YES}' and '{NO}' with the same first token: use another backbone.")
     return sorted(yes - no), sorted(no - yes)
 
 
@@ -312,6 +312,6 @@ class TallRecYesNo(Recommender):
 def _require_decoder(backbone: Backbone) -> None:
     if backbone.kind != "causal":
         raise BenchError(
-            f"Backbone '{backbone.name}' is an encoder and answers nothing; tallrec-yesno expects a decoder: "
-            "give --backbone tiny."
+            f"Backbone '{backbone.name}' is an encoder and cannot generate an answer; tallrec-yesno needs a decoder, "
+            "such as --backbone tiny."
         )

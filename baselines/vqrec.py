@@ -171,8 +171,8 @@ class VQRec(TransferableRecommender):
         """Return the untrained code table and encoder."""
         if text_dimensions % self.params.code_blocks:
             raise BenchError(
-                f"Parameter 'code_blocks' of 'vqrec' must divide the {text_dimensions} dimensions of a title vector, "
-                f"and {self.params.code_blocks} does not. See 'bench describe vqrec'."
+                f"Parameter 'code_blocks' of 'vqrec' must divide the title vectors' {text_dimensions} dimensions, but "
+                f"is {self.params.code_blocks}. See 'bench describe vqrec'."
             )
         return VQRecModel(self.params, self.encoder())
 
@@ -234,7 +234,7 @@ class VQRec(TransferableRecommender):
         distinct = np.array([numbers.setdefault(title, len(numbers)) for title in titles])
         _, first = np.unique(distinct, return_index=True)
         blocks, rounds = self.params.code_blocks, self.params.rotation_rounds
-        task.progress(f"coding {len(first):,} titles in {blocks} blocks")
+        task.progress(f"quantizing {len(first):,} titles in {blocks} blocks")
         anyone = np.bincount(distinct[trained], minlength=len(first)) > 0
         codes, n_centroids = stored_codes(task.artefacts, vectors[first], anyone, blocks, rounds, task.seed)
         return codes[distinct], n_centroids

@@ -66,17 +66,17 @@ class ZeroShot(Recommender):
         self.written: dict[str, Any] = {}
         if self.params.n_written and self.language_model.backbone.kind == "encoder":
             raise BenchError(
-                f"Backbone '{task.backbone}' is an encoder and writes no lists: leave n_written out, "
-                "or give --backbone tiny."
+                f"Backbone '{task.backbone}' is an encoder and cannot generate lists: remove -p n_written or use "
+                "--backbone tiny."
             )
         if isinstance(self.language_model, ListLanguageModel):
             if self.params.n_written:
-                raise BenchError("With --ranking generate the list of every query is counted: leave n_written out.")
+                raise BenchError("With --scoring generate the lists of all queries are counted: remove -p n_written.")
             self.language_model.max_new_tokens = self.params.max_new_tokens
         if self.params.scoring != "sum" and not self.by_likelihood:
             raise BenchError(
-                f"Parameter 'scoring' is '{self.params.scoring}', but only a decoder that ranks by likelihood has one: "
-                "leave it out, or give --backbone tiny without --ranking generate."
+                f"Parameter 'scoring' ('{self.params.scoring}') only applies to a decoder that scores by likelihood: "
+                "remove -p scoring, or use --backbone tiny without --scoring generate."
             )
 
     def score(self, queries: Queries) -> NDArray[np.float32]:

@@ -78,7 +78,9 @@ class Registry:
         if name in self.broken:
             raise BenchError(f"Method '{name}' cannot be loaded: {self.broken[name]}. See 'bench list methods'.")
         if name in self.entries:
-            raise BenchError(f"Method '{name}' needs a class, as in '{name}:SASRec'. See 'bench describe {name}'.")
+            raise BenchError(
+                f"Method '{name}' needs a class name, such as '{name}:SASRec'. See 'bench describe {name}'."
+            )
         raise unknown_name("method", name, self.entries, "bench list methods")
 
     def recommender(self, name: str) -> type[Recommender]:
@@ -165,6 +167,6 @@ def _by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
     named: dict[str, Entry] = {}
     for entry in entries:
         if entry.name in named:
-            raise BenchError(f"Two methods are called '{entry.name}': {named[entry.name].target} and {entry.target}.")
+            raise BenchError(f"Two methods are named '{entry.name}': {named[entry.name].target} and {entry.target}.")
         named[entry.name] = entry
     return named

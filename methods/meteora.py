@@ -33,7 +33,7 @@ class MeteoraParams(IntegratingParams):
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
-            raise BenchError(f"top_k counts adapters and is at least 1, not {self.top_k}.")
+            raise BenchError(f"Parameter 'top_k' must be at least 1, not {self.top_k}.")
 
 
 class GatedExperts(MixedExperts):

@@ -100,7 +100,7 @@ class CocktailParams(MergeParams):
 
     def __post_init__(self) -> None:
         if self.search == "grid" and self.granularity == "per_module":
-            raise BenchError("A grid has one weight for each adapter: granularity=per_module needs search=adam.")
+            raise BenchError("A grid search has one weight per adapter: granularity=per_module needs search=adam.")
         check_entropy_tokens(self.entropy_tokens)
 
     @property

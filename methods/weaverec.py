@@ -65,14 +65,17 @@ class WeaveRecParams(WeaveParams):
 
     def __post_init__(self) -> None:
         if self.weights == "validated" and self.merging != "average":
-            raise BenchError(f"Only merging=average takes validated weights, not merging={self.merging}.")
+            raise BenchError(f"weights=validated needs merging=average, not merging={self.merging}.")
         if self.target_weight is not None:
             if self.merging != "average" or self.weights == "validated":
-                raise BenchError("Only merging=average with weights=uniform takes a target_weight.")
+                raise BenchError("Parameter 'target_weight' needs merging=average and weights=uniform.")
             if not 0 <= self.target_weight <= 1:
                 raise BenchError(f"Parameter 'target_weight' must be from 0 to 1, not {self.target_weight}.")
         if self.branch is not None and (self.branch < 0 or self._merges_otherwise):
-            raise BenchError("Parameter 'branch' is the number of one adapter, which is then not merged in any way.")
+            raise BenchError(
+                "Parameter 'branch' selects one adapter without merging: it must be at least 0 and cannot be combined "
+                "with merging, weights or target_weight."
+            )
 
     @property
     def _merges_otherwise(self) -> bool:
@@ -109,7 +112,9 @@ class WeaveRec(AdapterRecommender):
         """Return the target's adapter, then the hybrids."""
         plans = woven(self.params, task)
         if self.params.branch is not None and self.params.branch >= len(plans):
-            raise BenchError(f"Parameter 'branch' is {self.params.branch}, but the adapters are 0 to {len(plans) - 1}.")
+            raise BenchError(
+                f"Parameter 'branch' must be from 0 to {len(plans) - 1} (the adapters), not {self.params.branch}."
+            )
         return plans
 
     def fit(self, task: Task) -> None:

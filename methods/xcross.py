@@ -167,7 +167,7 @@ class XCross(IntegratingRecommender):
         params, n_all = self.params, self.language_model.walk.n_layers
         n_layers = params.integrated_layers or n_all * 3 // 4
         if not 0 < n_layers <= n_all:
-            raise BenchError(f"This encoder has {n_all} layers; integrated_layers={n_layers} of them cannot be mixed.")
+            raise BenchError(f"Parameter 'integrated_layers' must be from 1 to {n_all}, not {n_layers}.")
         if params.beta == 0 and params.gamma == 0:
             n_layers = 0  # nothing is added to any state, so W would have no gradient
         return CrossLayers(self.language_model, adapters, params.beta, params.gamma, n_layers)

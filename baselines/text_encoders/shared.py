@@ -68,7 +68,9 @@ def encoder_backbone(task: Task, method: str) -> Backbone:
     """Return the task's backbone; raise BenchError where it is no encoder."""
     backbone = task_backbone(task)
     if backbone.kind != "encoder":
-        raise BenchError(f"Backbone '{backbone.name}' is no encoder; {method} needs one, such as --backbone minilm.")
+        raise BenchError(
+            f"Backbone '{backbone.name}' is not an encoder; {method} needs one, such as --backbone minilm."
+        )
     return backbone
 
 

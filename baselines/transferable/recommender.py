@@ -151,7 +151,7 @@ class TransferableRecommender(Recommender):
             return TrainingRecord((), (), ())
         if not task.sources:
             raise BenchError(
-                "Pre-training needs source domains and the task has none: give --sources a,b, or leave it out with "
+                "Pre-training needs source datasets: give --source-datasets A,B, or skip pre-training with "
                 "-p pretrain_epochs=0."
             )
         key = self._pretraining_key(task, backbone)

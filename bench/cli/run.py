@@ -23,6 +23,8 @@ from bench.errors import BenchError
 from bench.runs.request import RunRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bench.runs.engine import Again
     from bench.runs.record import RunRecord
 
@@ -32,7 +34,7 @@ EXAMPLES = """\b
 Examples:
   bench run --method reccocktail --dataset ml-100k-drama --setting cold
   bench run --method sasrec --dataset beauty -p dropout=0.3 --seed 1 --json
-  bench run --method tallrec --dataset ml-100k-drama --backbone tiny --ranking generate
+  bench run --method tallrec --dataset ml-100k-drama --backbone tiny --scoring generate
   bench run --method bpr --dataset ml-100k-drama --full-ranking
 """
 
@@ -40,8 +42,8 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @run_request_options()
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
-@click.option("--force", is_flag=True, help="Train and score again although the run is stored.")
-@click.option("--rescore", is_flag=True, help="Score again with the trained model although the run is stored.")
+@click.option("--force", is_flag=True, help="Train and score again even if the run is stored.")
+@click.option("--rescore", is_flag=True, help="Score again with the trained model even if the run is stored.")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
@@ -61,8 +63,8 @@ def run(
     With --full-ranking each positive is ranked among all items the user has not interacted with. Both modes reuse the
     same trained model; their scores are not comparable.
 
-    A stored run is used again while its data, its backbone and its code are what they were. A run's id is a hash of
-    everything that defines it.
+    Completed runs are reused as long as their data, backbone and code have not changed; use --force to run again.
+    A run's id is a hash of everything that defines it.
     """
     from bench.files.folders import Folders
     from bench.runs.complete import complete
@@ -72,7 +74,7 @@ def run(
     spec = complete(request)
     folders = Folders(cache_dir, results_dir, data_dir)
     if force and rescore:
-        raise BenchError("--force scores again as well: give it or --rescore, not both.")
+        raise BenchError("--force also scores again: give either --force or --rescore.")
     again: Again | None = "train" if force else "score" if rescore else None
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
         record = run_spec(spec, folders, progress_on_stderr, device=chosen_device(device), again=again)
@@ -80,13 +82,13 @@ def run(
 
 
 def summary(record: RunRecord) -> str:
-    """Return a short table with confidence intervals and what a reader must know."""
+    """Return a short table with confidence intervals, followed by notes and warnings."""
     from tabulate import tabulate
 
     protocol = record.spec.protocol
     shown = SHOWN_METRICS if record.catalogue is None else SHOWN_FULL_METRICS
-    rows = [[name, *(f"{record.metrics[name][key]:.4f}" for key in ("value", "low", "high"))] for name in shown]
-    table = tabulate(rows, headers=["metric", "value", "95 % low", "high"], disable_numparse=True)
+    rows = [[name, "{value:.4f}".format(**record.metrics[name]), _interval(record.metrics[name])] for name in shown]
+    table = tabulate(rows, headers=["metric", "value", "95% CI"], disable_numparse=True)
     backbone = f" on {record.backbone['name']}" if record.backbone else ""
     said_already = dataclasses.replace(record.spec, backbone=None, limit_queries=None)
     marks = RunRequest.of(said_already, {}).words()
@@ -104,13 +106,18 @@ def summary(record: RunRecord) -> str:
     return "\n".join(lines)
 
 
+def _interval(metric: Mapping[str, float]) -> str:
+    return f"[{metric['low']:.4f}, {metric['high']:.4f}]"
+
+
 def _catalogue_line(record: RunRecord) -> list[str]:
-    """Return what full ranking says besides its metrics; nothing for frozen lists."""
+    """Return what full ranking reports besides its metrics; nothing for candidate lists."""
     facts = record.catalogue
     if facts is None:
         return []
     return [
-        f"whole catalogue: {facts['n_items']:,} items but for what the user touched ({facts['mean_candidates']:,.1f} "
-        f"left on average) · mean rank {facts['mean_rank']:,.1f}, median {facts['median_rank']:,.1f} · "
-        f"AUC {facts['auc']:.4f} · another item has the positive's title in {facts['queries_with_twin']:,} queries"
+        f"full catalogue: {facts['n_items']:,} items, {facts['mean_candidates']:,.1f} candidates per query on average "
+        f"(items the user has interacted with are excluded) · mean rank {facts['mean_rank']:,.1f}, "
+        f"median {facts['median_rank']:,.1f} · AUC {facts['auc']:.4f} · "
+        f"{facts['queries_with_twin']:,} queries in which another item has the positive's title"
     ]

@@ -41,7 +41,7 @@ def load_domain(
         BenchError: For an unknown name, missing or damaged source files, or a failed download.
     """
     card = card_of(name, data_dir)
-    progress(f"Looking for the source of {name}")
+    progress(f"Locating {name}")
     source = source_of(card, data_dir, cache_dir)
     key = _key(card, source, cache_dir)
 

@@ -34,7 +34,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 def require_new(path: Path) -> None:
     """Raise BenchError where something is there already that must not be written over."""
     if path.exists():
-        raise BenchError(f"{path} exists already; remove it first or choose another name.")
+        raise BenchError(f"{path} already exists: remove it, or choose another name.")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -126,7 +126,7 @@ def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable
         seen.append(loss.detach())
     mean = float(torch.stack(seen).mean()) if seen else 0.0
     if not math.isfinite(mean):
-        raise BenchError(f"Training diverged: the mean loss of an epoch is {mean}; try a lower -p learning_rate.")
+        raise BenchError(f"Training diverged: the mean loss of an epoch is {mean}. Try a lower -p learning_rate.")
     return mean
 
 

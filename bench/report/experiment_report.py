@@ -61,7 +61,7 @@ def experiment_at(
     experiment = load_experiment(name)
     if full_ranking:
         if experiment.statistics:
-            raise BenchError(f"Experiment '{experiment.name}' counts datasets and ranks nothing: no --full-ranking.")
+            raise BenchError(f"Experiment '{experiment.name}' only shows dataset statistics: remove --full-ranking.")
         experiment = experiment.with_full_ranking()
     if not experiment.statistics:
         experiment = scaled(experiment, scale, registry)

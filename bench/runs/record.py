@@ -91,7 +91,7 @@ class RunRecord:
         """
         version = fields.get("schema_version", 1)
         if version > SCHEMA_VERSION:
-            raise ValueError(f"schema version {version} is younger than {SCHEMA_VERSION}: upgrade bench")
+            raise ValueError(f"schema version {version} is newer than {SCHEMA_VERSION}: upgrade bench")
         fields = with_fit_report(fields)
         own = {"spec": spec_from_json(fields["spec"]), "fit": FitReport.from_json(fields["fit"])}
         return cls(**{**fields, **own, "schema_version": version})

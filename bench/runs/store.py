@@ -122,10 +122,10 @@ class RunStore:
             return found[0]
         if found:
             named = ", ".join(f"{record.id} ({describe_variant(record) or 'defaults'})" for record in found)
-            raise BenchError(f"'{token}' names {len(found)} runs: {named}. Give the start of one id.")
+            raise BenchError(f"'{token}' matches {len(found)} runs: {named}. Give the prefix of one id.")
         hint = did_you_mean(token, {record.token for record in records} | {record.id for record in records})
         expected = (
-            f"expected the start of an id ({SHORTEST_ID} digits or more) or method@dataset@setting[@full][@seedN]"
+            f"expected the prefix of an id ({SHORTEST_ID} or more characters) or method@dataset@setting[@full][@seedN]"
         )
         raise BenchError(f"No run '{token}' in {self.results_dir}; {expected}.{hint} See 'bench run --help'.")
 
@@ -199,4 +199,4 @@ def _is_named(record: RunRecord, token: str) -> bool:
 
 
 def _unreadable(path: Path, reason: str) -> BenchError:
-    return BenchError(f"Cannot read {path} ({reason}). Remove its folder and run that method again.")
+    return BenchError(f"Cannot read {path} ({reason}). Remove its directory and run the method again.")

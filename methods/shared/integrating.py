@@ -112,7 +112,7 @@ class IntegratingRecommender(PairRecommender):
             BenchError: the parameters ask for too few.
         """
         if self.params.n_sources < self.min_sources:
-            raise BenchError(f"At least {self.min_sources} sources are integrated, not {self.params.n_sources}.")
+            raise BenchError(f"Parameter 'n_sources' must be at least {self.min_sources}, not {self.params.n_sources}.")
         return int(self.params.n_sources)
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:

@@ -195,7 +195,9 @@ def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Any]]:
     try:
         facts = read_json(folder / "adapter.json")
         if file_sha256(path) != facts["sha256"]:
-            raise BenchError(f"Adapter {path} is damaged: its SHA-256 is not the recorded one. Delete its folder.")
+            raise BenchError(
+                f"Adapter {path} is damaged (its SHA-256 has changed). Delete its directory and run again."
+            )
         tensors = load_file(path)
         modules = sorted(name.removesuffix(".A") for name in tensors if name.endswith(".A"))
         factors = {module: (tensors[f"{module}.A"], tensors[f"{module}.B"]) for module in modules}
@@ -204,7 +206,7 @@ def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Any]]:
         return Adapter(factors, facts["scaling"], facts["base"], facts["initialisation"], **kept), facts
     except (OSError, SafetensorError, json.JSONDecodeError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise BenchError(f"Adapter {path} cannot be read ({reason}). Delete its folder and run again.") from error
+        raise BenchError(f"Adapter {path} cannot be read ({reason}). Delete its directory and run again.") from error
 
 
 def like(adapter: Adapter, factors: Mapping[str, tuple[Tensor, Tensor]], scaling: float) -> Adapter:

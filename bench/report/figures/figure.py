@@ -72,9 +72,9 @@ def figure_of(experiment: Experiment, table: Table, store: RunStore) -> Figure:
     """
     spec = experiment.figure
     if spec is None:
-        raise BenchError(f"Experiment '{experiment.name}' describes no figure (key 'figure').")
+        raise BenchError(f"Experiment '{experiment.name}' does not define a plot (key 'figure').")
     if not any(cell.run_ids for row in table.rows for cell in row.cells):
-        raise BenchError(f"No run of '{experiment.name}' is stored. Make them: 'bench reproduce {experiment.name}'.")
+        raise BenchError(f"No runs of '{experiment.name}' are stored. Run 'bench reproduce {experiment.name}'.")
     source = _Source(experiment, spec, table, store)
     if spec.kind == "dots":
         titles = tuple(group.title for group in table.groups)

@@ -85,16 +85,18 @@ def learning_curves(
             stored, or runs of one target ranked different candidates.
     """
     if len(experiment.settings) > 1:
-        raise BenchError(f"Experiment '{experiment.name}' has several settings; a curve is drawn in one.")
+        raise BenchError(f"Experiment '{experiment.name}' has several settings; a learning curve needs exactly one.")
     if len(experiment.candidates) > 1:
-        raise BenchError(f"Experiment '{experiment.name}' has several kinds of candidates; a curve is drawn of one.")
+        raise BenchError(
+            f"Experiment '{experiment.name}' has several kinds of candidates; a learning curve needs exactly one."
+        )
     layout = experiment_layout(experiment, store.records(), registry)
     sized = [number for number, row in enumerate(experiment.rows) if row.train_users is not None]
     others = [number for number, row in enumerate(experiment.rows) if row.train_users is None and row.reference]
     if not sized or len(others) != 1:
         raise BenchError(
             f"Experiment '{experiment.name}' has no learning curve: it needs rows with 'train_users', and one row "
-            "without that is marked 'reference: true'. See 'bench list experiments'."
+            "without it that sets 'reference: true'. See 'bench list experiments'."
         )
     methods = tuple(dict.fromkeys(experiment.rows[number].method for number in sized))
     curves, observed = [], []
@@ -114,8 +116,8 @@ def learning_curves(
     missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
     if not curves:
         raise BenchError(
-            f"No run of experiment '{experiment.name}' is stored in {store.results_dir}. "
-            f"Make them: 'bench reproduce {experiment.name}'."
+            f"No runs of experiment '{experiment.name}' are stored in {store.results_dir}. "
+            f"Run 'bench reproduce {experiment.name}'."
         )
     regressions = {method: _regression([one for one in observed if one.method == method]) for method in methods}
     return Curves(metric, methods, tuple(curves), regressions, tuple(missing))

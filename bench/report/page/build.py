@@ -52,7 +52,7 @@ def build_page(store: RunStore, registry: Registry, facts_of: FactsOf) -> Page:
     records = store.records()
     if not records:
         raise BenchError(
-            f"No stored run in {store.results_dir}. Give another --results-dir, or make a run: "
+            f"No runs are stored in {store.results_dir}. Give another --results-dir, or start with "
             "'bench run --method popularity --dataset ml-100k-drama'."
         )
     boards = boards_of(records, store, registry, facts_of)

@@ -66,7 +66,7 @@ def render_audits(audits: Sequence[Audit], output_format: str) -> str:
         writer.writerows(lines)
         return stream.getvalue()
     if output_format not in GRID_FORMATS:
-        raise BenchError(f"An audit cannot be printed as '{output_format}'; use text, markdown or csv.")
+        raise BenchError(f"An audit cannot be printed as '{output_format}'; expected text, markdown or csv.")
     rows = [[line["paper"], line["table"], line["row"], line["dataset"], line["why"]] for line in lines]
     heads = ["Paper", "Table", "Row", "Data", "Why no ranking has these figures"]
     grid = tabulate(rows, heads, GRID_FORMATS[output_format], disable_numparse=True) + "\n\n" if rows else ""

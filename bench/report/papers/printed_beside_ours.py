@@ -80,10 +80,10 @@ def beside_published(experiment: Experiment, table: Table, registry: Registry) -
         BenchError: the experiment names no published table, or none of its cells was printed.
     """
     if not experiment.published:
-        raise BenchError(f"Experiment '{experiment.name}' names no published tables (key 'published').")
+        raise BenchError(f"Experiment '{experiment.name}' does not list published tables (key 'published').")
     found = list(_pairs(experiment, table))
     if not found:
-        raise BenchError(f"No cell of experiment '{experiment.name}' was printed in the tables that it names.")
+        raise BenchError(f"The published tables of experiment '{experiment.name}' contain none of its cells.")
     ours = [_beside(pair, experiment, registry) for pair in found]
     reproduced = {(place.paper, place.place) for place in experiment.reproduces}
     references = {(one.paper, one.table): one for one in experiment.published if (one.paper, one.table) in reproduced}
@@ -93,7 +93,7 @@ def beside_published(experiment: Experiment, table: Table, registry: Registry) -
 def counts_beside_published(experiment: Experiment, table: Table) -> list[Beside]:
     """Put each printed count beside ours; raise BenchError where the experiment names no published table."""
     if not experiment.published:
-        raise BenchError(f"Experiment '{experiment.name}' names no published tables (key 'published').")
+        raise BenchError(f"Experiment '{experiment.name}' does not list published tables (key 'published').")
     return [
         beside
         for dataset, row in zip(experiment.datasets, table.rows, strict=True)
@@ -116,7 +116,7 @@ def render_beside(cells: list[Beside], output_format: str, percent: bool = False
         writer.writerows([_tidy(name, getattr(cell, name), percent) for name in names] for cell in cells)
         return stream.getvalue()
     if output_format not in GRID_FORMATS:
-        raise BenchError(f"Published figures cannot be printed as '{output_format}'; use text, markdown or csv.")
+        raise BenchError(f"Published results cannot be printed as '{output_format}'; expected text, markdown or csv.")
     unit = PERCENT_SIGN * percent
     figures = ["Ours" + unit, "Printed" + unit, "Difference" + unit]
     headers = ["Method", "Data", "Metric", *figures, "Verdict", "Source"]

@@ -44,7 +44,7 @@ def require_converged(table: Table) -> None:
     if found:
         raise BenchError(
             f"Not trained to convergence in table '{table.name}': {', '.join(found)}. Run these again with a higher "
-            "-p epochs and -p patience=5 or more, or leave out --strict to print the table with marks."
+            "-p epochs and -p patience=5 or more, or remove --strict to print the table with these rows marked."
         )
 
 

@@ -75,7 +75,7 @@ def stored_layout(dataset: str, setting: str, records: Iterable[RunRecord], regi
     chosen = [r for r in records if (r.spec.protocol.dataset, r.spec.protocol.setting) == (dataset, setting)]
     if not chosen:
         command = f"bench run --method popularity --dataset {dataset} --setting {setting}"
-        raise BenchError(f"No stored run of dataset '{dataset}' in setting '{setting}'. Make one: '{command}'.")
+        raise BenchError(f"No runs on dataset '{dataset}' in setting '{setting}' are stored. Start with '{command}'.")
     groups = list(dict.fromkeys(_group_of(record) for record in chosen))
     variants = sorted({_variant(record): record for record in chosen}.items(), key=lambda item: item[0])
     labels = _labels([record for _, record in variants])

@@ -157,5 +157,5 @@ def _highest(cells: Sequence[Cell], rows: Sequence[int]) -> list[int]:
 
 def _present(values: NDArray[np.float64] | None) -> NDArray[np.float64]:
     if values is None:
-        raise ValueError("a row without runs cannot be a rival")
+        raise ValueError("a row without runs cannot be compared")
     return values

@@ -52,14 +52,13 @@ def check_same_candidates(records: Sequence[RunRecord]) -> None:
     for record in records[1:]:
         if record.spec.full_ranking != records[0].spec.full_ranking:
             raise BenchError(
-                f"{_named(records[0])} and {_named(record)} ranked different candidates, frozen lists and the whole "
-                "catalogue, and are never compared."
+                f"{_named(records[0])} and {_named(record)} cannot be compared: one ranked candidate lists, the other "
+                "the full catalogue."
             )
         if record.candidates_hash != records[0].candidates_hash:
             raise BenchError(
-                f"{_named(records[0])} and {_named(record)} ranked different candidates "
-                f"({records[0].candidates_hash} and {record.candidates_hash}) and cannot be compared; "
-                "run the older one again."
+                f"{_named(records[0])} and {_named(record)} cannot be compared: they ranked different candidates "
+                f"({records[0].candidates_hash} and {record.candidates_hash}). Run the older one again."
             )
 
 
@@ -75,8 +74,8 @@ def check_same_data(records: Sequence[RunRecord]) -> None:
             other, stated = first.setdefault(what, (record, content))
             if stated != content:
                 raise BenchError(
-                    f"{_named(other)} and {_named(record)} were made from different {what} ({stated} and {content}) "
-                    "and cannot be compared; run the older one again."
+                    f"{_named(other)} and {_named(record)} cannot be compared: they used different {what} "
+                    f"({stated} and {content}). Run the older one again."
                 )
 
 
@@ -86,8 +85,8 @@ def check_same_queries(
     """Raise BenchError unless both runs scored the same users in the same order."""
     if not np.array_equal(users_a, users_b):
         raise BenchError(
-            f"{_named(record_a)} and {_named(record_b)} scored different users ({len(users_a)} and {len(users_b)}) "
-            "and cannot be compared; run both with the same --limit-queries."
+            f"{_named(record_a)} and {_named(record_b)} cannot be compared: they scored different users "
+            f"({len(users_a)} and {len(users_b)}). Run both with the same --limit."
         )
 
 
