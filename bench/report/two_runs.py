@@ -1,4 +1,4 @@
-"""Two stored runs side by side: every test, the interval and what could have been found."""
+"""Comparison of two stored runs: all tests, the confidence interval and the minimum detectable difference."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ from bench.significance.tests import Test
 def compare_runs(
     token_a: str, token_b: str, metrics: Sequence[str], store: RunStore, test: Test = "t-test"
 ) -> list[Comparison]:
-    """Compare two systems, named by tokens, under each metric; Holm's family is the metrics.
+    """Compare two systems, given by tokens, under each metric, with Holm's correction across the metrics.
 
-    A token that names runs which differ in their seed alone stands for all of them. Raises BenchError where a token
-    names no run or different ones, or where the runs ranked different candidates or scored different users.
+    A token that matches runs which only differ in their seed means all of these runs.
+
+    Raises:
+        BenchError: a token matches no run or different ones, or the runs ranked different candidates or scored
+            different users.
     """
     slots = [Slot(tuple(store.find_seeds(token))) for token in (token_a, token_b)]
     values_a, values_b = read_group(slots, store)
@@ -33,7 +36,7 @@ def compare_runs(
 
 
 def endings_of(token_a: str, token_b: str, store: RunStore) -> tuple[Ending | None, Ending | None]:
-    """Return why the trainings of two systems ended, each the worst over its seeds; None where nothing was trained."""
+    """Return why the trainings of two systems ended (the worst over seeds); None if nothing was trained."""
     first, second = (
         worst_ending(record.fit.ended for record in store.find_seeds(token)) for token in (token_a, token_b)
     )
@@ -43,7 +46,7 @@ def endings_of(token_a: str, token_b: str, store: RunStore) -> tuple[Ending | No
 def comparisons_to_json(
     comparisons: Sequence[Comparison], endings: tuple[Ending | None, Ending | None] = (None, None)
 ) -> str:
-    """Return a JSON list with one object a metric, each with why both trainings ended."""
+    """Return a JSON list with one object per metric, including why both trainings ended."""
     ended = dict(zip(("ended_a", "ended_b"), endings, strict=True))
     found = [{**comparison.to_json(), **ended} for comparison in comparisons]
     return json.dumps(found, indent=2, allow_nan=False) + "\n"
@@ -52,10 +55,10 @@ def comparisons_to_json(
 def comparisons_to_text(
     comparisons: Sequence[Comparison], endings: tuple[Ending | None, Ending | None] = (None, None)
 ) -> str:
-    """Return one column of figures a metric, and a warning of trainings that had not converged.
+    """Return a table with one column per metric, and a warning about trainings that did not converge.
 
     Args:
-        comparisons: Of the same two systems.
+        comparisons: Comparisons of the same two systems.
         endings: Why the trainings of A and B ended.
     """
     first = comparisons[0]
@@ -70,46 +73,48 @@ def comparisons_to_text(
 def _figures(comparison: Comparison) -> dict[str, str]:
     size = comparison.family_size
     levels = "users" if comparison.p_seeds is None else "users and seeds"
-    of_seeds = {} if comparison.p_seeds is None else {"p, t-test on the seeds' means": _p(comparison.p_seeds)}
+    of_seeds = {} if comparison.p_seeds is None else {"p (t-test on the means of seeds)": _p(comparison.p_seeds)}
     return {
         "A": _mean(comparison.mean_a, comparison.sd_a),
         "B": _mean(comparison.mean_b, comparison.sd_b),
         "A - B": f"{comparison.difference:+.4f}",
-        f"95 % interval (bootstrap of {levels})": f"[{comparison.low:+.4f}, {comparison.high:+.4f}]",
-        "p, paired t-test": _p(comparison.p_t),
-        "p, Wilcoxon (Pratt)": _p(comparison.p_wilcoxon),
-        "p, sign-flip permutation": _p(comparison.p_permutation),
-        f"p, {comparison.corrected_test}, Holm over {size}": _p(comparison.p_holm),
+        f"95% CI (bootstrap over {levels})": f"[{comparison.low:+.4f}, {comparison.high:+.4f}]",
+        "p (paired t-test)": _p(comparison.p_t),
+        "p (Wilcoxon, Pratt)": _p(comparison.p_wilcoxon),
+        "p (sign-flip permutation)": _p(comparison.p_permutation),
+        f"p ({comparison.corrected_test}, Holm-adjusted, {size} test{'' if size == 1 else 's'})": _p(comparison.p_holm),
         **of_seeds,
         "effect size (Cohen's d_z)": _effect(comparison.effect_size),
-        "win / tie / loss of A": f"{comparison.wins:,} / {comparison.ties:,} / {comparison.losses:,}",
-        "detectable difference (80 % power)": f"{comparison.detectable_difference:.4f}",
+        "wins / ties / losses of A": f"{comparison.wins:,} / {comparison.ties:,} / {comparison.losses:,}",
+        "minimum detectable difference (80% power)": f"{comparison.detectable_difference:.4f}",
     }
 
 
 def _reading(comparisons: Sequence[Comparison]) -> str:
-    """Return how to read the figures, and a warning where there are too few users to read much into them."""
+    """Return how to read the numbers, and a warning if there are few users."""
     first = comparisons[0]
-    lines = [f"d_z: mean over standard deviation of the users' differences; {_effect_scale()} (Cohen 1988)."]
+    lines = [
+        f"d_z: mean of the users' differences divided by their standard deviation; {_effect_scale()} (Cohen 1988)."
+    ]
     if max(first.n_seeds_a, first.n_seeds_b) > 1:
         lines.append(
-            "Tests, d_z and counts are those of each user's mean over seeds; means with ± sd over seeds. A difference "
-            "that the test on the seeds' means does not find may be one of these seeds."
+            "Tests, d_z and counts use each user's mean over seeds; ± is the standard deviation over seeds. If the "
+            "t-test on the means of seeds is not significant, the difference may be due to these seeds."
         )
-    warnings = [f"Warning, {metric_title(c.metric)}: {c.warning}" for c in comparisons if c.warning]
+    warnings = [f"Warning ({metric_title(c.metric)}): {c.warning}" for c in comparisons if c.warning]
     return "\n".join(lines + warnings)
 
 
 def _unconverged(endings: tuple[Ending | None, Ending | None]) -> list[str]:
     return [
-        f"Warning, {name} ↗: when its training ended, {IN_WORDS[ended]}; a longer one may score higher."
+        f"Warning: {name} was not trained to convergence ({IN_WORDS[ended]}); it may score higher with longer training."
         for name, ended in zip("AB", endings, strict=True)
         if ended not in (None, "converged")
     ]
 
 
 def _effect_scale() -> str:
-    return ", ".join(f"below {limit:g} {word}" for limit, word in EFFECT_WORDS) + ", else large"
+    return ", ".join(f"below {limit:g} {word}" for limit, word in EFFECT_WORDS) + ", otherwise large"
 
 
 def _effect(d: float | None) -> str:
@@ -127,7 +132,7 @@ def _p(p: float | None) -> str:
 
 
 def _name(records: Sequence[RunRecord]) -> str:
-    """Return a run's token, id and variant; of several seeds the token without its seed, and all ids."""
+    """Return a run's token, id and variant; for several seeds, the token without the seed, and all ids."""
     ids = ", ".join(record.id for record in records)
     variant = describe_variant(records[0], of_row=len(records) > 1)
     token = records[0].token if len(records) == 1 else records[0].token.rpartition("@")[0]

@@ -1,4 +1,4 @@
-"""Per-user values of the runs in one column group, read from the store and checked to be comparable."""
+"""Per-user values of the runs in one column group, with checks that they are comparable."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from bench.runs.store import RunStore
 
 @dataclass(frozen=True, eq=False)
 class SlotValues:
-    """The runs of one row in one column group with their ranks, one a seed."""
+    """The runs of one row in one column group with their ranks, one per seed."""
 
     records: tuple[RunRecord, ...]
     ranks: tuple[Ranks, ...]
 
     def by_seed(self, metric: str) -> NDArray[np.float64]:
-        """Return the metric of each seed and user, shape (n_seeds, n_users)."""
+        """Return the metric per seed and user, shape (n_seeds, n_users)."""
         parsed = Metric.parse(metric)
         runs = zip(self.records, self.ranks, strict=True)
         return np.stack([per_user(ranks, parsed, record.n_candidates) for record, ranks in runs])
 
 
 def read_group(slots: Sequence[Slot], store: RunStore) -> list[SlotValues]:
-    """Read the ranks of one column group, one entry a slot; raise BenchError where runs cannot be compared."""
+    """Read the ranks of one column group, one entry per slot; raise BenchError if runs cannot be compared."""
     records = [record for slot in slots for record in slot.records]
     check_same_candidates(records)
     check_same_data(records)
@@ -48,7 +48,7 @@ def read_group(slots: Sequence[Slot], store: RunStore) -> list[SlotValues]:
 
 
 def check_same_candidates(records: Sequence[RunRecord]) -> None:
-    """Raise BenchError unless all runs ranked the same candidates, naming two that did not."""
+    """Raise BenchError unless all runs ranked the same candidates."""
     for record in records[1:]:
         if record.spec.full_ranking != records[0].spec.full_ranking:
             raise BenchError(
@@ -63,11 +63,11 @@ def check_same_candidates(records: Sequence[RunRecord]) -> None:
 
 
 def check_same_data(records: Sequence[RunRecord]) -> None:
-    """Raise BenchError unless what runs share by name was the same in all, as far as their records state it."""
+    """Raise BenchError unless all runs used the same version of each dataset and language model they have in common."""
     first: dict[str, tuple[RunRecord, str]] = {}
     for record in records:
         contents = {f"data of '{name}'": content for name, content in record.data.items()}
-        # a toy is made from a run's own domains, and older records state the revision of the weights alone
+        # a toy is trained on a run's own domains, and older records only contain the revision of the weights
         if record.backbone is not None and not record.toy and record.provenance.is_complete:
             contents[f"language model '{record.backbone['name']}'"] = str(record.backbone["revision"])
         for what, content in contents.items():
