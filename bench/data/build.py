@@ -135,7 +135,7 @@ def _frequent(codes: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
 
 
 def _with_notes(domain: Domain, card: Card, events: Events, source_note: str) -> Domain:
-    stand_in = f"Stands in for {card.stands_in_for}" if card.stands_in_for else ""
+    stand_in = f"Offline substitute for {card.stands_in_for}" if card.stands_in_for else ""
     notes = (stand_in, source_note, _title_note(domain), _time_note(domain, events), _repeat_note(domain))
     return replace(domain, notes=tuple(note for note in notes if note))
 
