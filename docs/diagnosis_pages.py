@@ -44,7 +44,9 @@ def stability(experiment: str, dataset: str, setting: str) -> str:
         for one in repetitions_of(runs, STORE)
     ]
     if not rows:
-        raise ValueError(f"no shipped row of '{experiment}' on {dataset}, {setting} has several seeds or repeated scoring")
+        raise ValueError(
+            f"no shipped row of '{experiment}' on {dataset}, {setting} has several seeds or repeated scoring"
+        )
     return table(("Method", "Over", "Times", "Queries", "Metric", "Range", "Top item changes"), rows)
 
 

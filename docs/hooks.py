@@ -1,7 +1,7 @@
 """MkDocs hooks that replace comments of the form ``<!-- bench: WHAT ARGUMENTS -->`` with generated text.
 
-Hyperparameters, commands, experiments, datasets, stored runs and the tested behaviors of a method are generated from the
-code. An unknown comment fails the build.
+Hyperparameters, commands, experiments, datasets, stored runs and the tested behaviors of a method are generated from
+the code. An unknown comment fails the build.
 """
 
 from __future__ import annotations

@@ -135,7 +135,8 @@ def checked_report(method: str, report: Any) -> FitReport:
     """Return a plugin's report as a record holds it; raise BenchError that names the plugin if JSON cannot hold it."""
     if not isinstance(report, FitReport):
         raise BenchError(
-            f"Method '{method}' returned a {type(report).__name__} as its report, expected a FitReport; nothing was stored."
+            f"Method '{method}' returned a {type(report).__name__} as its report, expected a FitReport; nothing was "
+            "stored."
         )
     try:
         return FitReport.from_json(json.loads(json.dumps(report.to_json(), allow_nan=False)))

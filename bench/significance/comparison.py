@@ -163,7 +163,7 @@ def with_holm(family: Sequence[Comparison], test: Test) -> list[Comparison]:
 
 
 def spread_over_seeds(by_seed: NDArray[np.float64]) -> float | None:
-    """Return the standard deviation of the means of seeds, for values of shape (n_seeds, n_users); None for one seed."""
+    """Return the standard deviation of the seeds' means, for values of shape (n_seeds, n_users); None for one seed."""
     return None if len(by_seed) == 1 else float(by_seed.mean(axis=1).std(ddof=1))
 
 

@@ -91,7 +91,8 @@ def baseline_names(name: str) -> Names:
         near = "-".join(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()))
         example = near if NAME.fullmatch(near) else EXAMPLE
         raise BenchError(
-            f"'{name}' is not a valid method name: use lower-case words and digits joined by hyphens, such as '{example}'."
+            f"'{name}' is not a valid method name: use lower-case words and digits joined by hyphens, such as "
+            f"'{example}'."
         )
     known = registry()
     if name in known.entries or name in known.broken:

@@ -43,7 +43,7 @@ def test_stats_are_shown_beside_the_expected_counts(invoke) -> None:  # type: ig
     assert "6.3047 %" in lines["density"]
     assert "106.04" in lines["mean length"]
     assert "0.00 %" in lines["without timestamp"]
-    assert "Note: Stands in for MovieLens-1M" in result.stdout
+    assert "Note: Offline substitute for the papers' MovieLens-1M" in result.stdout
     assert "Preparing ml-100k" in result.stderr
 
 
@@ -83,7 +83,7 @@ def test_verify_exits_with_1_when_a_check_fails(invoke, tmp_path: Path) -> None:
 
 def test_mistakes_are_one_line_errors(invoke, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert "Did you mean beauty" in mistake(invoke("stats", "beaty"))
-    assert "There is no file" in mistake(invoke("import", "shop", "--interactions", str(tmp_path / "none.csv")))
+    assert "does not exist" in mistake(invoke("import", "shop", "--interactions", str(tmp_path / "none.csv")))
     (tmp_path / "orders.csv").write_text("user_id,item_id\nann\n")
     assert "line 2" in mistake(invoke("import", "shop", "--interactions", str(tmp_path / "orders.csv")))
 

@@ -148,7 +148,7 @@ def test_another_scale_makes_other_runs_and_files_of_its_name(bench: Bench, fold
 
 def test_the_commands_of_a_scale_make_its_runs(bench: Bench, experiment: Path) -> None:
     commands = bench("reproduce", experiment, "--scale", "smoke", "--dry-run").stdout.splitlines()
-    assert commands[0].endswith("--train-share 0.02 --limit-validation 20 --limit-queries 10")
+    assert commands[0].endswith("--train-fraction 0.02 --limit-validation 20 --limit 10")
     for command in commands:
         assert call_bench([*shlex.split(command)[1:], "--device", "cpu"]).code == 0
     assert bench("reproduce", experiment, "--scale", "smoke", "--dry-run").stdout == ""

@@ -102,5 +102,7 @@ def test_a_half_finished_pair_of_downloads_is_completed(cache_dir: Path, monkeyp
 
 def test_a_card_without_files_says_where_to_put_some(cache_dir: Path) -> None:
     card = dataclasses.replace(own_data_card("shop"))
-    with pytest.raises(BenchError, match=r"'shop' has no source; put files at \$BENCH_DATA/shop/interactions\.csv\.gz"):
+    with pytest.raises(
+        BenchError, match=r"No source files for dataset 'shop': put them at \$BENCH_DATA/shop/interactions\.csv\.gz"
+    ):
         locate(card, None, cache_dir)

@@ -89,7 +89,7 @@ def test_an_empty_table_stops_the_build(experiment: str) -> None:
         diagnosis_pages.popularity(experiment, "toys", "warm")
     only_popularity = Path(experiment)
     only_popularity.write_text(EXPERIMENT.replace("  - {method: bpr, label: BPR}\n", ""), encoding="utf-8")
-    with pytest.raises(ValueError, match="holds its top items"):
+    with pytest.raises(ValueError, match="contains its top items"):
         diagnosis_pages.popularity(experiment, "beauty", "warm")
-    with pytest.raises(ValueError, match="has seeds or was asked again"):
+    with pytest.raises(ValueError, match="has several seeds or repeated scoring"):
         diagnosis_pages.stability(experiment, "beauty", "warm")

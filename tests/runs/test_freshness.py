@@ -80,7 +80,7 @@ def test_a_comment_or_a_docstring_does_not(plugin: OwnPlugin, folders: Folders) 
     plugin.edit("helping", "Which way to rank.", "Upwards.")
     second, said = carried_out(folders, "own")
     assert second == first
-    assert "is stored already" in said
+    assert "reusing stored run" in said
     assert superseded(folders, first) == []
 
 

@@ -115,7 +115,7 @@ class _Source:
         return Panel(self.table.groups[group].title, self._y_label(y), tuple(series), tuple(levels))
 
     def _rows(self, y: str) -> Iterator[tuple[ExperimentRow, list[Cell]]]:
-        """Yield each row with its cells of all column groups; for reported numbers, the first metric's cells are used."""
+        """Yield each row with its cells of all column groups; reported numbers use the first metric's cells."""
         metrics = self.table.metrics
         column = metrics.index(y) if y in metrics else 0
         for row, table_row in zip(self.experiment.rows, self.table.rows, strict=True):

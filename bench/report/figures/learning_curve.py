@@ -53,10 +53,10 @@ class Curve:
     exceeds: dict[str, int | None]
     """Method → the first size at which it exceeds the reference; None if it never does."""
     better_below: dict[str, int | None]
-    """Other method → the first size at which the method under study is not significantly better; None if it always is."""
+    """Other method → the first size at which the method under study is not significantly better, if any."""
 
     def saved_percent(self, study: str, rival: str) -> float | None:
-        """Return by how many percent the method under study needs fewer users; None if one never exceeds the reference."""
+        """Return the percentage of users saved by the method under study; None if one never exceeds the reference."""
         ours, theirs = self.exceeds[study], self.exceeds[rival]
         return None if ours is None or theirs is None else 100 * (1 - ours / theirs)
 
@@ -193,7 +193,7 @@ def _observations(
 
 
 def _regression(observed: Sequence[_Observation]) -> Regression | str:
-    """Regress gains on size, length and diversity; each subset of a target is a cluster, because its sizes are nested."""
+    """Regress gains on size, length and diversity; each subset of a target is a cluster, as its sizes are nested."""
     predictors = {
         "doubling of training users": np.log2([one.n_users for one in observed]),
         "token per prompt": np.array([one.prompts.mean_tokens for one in observed]),

@@ -79,7 +79,7 @@ def test_a_table_is_audited_by_its_name_and_a_paper_without_such_cells_says_so()
     assert {cell.table for cell in audit.cells} == {"table2"}
     assert len(audit.cells) == 7
     text = render_audits(audits_of("reccocktail-table1"), "text")
-    assert text == "RecCocktail: none of 60 cells impossible.\n"
+    assert text == "RecCocktail: none of 60 cells are inconsistent.\n"
 
 
 def test_every_format_says_why() -> None:
