@@ -37,7 +37,7 @@ from bench.learning.training import (
 )
 from bench.plugin import FitReport, Queries, Recommender, Task
 
-ARTEFACT_KIND = "models"
+ARTIFACT_KIND = "models"
 
 
 class RecBoleRecommender(Recommender):
@@ -119,7 +119,7 @@ class RecBoleRecommender(Recommender):
         return TrainingRecord((), (), ())
 
     def _learn(self, task: Task) -> TrainingRecord:
-        return trained_once(task.artefacts, ARTEFACT_KIND, self._key(task), self.model, lambda: self._train(task))
+        return trained_once(task.artifacts, ARTIFACT_KIND, self._key(task), self.model, lambda: self._train(task))
 
     def _train(self, task: Task) -> TrainingRecord:
         rng = np.random.default_rng(derived_seed(task.seed, "batches", self.model_name))

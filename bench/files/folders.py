@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Folders:
     """What was trained in the run at hand, where nothing trained before may be used; None uses what is there."""
 
     @property
-    def artefacts(self) -> ArtefactStore:
-        """Return the store of artefacts in the cache folder."""
-        return ArtefactStore(self.cache_dir, self.trained_anew)
+    def artifacts(self) -> ArtifactStore:
+        """Return the store of artifacts in the cache folder."""
+        return ArtifactStore(self.cache_dir, self.trained_anew)
 
     def training_anew(self) -> Folders:
         """Return the same folders for a run that trains everything anew, each model and adapter once."""

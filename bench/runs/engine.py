@@ -34,7 +34,7 @@ from bench.runs.environment import Meter, git_state, package_versions
 from bench.runs.freshness import freshness_of, provenance_of
 from bench.runs.params import overrides
 from bench.runs.provenance import Provenance
-from bench.runs.record import RunRecord, summarise
+from bench.runs.record import RunRecord, summarize
 from bench.runs.store import RunStore
 from bench.runs.tasks import Tasks, recommender_of
 from bench.runs.ties import tie_warnings
@@ -91,7 +91,7 @@ def run(
     metrics = FULL_METRICS if spec.full_ranking else DEFAULT_METRICS
     record = dataclasses.replace(
         record,
-        metrics=summarise(ranks, metrics, record.n_candidates),
+        metrics=summarize(ranks, metrics, record.n_candidates),
         warnings=[*record.warnings, *tie_warnings(record)],
     )
     store.save(record, queries.queries.users, ranks, tops)

