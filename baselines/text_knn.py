@@ -27,7 +27,7 @@ from bench.registry import register
     ranks_catalogue=True,
 )
 class TextNearestNeighbor(Recommender):
-    """Cosine between title vectors of an untouched encoder."""
+    """Cosine between title vectors of the pre-trained encoder."""
 
     def fit(self, task: Task) -> None:
         """Encode the catalogue's titles, or find their vectors in the cache."""

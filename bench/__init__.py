@@ -1,7 +1,7 @@
 """Benchmark recommenders under one protocol: classical, transferable and language-model methods.
 
-The names below are what a method, a plugin or a script of one's own needs; ``bench run`` and its siblings are the
-command line. Each package says what it offers, and the page "Architecture" of the documentation how they fit together.
+The names below are the public API for methods, plugins and scripts. See the page "Architecture" of the documentation for
+an overview of the packages.
 """
 
 from typing import TYPE_CHECKING

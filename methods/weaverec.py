@@ -42,7 +42,7 @@ class WeaveParams(LoraRecipe):
     """The recipe of WeaveRec's branches."""
 
     branches: Literal["each", "joint"] = "each"
-    """``each``: a hybrid of the target and each source; ``joint``: one of the target and all sources (figure 10a)."""
+    """``each``: one hybrid adapter per source; ``joint``: one hybrid adapter for all sources (figure 10a)."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,17 @@ class WeaveRecParams(WeaveParams):
     """The recipe of all adapters and how they are merged."""
 
     merging: Literal["average", "ties", "dare", "ext-sub", "lego"] = "average"
-    """The merge operator; all but ``average`` run with their own defaults, TIES and DARE on whole updates."""
+    """The merging operator; all except ``average`` use their default parameters."""
     space: MergeSpace = "factor"
-    """Of ``average``: ``factor`` as printed, ``delta`` as in the authors' code."""
+    """For ``average``: ``factor`` as in the paper, ``delta`` as in the authors' code."""
     weights: Literal["uniform", "validated"] = "uniform"
-    """Of ``average``: 1/(N + 1) each, or the target adapter's weight chosen on validation queries."""
+    """For ``average``: equal weights 1/(N + 1), or the target adapter's weight chosen on validation queries."""
     target_weight: float | None = None
-    """Of ``average``: weight α of the target's adapter, the hybrids sharing the rest equally; none: 1/(N + 1)."""
+    """For ``average``: weight α of the target's adapter, with equal weights for the hybrids; none: 1/(N + 1)."""
     branch: int | None = None
-    """Score with one adapter alone, unmerged: 0 the target's, n the hybrid with the n-th source; none: merge all."""
+    """Use only one adapter: 0 is the target's, n the hybrid with the n-th source; none: merge all."""
     merged_rank: int | None = None
-    """Rank that ``ties`` and ``dare`` cut the merged update to; 0 keeps it whole; none: 0 for an encoder, 16 for a
+    """Rank to which ``ties`` and ``dare`` reduce the merged update; 0: full rank; none: 0 for an encoder, 16 for a
     decoder."""
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ def woven(params: WeaveParams, task: Task) -> dict[str, AdapterPlan]:
     cold_rule="title text",
 )
 class WeaveRec(AdapterRecommender):
-    """The target's adapter and one hybrid a source, merged."""
+    """The target's adapter merged with one hybrid adapter per source."""
 
     Params = WeaveRecParams
 

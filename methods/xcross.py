@@ -43,7 +43,7 @@ class XCrossParams(IntegratingParams):
     gamma: float = 0.4
     """Scale γ of the differences between states."""
     integrated_layers: int = 0
-    """Top layers after which states are mixed; 0 takes three quarters of all, rounded down (X-Cross: 9 of 12)."""
+    """Number of top layers after which states are mixed; 0 uses three quarters of all layers (X-Cross: 9 of 12)."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class XCross(IntegratingRecommender):
     cold_rule="title text",
 )
 class XCrossNoLayers(XCross):
-    """Independent encoders, summed with learned weights in the end."""
+    """Independent encoders, summed with learned weights at the end."""
 
     Params = NoLayersParams
 
@@ -206,7 +206,7 @@ class XCrossNoLayers(XCross):
     cold_rule="title text",
 )
 class XCrossNoInteractions(XCross):
-    """Each encoder adds the others' states alone."""
+    """Each encoder only adds the states of the others."""
 
     Params = NoInteractionsParams
 
@@ -221,6 +221,6 @@ class XCrossNoInteractions(XCross):
     cold_rule="title text",
 )
 class XCrossNoExperts(XCross):
-    """Each encoder adds its differences from the others alone."""
+    """Each encoder only adds its differences from the others."""
 
     Params = NoExpertsParams

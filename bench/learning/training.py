@@ -88,7 +88,7 @@ def train_until_no_better(
         model: Left in the state of its best epoch.
         train_epoch: Trains one epoch and returns its mean loss.
         validate: Returns the validation metric, larger is better.
-        epochs: Epochs at most.
+        epochs: Maximum number of epochs.
         patience: Epochs without a new best before training stops.
         progress: Gets one line an epoch.
     """

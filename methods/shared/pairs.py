@@ -27,7 +27,7 @@ class PairParams(PairRecipe):
     """The recipe of the adapters, and what is measured with them."""
 
     n_validation: int = field(default=200, metadata=shrinks_to("validation"))
-    """Validation queries that choose states and sources and stop training, a seeded sample; 0 takes all."""
+    """Validation queries (a random sample) for choosing states and sources and early stopping; 0 uses all."""
 
 
 class PairRecommender(AdapterRecommender):
