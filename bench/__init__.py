@@ -1,7 +1,7 @@
 """Benchmark recommenders under one protocol: classical, transferable and language-model methods.
 
-The names below are the public API for methods, plugins and scripts. See the page "Architecture" of the documentation for
-an overview of the packages.
+The names below are the public API for methods, plugins and scripts. See the page "Architecture" of the documentation
+for an overview of the packages.
 """
 
 from typing import TYPE_CHECKING

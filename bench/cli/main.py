@@ -19,7 +19,7 @@ COMMANDS = {
     "data": "Prepare, verify, import or summarize datasets.",
     "candidates": "Show or export the fixed candidate lists.",
     "table": "Build a table from stored runs.",
-    "plan": "Show which adapters and runs an experiment needs, and which exist.",
+    "plan": "Show the adapters and runs that an experiment needs.",
     "reproduce": "Run an experiment's missing runs and write its table.",
     "curve": "Show the training size at which methods overtake a reference.",
     "compare": "Compare two stored runs with paired tests.",

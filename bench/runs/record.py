@@ -21,7 +21,7 @@ from bench.runs.request import RunRequest
 from bench.spec import RunSpec, spec_from_json, spec_to_json
 
 SCHEMA_VERSION = 2
-"""Version of the record format. Version 1 had no version number, data hashes or revisions, and a free-form fit report."""
+"""Version of the record format. Version 1 had no version number, data hashes or revisions, and a free-form report."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The store of finished runs: a directory ``runs/<id>`` per run, or packs of many runs.
 
-``runs/<id>/ranks.parquet`` and ``runs/<id>/run.json`` appear together. If a run is repeated because its data, backbone or
-code has changed, the earlier run is moved to ``superseded/<id>``, which is not read.
+``runs/<id>/ranks.parquet`` and ``runs/<id>/run.json`` appear together. If a run is repeated because its data, backbone
+or code has changed, the earlier run is moved to ``superseded/<id>``, which is not read.
 """
 
 from __future__ import annotations

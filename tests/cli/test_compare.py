@@ -46,7 +46,7 @@ def test_text_names_both_runs_and_every_figure(invoke: Callable[..., Result], sa
     save_run("bpr", random_ranks(0, 3))
     save_run("random", random_ranks(1, 30))
     output = invoke("bpr@beauty@warm", "random@beauty@warm", "--metric", "hit@3", "--test", "wilcoxon").stdout
-    for words in ("A: bpr@beauty@warm@seed0", "n = 200 users", "Hit@3", "Wilcoxon", "permutation", "interval"):
+    for words in ("A: bpr@beauty@warm@seed0", "n = 200 users", "Hit@3", "Wilcoxon", "permutation", "95% CI"):
         assert words in output
     for words in ("wilcoxon, Holm over 1", "Cohen's d", "wins / ties / losses", "detectable difference"):
         assert words in output
@@ -113,7 +113,7 @@ def test_few_users_are_warned_of(invoke: Callable[..., Result], save_run: Save) 
     save_run("bpr", random_ranks(0, 3)[:52], setting="cold", policy="natural")
     save_run("random", random_ranks(1, 30)[:52], setting="cold", policy="natural")
     output = invoke("bpr@beauty@cold", "random@beauty@cold").stdout
-    assert "Warning, NDCG@1: 52 users are few" in output
+    assert "Warning (NDCG@1): only 52 users" in output
 
 
 def test_a_side_that_was_not_trained_to_convergence_is_warned_of(invoke: Callable[..., Result], save_run: Save) -> None:

@@ -106,7 +106,7 @@ def test_a_method_without_a_prompt_has_no_other_words(bench: Bench) -> None:
     carried_out(bench, "popularity")
     outcome = bench("diagnose", "popularity@shop@warm", "--paraphrases", "2", "--device", "cpu")
     assert outcome.code == 2
-    assert "asks no decoder by the shared prompt" in outcome.stderr
+    assert "does not use the shared prompt" in outcome.stderr
 
 
 def test_there_are_as_many_paraphrases_as_were_written(bench: Bench, pico_folder: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_run_from_before_tops_were_stored_says_how_to_redo_it(bench: Bench, fo
         (["popularty@shop@warm"], "No run 'popularty@shop@warm'"),
         (["popularity@shop@warm", "--metric", "ndgc@3"], "Unknown metric 'ndgc@3'; expected ndcg@k"),
         ([], "Missing argument 'RUN...'. See 'bench diagnose --help'."),
-        (["oracle@shop@warm", "--permutations", "2"], "Method 'oracle' is handed the answers"),
+        (["oracle@shop@warm", "--permutations", "2"], "Method 'oracle' receives the answers"),
     ],
 )
 def test_a_mistake_is_answered_with_one_line(bench: Bench, words: list[str], message: str) -> None:

@@ -46,7 +46,7 @@ def test_a_fault_is_shown_with_the_rest_and_the_call_fails(
     assert outcome.code == 1
     first, second = outcome.stdout.splitlines()
     assert first.startswith("FAILED first: ")
-    assert second == "ok    second: fine"
+    assert second == "ok     second: fine"
     assert bench("doctor", "--json").code == 1
     assert [row["ok"] for row in json.loads(bench("doctor", "--json").stdout)] == [False, True]
 

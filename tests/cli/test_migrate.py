@@ -45,7 +45,7 @@ def test_other_candidates_tell_nothing_of_the_data(bench: Bench, older_run: Path
 
 def test_a_migrated_run_enters_tables_with_a_note_and_is_made_again_by_bench_run(bench: Bench, older_run: Path) -> None:
     bench("migrate")
-    note = "Made before records stated all of their data and code: 1 of 1 runs."
+    note = "Stored before records contained all data and code versions: 1 of 1 runs."
     assert note in bench("table", "--dataset", "shop", "--setting", "warm").stdout
     made = bench("run", "--method", "popularity", "--dataset", "shop")
     assert "its record does not state the code of the method" in made.stderr

@@ -91,7 +91,7 @@ def test_options_reach_the_record(bench: Bench) -> None:
     spec = record["spec"]
     assert (spec["seed"], spec["protocol_seed"], spec["limit_queries"], record["n_queries"]) == (3, 2, 7, 7)
     assert spec["train_share"] == 1.0
-    few = bench(*SHOP, "--method", "popularity", "--train-users", 20, "--train-subset", 2)
+    few = bench(*SHOP, "--method", "popularity", "--train-users", 20, "--subset-index", 2)
     assert "20 training users · subset 2" in few.stdout
     assert bench(*SHOP, "--method", "popularity", "--train-users", 10_000).code == 2
 
@@ -154,9 +154,9 @@ def test_what_a_method_prints_does_not_spoil_the_json(bench_with_fakes: Bench) -
         (["--method", "bpr", "-p", "epochs=few"], "Parameter 'epochs' of 'bpr' must be of type int, not 'few'."),
         (["--method", "sasrec", "-p", "loss=mse"], "Parameter 'loss' of 'sasrec' must be ce or bce, not 'mse'."),
         (["--method", "bpr", "--sources", "beauty"], "Method 'bpr' does not use --sources: leave it out."),
-        (["--method", "bpr", "--backbone", "tiny"], "Method 'bpr' does not use --backbone: leave it out."),
+        (["--method", "bpr", "--backbone", "tiny"], "Method 'bpr' does not use --backbone: remove it."),
         (["--method", "learner"], "the card of 'shop' lists none: give --source-datasets A,B."),
-        (["--method", "learner", "--sources", "shop,beauty"], "'shop' is the target and cannot be a source"),
+        (["--method", "learner", "--sources", "shop,beauty"], "'shop' is the target and cannot also be a source"),
         (["--method", "learner", "--sources", "beauty, beauty"], "--source-datasets contains a dataset twice"),
         (["--method", "constant", "--device", "gpu"], "Device 'gpu' cannot be used"),
         (["--method", "constant", "--limit-queries", "0"], "'--limit-queries': 0 is not in the range x>=1."),

@@ -55,7 +55,7 @@ def test_output_goes_to_a_file_and_leaves_standard_output_empty(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ([], "Give either the name of an experiment or both --dataset and --setting"),
+        ([], "Give either the name of an experiment, or both --dataset and --setting"),
         (["--dataset", "beauty"], "Give either"),
         (["demo", "--dataset", "beauty", "--setting", "warm"], "Give either"),
         (["--published"], "--published needs the name of an experiment"),
@@ -69,7 +69,7 @@ def test_output_goes_to_a_file_and_leaves_standard_output_empty(
         (["demo", "--figure", "--published"], "--published and --figure are different outputs"),
         (["--dataset", "beauty", "--setting", "warm", "--scale", "smoke"], "--scale applies to experiments"),
         (["--audit", "wevrec"], r"Unknown published table 'wevrec'\. Did you mean weaverec"),
-        (["demo", "--published"], r"names no published tables \(key 'published'\)"),
+        (["demo", "--published"], r"does not list published tables \(key 'published'\)"),
         (["dem"], r"Unknown experiment 'dem'\. Did you mean demo\?"),
         (["--dataset", "beauty", "--setting", "warm"], "No runs on dataset 'beauty'"),
         (["--dataset", "beauty", "--setting", "warm", "--metric", "ndgc@3"], r"Unknown metric 'ndgc@3'.*ndcg@3"),

@@ -106,7 +106,7 @@ def test_a_method_without_the_warm_setting_is_checked_in_its_own() -> None:
 
 
 def test_who_is_handed_the_answers_cannot_be_checked() -> None:
-    with pytest.raises(BenchError, match="Method 'oracle' is handed the answers"):
+    with pytest.raises(BenchError, match="Method 'oracle' receives the answers"):
         outcomes("oracle")
 
 

@@ -114,7 +114,7 @@ def test_one_a_day_keeps_one_event_of_each_user_and_day_reproducibly() -> None:
 
 
 def test_one_a_day_needs_timestamps() -> None:
-    with pytest.raises(BenchError, match="without timestamps"):
+    with pytest.raises(BenchError, match="needs timestamps"):
         build_domain(carded(one_a_day=True), events_of([("u", "a")]), ItemFacts())
 
 

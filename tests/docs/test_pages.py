@@ -86,7 +86,7 @@ def test_a_shipped_table_stands_on_its_page_with_its_notes_folded() -> None:
     assert "| BPR-MF | 0.2268 |" in text
     assert '\n??? info "Caption"\n' in text
     notes = text.partition('\n??? info "Notes"\n')[2]
-    assert "    Made before records stated all of their data and code" in notes
+    assert "    Stored before records contained all data and code versions" in notes
 
 
 def test_behaviors_are_the_names_of_the_tests() -> None:

@@ -104,7 +104,7 @@ def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> No
         ("bpr", 50, 4),
         ("random", None, 0),
     ]
-    assert cells[1].request.used_by(Entry("bpr", "general")).command().endswith(" --train-users 50 --train-subset 4")
+    assert cells[1].request.used_by(Entry("bpr", "general")).command().endswith(" --train-users 50 --subset-index 4")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> No
         ("rows:", "policy: naturally\nrows:", r"'policy' .*expected holdout or natural"),
         ("rows:", "candidates: [all]\nrows:", r"'candidates' .*expected a list of sampled or full"),
         ("name: small", "name: [", r"Cannot read .*small\.yaml"),
-        ("rows:", "metrics: [hit@1]\nrows:", r"small\.yaml:6: key 'metrics' is given twice"),
+        ("rows:", "metrics: [hit@1]\nrows:", r"small\.yaml:6: key 'metrics' occurs twice"),
         ("[warm, cold]", "[warm, colt]", r"small\.yaml:4: 'settings' .*Did you mean cold\?"),
         ("rows:", "policy: naturl\nrows:", r"small\.yaml:6: .*Did you mean natural\?"),
         ("rows:", "reproduces: [{paper: weverec, table: table1}]\nrows:", r"'paper' .*Did you mean weaverec\?"),

@@ -42,7 +42,7 @@ def test_the_card_names_the_sources_unless_told_otherwise() -> None:
 @pytest.mark.parametrize(
     ("method", "wanted", "message"),
     [
-        ("learner", {"sources": ("market", "shop")}, "'shop' is the target and cannot be a source"),
+        ("learner", {"sources": ("market", "shop")}, "'shop' is the target and cannot also be a source"),
         ("learner", {"sources": ("market", "market")}, "--source-datasets contains a dataset twice: market, market"),
         ("learner", {}, "'shop' lists none: give --source-datasets A,B"),
         ("learner", {"dataset": "beaty"}, "Did you mean the dataset beauty"),

@@ -185,7 +185,7 @@ def test_parameters_survive_a_command() -> None:
     ("fields", "message"),
     [
         ({"setting": "cld"}, "--setting must be warm or cold or user-split, not 'cld'. Did you mean cold?"),
-        ({"limit_queries": 0}, "--limit-queries must be at least 1, not 0."),
+        ({"limit_queries": 0}, "--limit must be at least 1, not 0."),
         ({"train_users": 9, "train_subset": -1}, "--subset-index must be at least 0, not -1."),
         ({"train_share": 1.5}, "--train-fraction must be above 0 and at most 1, not 1.5."),
     ],

@@ -89,7 +89,7 @@ def _parsed(line: bytes, parse: Callable[[str], Any], file: SourceFile, number: 
     try:
         record = parse(line.decode("utf-8"))
     except (ValueError, SyntaxError) as error:
-        raise BenchError(f"{file}, line {number}: not a valid JSON object.") from error
+        raise BenchError(f"{file}, line {number}: not a valid record.") from error
     if not isinstance(record, dict):
-        raise BenchError(f"{file}, line {number}: found {type(record).__name__}, expected a JSON object.")
+        raise BenchError(f"{file}, line {number}: found {type(record).__name__}, expected a record in braces.")
     return record

@@ -128,7 +128,7 @@ def test_a_regression_that_cannot_be_made_says_why(run_store: RunStore, save_run
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({}, r"No run of experiment 'sizes' is stored .*bench reproduce sizes"),
+        ({}, r"No runs of experiment 'sizes' are stored .*bench reproduce sizes"),
         ({"rows": (ExperimentRow("zero", "Zero", reference=True),)}, "has no learning curve: it needs rows with"),
         ({"rows": experiment().rows[1:]}, "one row without it that sets 'reference: true'"),
         ({"settings": ("warm", "cold")}, "has several settings"),

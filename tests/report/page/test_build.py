@@ -113,7 +113,7 @@ def test_every_run_is_on_the_page_of_its_method(page: Page) -> None:
     families = [method.family for method in page.methods]
     assert families == sorted(families, key=page.families.index)
     facts = next(method for method in page.methods if method.name == "reccocktail")
-    assert facts.needs == ("titles", "source domains", "a language model")
+    assert facts.needs == ("titles", "source datasets", "a language model")
 
 
 def test_a_method_that_is_not_installed_keeps_its_page(run_store: RunStore, save_run: Save) -> None:

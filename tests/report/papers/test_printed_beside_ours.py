@@ -78,7 +78,7 @@ def test_a_toy_another_backbone_and_an_impossible_cell_are_not_compared(run_stor
     save_run("fmlp", [0, 1, 5], toy=True)
     assert beside(run_store, "fmlp")[0].verdict == "not comparable: toy backbone"
     assert beside(run_store, "reccocktail")[0].verdict == (
-        "not comparable: backbone minilm, the paper's Qwen/Qwen2-7B-Instruct"
+        "not comparable: backbone minilm instead of the paper's Qwen/Qwen2-7B-Instruct"
     )
     weaverec = (PublishedReference("weaverec", "table1", "warm"),)
     save_run("mcrpl", [0, 1, 5])
@@ -98,7 +98,7 @@ def test_only_the_settings_own_tables_are_read(run_store: RunStore) -> None:
 
 
 def test_nothing_printed_is_an_error(run_store: RunStore) -> None:
-    with pytest.raises(BenchError, match="names no published tables"):
+    with pytest.raises(BenchError, match="does not list published tables"):
         beside(run_store, "bpr", published=())
     with pytest.raises(BenchError, match="The published tables of experiment 'small' contain none"):
         beside(run_store, "text-knn")
@@ -155,7 +155,7 @@ def test_an_integrating_method_on_another_backbone_is_not_compared(run_store: Ru
     )
     cells = beside_published(described, build_table(described, run_store, known), known)
     assert [cell.verdict for cell in cells] == [
-        "not comparable: backbone minilm, the paper's microsoft/deberta-v3-base"
+        "not comparable: backbone minilm instead of the paper's microsoft/deberta-v3-base"
     ]
 
 

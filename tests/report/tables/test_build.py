@@ -264,5 +264,5 @@ def test_rows_of_stored_runs_are_grouped_by_family(run_store: RunStore, save_run
     save_run("bpr", ranks(0, 4))
     save_run("sasrec", ranks(0, 9), family="sequential")
     table = stored_table("beauty", "warm", ("ndcg@1",), run_store, REGISTRY)
-    assert [row.group for row in table.rows] == ["General", "Sequential"]
+    assert [row.group for row in table.rows] == ["Collaborative", "Sequential"]
     assert r"{l}{\textit{Sequential}}" in render_table(table, "latex")

@@ -43,7 +43,7 @@ def test_a_row_that_learns_from_some_users_is_a_mean_over_subsets_and_others_sta
     assert "One seed. Mean ± standard deviation over 3 subsets of training users" in table.caption
     assert "each user's mean over subsets of training users" in table.caption
     assert [command.split("--train-users ")[1] for command in table.missing] == [
-        f"100 --train-subset {subset}" for subset in (1, 2)
+        f"100 --subset-index {subset}" for subset in (1, 2)
     ]
 
 
