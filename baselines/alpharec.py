@@ -187,6 +187,7 @@ class Network(nn.Module):
         users = [self._finish(self.graph.mean_of(projected))]
         items = [self._finish(projected)]
         for _ in range(self.n_layers):
+            # both sides step from the same layer: the users' next one is made before the items' is appended
             following = self.graph.to_users(items[-1])
             items.append(self.graph.to_items(users[-1]))
             users.append(following)

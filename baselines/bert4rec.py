@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from bench.baselines.recbole_models import zoo
-from bench.baselines.recbole_models.dataset import Interaction
 from bench.baselines.recbole_models.learners import GROUP_SIZE, EveryPositionLearner, Learner, Transform
 from bench.baselines.recbole_models.recommender import RecBoleRecommender
-from bench.baselines.recbole_models.shortcuts import Abilities
 from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LENGTH
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
-from bench.data.domain import Domain
 from bench.learning.cross_entropy import linear_cross_entropy
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, Sequences, ordered_batches, random_batches, windows
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.baselines.recbole_models.dataset import Interaction
+    from bench.baselines.recbole_models.shortcuts import Abilities
+
+    from bench.data.domain import Domain
 
 
 class ReadsTheMask:
@@ -93,6 +96,7 @@ class MaskedItemLearner(EveryPositionLearner):
         """Choose what is masked: return the ids without what a prefix cuts off, and the choice, both (n, width)."""
         column = np.arange(items.shape[1])
         last_only = rng.random(len(items)) < self.params.last_only_share
+        # a prefix has two items or more, so that the masked one follows another
         ends = np.where(last_only, rng.integers(2, lengths + 1), lengths)[:, None]
         drawn = (rng.random(items.shape) < self.params.mask_share) & (column < ends)
         chosen = np.where(last_only[:, None], column == ends - 1, drawn)
@@ -114,6 +118,7 @@ class MaskedItemLearner(EveryPositionLearner):
 
     def cross_entropy(self, vectors: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross-entropy of target ids (n,) under vectors (n, d): the bias is one more dimension."""
+        # linear_cross_entropy knows no bias, so it is one more column
         ones = vectors.new_ones(len(vectors), 1)
         weight = torch.cat([self.model.item_embedding.weight[: self.model.n_items], self.model.output_bias[:, None]], 1)
         return linear_cross_entropy(torch.cat([vectors, ones], 1), weight[self.classes], self.class_of_id[targets])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from bench.baselines.recbole_models import zoo
@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from bench.files.hashing import content_hash
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
-from bench.plugin import FitReport, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Task
 
 with zoo.importing_recbole():
     from recbole.model.layers import TransformerEncoder

@@ -10,24 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
-from bench.baselines.recbole_models.dataset import Interaction
 from bench.baselines.recbole_models.learners import EveryPositionLearner, Learner, Transform
 from bench.baselines.recbole_models.recommender import RecBoleRecommender
-from bench.baselines.recbole_models.shortcuts import Abilities
 from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LENGTH, ModelConfig, importing_recbole
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, logsigmoid
 
-from bench.data.domain import Domain
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, prefixes, random_batches
 from bench.lm.training.dropout import IntegerDropout
-from bench.plugin import Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.baselines.recbole_models.dataset import Interaction
+    from bench.baselines.recbole_models.shortcuts import Abilities
+
+    from bench.data.domain import Domain
+    from bench.plugin import Task
 
 with importing_recbole():
     from recbole.model.abstract_recommender import SequentialRecommender

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -46,10 +46,12 @@ from bench.learning.training import (
     trained_once,
     validation_sample,
 )
-from bench.lm.backbones import Backbone
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.plugin import FitReport, Queries, Recommender, Task, TrainingReport, shrinks_to
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.lm.backbones import Backbone
 
 
 class Ranker(nn.Module):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -17,8 +17,10 @@ from bench.baselines.sasrec import SASRec
 
 from bench.files.hashing import derived_seed
 from bench.learning.training import TrainingRecord, descend, seeded, trained_once
-from bench.plugin import FitReport, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Task
 
 FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size", "weight_decay")
 """Parameters of the second stage alone: the first stage's weights are kept whatever they are."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from bench.baselines.recbole_models.learners import EveryPositionLearner, Learner, Transform
 from bench.baselines.recbole_models.recommender import RecBoleRecommender
-from bench.baselines.recbole_models.shortcuts import Abilities
-from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from bench.data.domain import Domain
 from bench.learning.params import TrainingParams
-from bench.learning.sequences import Rows
 from bench.registry import register
+
+if TYPE_CHECKING:
+    import numpy as np
+    from bench.baselines.recbole_models.shortcuts import Abilities
+    from torch import Tensor
+
+    from bench.data.domain import Domain
+    from bench.learning.sequences import Rows
 
 LAYERS = (
     "RecBole's layers: GELU, a norm after each sum and a feed-forward part four times as wide, with two heads; the "

@@ -14,20 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
 from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.adapters.apply import folded
-from bench.lm.backbones import Backbone
 from bench.lm.decoders.examples import n_prefixes, titles_of
 from bench.lm.decoders.likelihood import loaded_decoder
 from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
@@ -36,6 +34,10 @@ from bench.lm.prompts.shared import NO_HISTORY, ChatFormat, chat_format, clean_t
 from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
 from bench.plugin import FitReport, ProgressHook, Queries, Recommender, Task, shrinks_to
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.lm.backbones import Backbone
 
 SYSTEM_LINE = "You judge whether a customer will like a product. Answer with Yes. or No. alone."
 USER_TURN = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.files.hashing import derived_seed
-from bench.learning.checkpoints import Checkpoint
 from bench.learning.keys import training_key
 from bench.learning.steps import StepPlan
 from bench.learning.stepwise import Stepwise, trained_by_steps
@@ -27,6 +27,9 @@ from bench.lm.encoders.towers import LearnedTemperature, batch_loss, tower_score
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task, shrinks_to
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.learning.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)

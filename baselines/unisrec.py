@@ -8,7 +8,7 @@ within batches that mix the source domains.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -25,13 +25,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import dropout, embedding, softplus
 
-from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
-from bench.learning.sequences import Rows
-from bench.lm.backbones import Backbone
 from bench.lm.encoders.title_vectors import title_vectors
-from bench.plugin import FitReport, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.learning.sequences import Rows
+    from bench.lm.backbones import Backbone
+    from bench.plugin import FitReport, Task
 
 SMALLEST_NOISE = 0.01
 """Added to the learned standard deviation of the gates' noise."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -30,12 +30,14 @@ from torch.nn.functional import embedding, embedding_bag, one_hot
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.learning.sequences import Rows
 from bench.learning.training import descend
-from bench.lm.backbones import Backbone
 from bench.lm.encoders.title_vectors import title_vectors
-from bench.plugin import Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.learning.sequences import Rows
+    from bench.lm.backbones import Backbone
+    from bench.plugin import Task
 
 SLOTS = 2**BITS + 1
 """Rows of a block of the code table: slot 0 is padding, code ``c`` is slot ``c + 1``."""

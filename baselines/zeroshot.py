@@ -11,21 +11,23 @@ history. An encoder ranks by two towers.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.engines import TransformersEngine
 from bench.lm.decoders.likelihood import GenerativeLanguageModel, Scoring
 from bench.lm.decoders.lists import ListLanguageModel, WrittenList, list_facts, write_lists
 from bench.lm.loading import load_language_model
-from bench.lm.prompts.shared import AnswerStyle
 from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.lm.decoders.causal import CausalLanguageModel
+    from bench.lm.prompts.shared import AnswerStyle
 
 ANSWER_STYLE: AnswerStyle = "list"
 """What the prompt asks for: a title ends with the separator before the next one."""

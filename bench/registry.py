@@ -7,6 +7,7 @@ A recommender is registered by a decorator whose arguments are literals::
 
 The source files of ``bench.baselines`` and ``bench.methods`` are parsed for such decorators, so listing the methods
 does not import torch. Other packages add methods by the entry-point group ``bench.plugins`` (name -> ``module:Class``).
+A class defined in a notebook or script is known by its name in that process.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -34,7 +35,7 @@ WRAPPER_SEPARATOR = ":"
 AnyRecommender = TypeVar("AnyRecommender", bound=type[Recommender])
 
 
-def register(
+def register(  # noqa: PLR0913  # one keyword for each fact of an entry
     name: str,
     *,
     family: Family,
@@ -56,6 +57,8 @@ def register(
     def mark(recommender: AnyRecommender) -> AnyRecommender:
         target = f"{recommender.__module__}:{recommender.__qualname__}"
         recommender.entry = Entry(name=name, target=target, **facts)
+        if not target.startswith(PACKAGES):
+            defined_here()[name] = recommender
         return recommender
 
     return mark
@@ -67,10 +70,13 @@ class Registry:
 
     entries: Mapping[str, Entry]
     broken: Mapping[str, str]
+    defined: Mapping[str, type[Recommender]] = field(default_factory=dict)
+    """Classes of this process that no other would find by their name."""
 
     def entry(self, name: str) -> Entry:
         """Return the entry of a name or of the wrapper before ``:``; raise BenchError with similar names."""
         wrapper = name.partition(WRAPPER_SEPARATOR)[0]
+        self._check_own(name)
         if name in self.entries and not self.entries[name].wraps:
             return self.entries[name]
         if WRAPPER_SEPARATOR in name and wrapper in self.entries and self.entries[wrapper].wraps:
@@ -81,22 +87,39 @@ class Registry:
             raise BenchError(
                 f"Method '{name}' needs a class name, such as '{name}:SASRec'. See 'bench describe {name}'."
             )
-        raise unknown_name("method", name, self.entries, "bench list methods")
+        if name in self.defined:
+            return self.defined[name].entry
+        raise unknown_name("method", name, [*self.entries, *self.defined], "bench list methods")
 
     def recommender(self, name: str) -> type[Recommender]:
         """Import and return the class with a name; a wrapper's class is created for its suffix."""
         entry = self.entry(name)
+        if name in self.defined and self.defined[name].entry is entry:
+            return self.defined[name]
         recommender = load(entry.target)
         suffix = name.partition(WRAPPER_SEPARATOR)[2]
         return recommender.wrapping(suffix) if issubclass(recommender, WrappingRecommender) else recommender
 
+    def _check_own(self, name: str) -> None:
+        """Refuse a name that a notebook gave to its own class though an installed method has it."""
+        if name in self.entries and name in self.defined and self.defined[name].__module__ == "__main__":
+            raise BenchError(
+                f"The name '{name}' is taken by {self.entries[name].target}; register your method under another name."
+            )
+
+
+@cache
+def defined_here() -> dict[str, type[Recommender]]:
+    """Return the classes outside the rooms that ``@register`` named in this process; the newest of each name."""
+    return {}
+
 
 @cache
 def registry() -> Registry:
-    """Return all recommenders of this installation, including those of other packages."""
+    """Return all recommenders of this installation, of other packages, and those defined in this process."""
     own = _by_name(entry for package in PACKAGES for entry in scan_package(package))
     foreign, broken = _foreign_entries(own)
-    return Registry({**own, **foreign}, broken)
+    return Registry({**own, **foreign}, broken, defined_here())
 
 
 def load(target: str) -> type[Recommender]:

@@ -27,7 +27,7 @@ PROTOCOL_SEED = "protocol_seed"
 """Name of the protocol's seed in records, where the run's own seed is called ``seed``."""
 
 
-def option(
+def option(  # noqa: PLR0913  # one keyword for each fact of an option
     default: Any,
     *,
     flag: str = "",

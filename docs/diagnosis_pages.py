@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from command_pages import escaped
 from method_pages import MEASURED, table
@@ -11,12 +12,14 @@ from bench.diagnose.summary import Diagnosis, diagnose_run
 from bench.experiments.reader import load_experiment
 from bench.metrics import Metric
 from bench.registry import registry
-from bench.report.page.content import Repetition
 from bench.report.page.qualities import repetitions_of
 from bench.report.tables.layout import experiment_layout
 from bench.report.tables.table import metric_title
-from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from bench.report.page.content import Repetition
+    from bench.runs.record import RunRecord
 
 STORE = RunStore(MEASURED)
 DASH = "–"

@@ -14,8 +14,12 @@ import command_pages
 import diagnosis_pages
 import equations
 import method_pages
+import notebook_pages
+import option_pages
 import result_pages
 
+ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):(?=<code>)")
+"""What marks a name in the docstrings that the page of the Python API is made of."""
 REQUEST = re.compile(r"^<!-- bench: (?P<what>[a-z-]+)(?P<arguments>[^>]*) -->$", re.MULTILINE)
 """Matches a whole line; ``bench: method sasrec`` calls the writer ``method`` with one argument."""
 WRITERS: dict[str, Callable[..., str]] = {
@@ -25,6 +29,8 @@ WRITERS: dict[str, Callable[..., str]] = {
     "figure": result_pages.figure,
     "method": method_pages.method,
     "methods": method_pages.methods,
+    "notebook": notebook_pages.notebook,
+    "options": option_pages.options,
     "popularity": diagnosis_pages.popularity,
     "result": result_pages.result,
     "stability": diagnosis_pages.stability,
@@ -49,5 +55,5 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Convert the page's equations to MathML, which browsers display without JavaScript."""
-    return equations.set_in(html)
+    """Set the page's equations as MathML, which browsers show without a script, and names without their roles."""
+    return ROLE.sub("", equations.set_in(html))

@@ -8,18 +8,21 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from command_pages import escaped
 
 from bench.data.card import list_cards
 from bench.experiments.reader import experiment_names, load_experiment
-from bench.plugin import Entry, Recommender
 from bench.plugin.entry import displayed_family
 from bench.registry import registry
 from bench.report.tables.table import metric_title
 from bench.runs.params import field_docstrings
 from bench.runs.record import RunRecord, describe_variant
 from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from bench.plugin import Entry, Recommender
 
 ROOT = Path(__file__).parent.parent
 METHOD_PAGES = ROOT / "docs" / "pages" / "methods"

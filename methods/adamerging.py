@@ -9,7 +9,7 @@ its prompts are made of training histories. Rows are transductive: the target's 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.decoders.examples import training_queries
@@ -25,8 +25,10 @@ from bench.lm.merging.by_entropy import (
     mean_weights,
 )
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import FitReport, Queries, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Queries, Task
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,8 +16,10 @@ from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.dare import DROP, merge_dare
 from bench.lm.merging.updates import merged_rank
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import FitReport, Queries
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Queries
 
 
 @dataclass(frozen=True)

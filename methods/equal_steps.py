@@ -6,12 +6,16 @@ examples in either, so it has read as many of them as well.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bench.methods.weaverec import WeaveParams, woven
 
 from bench.lm.recommenders import SingleAdapter, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import Task
 
 
 @register(

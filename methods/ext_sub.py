@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.ext_sub import ExtSubVariant, merge_ext_sub
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import Queries
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import Queries
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.lego import merge_lego
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import Queries
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import Queries
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,17 @@ cross-entropy of the next item among 29 popular negatives. ``lora`` is the bound
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bench.methods.shared.pairs import PairRecommender, pair_recipe, source_plans
 
 from bench.learning.training import STOPPING_METRIC
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, Queries, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.lm.adapters.adapter import Adapter
+    from bench.plugin import FitReport, Queries, Task
 
 
 @register(

@@ -7,12 +7,15 @@ fresh optimizer, same recipe. The paper's table 3 gives it 10, 20 and 30 % of th
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.recommenders import SingleAdapter, general_domains, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Task
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ has branches (Wortsman et al. 2022, arXiv 2203.05482, average models that differ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,8 +15,10 @@ from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.recommenders import AdapterRecommender, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, Queries, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Queries, Task
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
@@ -13,8 +14,10 @@ from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.ties import DENSITY, merge_ties
 from bench.lm.merging.updates import merged_rank
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import FitReport, Queries
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Queries
 
 
 @dataclass(frozen=True)

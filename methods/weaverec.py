@@ -133,10 +133,8 @@ class WeaveRec(AdapterRecommender):
         target, *hybrids = adapters = list(self.trained.values())
         rank, seed = merged_rank(self.params.merged_rank, self.language_model.backbone.kind), self.task.seed
         alone: int | None = self.params.branch
-        if alone is not None:
-            return adapters[alone]
-        if not hybrids:
-            return target
+        if alone is not None or not hybrids:
+            return adapters[alone or 0]
         match self.params.merging:
             case "ties":
                 return merge_ties(adapters, rank=rank)

@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import FitReport, Queries
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Queries
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from bench.methods.shared.integrating import IntegratingParams, IntegratingRecommender, Integration
 from torch import Tensor, nn
 
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.experts import MixedExperts
-from bench.lm.pairs.model import PairLanguageModel
-from bench.lm.pairs.prompts import PairBatch
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.lm.adapters.adapter import Adapter
+    from bench.lm.pairs.model import PairLanguageModel
+    from bench.lm.pairs.prompts import PairBatch
 
 
 @dataclass(frozen=True)

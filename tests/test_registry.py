@@ -128,6 +128,32 @@ def test_a_wrapper_says_which_classes_are_near() -> None:
         registry().recommender("recbole:SASRek")
 
 
+@pytest.fixture
+def mine() -> Iterator[type[Recommender]]:
+    """A class that this process alone knows, registered as ``mine``."""
+    yield register("mine", family="general")(type("Mine", (Stranger,), {}))
+    bench.registry.defined_here().pop("mine")
+
+
+def test_a_class_that_was_registered_in_this_process_is_known_by_its_name(mine: type[Recommender]) -> None:
+    assert registry().entry("mine") is mine.entry
+    assert registry().recommender("mine") is mine
+    assert "mine" not in registry().entries
+    with pytest.raises(BenchError, match=r"Unknown method 'mien'. Did you mean mine"):
+        registry().entry("mien")
+
+
+def test_the_newest_class_of_a_name_counts_as_in_a_cell_that_is_run_again(mine: type[Recommender]) -> None:
+    newer = register("mine", family="control")(type("Mine", (Stranger,), {}))
+    assert registry().recommender("mine") is newer
+    assert registry().entry("mine").family == "control"
+
+
+def test_a_class_of_the_rooms_is_found_by_its_text_alone() -> None:
+    registry().recommender("random")
+    assert "random" not in bench.registry.defined_here()
+
+
 def test_a_name_leads_to_its_class() -> None:
     assert registry().recommender("random").__name__ == "RandomScorer"
 

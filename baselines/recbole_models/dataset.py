@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.learning.sequences import prefixes
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 Interaction = Any
 """RecBole's batch class; its package has no types."""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from bench.baselines.recbole_models.scoring import score_queries
 from bench.baselines.recbole_models.shortcuts import Abilities, abilities_of, with_every_position
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.learning.keys import training_key
@@ -36,6 +35,9 @@ from bench.learning.training import (
     trained_once,
 )
 from bench.plugin import FitReport, Queries, Recommender, Task
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 ARTIFACT_KIND = "models"
 

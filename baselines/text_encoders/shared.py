@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.learning.dot_scores import candidate_dots
 from bench.learning.keys import training_key
 from bench.learning.training import clip_gradients, schedule_step_size
-from bench.lm.backbones import Backbone
 from bench.lm.batching import length_batches
 from bench.lm.encoders.text_encoder import BATCHES_BETWEEN_REPORTS
 from bench.lm.loading import task_backbone
 from bench.lm.precision import training_dtype
 from bench.plugin import ProgressHook, Queries, Recommender, Task, shrinks_to
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.lm.backbones import Backbone
 
 ARTIFACT_KIND = "models"
 QUERIES_SCORED_AT_ONCE = 2048

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
 from bench.files.revisions import revision_of
-from bench.files.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from bench.files.store import ArtifactStore
 
 CODES_KIND = "item-codes"
 BITS = 8

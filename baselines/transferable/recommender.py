@@ -10,7 +10,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -36,10 +36,12 @@ from bench.learning.training import (
     train_until_no_better,
     trained_once,
 )
-from bench.lm.backbones import Backbone
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task
+
+if TYPE_CHECKING:
+    from bench.lm.backbones import Backbone
 
 PRETRAINED_KIND = "pretrained"
 FINE_TUNED_KIND = "models"

@@ -8,15 +8,14 @@ import click
 
 from bench.cli.options import (
     cache_dir_option,
-    checked_metrics,
     data_dir_option,
     json_option,
     results_dir_option,
     say_of_data,
 )
+from bench.report.metric_names import USUAL_METRICS
 from bench.significance.tests import TESTS, Test
 
-METRICS = ("ndcg@1", "ndcg@3")
 EXAMPLES = """\b
 Examples:
   bench compare sasrec@beauty@warm bpr@beauty@warm
@@ -27,7 +26,9 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("run_a", metavar="A")
 @click.argument("run_b", metavar="B")
-@click.option("--metric", "metrics", multiple=True, default=METRICS, show_default=True, help="Metric; repeatable.")
+@click.option(
+    "--metric", "metrics", multiple=True, default=USUAL_METRICS, show_default=True, help="Metric; repeatable."
+)
 @click.option(
     "--test",
     type=click.Choice(TESTS),
@@ -56,12 +57,11 @@ def compare(
     losses per user, and the minimum detectable difference. Runs that were trained on different data, ranked different
     candidates or scored different users cannot be compared. Training that did not converge causes a warning.
     """
+    from bench.api.results import compare as compared
     from bench.files.folders import Folders
-    from bench.report.two_runs import compare_runs, comparisons_to_json, comparisons_to_text, endings_of
     from bench.runs.store import RunStore
 
     store = RunStore(results_dir)
     say_of_data([*store.find_seeds(run_a), *store.find_seeds(run_b)], Folders(cache_dir, results_dir, data_dir))
-    comparisons = compare_runs(run_a, run_b, checked_metrics(metrics), store, test)
-    rendered = comparisons_to_json if as_json else comparisons_to_text
-    click.echo(rendered(comparisons, endings_of(run_a, run_b, store)), nl=False)
+    found = compared(run_a, run_b, metrics, test=test, results_dir=results_dir)
+    click.echo(found.to_json() if as_json else str(found), nl=False)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import checked_metrics, json_option, results_dir_option
+from bench.cli.options import json_option, results_dir_option
+from bench.report.metric_names import checked_metrics
 
 EXAMPLES = """\b
 Examples:

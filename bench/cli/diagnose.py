@@ -13,12 +13,12 @@ import click
 
 from bench.cli.options import (
     cache_dir_option,
-    checked_metrics,
     data_dir_option,
     json_option,
     progress_on_stderr,
     results_dir_option,
 )
+from bench.report.metric_names import checked_metrics
 
 if TYPE_CHECKING:
     from bench.diagnose.repeated_answers import Over

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import platformdirs
 
-from bench.errors import BenchError, did_you_mean
+from bench.errors import did_you_mean
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
+from bench.files.folders import CACHE_VARIABLE, DATA_VARIABLE, RESULTS_VARIABLE, USUAL_RESULTS, usual_cache
 from bench.runs.params import parse_assignments
 from bench.runs.request import PARAMS, RequestOption, RunRequest, request_options
 
@@ -52,7 +52,7 @@ def data_dir_option(command: Command) -> Command:
     """Add ``--data-dir``, passed as ``data_dir: Path | None``."""
     return click.option(
         "--data-dir",
-        envvar="BENCH_DATA",
+        envvar=DATA_VARIABLE,
         show_envvar=True,
         type=click.Path(path_type=Path),
         help="Directory with one subdirectory of source data per dataset.",
@@ -63,10 +63,10 @@ def cache_dir_option(command: Command) -> Command:
     """Add ``--cache-dir``, passed as ``cache_dir: Path``."""
     return click.option(
         "--cache-dir",
-        envvar="BENCH_CACHE",
+        envvar=CACHE_VARIABLE,
         show_envvar=True,
         type=click.Path(path_type=Path),
-        default=lambda: platformdirs.user_cache_path("bench"),
+        default=usual_cache,
         show_default="the platform's cache directory",
         help="Directory for downloads, prepared data, models and adapters.",
     )(command)
@@ -76,10 +76,10 @@ def results_dir_option(command: Command) -> Command:
     """Add ``--results-dir``, passed as ``results_dir: Path``."""
     return click.option(
         "--results-dir",
-        envvar="BENCH_RESULTS",
+        envvar=RESULTS_VARIABLE,
         show_envvar=True,
         type=click.Path(path_type=Path),
-        default=Path("results"),
+        default=USUAL_RESULTS,
         show_default="./results",
         help="Directory for runs and tables.",
     )(command)
@@ -168,11 +168,6 @@ def comma_separated(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def checked_metrics(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names without duplicates; raise BenchError for a name that is not a metric."""
-    return tuple(dict.fromkeys(map(_checked_metric, names)))
-
-
 def say_of_data(records: Iterable[RunRecord], folders: Folders) -> None:
     """Report on stderr which datasets of stored runs could not be checked, and which have changed since."""
     from bench.runs.data_check import data_notes
@@ -184,15 +179,3 @@ def say_of_data(records: Iterable[RunRecord], folders: Folders) -> None:
 def progress_on_stderr(line: str) -> None:
     """Print a progress line on stderr."""
     click.echo(line, err=True)
-
-
-def _checked_metric(name: str) -> str:
-    from bench.metrics import DEFAULT_METRICS, Metric
-
-    try:
-        return str(Metric.parse(name.lower()))
-    except ValueError:
-        hint = did_you_mean(name.lower(), DEFAULT_METRICS)
-        raise BenchError(
-            f"Unknown metric '{name}'; expected ndcg@k, hit@k or mrr@k.{hint} See 'bench run --help'."
-        ) from None

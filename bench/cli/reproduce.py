@@ -72,8 +72,10 @@ def reproduce(
 
     experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
     folders = Folders(cache_dir, results_dir, data_dir)
-    work = _count if experiment.statistics else _run
-    work(experiment, folders, dry_run, device)
+    if experiment.statistics:
+        _count(experiment, folders, dry_run)
+    else:
+        _run(experiment, folders, dry_run, device)
     if not dry_run:
         _write(report_of(experiment, results_dir, registry()))
 
@@ -111,7 +113,7 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
             run(spec, folders, progress_on_stderr, device=torch_device, held=held)
 
 
-def _count(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -> None:
+def _count(experiment: Experiment, folders: Folders, dry_run: bool) -> None:
     """Count the datasets that have no stored counts; a dataset without data leaves its row empty."""
     from bench.data.counts import count_and_keep, kept_statistics
 

@@ -10,7 +10,6 @@ import click
 from bench.cli.options import (
     NearChoice,
     cache_dir_option,
-    checked_metrics,
     data_dir_option,
     results_dir_option,
     say_of_data,
@@ -19,14 +18,13 @@ from bench.cli.options import (
 from bench.errors import BenchError
 from bench.experiments.scale import DEFAULT_SCALE
 from bench.report.tables.table import TABLE_FORMATS
-from bench.spec import SETTINGS
+from bench.spec import SETTINGS, Setting
 
 if TYPE_CHECKING:
     from bench.files.folders import Folders
     from bench.report.experiment_report import ExperimentReport
     from bench.report.tables.table import Table, TableFormat
 
-STORED_METRICS = ("ndcg@1", "ndcg@3")
 EXAMPLES = """\b
 Examples:
   bench table main-warm-cold --format latex --output table.tex
@@ -69,7 +67,7 @@ Examples:
 def table(
     name: str | None,
     dataset: str | None,
-    setting: str | None,
+    setting: Setting | None,
     metrics: tuple[str, ...],
     scale: str,
     published: bool,
@@ -89,7 +87,6 @@ def table(
     a stored run shows a dash, and the command for each missing run is listed below the table.
     """
     from bench.files.folders import Folders
-    from bench.report.formats.render import render_table
     from bench.report.tables.convergence import require_converged
 
     if full_ranking:
@@ -101,7 +98,7 @@ def table(
         _put(_audited(name, output_format), output)
         return
     report = None if name is None else _report(name, scale, results_dir, full_ranking)
-    made = _stored(dataset or "", setting or "", metrics, results_dir) if report is None else report.table
+    made = report.table if report else _stored(dataset, setting, metrics, results_dir)
     if strict:
         require_converged(made)
     _say_of_data(made, Folders(cache_dir, results_dir, data_dir))
@@ -112,7 +109,7 @@ def table(
 
         _put(render_beside(report.beside(), output_format, report.experiment.percent), output)
     else:
-        _put(render_table(made, output_format), output)
+        _put(made.render(output_format), output)
 
 
 def _say_of_data(made: Table, folders: Folders) -> None:
@@ -202,9 +199,7 @@ def _audited(name: str | None, output_format: str) -> str:
     return render_audits(audits_of(name or ALL), output_format)
 
 
-def _stored(dataset: str, setting: str, metrics: tuple[str, ...], results_dir: Path) -> Table:
-    from bench.registry import registry
-    from bench.report.tables.build import stored_table
-    from bench.runs.store import RunStore
+def _stored(dataset: str | None, setting: Setting | None, metrics: tuple[str, ...], results_dir: Path) -> Table:
+    from bench.api.results import table as table_of
 
-    return stored_table(dataset, setting, checked_metrics(metrics or STORED_METRICS), RunStore(results_dir), registry())
+    return table_of(dataset=dataset, setting=setting, metrics=metrics, results_dir=results_dir)

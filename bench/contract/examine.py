@@ -7,17 +7,19 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from bench.contract.checks import CHECKS, NEEDED_BY_ALL, Broken, Doubtful, NotChecked
 from bench.contract.subject import Subject
 from bench.contract.worlds import SOURCES, TARGET
 from bench.errors import BenchError
-from bench.plugin import Entry
 from bench.registry import registry
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest
-from bench.spec import Setting
+
+if TYPE_CHECKING:
+    from bench.plugin import Entry
+    from bench.spec import Setting
 
 Status = Literal["ok", "failed", "skipped", "warning"]
 
@@ -59,7 +61,7 @@ def check_method(
 
 
 def _setting(entry: Entry) -> Setting:
-    return "warm" if "warm" in entry.settings else cast(Setting, entry.settings[0])
+    return "warm" if "warm" in entry.settings else cast("Setting", entry.settings[0])
 
 
 def _outcomes(subject: Subject) -> Iterator[Outcome]:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.card import Card
 from bench.data.domain import Domain
 from bench.data.events import GENRE_SEPARATOR, UNKNOWN_TIME, Coded, Events, ItemFacts
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+
+if TYPE_CHECKING:
+    from bench.data.card import Card
 
 SECONDS_A_DAY = 86_400
 
@@ -112,6 +115,7 @@ def _of_genres(items: Coded, facts: ItemFacts, genres: tuple[str, ...]) -> NDArr
 
 
 def _sampled(users: Coded, share: float) -> NDArray[np.bool_]:
+    # a hash of the id and not a draw, so that the same users are kept whatever else the file contains
     draws = [int.from_bytes(hashlib.sha256(user.encode()).digest()[:8], "big") for user in users.ids.tolist()]
     return np.array(draws, dtype=np.float64) < share * 2.0**64
 
@@ -120,6 +124,7 @@ def _one_a_day(events: Events, keep: NDArray[np.bool_], seed: int) -> NDArray[np
     if events.timestamps is None:
         raise BenchError("Drawing one interaction per user and day needs timestamps, and the source has none.")
     users, days = events.users.codes[keep], events.timestamps[keep] // SECONDS_A_DAY
+    # the first of a day in a random order is a uniform draw from that day
     priority = np.random.default_rng(seed).permutation(len(users))
     order = np.lexsort((priority, days, users))
     first = np.ones(len(users), dtype=bool)

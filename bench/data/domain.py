@@ -5,11 +5,15 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.files.hashing import content_hash
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 UNTITLED_SHARE_ALLOWED = 0.05
 """Maximum fraction of items without a title for a domain to count as titled."""
@@ -80,6 +84,10 @@ class Domain:
         """Hash of the item titles, which is the same for all splits of a domain."""
         return content_hash(list(self.titles))
 
+    def __repr__(self) -> str:
+        sizes = f"{self.n_users:,} users, {self.n_items:,} items, {self.n_interactions:,} interactions"
+        return f"Domain('{self.name}': {sizes})"
+
     def history(self, user: int) -> NDArray[np.int32]:
         """Return one user's items, oldest first."""
         return self.items[self.indptr[user] : self.indptr[user + 1]]
@@ -92,11 +100,24 @@ class Domain:
         """Return the number of interactions per item, shape (n_items,)."""
         return np.bincount(self.items, minlength=self.n_items)
 
+    def matrix(self) -> csr_matrix[np.float32]:
+        """Return how often each user interacted with each item, shape (n_users, n_items), float32.
+
+        Rows and columns are user and item indices; column indices are sorted, repeated interactions summed.
+        """
+        from scipy.sparse import csr_matrix
+
+        ones = np.ones(self.n_interactions, dtype=np.float32)
+        matrix = csr_matrix((ones, self.items.copy(), self.indptr.copy()), shape=(self.n_users, self.n_items))
+        matrix.sum_duplicates()
+        return matrix
+
     def keeping(self, keep: NDArray[np.bool_]) -> Domain:
         """Return a copy with only the interactions for which ``keep`` is true."""
         kept_before = np.concatenate([[0], np.cumsum(keep)])
         return replace(
             self,
+            # a history begins behind all kept interactions of the histories before it
             indptr=kept_before[self.indptr].astype(np.int64),
             items=self.items[keep],
             timestamps=None if self.timestamps is None else self.timestamps[keep],

@@ -6,15 +6,18 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.data.card import has_card, load_card, own_data_card
-from bench.data.domain import Domain
 from bench.data.locate import Source
 from bench.data.prepare import read_source
 from bench.data.readers.formats import GENERIC
 from bench.data.source_files import SourceFile
 from bench.errors import BenchError
 from bench.files.store import require_new
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 

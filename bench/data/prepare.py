@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.data.build import build_domain
 from bench.data.card import Card, has_card, load_card, own_data_card
-from bench.data.domain import Domain
 from bench.data.domain_files import read_domain, stored_content_hash, write_domain
 from bench.data.download import check_recorded
 from bench.data.events import ItemFacts
@@ -18,6 +17,9 @@ from bench.data.readers.formats import FORMATS, GENERIC
 from bench.files.hashing import file_sha256
 from bench.files.revisions import revision_of
 from bench.files.store import ArtifactStore, read_json, write_json
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 KIND = "domains"
 LARGE_FILE_BYTES = 64 << 20

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bench.diagnose.stability import Stability
 from bench.errors import BenchError
 from bench.files.store import read_json, write_json
-from bench.runs.record import RunRecord
-from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from bench.runs.record import RunRecord
+    from bench.runs.store import RunStore
 
 Over = Literal["candidate order", "paraphrases"]
 """What was changed between the answers."""

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bench.diagnose.stability import Stability, permutations, scored_in_order, stability
 from bench.errors import BenchError
-from bench.files.folders import Folders
 from bench.metrics import Metric, per_user, rank_positive, top_items
 from bench.plugin import ProgressHook, Queries, Recommender
 from bench.protocol.task import PreparedTask, QuerySet
@@ -22,6 +20,9 @@ from bench.runs.record import RunRecord
 from bench.runs.tasks import Tasks, recommender_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from bench.files.folders import Folders
     from bench.lm.prompts.paraphrases import Paraphrase
 
 

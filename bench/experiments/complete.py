@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
-from bench.experiments.experiment import Experiment
-from bench.experiments.scale import Scale
 from bench.experiments.scaling import sizes_of, with_sizes
 from bench.registry import registry
 from bench.runs.complete import complete
-from bench.runs.request import RunRequest
-from bench.spec import RunSpec
+
+if TYPE_CHECKING:
+    from bench.experiments.experiment import Experiment
+    from bench.experiments.scale import Scale
+    from bench.runs.request import RunRequest
+    from bench.spec import RunSpec
 
 
 def complete_experiment(experiment: Experiment) -> list[tuple[RunRequest, RunSpec]]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from bench.experiments.scale import DEFAULT_SCALE, Scale
 from bench.runs.request import RunRequest
+from bench.significance.tests import StarStyle, Test
 from bench.spec import CANDIDATES, DEFAULT_BACKBONE, Candidates, ColdPolicy, Ranking, Setting
-
-if TYPE_CHECKING:
-    from bench.significance.tests import StarStyle, Test
 
 FigureKind = Literal["lines", "dots"]
 FIGURE_KINDS: tuple[FigureKind, ...] = get_args(FigureKind)

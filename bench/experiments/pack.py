@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
 from bench.experiments.complete import complete_experiment
-from bench.experiments.experiment import Experiment
 from bench.runs.packs import write_packs
-from bench.runs.record import RunRecord
-from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from bench.experiments.experiment import Experiment
+    from bench.runs.record import RunRecord
+    from bench.runs.store import RunStore
 
 OTHER = "other"
 """The pack of runs that do not belong to an experiment."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.experiments.experiment import Experiment, ExperimentRow
 from bench.experiments.scale import SCALES, Scale
-from bench.plugin import Entry
 from bench.registry import WRAPPER_SEPARATOR, Registry
+
+if TYPE_CHECKING:
+    from bench.experiments.experiment import Experiment, ExperimentRow
+    from bench.plugin import Entry
 
 FEWEST_USERS = 5
 """Training users added to a row's scaled number, so that different numbers remain different."""

@@ -12,7 +12,7 @@ from bench.files.lazy import lazy_names
 if TYPE_CHECKING:
     from bench.files.folders import Folders
     from bench.files.hashing import canonical_json, content_hash, derived_seed, file_sha256
-    from bench.files.lazy import lazy_names
+    from bench.files.lazy import lazy_names  # noqa: TC004  # here as well, for the list is to be whole
     from bench.files.revisions import Revision, revision_of
     from bench.files.rounding import rounded
     from bench.files.shipped import shipped_folder

@@ -20,11 +20,13 @@ from bench.files.hashing import content_hash
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path, which is renamed to ``path`` if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # in the same folder, since a rename replaces a file at once only within one file system
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
+        # mkstemp makes files that nobody else may read
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
@@ -93,6 +95,7 @@ class ArtifactStore:
             write_text(temporary / "made.json", json.dumps(key, indent=2, default=str) + "\n")
             temporary.chmod(0o755)
             if self._is_due(kind, folder) and folder.exists():
+                # renamed first, so that no other process finds a folder that is half removed
                 shutil.rmtree(folder.replace(f"{temporary}.earlier"))
             _take_place(temporary, folder)
         finally:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bench.plugin import Ending
+if TYPE_CHECKING:
+    from bench.plugin import Ending
 
 CHECKS_WITHOUT_GAIN = 5
 """Consecutive checks without improvement for a training to count as converged."""

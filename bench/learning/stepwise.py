@@ -72,6 +72,7 @@ class Stepwise:
         clip_gradients(self.optimizer)
         self.best = [weights.detach().clone() for weights in self.parameters]
         self._began = self._reported = self._saved = time.monotonic()
+        # the untrained state is checked as well: a training that only makes it worse returns it
         if not self._resumed():
             self._look()
         for batch, n_examples in self._stream() if self.plan.epochs else ():
@@ -119,6 +120,7 @@ class Stepwise:
         log, rising = self.log, max(1, self.plan.warmup_steps)
         if log.decays_from is None:
             return min(1.0, (log.n_steps + 1) / rising)
+        # + 1 below the line, so that the last step is a small one and not one of size zero
         return 1.0 - (log.n_steps - log.decays_from + 1) / (log.decay_steps + 1)
 
     def _is_check_due(self) -> bool:
@@ -146,6 +148,7 @@ class Stepwise:
         if log.decays_from is not None:
             return False
         if plan.n_steps is not None:
+            # after n steps the decay takes decay_share · n, so that both together are n_steps
             return log.n_steps >= plan.n_steps - round(plan.n_steps * plan.decay_share / (1 + plan.decay_share))
         if log.n_steps >= plan.epochs * self.n_batches:
             return True

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bench.errors import BenchError
 from bench.lm.backbones import MINILM, TINY, Backbone, BackboneKind, resolve_backbone, writes_no_lists
 from bench.lm.language_model import MAX_HISTORY, LanguageModel
-from bench.plugin import LastLoaded, Task
-from bench.spec import Ranking
+
+if TYPE_CHECKING:
+    from bench.plugin import LastLoaded, Task
+    from bench.spec import Ranking
 
 _EXPECTED: dict[BackboneKind | None, str] = {
     None: f"an encoder or a decoder. Without the hub, use --backbone {MINILM}.",

@@ -5,14 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
-from bench.plugin.entry import Entry
 from bench.plugin.fit_report import FitReport
-from bench.plugin.task import Answers, Planned, Queries, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bench.plugin.entry import Entry
+    from bench.plugin.task import Answers, Planned, Queries, Task
 
 Size = Literal["examples", "validation"]
 """What a scale limits: training examples per domain and epoch, or validation queries."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.files.store import ArtifactStore
 from bench.protocol.candidates import CandidateLists
+
+if TYPE_CHECKING:
+    from bench.files.store import ArtifactStore
 
 FILE_NAME = "candidates.parquet"
 

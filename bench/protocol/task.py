@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,6 @@ from bench.data.domain import Domain, normalize_title
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
 from bench.files.revisions import revision_of
-from bench.files.store import ArtifactStore
 from bench.plugin import Answers, Queries
 from bench.protocol.candidate_files import stored_lists
 from bench.protocol.candidates import CandidateLists, TitleGroups, draw_candidates, shuffled_in
@@ -25,6 +25,9 @@ from bench.protocol.user_split import (
     with_short_titles,
 )
 from bench.spec import ProtocolSpec, Setting
+
+if TYPE_CHECKING:
+    from bench.files.store import ArtifactStore
 
 FEW_COLD_QUERIES = 200
 """Below this many queries a cold set carries a warning."""
@@ -102,6 +105,7 @@ def prepare_task(domain: Domain, spec: ProtocolSpec, artifacts: ArtifactStore) -
         return _query_set(domain, spec, artifacts, groups, split, part, positives_at, draw)
 
     test = query_set("test", split.test, groups.eligible)
+    # no cold items in validation lists either: they are new to the method until the test
     validation = query_set("validation", split.validation, groups.eligible & ~split.cold_items)
     training = domain.keeping(split.train)
     if by_users:
@@ -192,6 +196,7 @@ def _histories(
 ) -> NDArray[np.int32]:
     """Return the visible interactions before each positive, user after user."""
     edges = np.zeros(domain.n_interactions + 1, dtype=np.int8)
+    # +1 where a user's interactions begin, -1 at the positive: the running sum is 1 on what comes before it
     edges[domain.indptr[users]] += 1
     edges[positives_at] -= 1
     before_positive = np.cumsum(edges[:-1]) > 0

@@ -11,15 +11,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.data.events import UNKNOWN_TIME
 from bench.errors import BenchError
 from bench.files.hashing import canonical_json
-from bench.plugin import Queries
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.plugin import Queries
 
 LEFT_OUT, TRAIN, VALIDATION, TEST = range(4)
 """Parts of the users; those with too few items are in none."""
@@ -152,6 +155,7 @@ def _one_a_day(domain: Domain, users: NDArray[np.int64], keys: NDArray[np.uint64
     n_of_day = np.diff(np.append(first, len(timed))).astype(np.uint64)
     draws = _scrambled(keys[users[timed[first]]] ^ _scrambled(days[first].astype(np.uint64)))
     kept = np.zeros(domain.n_interactions, dtype=bool)
+    # 64 bits are so many more than a day's interactions that the remainder is as good as uniform
     kept[timed[first + (draws % n_of_day).astype(np.int64)]] = True
     return kept
 

@@ -11,15 +11,14 @@ from bench.files.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bench.report.experiment_report import ExperimentReport, experiment_at, report_of
-    from bench.report.two_runs import compare_runs, comparisons_to_json, comparisons_to_text
+    from bench.report.two_runs import ComparedRuns, compare_runs
 else:
     __getattr__, __dir__ = lazy_names(__name__)
 
 __all__ = [
+    "ComparedRuns",
     "ExperimentReport",
     "compare_runs",
-    "comparisons_to_json",
-    "comparisons_to_text",
     "experiment_at",
     "report_of",
 ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from bench.data.card import has_card, list_cards, load_card
 from bench.errors import BenchError, did_you_mean, near_names
-from bench.plugin import Entry
 from bench.registry import registry
 from bench.runs.params import build_params, named_params
 from bench.runs.request import RequestOption, RunRequest, request_options, run_options
 from bench.spec import DEFAULT_BACKBONE, DEFAULT_SEQ2SEQ_BACKBONE, RunSpec
+
+if TYPE_CHECKING:
+    from bench.plugin import Entry
 
 
 def complete(request: RunRequest) -> RunSpec:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from bench.data.prepare import prepared_hash
 from bench.errors import BenchError
-from bench.files.folders import Folders
-from bench.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from bench.files.folders import Folders
+    from bench.runs.record import RunRecord
 
 
 def data_notes(records: Iterable[RunRecord], folders: Folders) -> Iterator[str]:

@@ -6,14 +6,13 @@ import dataclasses
 import datetime
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import __version__
 from bench.errors import BenchError
-from bench.files.folders import Folders
 from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, Tops, rank_positive, top_ranked
 from bench.plugin import (
     Answers,
@@ -28,17 +27,20 @@ from bench.plugin import (
 )
 from bench.protocol.full_ranking import Ask, rank_in_catalogue
 from bench.protocol.sources import source_warnings
-from bench.protocol.task import PreparedTask, QuerySet
 from bench.registry import registry
 from bench.runs.environment import Meter, git_state, package_versions
 from bench.runs.freshness import freshness_of, provenance_of
 from bench.runs.params import overrides
-from bench.runs.provenance import Provenance
 from bench.runs.record import RunRecord, summarize
 from bench.runs.store import RunStore
 from bench.runs.tasks import Tasks, recommender_of
 from bench.runs.ties import tie_warnings
-from bench.spec import RunSpec
+
+if TYPE_CHECKING:
+    from bench.files.folders import Folders
+    from bench.protocol.task import PreparedTask, QuerySet
+    from bench.runs.provenance import Provenance
+    from bench.spec import RunSpec
 
 Again = Literal["score", "train"]
 """What is done anew although the run is stored."""

@@ -12,11 +12,13 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError
 from bench.runs.rank_files import RankedQueries, write_runs
-from bench.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from bench.runs.record import RunRecord
 
 PACKS = "packs"
 RECORDS, RANKS = "records.jsonl", "ranks.parquet"

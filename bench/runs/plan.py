@@ -11,16 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from bench.errors import BenchError
-from bench.files.folders import Folders
 from bench.files.hashing import content_hash
 from bench.plugin import Planned, ProgressHook
 from bench.runs.freshness import freshness_of
 from bench.runs.store import RunStore
 from bench.runs.tasks import Tasks
 from bench.spec import RunSpec, spec_to_json
+
+if TYPE_CHECKING:
+    from bench.files.folders import Folders
 
 JobState = Literal["done", "to do", "not needed"]
 NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -14,9 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError, did_you_mean
@@ -25,6 +24,9 @@ from bench.metrics import Ranks, Tops
 from bench.runs.packs import PackedRun, read_packs
 from bench.runs.rank_files import RANK_COLUMNS, TOP_COLUMNS, RankedQueries, read_columns, write_run
 from bench.runs.record import RunRecord, describe_variant
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RUNS, SUPERSEDED = "runs", "superseded"
 RECORD, RANKS = "run.json", "ranks.parquet"

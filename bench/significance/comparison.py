@@ -113,6 +113,7 @@ def compare(
     by_seed_a, by_seed_b = np.atleast_2d(values_a), np.atleast_2d(values_b)
     users_a, users_b = by_seed_a.mean(axis=0), by_seed_b.mean(axis=0)
     differences = paired_differences(users_a, users_b)
+    # seeded by what is compared, in either order: a comparison that is repeated gives the same numbers
     rng = np.random.default_rng(derived_seed(0, "compare", metric, *sorted((name_a, name_b))))
     if len(by_seed_a) == len(by_seed_b) == 1:
         low, high = bootstrap_interval(differences, rng)
@@ -183,6 +184,7 @@ def seeds_t_test(means_a: NDArray[np.float64], means_b: NDArray[np.float64]) -> 
     difference = float(means_a.mean() - means_b.mean())
     error = math.sqrt(float(means_a.var(ddof=1)) / n_a + float(means_b.var(ddof=1)) / n_b)
     if error == 0:
+        # no spread over seeds: p is 1 for equal means, else 0
         return float(difference == 0)
     return student_two_sided(difference / error, min(n_a, n_b) - 1)
 

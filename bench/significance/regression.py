@@ -55,6 +55,7 @@ def least_squares(
         BenchError: there are fewer than two clusters, or too few observations for the predictors, or one predictor is
             a sum of others or the same throughout a group.
     """
+    # one column per group takes the place of a common intercept
     means = [[group == one for group in groups] for one in dict.fromkeys(groups)]
     design = np.column_stack([*predictors.values(), *np.array(means, dtype=np.float64)])
     n, k = design.shape
@@ -67,6 +68,7 @@ def least_squares(
     inverse = np.linalg.inv(design.T @ design)
     solution = inverse @ design.T @ outcome
     residuals = outcome - design @ solution
+    # residuals are summed within a cluster before they are squared, so they may be correlated there
     scores = np.array([design[chosen].T @ residuals[chosen] for chosen in members])
     g = len(members)
     covariance = g / (g - 1) * (n - 1) / (n - k) * inverse @ scores.T @ scores @ inverse

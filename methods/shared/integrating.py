@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from bench.methods.shared.pairs import PairParams, PairRecommender, check_learnable, pair_recipe, source_plans
@@ -18,17 +18,19 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.learning.checkpoints import Checkpoint
 from bench.learning.keys import training_key
 from bench.learning.steps import StepPlan
 from bench.learning.stepwise import Stepwise, trained_by_steps
 from bench.learning.training import STOPPING_METRIC, seeded, stopping_score
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.pairs.model import PairExamples, PairLanguageModel, candidates_loss
-from bench.lm.pairs.prompts import PairBatch
 from bench.lm.precision import training_precision
-from bench.lm.training.library import AdapterPlan
 from bench.plugin import FitReport, Queries, Task, shrinks_to
+
+if TYPE_CHECKING:
+    from bench.learning.checkpoints import Checkpoint
+    from bench.lm.adapters.adapter import Adapter
+    from bench.lm.pairs.prompts import PairBatch
+    from bench.lm.training.library import AdapterPlan
 
 INTEGRATION_KIND = "integrations"
 WEIGHT_DECAY = 0.01

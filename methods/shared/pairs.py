@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
 from bench.files.store import read_json, write_json
 from bench.learning.training import STOPPING_METRIC, stopping_score, validation_sample
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.loading import task_backbone
 from bench.lm.pairs.model import PairLanguageModel, PairRecipe, PairScorer, learnable_users
 from bench.lm.recommenders import AdapterRecommender
 from bench.lm.training.library import AdapterPlan
 from bench.plugin import Answers, FitReport, PromptReport, Queries, Task, shrinks_to
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bench.data.domain import Domain
+    from bench.lm.adapters.adapter import Adapter
 
 
 @dataclass(frozen=True)

@@ -144,9 +144,7 @@ def test_an_adapter_is_chosen_on_no_other_target_s_queries(prepared, make_task, 
     assert keys[0][1] != keys[1][1]
 
 
-@pytest.mark.parametrize(
-    "params", [{}, {"space": "delta"}, {"merging": "ext-sub"}, {"merging": "lego"}], ids=lambda params: str(params)
-)
+@pytest.mark.parametrize("params", [{}, {"space": "delta"}, {"merging": "ext-sub"}, {"merging": "lego"}], ids=str)
 def test_equal_adapters_merge_to_themselves(params, make_task, prepared) -> None:
     weaver = fitted("weaverec", make_task(), **params)
     weaver.trained = dict.fromkeys(weaver.trained, weaver.trained["target"])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-import bench.templates.fill as fill
 from bench.errors import BenchError
+from bench.templates import fill
 from bench.templates.fill import Names, Place, baseline_names, baseline_place, write_baseline
 
 

@@ -12,17 +12,19 @@ import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import torch
 
 from bench.errors import BenchError
-from bench.files.store import ArtifactStore
 from bench.learning.training import seeded
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.peft_folders import highest_rank, served_adapter
 from bench.lm.decoders.causal import CausalLanguageModel, until
 from bench.lm.precision import dtype_name
+
+if TYPE_CHECKING:
+    from bench.files.store import ArtifactStore
+    from bench.lm.adapters.adapter import Adapter
 
 PROCESSOR_CACHE_BYTES = 2**30
 """Keys and values kept on a processor; ``VLLM_CPU_KVCACHE_SPACE`` (GiB) replaces it."""

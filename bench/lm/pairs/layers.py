@@ -14,14 +14,16 @@ has no gradient, so everything below the first trained weight is computed withou
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.lm.adapters.experts import Experts
-from bench.lm.pairs.prompts import PairBatch
+
+if TYPE_CHECKING:
+    from bench.lm.adapters.experts import Experts
+    from bench.lm.pairs.prompts import PairBatch
 
 Between = Callable[[int, Tensor], Tensor]
 """Changes the stacked states (n_streams, n_tokens, d) after a layer, given its number from 0."""

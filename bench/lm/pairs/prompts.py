@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.lm.prompts.shared import clean_title
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 TITLE_WORDS = 8
 """Words of a title that are kept (X-Cross)."""

@@ -10,18 +10,20 @@ import string
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.files.revisions import revision_of
-from bench.files.store import ArtifactStore
 from bench.lm.backbones import quiet_transformers
 from bench.lm.prompts.shared import clean_title, plain_chat, prompt_hash, shared_prompt
-from bench.plugin import ProgressHook
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.files.store import ArtifactStore
+    from bench.plugin import ProgressHook
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 

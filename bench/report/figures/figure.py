@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentRow, FigureSpec
-from bench.plugin import FitReport
 from bench.report.tables.table import Cell, Table, metric_title
 from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport
 
 N_SOURCES = "n_sources"
 """Name of the x value for plots over the number of source datasets."""

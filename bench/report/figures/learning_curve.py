@@ -9,20 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.experiments.experiment import Experiment
 from bench.plugin import PromptReport
-from bench.registry import Registry
 from bench.report.tables.layout import experiment_layout
 from bench.report.tables.values import SlotValues, read_group
-from bench.runs.store import RunStore
 from bench.significance.comparison import seeds_t_test
 from bench.significance.regression import Regression, least_squares
 from bench.significance.tests import Distinct, holm, paired_t_test
+
+if TYPE_CHECKING:
+    from bench.experiments.experiment import Experiment
+    from bench.registry import Registry
+    from bench.runs.store import RunStore
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from bench.report.figures.learning_curve import Curve, Curves, Point
 from bench.report.tables.table import MISSING_TEXT, figure, metric_title
-from bench.significance.regression import Regression
+
+if TYPE_CHECKING:
+    from bench.report.figures.learning_curve import Curve, Curves, Point
+    from bench.significance.regression import Regression
 
 
 def curves_to_json(curves: Curves) -> str:

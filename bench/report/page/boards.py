@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
+from typing import TYPE_CHECKING
 
 from bench.metrics import Metric, chance
-from bench.registry import Registry
 from bench.report.page.content import Board, BoardRow, Cost, Figure
 from bench.report.page.qualities import bias_of, repetitions_of
-from bench.report.page.query_facts import FactsOf
 from bench.report.page.run_facts import training_seconds
 from bench.report.page.user_analysis import analyze_users
 from bench.report.tables.build import stored_table
 from bench.report.tables.layout import Slot
-from bench.report.tables.table import Cell, Table, TableRow
 from bench.report.tables.values import read_group
 from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from bench.registry import Registry
+    from bench.report.page.query_facts import FactsOf
+    from bench.report.tables.table import Cell, Table, TableRow
 
 DECIMALS = 6
 METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "hit@5", "hit@10", "mrr@5", "mrr@10")

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from bench import __version__
 from bench.errors import BenchError
 from bench.files.hashing import canonical_json
 from bench.plugin import Family
-from bench.registry import Registry
 from bench.report.page.boards import METRICS, boards_of
 from bench.report.page.content import Board, Environment, MethodFacts, Page
-from bench.report.page.query_facts import FactsOf
 from bench.report.page.run_facts import run_facts
 from bench.report.tables.layout import known_entry
 from bench.report.tables.table import metric_title
-from bench.runs.record import RunRecord
-from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from bench.registry import Registry
+    from bench.report.page.query_facts import FactsOf
+    from bench.runs.record import RunRecord
+    from bench.runs.store import RunStore
 
 SAMPLED_LIMIT = (
     "Each positive is ranked among {n_negatives} sampled negatives, not the full catalogue. Sampled metrics can order "

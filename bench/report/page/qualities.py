@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import mean
+from typing import TYPE_CHECKING
 
 from bench.diagnose.popularity import popularity_bias
 from bench.diagnose.repeated_answers import kept
-from bench.diagnose.stability import Stability
 from bench.diagnose.summary import across_seeds
 from bench.metrics import Metric
 from bench.report.page.content import Bias, Repetition
 from bench.report.page.user_analysis import METRIC
-from bench.runs.record import RunRecord
-from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from bench.diagnose.stability import Stability
+    from bench.runs.record import RunRecord
+    from bench.runs.store import RunStore
 
 DECIMALS = 6
 

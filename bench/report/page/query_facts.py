@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.data.domain import Domain
 from bench.data.locate import is_at_hand
 from bench.data.prepare import card_of, load_domain
 from bench.errors import BenchError
-from bench.files.folders import Folders
-from bench.plugin import ProgressHook
 from bench.protocol.full_ranking import catalogue_hash
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.report.page.user_analysis import QueryFacts
 from bench.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.files.folders import Folders
+    from bench.plugin import ProgressHook
 
 IN_TRAINING = "Training popularity of the target item"
 IN_ALL = "Popularity of the target item in the whole dataset (it has no training interactions)"

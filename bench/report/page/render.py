@@ -8,8 +8,10 @@ import hashlib
 import json
 from importlib.resources import files
 from string import Template
+from typing import TYPE_CHECKING
 
-from bench.report.page.content import Page
+if TYPE_CHECKING:
+    from bench.report.page.content import Page
 
 SCRIPTS = ("dom", "charts", "leaderboard", "methods", "compare", "cost", "bias", "about", "main")
 """Names of the scripts, in the order in which they are concatenated."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.plugin import AdapterReport, FitReport, MergeReport, TrainingReport
 from bench.report.page.content import Curve, RunFacts
 from bench.runs.record import RunRecord, describe_variant
+
+if TYPE_CHECKING:
+    from bench.plugin import AdapterReport, FitReport, MergeReport, TrainingReport
 
 DECIMALS = 5
 SECONDS_DECIMALS = 3

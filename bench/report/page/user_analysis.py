@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.metrics import Metric, per_user
 from bench.report.page.content import Axis, UserAnalysis
-from bench.report.tables.values import SlotValues
+
+if TYPE_CHECKING:
+    from bench.report.tables.values import SlotValues
 
 METRIC = "ndcg@3"
 """Metric of means and differences; wins are counted by the rank of the positive, independent of any cutoff."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
@@ -28,7 +28,6 @@ from bench.papers.printed import (
     published_sources,
     published_title,
 )
-from bench.registry import Registry
 from bench.report.papers.verdict import NEAR, WITHIN, verdict
 from bench.report.tables.layout import known_entry
 from bench.report.tables.table import (
@@ -45,6 +44,9 @@ from bench.report.tables.table import (
     in_percent,
     metric_title,
 )
+
+if TYPE_CHECKING:
+    from bench.registry import Registry
 
 ADAPTED_MODELS = ("encoder", "decoder")
 """Kinds of language models that determine a method's results as much as the method itself."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bench.learning.convergence import IN_WORDS
 from bench.papers.audit import ROUNDING
-from bench.plugin.fit_report import Ending
+
+if TYPE_CHECKING:
+    from bench.plugin.fit_report import Ending
 
 NEAR = 0.02
 """Differences up to this size occur between repetitions in these papers."""

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.files.hashing import derived_seed
-from bench.report.tables.caption import Star
 from bench.report.tables.table import CatalogueGroup, ColumnGroup, Table, TableRow, metric_title
 from bench.significance.tests import TEST_TITLES, holm, p_value, paired_differences
+
+if TYPE_CHECKING:
+    from bench.report.tables.caption import Star
 
 EQUAL_WITHIN = 1e-12
 """Values this close are treated as a tie."""

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.experiments.experiment import Experiment
 from bench.files.hashing import derived_seed
 from bench.plugin.fit_report import worst_ending
-from bench.registry import Registry
 from bench.report.tables.agreement import UserValues, agreement_notes
 from bench.report.tables.caption import Repeated, Star, family_sizes, footnotes, full_caption
 from bench.report.tables.convergence import convergence_sentence, unchecked_notes, with_arrows
-from bench.report.tables.layout import Layout, RowSlots, experiment_layout, stored_layout
+from bench.report.tables.layout import Layout, RowSlots, experiment_layout, runs_layout, stored_layout
 from bench.report.tables.marks import Column, marked, row_letters
 from bench.report.tables.merge_weights import merge_weight_notes
 from bench.report.tables.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, figure
 from bench.report.tables.values import SlotValues, read_group
-from bench.runs.record import RunRecord
-from bench.runs.store import RunStore
 from bench.significance.bootstrap import interval, resampled_means
 from bench.significance.comparison import spread_over_seeds
 from bench.significance.tests import Distinct, bootstrap_interval
+
+if TYPE_CHECKING:
+    from bench.experiments.experiment import Experiment
+    from bench.registry import Registry
+    from bench.runs.record import RunRecord
+    from bench.runs.store import RunStore
 
 
 def build_table(experiment: Experiment, store: RunStore, registry: Registry) -> Table:
@@ -46,6 +48,15 @@ def stored_table(
     layout = stored_layout(dataset, setting, store.records(), registry)
     caption = f"All stored runs on {dataset}, {setting}."
     return _table(f"{dataset}-{setting}", caption, layout, tuple(metrics), star or Star(), store)
+
+
+def table_of_runs(
+    records: Sequence[RunRecord], metrics: Sequence[str], store: RunStore, registry: Registry, star: Star | None = None
+) -> Table:
+    """Build a table of these stored runs; raise BenchError where runs of one column group cannot be compared."""
+    layout = runs_layout(records, registry)
+    caption = f"Chosen runs of {'; '.join(group.title for group in layout.groups)}."
+    return _table("runs", caption, layout, tuple(metrics), star or Star(), store)
 
 
 def _table(

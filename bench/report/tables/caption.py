@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.metrics import N_CANDIDATES
-from bench.report.tables.layout import RowSlots
 from bench.report.tables.table import CatalogueGroup, ColumnGroup, TableRow, figure, metric_title
-from bench.runs.record import RunRecord
 from bench.significance.comparison import FEW_USERS, POWER, Contrast
 from bench.significance.tests import TEST_TITLES, StarStyle, Test
+
+if TYPE_CHECKING:
+    from bench.report.tables.layout import RowSlots
+    from bench.runs.record import RunRecord
 
 TOY_NOTE = "†toy: toy language model; not indicative of the method, and excluded from bold and significance marks."
 TRANSDUCTIVE_NOTE = "‡: uses unlabeled test queries during training (transductive)."

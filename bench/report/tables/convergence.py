@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
 from bench.learning.convergence import IN_WORDS
-from bench.report.tables.layout import RowSlots
-from bench.report.tables.table import Cell, Table, TableRow
+
+if TYPE_CHECKING:
+    from bench.report.tables.layout import RowSlots
+    from bench.report.tables.table import Cell, Table, TableRow
 
 UNCHECKED_NOTE = "Pre-trained for a fixed number of epochs without validation: {labels}."
 

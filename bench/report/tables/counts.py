@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.data.counts import kept_statistics
-from bench.experiments.experiment import Experiment, ExperimentDataset
 from bench.report.tables.table import Cell, ColumnGroup, Table, TableRow, count_text
+
+if TYPE_CHECKING:
+    from bench.experiments.experiment import Experiment, ExperimentDataset
 
 GROUP = ColumnGroup(dataset="", setting="", policy="", title="")
 """The group of all columns; statistics do not have a setting."""

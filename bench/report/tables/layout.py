@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from bench.errors import BenchError
-from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.experiments.scaling import sizes_of, with_sizes
 from bench.files.hashing import canonical_json
 from bench.plugin import Entry, Family
@@ -20,6 +19,9 @@ from bench.runs.params import neutral_defaults
 from bench.runs.record import RunRecord, describe_variant
 from bench.runs.request import RequestOption, RunRequest, run_options
 from bench.spec import Candidates, ProtocolSpec, RunSpec, Setting
+
+if TYPE_CHECKING:
+    from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 
 WHOLE_CATALOGUE = "full catalogue"
 
@@ -69,19 +71,25 @@ def experiment_layout(experiment: Experiment, records: Iterable[RunRecord], regi
 
 
 def stored_layout(dataset: str, setting: str, records: Iterable[RunRecord], registry: Registry) -> Layout:
-    """Arrange all stored runs on one dataset in one setting; raise BenchError if there are none.
-
-    Runs with another cold policy, split seed or sample of queries get their own column group.
-    """
+    """Arrange all stored runs on one dataset in one setting; raise BenchError if there are none."""
     chosen = [r for r in records if (r.spec.protocol.dataset, r.spec.protocol.setting) == (dataset, setting)]
     if not chosen:
         command = f"bench run --method popularity --dataset {dataset} --setting {setting}"
         raise BenchError(f"No runs on dataset '{dataset}' in setting '{setting}' are stored. Start with '{command}'.")
-    groups = list(dict.fromkeys(_group_of(record) for record in chosen))
-    variants = sorted({_variant(record): record for record in chosen}.items(), key=lambda item: item[0])
+    return runs_layout(chosen, registry)
+
+
+def runs_layout(records: Sequence[RunRecord], registry: Registry) -> Layout:
+    """Arrange stored runs: a row for each variant of a method, a cell for its seeds.
+
+    Runs on another dataset, or with another setting, cold policy, split seed or sample of queries get their own column
+    group.
+    """
+    groups = list(dict.fromkeys(_group_of(record) for record in records))
+    variants = sorted({_variant(record): record for record in records}.items(), key=lambda item: item[0])
     labels = _labels([record for _, record in variants])
     rows = tuple(
-        _stored_row(label, [record for record in chosen if _variant(record) == key], groups, registry)
+        _stored_row(label, [record for record in records if _variant(record) == key], groups, registry)
         for label, (key, _) in zip(labels, variants, strict=True)
     )
     return Layout(tuple(groups), rows)

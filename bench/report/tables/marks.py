@@ -5,16 +5,19 @@ from __future__ import annotations
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.files.hashing import derived_seed
-from bench.report.tables.caption import Star
 from bench.report.tables.table import Cell
 from bench.significance.bootstrap import interval
 from bench.significance.comparison import Contrast, contrast, seeds_t_test
 from bench.significance.tests import Distinct, bootstrap_interval, holm, p_value, paired_differences
+
+if TYPE_CHECKING:
+    from bench.report.tables.caption import Star
 
 EQUAL_WITHIN = 1e-12
 """Means this close get the same mark."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bench.report.tables.layout import RowSlots
-from bench.report.tables.table import ColumnGroup
-from bench.runs.record import RunRecord
+if TYPE_CHECKING:
+    from bench.report.tables.layout import RowSlots
+    from bench.report.tables.table import ColumnGroup
+    from bench.runs.record import RunRecord
 
 
 def merge_weight_notes(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> tuple[str, ...]:

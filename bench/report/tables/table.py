@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bench.files.rounding import rounded
 from bench.plugin.fit_report import Ending, worst_ending
 from bench.significance.comparison import Contrast
+
+if TYPE_CHECKING:
+    import pandas
 
 TableFormat = Literal["text", "markdown", "latex", "csv", "html", "json"]
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
@@ -179,6 +182,32 @@ class Table:
     def metric_header(self, metric: str) -> str:
         """Return a metric as a column header: ``NDCG@3``, or ``Hit@1 (%)`` in a table in percent."""
         return metric_title(metric) + PERCENT_SIGN * self.percent
+
+    def __str__(self) -> str:
+        return self.render("text")
+
+    def _repr_html_(self) -> str:
+        return self.render("html")
+
+    def render(self, output_format: TableFormat) -> str:
+        """Return the table as ``text``, ``markdown``, ``latex``, ``csv``, ``html`` or ``json``."""
+        from bench.report.formats.render import render_table
+
+        return render_table(self, output_format)
+
+    def frame(self) -> pandas.DataFrame:
+        """Return the cells' values: a row per method, indexed by its label, and a column per (group, metric).
+
+        Values are fractions also where figures are printed in percent; NaN where no run is stored.
+        """
+        import pandas
+
+        columns = pandas.MultiIndex.from_tuples(
+            [(group.title, metric) for group, metric in self.columns], names=["group", "metric"]
+        )
+        values = [[cell.value for cell in row.cells] for row in self.rows]
+        labels = pandas.Index([row.label for row in self.rows], name=self.row_title.lower())
+        return pandas.DataFrame(values, labels, columns, dtype=float)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values, with rounded numbers."""

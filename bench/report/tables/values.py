@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.metrics import Metric, Ranks, per_user
-from bench.report.tables.layout import Slot
 from bench.runs.record import RunRecord
-from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from bench.report.tables.layout import Slot
+    from bench.runs.store import RunStore
 
 
 @dataclass(frozen=True, eq=False)
