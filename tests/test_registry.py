@@ -119,7 +119,7 @@ def test_a_wrapper_takes_the_class_behind_the_colon() -> None:
 
 
 def test_a_wrapper_alone_asks_for_a_class() -> None:
-    with pytest.raises(BenchError, match=r"needs a class, as in 'recbole:SASRec'.*bench describe recbole"):
+    with pytest.raises(BenchError, match=r"needs a class name, such as 'recbole:SASRec'.*bench describe recbole"):
         registry().entry("recbole")
 
 
@@ -163,7 +163,7 @@ def test_two_methods_of_the_house_with_one_name_are_refused(
 ) -> None:
     monkeypatch.setattr(bench.registry, "PACKAGES", ("bench.baselines", "bench.baselines"))
     with pytest.raises(
-        BenchError, match=r"Two methods are called '.*': bench\.baselines\..* and bench\.baselines\..*\."
+        BenchError, match=r"Two methods are named '.*': bench\.baselines\..* and bench\.baselines\..*\."
     ):
         with_plugins()
 

@@ -64,7 +64,7 @@ def _next(names: Names, place: Place, test: Path, had_project_file: bool) -> lis
     lines = []
     if not place.is_checkout and had_project_file:
         lines += [
-            f"{place.root / 'pyproject.toml'} exists already; add to it:",
+            f"{place.root / 'pyproject.toml'} already exists; add to it:",
             f'  [project.entry-points."bench.plugins"]  {names.entry_point}',
             f'  [tool.setuptools]  py-modules = [..., "{names.module}"]',
         ]

@@ -165,7 +165,7 @@ def _reading(comparisons: Sequence[Comparison]) -> list[str]:
             "Tests, d_z and counts use each user's mean over seeds; ± is the standard deviation over seeds. If the "
             "t-test on the means of seeds is not significant, the difference may be due to these seeds."
         )
-    warnings = [f"Warning, {metric_title(c.metric)}: {c.warning}" for c in comparisons if c.warning]
+    warnings = [f"Warning ({metric_title(c.metric)}): {c.warning}" for c in comparisons if c.warning]
     return lines + warnings
 
 

@@ -65,7 +65,7 @@ def test_parameters_reach_the_method(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["neighbors"], "Unknown method 'neighbors'. Did you mean neighbors"),
+        (["neighbours"], "Unknown method 'neighbours'. Did you mean neighbors"),
         (["adjustable", "-p", "learn=yes"], "Method 'adjustable' has no parameter 'learn'. Did you mean learns?"),
         (["adjustable", "-p", "learns"], "Parameter 'learns' has no value"),
         (["neighbors", "--backbone", "minilm"], "Method 'neighbors' does not use --backbone: remove it."),

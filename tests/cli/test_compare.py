@@ -48,7 +48,7 @@ def test_text_names_both_runs_and_every_figure(invoke: Callable[..., Result], sa
     output = invoke("bpr@beauty@warm", "random@beauty@warm", "--metric", "hit@3", "--test", "wilcoxon").stdout
     for words in ("A: bpr@beauty@warm@seed0", "n = 200 users", "Hit@3", "Wilcoxon", "permutation", "95% CI"):
         assert words in output
-    for words in ("wilcoxon, Holm over 1", "Cohen's d", "wins / ties / losses", "detectable difference"):
+    for words in ("wilcoxon, Holm-adjusted, 1 test", "Cohen's d", "wins / ties / losses", "detectable difference"):
         assert words in output
     assert "seeds" not in output
 

@@ -157,7 +157,7 @@ def test_a_limit_makes_other_runs_of_the_same_adapters(bench: Bench, write) -> N
         ([], "Give one or more experiments, or both --method and --dataset."),
         (["--method", "bpr"], "Give one or more experiments, or both --method and --dataset."),
         (["demo", "--seed", "1"], "--seed applies to a single run, and experiments define their own runs"),
-        (["demo", "--method", "bpr", "--dataset", "books"], "--method describes a single run"),
+        (["demo", "--method", "bpr", "--dataset", "books"], "--method applies to a single run"),
         (["--method", "weaverek", "--dataset", "books"], "Unknown method 'weaverek'. Did you mean weaverec"),
         (["--method", "bpr", "--dataset", "beaty"], "Unknown dataset 'beaty'. Did you mean beauty"),
     ],

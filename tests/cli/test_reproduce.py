@@ -208,4 +208,6 @@ def test_full_ranking_runs_what_can_rank_a_catalogue_and_keeps_the_ordinary_file
 
 def test_full_ranking_alone_names_the_row_that_cannot(bench: Bench, experiment: Path) -> None:
     experiment.write_text(EXPERIMENT + "candidates: [full]\n")
-    assert bench("reproduce", experiment, "--dry-run").mistake.startswith("Row 2 of 'small' (Spy): Method 'spy' ranks")
+    assert bench("reproduce", experiment, "--dry-run").mistake.startswith(
+        "Row 2 of 'small' (Spy): Method 'spy' can only rank candidate lists"
+    )

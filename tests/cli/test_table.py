@@ -65,7 +65,7 @@ def test_output_goes_to_a_file_and_leaves_standard_output_empty(
         (["reccocktail-table4", "--full-ranking"], "only shows dataset statistics"),
         (["--figure"], "--figure needs the name of an experiment"),
         (["demo", "--figure"], r"'demo' does not define a plot \(key 'figure'\)"),
-        (["weaverec-figure8", "--figure"], "No run of 'weaverec-figure8' is stored"),
+        (["weaverec-figure8", "--figure"], "No runs of 'weaverec-figure8' are stored"),
         (["demo", "--figure", "--published"], "--published and --figure are different outputs"),
         (["--dataset", "beauty", "--setting", "warm", "--scale", "smoke"], "--scale applies to experiments"),
         (["--audit", "wevrec"], r"Unknown published table 'wevrec'\. Did you mean weaverec"),

@@ -111,8 +111,8 @@ def test_who_is_handed_the_answers_cannot_be_checked() -> None:
 
 
 def test_an_unknown_method_says_which_are_near() -> None:
-    with pytest.raises(BenchError, match=r"Unknown method 'neighbors'\. Did you mean neighbors"):
-        outcomes("neighbors")
+    with pytest.raises(BenchError, match=r"Unknown method 'neighbours'\. Did you mean neighbors"):
+        outcomes("neighbours")
 
 
 @pytest.mark.parametrize("method", ["bpr", "text-knn"])

@@ -45,10 +45,10 @@ def test_every_request_of_a_page_is_answered(name: str) -> None:
 @pytest.mark.parametrize(
     ("request_", "fault"),
     [
-        ("bench: metod sasrec", "asks for 'metod'"),
+        ("bench: metod sasrec", "unknown comment 'metod'"),
         ("bench: method sasrek", "Unknown method 'sasrek'"),
         ("bench: tests tests/no_such_file.py", "No such file"),
-        ("bench: tests tests/support/command_line.py", "holds no tests"),
+        ("bench: tests tests/support/command_line.py", "contains no tests"),
     ],
 )
 def test_a_request_that_nobody_can_answer_stops_the_build(request_: str, fault: str) -> None:

@@ -80,7 +80,7 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
         str(written(tmp_path, MINIMAL.replace("{method: bpr}", f"{row}\n  - method: all-data")))
     ).cells()
     commands = [cell.request.command() for cell in cells if cell.request.setting == "warm"]
-    start = "bench run --method {} --dataset beauty --setting warm --backbone minilm --sources {}"
+    start = "bench run --method {} --dataset beauty --setting warm --backbone minilm --source-datasets {}"
     assert commands == [
         start.format("weaverec", "toys,health") + " --train-fraction 0.1",
         start.format("all-data", "clothing"),
@@ -206,9 +206,9 @@ def test_the_command_of_a_planned_run_names_what_the_method_uses() -> None:
     params = {"size": 8, "loss": "a b"}
     chosen: dict[str, Any] = {"sources": ("x", "y"), "backbone": "tiny", "seed": 2, "limit_queries": 500}
     run = RunRequest("bpr", "beauty", "cold", "natural", 1, params, **chosen)
-    rest = "--seed 2 --limit-queries 500 -p size=8 -p 'loss=a b'"
+    rest = "--seed 2 --limit 500 -p size=8 -p 'loss=a b'"
     start = "bench run --method bpr --dataset beauty --setting cold --cold-policy natural --split-seed 1"
-    assert run.command() == f"{start} --backbone tiny --sources x,y {rest}"
+    assert run.command() == f"{start} --backbone tiny --source-datasets x,y {rest}"
     assert run.used_by(Entry("bpr", "general")).command() == f"{start} {rest}"
 
 

@@ -85,7 +85,7 @@ def test_a_run_is_stored_with_all_that_a_reader_must_know(folders: Folders, sett
         False,
         None,
     )
-    assert content["fit"] == FitReport(cold_rule="count of zero").to_json() | {"deviations": []}
+    assert content["fit"] == FitReport(cold_rule="zero (no interactions)").to_json() | {"deviations": []}
     assert content["warnings"] == list(prepared.warnings)
     assert bool(content["warnings"]) == (setting == "cold")
 
@@ -120,7 +120,7 @@ def test_the_same_run_is_never_done_twice(folders: Folders) -> None:
     second = run(spec_of("spy"), folders, lines.append)
     assert len(Spy.seen) == 1
     assert second == first
-    assert lines[-1].startswith(f"run {first.id} use --rescore to score or --force to train it again")
+    assert lines[-1].startswith(f"reusing stored run {first.id}; use --rescore to score or --force to train it again")
 
 
 def test_force_redoes_a_run(folders: Folders) -> None:
@@ -272,7 +272,7 @@ def test_cold_items_occur_in_nothing_that_is_learnt_from(folders: Folders) -> No
 
 def test_missing_titles_are_counted_for_a_method_that_reads_them(folders: Folders) -> None:
     with pytest.raises(
-        BenchError, match=r"'reader' reads titles, but 6 of the 60 items of 'untitled' have none.*items"
+        BenchError, match=r"'reader' needs titles, but 6 of the 60 items of 'untitled' have none.*items"
     ):
         carried_out(folders, "reader", dataset="untitled")
     assert carried_out(folders, "reader").n_queries == N_USERS

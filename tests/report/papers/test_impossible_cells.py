@@ -90,7 +90,7 @@ def test_every_format_says_why() -> None:
     assert why in whys
     for output_format in ("text", "markdown", "latex"):
         assert whys[0] in render_audits(audits, output_format)
-    assert "7 of 36 cells impossible" in render_audits(audits, "text")
+    assert "7 of 36 cells are inconsistent" in render_audits(audits, "text")
     with pytest.raises(BenchError, match="cannot be printed as 'html'"):
         render_audits(audits, "html")
 
@@ -100,7 +100,7 @@ def test_a_file_of_someones_own_can_be_audited(tmp_path: Path) -> None:
     path.write_text(OWN_TABLE)
     text = render_audits(audits_of(str(path)), "text")
     assert "Hit@3 is 9.00, but Hit@1 10.00 imply" in text
-    assert "1 of 2 cells impossible" in text
+    assert "1 of 2 cells are inconsistent" in text
 
 
 def test_an_unknown_name_brings_what_is_near() -> None:
