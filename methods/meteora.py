@@ -32,11 +32,11 @@ class MeteoraParams(IntegratingParams):
     """Adds how many adapters a token may use."""
 
     top_k: int = 2
-    """Adapters with the largest gates that share the weight; the rest have none."""
+    """Number of adapters with the largest gates that are used; the others have weight zero."""
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
-            raise BenchError(f"top_k counts adapters and is at least 1, not {self.top_k}.")
+            raise BenchError(f"Parameter 'top_k' must be at least 1, not {self.top_k}.")
 
 
 class GatedExperts(MixedExperts):
@@ -81,7 +81,7 @@ class LayerGates(Integration):
     cold_rule="title text",
 )
 class Meteora(IntegratingRecommender):
-    """Source adapters weighed for each token by a gate at every adapted layer."""
+    """Source adapters, weighted per token by a gate at every adapted layer."""
 
     Params = MeteoraParams
 

