@@ -46,38 +46,38 @@ QUERIES_AT_ONCE = 4096
     paper="Sheng et al. 2024",
     needs_titles=True,
     runs_on="text-encoder",
-    cold_rule="mapped title vector; an item without training edges adds nothing in the graph",
+    cold_rule="mapped title vector; items without training interactions are not part of the graph",
     ranks_catalogue=True,
 )
 class AlphaRec(Recommender):
-    """A map of frozen title vectors, trained through the graph of training interactions."""
+    """A network over frozen title vectors, trained with propagation over the graph of training interactions."""
 
     @dataclass(frozen=True)
     class Params:
         """Hyper-parameters of AlphaRec."""
 
         map: Literal["mlp", "linear"] = "mlp"
-        """Two layers with a leaky ReLU between them, or one matrix without bias (the paper's ``homo``)."""
+        """Two layers with a leaky ReLU, or one matrix without bias (the paper's ``homo``)."""
         hidden: int = 192
-        """Width of the network's hidden layer: half of minilm's 384, as the paper takes half of 3072."""
+        """Size of the hidden layer: half of minilm's 384, as the paper uses half of 3072."""
         dimensions: int = 64
-        """Length of a mapped vector."""
+        """Size of mapped vectors."""
         layers: int = 2
-        """Graph steps; 0 is the map alone."""
+        """Propagation steps in the graph; 0 uses only the map."""
         temperature: float = 0.15
-        """What cosines are divided by in the loss (the paper: .15 or .2)."""
+        """Temperature of the loss (the paper: .15 or .2)."""
         negatives: int = 256
-        """Items that each training pair is compared with."""
+        """Number of negatives per training pair."""
         user_vector: Literal["query", "training"] = "query"
-        """What a user's vector is made of: the query's history, or the paper's training items where there are any."""
+        """How user vectors are computed: from the query's history, or from training items if any (the paper)."""
         epochs: int = 200
-        """Epochs at most (the paper: 500)."""
+        """Maximum number of epochs (the paper: 500)."""
         patience: int = 10
-        """Epochs without a better validation NDCG@3 before training stops (the paper: 20)."""
+        """Epochs without improvement of validation NDCG@3 before training stops (the paper: 20)."""
         learning_rate: float = 5e-4
-        """Adam's step size."""
+        """Adam's learning rate."""
         batch_size: int = 4096
-        """Training pairs in a batch."""
+        """Training pairs per batch."""
         weight_decay: float = 1e-6
         """Adam's L2 penalty."""
 
@@ -187,6 +187,7 @@ class Network(nn.Module):
         users = [self._finish(self.graph.mean_of(projected))]
         items = [self._finish(projected)]
         for _ in range(self.n_layers):
+            # both sides step from the same layer: the users' next one is made before the items' is appended
             following = self.graph.to_users(items[-1])
             items.append(self.graph.to_items(users[-1]))
             users.append(following)

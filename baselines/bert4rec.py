@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from bench.baselines.recbole_models import zoo
-from bench.baselines.recbole_models.dataset import Interaction
 from bench.baselines.recbole_models.learners import GROUP_SIZE, EveryPositionLearner, Learner, Transform
 from bench.baselines.recbole_models.recommender import RecBoleRecommender
-from bench.baselines.recbole_models.shortcuts import Abilities
 from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LENGTH
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
-from bench.data.domain import Domain
 from bench.learning.cross_entropy import linear_cross_entropy
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, Sequences, ordered_batches, random_batches, windows
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.baselines.recbole_models.dataset import Interaction
+    from bench.baselines.recbole_models.shortcuts import Abilities
+
+    from bench.data.domain import Domain
 
 
 class ReadsTheMask:
@@ -93,6 +96,7 @@ class MaskedItemLearner(EveryPositionLearner):
         """Choose what is masked: return the ids without what a prefix cuts off, and the choice, both (n, width)."""
         column = np.arange(items.shape[1])
         last_only = rng.random(len(items)) < self.params.last_only_share
+        # a prefix has two items or more, so that the masked one follows another
         ends = np.where(last_only, rng.integers(2, lengths + 1), lengths)[:, None]
         drawn = (rng.random(items.shape) < self.params.mask_share) & (column < ends)
         chosen = np.where(last_only[:, None], column == ends - 1, drawn)
@@ -114,6 +118,7 @@ class MaskedItemLearner(EveryPositionLearner):
 
     def cross_entropy(self, vectors: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross-entropy of target ids (n,) under vectors (n, d): the bias is one more dimension."""
+        # linear_cross_entropy knows no bias, so it is one more column
         ones = vectors.new_ones(len(vectors), 1)
         weight = torch.cat([self.model.item_embedding.weight[: self.model.n_items], self.model.output_bias[:, None]], 1)
         return linear_cross_entropy(torch.cat([vectors, ones], 1), weight[self.classes], self.class_of_id[targets])
@@ -129,11 +134,12 @@ def whole_windows(domain: Domain, max_length: int) -> Sequences:
     "bert4rec",
     family="sequential",
     paper="Sun et al. 2019",
-    cold_rule="the lowest trained bias; outside the cold setting its first embedding counts, which no training changes",
+    cold_rule="the lowest trained bias; outside the cold setting, also its initial embedding, which is not trained",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class BERT4Rec(RecBoleRecommender):
-    """RecBole's BERT4Rec, with masks of our own."""
+    """RecBole's BERT4Rec, with its own masking."""
 
     model_name = "BERT4Rec"
 
@@ -142,21 +148,21 @@ class BERT4Rec(RecBoleRecommender):
         """Hyper-parameters of BERT4Rec."""
 
         copies: int = 10
-        """Masked copies of each history an epoch, 10 as in the authors' code: patience counts such rounds of passes."""
+        """Masked copies of each history per epoch (10, as in the authors' code)."""
         mask_share: float = 0.2
         """Probability that an item is masked (the authors: 0.2 for MovieLens, 0.6 for Beauty)."""
         last_only_share: float = 0.5
-        """Share of copies in which the last item of a prefix is masked, and no other."""
+        """Fraction of copies in which only the last item of a prefix is masked."""
         dimensions: int = 64
-        """Length of an item's vector."""
+        """Size of item vectors."""
         inner_dimensions: int = 256
-        """Width of the feed-forward layers."""
+        """Size of the feed-forward layers."""
         layers: int = 2
         """Self-attention blocks."""
         heads: int = 2
-        """Attention heads of a block."""
+        """Attention heads per block."""
         dropout: float = 0.2
-        """Share of units and of attention weights dropped in training."""
+        """Dropout rate of units and attention weights."""
 
     def model_class(self) -> type[Any]:
         """Return RecBole's class with [MASK] after the last item."""

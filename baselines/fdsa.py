@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from bench.baselines.recbole_models import zoo
@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from bench.files.hashing import content_hash
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
-from bench.plugin import FitReport, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Task
 
 with zoo.importing_recbole():
     from recbole.model.layers import TransformerEncoder
@@ -75,9 +77,10 @@ class TwoStreamEncoder(RecBoleSASRec):  # type: ignore[misc]  # RecBole has no t
     paper="Zhang et al. 2019",
     needs_titles=True,
     runs_on="text-encoder",
-    cold_rule="zero in the cold setting; elsewhere the dot product with its first ID embedding, which no training "
-    "changes: whatever the title says, for a cold item's title is read in histories alone",
+    cold_rule="zero in the cold setting; otherwise, the dot product with its initial ID embedding, which is not "
+    "trained; titles are only used in histories",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class FDSA(SASRec):
     """FDSA on titles: h = LN(W [items' state; titles' state] + b), and a score is h · (the candidate's embedding).
@@ -92,7 +95,7 @@ class FDSA(SASRec):
         """Hyper-parameters of FDSA."""
 
         dimensions: int = 64
-        """Length of an item's and of a state's vector; 300 for parity with UniSRec."""
+        """Size of item and state vectors; 300 for parity with UniSRec."""
 
     def model_class(self) -> type[Any]:
         """Return the two-stream encoder."""

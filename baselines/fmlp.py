@@ -10,24 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
-from bench.baselines.recbole_models.dataset import Interaction
 from bench.baselines.recbole_models.learners import EveryPositionLearner, Learner, Transform
 from bench.baselines.recbole_models.recommender import RecBoleRecommender
-from bench.baselines.recbole_models.shortcuts import Abilities
 from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LENGTH, ModelConfig, importing_recbole
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, logsigmoid
 
-from bench.data.domain import Domain
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, prefixes, random_batches
 from bench.lm.training.dropout import IntegerDropout
-from bench.plugin import Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.baselines.recbole_models.dataset import Interaction
+    from bench.baselines.recbole_models.shortcuts import Abilities
+
+    from bench.data.domain import Domain
+    from bench.plugin import Task
 
 with importing_recbole():
     from recbole.model.abstract_recommender import SequentialRecommender
@@ -181,12 +184,13 @@ class BinaryPrefixLearner(PrefixLearner):
     "fmlp",
     family="sequential",
     paper="Zhou et al. 2022",
-    cold_rule="drawn as a wrong answer like any item, as published, so that its embedding learns to come last; with "
-    "loss=ce zero in the cold setting, and elsewhere the dot product with its first embedding",
+    cold_rule="drawn as a negative like any item, as published, so it is trained to rank last; with "
+    "loss=ce, zero in the cold setting and otherwise the dot product with its initial embedding",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class FMLP(RecBoleRecommender):
-    """FMLP-Rec, trained at the last position of each prefix."""
+    """FMLP-Rec, trained on the last position of each prefix."""
 
     model_name = "FMLP"
 
@@ -195,15 +199,15 @@ class FMLP(RecBoleRecommender):
         """Hyper-parameters of FMLP-Rec; ``max_length`` is the number of slots that a filter runs round."""
 
         loss: Literal["bce", "ce"] = "bce"
-        """The paper's binary loss with one negative, or cross-entropy over all items of the training part."""
+        """The paper's binary loss with one negative, or cross-entropy over all items with training interactions."""
         dimensions: int = 64
-        """Length of an item's vector."""
+        """Size of item vectors."""
         inner_dimensions: int = 256
-        """Width of the feed-forward layers."""
+        """Size of the feed-forward layers."""
         layers: int = 2
         """Filter blocks."""
         dropout: float = 0.5
-        """Share of units dropped in training."""
+        """Dropout rate."""
 
     def model_class(self) -> type[Any]:
         """Return the model."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from bench.baselines.recbole_models.learners import EveryPositionLearner, Learner, Transform
 from bench.baselines.recbole_models.recommender import RecBoleRecommender
-from bench.baselines.recbole_models.shortcuts import Abilities
-from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from bench.data.domain import Domain
 from bench.learning.params import TrainingParams
-from bench.learning.sequences import Rows
 from bench.registry import register
+
+if TYPE_CHECKING:
+    import numpy as np
+    from bench.baselines.recbole_models.shortcuts import Abilities
+    from torch import Tensor
+
+    from bench.data.domain import Domain
+    from bench.learning.sequences import Rows
 
 LAYERS = (
     "RecBole's layers: GELU, a norm after each sum and a feed-forward part four times as wide, with two heads; the "
@@ -29,11 +32,12 @@ CROSS_ENTROPY = "Cross-entropy over all items of the training part in place of t
     "sasrec",
     family="sequential",
     paper="Kang & McAuley 2018",
-    cold_rule="zero in the cold setting; elsewhere the dot product with its first embedding, which no training changes",
+    cold_rule="zero in the cold setting; otherwise, the dot product with its initial embedding, which is not trained",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class SASRec(RecBoleRecommender):
-    """RecBole's SASRec, trained at every position of a sequence at once."""
+    """RecBole's SASRec, trained on all positions of a sequence at once."""
 
     model_name = "SASRec"
 
@@ -42,17 +46,17 @@ class SASRec(RecBoleRecommender):
         """Hyper-parameters of SASRec."""
 
         loss: Literal["ce", "bce"] = "ce"
-        """Cross-entropy over all items of the training part, or the original's binary loss with one negative."""
+        """Cross-entropy over all items with training interactions, or the original binary loss with one negative."""
         dimensions: int = 64
-        """Length of an item's vector."""
+        """Size of item vectors."""
         inner_dimensions: int = 256
-        """Width of the feed-forward layers."""
+        """Size of the feed-forward layers."""
         layers: int = 2
         """Self-attention blocks."""
         heads: int = 2
-        """Attention heads of a block."""
+        """Attention heads per block."""
         dropout: float = 0.5
-        """Share of units and of attention weights dropped in training."""
+        """Dropout rate of units and attention weights."""
 
     def model_values(self) -> Mapping[str, Any]:
         """Return the model's settings under RecBole's names."""

@@ -9,13 +9,15 @@ ingredient, and the same file.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.recommenders import SingleAdapter, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import Task
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class TallRecParams(LoraRecipe):
     """The recipe of the adapter and what it is trained on."""
 
     domains: Literal["target", "all"] = "target"
-    """``target``: the target alone (RecCocktail); ``all``: with all source domains, ``max_examples`` from each
+    """``target``: only the target (RecCocktail); ``all``: also all source datasets, with ``max_examples`` from each
     (WeaveRec)."""
 
 
@@ -38,7 +40,7 @@ class TallRecParams(LoraRecipe):
     cold_rule="title text",
 )
 class TallRec(SingleAdapter):
-    """One adapter for list-wise ranking with the common prompt."""
+    """One adapter for list-wise ranking with the shared prompt."""
 
     Params = TallRecParams
 

@@ -14,20 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
 from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.adapters.apply import folded
-from bench.lm.backbones import Backbone
 from bench.lm.decoders.examples import n_prefixes, titles_of
 from bench.lm.decoders.likelihood import loaded_decoder
 from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
@@ -36,6 +34,10 @@ from bench.lm.prompts.shared import NO_HISTORY, ChatFormat, chat_format, clean_t
 from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
 from bench.plugin import FitReport, ProgressHook, Queries, Recommender, Task, shrinks_to
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.lm.backbones import Backbone
 
 SYSTEM_LINE = "You judge whether a customer will like a product. Answer with Yes. or No. alone."
 USER_TURN = (
@@ -160,7 +162,7 @@ class YesNoLanguageModel(LanguageModel):
                 [shared for shared, _ in asked], [rests for _, rests in asked], [*self.yes_tokens, *self.no_tokens]
             )
             scores[rows] = log_odds(torch.from_numpy(logits), len(self.yes_tokens)).numpy()
-            progress(f"judged the candidates of {rows[-1] + 1:,} of {len(queries):,} queries")
+            progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
         return scores
 
     def entropy(
@@ -194,7 +196,7 @@ def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
         for answer in (YES, NO)
     )
     if not yes - no or not no - yes:
-        raise BenchError(f"The tokenizer begins '{YES}' and '{NO}' with the same token; choose another backbone.")
+        raise BenchError(f"The tokenizer encodes '{YES}' and '{NO}' with the same first token: use another backbone.")
     return sorted(yes - no), sorted(no - yes)
 
 
@@ -208,29 +210,29 @@ class YesNoParams:
     """How the adapter is trained."""
 
     n_samples: int = 64
-    """Training samples, half of them answered with yes (the paper: 16, 64 and 256)."""
+    """Number of training samples, half of them with the answer yes (the paper: 16, 64 and 256)."""
     rank: int = 8
-    """Rank of the factors."""
+    """Rank of the LoRA factors."""
     alpha: int = 16
-    """Scaling times rank."""
+    """LoRA's alpha: its scaling times its rank."""
     dropout: float = 0.05
-    """Share of a layer's input dropped before A."""
+    """Dropout rate of LoRA."""
     learning_rate: float = 1e-3
     """Peak learning rate of AdamW (the paper: 1e-4 for seven billion parameters)."""
     epochs: int = 20
-    """Passes over the samples (the paper: 200, in batches of 128, which is as many steps)."""
+    """Passes over the samples (the paper: 200, in batches of 128)."""
     batch_size: int = 16
-    """Samples a step (the paper: 128, so that up to 64 samples are one step)."""
+    """Samples per step (the paper: 128)."""
     max_history: int = 20
-    """Latest purchases shown."""
+    """Number of latest items in the prompt."""
     warmup_steps: int = 4
-    """Steps over which the step size rises to its peak."""
+    """Warm-up steps of the learning rate."""
     patience: int = 5
-    """Epochs in a row that are no better before the step size decays and training ends."""
+    """Consecutive epochs without improvement before the learning rate decays and training ends."""
     decay_share: float = 0.1
-    """Steps of that decay, as a share of the steps up to the best state."""
+    """Number of decay steps, as a fraction of the steps up to the best state."""
     n_validation: int = field(default=200, metadata=shrinks_to("validation"))
-    """Validation queries that choose the kept state and the end, a seeded sample."""
+    """Number of validation queries (a random sample) for model selection and early stopping."""
 
     def recipe(self) -> LoraRecipe:
         """Return the adapter's recipe."""
@@ -260,7 +262,7 @@ class YesNoParams:
     cold_rule="title text",
 )
 class TallRecYesNo(Recommender):
-    """Thirty questions a query, each answered with yes or no."""
+    """One yes/no question per candidate."""
 
     Params = YesNoParams
 
@@ -312,6 +314,6 @@ class TallRecYesNo(Recommender):
 def _require_decoder(backbone: Backbone) -> None:
     if backbone.kind != "causal":
         raise BenchError(
-            f"Backbone '{backbone.name}' is an encoder and answers nothing; tallrec-yesno expects a decoder: "
-            "give --backbone tiny."
+            f"Backbone '{backbone.name}' is an encoder and cannot generate an answer; tallrec-yesno needs a decoder, "
+            "such as --backbone tiny."
         )

@@ -6,7 +6,8 @@ time weighted by 0.7, over the last 20 items. A trained text method that scores 
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
 from numpy.typing import NDArray
 
 from bench.lm.encoders.title_vectors import title_vectors
@@ -16,6 +17,9 @@ from bench.lm.language_model import MAX_HISTORY
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @register(
@@ -27,7 +31,7 @@ from bench.registry import register
     ranks_catalogue=True,
 )
 class TextNearestNeighbor(Recommender):
-    """Cosine between title vectors of an untouched encoder."""
+    """Cosine between title vectors of the pre-trained encoder."""
 
     def fit(self, task: Task) -> None:
         """Encode the catalogue's titles, or find their vectors in the cache."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.files.hashing import derived_seed
-from bench.learning.checkpoints import Checkpoint
 from bench.learning.keys import training_key
 from bench.learning.steps import StepPlan
 from bench.learning.stepwise import Stepwise, trained_by_steps
@@ -28,33 +28,36 @@ from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task, shrinks_to
 from bench.registry import register
 
+if TYPE_CHECKING:
+    from bench.learning.checkpoints import Checkpoint
+
 
 @dataclass(frozen=True)
 class TextLinearParams:
     """How the map is trained."""
 
     learning_rate: float = 1e-3
-    """Peak step size of AdamW."""
+    """Peak learning rate of AdamW."""
     epochs: int = 40
-    """Passes over the examples at most."""
+    """Maximum number of passes over the examples."""
     batch_size: int = 768
-    """Examples a step."""
+    """Examples per step."""
     max_examples: int = field(default=0, metadata=shrinks_to("examples"))
-    """Training examples of an epoch, a seeded sample; 0 takes all."""
+    """Training examples per epoch (a random sample); 0 uses all."""
     max_history: int = 20
-    """Most recent items that a history keeps, in training and in scoring."""
+    """Maximum length of a history, in training and scoring."""
     n_negatives: int = 32
-    """Titles drawn uniformly for each batch, wrong answers beside those of the batch itself."""
+    """Titles drawn uniformly per batch as negatives, in addition to those in the batch."""
     warmup_steps: int = 30
-    """Steps over which the step size rises to its peak."""
+    """Warm-up steps of the learning rate."""
     checks_an_epoch: int = 4
-    """Checks of validation NDCG@3 in an epoch."""
+    """Validation checks per epoch."""
     patience: int = 5
-    """Checks in a row, an epoch or more, that are no better before the step size decays and training ends."""
+    """Consecutive checks without improvement (at least one epoch) before the learning rate decays and training ends."""
     decay_share: float = 0.1
-    """Steps of that decay, as a share of the steps up to the best state."""
+    """Number of decay steps, as a fraction of the steps up to the best state."""
     n_validation: int = field(default=2000, metadata=shrinks_to("validation"))
-    """Validation queries that choose the kept state and the end, a seeded sample; 0 takes all."""
+    """Number of validation queries (a random sample) for model selection and early stopping; 0 uses all."""
 
 
 class LinearTowers(nn.Module):
@@ -91,7 +94,7 @@ class LinearTowers(nn.Module):
     ranks_catalogue=True,
 )
 class TextLinear(Recommender):
-    """Cosine between linearly mapped title vectors of an untouched encoder."""
+    """Cosine between linearly mapped title vectors of the pre-trained encoder."""
 
     Params = TextLinearParams
 

@@ -8,7 +8,7 @@ within batches that mix the source domains.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -25,13 +25,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import dropout, embedding, softplus
 
-from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
-from bench.learning.sequences import Rows
-from bench.lm.backbones import Backbone
 from bench.lm.encoders.title_vectors import title_vectors
-from bench.plugin import FitReport, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.learning.sequences import Rows
+    from bench.lm.backbones import Backbone
+    from bench.plugin import FitReport, Task
 
 SMALLEST_NOISE = 0.01
 """Added to the learned standard deviation of the gates' noise."""
@@ -42,19 +44,19 @@ class UniSRecParams(TransferableParams):
     """Hyper-parameters of UniSRec."""
 
     mode: Literal["auto", "inductive", "transductive"] = "auto"
-    """Titles alone, or an item embedding besides; ``auto`` is inductive on cold items and transductive on warm."""
+    """Titles only, or titles and item embeddings; ``auto``: inductive for cold, transductive for warm items."""
     experts: int = 8
-    """Whitening experts, all of them used for every item."""
+    """Number of whitening experts, all of which are used for every item."""
     text_dropout: float = 0.2
-    """Share of a title vector's numbers dropped in training."""
+    """Dropout rate of title vectors."""
     sequence_loss_weight: float = 1e-3
-    """Weight of the loss between a sequence and its augmented copy, in pre-training."""
+    """Weight of the pre-training loss between a sequence and its augmented copy."""
     item_drop: float = 0.2
-    """Share of items dropped from an augmented copy."""
+    """Fraction of items dropped from an augmented copy."""
     item_drop_share: float = 0.9
-    """Share of augmented copies made by dropping items; the others have words dropped from their titles."""
+    """Fraction of augmented copies made by dropping items; the others have words dropped from their titles."""
     word_drop: float = 0.15
-    """Share of words dropped from a title; with 0 every copy is made by dropping items, and no title is read twice."""
+    """Fraction of words dropped from a title; with 0, all copies are made by dropping items."""
 
 
 class GatedWhitening(nn.Module):
@@ -156,8 +158,9 @@ class UniSRecModel(TransferableModel):
     needs_titles=True,
     needs_sources=True,
     runs_on="text-encoder",
-    cold_rule="title text through the adaptor; its item embedding, where there is one, stays zero",
+    cold_rule="title text through the adaptor; its item embedding, if there is one, is zero",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class UniSRec(TransferableRecommender):
     """Universal sequence representations from title vectors."""

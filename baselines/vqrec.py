@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -30,12 +30,14 @@ from torch.nn.functional import embedding, embedding_bag, one_hot
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.learning.sequences import Rows
 from bench.learning.training import descend
-from bench.lm.backbones import Backbone
 from bench.lm.encoders.title_vectors import title_vectors
-from bench.plugin import Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.learning.sequences import Rows
+    from bench.lm.backbones import Backbone
+    from bench.plugin import Task
 
 SLOTS = 2**BITS + 1
 """Rows of a block of the code table: slot 0 is padding, code ``c`` is slot ``c + 1``."""
@@ -46,22 +48,22 @@ class VQRecParams(TransferableParams):
     """Hyper-parameters of VQ-Rec."""
 
     learning_rate: float = 3e-3
-    """Adam's step size in fine-tuning."""
+    """Adam's learning rate in fine-tuning."""
     code_blocks: int = 32
-    """Codes of an item: its title vector is rotated and cut into as many blocks."""
+    """Number of codes per item, which is the number of blocks of its rotated title vector."""
     rotation_rounds: int = 20
-    """Rounds in which the rotation and the centroids are fitted to each other (faiss's default: 50)."""
+    """Rounds of fitting the rotation and the centroids (faiss's default: 50)."""
     synthetic_share: float = 0.75
-    """Share of an item's codes replaced by random ones to make its semi-synthetic negative."""
+    """Fraction of an item's codes replaced by random ones in its semi-synthetic negative."""
     permutation: Literal["straight-through", "random", "none"] = "straight-through"
-    """How pre-trained vectors are re-assigned to the target's codes: learned as the paper means it, drawn at random as
-    the published code does in effect, or not at all."""
+    """How pre-trained vectors are reassigned to the target's codes: learned (as described in the paper), random (the
+    effect of the published code), or not at all."""
     permutation_epochs: int = 5
-    """Epochs in which the permutation alone is learned."""
+    """Epochs in which only the permutation is learned."""
     permutation_temperature: float = 0.7
-    """Divides the permutation's scores before they are balanced."""
+    """Temperature of the permutation's scores."""
     sinkhorn_rounds: int = 3
-    """Times that rows and columns are balanced."""
+    """Number of Sinkhorn iterations."""
 
 
 class Permutation(nn.Module):
@@ -153,8 +155,9 @@ class VQRecModel(TransferableModel):
     needs_titles=True,
     needs_sources=True,
     runs_on="text-encoder",
-    cold_rule="codes of its title, by centroids fitted to the titles of trained items",
+    cold_rule="codes of its title, with centroids fitted to the titles of items with training interactions",
     ranks_catalogue=True,
+    extras=("recbole", "vqrec"),
 )
 class VQRec(TransferableRecommender):
     """Vector-quantized item representations from title vectors."""
@@ -171,8 +174,8 @@ class VQRec(TransferableRecommender):
         """Return the untrained code table and encoder."""
         if text_dimensions % self.params.code_blocks:
             raise BenchError(
-                f"Parameter 'code_blocks' of 'vqrec' must divide the {text_dimensions} dimensions of a title vector, "
-                f"and {self.params.code_blocks} does not. See 'bench describe vqrec'."
+                f"Parameter 'code_blocks' of 'vqrec' must divide the title vectors' {text_dimensions} dimensions, but "
+                f"is {self.params.code_blocks}. See 'bench describe vqrec'."
             )
         return VQRecModel(self.params, self.encoder())
 
@@ -234,7 +237,7 @@ class VQRec(TransferableRecommender):
         distinct = np.array([numbers.setdefault(title, len(numbers)) for title in titles])
         _, first = np.unique(distinct, return_index=True)
         blocks, rounds = self.params.code_blocks, self.params.rotation_rounds
-        task.progress(f"coding {len(first):,} titles in {blocks} blocks")
+        task.progress(f"quantizing {len(first):,} titles in {blocks} blocks")
         anyone = np.bincount(distinct[trained], minlength=len(first)) > 0
         codes, n_centroids = stored_codes(task.artifacts, vectors[first], anyone, blocks, rounds, task.seed)
         return codes[distinct], n_centroids

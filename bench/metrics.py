@@ -78,6 +78,7 @@ def rank_positive(scores: NDArray[np.floating], positive_column: NDArray[np.int6
     ``scores`` has shape (n, n_candidates) without NaN; ``positive_column`` has shape (n,).
     """
     positive = np.take_along_axis(scores, positive_column[:, None], axis=1)
+    # the positive equals itself, which is no tie
     return Ranks(_count_rows(scores > positive), _count_rows(scores == positive) - np.int16(1))
 
 
@@ -85,6 +86,7 @@ def per_user(ranks: Ranks, metric: Metric, n_candidates: int = N_CANDIDATES) -> 
     """Return the metric's expected value for each query, shape (n,); ``n_candidates`` is that of the longest list."""
     if n_candidates > LONGEST_TABULATED:
         return _mean_gains(metric.gains(n_candidates), ranks.better.astype(np.int64), ranks.tied.astype(np.int64))
+    # a metric has one value for each (better, tied), so a lookup in a small table does for all queries
     gains = _expected_gains(metric, n_candidates).ravel()
     return gains.take(ranks.better.astype(np.int32) * n_candidates + ranks.tied)
 
@@ -110,6 +112,8 @@ def _expected_gains(metric: Metric, n_candidates: int) -> NDArray[np.float64]:
 
 def _mean_gains(gains: NDArray[np.float64], better: NDArray[np.int64], tied: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the mean gain of ranks better + 1 … better + 1 + tied; ``gains`` has one for each rank."""
+    # the sum of gains over a run of ranks is a difference of running sums; the cut at the end is for pairs (better,
+    # tied) of the table that no list has
     cumulative = np.concatenate([[0.0], np.cumsum(gains)])
     last = np.minimum(better + tied + 1, len(gains))
     expected: NDArray[np.float64] = (cumulative[last] - cumulative[better]) / (tied + 1)

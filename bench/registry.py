@@ -1,12 +1,13 @@
-"""Names of recommenders and where their classes live, known without importing any of them.
+"""The registry: names of recommenders and their classes, without importing them.
 
 A recommender is registered by a decorator whose arguments are literals::
 
     @register("bpr", family="general", paper="Rendle et al. 2009")
     class BPR(Recommender): ...
 
-The rooms ``bench.baselines`` and ``bench.methods`` are read as text for such decorators, so listing the methods imports
-no torch. Other packages add theirs through the entry-point group ``bench.plugins`` (name -> ``module:Class``).
+The source files of ``bench.baselines`` and ``bench.methods`` are parsed for such decorators, so listing the methods
+does not import torch. Other packages add methods by the entry-point group ``bench.plugins`` (name -> ``module:Class``).
+A class defined in a notebook or script is known by its name in that process.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -27,14 +28,14 @@ from bench.errors import BenchError, unknown_name
 from bench.plugin import Entry, Family, Recommender, RunsOn, WrappingRecommender
 from bench.spec import SETTINGS
 
-ROOMS = ("bench.baselines", "bench.methods")
+PACKAGES = ("bench.baselines", "bench.methods")
 ENTRY_POINT_GROUP = "bench.plugins"
 WRAPPER_SEPARATOR = ":"
 
 AnyRecommender = TypeVar("AnyRecommender", bound=type[Recommender])
 
 
-def register(
+def register(  # noqa: PLR0913  # one keyword for each fact of an entry
     name: str,
     *,
     family: Family,
@@ -49,13 +50,16 @@ def register(
     transductive: bool = False,
     privileged: bool = False,
     ranks_catalogue: bool = False,
+    extras: tuple[str, ...] = (),
 ) -> Callable[[AnyRecommender], AnyRecommender]:
-    """Mark a class as the recommender ``name``; see :class:`Entry` for the arguments."""
+    """Register a class as the recommender ``name``; see :class:`Entry` for the arguments."""
     facts = {key: value for key, value in locals().items() if key != "name"}
 
     def mark(recommender: AnyRecommender) -> AnyRecommender:
         target = f"{recommender.__module__}:{recommender.__qualname__}"
         recommender.entry = Entry(name=name, target=target, **facts)
+        if not target.startswith(PACKAGES):
+            defined_here()[name] = recommender
         return recommender
 
     return mark
@@ -63,14 +67,17 @@ def register(
 
 @dataclass(frozen=True)
 class Registry:
-    """The known recommenders, and the plugins that could not be loaded with the reason."""
+    """The known recommenders, and the plugins that could not be loaded, with the reason."""
 
     entries: Mapping[str, Entry]
     broken: Mapping[str, str]
+    defined: Mapping[str, type[Recommender]] = field(default_factory=dict)
+    """Classes of this process that no other would find by their name."""
 
     def entry(self, name: str) -> Entry:
-        """Return the entry for a name, or for the wrapper in front of ``:``; raise BenchError with near names."""
+        """Return the entry of a name or of the wrapper before ``:``; raise BenchError with similar names."""
         wrapper = name.partition(WRAPPER_SEPARATOR)[0]
+        self._check_own(name)
         if name in self.entries and not self.entries[name].wraps:
             return self.entries[name]
         if WRAPPER_SEPARATOR in name and wrapper in self.entries and self.entries[wrapper].wraps:
@@ -78,23 +85,50 @@ class Registry:
         if name in self.broken:
             raise BenchError(f"Method '{name}' cannot be loaded: {self.broken[name]}. See 'bench list methods'.")
         if name in self.entries:
-            raise BenchError(f"Method '{name}' needs a class, as in '{name}:SASRec'. See 'bench describe {name}'.")
-        raise unknown_name("method", name, self.entries, "bench list methods")
+            raise BenchError(
+                f"Method '{name}' needs a class name, such as '{name}:SASRec'. See 'bench describe {name}'."
+            )
+        if name in self.defined:
+            return self.defined[name].entry
+        raise unknown_name("method", name, [*self.entries, *self.defined], "bench list methods")
 
     def recommender(self, name: str) -> type[Recommender]:
-        """Import and return the class behind a name; a wrapper's class is built for its suffix."""
+        """Import and return the class with a name; a wrapper's class is created for its suffix.
+
+        Raises:
+            BenchError: there is no such method, or its module cannot be imported because an extra is missing.
+        """
         entry = self.entry(name)
-        recommender = load(entry.target)
+        if name in self.defined and self.defined[name].entry is entry:
+            return self.defined[name]
+        try:
+            recommender = load(entry.target)
+        except ModuleNotFoundError:
+            entry.require_installed()
+            raise
         suffix = name.partition(WRAPPER_SEPARATOR)[2]
         return recommender.wrapping(suffix) if issubclass(recommender, WrappingRecommender) else recommender
+
+    def _check_own(self, name: str) -> None:
+        """Refuse a name that a notebook gave to its own class though an installed method has it."""
+        if name in self.entries and name in self.defined and self.defined[name].__module__ == "__main__":
+            raise BenchError(
+                f"The name '{name}' is taken by {self.entries[name].target}; register your method under another name."
+            )
+
+
+@cache
+def defined_here() -> dict[str, type[Recommender]]:
+    """Return the classes outside the rooms that ``@register`` named in this process; the newest of each name."""
+    return {}
 
 
 @cache
 def registry() -> Registry:
-    """Return all recommenders of this installation: the rooms' own, then those of other packages."""
-    own = _by_name(entry for room in ROOMS for entry in scan_room(room))
+    """Return all recommenders of this installation, of other packages, and those defined in this process."""
+    own = _by_name(entry for package in PACKAGES for entry in scan_package(package))
     foreign, broken = _foreign_entries(own)
-    return Registry({**own, **foreign}, broken)
+    return Registry({**own, **foreign}, broken, defined_here())
 
 
 def load(target: str) -> type[Recommender]:
@@ -103,17 +137,19 @@ def load(target: str) -> type[Recommender]:
     return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
 
 
-def scan_room(room: str) -> list[Entry]:
-    """Read a package's files as text and return what their ``@register`` decorators say."""
-    spec = importlib.util.find_spec(room)
+def scan_package(package: str) -> list[Entry]:
+    """Return the entries of all ``@register`` decorators in a package's source files."""
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return []
     files = sorted(path for folder in spec.submodule_search_locations for path in Path(folder).glob("*.py"))
-    return [entry for path in files for entry in scan_source(path.read_text(encoding="utf-8"), f"{room}.{path.stem}")]
+    return [
+        entry for path in files for entry in scan_source(path.read_text(encoding="utf-8"), f"{package}.{path.stem}")
+    ]
 
 
 def scan_source(source: str, module: str) -> list[Entry]:
-    """Return the entries of all classes decorated with ``@register(...)`` in a source text."""
+    """Return the entries of all classes decorated with ``@register(...)`` in a source file."""
     classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
     calls = [(node, decorator) for node in classes for decorator in node.decorator_list if _is_register(decorator)]
     return [_entry_of(call, f"{module}:{node.name}") for node, call in calls if isinstance(call, ast.Call)]
@@ -135,12 +171,12 @@ def _entry_of(call: ast.Call, target: str) -> Entry:
 
 
 def _foreign_entries(own: Mapping[str, Entry]) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Return what other packages offer by name, and the reason for each entry point that cannot be used."""
+    """Return the entries of other packages by name, and the reason for each one that cannot be loaded."""
     found: dict[str, Entry] = {}
     broken: dict[str, str] = {}
     for point in entry_points(group=ENTRY_POINT_GROUP):
         try:
-            with redirect_stdout(sys.stderr):  # a stranger may print, and standard output is for results
+            with redirect_stdout(sys.stderr):  # plugins may print, and standard output is for results
                 entry = _own_entry(point.load())
         except (Exception, SystemExit) as error:  # it may fail in any way, and must not break the rest
             broken[point.name] = f"{type(error).__name__}: {error}"
@@ -154,7 +190,7 @@ def _foreign_entries(own: Mapping[str, Entry]) -> tuple[dict[str, Entry], dict[s
 
 
 def _own_entry(recommender: type[Recommender]) -> Entry:
-    """Return what a class itself was registered as, not what it inherits."""
+    """Return the entry of the class itself, not an inherited one."""
     entry = vars(recommender).get("entry")
     if not isinstance(entry, Entry):
         raise TypeError(f"{recommender.__qualname__} is not decorated with @register")
@@ -165,6 +201,6 @@ def _by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
     named: dict[str, Entry] = {}
     for entry in entries:
         if entry.name in named:
-            raise BenchError(f"Two methods are called '{entry.name}': {named[entry.name].target} and {entry.target}.")
+            raise BenchError(f"Two methods are named '{entry.name}': {named[entry.name].target} and {entry.target}.")
         named[entry.name] = entry
     return named

@@ -5,10 +5,14 @@ It learns from what WeaveRec's adapters together have seen, without any merging.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bench.lm.recommenders import SingleAdapter, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import Task
 
 
 @register(

@@ -6,12 +6,16 @@ examples in either, so it has read as many of them as well.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bench.methods.weaverec import WeaveParams, woven
 
 from bench.lm.recommenders import SingleAdapter, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import Task
 
 
 @register(
@@ -24,7 +28,7 @@ from bench.registry import register
     cold_rule="title text",
 )
 class EqualSteps(SingleAdapter):
-    """One adapter of the target that takes as many steps as all of WeaveRec's together, and so as many examples."""
+    """One target adapter, trained with as many steps and examples as all of WeaveRec's adapters together."""
 
     Params = WeaveParams
 

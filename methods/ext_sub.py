@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.ext_sub import ExtSubVariant, merge_ext_sub
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import Queries
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import Queries
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,8 @@ class ExtSubParams(LoraRecipe):
     """The recipe of the adapters and how they are merged."""
 
     variant: ExtSubVariant = "average"
-    """``average`` adds the shared parts to the target's update and averages; ``subtract``, the authors' formula,
-    takes from the target's update what is not shared."""
+    """``average`` adds the shared parts to the target's update and averages; ``subtract`` (the authors' formula)
+    subtracts the parts that are not shared from the target's update."""
     strength: float = 1.0
     """α of ``subtract``."""
 
@@ -33,7 +36,7 @@ class ExtSubParams(LoraRecipe):
     cold_rule="title text",
 )
 class ExtSub(DomainMerge):
-    """All single-domain adapters, the sources' by the part they share with the target's."""
+    """All single-domain adapters; of the sources' adapters, only the part shared with the target's."""
 
     Params = ExtSubParams
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.lego import merge_lego
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import Queries
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import Queries
 
 
 @dataclass(frozen=True)
@@ -17,9 +20,9 @@ class LegoParams(LoraRecipe):
     """The recipe of the adapters and how they are merged."""
 
     n_clusters: int | None = None
-    """Ranks k of the merged adapter; none: as many as each adapter has."""
+    """Rank k of the merged adapter; none: the rank of the adapters."""
     reweight: bool = True
-    """Whether centroids are rescaled to their members' mean norm and the output to √(r/k)."""
+    """Whether to rescale centroids to the mean norm of their members, and the output by √(r/k)."""
 
     def __post_init__(self) -> None:
         if self.n_clusters is not None and self.n_clusters < 1:
@@ -37,7 +40,7 @@ class LegoParams(LoraRecipe):
     cold_rule="title text",
 )
 class LoraLego(DomainMerge):
-    """All single-domain adapters, merged rank by rank."""
+    """All single-domain adapters, merged by clustering their ranks."""
 
     Params = LegoParams
 

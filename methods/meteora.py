@@ -11,17 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from bench.methods.shared.integrating import IntegratingParams, IntegratingRecommender, Integration
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.experts import MixedExperts
-from bench.lm.pairs.model import PairLanguageModel
-from bench.lm.pairs.prompts import PairBatch
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.lm.adapters.adapter import Adapter
+    from bench.lm.pairs.model import PairLanguageModel
+    from bench.lm.pairs.prompts import PairBatch
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,11 @@ class MeteoraParams(IntegratingParams):
     """Adds how many adapters a token may use."""
 
     top_k: int = 2
-    """Adapters with the largest gates that share the weight; the rest have none."""
+    """Number of adapters with the largest gates that are used; the others have weight zero."""
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
-            raise BenchError(f"top_k counts adapters and is at least 1, not {self.top_k}.")
+            raise BenchError(f"Parameter 'top_k' must be at least 1, not {self.top_k}.")
 
 
 class GatedExperts(MixedExperts):
@@ -78,7 +81,7 @@ class LayerGates(Integration):
     cold_rule="title text",
 )
 class Meteora(IntegratingRecommender):
-    """Source adapters weighed for each token by a gate at every adapted layer."""
+    """Source adapters, weighted per token by a gate at every adapted layer."""
 
     Params = MeteoraParams
 

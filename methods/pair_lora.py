@@ -12,14 +12,17 @@ cross-entropy of the next item among 29 popular negatives. ``lora`` is the bound
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bench.methods.shared.pairs import PairRecommender, pair_recipe, source_plans
 
 from bench.learning.training import STOPPING_METRIC
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, Queries, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.lm.adapters.adapter import Adapter
+    from bench.plugin import FitReport, Queries, Task
 
 
 @register(
@@ -31,7 +34,7 @@ from bench.registry import register
     cold_rule="title text",
 )
 class TargetLora(PairRecommender):
-    """The target's adapter alone."""
+    """Only the target's adapter."""
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the target's adapter."""
@@ -56,7 +59,7 @@ class TargetLora(PairRecommender):
     cold_rule="title text",
 )
 class SourceLora(PairRecommender):
-    """The source adapter that scores the target's validation queries best, with no training on the target."""
+    """The source adapter with the best result on the target's validation queries, without training on the target."""
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return one adapter a source."""

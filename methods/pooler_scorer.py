@@ -10,15 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.methods.shared.integrating import IntegratingParams, IntegratingRecommender, Integration
-from torch import Tensor
 
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.experts import ParallelExperts
-from bench.lm.pairs.model import PairLanguageModel
-from bench.lm.pairs.prompts import PairBatch
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bench.lm.adapters.adapter import Adapter
+    from bench.lm.pairs.model import PairLanguageModel
+    from bench.lm.pairs.prompts import PairBatch
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class PoolerScorerParams(IntegratingParams):
     """The recipe of the source adapters and of the head."""
 
     n_sources: int = 1
-    """Adapters in use: the one that validates best."""
+    """Number of adapters: the one with the best validation result."""
 
 
 class HeadAlone(Integration):

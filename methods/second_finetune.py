@@ -7,12 +7,15 @@ fresh optimizer, same recipe. The paper's table 3 gives it 10, 20 and 30 % of th
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.recommenders import SingleAdapter, general_domains, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Task
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class SecondFinetuneParams(LoraRecipe):
     """The recipe of both trainings, and what the second does otherwise."""
 
     target_epochs: int | None = None
-    """Passes over the target's examples; none: as many as over the general ones. 0 is the general adapter."""
+    """Passes over the target's examples; none: as many as for the general adapter; 0: only the general adapter."""
 
 
 @register(
@@ -34,7 +37,7 @@ class SecondFinetuneParams(LoraRecipe):
     cold_rule="title text",
 )
 class SecondFinetune(SingleAdapter):
-    """The general adapter, then the target's examples."""
+    """The general adapter, fine-tuned further on the target's examples."""
 
     Params = SecondFinetuneParams
 

@@ -7,6 +7,7 @@ has branches (Wortsman et al. 2022, arXiv 2203.05482, average models that differ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,8 +15,10 @@ from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.recommenders import AdapterRecommender, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, Queries, Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Queries, Task
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,9 @@ class SoupParams(LoraRecipe):
     """The recipe of the adapters and how they are averaged."""
 
     space: MergeSpace = "factor"
-    """``factor`` averages A and B, as WeaveRec prints it, ``delta`` the updates, as the authors' code does."""
+    """``factor`` averages A and B (as in the WeaveRec paper); ``delta`` the updates (as in the authors' code)."""
     n_adapters: int = 0
-    """Adapters that are averaged; 0: as many as WeaveRec has, one more than the sources."""
+    """Number of averaged adapters; 0: as many as in WeaveRec (one more than the number of sources)."""
 
 
 @register(
@@ -39,7 +42,7 @@ class SoupParams(LoraRecipe):
     cold_rule="title text",
 )
 class TargetSoup(AdapterRecommender):
-    """The average of adapters of the target that read its examples in different orders."""
+    """The average of target adapters that are trained on the examples in different orders."""
 
     Params = SoupParams
 

@@ -5,10 +5,14 @@ It has the spec of RecCocktail's ingredient and therefore is the same file.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bench.lm.recommenders import SingleAdapter, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import Task
 
 
 @register(
@@ -21,7 +25,7 @@ from bench.registry import register
     cold_rule="title text",
 )
 class TargetOnly(SingleAdapter):
-    """The target's adapter alone."""
+    """Only the target's adapter."""
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the target's adapter."""

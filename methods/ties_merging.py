@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
@@ -13,8 +14,10 @@ from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.ties import DENSITY, merge_ties
 from bench.lm.merging.updates import merged_rank
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import FitReport, Queries
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Queries
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,14 @@ class TiesParams(LoraRecipe):
     """The recipe of the adapters and how they are merged."""
 
     space: MergeSpace = "delta"
-    """``delta`` merges the updates; ``factor`` A and B apart, as PEFT does."""
+    """``delta`` merges the updates; ``factor`` merges A and B separately, as in PEFT."""
     density: float = DENSITY
-    """Share of the entries that trimming keeps."""
+    """Fraction of entries kept when trimming."""
     scale: float = 1.0
-    """λ, by which the merged update is multiplied."""
+    """λ, the factor of the merged update."""
     merged_rank: int | None = None
-    """Rank that the merged update is cut to in ``delta`` space; 0 keeps it whole, for which large models lack room;
-    none: 0 for an encoder, 16 for a decoder."""
+    """Rank to which the merged update is reduced in ``delta`` space; 0 keeps the full rank, which needs too much memory
+    for large models; none: 0 for an encoder, 16 for a decoder."""
 
     def __post_init__(self) -> None:
         if not 0 < self.density <= 1:

@@ -6,13 +6,16 @@ A name of its own, for its rows are transductive: the weights are learned on unl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.methods.adamerging import AdaMerging, AdaMergingParams
 from bench.methods.weaverec import WeaveParams, woven
 
-from bench.lm.training.library import AdapterPlan
-from bench.plugin import Task
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.lm.training.library import AdapterPlan
+    from bench.plugin import Task
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class WeaveAdaMergingParams(AdaMergingParams, WeaveParams):
     transductive=True,
 )
 class WeaveRecAdaMerging(AdaMerging):
-    """The target's adapter and one hybrid a source, with weights learned from entropy."""
+    """The target's adapter and one hybrid adapter per source, with weights learned by minimizing entropy."""
 
     Params = WeaveAdaMergingParams
 

@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import FitReport, Queries
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.plugin import FitReport, Queries
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class WeightAverageParams(LoraRecipe):
     """The recipe of the adapters and the space they are merged in."""
 
     space: MergeSpace = "factor"
-    """``factor`` averages A and B, as printed; ``delta`` the updates, as in the authors' code."""
+    """``factor`` averages A and B, as in the paper; ``delta`` averages the updates, as in the authors' code."""
 
 
 @register(

@@ -17,19 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from bench.methods.shared.integrating import IntegratingParams, IntegratingRecommender, Integration
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.experts import ParallelExperts
-from bench.lm.pairs.model import PairLanguageModel
-from bench.lm.pairs.prompts import PairBatch
 from bench.lm.precision import float32_products
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.lm.adapters.adapter import Adapter
+    from bench.lm.pairs.model import PairLanguageModel
+    from bench.lm.pairs.prompts import PairBatch
 
 DIRECT, INTERACTION = 0, 1
 
@@ -43,7 +45,7 @@ class XCrossParams(IntegratingParams):
     gamma: float = 0.4
     """Scale γ of the differences between states."""
     integrated_layers: int = 0
-    """Top layers after which states are mixed; 0 takes three quarters of all, rounded down (X-Cross: 9 of 12)."""
+    """Number of top layers after which states are mixed; 0 uses three quarters of all layers (X-Cross: 9 of 12)."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ class XCross(IntegratingRecommender):
         params, n_all = self.params, self.language_model.walk.n_layers
         n_layers = params.integrated_layers or n_all * 3 // 4
         if not 0 < n_layers <= n_all:
-            raise BenchError(f"This encoder has {n_all} layers; integrated_layers={n_layers} of them cannot be mixed.")
+            raise BenchError(f"Parameter 'integrated_layers' must be from 1 to {n_all}, not {n_layers}.")
         if params.beta == 0 and params.gamma == 0:
             n_layers = 0  # nothing is added to any state, so W would have no gradient
         return CrossLayers(self.language_model, adapters, params.beta, params.gamma, n_layers)
@@ -191,7 +193,7 @@ class XCross(IntegratingRecommender):
     cold_rule="title text",
 )
 class XCrossNoLayers(XCross):
-    """Independent encoders, summed with learned weights in the end."""
+    """Independent encoders, summed with learned weights at the end."""
 
     Params = NoLayersParams
 
@@ -206,7 +208,7 @@ class XCrossNoLayers(XCross):
     cold_rule="title text",
 )
 class XCrossNoInteractions(XCross):
-    """Each encoder adds the others' states alone."""
+    """Each encoder only adds the states of the others."""
 
     Params = NoInteractionsParams
 
@@ -221,6 +223,6 @@ class XCrossNoInteractions(XCross):
     cold_rule="title text",
 )
 class XCrossNoExperts(XCross):
-    """Each encoder adds its differences from the others alone."""
+    """Each encoder only adds its differences from the others."""
 
     Params = NoExpertsParams

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from bench.methods.shared.integrating import IntegratingParams, IntegratingRecommender, Integration
 from torch import Tensor, nn
 
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.experts import MixedExperts
-from bench.lm.pairs.model import PairLanguageModel
-from bench.lm.pairs.prompts import PairBatch
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.lm.adapters.adapter import Adapter
+    from bench.lm.pairs.model import PairLanguageModel
+    from bench.lm.pairs.prompts import PairBatch
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class XLoraParams(IntegratingParams):
     """Adds what the classifier weighs."""
 
     layerwise: bool = True
-    """Weigh the adapters at each adapted layer apart, as X-Cross describes it; otherwise all layers alike."""
+    """Whether adapters have separate weights per adapted layer (as in X-Cross) or the same in all layers."""
 
 
 class WeighedExperts(MixedExperts):
@@ -78,7 +81,7 @@ class TokenClassifier(Integration):
     cold_rule="title text",
 )
 class XLora(IntegratingRecommender):
-    """Source adapters weighed for each token by a classifier of the plain encoder's states."""
+    """Source adapters, weighted per token by a classifier over the states of the encoder without adapters."""
 
     Params = XLoraParams
 

@@ -85,5 +85,5 @@ print(load_domain.__module__, bench.RunStore.__name__, register.__name__, issubc
 print("load_domain" in dir(bench), bench.__version__ == __version__, "torch" in sys.modules)
 """
     first, second = in_a_new_process(code).splitlines()
-    assert first == "bench.data.prepare RunStore register True"
+    assert first == "bench.api.datasets RunStore register True"
     assert second == "True True False"

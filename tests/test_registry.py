@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -10,8 +11,9 @@ import pytest
 
 import bench.registry
 from bench.errors import BenchError
+from bench.files.revisions import modules_behind
 from bench.plugin import Entry, Recommender
-from bench.registry import Registry, register, registry, scan_room, scan_source
+from bench.registry import Registry, register, registry, scan_package, scan_source
 
 SOURCE = """
 @register("first", family="control", settings=("warm",), cold_rule="none")
@@ -86,8 +88,26 @@ def test_decorators_are_read_from_the_text_of_a_file() -> None:
 
 
 def test_what_is_read_from_the_text_is_what_the_decorator_says() -> None:
-    for entry in (*scan_room("bench.baselines"), *scan_room("bench.methods")):
+    for entry in (*scan_package("bench.baselines"), *scan_package("bench.methods")):
         assert bench.registry.load(entry.target).entry == entry  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("entry", registry().entries.values(), ids=lambda entry: entry.name)
+def test_a_method_names_the_extras_of_what_it_imports(entry: Entry) -> None:
+    sources = [path.read_text(encoding="utf-8") for path in modules_behind(entry.target.partition(":")[0]).values()]
+    imported = {name.partition(".")[0] for source in sources for name in imported_names(source)}
+    assert ("torch" in imported) == bool({"lm", "recbole"} & set(entry.needed_extras))
+    assert ("recbole" in imported) == ("recbole" in entry.needed_extras)
+    assert ("faiss" in imported) == ("vqrec" in entry.needed_extras)
+    assert "lm" in entry.needed_extras or not {"transformers", "peft"} & imported
+
+
+def imported_names(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
 
 
 def test_the_rooms_hold_the_controls_and_the_named_methods() -> None:
@@ -98,7 +118,7 @@ def test_the_rooms_hold_the_controls_and_the_named_methods() -> None:
 
 
 def test_a_room_that_does_not_exist_is_empty() -> None:
-    assert scan_room("no_such_room") == []
+    assert scan_package("no_such_package") == []
 
 
 def test_a_wrong_name_says_which_are_near() -> None:
@@ -119,13 +139,39 @@ def test_a_wrapper_takes_the_class_behind_the_colon() -> None:
 
 
 def test_a_wrapper_alone_asks_for_a_class() -> None:
-    with pytest.raises(BenchError, match=r"needs a class, as in 'recbole:SASRec'.*bench describe recbole"):
+    with pytest.raises(BenchError, match=r"needs a class name, such as 'recbole:SASRec'.*bench describe recbole"):
         registry().entry("recbole")
 
 
 def test_a_wrapper_says_which_classes_are_near() -> None:
     with pytest.raises(BenchError, match=r"Did you mean .*SASRec"):
         registry().recommender("recbole:SASRek")
+
+
+@pytest.fixture
+def mine() -> Iterator[type[Recommender]]:
+    """A class that this process alone knows, registered as ``mine``."""
+    yield register("mine", family="general")(type("Mine", (Stranger,), {}))
+    bench.registry.defined_here().pop("mine")
+
+
+def test_a_class_that_was_registered_in_this_process_is_known_by_its_name(mine: type[Recommender]) -> None:
+    assert registry().entry("mine") is mine.entry
+    assert registry().recommender("mine") is mine
+    assert "mine" not in registry().entries
+    with pytest.raises(BenchError, match=r"Unknown method 'mien'. Did you mean mine"):
+        registry().entry("mien")
+
+
+def test_the_newest_class_of_a_name_counts_as_in_a_cell_that_is_run_again(mine: type[Recommender]) -> None:
+    newer = register("mine", family="control")(type("Mine", (Stranger,), {}))
+    assert registry().recommender("mine") is newer
+    assert registry().entry("mine").family == "control"
+
+
+def test_a_class_of_the_rooms_is_found_by_its_text_alone() -> None:
+    registry().recommender("random")
+    assert "random" not in bench.registry.defined_here()
 
 
 def test_a_name_leads_to_its_class() -> None:
@@ -135,9 +181,9 @@ def test_a_name_leads_to_its_class() -> None:
 def test_two_methods_of_the_house_with_one_name_are_refused(
     with_plugins: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench.registry, "ROOMS", ("bench.baselines", "bench.baselines"))
+    monkeypatch.setattr(bench.registry, "PACKAGES", ("bench.baselines", "bench.baselines"))
     with pytest.raises(
-        BenchError, match=r"Two methods are called '.*': bench\.baselines\..* and bench\.baselines\..*\."
+        BenchError, match=r"Two methods are named '.*': bench\.baselines\..* and bench\.baselines\..*\."
     ):
         with_plugins()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.learning.sequences import prefixes
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 Interaction = Any
 """RecBole's batch class; its package has no types."""
@@ -108,7 +110,7 @@ class DomainAsDataset:
         """Ids of the words of each item's categories, shape (item_num, most words of an item)."""
         if self._domain.categories is None:
             raise BenchError(
-                f"Dataset '{self._domain.name}' has no categories, which this RecBole class reads. "
+                f"Dataset '{self._domain.name}' has no item categories, which this RecBole class needs. "
                 "See 'bench list datasets'."
             )
         ids: dict[str, int] = {}

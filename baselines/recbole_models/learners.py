@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,9 +14,7 @@ from bench.baselines.recbole_models.zoo import ITEM, ITEMS, LABEL, LENGTH, NEGAT
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.data.domain import Domain
 from bench.learning.cross_entropy import linear_cross_entropy
-from bench.learning.params import TrainingParams
 from bench.learning.sequences import (
     NegativeSampler,
     Rows,
@@ -27,6 +25,10 @@ from bench.learning.sequences import (
     random_batches,
     windows,
 )
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.learning.params import TrainingParams
 
 Transform = Callable[[Interaction], Interaction]
 """RecBole's change of a batch before the loss."""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from bench.baselines.recbole_models.scoring import score_queries
 from bench.baselines.recbole_models.shortcuts import Abilities, abilities_of, with_every_position
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.learning.keys import training_key
@@ -36,6 +35,9 @@ from bench.learning.training import (
     trained_once,
 )
 from bench.plugin import FitReport, Queries, Recommender, Task
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 ARTIFACT_KIND = "models"
 
@@ -90,8 +92,8 @@ class RecBoleRecommender(Recommender):
 
     def _build(self, task: Task, seed: int) -> tuple[Any, Transform]:
         """Return the model, and the change of a batch that it asks for: masking, turning round, or none."""
-        from recbole.data.transform import construct_transform
-
+        with zoo.importing_recbole():
+            from recbole.data.transform import construct_transform
         model_class = self.model_class()
         sequential = hasattr(model_class, "get_attention_mask")
         dataset = DomainAsDataset(task.target, self.params.max_length, sequential)
@@ -104,8 +106,8 @@ class RecBoleRecommender(Recommender):
         """Raise BenchError where the model looks users up by number and the setting asks for users it never saw."""
         if task.setting == "user-split" and not reads_histories_alone(self.model):
             raise BenchError(
-                f"RecBole's {self.model_name} learns about each user by number, and the user-split setting asks for "
-                "users who are not trained on. Use --setting warm, or a class that reads histories, as recbole:SASRec."
+                f"RecBole's {self.model_name} learns a vector per user and cannot score the user-split setting's new "
+                "users: use --setting warm, or a class that uses histories, such as recbole:SASRec."
             )
 
     def _has_weights(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from torch import Tensor
 
 from bench.learning.dot_scores import candidate_dots
 from bench.learning.sequences import Rows, Sequences, last_stretches, ordered_batches
-from bench.plugin import Queries
+
+if TYPE_CHECKING:
+    from bench.plugin import Queries
 
 QUERIES_AT_ONCE = 512
 """Queries encoded together where only their candidates are scored."""
@@ -42,6 +44,7 @@ def history_batch(model: Any, histories: Sequences, rows: Rows, width: int | Non
     columns = {
         USER: histories.users[rows] + 1,
         ITEMS: histories.padded(rows, width),
+        # RecBole reads the state at length - 1; of an empty history that is the padding
         LENGTH: np.maximum(histories.lengths[rows], 1),
     }
     return interaction(**{name: torch.from_numpy(column).to(model.device) for name, column in columns.items()})

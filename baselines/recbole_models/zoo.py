@@ -6,7 +6,6 @@ Names and defaults are read from RecBole's files as text, so asking for them imp
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -15,11 +14,12 @@ from dataclasses import field, make_dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from bench.errors import BenchError, unknown_name
+from bench.files.extras import package_folder, require
 from bench.learning.params import TrainingParams
 
 FAMILIES = ("sequential_recommender", "general_recommender")
@@ -46,17 +46,17 @@ FIELD_NAMES: Mapping[str, Any] = MappingProxyType(
 
 UNSUPPORTED: Mapping[str, str] = MappingProxyType(
     {
-        "DIEN": "it needs a negative beside every item of a history",
-        "GRU4RecKG": "it reads the vectors of a knowledge graph",
-        "KSR": "it reads the vectors of a knowledge graph",
-        "NCL": "it needs a trainer of its own that clusters between epochs",
-        "RaCT": "it is trained in three stages by a trainer of its own",
-        "RecVAE": "its two halves are trained in turns by a trainer of its own",
-        "S3Rec": "it is trained in two stages by a trainer of its own; use s3rec",
-        "SpectralCF": "it calls a private function that scipy no longer has",
+        "DIEN": "it needs a negative for every item of a history",
+        "GRU4RecKG": "it needs knowledge-graph embeddings",
+        "KSR": "it needs knowledge-graph embeddings",
+        "NCL": "it needs its own trainer, which clusters between epochs",
+        "RaCT": "it needs its own three-stage trainer",
+        "RecVAE": "it needs its own trainer, which alternates between encoder and decoder",
+        "S3Rec": "it needs its own two-stage trainer; use s3rec instead",
+        "SpectralCF": "it calls a private scipy function that no longer exists",
     }
 )
-"""Classes that cannot run here, each with the reason."""
+"""RecBole classes that are not supported, each with the reason."""
 
 
 class ModelConfig(dict[str, Any]):
@@ -125,12 +125,17 @@ def require_model(name: str) -> None:
     if name not in model_modules():
         raise unknown_name("RecBole class", name, model_modules(), LIST_COMMAND)
     if name in UNSUPPORTED:
-        raise BenchError(f"RecBole's {name} cannot run here: {UNSUPPORTED[name]}. See '{LIST_COMMAND}'.")
+        raise BenchError(f"RecBole's {name} is not supported: {UNSUPPORTED[name]}. See '{LIST_COMMAND}'.")
 
 
 @contextmanager
 def importing_recbole() -> Iterator[None]:
-    """Keep what RecBole's modules do when they are imported from reaching the rest of the process."""
+    """Keep what RecBole's modules do when they are imported from reaching the rest of the process.
+
+    Raises:
+        BenchError: RecBole or a package that its models import is not installed.
+    """
+    require("A RecBole model", "recbole")
     import torch
 
     detects_anomalies = torch.is_anomaly_enabled()
@@ -181,10 +186,8 @@ def model_config(values: Mapping[str, Any], params: TrainingParams, device: str,
 
 
 def _folder() -> Path:
-    spec = importlib.util.find_spec("recbole")
-    if spec is None or spec.origin is None:
-        raise BenchError("RecBole is not installed. Run 'pip install recbole==1.2.1'.")
-    return Path(spec.origin).parent
+    require("A RecBole model", "recbole")
+    return cast("Path", package_folder("recbole"))
 
 
 def _properties(name: str) -> str:

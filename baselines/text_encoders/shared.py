@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.learning.dot_scores import candidate_dots
 from bench.learning.keys import training_key
 from bench.learning.training import clip_gradients, schedule_step_size
-from bench.lm.backbones import Backbone
 from bench.lm.batching import length_batches
 from bench.lm.encoders.text_encoder import BATCHES_BETWEEN_REPORTS
 from bench.lm.loading import task_backbone
 from bench.lm.precision import training_dtype
 from bench.plugin import ProgressHook, Queries, Recommender, Task, shrinks_to
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.lm.backbones import Backbone
 
 ARTIFACT_KIND = "models"
 QUERIES_SCORED_AT_ONCE = 2048
@@ -37,38 +39,40 @@ class TextParams:
     """The parameters that every recommender over a trained text encoder shares."""
 
     pooling: Pooling = "mean"
-    """A text's vector: the mean of its tokens' states, or the state of the first token (the paper: ``cls``)."""
+    """Pooling of a text's token states: the mean, or the first token (the paper: ``cls``)."""
     title_tokens: int = 12
-    """Tokens of a title that are read, counted from its start."""
+    """Maximum title length in tokens."""
     max_history: int = 8
-    """Items of a history that are read, counted from its end (RecFormer: 50, LLM-Rec: 10)."""
+    """Maximum history length, counted from its end (RecFormer: 50, LLM-Rec: 10)."""
     max_examples: int = field(default=6_000, metadata=shrinks_to("examples"))
-    """Histories trained on in an epoch, one of each sampled user (the paper: every user)."""
+    """Training histories per epoch, one per sampled user (the paper: all users)."""
     epochs: int = 3
-    """Epochs at most."""
+    """Maximum number of epochs."""
     patience: int = 10
-    """Epochs without a better validation NDCG@3 before training stops."""
+    """Epochs without improvement of validation NDCG@3 before training stops."""
     learning_rate: float = 5e-5
-    """Peak step size of AdamW."""
+    """Peak learning rate of AdamW."""
     warm_up_steps: int = 100
-    """Steps over which the step size rises to its peak."""
+    """Warm-up steps of the learning rate."""
     weight_decay: float = 0.0
     """AdamW's weight decay."""
     batch_size: int = 32
-    """Histories in a batch."""
+    """Histories per batch."""
     dropout: float = 0.0
-    """Share of units that the encoder drops in training (the paper: 0.1; drawing masks is slow on a processor)."""
+    """Dropout rate of the encoder (the paper: 0.1; drawing masks is slow on a CPU)."""
     freeze_words: bool = True
-    """Whether the encoder's word embeddings stay as they were."""
+    """Whether the encoder's word embeddings are frozen."""
     validation_queries: int = field(default=1_000, metadata=shrinks_to("validation"))
-    """Validation queries that choose the best epoch, a seeded sample; 0 takes all."""
+    """Number of validation queries (a random sample) for choosing the best epoch; 0 uses all."""
 
 
 def encoder_backbone(task: Task, method: str) -> Backbone:
     """Return the task's backbone; raise BenchError where it is no encoder."""
     backbone = task_backbone(task)
     if backbone.kind != "encoder":
-        raise BenchError(f"Backbone '{backbone.name}' is no encoder; {method} needs one, such as --backbone minilm.")
+        raise BenchError(
+            f"Backbone '{backbone.name}' is not an encoder; {method} needs one, such as --backbone minilm."
+        )
     return backbone
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
+from bench.files.extras import require
 from bench.files.hashing import content_hash, derived_seed
 from bench.files.revisions import revision_of
-from bench.files.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from bench.files.store import ArtifactStore
 
 CODES_KIND = "item-codes"
 BITS = 8
@@ -86,8 +88,7 @@ def nearest_centroids(
 
 def faiss_library() -> Any:
     """Import faiss; raise BenchError that says how to get it."""
-    try:
-        import faiss
-    except ImportError as error:
-        raise BenchError("Method 'vqrec' needs faiss: pip install 'llmrec-bench[vqrec]'.") from error
+    require("Method 'vqrec'", "vqrec")
+    import faiss
+
     return faiss

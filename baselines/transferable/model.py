@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, embedding, normalize
 
-from bench.data.domain import Domain
 from bench.learning.cross_entropy import linear_cross_entropy
 from bench.learning.dot_scores import candidate_dots
 from bench.learning.sequences import Rows, Sequences, last_stretches, ordered_batches, random_batches, windows
-from bench.plugin import Queries
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.plugin import Queries
 
 GROUP_SIZE = 64
 """Sequences of similar length that are encoded together: their padding costs little, and so does another call."""

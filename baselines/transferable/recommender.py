@@ -10,7 +10,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -36,10 +36,12 @@ from bench.learning.training import (
     train_until_no_better,
     trained_once,
 )
-from bench.lm.backbones import Backbone
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task
+
+if TYPE_CHECKING:
+    from bench.lm.backbones import Backbone
 
 PRETRAINED_KIND = "pretrained"
 FINE_TUNED_KIND = "models"
@@ -54,31 +56,31 @@ class TransferableParams(TrainingParams):
     """The parameters that UniSRec and VQ-Rec share."""
 
     epochs: int = 100
-    """Epochs of fine-tuning at most."""
+    """Maximum number of fine-tuning epochs."""
     batch_size: int = 512
-    """Sequences in a batch of fine-tuning, every position of which is an example."""
+    """Sequences per fine-tuning batch; every position is an example."""
     dimensions: int = 128
-    """Length of an item's vector (published: 300, at two and a half times the computing)."""
+    """Size of item vectors (published: 300, which needs 2.5 times the computation)."""
     inner_dimensions: int = 256
-    """Width of the feed-forward layers."""
+    """Size of the feed-forward layers."""
     layers: int = 2
     """Self-attention blocks."""
     heads: int = 2
-    """Attention heads of a block."""
+    """Attention heads per block."""
     dropout: float = 0.5
-    """Share of units and of attention weights dropped in training."""
+    """Dropout rate of units and attention weights."""
     temperature: float = 0.07
-    """Divides the cosines in every loss."""
+    """Temperature by which cosines are divided in every loss."""
     pretrain_epochs: int = 5
-    """Epochs of pre-training on the source domains (published: 300); 0 leaves it out and reads no source."""
+    """Pre-training epochs on the source datasets (published: 300); 0 skips pre-training."""
     pretrain_batch_size: int = 2048
-    """Examples (positions) in a batch of pre-training, about (published: 8192)."""
+    """Approximate number of examples (positions) per pre-training batch (published: 8192)."""
     pretrain_learning_rate: float = 1e-3
-    """Adam's step size in pre-training."""
+    """Adam's learning rate in pre-training."""
     frozen_encoder: bool = False
-    """Leave a pre-trained encoder and its positions as they are in fine-tuning, as the published code does."""
+    """Freeze the pre-trained encoder and its position embeddings in fine-tuning, as in the published code."""
     quirk: bool = False
-    """Count another example of the same item as a negative with logit 0, as the published code does."""
+    """Treat another example of the same item as a negative with logit 0, as in the published code."""
 
 
 class TransferableRecommender(Recommender):
@@ -151,7 +153,7 @@ class TransferableRecommender(Recommender):
             return TrainingRecord((), (), ())
         if not task.sources:
             raise BenchError(
-                "Pre-training needs source domains and the task has none: give --sources a,b, or leave it out with "
+                "Pre-training needs source datasets: give --source-datasets A,B, or skip pre-training with "
                 "-p pretrain_epochs=0."
             )
         key = self._pretraining_key(task, backbone)

@@ -8,15 +8,14 @@ import click
 
 from bench.cli.options import (
     cache_dir_option,
-    checked_metrics,
     data_dir_option,
     json_option,
     results_dir_option,
     say_of_data,
 )
+from bench.report.metric_names import USUAL_METRICS
 from bench.significance.tests import TESTS, Test
 
-METRICS = ("ndcg@1", "ndcg@3")
 EXAMPLES = """\b
 Examples:
   bench compare sasrec@beauty@warm bpr@beauty@warm
@@ -27,13 +26,15 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("run_a", metavar="A")
 @click.argument("run_b", metavar="B")
-@click.option("--metric", "metrics", multiple=True, default=METRICS, show_default=True, help="Metric; repeatable.")
+@click.option(
+    "--metric", "metrics", multiple=True, default=USUAL_METRICS, show_default=True, help="Metric; repeatable."
+)
 @click.option(
     "--test",
     type=click.Choice(TESTS),
     default="t-test",
     show_default=True,
-    help="Whose p-values Holm's correction is applied to; the family is the metrics given.",
+    help="Test whose p-values are Holm-corrected across the given metrics.",
 )
 @results_dir_option
 @data_dir_option
@@ -49,19 +50,18 @@ def compare(
     cache_dir: Path,
     as_json: bool,
 ) -> None:
-    """Compare two stored runs, or two methods over several seeds, user by user.
+    """Compare two stored runs, or two methods over several seeds, with paired tests over users.
 
-    A and B are starts of run ids or method@dataset@setting[@full][@seedN]; without its seed, such a name stands for
-    the runs of all seeds. Differences are A minus B, with an interval, an effect size (Cohen's d_z), counts of users
-    and the smallest difference that so many users can show. Runs that learned from different data, ranked different
-    candidates or scored different users are refused; one whose training had not converged brings a warning.
+    A and B are prefixes of run ids, or names of the form method@dataset@setting[@full][@seedN]; a name without a seed
+    means the runs of all seeds. Differences are A minus B, with a 95% CI, an effect size (Cohen's d_z), wins and
+    losses per user, and the minimum detectable difference. Runs that were trained on different data, ranked different
+    candidates or scored different users cannot be compared. Training that did not converge causes a warning.
     """
+    from bench.api.results import compare as compared
     from bench.files.folders import Folders
-    from bench.report.two_runs import compare_runs, comparisons_to_json, comparisons_to_text, endings_of
     from bench.runs.store import RunStore
 
     store = RunStore(results_dir)
     say_of_data([*store.find_seeds(run_a), *store.find_seeds(run_b)], Folders(cache_dir, results_dir, data_dir))
-    comparisons = compare_runs(run_a, run_b, checked_metrics(metrics), store, test)
-    rendered = comparisons_to_json if as_json else comparisons_to_text
-    click.echo(rendered(comparisons, endings_of(run_a, run_b, store)), nl=False)
+    found = compared(run_a, run_b, metrics, test=test, results_dir=results_dir)
+    click.echo(found.to_json() if as_json else str(found), nl=False)

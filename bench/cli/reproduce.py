@@ -1,4 +1,4 @@
-"""``bench reproduce``: what a table lacks is run, then table and figure are written in every format."""
+"""``bench reproduce``: execute an experiment's missing runs, then write its table and plot in every format."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.options import (
+    AliasedOption,
     NearChoice,
     cache_dir_option,
     data_dir_option,
@@ -18,45 +19,52 @@ from bench.cli.options import (
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from bench.runs.executors.choice import Engine, ExecutorChoice
     from bench.experiments.experiment import Experiment
     from bench.files.folders import Folders
     from bench.report.experiment_report import ExperimentReport
     from bench.report.tables.table import TableFormat
+    from bench.runs.executors.choice import ExecutorChoice, ExecutorName
     from bench.runs.plan import Plan
 
-ENGINES = ("processes", "ray", "slurm")
+EXECUTORS = ("processes", "ray", "slurm")
 SUFFIXES: dict[TableFormat, str] = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
 EXAMPLES = """\b
 Examples:
   bench reproduce demo
   bench reproduce reccocktail-figure4 --scale smoke
-  bench reproduce main-warm-cold --limit-queries 1000
+  bench reproduce main-warm-cold --limit 1000
 """
 
 
 @click.command(epilog=EXAMPLES)
 @click.argument("name")
 @scale_option
-@click.option("--limit-queries", type=click.IntRange(min=1), help="Score a seeded sample in every run.")
-@click.option("--full-ranking", is_flag=True, help="Rank the whole catalogue as well, with each method that can.")
+@click.option(
+    "--limit",
+    "limit_queries",
+    cls=AliasedOption,
+    aliases=("--limit-queries",),
+    type=click.IntRange(min=1),
+    help="Score a random sample of this many test queries in each run.",
+)
+@click.option("--full-ranking", is_flag=True, help="Also rank the full catalogue, with each method that supports it.")
 @click.option("--dry-run", is_flag=True, help="Only print the commands of the missing runs.")
-@click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Jobs done at a time.")
+@click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of jobs at a time.")
 @click.option(
     "--executor",
-    type=NearChoice(ENGINES),
+    type=NearChoice(EXECUTORS),
     default="processes",
     show_default=True,
-    help="Who does them: processes of this machine, a Ray cluster or Slurm. All share the cache and results folders.",
+    help="Where the jobs run: processes on this machine, a Ray cluster or Slurm. All share cache and results.",
 )
-@click.option("--job-cpus", type=click.IntRange(min=1), help="Cores of a job (default: its share of this machine).")
-@click.option("--job-gpus", type=click.IntRange(min=0), help="GPUs of a job (default: one where there are any).")
+@click.option("--job-cpus", type=click.IntRange(min=1), help="Cores per job (default: an equal share of this machine).")
+@click.option("--job-gpus", type=click.IntRange(min=0), help="GPUs per job (default: one if available).")
 @click.option(
-    "--job-memory", type=click.IntRange(min=1), default=8, show_default=True, help="Gigabytes of a job, for Slurm."
+    "--job-memory", type=click.IntRange(min=1), default=8, show_default=True, help="Memory per job in GB, for Slurm."
 )
-@click.option("--ray-address", help="A Ray cluster (default: one on this machine, for this command alone).")
-@click.option("--slurm-partition", help="Slurm's partition (default: Slurm's own).")
+@click.option("--ray-address", help="Address of a Ray cluster (default: start one on this machine).")
+@click.option("--slurm-partition", help="Slurm partition (default: Slurm's default).")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
@@ -68,7 +76,7 @@ def reproduce(
     dry_run: bool,
     device: str,
     workers: int,
-    executor: Engine,
+    executor: ExecutorName,
     job_cpus: int | None,
     job_gpus: int | None,
     job_memory: int,
@@ -78,21 +86,24 @@ def reproduce(
     cache_dir: Path,
     results_dir: Path,
 ) -> None:
-    """Run what the table of an experiment still lacks, write table and figure to results/tables and print the table.
+    """Run the experiment's missing runs, write its table and plot to results/tables, and print the table.
 
-    NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Runs that are stored are not
-    done again, and a broken-off reproduction goes on where it stopped. Files of another scale than cpu carry its name,
-    and so do those with full ranking beside the lists.
+    NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Completed runs are reused, and
+    an interrupted reproduction resumes where it stopped. With --scale smoke or full, or with --full-ranking, the
+    names of the files written say so.
 
-    With several workers each adapter is trained once, and a run begins when its adapters are there. What each worker
-    says is in results/logs, one file a job.
+    With several workers, each adapter is trained once, and a run starts when its adapters are ready. The output of each
+    job is written to results/logs.
     """
-    from bench.runs.executors.choice import ExecutorChoice
+    from bench.files.extras import require
     from bench.files.folders import Folders
     from bench.registry import registry
     from bench.report.experiment_report import experiment_at, report_of
+    from bench.runs.executors.choice import ExecutorChoice
 
     experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
+    if experiment.figure is not None and not dry_run:
+        require(f"The figure of '{name}'", "plots")  # before the runs, which take long
     folders = Folders(cache_dir, results_dir, data_dir)
     choice = ExecutorChoice(executor, workers, job_cpus, job_gpus, job_memory, ray_address, slurm_partition)
     if experiment.statistics:
@@ -104,7 +115,7 @@ def reproduce(
 
 
 def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str, choice: ExecutorChoice) -> None:
-    """Make the runs that are not stored, or print their commands."""
+    """Execute the runs that are not stored, or print their commands."""
     from bench.experiments.complete import complete_experiment
     from bench.plugin import LastLoaded
     from bench.runs.engine import run
@@ -114,7 +125,7 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str, c
 
     store = RunStore(folders.results_dir)
     completed = complete_experiment(experiment)
-    # only what is going to be run may ask for its data: a table of stored runs is made where there are none
+    # only runs that will be executed may read data: a table of stored runs is built without any
     plan = plan_of(
         [spec for _, spec in completed],
         folders,
@@ -140,7 +151,7 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str, c
 
 
 def _hand_out(plan: Plan, folders: Folders, choice: ExecutorChoice) -> None:
-    """Let workers do what is missing; BenchError where some of it could not be done."""
+    """Let workers execute the missing jobs; raise BenchError if some of them fail."""
     from bench.runs.executors.walk import carry_out, failures
 
     with choice.open(folders.results_dir) as executor:
@@ -149,13 +160,13 @@ def _hand_out(plan: Plan, folders: Folders, choice: ExecutorChoice) -> None:
     if failed:
         first, error = next(iter(failed.items()))
         raise BenchError(
-            f"{len(failed)} of {len(outcomes)} jobs failed, {first} first: {error} The others are stored; give the "
-            "same command to try again."
+            f"{len(failed)} of {len(outcomes)} jobs failed, the first of them {first}: {error} The results of the others "
+            "are stored; repeat the command to try again."
         )
 
 
 def _count(experiment: Experiment, folders: Folders, dry_run: bool) -> None:
-    """Count the datasets that were not counted; one without data leaves its row empty."""
+    """Count the datasets that have no stored counts; a dataset without data leaves its row empty."""
     from bench.data.counts import count_and_keep, kept_statistics
 
     missing = [one.name for one in experiment.datasets if kept_statistics(one.name, folders.results_dir) is None]
@@ -171,7 +182,7 @@ def _count(experiment: Experiment, folders: Folders, dry_run: bool) -> None:
 
 
 def _write(report: ExperimentReport) -> None:
-    """Write table and figure in every format, and print the table."""
+    """Write table and plot in every format, and print the table."""
     from bench.files.store import write_text
     from bench.report.formats.render import render_table
 

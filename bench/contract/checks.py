@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.contract.subject import Subject
 from bench.contract.worlds import with_other_answers
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.learning.convergence import IN_WORDS
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.runs.engine import fit_report
+
+if TYPE_CHECKING:
+    from bench.contract.subject import Subject
 
 NDCG_AT_1 = Metric("ndcg", 1)
 CHANCE = chance(NDCG_AT_1)

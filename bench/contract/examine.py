@@ -7,17 +7,19 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from bench.contract.checks import CHECKS, NEEDED_BY_ALL, Broken, Doubtful, NotChecked
 from bench.contract.subject import Subject
 from bench.contract.worlds import SOURCES, TARGET
 from bench.errors import BenchError
-from bench.plugin import Entry
 from bench.registry import registry
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest
-from bench.spec import Setting
+
+if TYPE_CHECKING:
+    from bench.plugin import Entry
+    from bench.spec import Setting
 
 Status = Literal["ok", "failed", "skipped", "warning"]
 
@@ -50,7 +52,8 @@ def check_method(
     """
     entry = registry().entry(method)
     if entry.privileged:
-        raise BenchError(f"Method '{method}' is handed the answers; the contract is for methods that are not.")
+        raise BenchError(f"Method '{method}' receives the answers; the contract only applies to methods that do not.")
+    entry.require_installed()
     sources = SOURCES if entry.needs_sources else ()
     request = RunRequest(method, TARGET, _setting(entry), params=params or {}, sources=sources, backbone=backbone)
     spec = complete(request)
@@ -59,7 +62,7 @@ def check_method(
 
 
 def _setting(entry: Entry) -> Setting:
-    return "warm" if "warm" in entry.settings else cast(Setting, entry.settings[0])
+    return "warm" if "warm" in entry.settings else cast("Setting", entry.settings[0])
 
 
 def _outcomes(subject: Subject) -> Iterator[Outcome]:

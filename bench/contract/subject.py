@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract.worlds import World, planted_world
@@ -19,6 +19,9 @@ from bench.registry import registry
 from bench.runs.engine import checked_scores
 from bench.runs.tasks import recommender_of
 from bench.spec import RunSpec
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract.toys import planted_groups
-from bench.data.domain import Domain
 from bench.files.folders import Folders
 from bench.files.store import ArtifactStore
 from bench.plugin import LastLoaded, Queries, Task
@@ -18,6 +18,9 @@ from bench.protocol.splits import source_training
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.runs.tasks import task_of
 from bench.spec import RunSpec
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 TARGET = "toy"
 SOURCES = ("toy-cars", "toy-pets")

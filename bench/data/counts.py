@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.data.build import count_repeats
-from bench.data.card import Card, Expected
 from bench.data.domain import Domain, normalize_title
 from bench.data.events import UNKNOWN_TIME
 from bench.data.prepare import card_of, load_domain
 from bench.files.store import read_json, write_json
 
+if TYPE_CHECKING:
+    from bench.data.card import Card, Expected
+
 COUNTS = ("users", "items", "interactions")
+SMALLEST_TENTH = 0.05
+"""What is less would be rounded to 0.0."""
 STATISTICS_FOLDER = "statistics"
 KEPT = ("name", "users", "items", "interactions", "density_percent", "mean_length", "untitled", "content_hash", "notes")
 
@@ -66,7 +70,7 @@ def verdict(actual: float, expected: float) -> str:
     if actual == expected:
         return "equal"
     share = 100 * (actual - expected) / expected
-    shown = f"{share:+.1f}" if abs(share) >= 0.05 else f"{share:+.1g}"
+    shown = f"{share:+.1f}" if abs(share) >= SMALLEST_TENTH else f"{share:+.1g}"
     return f"differs by {shown} %"
 
 

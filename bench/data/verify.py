@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.data.build import count_repeats
 from bench.data.card import Card, list_cards
-from bench.data.domain import Domain
 from bench.data.download import checksum_file
 from bench.data.events import UNKNOWN_TIME
-from bench.data.locate import Source
 from bench.data.prepare import card_of, load_domain, read_source, source_of
 from bench.files.hashing import file_sha256
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.data.locate import Source
 
 SUMS = "SHA256SUMS"
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bench.runs.record import RunRecord
+if TYPE_CHECKING:
+    from bench.runs.record import RunRecord
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metrics import Tops
+if TYPE_CHECKING:
+    from bench.metrics import Tops
 
 N_GROUPS = 5
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bench.diagnose.stability import Stability
 from bench.errors import BenchError
 from bench.files.store import read_json, write_json
-from bench.runs.record import RunRecord
-from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from bench.runs.record import RunRecord
+    from bench.runs.store import RunStore
 
 Over = Literal["candidate order", "paraphrases"]
 """What was changed between the answers."""
@@ -49,7 +51,7 @@ def kept(record: RunRecord, store: RunStore) -> tuple[AskedAgain, ...]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise BenchError(
-            f"{path} cannot be read ({reason}). Remove it and ask again: 'bench diagnose {record.id} --permutations 5'."
+            f"{path} cannot be read ({reason}). Remove it and run 'bench diagnose {record.id} --permutations 5'."
         ) from error
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.files.hashing import derived_seed
-from bench.plugin import Queries
+
+if TYPE_CHECKING:
+    from bench.plugin import Queries
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from bench.diagnose.stability import Stability, stability
 from bench.errors import BenchError
 from bench.metrics import Metric, per_user
 from bench.runs.record import RunRecord
-from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from bench.runs.store import RunStore
 
 
 @dataclass(frozen=True)

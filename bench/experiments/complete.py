@@ -1,24 +1,27 @@
-"""From the cells of a table to the specs of its runs."""
+"""Convert the cells of a table to the specs of its runs."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
-from bench.experiments.experiment import Experiment
-from bench.experiments.scale import Scale
 from bench.experiments.scaling import sizes_of, with_sizes
 from bench.registry import registry
 from bench.runs.complete import complete
-from bench.runs.request import RunRequest
-from bench.spec import RunSpec
+
+if TYPE_CHECKING:
+    from bench.experiments.experiment import Experiment
+    from bench.experiments.scale import Scale
+    from bench.runs.request import RunRequest
+    from bench.spec import RunSpec
 
 
 def complete_experiment(experiment: Experiment) -> list[tuple[RunRequest, RunSpec]]:
-    """Return every run of a table with its spec; BenchError names the row that cannot be run.
+    """Return every run of a table with its spec; raise BenchError for a row that cannot be run.
 
-    What a method does not use of the table's defaults is left out. Beside frozen lists, so is full ranking for a method
-    that ranks lists alone.
+    Table defaults that a method does not use are removed. In a table with both kinds of candidates, full ranking is
+    skipped for methods that do not support it.
     """
     numbers = {id(row): number for number, row in enumerate(experiment.rows, start=1)}
     completed = []
@@ -36,6 +39,6 @@ def complete_experiment(experiment: Experiment) -> list[tuple[RunRequest, RunSpe
 
 
 def sized(request: RunRequest, scale: Scale) -> RunRequest:
-    """Return a request with a scale written out in its parameters, where the method has such parameters."""
+    """Return a request whose parameters are limited to the sizes of a scale."""
     sizes = sizes_of(request.method, scale, registry())
     return dataclasses.replace(request, params=with_sizes(request.params, sizes))

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.files.store import ArtifactStore
+if TYPE_CHECKING:
+    from bench.files.store import ArtifactStore
+
+AnyPath = str | os.PathLike[str]
+CACHE_VARIABLE, RESULTS_VARIABLE, DATA_VARIABLE = "BENCH_CACHE", "BENCH_RESULTS", "BENCH_DATA"
+"""Environment variables that name the folders."""
+USUAL_RESULTS = Path("results")
 
 
 @dataclass(frozen=True)
@@ -24,10 +32,12 @@ class Folders:
     @property
     def artifacts(self) -> ArtifactStore:
         """Return the store of artifacts in the cache folder."""
+        from bench.files.store import ArtifactStore  # brings numpy, which a command's help does without
+
         return ArtifactStore(self.cache_dir, self.trained_anew)
 
     def absolute(self) -> Folders:
-        """Return the same folders by their full paths, for a process that works elsewhere."""
+        """Return the same folders with absolute paths, for a process with another working directory."""
         data_dir = None if self.data_dir is None else self.data_dir.absolute()
         return replace(
             self, cache_dir=self.cache_dir.absolute(), results_dir=self.results_dir.absolute(), data_dir=data_dir
@@ -36,3 +46,30 @@ class Folders:
     def training_anew(self) -> Folders:
         """Return the same folders for a run that trains everything anew, each model and adapter once."""
         return replace(self, trained_anew=set())
+
+
+def usual_folders(
+    cache_dir: AnyPath | None = None, results_dir: AnyPath | None = None, data_dir: AnyPath | None = None
+) -> Folders:
+    """Return the folders that are given; for the others those that the environment names, else the defaults.
+
+    Without ``BENCH_CACHE``, ``BENCH_RESULTS`` and ``BENCH_DATA`` these are the platform's cache folder, ``./results``
+    and no data folder.
+    """
+    return Folders(
+        cache_dir=_named(cache_dir, CACHE_VARIABLE) or usual_cache(),
+        results_dir=_named(results_dir, RESULTS_VARIABLE) or USUAL_RESULTS,
+        data_dir=_named(data_dir, DATA_VARIABLE),
+    )
+
+
+def usual_cache() -> Path:
+    """Return the platform's cache folder."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("bench")
+
+
+def _named(path: AnyPath | None, variable: str) -> Path | None:
+    found = path or os.environ.get(variable)
+    return Path(found).expanduser() if found else None

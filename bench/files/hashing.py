@@ -24,6 +24,7 @@ def content_hash(*parts: Any) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(_bytes_of(part))
+        # a separator, so that ("ab", "c") and ("a", "bc") differ
         digest.update(b"\x00")
     return digest.hexdigest()[:HASH_LENGTH]
 
@@ -37,6 +38,7 @@ def file_sha256(path: Path) -> str:
 def derived_seed(seed: int, *purpose: str) -> int:
     """Derive a 63-bit seed from a seed and a purpose, so that no two draws share a stream."""
     digest = hashlib.sha256(canonical_json([seed, *purpose]).encode()).digest()
+    # a bit less than 64, since some generators take signed seeds
     return int.from_bytes(digest[:8], "big") >> 1
 
 
@@ -44,6 +46,7 @@ def _bytes_of(part: Any) -> bytes:
     if isinstance(part, np.ndarray):
         if part.dtype.hasobject:
             raise TypeError("an array of objects has no stable bytes")
+        # type and shape are hashed as well: the same bytes can be another array
         little_endian = np.ascontiguousarray(part).astype(part.dtype.newbyteorder("<"), copy=False)
         header = canonical_json([little_endian.dtype.str, list(part.shape)]).encode()
         return header + little_endian.tobytes()

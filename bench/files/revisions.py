@@ -19,12 +19,14 @@ import importlib.util
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.files.hashing import HASH_LENGTH, content_hash
 from bench.files.store import read_json, write_json
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 MANIFEST = Path(__file__).parents[1] / "revisions.json"
 COMPUTING = (

@@ -32,6 +32,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             torch.mm(part, weight.T, out=logits[: len(part)])
             torch.softmax(logits[: len(part)], dim=1, out=gradient)
             loss -= gradient.gather(1, target).clamp_min(smallest).log().sum()
+            # softmax less one-hot: the gradient in the logits, written over the probabilities
             gradient.scatter_add_(1, target, gradient.new_full((len(part), 1), -1.0))
             torch.mm(gradient, weight, out=hidden_gradient[start : start + rows])
             weight_gradient.addmm_(gradient.T, part)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.plugin import Queries
+if TYPE_CHECKING:
+    from bench.plugin import Queries
 
 
 def candidate_dots(vectors: Tensor, table: Tensor, queries: Queries, rows: slice | NDArray[np.integer]) -> Tensor:

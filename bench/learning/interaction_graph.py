@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from bench.learning.sequences import Rows
+if TYPE_CHECKING:
+    from bench.learning.sequences import Rows
 
 
 def touched(indptr: Rows, items: NDArray[np.int32], n_items: int) -> sp.csr_array:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from bench.files.hashing import content_hash
 from bench.files.revisions import UNKNOWN_SOURCE, Revision, revision_of
-from bench.plugin import Recommender, Task
+
+if TYPE_CHECKING:
+    from bench.plugin import Recommender, Task
 
 
 def training_key(

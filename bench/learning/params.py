@@ -12,11 +12,11 @@ class TrainingParams:
     max_length: int = 50
     """Items of a history that are read, counted from its end."""
     epochs: int = 200
-    """Epochs at most."""
+    """Maximum number of epochs."""
     patience: int = 10
-    """Epochs without a better validation NDCG@3 before training stops."""
+    """Epochs without improvement of validation NDCG@3 before training stops."""
     learning_rate: float = 1e-3
-    """Adam's step size."""
+    """Adam's learning rate."""
     batch_size: int = 256
     """Sequences, prefixes, pairs or users in a batch, whichever the model learns from."""
     weight_decay: float = 0.0

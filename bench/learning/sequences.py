@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 Rows = NDArray[np.int64]
 
@@ -69,6 +71,7 @@ def windows(domain: Domain, max_length: int) -> Sequences:
     has one window, and every position sees what its prefix holds; beyond that a window's first positions see less.
     """
     inputs = np.maximum(np.diff(domain.indptr) - 1, 0)
+    # the two minus signs round up
     per_user = -(-inputs // max_length)
     users = np.repeat(np.arange(domain.n_users), per_user)
     nth_from_end = np.arange(len(users)) - np.repeat(np.cumsum(per_user) - per_user, per_user)
@@ -112,6 +115,7 @@ class NegativeSampler:
         touched = np.unique(domain.users_of_interactions() * len(self._pool) + in_pool)
         users, touched_item = np.divmod(touched, max(1, len(self._pool)))
         self._indptr = np.searchsorted(users, np.arange(domain.n_users + 1)).astype(np.int64)
+        # for each touched item, how many untouched items of the pool come before it
         untouched_below = touched_item - (np.arange(len(users)) - self._indptr[users])
         self._keys = users * (len(self._pool) + 1) + untouched_below
 
@@ -123,6 +127,8 @@ class NegativeSampler:
         """Return one untouched item index for each of the (usable) users."""
         nth = rng.integers(self._untouched(users))
         keys = users * (len(self._pool) + 1) + nth
+        # the nth untouched item is preceded by the touched ones with at most n untouched items before them; keys are in
+        # ranges of their own for each user, so that one search serves all
         skipped = np.searchsorted(self._keys, keys, side="right") - self._indptr[users]
         return self._pool[nth + skipped]
 

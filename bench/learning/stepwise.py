@@ -72,6 +72,7 @@ class Stepwise:
         clip_gradients(self.optimizer)
         self.best = [weights.detach().clone() for weights in self.parameters]
         self._began = self._reported = self._saved = time.monotonic()
+        # the untrained state is checked as well: a training that only makes it worse returns it
         if not self._resumed():
             self._look()
         for batch, n_examples in self._stream() if self.plan.epochs else ():
@@ -96,7 +97,7 @@ class Stepwise:
                 self.log = replace(self.log, batches_taken=self.log.batches_taken + 1)
                 yield batch
             if not self.log.batches_taken:
-                raise BenchError("There is nothing to train on: no batch holds an example.")
+                raise BenchError("There are no training examples.")
             self.log = replace(self.log, batches_taken=0)
 
     def _step(self, batch: Any, n_examples: int) -> None:
@@ -109,7 +110,7 @@ class Stepwise:
         self.optimizer.step()
         value = loss.item()
         if not math.isfinite(value):
-            raise BenchError(f"Training diverged: the loss of a step is {value}; try a lower -p learning_rate.")
+            raise BenchError(f"Training diverged: the loss of a step is {value}. Try a lower -p learning_rate.")
         self.log = replace(
             log, n_steps=log.n_steps + 1, n_examples=log.n_examples + n_examples, since_check=(*log.since_check, value)
         )
@@ -119,6 +120,7 @@ class Stepwise:
         log, rising = self.log, max(1, self.plan.warmup_steps)
         if log.decays_from is None:
             return min(1.0, (log.n_steps + 1) / rising)
+        # + 1 below the line, so that the last step is a small one and not one of size zero
         return 1.0 - (log.n_steps - log.decays_from + 1) / (log.decay_steps + 1)
 
     def _is_check_due(self) -> bool:
@@ -146,6 +148,7 @@ class Stepwise:
         if log.decays_from is not None:
             return False
         if plan.n_steps is not None:
+            # after n steps the decay takes decay_share · n, so that both together are n_steps
             return log.n_steps >= plan.n_steps - round(plan.n_steps * plan.decay_share / (1 + plan.decay_share))
         if log.n_steps >= plan.epochs * self.n_batches:
             return True
@@ -205,7 +208,7 @@ class Stepwise:
         self.best = [tensors[f"{BEST}/{place}"].to(device) for place in range(len(self.parameters))]
         self._put([tensors[f"{NOW}/{place}"].to(device) for place in range(len(self.parameters))])
         load_optimizer(self.optimizer, tensors, MOMENTS)
-        self.progress(f"going on from {self._where()}")
+        self.progress(f"resuming from {self._where()}")
         return True
 
     def _seconds(self) -> float:

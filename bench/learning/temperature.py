@@ -18,11 +18,13 @@ def fitted_temperature(scores: NDArray[np.floating], positive_column: NDArray[np
         positive_column: Column of each row's positive, shape (n,).
     """
     wide = scores.astype(np.float64)
+    # the positives enter linearly in 1 / temperature, so that their mean is all that the search needs
     positive = wide[np.arange(len(wide)), positive_column].mean()
 
     def cross_entropy(logarithm: float) -> float:
         temperature = np.exp(logarithm)
         return float(logsumexp(wide / temperature, axis=1).mean() - positive / temperature)
 
+    # over the logarithm, since temperatures differ by factors
     found = minimize_scalar(cross_entropy, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
     return float(np.exp(found.x))

@@ -88,7 +88,7 @@ def train_until_no_better(
         model: Left in the state of its best epoch.
         train_epoch: Trains one epoch and returns its mean loss.
         validate: Returns the validation metric, larger is better.
-        epochs: Epochs at most.
+        epochs: Maximum number of epochs.
         patience: Epochs without a new best before training stops.
         progress: Gets one line an epoch.
     """
@@ -123,10 +123,11 @@ def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        # read at the end of the epoch: reading each loss would make every step wait for an accelerator
         seen.append(loss.detach())
     mean = float(torch.stack(seen).mean()) if seen else 0.0
     if not math.isfinite(mean):
-        raise BenchError(f"Training diverged: the mean loss of an epoch is {mean}; try a lower -p learning_rate.")
+        raise BenchError(f"Training diverged: the mean loss of an epoch is {mean}. Try a lower -p learning_rate.")
     return mean
 
 
@@ -193,6 +194,7 @@ def sample_of(
     if not n_queries or n_queries >= len(queries):
         return queries, answers
     rng = np.random.default_rng(derived_seed(seed, *purpose))
+    # the first of one permutation, so that a smaller sample is part of a larger one
     rows = np.sort(rng.permutation(len(queries))[:n_queries])
     return queries.take(rows), Answers(answers.positive_column[rows])
 
@@ -230,6 +232,7 @@ def seeded(seed: int) -> Iterator[None]:
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     with torch.random.fork_rng():
         torch.manual_seed(seed)
+        # NumPy's legacy generator takes 32 bits
         np.random.seed(seed % 2**32)  # noqa: NPY002
         random.seed(seed)
         try:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from bench.data.domain import Domain
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.adapters.apply import folded
-from bench.lm.backbones import Backbone
 from bench.lm.precision import training_precision
-from bench.plugin import Answers, ProgressHook, Queries, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from bench.data.domain import Domain
+    from bench.lm.backbones import Backbone
+    from bench.plugin import Answers, ProgressHook, Queries, Task
 
 MAX_HISTORY = 20
 """Most recent items of a history that are read, where nothing else is said."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bench.errors import BenchError
 from bench.lm.backbones import MINILM, TINY, Backbone, BackboneKind, resolve_backbone, writes_no_lists
 from bench.lm.language_model import MAX_HISTORY, LanguageModel
-from bench.plugin import LastLoaded, Task
-from bench.spec import Ranking
+
+if TYPE_CHECKING:
+    from bench.plugin import LastLoaded, Task
+    from bench.spec import Ranking
 
 _EXPECTED: dict[BackboneKind | None, str] = {
     None: f"an encoder or a decoder. Without the hub, use --backbone {MINILM}.",
-    "causal": f"a decoder. Without the hub, use --backbone {TINY} (a toy).",
+    "causal": f"a decoder. Without the hub, use --backbone {TINY} (a toy model).",
     "encoder": f"an encoder. Without the hub, use --backbone {MINILM}.",
-    "seq2seq": f"an encoder-decoder such as google-t5/t5-small. Without the hub, use --backbone {TINY} (a toy).",
+    "seq2seq": f"an encoder-decoder such as google-t5/t5-small. Without the hub, use --backbone {TINY} (a toy model).",
 }
 
 
@@ -29,7 +33,7 @@ def task_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
     backbone = _made_tiny(task, kind) if task.backbone == TINY else planned_backbone(task)
     if backbone.kind not in ((kind,) if kind else ("causal", "encoder")):
         raise BenchError(
-            f"Backbone '{task.backbone}' is of the kind '{backbone.kind}'; this method expects {_EXPECTED[kind]}"
+            f"Backbone '{task.backbone}' is of kind '{backbone.kind}'; this method needs {_EXPECTED[kind]}"
         )
     return backbone
 
@@ -40,7 +44,7 @@ def planned_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
     ``kind`` tells which ``tiny`` is meant; an encoder-decoder is made, for that takes no training.
     """
     if task.backbone is None:
-        raise BenchError("A language-model method needs a backbone, such as --backbone minilm.")
+        raise BenchError("This method needs a language model: give one, such as --backbone minilm.")
     if task.backbone != TINY:
         return named_backbone(task.backbone, task.held)
     if kind == "seq2seq":

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe
-from bench.lm.language_model import LanguageModel
 from bench.lm.loading import load_language_model
 from bench.lm.merging.updates import CutAdapter
 from bench.lm.training.library import AdapterPlan, carry_out, plan_by_hash, planned_specs
 from bench.plugin import FitReport, Queries, Recommender, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bench.data.domain import Domain
+    from bench.lm.language_model import LanguageModel
 
 PREFIXES_ALONE = (
     "Trained on prefixes of the training part alone; the examples of RecCocktail's and WeaveRec's authors hold all "
@@ -119,5 +122,5 @@ def recipe_of(params: LoraRecipe) -> LoraRecipe:
 def general_domains(task: Task) -> tuple[Domain, ...]:
     """Return the task's source domains; raise BenchError where there are none."""
     if not task.sources:
-        raise BenchError("The general adapter needs source domains: give --sources a,b.")
+        raise BenchError("The general adapter needs source datasets: give --source-datasets A,B.")
     return task.sources

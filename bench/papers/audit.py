@@ -71,6 +71,7 @@ def _least(gain: NDArray[np.float64], values: Mapping[str, float], rounding: flo
 
     gains = np.stack([Metric.parse(metric).gains(n_candidates) for metric in values])
     printed = np.array(list(values.values()))
+    # the unknowns are the shares of users at each rank, which linprog keeps non-negative by default
     solution = linprog(
         gain,
         A_ub=np.concatenate([gains, -gains]),

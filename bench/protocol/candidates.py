@@ -66,13 +66,16 @@ class TitleGroups:
         """Raise BenchError if a list repeats a title, holds a touched negative, or places its positive unevenly."""
         groups = np.sort(self.group[lists.items], axis=1)
         if (groups[:, 1:] == groups[:, :-1]).any():
-            raise BenchError(f"A candidate list of {domain.name} holds two items with one title.")
+            raise BenchError(f"A candidate list of {domain.name} contains two items with the same title.")
         touched = self.touched_by(users, lists.items)
+        # the user did interact with the positive: it is the answer
         np.put_along_axis(touched, lists.positive_column[:, None], False, axis=1)
         if touched.any():
-            raise BenchError(f"A candidate list of {domain.name} holds a negative that its user touched.")
+            raise BenchError(
+                f"A candidate list of {domain.name} contains a negative that the user has interacted with."
+            )
         if _uniformity_p(lists) < UNIFORMITY_P:
-            raise BenchError(f"The positives of {domain.name} are not spread evenly over the candidate columns.")
+            raise BenchError(f"The positives of {domain.name} are not distributed evenly over the candidate positions.")
 
 
 def draw_candidates(
@@ -97,6 +100,7 @@ def draw_candidates(
     drawn = pool[rng.integers(len(pool), size=(len(users), n_drawn))]
     valid = _first_of_group(positives, drawn, groups)
     valid &= ~groups.touched_by(users, drawn)
+    # a stable sort moves the valid draws to the front and keeps their random order
     order = np.argsort(~valid, axis=1, kind="stable")[:, :n_negatives]
     negatives = np.take_along_axis(drawn, order, axis=1)
     for row in np.flatnonzero(valid.sum(axis=1) < n_negatives):
@@ -111,6 +115,7 @@ def _first_of_group(positives: NDArray[np.int32], drawn: NDArray[np.int32], grou
 
 def first_in_row(values: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Mark, in each row, values that no earlier column of the row holds."""
+    # a stable sort brings equal values together, the earliest column first
     order = np.argsort(values, axis=1, kind="stable")
     in_order = np.take_along_axis(values, order, axis=1)
     is_first = np.ones_like(order, dtype=bool)
@@ -131,11 +136,12 @@ def _exact_negatives(
 ) -> NDArray[np.int32]:
     taken = groups.group[np.append(domain.history(user), positive)]
     shuffled = rng.permutation(pool[~np.isin(groups.group[pool], taken)])
+    # of items with one title the first in random order; sorting their places below restores that order
     _, first_of_each_group = np.unique(groups.group[shuffled], return_index=True)
     if len(first_of_each_group) < n_negatives:
         raise BenchError(
-            f"Dataset '{domain.name}' leaves user '{domain.user_ids[user]}' only {len(first_of_each_group)} eligible "
-            f"items, but {n_negatives} distinct negatives are needed. See 'bench data stats {domain.name}'."
+            f"User '{domain.user_ids[user]}' of dataset '{domain.name}' has only {len(first_of_each_group)} possible "
+            f"negatives, but {n_negatives} distinct ones are needed. See 'bench data stats {domain.name}'."
         )
     return shuffled[np.sort(first_of_each_group)[:n_negatives]]
 
@@ -145,6 +151,7 @@ def shuffled_in(positives: NDArray[np.int32], negatives: NDArray[np.int32], rng:
     n, n_negatives = negatives.shape
     column = rng.integers(n_negatives + 1, size=n)
     items = np.concatenate([negatives, positives[:, None]], axis=1).astype(np.int32)
+    # the negative in the positive's column moves to the end, where the positive was appended
     items[:, -1] = np.take_along_axis(items, column[:, None], axis=1)[:, 0]
     items[np.arange(n), column] = positives
     return CandidateLists(items, column)
@@ -152,6 +159,7 @@ def shuffled_in(positives: NDArray[np.int32], negatives: NDArray[np.int32], rng:
 
 def _contained(keys: NDArray[np.int64], sorted_keys: NDArray[np.int64]) -> NDArray[np.bool_]:
     at = np.searchsorted(sorted_keys, keys.ravel()).reshape(keys.shape)
+    # a key above all others would be looked up behind the last one
     found: NDArray[np.bool_] = sorted_keys[np.minimum(at, len(sorted_keys) - 1)] == keys
     return found
 

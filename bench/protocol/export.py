@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from bench.files.store import written_whole
-from bench.protocol.task import PreparedTask
+
+if TYPE_CHECKING:
+    from bench.protocol.task import PreparedTask
 
 
 def export_lists(prepared: PreparedTask, path: Path) -> None:

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
@@ -26,6 +25,9 @@ from bench.metrics import Ranks, Tops
 from bench.plugin import Answers, ProgressHook, Queries
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.task import PreparedTask, QuerySet
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 RULE = "whole catalogue but for what the user touched"
 SCORES_AT_ONCE = 2**25
@@ -54,6 +56,7 @@ class CatalogueRanks:
 
     def facts(self) -> dict[str, float]:
         """Return what a record states: expected ranks, and the AUC, the share of other candidates ranked below."""
+        # ties count at their expected value: half of them are above
         above = self.ranks.better + self.ranks.tied / 2
         return {
             "n_items": self.n_items,
@@ -96,7 +99,7 @@ def rank_in_catalogue(
         BenchError: the method scores an item of a frozen list otherwise than the same item of the catalogue.
     """
     if not len(queries):
-        raise ValueError("no query to rank for")
+        raise ValueError("there are no queries")
     check_scores_ignore_lists(method, ask, queries, domain.n_items)
     at_once = at_once or max(1, SCORES_AT_ONCE // domain.n_items)
     groups = TitleGroups.of(domain).group
@@ -132,9 +135,9 @@ def check_scores_ignore_lists(method: str, ask: Ask, queries: QuerySet, n_items:
     n_differing = int(differs.any(axis=1).sum())
     if n_differing:
         raise BenchError(
-            f"Method '{method}' scores an item of a list of {listed.shape[1]} otherwise than the same item of the "
-            f"whole catalogue ({n_differing} of {len(some)} queries), so that its full ranking would mean nothing; "
-            "nothing was stored. Register it without ranks_catalogue."
+            f"Method '{method}' scores items differently in a list of {listed.shape[1]} than in the full catalogue "
+            f"({n_differing} of {len(some)} queries), so full ranking is not meaningful and nothing was stored. "
+            "Register it without ranks_catalogue."
         )
 
 
@@ -156,6 +159,7 @@ def _chunk_ranks(
     n_touched = np.bincount(rows, minlength=len(positives))
 
     def count(is_so: NDArray[np.bool_]) -> NDArray[np.int32]:
+        # counting everything and subtracting the few touched items avoids a masked copy of the scores
         among_touched = np.bincount(rows[is_so[rows, items]], minlength=len(positives))
         counts: NDArray[np.int32] = (np.count_nonzero(is_so, axis=1) - among_touched).astype(np.int32)
         return counts

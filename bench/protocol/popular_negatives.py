@@ -6,12 +6,16 @@ trained on is never a negative. All arithmetic is of whole numbers: a seed gives
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.protocol.candidates import TitleGroups, first_in_row
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 DRAWN_FOR_ONE = 2
 """Items drawn for each wanted negative in the first pass; what is touched or repeated is then passed over."""
@@ -59,6 +63,7 @@ def draw_popular(
     heap = np.cumsum(weights)
     drawn = _drawn(heap, rng, (len(users), DRAWN_FOR_ONE * n))
     valid = first_in_row(groups.group[drawn]) & ~groups.touched_by(users, drawn)
+    # a stable sort moves the valid draws to the front and keeps the order in which they were drawn
     order = np.argsort(~valid, axis=1, kind="stable")[:, :n]
     negatives = np.take_along_axis(drawn, order, axis=1)
     found = valid.sum(axis=1)
@@ -71,6 +76,7 @@ def _drawn(heap: NDArray[np.int64], rng: np.random.Generator, shape: tuple[int, 
     """Draw items with replacement; ``heap`` is the running sum of the weights."""
     if not len(heap) or heap[-1] == 0:
         return np.zeros(shape, dtype=np.int32)[:, :0]
+    # 'right' passes over items of weight 0, whose running sum is that of the item before
     return np.searchsorted(heap, rng.integers(heap[-1], size=shape), side="right").astype(np.int32)
 
 
@@ -89,8 +95,8 @@ def _completed(
     n_left = len(np.unique(groups.group[left > 0]))
     if len(found) + n_left < n:
         raise BenchError(
-            f"Dataset '{domain.name}' leaves user '{domain.user_ids[user]}' only {len(found) + n_left} items with "
-            f"training interactions, but {n} distinct negatives are drawn by popularity. "
+            f"User '{domain.user_ids[user]}' of dataset '{domain.name}' has only {len(found) + n_left} possible "
+            f"negatives with training interactions, but {n} distinct ones are needed. "
             f"See 'bench data stats {domain.name}'."
         )
     negatives = found.tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,6 @@ from bench.data.domain import Domain, normalize_title
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
 from bench.files.revisions import revision_of
-from bench.files.store import ArtifactStore
 from bench.plugin import Answers, Queries
 from bench.protocol.candidate_files import stored_lists
 from bench.protocol.candidates import CandidateLists, TitleGroups, draw_candidates, shuffled_in
@@ -25,6 +25,9 @@ from bench.protocol.user_split import (
     with_short_titles,
 )
 from bench.spec import ProtocolSpec, Setting
+
+if TYPE_CHECKING:
+    from bench.files.store import ArtifactStore
 
 FEW_COLD_QUERIES = 200
 """Below this many queries a cold set carries a warning."""
@@ -102,6 +105,7 @@ def prepare_task(domain: Domain, spec: ProtocolSpec, artifacts: ArtifactStore) -
         return _query_set(domain, spec, artifacts, groups, split, part, positives_at, draw)
 
     test = query_set("test", split.test, groups.eligible)
+    # no cold items in validation lists either: they are new to the method until the test
     validation = query_set("validation", split.validation, groups.eligible & ~split.cold_items)
     training = domain.keeping(split.train)
     if by_users:
@@ -130,7 +134,9 @@ def check_leakage(prepared: PreparedTask, groups: TitleGroups) -> None:
         seen = np.concatenate([prepared.training.items, prepared.validation.lists.positives])
         leaked = np.intersect1d(test.lists.positives, np.concatenate([seen, test.queries.history_items]))
         if len(leaked):
-            raise BenchError(f"{len(leaked)} cold test items occur in a train or validation part of {domain.name}.")
+            raise BenchError(
+                f"{len(leaked)} cold test items occur in the training or validation data of {domain.name}."
+            )
     if prepared.spec.setting == "user-split":
         asked = [(part.queries, part.lists.positives) for part in (prepared.validation, test)]
         check_asked_users(prepared.training, asked)
@@ -171,8 +177,8 @@ def _query_set(
     users, positives_at, lengths = users[usable], positives_at[usable], lengths[usable]
     if not len(users):
         raise BenchError(
-            f"Dataset '{domain.name}' has no {part} query in the {spec.setting} setting. "
-            f"Try --setting warm, or --policy holdout; see 'bench data stats {domain.name}'."
+            f"Dataset '{domain.name}' has no {part} queries in the {spec.setting} setting. "
+            f"Try --setting warm or --cold-policy holdout, and see 'bench data stats {domain.name}'."
         )
     key = [revision_of(__name__), domain.content_hash, spec.key(), part]
     # the users' ids and times are in no hash of the domain
@@ -190,6 +196,7 @@ def _histories(
 ) -> NDArray[np.int32]:
     """Return the visible interactions before each positive, user after user."""
     edges = np.zeros(domain.n_interactions + 1, dtype=np.int8)
+    # +1 where a user's interactions begin, -1 at the positive: the running sum is 1 on what comes before it
     edges[domain.indptr[users]] += 1
     edges[positives_at] -= 1
     before_positive = np.cumsum(edges[:-1]) > 0

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.data.locate import is_at_hand
 from bench.data.prepare import card_of
 from bench.errors import BenchError
-from bench.files.folders import Folders
 from bench.files.revisions import Revision, revision_of
 from bench.protocol.full_ranking import catalogue_hash
 from bench.registry import registry
 from bench.runs.provenance import Provenance, differences
-from bench.runs.record import RunRecord
-from bench.runs.tasks import Tasks
-from bench.spec import RunSpec
+
+if TYPE_CHECKING:
+    from bench.files.folders import Folders
+    from bench.runs.record import RunRecord
+    from bench.runs.tasks import Tasks
+    from bench.spec import RunSpec
 
 PROTOCOL = "bench.protocol.full_ranking"
 """The module behind which all of the protocol's code is: splits, lists, ranks."""

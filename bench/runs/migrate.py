@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from bench.data.locate import is_at_hand
 from bench.data.prepare import card_of
@@ -10,8 +11,10 @@ from bench.errors import BenchError
 from bench.files.rounding import rounded
 from bench.protocol.full_ranking import catalogue_hash
 from bench.runs.record import SCHEMA_VERSION, RunRecord
-from bench.runs.tasks import Tasks
-from bench.spec import ProtocolSpec
+
+if TYPE_CHECKING:
+    from bench.runs.tasks import Tasks
+    from bench.spec import ProtocolSpec
 
 
 def migrated(record: RunRecord, tasks: Tasks) -> RunRecord:

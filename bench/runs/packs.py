@@ -12,11 +12,13 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError
 from bench.runs.rank_files import RankedQueries, write_runs
-from bench.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from bench.runs.record import RunRecord
 
 PACKS = "packs"
 RECORDS, RANKS = "records.jsonl", "ranks.parquet"
@@ -57,7 +59,7 @@ def read_packs(results_dir: Path) -> dict[str, PackedRun]:
                 found[fields["id"]] = PackedRun(path.parent, number, fields)
             except (ValueError, KeyError, TypeError) as error:
                 reason = f"{type(error).__name__}: {error}"
-                raise BenchError(f"{path}:{number + 1} is no run record ({reason}). Restore the file.") from error
+                raise BenchError(f"{path}:{number + 1} is not a run record ({reason}). Restore the file.") from error
     return found
 
 

@@ -11,16 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from bench.errors import BenchError
-from bench.files.folders import Folders
 from bench.files.hashing import content_hash
 from bench.plugin import Planned, ProgressHook
 from bench.runs.freshness import freshness_of
 from bench.runs.store import RunStore
 from bench.runs.tasks import Tasks
 from bench.spec import RunSpec, spec_to_json
+
+if TYPE_CHECKING:
+    from bench.files.folders import Folders
 
 JobState = Literal["done", "to do", "not needed"]
 NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -210,7 +212,7 @@ def _needed_first(method: str, planned: Mapping[str, Planned]) -> list[str]:
 
     def add(adapter_id: str) -> None:
         if adapter_id not in planned:
-            raise BenchError(f"Method '{method}' plans an adapter that needs {adapter_id}, which it does not plan.")
+            raise BenchError(f"Method '{method}' plans an adapter that needs {adapter_id}, which is not in its plan.")
         for needed in planned[adapter_id].needs:
             add(needed)
         ordered[adapter_id] = None

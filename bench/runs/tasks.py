@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
-from bench.data.domain import Domain
 from bench.data.prepare import card_of, load_domain, prepared_hash
 from bench.errors import BenchError
-from bench.files.folders import Folders
 from bench.plugin import Answers, LastLoaded, Planned, ProgressHook, Queries, Recommender, Task
 from bench.protocol.sources import check_source
 from bench.protocol.splits import share_of_training, source_protocol, source_training, users_of_training
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import registry
 from bench.runs.params import build_params
-from bench.spec import ProtocolSpec, RunSpec
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.files.folders import Folders
+    from bench.spec import ProtocolSpec, RunSpec
 
 
 class Tasks:
@@ -127,7 +130,7 @@ def require_titles(method: str, domain: Domain) -> None:
     """Raise BenchError where too many titles are missing for a method that reads them."""
     if not domain.titled:
         raise BenchError(
-            f"Method '{method}' reads titles, but {domain.n_untitled:,} of the {domain.n_items:,} items of "
-            f"'{domain.name}' have none. Put an items.csv with titles beside its interactions; see "
+            f"Method '{method}' needs titles, but {domain.n_untitled:,} of the {domain.n_items:,} items of "
+            f"'{domain.name}' have none. Add an items.csv with titles next to its interactions. See "
             f"'bench data stats {domain.name}'."
         )

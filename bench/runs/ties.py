@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bench.runs.record import RunRecord
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.runs.record import RunRecord
 
 MOST_TIES = 0.01
 """Share of queries whose positive may tie with another candidate; beyond it a record carries a warning."""

@@ -50,6 +50,7 @@ def interval(draws: NDArray[np.float64], level: float = 0.95) -> tuple[float, fl
 def _under_drawn_users(values: NDArray[np.float64], rng: np.random.Generator, n_resamples: int) -> NDArray[np.float64]:
     """Return the mean of each row (n_rows, n_users) over users drawn with replacement, (n_rows, n_resamples)."""
     n_users = values.shape[1]
+    # one product sums the drawn users of all systems: they share the draws, so that comparisons stay paired
     columns = np.ascontiguousarray(values.T)
     blocks = [_user_counts(n_users, size, rng) @ columns for size in _blocks(n_resamples)]
     means: NDArray[np.float64] = np.concatenate(blocks).T / n_users
@@ -59,6 +60,7 @@ def _under_drawn_users(values: NDArray[np.float64], rng: np.random.Generator, n_
 def _user_counts(n_users: int, n_resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return how often each user is drawn, shape (n_resamples, n_users)."""
     drawn = rng.integers(0, n_users, (n_resamples, n_users))
+    # each draw gets a range of numbers of its own, so that a single bincount counts for all
     drawn += n_users * np.arange(n_resamples)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=n_resamples * n_users)
     return counts.reshape(n_resamples, n_users).astype(np.float64)

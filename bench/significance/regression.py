@@ -55,18 +55,20 @@ def least_squares(
         BenchError: there are fewer than two clusters, or too few observations for the predictors, or one predictor is
             a sum of others or the same throughout a group.
     """
+    # one column per group takes the place of a common intercept
     means = [[group == one for group in groups] for one in dict.fromkeys(groups)]
     design = np.column_stack([*predictors.values(), *np.array(means, dtype=np.float64)])
     n, k = design.shape
     members = [np.array([cluster == one for cluster in clusters]) for one in dict.fromkeys(clusters)]
     if len(members) < 2 or n <= k or np.linalg.matrix_rank(design) < k:
         raise BenchError(
-            f"{n} observations in {len(members)} clusters cannot tell {', '.join(predictors)} and {len(means)} means "
-            "apart: more runs are needed, or predictors that vary."
+            f"{n} observations in {len(members)} clusters are too few to estimate {', '.join(predictors)} and "
+            f"{len(means)} means: add runs, or predictors that vary."
         )
     inverse = np.linalg.inv(design.T @ design)
     solution = inverse @ design.T @ outcome
     residuals = outcome - design @ solution
+    # residuals are summed within a cluster before they are squared, so they may be correlated there
     scores = np.array([design[chosen].T @ residuals[chosen] for chosen in members])
     g = len(members)
     covariance = g / (g - 1) * (n - 1) / (n - k) * inverse @ scores.T @ scores @ inverse

@@ -10,6 +10,8 @@ from functools import cache
 
 TINY = 1e-300
 """Keeps the continued fraction off a division by zero."""
+TOLERANCE = 1e-15
+"""A factor this near to 1 leaves the continued fraction as it is: doubles near 1 are 2e-16 apart."""
 MAX_TERMS = 10_000
 HALVINGS = 50
 """Of the interval that holds a quantile: beyond a double's last digit but a few."""
@@ -23,13 +25,14 @@ def normal_two_sided(z: float) -> float:
 def student_two_sided(t: float, degrees_of_freedom: int) -> float:
     """Return the probability that Student's t is at least as far from 0 as ``t``."""
     total = degrees_of_freedom + t * t
+    # both shares are passed: computed as 1 - x, the smaller one would lose its digits
     return _incomplete_beta(degrees_of_freedom / 2, 0.5, degrees_of_freedom / total, t * t / total)
 
 
 @cache
 def student_quantile(probability: float, degrees_of_freedom: int) -> float:
     """Return the quantile of Student's t for a probability of one half or more, found by halving an interval."""
-    if not 0.5 <= probability < 1:
+    if not 1 / 2 <= probability < 1:
         raise ValueError(f"expected a probability from 0.5 to below 1, got {probability}")
     low, high = 0.0, 1.0
     while student_two_sided(high, degrees_of_freedom) > 2 * (1 - probability):
@@ -62,7 +65,7 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
         numerator = 1 + coefficient / numerator or TINY
         step = numerator * denominator
         value *= step
-        if abs(step - 1) < 1e-15:
+        if abs(step - 1) < TOLERANCE:
             break
     return 1 / value
 

@@ -47,6 +47,7 @@ class Distinct:
         if sample.ndim != 1 or len(sample) == 0:
             raise ValueError(f"expected a non-empty sample of shape (n,), got shape {sample.shape}")
         # 1/2 - 1/6 and 1/3 - 0 differ in the last bit and must still tie
+        # + 0.0 turns -0.0 into 0.0
         values, counts = np.unique(np.round(sample, DECIMALS_THAT_COUNT) + 0.0, return_counts=True)
         return cls(values.astype(np.float64), counts.astype(np.int64))
 
@@ -124,8 +125,10 @@ def wilcoxon(differences: Distinct) -> float:
     magnitudes = _Magnitudes.of(differences)
     if len(magnitudes.sizes) == 0:
         return 1.0
+    # zeros take the first ranks; differences of one size share the mean of the ranks that they take up
     ranks = magnitudes.n_zero + np.cumsum(magnitudes.counts) - (magnitudes.counts - 1) / 2
     surplus = _dot(ranks, magnitudes.positive - magnitudes.counts / 2)
+    # under the null hypothesis every sign is a coin toss, so a rank adds rank² / 4 to the variance
     spread = math.sqrt(_dot(magnitudes.counts, ranks**2)) / 2
     return normal_two_sided(surplus / spread)
 
@@ -146,6 +149,7 @@ def sign_flip_permutation(differences: Distinct, rng: np.random.Generator, n_res
     for size in _blocks(n_resamples, len(magnitudes.sizes)):
         flipped = 2 * rng.binomial(magnitudes.counts, 0.5, size=(size, len(magnitudes.sizes))) - magnitudes.counts
         hits += int(np.count_nonzero(np.abs((flipped * magnitudes.sizes).sum(axis=1)) >= threshold))
+    # the observation counts as one of the resamples, so that p is never 0 (Phipson and Smyth 2010)
     return (hits + 1) / (n_resamples + 1)
 
 
@@ -153,6 +157,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Return Holm's step-down corrected p-values, in the order given."""
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
+    # the running maximum keeps a larger p-value from being corrected to less than a smaller one
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(stepped, 1.0)

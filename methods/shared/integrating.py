@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from bench.methods.shared.pairs import PairParams, PairRecommender, check_learnable, pair_recipe, source_plans
@@ -18,17 +18,19 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.learning.checkpoints import Checkpoint
 from bench.learning.keys import training_key
 from bench.learning.steps import StepPlan
 from bench.learning.stepwise import Stepwise, trained_by_steps
 from bench.learning.training import STOPPING_METRIC, seeded, stopping_score
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.pairs.model import PairExamples, PairLanguageModel, candidates_loss
-from bench.lm.pairs.prompts import PairBatch
 from bench.lm.precision import training_precision
-from bench.lm.training.library import AdapterPlan
 from bench.plugin import FitReport, Queries, Task, shrinks_to
+
+if TYPE_CHECKING:
+    from bench.learning.checkpoints import Checkpoint
+    from bench.lm.adapters.adapter import Adapter
+    from bench.lm.pairs.prompts import PairBatch
+    from bench.lm.training.library import AdapterPlan
 
 INTEGRATION_KIND = "integrations"
 WEIGHT_DECAY = 0.01
@@ -40,15 +42,15 @@ class IntegratingParams(PairParams):
     """The recipe of the source adapters, and how what integrates them is trained on the target."""
 
     n_sources: int = 2
-    """Adapters that are integrated: of the source domains, those that validate best (X-Cross: 2)."""
+    """Number of integrated adapters: those with the best validation results among the sources (X-Cross: 2)."""
     target_examples: int = field(default=0, metadata=shrinks_to("examples"))
-    """Target users of an epoch, a seeded sample drawn anew each epoch; 0 takes all (X-Cross)."""
+    """Target users per epoch (a random sample, drawn again in each epoch); 0 uses all (X-Cross)."""
     target_epochs: int = 40
-    """Epochs at most (X-Cross: 40)."""
+    """Maximum number of epochs (X-Cross: 40)."""
     target_batch_size: int = 4
-    """Target users a step (X-Cross: 1)."""
+    """Target users per step (X-Cross: 1)."""
     target_learning_rate: float = 5e-4
-    """Peak step size of AdamW (X-Cross: 5e-5)."""
+    """Peak learning rate of AdamW (X-Cross: 5e-5)."""
 
 
 class Integration(nn.Module):
@@ -112,7 +114,7 @@ class IntegratingRecommender(PairRecommender):
             BenchError: the parameters ask for too few.
         """
         if self.params.n_sources < self.min_sources:
-            raise BenchError(f"At least {self.min_sources} sources are integrated, not {self.params.n_sources}.")
+            raise BenchError(f"Parameter 'n_sources' must be at least {self.min_sources}, not {self.params.n_sources}.")
         return int(self.params.n_sources)
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:

@@ -272,7 +272,7 @@ def test_without_faiss_it_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     task, _, _ = planted_titles(tmp_path, pico_encoder_folder, n_users=20)
-    with pytest.raises(BenchError, match=r"needs faiss: pip install 'llmrec-bench\[vqrec\]'"):
+    with pytest.raises(BenchError, match=r"\(faiss cannot be found\): pip install 'llmrec-bench\[vqrec\]'"):
         fitted(task, **UNTRAINED)
 
 

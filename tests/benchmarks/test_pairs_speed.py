@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.data.domain import Domain
 from bench.data.prepare import load_domain
 from bench.lm.backbones import packaged_minilm, resolve_backbone
 from bench.lm.pairs.model import PairLanguageModel, learnable_users
@@ -70,11 +71,11 @@ def test_thirty_candidates_are_scored_2_5_times_as_fast_as_by_a_loop_over_padded
     assert padded_seconds / float32_seconds >= FASTER_THAN_PADDED
 
 
-def _looped(pairs: PairLanguageModel, domain: object, queries: Queries, row: int, width: int | None) -> torch.Tensor:
+def _looped(pairs: PairLanguageModel, domain: Domain, queries: Queries, row: int, width: int | None) -> torch.Tensor:
     """Score one query's pairs one after the other with transformers' own forward."""
     scores = []
     with torch.no_grad():
-        for prompt in pairs.prompts.prompts(domain, queries.history(row), queries.candidates[row]):  # type: ignore
+        for prompt in pairs.prompts.prompts(domain, queries.history(row), queries.candidates[row]):
             length = len(prompt) if width is None else width
             ids, mask = torch.zeros(1, length, dtype=torch.long), torch.zeros(1, length, dtype=torch.long)
             ids[0, : len(prompt)], mask[0, : len(prompt)] = torch.from_numpy(prompt), 1

@@ -32,8 +32,9 @@ def test_this_installation_is_sound(bench: Bench) -> None:
     assert outcome.code == 0
     assert all(check["ok"] for check in checks.values())
     assert checks["embedded dataset"]["finding"] == "ml-100k: 943 users, 1682 items, 100000 interactions"
-    assert checks["Hugging Face datasets"]["finding"] == "'import datasets' is Hugging Face's"
+    assert checks["Hugging Face datasets"]["finding"] == "'import datasets' imports the Hugging Face package"
     assert "numpy" in checks["packages"]["finding"]
+    assert checks["extras"]["finding"].startswith("lm, recbole, plots")
     assert set(checks) >= {"minilm", "cards", "plugins", "device"}
 
 
@@ -45,8 +46,8 @@ def test_a_fault_is_shown_with_the_rest_and_the_call_fails(
     outcome = bench("doctor")
     assert outcome.code == 1
     first, second = outcome.stdout.splitlines()
-    assert first.startswith("FAULT first: ")
-    assert second == "ok    second: fine"
+    assert first.startswith("FAILED first: ")
+    assert second == "ok     second: fine"
     assert bench("doctor", "--json").code == 1
     assert [row["ok"] for row in json.loads(bench("doctor", "--json").stdout)] == [False, True]
 
@@ -62,6 +63,18 @@ def test_a_bare_folder_in_the_place_of_datasets_is_a_fault(
     assert outcome.code == 1
     assert not found["ok"]
     assert found["finding"].endswith("pip install datasets")
+
+
+def test_what_is_an_extra_may_be_missing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("recbole", "matplotlib"):
+        monkeypatch.setitem(sys.modules, module, None)
+    outcome = bench("doctor", "--json")
+    checks = {check["name"]: check["finding"] for check in json.loads(outcome.stdout)}
+    assert outcome.code == 0
+    assert checks["embedded dataset"] == (
+        "ml-100k is not here (pip install --no-deps recbole==1.2.1); it is downloaded when needed"
+    )
+    assert "pip install 'llmrec-bench[recbole,plots" in checks["extras"]
 
 
 def test_from_the_repository_root_datasets_is_hugging_faces_package() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,7 +149,7 @@ def test_another_scale_makes_other_runs_and_files_of_its_name(bench: Bench, fold
 
 def test_the_commands_of_a_scale_make_its_runs(bench: Bench, experiment: Path) -> None:
     commands = bench("reproduce", experiment, "--scale", "smoke", "--dry-run").stdout.splitlines()
-    assert commands[0].endswith("--train-share 0.02 --limit-validation 20 --limit-queries 10")
+    assert commands[0].endswith("--train-fraction 0.02 --limit-validation 20 --limit 10")
     for command in commands:
         assert call_bench([*shlex.split(command)[1:], "--device", "cpu"]).code == 0
     assert bench("reproduce", experiment, "--scale", "smoke", "--dry-run").stdout == ""
@@ -160,6 +161,16 @@ def test_a_figure_is_written_beside_its_table(bench: Bench, folders: Folders, ex
     assert outcome.code == 0, outcome.stderr
     assert outcome.stderr.splitlines()[-1].endswith("small.{tex,md,csv,json,pdf,png}.")
     assert (folders.results_dir / "tables" / "small.png").stat().st_size > 5000
+
+
+def test_a_figure_that_cannot_be_drawn_is_refused_before_the_runs(
+    bench: Bench, folders: Folders, experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment.write_text(EXPERIMENT + "figure: {kind: dots}\n")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert "needs the extra 'plots'" in bench("reproduce", experiment, "--device", "cpu").mistake
+    assert not folders.results_dir.exists()
+    assert bench("reproduce", experiment, "--dry-run").code == 0
 
 
 def test_datasets_are_counted_once_and_their_table_needs_no_data(
@@ -208,4 +219,6 @@ def test_full_ranking_runs_what_can_rank_a_catalogue_and_keeps_the_ordinary_file
 
 def test_full_ranking_alone_names_the_row_that_cannot(bench: Bench, experiment: Path) -> None:
     experiment.write_text(EXPERIMENT + "candidates: [full]\n")
-    assert bench("reproduce", experiment, "--dry-run").mistake.startswith("Row 2 of 'small' (Spy): Method 'spy' ranks")
+    assert bench("reproduce", experiment, "--dry-run").mistake.startswith(
+        "Row 2 of 'small' (Spy): Method 'spy' can only rank candidate lists"
+    )

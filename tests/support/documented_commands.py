@@ -14,10 +14,10 @@ import click
 import yaml
 
 from bench.cli.main import cli
-from bench.cli.options import checked_metrics
 from bench.data.card import load_card
 from bench.experiments.reader import load_experiment
 from bench.registry import registry
+from bench.report.metric_names import checked_metrics
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest, request_options
 from bench.spec import Setting
@@ -66,10 +66,11 @@ class Page:
         shown = tuple(_shown(markdown))
         classes = [block.text for block in found if block.language == "python"]
         cards = [yaml.safe_load(block.text)["name"] for block in found if block.title.startswith("datasets/")]
+        started = [line.words[2] for line in shown if line.words[:2] == ("new", "baseline") and len(line.words) > 2]
         imported = [line.words[2] for line in shown if line.words[:2] == ("data", "import") and len(line.words) > 2]
         return cls(
             shown,
-            frozenset(name for text in classes for name in _registered(text)),
+            frozenset([*started, *(name for text in classes for name in _registered(text))]),
             frozenset([*cards, *imported]),
             frozenset(block.title for block in found if block.title),
         )
@@ -215,12 +216,16 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Page], None]] = {
 def _shown(markdown: str) -> Iterator[Shown]:
     for block in blocks(markdown):
         if block.language == "sh":
-            yield from (Shown(words, True) for words in commands_in(_without_comments(block.text)))
+            yield from (Shown(words, True) for words in commands_in(without_comments(block.text)))
+        elif block.language == "console":
+            lines = "\n".join(line.removeprefix("$ ") for line in block.text.splitlines() if line.startswith("$ "))
+            yield from (Shown(words, True) for words in commands_in(without_comments(lines)))
     for found in INLINE.finditer(FENCE.sub("", markdown)):
         yield from (Shown(words, False) for words in commands_in(" ".join(_without_signs(found[1]).split())))
 
 
-def _without_comments(script: str) -> str:
+def without_comments(script: str) -> str:
+    """Return shell lines without what stands after ``#``."""
     return re.sub(r"(^|\s)#.*", "", script)
 
 

@@ -29,6 +29,7 @@ ORDER = (
     ("experiments",),
     ("diagnose", "contract", "templates"),
     ("report",),
+    ("api",),
     ("cli",),
 )
 """Each may import what stands before it, but not its neighbors on the same line. The page "Architecture" says

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from bench.lm.adapters.adapter import Adapter
+if TYPE_CHECKING:
+    from bench.lm.adapters.adapter import Adapter
 
 
 @contextmanager
@@ -33,6 +35,7 @@ def folded(model: nn.Module, adapter: Adapter | None) -> Iterator[None]:
             weight = model.get_parameter(f"{module}.weight")
             originals.append((weight, weight.data))
             delta = (b.detach() @ a.detach()).to(weight.data)
+            # a new tensor: subtracting the update in place would not give W back bit for bit
             weight.data = weight.data.add(delta, alpha=adapter.scaling if adapter is not None else 1.0)
         yield
     finally:

@@ -35,6 +35,7 @@ def truncate_product(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     q_a, r_a = torch.linalg.qr(a.T)
     u, s, vh = torch.linalg.svd(r_b @ r_a.T, full_matrices=False)
     root = s[:rank].sqrt()
+    # each factor gets the root of the singular values, so that neither is much larger than the other
     return (vh[:rank] * root[:, None]) @ q_a.T, q_b @ (u[:, :rank] * root)
 
 
@@ -62,6 +63,7 @@ def squared_norm(a: Tensor, b: Tensor) -> float:
 
 def row_norms(a: Tensor, b: Tensor) -> Tensor:
     """Return the Euclidean norm of each row of B·A, shape (d_out,), without forming the product."""
+    # rounding may leave the square of a small norm just below 0
     return ((b @ (a @ a.T)) * b).sum(1).clamp(min=0).sqrt()
 
 
@@ -71,5 +73,6 @@ def _leading_directions(matrix: Tensor, n_directions: int) -> Tensor:
     start = torch.randn(matrix.shape[1], n_directions, generator=generator, dtype=matrix.dtype)
     basis: Tensor = torch.linalg.qr(matrix @ start.to(matrix.device))[0]
     for _ in range(POWER_STEPS):
+        # orthonormalized after each product, or all columns would turn towards the first direction
         basis = torch.linalg.qr(matrix @ torch.linalg.qr(matrix.T @ basis)[0])[0]
     return basis

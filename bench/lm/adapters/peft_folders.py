@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
@@ -11,7 +12,9 @@ from torch import Tensor
 
 from bench.files.hashing import content_hash
 from bench.files.store import ArtifactStore, write_json
-from bench.lm.adapters.adapter import Adapter
+
+if TYPE_CHECKING:
+    from bench.lm.adapters.adapter import Adapter
 
 KIND = "served-adapters"
 

@@ -106,20 +106,21 @@ def last_hidden_states(model: Any, branching: Branching) -> Tensor:
             use_cache=False,
             branching=branching,
         ).last_hidden_state
+    # layers that ignore the interface would have mixed the prompts of the row, without any error
     if branching.n_attended != model.config.num_hidden_layers:
         raise BenchError(
-            f"{type(model).__name__} does not attend through transformers' attention interface, so its candidates "
-            "cannot be scored together; choose a Qwen2, Llama or Mistral backbone."
+            f"{type(model).__name__} does not use the attention interface of transformers, so candidates cannot be "
+            "scored together: use a Qwen2, Llama or Mistral backbone."
         )
     return hidden[0]
 
 
 def branching_attention(
-    module: Any,
+    module: Any,  # noqa: ARG001  # transformers passes it
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: Tensor | None,  # noqa: ARG001  # transformers passes it
     scaling: float,
     branching: Branching,
     **_: Any,
@@ -145,8 +146,10 @@ def branching_attention(
     gathered = queries.new_empty(n_tokens, n_heads, width)
     for block in branching.blocks:
         n_rows = block.rows.stop - block.rows.start
+        # query heads that share a key head become further rows of one product
         asked = queries[:, block.rows].reshape(n_key_heads, -1, width)
         scores = asked @ _both(keys, block).transpose(1, 2)
+        # every row sees the shared places, so only the block's own columns need a mask
         scores.view(n_heads, n_rows, -1)[:, :, -n_rows:] += block.own
         answer = scores.softmax(-1) @ _both(values, block)
         gathered[block.rows] = answer.view(n_heads, n_rows, width).transpose(0, 1)

@@ -8,14 +8,16 @@ may write different ones: a run's record names the engine.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.apply import folded
-from bench.lm.backbones import Backbone
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.precision import dtype_name
-from bench.plugin import Task
+
+if TYPE_CHECKING:
+    from bench.lm.adapters.adapter import Adapter
+    from bench.lm.backbones import Backbone
+    from bench.plugin import Task
 
 BATCH_TOKENS = 2**15
 """Tokens in one batch of the transformers engine, prompts and answers: a step of few rows costs as much as of many."""

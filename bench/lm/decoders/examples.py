@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
-from bench.lm.adapters.adapter import LoraRecipe
 from bench.plugin import Queries
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.lm.adapters.adapter import LoraRecipe
 
 N_NEGATIVES = 29
 

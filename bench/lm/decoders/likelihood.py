@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from bench.data.domain import Domain
-from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.backbones import Backbone, quiet_transformers
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import n_prefixes, sampled_prefixes, titles_of, untouched_items
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel
 from bench.lm.precision import training_dtype
 from bench.lm.prompts.shared import AnswerStyle, Prompt, answer_text, prompt_hash
-from bench.plugin import ProgressHook, Queries
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from bench.data.domain import Domain
+    from bench.lm.adapters.adapter import LoraRecipe
+    from bench.plugin import ProgressHook, Queries
 
 N_TRAINING_NEGATIVES = 29
 QUERIES_BETWEEN_REPORTS = 500

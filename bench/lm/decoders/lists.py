@@ -12,17 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from bench.data.domain import Domain
-from bench.lm.adapters.adapter import Adapter
-from bench.lm.backbones import Backbone
-from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.engines import GenerationEngine, TransformersEngine, chosen_engine
 from bench.lm.decoders.examples import titles_of
 from bench.lm.decoders.likelihood import (
@@ -33,7 +27,16 @@ from bench.lm.decoders.likelihood import (
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY
 from bench.lm.precision import generation_dtype
 from bench.lm.prompts.shared import LIST_LENGTH, SEPARATOR, AnswerStyle, Parsed, parse_ranking, prompt_hash
-from bench.plugin import ProgressHook, Queries, Task
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from bench.data.domain import Domain
+    from bench.lm.adapters.adapter import Adapter
+    from bench.lm.backbones import Backbone
+    from bench.lm.decoders.causal import CausalLanguageModel
+    from bench.plugin import ProgressHook, Queries, Task
 
 MAX_NEW_TOKENS = 400
 """Length at which a list is cut (the papers: 800; a trained model ends well before either)."""
@@ -135,7 +138,7 @@ def write_lists(
         answers = engine.greedy_ids(causal.prompt_ids(histories, candidates), adapter, max_new_tokens)
         ended = [answer[-1:] == [causal.tokenizer.eos_token_id] for answer in answers]
         written += map(read_list, causal.texts(answers), candidates, ended)
-        progress(f"wrote {len(written):,} of {len(queries):,} lists")
+        progress(f"generated {len(written):,} of {len(queries):,} lists")
     return written
 
 

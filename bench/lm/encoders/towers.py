@@ -10,24 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.data.domain import Domain
 from bench.learning.dot_scores import all_dots
 from bench.learning.entropy import softmax_entropy
 from bench.learning.temperature import fitted_temperature
 from bench.lm.adapters.adapter import LoraRecipe, linear_modules
-from bench.lm.backbones import Backbone
 from bench.lm.encoders.text_encoder import TextEncoder
 from bench.lm.encoders.title_layers import TitleLayers, can_be_split
 from bench.lm.encoders.tower_batches import RECENCY_DECAY, Positions, TowerBatch
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel
-from bench.plugin import Answers, ProgressHook, Queries
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.lm.backbones import Backbone
+    from bench.plugin import Answers, ProgressHook, Queries
 
 TEMPERATURE = 0.13
 """What cosines are divided by where nothing was fitted: the cross-entropy of MiniLM's own over the 30 candidates is
@@ -208,6 +210,7 @@ def batch_loss(vectors: Tensor, batch: TowerBatch, head: nn.Module) -> Tensor:
     weights, targets, excluded, log_chances = (torch.from_numpy(array).to(vectors.device) for array in own)
     with torch.autocast(vectors.device.type, enabled=False):
         histories = nn.functional.normalize(weights @ vectors, dim=-1)
+        # less the log of each item's chance to be in the batch: otherwise popular items would be pushed down
         logits = head(histories @ vectors.T) - log_chances
         return nn.functional.cross_entropy(logits.masked_fill(excluded, -torch.inf), targets)
 

@@ -13,19 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.lm.adapters.adapter import Adapter
 from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.lm.merging.average import MergeSpace, mixed
 from bench.plugin import MergeReport, ProgressHook, Queries
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.lm.adapters.adapter import Adapter
 
 Granularity = Literal["global", "per_module"]
 Search = Literal["grid", "adam"]
@@ -163,6 +165,7 @@ def learn_pooled_weights(
                 with mixed(language_model.model, adapters, weights, space, any_sum=region.any_sum):
                     temperature = merged_temperature(adapters, weights)
                     entropy = language_model.entropy(domain, batch, temperature, recipe.n_tokens)
+                    # gradients add up domain by domain: one graph is in memory at a time
                     (entropy / len(batches)).backward()  # type: ignore[no-untyped-call]
                 entropies.append(entropy.item())
             optimizer.step()

@@ -65,6 +65,7 @@ def drop_entries(values: Tensor, drop: float, generator: torch.Generator) -> Ten
 
 def mask_generator(seed: int, *purpose: str) -> torch.Generator:
     """Return the generator of one mask."""
+    # a generator on the CPU draws the same mask whatever device the update is on
     return torch.Generator().manual_seed(derived_seed(seed, "dare", *purpose))
 
 

@@ -51,6 +51,7 @@ def shared_rows(target: tuple[Tensor, Tensor], source: tuple[Tensor, Tensor]) ->
     """Return the columns s, t, each (d_out, 1), for which the source's shared part is P = s ⊙ W + t ⊙ U."""
     w, u = row_norms(*target), row_norms(*source)
     half = 0.5 * ((w > 0) & (u > 0)).to(w)
+    # a row of zeros is divided by 1 instead; its share is 0 either way
     return (half * u / torch.where(w > 0, w, 1.0))[:, None], half[:, None]
 
 

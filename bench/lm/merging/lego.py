@@ -44,6 +44,7 @@ def merge_lego(
         pairs = [adapter.factors[module] for adapter in adapters if module in adapter.factors]
         units = torch.cat([torch.cat([a, b.T], dim=1) for a, b in pairs])
         k = min(n_clusters or rank, len(units))
+        # a factor on both halves of a unit multiplies its update by the square: √(r/k) takes the fourth root
         centroids = cluster_units(units, k, reweight=reweight, seed=seed) * (rank / k) ** (0.25 if reweight else 0)
         d_in = pairs[0][0].shape[1]
         merged[module] = (centroids[:, :d_in].contiguous(), centroids[:, d_in:].T.contiguous())
@@ -74,5 +75,6 @@ def _labels(units: Tensor, n_clusters: int, seed: int) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct units than clusters: fewer clusters
         found = KMeans(n_clusters, n_init=RESTARTS, random_state=seed % 2**32).fit_predict(spanned.cpu().numpy())
+    # k-means may leave clusters empty: number those that there are without gaps
     labels: Tensor = torch.unique(torch.from_numpy(found), return_inverse=True)[1]
     return labels

@@ -8,13 +8,16 @@ each as such a vector, as PEFT's ``ties`` does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from bench.lm.adapters.adapter import Adapter, check_mergeable, like
-from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.updates import merge_updates, module_names
+
+if TYPE_CHECKING:
+    from bench.lm.merging.average import MergeSpace
 
 DENSITY = 0.2
 """Share of the entries that trimming keeps: the paper's recommendation where nothing can be tuned."""
@@ -33,7 +36,7 @@ def merge_ties(
     Args:
         adapters: At least one, of one base.
         density: Share of the entries that are kept, in (0, 1].
-        scale: The paper's λ, by which the merged update is multiplied.
+        scale: The paper's λ, the factor of the merged update.
         space: ``delta`` for updates, ``factor`` for A and B apart.
         rank: Rank to which the merged update is cut in ``delta`` space; 0 keeps it whole.
     """
@@ -51,6 +54,7 @@ def ties(vectors: Tensor, density: float) -> Tensor:
     """Merge stacked vectors (n, …) to one (…): trim, elect signs, average the non-zero entries that agree."""
     trimmed = torch.stack([trim(vector, density) for vector in vectors])
     agreeing = trimmed * (trimmed.sign() == elected_signs(trimmed))
+    # an entry that no vector keeps is 0 / 1
     return agreeing.sum(0) / (agreeing != 0).sum(0).clamp(min=1)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from bench.lm.adapters.adapter import Adapter, check_mergeable
 from bench.lm.adapters.low_rank import WHOLE, factorize, squared_norm
-from bench.lm.backbones import BackboneKind
+
+if TYPE_CHECKING:
+    from bench.lm.backbones import BackboneKind
 
 DECODER_RANK = 16
 """Rank that merged updates of a decoder are cut to by default."""

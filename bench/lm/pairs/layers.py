@@ -14,14 +14,16 @@ has no gradient, so everything below the first trained weight is computed withou
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.lm.adapters.experts import Experts
-from bench.lm.pairs.prompts import PairBatch
+
+if TYPE_CHECKING:
+    from bench.lm.adapters.experts import Experts
+    from bench.lm.pairs.prompts import PairBatch
 
 Between = Callable[[int, Tensor], Tensor]
 """Changes the stacked states (n_streams, n_tokens, d) after a layer, given its number from 0."""
@@ -37,8 +39,8 @@ class LayerWalk:
         kind = model.config.model_type
         if kind not in READABLE or getattr(model.config, "conv_kernel_size", 0) > 0:
             raise BenchError(
-                f"Pairs are read by encoders of the architectures {', '.join(READABLE)} (without convolution), "
-                f"not '{kind}'. Without the hub, use --backbone minilm."
+                f"Cross-encoders support the architectures {', '.join(READABLE)} (without convolution), not '{kind}'. "
+                "Without the hub, use --backbone minilm."
             )
         self.model, self.pooling = model, pooling
         self.layers: list[Any] = list(model.encoder.layer)

@@ -11,19 +11,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.data.domain import Domain
 from bench.files.hashing import derived_seed
 from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.adapters.apply import folded
-from bench.lm.backbones import Backbone
 from bench.lm.batching import length_buckets
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
@@ -33,6 +31,10 @@ from bench.lm.precision import float32_products, full_width_float32, training_pr
 from bench.plugin import ProgressHook, PromptReport, Queries, shrinks_to
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.popular_negatives import popular_negatives
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.lm.backbones import Backbone
 
 QUERIES_AT_ONCE = 32
 """Queries whose prompts are sorted by length together."""

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.lm.prompts.shared import clean_title
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
 
 TITLE_WORDS = 8
 """Words of a title that are kept (X-Cross)."""
@@ -90,8 +92,8 @@ class PairPrompts:
         self.budget = max_tokens - len(self.begin) - len(self.lead_out) - len(self.end) - TITLE_TOKENS
         if self.budget < 0:
             raise BenchError(
-                f"A prompt of {max_tokens} tokens leaves no room for a candidate; give -p max_tokens at least "
-                f"{max_tokens - self.budget}, and a backbone that reads as many."
+                f"A prompt of {max_tokens} tokens leaves no room for a candidate: set -p max_tokens to at least "
+                f"{max_tokens - self.budget}, and use a backbone that supports as many."
             )
         self._titles: dict[str, list[TokenRow]] = {}
 

@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.files.revisions import revision_of
-from bench.files.store import ArtifactStore
 from bench.lm.prompts.shared import SEPARATOR, chat_format, clean_title, plain_chat, prompt_hash, shared_prompt
-from bench.plugin import ProgressHook
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.files.store import ArtifactStore
+    from bench.plugin import ProgressHook
 
 KIND = "backbone"
 """Kind of artifact."""
@@ -98,7 +100,7 @@ def tiny_backbone(
     """
     ordered = sorted(domains, key=lambda domain: domain.content_hash)
     if not any(domain.titled and domain.n_interactions for domain in ordered):
-        raise BenchError("Backbone 'tiny' needs at least one titled source domain; name one with --sources.")
+        raise BenchError("Backbone 'tiny' needs at least one source dataset with titles: give --source-datasets A,B.")
     key = tiny_key(domains, params, seed)
     return artifacts.get_or_make(KIND, key, lambda folder: _make(folder, ordered, params, seed, progress))
 

@@ -10,18 +10,20 @@ import string
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from bench.data.domain import Domain
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.files.revisions import revision_of
-from bench.files.store import ArtifactStore
 from bench.lm.backbones import quiet_transformers
 from bench.lm.prompts.shared import clean_title, plain_chat, prompt_hash, shared_prompt
-from bench.plugin import ProgressHook
+
+if TYPE_CHECKING:
+    from bench.data.domain import Domain
+    from bench.files.store import ArtifactStore
+    from bench.plugin import ProgressHook
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 
@@ -70,7 +72,7 @@ def tiny_seq2seq(
     """
     ordered = sorted((domain for domain in domains if domain.titled), key=lambda domain: domain.content_hash)
     if not ordered:
-        raise BenchError("Backbone 'tiny' needs a domain with titles; see 'bench data stats'.")
+        raise BenchError("Backbone 'tiny' needs a dataset with titles. See 'bench data stats'.")
     key = {
         "backbone": "tiny-seq2seq",
         "revision": revision_of(__name__),
@@ -81,7 +83,7 @@ def tiny_seq2seq(
     }
 
     def make(folder: Path) -> None:
-        progress(f"tiny encoder-decoder: making it from the titles of {', '.join(domain.name for domain in ordered)}")
+        progress(f"tiny encoder-decoder: building it from the titles of {', '.join(domain.name for domain in ordered)}")
         save_tiny_seq2seq(folder, training_texts(ordered), params, seed)
 
     return artifacts.get_or_make("backbone", key, make)

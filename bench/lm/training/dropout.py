@@ -26,4 +26,5 @@ class IntegerDropout(nn.Module):
             return values
         drawn = np.frombuffer(self.rng.bytes(2 * values.numel()), dtype=np.uint16)
         keep = torch.from_numpy(drawn >= self.threshold).view(values.shape).to(values.device)
+        # scaled by the share that the threshold drops, which is not exactly the one asked for
         return (values * keep).mul_(LEVELS / (LEVELS - self.threshold))

@@ -72,6 +72,7 @@ def train_adapter(
         progress: Gets a line every so often.
         validation: Queries of the domains, on which the mean over domains of NDCG@3 chooses the state.
     """
+    # an adapter is known by its domains in any order, so it is trained on them in one order
     domains = sorted(domains, key=lambda domain: domain.content_hash)
     model, modules = language_model.model, language_model.adapted_modules(recipe)
     dense = language_model.dense_in_training
@@ -132,6 +133,7 @@ def attached(
     dropout = recipe.dropout or 0.0
     names = list(modules or linear_modules(model))
     settings = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=dropout, target_modules=names)
+    # PEFT draws A from torch's global generator, on the CPU
     with torch.random.fork_rng(devices=[]), quiet_peft():
         torch.manual_seed(derived_seed(seed, "lora-initialisation"))
         wrapped = get_peft_model(model, settings, adapter_name=ADAPTER_NAME)
@@ -229,6 +231,7 @@ class _Training:
         return self.language_model.batches(self.domains, self.recipe, rng)
 
     def _loss(self, batch: Any, step: int) -> Tensor:
+        # seeded anew by the step, so that a training that goes on from a checkpoint drops the same values
         masks = mask_generator(self.course.seed, step)
         for dropout in self._dropouts():
             dropout.rng = masks

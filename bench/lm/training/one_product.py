@@ -40,6 +40,7 @@ class _OneProduct(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
         rows, merged, a, b = ctx.saved_tensors
         into_rows = gradient @ merged if ctx.needs_input_grad[0] else None
+        # x·Aᵀ and g·B have r columns; the gradient of W, d_out × d_in, is never formed
         narrow_in, narrow_out = rows @ a.to(rows.dtype).T, gradient @ b.to(rows.dtype)
         into_a, into_b = narrow_out.T @ rows, (narrow_in.T @ gradient).T
         return into_rows, None, None, into_a.to(a.dtype) * ctx.scaling, into_b.to(b.dtype) * ctx.scaling, None

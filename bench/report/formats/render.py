@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from bench.report.formats.csv_json import to_csv, to_json
 from bench.report.formats.html import to_html
 from bench.report.formats.latex import to_latex
 from bench.report.formats.text import to_markdown, to_text
-from bench.report.tables.table import Table, TableFormat
+
+if TYPE_CHECKING:
+    from bench.report.tables.table import Table, TableFormat
 
 RENDERERS: dict[TableFormat, Callable[[Table], str]] = {
     "text": to_text,

@@ -6,7 +6,7 @@ from tabulate import tabulate
 
 from bench.report.tables.table import Cell, Table, TableRow, shortened_letters
 
-TEXT_LEGEND = "(1) best, (2) second, * star."
+TEXT_LEGEND = "(1) best, (2) second."
 
 
 def to_text(table: Table) -> str:
@@ -54,7 +54,7 @@ def _markdown_row(cells: list[str]) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Escape what Markdown would read as markup; ``<br>`` and ``<`` before a space stay."""
+    """Escape Markdown syntax, except ``<br>`` and ``<`` before a space."""
     for sign in "\\*_`|":
         text = text.replace(sign, f"\\{sign}")
     return text
@@ -71,5 +71,5 @@ def _lines_below(table: Table) -> list[str]:
 
 
 def _separated(notes: tuple[str, ...]) -> list[str]:
-    """Put an empty line between notes, so that each is a paragraph of its own."""
+    """Insert an empty line between notes, so that each is a separate paragraph."""
     return [line for note in notes for line in (note, "")][:-1]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bench.errors import BenchError
 from bench.runs.executors.job import Resources
 from bench.runs.executors.processes import Processes, share_of_machine
 
-Engine = Literal["processes", "ray", "slurm"]
-ENGINES: tuple[Engine, ...] = get_args(Engine)
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+ExecutorName = Literal["processes", "ray", "slurm"]
+EXECUTORS: tuple[ExecutorName, ...] = get_args(ExecutorName)
 QUEUE_FILES = "slurm"
 """Folder of the results for submitit's own files."""
 
@@ -21,7 +23,7 @@ QUEUE_FILES = "slurm"
 class ExecutorChoice:
     """Who carries out jobs, how many at a time, and what each may use."""
 
-    engine: Engine = "processes"
+    engine: ExecutorName = "processes"
     n_workers: int = 1
     cpus: int | None = None
     """Cores of a job; None: its share of this machine, or 1 where the jobs run on others."""

@@ -9,12 +9,14 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from multiprocessing import get_context, parent_process
-from multiprocessing.sharedctypes import Synchronized
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from bench.runs.executors.job import Outcome, Resources, WorkItem, begin_worker, do
 from bench.runs.executors.machine import n_accelerators, n_cores
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+    from types import TracebackType
 
 MOST_ATTEMPTS = 3
 """How often a job is begun whose worker vanishes."""

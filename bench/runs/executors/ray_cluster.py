@@ -7,12 +7,14 @@ run any code.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from bench.errors import BenchError
+from bench.files.extras import require
 from bench.runs.executors.job import Outcome, Resources, WorkItem, begin_worker, do
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from types import TracebackType
 
 RETRIES = 3
 """How often Ray begins a job again whose worker or node vanished."""
@@ -54,8 +56,7 @@ def _do_in_its_share(item: WorkItem) -> Outcome:
 
 
 def _ray() -> Any:
-    try:
-        import ray
-    except ImportError:
-        raise BenchError("Ray is not installed: pip install 'llmrec-bench[ray]'.") from None
+    require("--executor ray", "ray")
+    import ray
+
     return ray

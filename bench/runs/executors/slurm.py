@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from bench.errors import BenchError
+from bench.files.extras import require
 from bench.runs.executors.job import Outcome, Resources, WorkItem, begin_worker, do
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 Queue = Literal["slurm", "local", "debug"]
 LONGEST_MINUTES = 24 * 60
@@ -87,8 +89,7 @@ def _result(job: Any) -> Outcome:
 
 
 def _submitit() -> Any:
-    try:
-        import submitit
-    except ImportError:
-        raise BenchError("submitit is not installed: pip install 'llmrec-bench[slurm]'.") from None
+    require("--executor slurm", "slurm")
+    import submitit
+
     return submitit

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bench.runs.executors.job import Outcome, Resources, WorkItem, last_line
-from bench.files.folders import Folders
 from bench.plugin import ProgressHook
+from bench.runs.executors.job import Outcome, Resources, WorkItem, last_line
 from bench.runs.plan import Job, Plan, RunJob
+
+if TYPE_CHECKING:
+    from bench.files.folders import Folders
 
 SECONDS_BETWEEN_REPORTS = 10.0
 LOGS = "logs"
@@ -134,5 +136,3 @@ def run_name(job: RunJob) -> str:
 def log_of(results_dir: Path, job_id: str) -> Path:
     """Return the log file of a job."""
     return results_dir / LOGS / f"{job_id}.log"
-
-

@@ -185,7 +185,7 @@ def test_examples_ask_for_the_last_item_among_untouched_ones(folders) -> None:
     users = learnable_users(domain, 29)
     assert users.tolist() == list(range(20))
     asked: list[tuple[int, ...]] = []
-    pairs.prompts.prompts = lambda _domain, history, items: asked.append((*history, *items)) or []  # type: ignore
+    pairs.prompts.prompts = lambda _domain, history, items: asked.append((*history, *items)) or []
     with pytest.raises(ValueError, match="zero-size"):
         next(pairs.batches([domain], RECIPE, np.random.default_rng(0)))
     for row in asked:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
 import pytest
 
 from bench.files.folders import Folders
@@ -75,9 +74,7 @@ def ranks(folders: Folders) -> dict[str, Any]:
 
 
 def n_trainings(folders: Folders) -> int:
-    return sum(
-        log.read_text().count("training an adapter") for log in (folders.results_dir / "logs").glob("*.log")
-    )
+    return sum(log.read_text().count("training an adapter") for log in (folders.results_dir / "logs").glob("*.log"))
 
 
 @pytest.fixture
@@ -103,7 +100,8 @@ def test_two_processes_give_the_ranks_of_one_and_train_each_adapter_once(
 
 def children_of(process: int) -> list[int]:
     """Return the workers that a reproduction has begun, those alone that can train."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(process)], capture_output=True, text=True)
+    words = ["ps", "-o", "pid=,args=", "--ppid", str(process)]
+    listed = subprocess.run(words, capture_output=True, text=True, check=True)
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line]
 
 
@@ -119,9 +117,7 @@ def wait_for(log_folder: Path, words: str, patience_seconds: float = 240) -> Pat
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_killed_workers_cost_no_job(
-    experiment: Path, data: Path, undisturbed: dict[str, Any], tmp_path: Path
-) -> None:
+def test_killed_workers_cost_no_job(experiment: Path, data: Path, undisturbed: dict[str, Any], tmp_path: Path) -> None:
     folders = folders_in(tmp_path, "killed", data)
     words = [sys.executable, "-m", "bench", *words_of(experiment, folders, "--workers", "2")]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
@@ -161,14 +157,13 @@ def test_submitits_local_queue_does_what_one_process_does(
     experiment: Path, data: Path, undisturbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("submitit")
-    from bench.runs.executors import choice, slurm
+    from bench.runs.executors import slurm
 
     class LocalQueue(slurm.SlurmQueue):
         def __init__(self, *words: Any, **facts: Any) -> None:
             super().__init__(*words, **facts, queue="local")
 
     monkeypatch.setattr(slurm, "SlurmQueue", LocalQueue)
-    assert choice.ENGINES[-1] == "slurm"
     folders = folders_in(tmp_path, "slurm", data)
     reproduced(experiment, folders, "--workers", "2", "--executor", "slurm")
     assert ranks(folders) == undisturbed

@@ -1,0 +1,294 @@
+"""Runs: carried out, or found among those that are stored."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+from bench.api.requests import on_stderr, request_of
+from bench.errors import BenchError
+from bench.files.folders import AnyPath, Folders, usual_folders
+from bench.plugin import LastLoaded, ProgressHook, Recommender
+from bench.report.run_summary import summary, summary_html
+from bench.runs.complete import complete
+from bench.runs.engine import Again
+from bench.runs.engine import run as run_spec
+from bench.runs.environment import chosen_device
+from bench.runs.record import RunRecord, describe_variant
+from bench.runs.store import RunStore
+
+if TYPE_CHECKING:
+    import pandas
+
+    from bench.runs.request import RunRequest
+    from bench.spec import Setting
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run. A notebook shows it as a table; ``print`` shows what ``bench run`` prints."""
+
+    record: RunRecord
+    """Everything that is stored of the run, as in its ``run.json``."""
+    folders: Folders
+    """Where its ranks and its dataset are read."""
+
+    @property
+    def id(self) -> str:
+        """Hash of everything that defines the run; ``bench compare`` finds it by this id."""
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        """The run as ``method@dataset@setting@seedN``."""
+        return self.record.token
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metric -> mean over the test queries, such as ``run.metrics["ndcg@3"]``."""
+        return {name: values["value"] for name, values in self.record.metrics.items()}
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Metric -> 95% bootstrap interval of its mean."""
+        return {name: (values["low"], values["high"]) for name, values in self.record.metrics.items()}
+
+    def ranks(self, metrics: Sequence[str] | None = None) -> pandas.DataFrame:
+        """Return the rank of the positive of every test query.
+
+        Args:
+            metrics: Metric columns; default those of the run.
+
+        Returns:
+            One row per query with the ``user_id`` and the ``item_id`` of the positive as the dataset's source has them,
+            its ``rank`` (1 is best; with ties the mean over all orders of the tied candidates), the number of other
+            candidates tied with it (``ties``), and a column per metric, whose mean is the run's.
+
+        Raises:
+            BenchError: the dataset is not available or has changed, or the run was made again since.
+        """
+        from bench.api.query_ranks import ranks_frame
+        from bench.report.metric_names import checked_metrics
+
+        self.check_stored()
+        return ranks_frame(self.record, self.folders, checked_metrics(metrics or self.metrics))
+
+    def check_stored(self) -> None:
+        """Raise BenchError where the store has another run of this id, made later by other code or from other data."""
+        stored = RunStore(self.folders.results_dir).load(self.id)
+        if (stored.created, stored.metrics) != (self.record.created, self.record.metrics):
+            raise BenchError(f"Run {self.id} ({self.name}) was made again since; use the newer one (bench.load_run).")
+
+    def __repr__(self) -> str:
+        return f"Run('{self.name}', id='{self.id}')"
+
+    def __str__(self) -> str:
+        return summary(self.record)
+
+    def _repr_html_(self) -> str:
+        return summary_html(self.record)
+
+
+@dataclass(frozen=True)
+class Runs(Sequence[Run]):
+    """Runs that differ in their seed alone, in the order of their seeds; compared and tabulated as one system."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metric -> mean over the seeds of the mean over the test queries."""
+        return {name: sum(run.metrics[name] for run in self) / len(self) for name in self[0].metrics}
+
+    def ranks(self, metrics: Sequence[str] | None = None) -> pandas.DataFrame:
+        """Return the ranks of all runs below each other, with a column ``seed`` in front; see ``Run.ranks``."""
+        import pandas
+
+        frames = [run.ranks(metrics) for run in self]
+        seeds = [run.record.spec.seed for run in self]
+        for frame, seed in zip(frames, seeds, strict=True):
+            frame.insert(0, "seed", seed)
+        return pandas.concat(frames, ignore_index=True)
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Run]: ...
+    def __getitem__(self, index: int | slice) -> Run | Sequence[Run]:
+        return Runs(self.runs[index]) if isinstance(index, slice) else self.runs[index]
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __str__(self) -> str:
+        from bench.api.results import table
+
+        return str(table(self))
+
+    def _repr_html_(self) -> str:
+        from bench.api.results import table
+
+        return table(self)._repr_html_()
+
+
+@overload
+def run(method: str | type[Recommender], dataset: str, *, seeds: None = None, **options: Any) -> Run: ...
+@overload
+def run(method: str | type[Recommender], dataset: str, *, seeds: Iterable[int], **options: Any) -> Runs: ...
+def run(  # noqa: PLR0913  # the options that are used most, by name
+    method: str | type[Recommender],
+    dataset: str,
+    *,
+    setting: Setting = "warm",
+    params: Mapping[str, Any] | None = None,
+    seeds: Iterable[int] | None = None,
+    device: str = "auto",
+    force: bool = False,
+    rescore: bool = False,
+    progress: ProgressHook | None = on_stderr,
+    cache_dir: AnyPath | None = None,
+    results_dir: AnyPath | None = None,
+    data_dir: AnyPath | None = None,
+    **options: Any,
+) -> Run | Runs:
+    """Train a method (or load its cached model), score the test queries and store the run.
+
+    A run that is stored already is returned without running again, while its data, backbone and code are unchanged.
+
+    Args:
+        method: A name from ``bench list methods``, or a class that is decorated with ``@bench.register``.
+        dataset: A name from ``bench list datasets``, or one of your own.
+        setting: Which split: ``warm``, ``cold`` or ``user-split``.
+        params: Hyper-parameters that differ from the method's defaults; see ``bench describe METHOD``.
+        seeds: Train once per seed and return all runs. With ``seed=`` instead, or neither, one run is returned.
+        device: Torch device; ``auto`` uses a GPU if available.
+        force: Train and score again although the run is stored.
+        rescore: Score again with the trained model although the run is stored.
+        progress: Called with a short line before long steps; None is silent.
+        cache_dir: Folder for downloads, prepared data and models; default ``BENCH_CACHE``, else the platform's.
+        results_dir: Folder for runs; default ``BENCH_RESULTS``, else ``./results``.
+        data_dir: Folder with one subfolder of source data per dataset; default ``BENCH_DATA``, else none.
+        **options: The other options of ``bench run``, such as ``seed``, ``backbone``, ``sources``, ``limit_queries``
+            or ``full_ranking``; the fields of ``bench.RunRequest`` are all of them.
+
+    Returns:
+        A ``Run``, or a ``Runs`` if ``seeds`` is given.
+
+    Raises:
+        BenchError: a name, option or value is wrong, or data or backbone are not available.
+    """
+    folders = usual_folders(cache_dir, results_dir, data_dir)
+    options |= {"setting": setting, "params": params}
+    chosen = None if seeds is None else sorted({*seeds})
+    if chosen is not None and options.get("seed") is not None:
+        raise BenchError("Give seed or seeds, not both.")
+    if chosen == []:
+        raise BenchError("seeds is empty; expected at least one, such as seeds=[0, 1, 2].")
+    seeded = [options] if chosen is None else [{**options, "seed": seed} for seed in chosen]
+    requests = [request_of(method, dataset, one) for one in seeded]
+    with LastLoaded() as held:
+        runs = [
+            Run(carried_out(one, folders, progress, device, force=force, rescore=rescore, held=held), folders)
+            for one in requests
+        ]
+    return runs[0] if chosen is None else Runs(tuple(runs))
+
+
+def carried_out(
+    request: RunRequest,
+    folders: Folders,
+    progress: ProgressHook | None,
+    device: str = "auto",
+    *,
+    force: bool = False,
+    rescore: bool = False,
+    held: LastLoaded | None = None,
+) -> RunRecord:
+    """Return the record of the run that is requested; standard output is left to the caller.
+
+    Raises:
+        BenchError: the request cannot be carried out, or asks for both ``force`` and ``rescore``.
+    """
+    spec = complete(request)
+    if force and rescore:
+        raise BenchError("force scores again as well: give it or rescore, not both.")
+    again: Again | None = "train" if force else "score" if rescore else None
+    with redirect_stdout(sys.stderr):  # some libraries print
+        told = progress or (lambda _line: None)
+        return run_spec(spec, folders, told, device=chosen_device(device), again=again, held=held)
+
+
+def load_run(
+    name: str,
+    *,
+    cache_dir: AnyPath | None = None,
+    results_dir: AnyPath | None = None,
+    data_dir: AnyPath | None = None,
+) -> Run:
+    """Return a stored run.
+
+    Args:
+        name: The start of its id, or ``method@dataset@setting[@full][@seedN]``.
+        cache_dir: As for ``bench.run``.
+        results_dir: As for ``bench.run``.
+        data_dir: As for ``bench.run``.
+
+    Raises:
+        BenchError: no run has this name, or several have.
+    """
+    folders = usual_folders(cache_dir, results_dir, data_dir)
+    return Run(RunStore(folders.results_dir).find(name), folders)
+
+
+def stored_runs(
+    *,
+    method: str | None = None,
+    dataset: str | None = None,
+    setting: Setting | None = None,
+    results_dir: AnyPath | None = None,
+) -> pandas.DataFrame:
+    """List the stored runs.
+
+    Args:
+        method: Only those of this method.
+        dataset: Only those of this dataset.
+        setting: Only those of this setting.
+        results_dir: As for ``bench.run``.
+
+    Returns:
+        One row per run, ordered by method, dataset and setting, with ``id``, ``method``, ``dataset``, ``setting``,
+        ``seed``, ``variant`` (what differs from the method's defaults), ``n_queries``, ``created``, and a column per
+        metric with its mean over the queries; NaN where a run does not have it.
+    """
+    import pandas
+
+    records = RunStore(usual_folders(results_dir=results_dir).results_dir).records()
+    given = {"method": method, "dataset": dataset, "setting": setting}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    chosen = [record for record in records if wanted.items() <= _place(record).items()]
+    return pandas.DataFrame([_row(record) for record in chosen], columns=_columns(chosen))
+
+
+def _place(record: RunRecord) -> dict[str, str]:
+    protocol = record.spec.protocol
+    return {"method": record.spec.method, "dataset": protocol.dataset, "setting": protocol.setting}
+
+
+def _row(record: RunRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        **_place(record),
+        "seed": record.spec.seed,
+        "variant": describe_variant(record, of_row=True),
+        "n_queries": record.n_queries,
+        "created": record.created,
+        **{name: values["value"] for name, values in record.metrics.items()},
+    }
+
+
+def _columns(records: Sequence[RunRecord]) -> list[str]:
+    metrics = dict.fromkeys(name for record in records for name in record.metrics)
+    return ["id", "method", "dataset", "setting", "seed", "variant", "n_queries", "created", *metrics]
