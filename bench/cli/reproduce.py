@@ -160,8 +160,8 @@ def _hand_out(plan: Plan, folders: Folders, choice: ExecutorChoice) -> None:
     if failed:
         first, error = next(iter(failed.items()))
         raise BenchError(
-            f"{len(failed)} of {len(outcomes)} jobs failed, the first of them {first}: {error} The results of the others "
-            "are stored; repeat the command to try again."
+            f"{len(failed)} of {len(outcomes)} jobs failed, the first of them {first}: {error} The results of the "
+            "others are stored; repeat the command to try again."
         )
 
 
