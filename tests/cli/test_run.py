@@ -77,9 +77,8 @@ def test_the_text_shows_intervals_hashes_and_warnings(demo: tuple[Outcome, ...])
     record, text = record_of(demo[0]), demo[2].stdout
     assert f"random · ml-100k-drama cold · {record['n_queries']} queries" in text
     figures = record["metrics"]["ndcg@3"]
-    assert ["ndcg@3", *(f"{figures[key]:.4f}" for key in ("value", "low", "high"))] in [
-        line.split() for line in text.splitlines()
-    ]
+    row = ["ndcg@3", "{value:.4f}".format(**figures), "[{low:.4f},".format(**figures), "{high:.4f}]".format(**figures)]
+    assert row in [line.split() for line in text.splitlines()]
     assert f"candidates {record['candidates_hash']} · run {record['id']}" in text
     assert all(f"note: {note}\n" in text for note in record["notes"])
     assert all(f"warning: {warning}\n" in text for warning in record["warnings"])
