@@ -82,7 +82,7 @@ def test_natural_cold_asks_only_for_items_that_no_train_or_validation_part_holds
 
 def test_a_domain_without_cold_items_is_refused_by_name(tmp_path: Path) -> None:
     titles = [f"title {item}" for item in range(60)]
-    with pytest.raises(BenchError, match="'toy' has no test query in the cold setting"):
+    with pytest.raises(BenchError, match="'toy' has no test queries in the cold setting"):
         prepared(domain_of([[1, 2, 3, 1], [*range(60)], [*range(59, -1, -1)]], titles), tmp_path, "cold", "natural")
 
 
@@ -183,7 +183,7 @@ def test_a_negative_that_the_user_touched_is_found(tmp_path: Path) -> None:
     lists = CandidateLists(task.test.queries.candidates.copy(), task.test.answers.positive_column)
     row, column = 5, (int(lists.positive_column[5]) + 1) % 30
     lists.items[row, column] = task.domain.history(int(task.test.queries.users[row]))[0]
-    with pytest.raises(BenchError, match="a negative that its user touched"):
+    with pytest.raises(BenchError, match="a negative that the user has interacted with"):
         TitleGroups.of(task.domain).check(task.domain, task.test.queries.users, lists)
 
 
@@ -192,7 +192,7 @@ def test_a_list_with_one_title_twice_is_found(tmp_path: Path) -> None:
     lists = CandidateLists(task.test.queries.candidates.copy(), task.test.answers.positive_column)
     negatives = [column for column in range(30) if column != lists.positive_column[0]][:2]
     lists.items[0, negatives[0]] = lists.items[0, negatives[1]]
-    with pytest.raises(BenchError, match="two items with one title"):
+    with pytest.raises(BenchError, match="two items with the same title"):
         TitleGroups.of(task.domain).check(task.domain, task.test.queries.users, lists)
 
 

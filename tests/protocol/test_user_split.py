@@ -149,7 +149,7 @@ def test_a_set_without_timestamps_is_refused_unless_its_card_lets_the_order_stan
 
 
 def test_too_few_users_for_a_part_are_an_error_that_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="'toy' has no test query in the user-split setting"):
+    with pytest.raises(BenchError, match="'toy' has no test queries in the user-split setting"):
         prepared(timed_domain([[(item, item) for item in range(4)]] * 50), tmp_path)
 
 
@@ -158,7 +158,7 @@ def test_an_asked_user_in_the_training_part_is_found(tmp_path: Path) -> None:
     leaking = replace(task, training=task.domain)
     with pytest.raises(BenchError, match="test users of toy also occur in another part"):
         check_leakage(leaking, TitleGroups.of(task.domain))
-    with pytest.raises(BenchError, match=f"{len(task.test)} users of toy are asked for"):
+    with pytest.raises(BenchError, match=f"{len(task.test)} test users of toy also occur"):
         check_leakage(replace(task, validation=task.test), TitleGroups.of(task.domain))
 
 
@@ -171,7 +171,7 @@ def test_a_query_that_is_no_sequence_of_unique_items_is_found(history: list[int]
         history_items=np.array(history, dtype=np.int32),
         candidates=np.zeros((1, 30), dtype=np.int32),
     )
-    with pytest.raises(BenchError, match="A query of toy is no sequence of 5 to 15 unique items"):
+    with pytest.raises(BenchError, match="A query of toy is not a sequence of 5 to 15 unique items"):
         check_asked_users(domain, [(queries, np.array([9], dtype=np.int32))])
 
 

@@ -36,7 +36,7 @@ def test_a_constant_difference_has_p_zero_and_no_effect_size() -> None:
     comparison = compare("a", "b", "hit@1", np.full(20, 0.9), np.full(20, 0.6))
     assert comparison.p_t == 0.0
     assert comparison.effect_size is None
-    assert comparison.to_json()["effect"] == "the same for every user"
+    assert comparison.to_json()["effect"] == "equal for all users"
 
 
 def test_swapping_the_systems_turns_signs_and_keeps_p_values() -> None:
@@ -104,7 +104,7 @@ def test_few_users_carry_a_warning_with_the_difference_they_can_show() -> None:
     few = compare("a", "b", "m", metric_values(rng_of(1), 52), metric_values(rng_of(2), 52, low=1))
     many = compare("a", "b", "m", metric_values(rng_of(1), FEW_USERS), metric_values(rng_of(2), FEW_USERS, low=1))
     assert few.warning is not None
-    assert "52 users are few" in few.warning
+    assert "only 52 users: " in few.warning
     assert f"{few.detectable_difference:.4f}" in few.warning
     assert many.warning is None
 
