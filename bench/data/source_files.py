@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from bench.errors import BenchError
+from bench.errors import BenchError, shown
 
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, ValueError)
 """What unpacking raises for wrong bytes, besides OSError and EOFError."""
 BLOCK_BYTES = 1 << 20
+LONGEST_REASON = 120
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,17 @@ def _damage_told(file: SourceFile) -> Iterator[None]:
             raise _damaged(file, error) from error
         raise BenchError(f"{file} cannot be read: {error.strerror}.") from error
     except RuntimeError as error:  # encrypted, or packed by a method that Python does not have
-        reason = " ".join(str(error).split())
-        raise BenchError(f"{file} cannot be unpacked: {reason}; unpack it yourself, or download it again.") from error
+        raise BenchError(
+            f"{file} cannot be unpacked: {_reason(error)}; unpack it yourself, or download it again."
+        ) from error
 
 
 def _damaged(file: SourceFile, error: Exception) -> BenchError:
-    reason = " ".join(str(error).split())
-    return BenchError(f"{file} is damaged ({reason}); download it again to the same path.")
+    return BenchError(f"{file} is damaged ({_reason(error)}); download it again to the same path.")
+
+
+def _reason(error: Exception) -> str:
+    return shown(" ".join(str(error).split()), LONGEST_REASON)
 
 
 @contextmanager

@@ -34,6 +34,14 @@ def test_damage_inside_an_archive_is_one_line(tmp_path: Path, method: int) -> No
     assert "\n" not in str(caught.value)
 
 
+def test_a_damaged_name_is_not_repeated_at_length(tmp_path: Path) -> None:
+    file = archived(tmp_path / "ml.zip")
+    changed(file.path, 27, b"\1")  # the name is 256 bytes longer in the archive's header than in its directory
+    with pytest.raises(BenchError, match=r"is damaged \(File name in directory 'u\.data' and header .*…\)") as caught:
+        read_bytes(file)
+    assert len(str(caught.value)) < len(str(file)) + 250
+
+
 def test_an_encrypted_member_is_one_line(tmp_path: Path) -> None:
     file = archived(tmp_path / "ml.zip")
     changed(file.path, 6, b"\1")
