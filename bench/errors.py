@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+LONGEST_SHOWN = 60
+"""Characters of a value that an error message repeats."""
+
 
 class BenchError(Exception):
     """A user error or missing input; the command line prints it in one line and exits with 2."""
@@ -25,3 +28,9 @@ def did_you_mean(name: Any, known: Iterable[Any]) -> str:
 def unknown_name(kind: str, name: str, known: Iterable[str], command: str) -> BenchError:
     """Return the error for an unknown name: similar names, and the command that lists all names."""
     return BenchError(f"Unknown {kind} '{name}'.{did_you_mean(name, known)} See '{command}'.")
+
+
+def shown(text: str, longest: int = LONGEST_SHOWN) -> str:
+    """Return a text from a file or an argument fit for one line: control characters escaped, a long end left out."""
+    start = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text[:longest])
+    return start + "…" if len(text) > longest else start

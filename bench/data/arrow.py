@@ -7,10 +7,15 @@ buffers and do not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+Texts: TypeAlias = NDArray[Any]
+"""An array of texts; where it was read, of numpy's ``StringDType``, which stores each text at its own length."""
+ROWS_A_PIECE = 1 << 16
+"""Texts that are Python objects at a time while a column is converted."""
 
 
 def integers_of(column: Any, null: int) -> NDArray[np.int64]:
@@ -28,6 +33,14 @@ def integer_column(values: NDArray[np.integer]) -> Any:
     return pyarrow.Array.from_buffers(kind, len(values), [None, buffer])
 
 
+def texts_of(column: Any) -> Texts:
+    """Return an Arrow text column, whole or in pieces, as an array; its memory is in proportion to the text."""
+    texts = np.empty(len(column), dtype=np.dtypes.StringDType())
+    for start in range(0, len(column), ROWS_A_PIECE):
+        texts[start : start + ROWS_A_PIECE] = column.slice(start, ROWS_A_PIECE).to_pylist()
+    return texts
+
+
 def text_column(values: Sequence[str]) -> Any:
     """Return an Arrow column of texts."""
     import pyarrow
@@ -36,6 +49,20 @@ def text_column(values: Sequence[str]) -> Any:
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
     buffers = [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"".join(encoded))]
     return pyarrow.Array.from_buffers(pyarrow.large_string(), len(encoded), buffers)
+
+
+def matches_any(column: Any, pattern: str) -> bool:
+    """Whether some text of an Arrow column has a match of a regular expression in RE2's syntax."""
+    import pyarrow.compute
+
+    return bool(pyarrow.compute.any(pyarrow.compute.match_substring_regex(column, pattern)).as_py())
+
+
+def text_order(column: Any) -> NDArray[np.int64]:
+    """Return the indices that sort an Arrow text column by code points, as Python sorts texts."""
+    import pyarrow.compute
+
+    return integers_of(pyarrow.compute.sort_indices(column), null=-1)
 
 
 def _integers_of_piece(piece: Any, null: int) -> NDArray[np.int64]:

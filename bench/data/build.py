@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.arrow import Texts, integer_column, text_order, texts_of
 from bench.data.domain import Domain
 from bench.data.events import GENRE_SEPARATOR, UNKNOWN_TIME, Coded, Events, ItemFacts
 from bench.errors import BenchError
@@ -92,14 +93,15 @@ def primary_genre(categories: str) -> str:
     return categories.partition(GENRE_SEPARATOR)[0]
 
 
-def renumbered(column: Coded, keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+def renumbered(column: Coded, keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Texts]:
     """Return contiguous codes of the kept rows and their ids, numbered in the order of the ids as text."""
     kept = column.codes[keep]
-    present = np.flatnonzero(np.bincount(kept, minlength=len(column.ids)))
-    present = present[np.argsort(column.ids[present])]
+    is_present = np.bincount(kept, minlength=len(column.ids)) > 0
+    order = text_order(column.ids)
+    present = order[is_present[order]]
     numbers = np.full(len(column.ids), -1, dtype=np.int64)
     numbers[present] = np.arange(len(present))
-    return numbers[kept], column.ids[present]
+    return numbers[kept], texts_of(column.ids.take(integer_column(present)))
 
 
 def _order(events: Events, users: NDArray[np.int64], keep: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.data.names import check_name
 from bench.data.readers.formats import FORMATS, GENERIC
 from bench.errors import unknown_name
 from bench.files.shipped import shipped_folder
 from bench.files.yaml_fields import Document, Fields
 
 LIST_COMMAND = "bench list datasets"
+FILE_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ def has_card(name: str) -> bool:
 
 def load_card(name: str) -> Card:
     """Return the card of this name; raise BenchError with near names where there is none."""
+    check_name(name)
     if name not in _names():
         raise unknown_name("dataset", name, _names(), LIST_COMMAND)
     return read_card(cards_folder() / f"{name}.yaml")
@@ -168,7 +173,11 @@ def _official_files(card: Fields) -> OfficialFiles:
 
 def _official_file(roles: Fields, role: str) -> OfficialFile:
     fields = roles.inner(role, *_keys(OfficialFile))
-    return OfficialFile(fields.text("address"), fields.text("member", ""), fields.text("sha256", ""))
+    file = OfficialFile(fields.text("address"), fields.text("member", ""), fields.text("sha256", ""))
+    fields.checked("address", file.address, bool(FILE_NAME.fullmatch(file.name)), "an address that ends in a file name")
+    known = not file.sha256 or bool(SHA256.fullmatch(file.sha256))
+    fields.checked("sha256", file.sha256, known, "64 hexadecimal digits in lower case")
+    return file
 
 
 def _expected(fields: Fields) -> Expected:

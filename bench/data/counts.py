@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from bench.data.build import count_repeats
 from bench.data.domain import Domain, normalize_title
 from bench.data.events import UNKNOWN_TIME
+from bench.data.names import check_name
 from bench.data.prepare import card_of, load_domain
 from bench.files.store import read_json, write_json
 
@@ -101,7 +103,8 @@ def summary(domain: Domain, card: Card) -> dict[str, Any]:
 
 
 def statistics_file(name: str, results_dir: Path) -> Path:
-    """Return where the counts of a dataset are kept, whether or not they are."""
+    """Return where the counts of a dataset are kept, whether or not they are; raise BenchError for a wrong name."""
+    check_name(name)
     return results_dir / STATISTICS_FOLDER / f"{name}.json"
 
 
@@ -120,6 +123,5 @@ def count_and_keep(
 
 
 def _n_shared_titles(domain: Domain) -> int:
-    titles = [normalize_title(title) for title in domain.titles if title]
-    _, counts = np.unique(np.array(titles, dtype=np.str_), return_counts=True)
-    return int(counts[counts > 1].sum())
+    counts = Counter(normalize_title(title) for title in domain.titles if title)
+    return sum(count for count in counts.values() if count > 1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.arrow import Texts
 from bench.files.hashing import content_hash
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ class Domain:
     """Item indices of all interactions, ordered by user, shape (n_interactions,)."""
     titles: tuple[str, ...]
     """One title per item, empty if the source has none, shape (n_items,)."""
-    user_ids: NDArray[np.str_]
+    user_ids: Texts
     """Original user ids, shape (n_users,)."""
-    item_ids: NDArray[np.str_]
+    item_ids: Texts
     """Original item ids, shape (n_items,)."""
     timestamps: NDArray[np.int64] | None = None
     """Unix time of each interaction in seconds, -1 if unknown; None if the source only has an order."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.arrow import integer_column, integers_of, text_column
+from bench.data.arrow import integer_column, integers_of, text_column, texts_of
 from bench.data.domain import Domain
 from bench.files.store import read_json, write_json
 
@@ -41,8 +41,8 @@ def read_domain(folder: Path) -> Domain:
         indptr=np.append(integers_of(users["start"], null=-1), len(events)),
         items=events.astype(np.int32),
         titles=tuple(items["title"].to_pylist()),
-        user_ids=np.array(users["id"].to_pylist(), dtype=np.str_),
-        item_ids=np.array(items["id"].to_pylist(), dtype=np.str_),
+        user_ids=texts_of(users["id"]),
+        item_ids=texts_of(items["id"]),
         timestamps=integers_of(interactions["timestamp"], null=-1) if "timestamp" in interactions else None,
         categories=tuple(items["categories"].to_pylist()) if "categories" in items else None,
         notes=tuple(facts["notes"]),

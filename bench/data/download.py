@@ -7,8 +7,11 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from bench.errors import BenchError
+from bench.data.checksums import check_recorded, checksum_file
+from bench.data.source_files import check_whole
+from bench.errors import BenchError, shown
 from bench.files.hashing import file_sha256
 from bench.files.store import write_text
 
@@ -16,6 +19,8 @@ BLOCK_BYTES = 1 << 18
 TIMEOUT_SECONDS = 30
 PARTIAL_CONTENT = 206
 RANGE_NOT_SATISFIABLE = 416
+WEB_PAGE = "text/html"
+LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -30,17 +35,51 @@ class _Place:
     def part(self) -> Path:
         return self.target.with_name(self.target.name + ".part")
 
+    @property
+    def version_file(self) -> Path:
+        """Holds what the server calls the version that the part is of."""
+        return self.target.with_name(self.target.name + ".part.version")
+
+    def version(self) -> str:
+        """Return the version that the part is of; empty where it is unknown, so that the part cannot be continued."""
+        known = self.part.exists() and self.version_file.exists()
+        return self.version_file.read_text(encoding="utf-8") if known else ""
+
+    def discard(self) -> None:
+        self.part.unlink(missing_ok=True)
+        self.version_file.unlink(missing_ok=True)
+
     def failure(self, reason: str) -> BenchError:
         return BenchError(
-            f"Cannot download {self.address}: {reason}. Run the command again to resume, or put the file at "
-            f"{self.target} or your own data at {self.by_hand}."
+            f"Cannot download {self.address}: {shown(reason, LONGEST_REASON)}. Run the command again to resume, or put "
+            f"the file at {self.target} or your own data at {self.by_hand}."
         )
+
+
+class SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect from https to http, where anyone on the way could change the file."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Return the request for the new address; raise URLError where it is less safe than the old one."""
+        if req.type == "https" and not newurl.startswith("https:"):
+            raise urllib.error.URLError(f"the server redirects from https to {newurl}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def download(address: str, target: Path, *, sha256: str = "", by_hand: str = "") -> Path:
     """Fetch an address into ``target`` and record the file's SHA-256 beside it.
 
-    An interrupted download leaves ``target`` absent and ``<target>.part``, from which the next call goes on.
+    An interrupted download leaves ``target`` absent and ``<target>.part``, from which the next call goes on while the
+    server still has the same version. Where no checksum is known, a file named as an archive is unpacked once to see
+    that it is whole.
 
     Args:
         address: An http or https address.
@@ -49,32 +88,14 @@ def download(address: str, target: Path, *, sha256: str = "", by_hand: str = "")
         by_hand: Where a user may put data instead, for error messages.
 
     Raises:
-        BenchError: Where the address is unreachable, the download is cut short or a checksum differs.
+        BenchError: Where the address is unreachable, the download is cut short or no such file, or a checksum differs.
     """
     place = _Place(address, target, by_hand)
     if not target.exists():
         _fetch(place)
         _accept(place, sha256)
-    check_recorded(target, sha256)
+    check_recorded(target, sha256=sha256)
     return target
-
-
-def checksum_file(path: Path) -> Path:
-    """Return where the checksum of a file is recorded."""
-    return path.with_name(path.name + ".sha256")
-
-
-def check_recorded(path: Path, sha256: str = "", actual: str = "") -> None:
-    """Raise BenchError where a file differs from its expected or recorded checksum; no record is no error."""
-    record = checksum_file(path)
-    expected = sha256 or (record.read_text(encoding="utf-8").split()[0] if record.exists() else "")
-    if not expected:
-        return
-    actual = actual or file_sha256(path)
-    if actual != expected:
-        raise BenchError(
-            f"{path} has SHA-256 {actual[:12]}…, expected {expected[:12]}…; delete it and download it again."
-        )
 
 
 def _fetch(place: _Place) -> None:
@@ -82,34 +103,46 @@ def _fetch(place: _Place) -> None:
         raise place.failure("only http and https addresses are fetched")
     place.part.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _append(place, place.part.stat().st_size if place.part.exists() else 0)
+        version = place.version()
+        if not version:
+            place.discard()
+        _append(place, place.part.stat().st_size if version else 0, version)
     except urllib.error.HTTPError as error:
         error.close()
         raise place.failure(f"the server answers {error.code} {error.reason}") from error
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         raise place.failure(str(getattr(error, "reason", error))) from error
 
 
-def _append(place: _Place, n_have: int) -> None:
-    response = _response(place, n_have)
+def _append(place: _Place, n_have: int, version: str) -> None:
+    response = _response(place, n_have, version)
     if response is None:
         return
     with response:
+        if response.headers.get_content_type() == WEB_PAGE:
+            raise place.failure("a web page came instead of the file, perhaps of a log-in to this network")
         n_start = n_have if response.status == PARTIAL_CONTENT else 0
-        length = response.headers.get("Content-Length")
-        n_total = None if length is None else n_start + int(length)
+        if n_start and not _continues(response, n_have, version):
+            place.discard()
+            raise place.failure("the server has another version by now than the part that is here, which was deleted")
+        length = response.headers.get("Content-Length", "")
+        n_total = n_start + int(length) if length.isdecimal() else None
+        if not n_start:
+            place.discard()
+            write_text(place.version_file, _version_of(response))
         _write_blocks(place, response, n_start, n_total)
     n_got = place.part.stat().st_size
     if n_total is not None and n_got < n_total:
         raise place.failure(f"it stopped after {n_got:,} of {n_total:,} bytes")
 
 
-def _response(place: _Place, n_have: int) -> http.client.HTTPResponse | None:
+def _response(place: _Place, n_have: int, version: str) -> http.client.HTTPResponse | None:
     """Ask for the bytes after the first ``n_have``; None where the server says that there are no more."""
-    headers = {"Range": f"bytes={n_have}-"} if n_have else {}
+    headers = {"Range": f"bytes={n_have}-", "If-Range": version} if n_have else {}
     request = urllib.request.Request(place.address, headers=headers)  # noqa: S310 (the scheme is checked)
     try:
-        return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # type: ignore[no-any-return]  # noqa: S310
+        opener = urllib.request.build_opener(SafeRedirects)
+        return opener.open(request, timeout=TIMEOUT_SECONDS)  # type: ignore[no-any-return]
     except urllib.error.HTTPError as error:
         if not (n_have and error.code == RANGE_NOT_SATISFIABLE):
             raise
@@ -117,8 +150,21 @@ def _response(place: _Place, n_have: int) -> http.client.HTTPResponse | None:
         if error.headers.get("Content-Range") == f"bytes */{n_have}":
             return None
         # The part is longer than the file, so it belongs to an older version.
-        place.part.unlink()
-        return _response(place, 0)
+        place.discard()
+        return _response(place, 0, "")
+
+
+def _version_of(response: http.client.HTTPResponse) -> str:
+    """Return what names the version of a file to If-Range: an entity tag that is strong, else the time of change."""
+    tag: str = response.headers.get("ETag", "")
+    changed: str = response.headers.get("Last-Modified", "")
+    return tag if tag.startswith('"') else changed
+
+
+def _continues(response: http.client.HTTPResponse, n_have: int, version: str) -> bool:
+    """Whether a partial answer goes on where the part ends, in the same version; some servers ignore If-Range."""
+    begins = response.headers.get("Content-Range", "").startswith(f"bytes {n_have}-")
+    return begins and _version_of(response) in ("", version)
 
 
 def _write_blocks(place: _Place, response: http.client.HTTPResponse, n_start: int, n_total: int | None) -> None:
@@ -134,10 +180,22 @@ def _write_blocks(place: _Place, response: http.client.HTTPResponse, n_start: in
 def _accept(place: _Place, sha256: str) -> None:
     actual = file_sha256(place.part)
     if sha256 and actual != sha256:
-        place.part.unlink()
+        place.discard()
         raise BenchError(
             f"{place.address} has SHA-256 {actual[:12]}…, expected {sha256[:12]}…; the download was discarded. "
             f"Run the command again, or put your own data at {place.by_hand}."
         )
+    if not sha256:
+        _check_kind(place)
     write_text(checksum_file(place.target), f"{actual}  {place.target.name}\n")
     place.part.replace(place.target)
+    place.version_file.unlink(missing_ok=True)
+
+
+def _check_kind(place: _Place) -> None:
+    """Raise BenchError where what came is not the whole archive that its name promises."""
+    try:
+        check_whole(place.part, place.target.suffix)
+    except BenchError as error:
+        place.discard()
+        raise place.failure(f"what came is no whole {place.target.suffix} file and was deleted") from error

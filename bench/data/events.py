@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.arrow import text_column
+
 UNKNOWN_TIME = -1
-"""Stands for a missing timestamp."""
+"""Stands for a missing timestamp; a file that holds this number says the same."""
 GENRE_SEPARATOR = "|"
 """Stands between the genres in an item's category text."""
 
@@ -20,8 +24,8 @@ class Coded:
 
     codes: NDArray[np.int64]
     """Index into ``ids`` of each row, shape (n_rows,)."""
-    ids: NDArray[np.str_]
-    """The distinct ids, in order of first appearance."""
+    ids: Any
+    """Arrow column of the distinct ids, in order of first appearance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +59,20 @@ def coded(values: Sequence[str]) -> Coded:
     """Number the values of a column in order of first appearance."""
     numbers: dict[str, int] = {}
     codes = np.fromiter((numbers.setdefault(value, len(numbers)) for value in values), np.int64, len(values))
-    return Coded(codes, np.array(list(numbers), dtype=np.str_))
+    return Coded(codes, text_column(list(numbers)))
+
+
+def id_fault(value: str) -> str:
+    """Say what is wrong with an id, or return an empty text.
+
+    An id has at least one character and none that breaks a line, moves a terminal's cursor or is half of another.
+    """
+    if not value:
+        return "is empty"
+    if value.isprintable():
+        return ""
+    refused = next((sign for sign in value if unicodedata.category(sign) in ("Cc", "Cs")), "")
+    return f"contains {refused!a}; control characters are not allowed in ids" if refused else ""
 
 
 def folded(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.data.card import has_card, load_card, own_data_card
 from bench.data.locate import Source
+from bench.data.names import check_name
 from bench.data.prepare import read_source
 from bench.data.readers.formats import GENERIC
 from bench.data.source_files import SourceFile
@@ -18,8 +18,6 @@ from bench.files.store import require_new
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
-
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def import_dataset(name: str, interactions: Path, items: Path | None, data_dir: Path) -> Domain:
@@ -34,8 +32,7 @@ def import_dataset(name: str, interactions: Path, items: Path | None, data_dir: 
     Raises:
         BenchError: For a name that cannot be a folder or is taken, and for any fault in the files.
     """
-    if not NAME.fullmatch(name):
-        raise BenchError(f"'{name}' is not a valid dataset name: use lower-case letters, digits, '.', '_' and '-'.")
+    check_name(name)
     card = load_card(name) if has_card(name) else own_data_card(name)
     if card.derived_from:
         raise BenchError(

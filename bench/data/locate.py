@@ -77,6 +77,15 @@ def shipping_command(card: Card) -> str:
     return RECBOLE_COMMAND if card.shipped_with == "recbole" else f"pip install {card.shipped_with}"
 
 
+def require_folder(data_dir: Path) -> Path:
+    """Return the data folder; raise BenchError where it does not exist."""
+    if not data_dir.is_dir():
+        raise BenchError(
+            f"The data directory {data_dir} does not exist: set BENCH_DATA or --data-dir to an existing one."
+        )
+    return data_dir
+
+
 def find_in(folder: Path, card: Card) -> Source | None:
     """Return the source in one folder: generic files, then official ones, then RecBole atomic files."""
     return _generic(folder) or _official(card, folder) or _atomic(folder, card.name)
@@ -85,11 +94,7 @@ def find_in(folder: Path, card: Card) -> Source | None:
 def _in_user_folder(card: Card, data_dir: Path | None) -> Source | None:
     if data_dir is None:
         return None
-    if not data_dir.is_dir():
-        raise BenchError(
-            f"The data directory {data_dir} does not exist: set BENCH_DATA or --data-dir to an existing one."
-        )
-    folder = data_dir / card.name
+    folder = require_folder(data_dir) / card.name
     if not folder.is_dir():
         return None
     found = find_in(folder, card)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.data.build import build_domain
-from bench.data.card import Card, has_card, load_card, own_data_card
+from bench.data.card import LIST_COMMAND, Card, has_card, list_cards, load_card, own_data_card
+from bench.data.checksums import check_recorded
 from bench.data.domain_files import read_domain, stored_content_hash, write_domain
-from bench.data.download import check_recorded
 from bench.data.events import ItemFacts
-from bench.data.locate import Source, is_at_hand, locate
+from bench.data.locate import Source, is_at_hand, locate, require_folder
+from bench.data.names import NAME, check_name
 from bench.data.readers.formats import FORMATS, GENERIC
+from bench.errors import unknown_name
 from bench.files.hashing import file_sha256
 from bench.files.revisions import revision_of
 from bench.files.store import ArtifactStore, read_json, write_json
@@ -45,7 +47,7 @@ def load_domain(
     card = card_of(name, data_dir)
     progress(f"Locating {name}")
     source = source_of(card, data_dir, cache_dir)
-    key = _key(card, source, cache_dir)
+    key = _key(card, source, data_dir, cache_dir)
 
     def make(folder: Path) -> None:
         progress(f"Preparing {name}")
@@ -64,16 +66,29 @@ def prepared_hash(name: str, data_dir: Path | None, cache_dir: Path) -> str | No
     card = card_of(name, data_dir)
     if not is_at_hand(card, data_dir, cache_dir):
         return None
-    key = _key(card, source_of(card, data_dir, cache_dir), cache_dir)
+    key = _key(card, source_of(card, data_dir, cache_dir), data_dir, cache_dir)
     store = ArtifactStore(cache_dir)
     return stored_content_hash(store.path(KIND, key)) if store.made(KIND, key) else None
 
 
 def card_of(name: str, data_dir: Path | None) -> Card:
-    """Return the card with a name, or a default card for the user's own data."""
-    if not has_card(name) and data_dir is not None and name and (data_dir / name).is_dir():
+    """Return the card of a name, or a default card where only the user's folder has that name.
+
+    Raises:
+        BenchError: For a text that cannot name a dataset, an unknown name, or a data folder that does not exist.
+    """
+    check_name(name)
+    if has_card(name) or data_dir is None:
+        return load_card(name)
+    own = own_names(require_folder(data_dir))
+    if name in own:
         return own_data_card(name)
-    return load_card(name)
+    raise unknown_name("dataset", name, [*(card.name for card in list_cards()), *own], LIST_COMMAND)
+
+
+def own_names(data_dir: Path) -> list[str]:
+    """Return the names of the folders of a data folder that can name a dataset."""
+    return sorted(path.name for path in data_dir.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
 
 
 def source_of(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
@@ -91,8 +106,8 @@ def read_source(card: Card, source: Source) -> Domain:
     return build_domain(card, events, facts, _source_note(card, source))
 
 
-def checksum(path: Path, cache_dir: Path) -> str:
-    """Return a file's SHA-256 (cached for large files); raise BenchError if it differs from the recorded one."""
+def checksum(path: Path, cache_dir: Path, data_dir: Path | None = None) -> str:
+    """Return a file's SHA-256, remembered for large files; raise BenchError where a recorded one differs."""
     state = path.stat()
     if state.st_size < LARGE_FILE_BYTES:
         actual = file_sha256(path)
@@ -100,7 +115,7 @@ def checksum(path: Path, cache_dir: Path) -> str:
         facts = [str(path.resolve()), state.st_size, state.st_mtime_ns]
         folder = ArtifactStore(cache_dir).get_or_make("checksums", facts, lambda made: _note_checksum(path, made))
         actual = str(read_json(folder / "sha256.json"))
-    check_recorded(path, actual=actual)
+    check_recorded(path, data_dir, actual=actual)
     return actual
 
 
@@ -108,13 +123,13 @@ def _note_checksum(path: Path, folder: Path) -> None:
     write_json(folder / "sha256.json", file_sha256(path))
 
 
-def _key(card: Card, source: Source, cache_dir: Path) -> dict[str, Any]:
+def _key(card: Card, source: Source, data_dir: Path | None, cache_dir: Path) -> dict[str, Any]:
     facts = dataclasses.asdict(card)
     del facts["order_as_days"]  # does not affect prepared files
     return {
         "card": facts,
         "format": source.format,
-        "files": [[path.name, checksum(path, cache_dir)] for path in source.paths],
+        "files": [[path.name, checksum(path, cache_dir, data_dir)] for path in source.paths],
         "revision": revision_of(__name__),
     }
 

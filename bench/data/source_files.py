@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,7 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from bench.errors import BenchError
+from bench.errors import BenchError, shown
+
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, ValueError)
+"""What unpacking raises for wrong bytes, besides OSError and EOFError."""
+BLOCK_BYTES = 1 << 20
+LONGEST_REASON = 120
 
 
 @dataclass(frozen=True)
@@ -28,15 +35,36 @@ class SourceFile:
 
 
 def read_bytes(file: SourceFile) -> bytes:
-    """Return the whole content, decompressed; raise BenchError where the file is damaged."""
+    """Return the whole content, decompressed; raise BenchError where the file is damaged or empty."""
     with _opened(file) as stream:
-        return stream.read()
+        data = stream.read()
+    if not data:
+        raise _empty(file)
+    return data
 
 
 def numbered_lines(file: SourceFile) -> Iterator[tuple[int, bytes]]:
-    """Yield (line number from 1, line) without holding the file in memory."""
+    """Yield (line number from 1, line) without holding the file in memory; raise BenchError as for the whole."""
+    number = 0
     with _opened(file) as stream:
-        yield from enumerate(stream, start=1)
+        for number, line in enumerate(stream, start=1):
+            yield number, line
+    if not number:
+        raise _empty(file)
+
+
+def check_whole(path: Path, suffix: str) -> None:
+    """Unpack a ``.zip`` or ``.gz`` file and keep nothing of it; raise BenchError where that fails."""
+    with _damage_told(SourceFile(path)):
+        if suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()
+            if damaged is not None:
+                raise zipfile.BadZipFile(f"Bad CRC-32 for file {damaged!r}")
+        elif suffix == ".gz":
+            with gzip.open(path, "rb") as stream:
+                while stream.read(BLOCK_BYTES):
+                    pass
 
 
 def decoded(data: bytes, file: SourceFile, encoding: str = "utf-8") -> str:
@@ -44,19 +72,51 @@ def decoded(data: bytes, file: SourceFile, encoding: str = "utf-8") -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise BenchError(f"{file}, line {line}: not {encoding.upper()} text; save it as {encoding.upper()}.") from error
+        line, name = line_of(data, error.start), encoding.upper()
+        raise BenchError(f"{file}, line {line}: not {name} text; save it as {name}.") from error
+
+
+def line_of(data: bytes, place: int) -> int:
+    """Return the number, from 1, of the line that a byte is in; lines end in LF, CR or both."""
+    before = data[:place]
+    return 1 + before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n")
+
+
+def _empty(file: SourceFile) -> BenchError:
+    return BenchError(f"{file}, line 1: the file is empty; download it again to the same path.")
 
 
 @contextmanager
 def _opened(file: SourceFile) -> Iterator[IO[bytes]]:
+    with _damage_told(file), _raw_stream(file) as stream:
+        yield stream
+
+
+@contextmanager
+def _damage_told(file: SourceFile) -> Iterator[None]:
+    """Turn whatever unpacking raises into one line."""
     try:
-        with _raw_stream(file) as stream:
-            yield stream
-    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
-        raise BenchError(f"{file} is damaged ({error}); download it again to the same path.") from error
+        yield
     except EOFError as error:
         raise BenchError(f"{file} is truncated; download it again to the same path.") from error
+    except DAMAGE as error:
+        raise _damaged(file, error) from error
+    except OSError as error:
+        if error.errno is None:
+            raise _damaged(file, error) from error
+        raise BenchError(f"{file} cannot be read: {error.strerror}.") from error
+    except RuntimeError as error:  # encrypted, or packed by a method that Python does not have
+        raise BenchError(
+            f"{file} cannot be unpacked: {_reason(error)}; unpack it yourself, or download it again."
+        ) from error
+
+
+def _damaged(file: SourceFile, error: Exception) -> BenchError:
+    return BenchError(f"{file} is damaged ({_reason(error)}); download it again to the same path.")
+
+
+def _reason(error: Exception) -> str:
+    return shown(" ".join(str(error).split()), LONGEST_REASON)
 
 
 @contextmanager
@@ -65,6 +125,8 @@ def _raw_stream(file: SourceFile) -> Iterator[IO[bytes]]:
         with zipfile.ZipFile(file.path) as archive, _member(archive, file) as stream:
             yield stream
     elif file.path.suffix == ".gz":
+        if not file.path.stat().st_size:
+            raise _empty(file)  # no gzip file at all, which Python takes for one of nothing
         with gzip.open(file.path, "rb") as stream:
             yield stream  # type: ignore[misc]
     else:

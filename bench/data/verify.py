@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.data.build import count_repeats
 from bench.data.card import Card, list_cards
-from bench.data.download import checksum_file
+from bench.data.checksums import recorded_checksum
 from bench.data.events import UNKNOWN_TIME
 from bench.data.prepare import card_of, load_domain, read_source, source_of
 from bench.files.hashing import file_sha256
@@ -18,8 +18,6 @@ from bench.files.hashing import file_sha256
 if TYPE_CHECKING:
     from bench.data.domain import Domain
     from bench.data.locate import Source
-
-SUMS = "SHA256SUMS"
 
 
 @dataclass(frozen=True)
@@ -40,14 +38,12 @@ def verify_dataset(name: str, data_dir: Path | None, cache_dir: Path) -> list[Ch
     """
     card = card_of(name, data_dir)
     source = source_of(card, data_dir, cache_dir)
-    fresh, prepared = read_source(card, source), load_domain(name, data_dir, cache_dir)
-    return [
-        *(_file_check(path, data_dir) for path in source.paths),
-        _titles_file_check(source),
-        _prepared_check(fresh, prepared),
-        *consistency_checks(fresh, card),
-        *_cut_checks(fresh, card, data_dir, cache_dir),
-    ]
+    fresh, files = read_source(card, source), [_file_check(path, data_dir) for path in source.paths]
+    checks = [*files, _titles_file_check(source), *consistency_checks(fresh, card)]
+    if all(check.passed for check in files):  # no other file is ever prepared
+        checks.append(_prepared_check(fresh, load_domain(name, data_dir, cache_dir)))
+        checks += _cut_checks(fresh, card, data_dir, cache_dir)
+    return checks
 
 
 def consistency_checks(domain: Domain, card: Card) -> list[Check]:
@@ -65,19 +61,6 @@ def consistency_checks(domain: Domain, card: Card) -> list[Check]:
         Check(True, f"{count_repeats(domain):,} events repeat an earlier (user, item) pair"),
         Check(True, f"{answers:,} users touched their last item before, so that their history contains the answer"),
     ]
-
-
-def recorded_checksum(path: Path, data_dir: Path | None) -> str:
-    """Return the SHA-256 noted for a file in ``<file>.sha256`` or in a ``SHA256SUMS`` above it, or an empty text."""
-    if checksum_file(path).exists():
-        return checksum_file(path).read_text(encoding="utf-8").split()[0]
-    for folder in (path.parent, data_dir):
-        if folder is not None and (folder / SUMS).exists() and path.is_relative_to(folder):
-            lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-            sums = {name.lstrip(" *"): checksum for checksum, _, name in (line.partition(" ") for line in lines)}
-            if path.relative_to(folder).as_posix() in sums:
-                return sums[path.relative_to(folder).as_posix()]
-    return ""
 
 
 def _file_check(path: Path, data_dir: Path | None) -> Check:

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from bench.errors import unknown_name
+from bench.data.names import check_name
+from bench.errors import BenchError, unknown_name
 from bench.experiments.experiment import (
     FIGURE_KINDS,
     Experiment,
@@ -154,6 +155,7 @@ def _row(fields: Fields, targets: Collection[str]) -> ExperimentRow:
     method, sources = fields.text("method"), fields.names("sources")
     if fields.has("sources") and (not sources or set(targets) <= set(sources)):
         raise fields.wrong("sources", "at least one source domain, and not every target of the table")
+    _check_names(fields, *sources)
     return ExperimentRow(
         method=method,
         label=fields.text("label", method),
@@ -228,11 +230,24 @@ def _scale(fields: Fields, name: str) -> Scale:
 def _datasets(top: Fields) -> tuple[ExperimentDataset, ...]:
     if not top.mapping("datasets"):
         raise top.wrong("datasets", "a mapping from dataset names to 'title' and 'sources'")
-    return tuple(_dataset(fields, name) for name, fields in top.named("datasets", "dataset", DATASET_KEYS).items())
+    found = top.named("datasets", "dataset", DATASET_KEYS)
+    for name, fields in found.items():
+        _check_names(fields, name)
+    return tuple(_dataset(fields, name) for name, fields in found.items())
+
+
+def _check_names(fields: Fields, *names: str) -> None:
+    """Raise BenchError, with the place in the file, where one of the names cannot name a dataset."""
+    for name in names:
+        try:
+            check_name(name)
+        except BenchError as error:
+            raise BenchError(f"{fields.document.at(fields.keys)}: {error}") from error
 
 
 def _dataset(fields: Fields, name: str) -> ExperimentDataset:
     sources = fields.names("sources")
+    _check_names(fields, *sources)
     if name in sources:
         raise fields.wrong("sources", f"source domains other than '{name}' itself")
     methods = fields.names("methods") if fields.has("methods") else None

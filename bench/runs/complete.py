@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from bench.data.card import has_card, list_cards, load_card
+from bench.data.names import check_name
 from bench.errors import BenchError, did_you_mean, near_names
 from bench.registry import registry
 from bench.runs.params import build_params, named_params
@@ -20,9 +21,11 @@ def complete(request: RunRequest) -> RunSpec:
     """Fill in defaults and reject options the method cannot use.
 
     Raises:
-        BenchError: unknown method or parameter, a value out of range, a setting the method lacks, sources or a backbone
-            it does not use, or full ranking by a method that can only rank candidate lists.
+        BenchError: an invalid dataset name, an unknown method or parameter, a value out of range, a setting the method
+            lacks, sources or a backbone it does not use, or full ranking by a method that can only rank lists.
     """
+    for name in (request.dataset, *(request.sources or ())):
+        check_name(name)
     entry, recommender = registry().entry(request.method), registry().recommender(request.method)
     for option in request_options():
         _check_value(option, request)

@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow
 import pytest
 
-from bench.data.arrow import integer_column, integers_of, text_column
+from bench.data import arrow
+from bench.data.arrow import integer_column, integers_of, matches_any, text_column, text_order, texts_of
 
 
 @pytest.mark.parametrize("kind", [pyarrow.int32(), pyarrow.int64()])
@@ -28,3 +29,23 @@ def test_text_columns_keep_every_character() -> None:
     texts = ["", "tea", "Cité 🍵", "", "line\nbreak"]
     assert text_column(texts).to_pylist() == texts
     assert text_column([]).to_pylist() == []
+
+
+def test_texts_are_stored_at_their_own_length_and_keep_what_fixed_widths_lose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow, "ROWS_A_PIECE", 2)
+    texts = ["a", "a\0", "", "x" * 1000, "é"]
+    column = pyarrow.chunked_array([text_column(texts[:3]), text_column(texts[3:])])
+    assert texts_of(column).tolist() == texts
+    assert texts_of(text_column(texts)).itemsize < 1000
+    assert len(texts_of(text_column([]))) == 0
+
+
+def test_texts_are_sorted_by_code_points() -> None:
+    texts = ["b", "\uffff", "a\0", "\U0001f600", "a", "é", "B"]
+    assert [texts[place] for place in text_order(text_column(texts))] == sorted(texts)
+
+
+def test_a_pattern_is_looked_for_in_every_text() -> None:
+    assert matches_any(text_column(["a", "b\x9b"]), r"\p{Cc}")
+    assert not matches_any(text_column(["a", "b c"]), r"\p{Cc}")
+    assert not matches_any(text_column([]), "a")

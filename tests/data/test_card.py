@@ -43,7 +43,7 @@ def test_official_files_have_web_addresses(card: Card) -> None:
     files = [file for file in (card.files.interactions, card.files.items) if file is not None]
     assert len(files) == 2
     for file in files:
-        assert urlsplit(file.address).scheme in ("http", "https")
+        assert urlsplit(file.address).scheme == "https"
         assert bool(file.member) == file.name.endswith(".zip")
 
 
@@ -91,6 +91,14 @@ def test_an_unknown_dataset_names_near_ones_and_the_command() -> None:
             ":6: unknown key 'adress' in 'interactions'. Did you mean address?",
         ),
         (GOOD + "files: {items: {address: x}}\n", ":5: key 'interactions' is missing in 'files'"),
+        (
+            GOOD + "files: {interactions: {address: https://x/y/..}}\n",
+            ":5: 'address' of 'interactions' is 'https://x/y/..', expected an address that ends in a file name",
+        ),
+        (
+            GOOD + "files: {interactions: {address: https://x/y.zip, sha256: abc}}\n",
+            ":5: 'sha256' of 'interactions' is 'abc', expected 64 hexadecimal digits in lower case",
+        ),
         (GOOD + "files: []\n", ":5: 'files' is list, expected a mapping with interactions, items"),
         (GOOD + "expected: [{by: x, users: 1}]\n", ":5: key 'items' is missing in expected count 1"),
         (

@@ -6,7 +6,8 @@ import pytest
 
 from bench.data import load_domain
 from bench.data.card import Expected, own_data_card
-from bench.data.counts import stats_of, summary, verdict, verdicts
+from bench.data.counts import count_and_keep, kept_statistics, statistics_file, stats_of, summary, verdict, verdicts
+from bench.errors import BenchError
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,14 @@ def test_titles_shared_by_items_are_counted_normalized(data_dir: Path, cache_dir
     assert stats.shared_titles == 2
     assert stats.untimed_share == 1.0
     assert summary(domain, own_data_card("twins"))["expected"] == []
+
+
+def test_counts_are_kept_in_the_results_and_nowhere_else(shop: Path, cache_dir: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    count_and_keep("shop", shop.parent, cache_dir, results, lambda _line: None)
+    kept = kept_statistics("shop", results)
+    assert kept is not None
+    assert kept["users"] == 2
+    for name in ("../shop", "/shop", "shop/"):
+        with pytest.raises(BenchError, match="is not a valid dataset name"):
+            statistics_file(name, results)

@@ -43,9 +43,9 @@ def test_a_name_with_a_card_takes_the_card_s_rules(orders: Path, data_dir: Path)
         import_dataset("beauty", orders, None, data_dir)
 
 
-@pytest.mark.parametrize("name", ["../up", "Shop", "", "a b", ".hidden"])
+@pytest.mark.parametrize("name", ["../up", "Shop", "", "a b", ".hidden", "shop\n", "a" * 101])
 def test_names_that_cannot_be_folders_are_refused(orders: Path, data_dir: Path, name: str) -> None:
-    with pytest.raises(BenchError, match="is not a valid dataset name"):
+    with pytest.raises(BenchError, match="is not a valid dataset name: use at most 100 lower-case letters"):
         import_dataset(name, orders, None, data_dir)
 
 

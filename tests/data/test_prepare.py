@@ -14,6 +14,7 @@ from bench.data import prepare as prepare_module
 from bench.data.domain import Domain
 from bench.data.prepare import checksum
 from bench.errors import BenchError
+from bench.files.hashing import file_sha256
 
 
 def same(one: Domain, other: Domain) -> bool:
@@ -95,9 +96,35 @@ def test_an_unknown_name_is_an_error_with_or_without_a_data_folder(data_dir: Pat
             load_domain("beuty", folder, cache_dir)
 
 
+def test_a_misspelt_name_of_one_s_own_data_names_the_near_one(shop: Path, cache_dir: Path) -> None:
+    with pytest.raises(BenchError, match=r"Unknown dataset 'shopp'\. Did you mean shop"):
+        load_domain("shopp", shop.parent, cache_dir)
+
+
+@pytest.mark.parametrize("name", ["./shop", "shop/", "../data/shop", "{data}/shop"])
+def test_a_path_is_no_name(shop: Path, cache_dir: Path, name: str) -> None:
+    with pytest.raises(BenchError, match=r"is not a valid dataset name: .* Did you mean shop\?"):
+        load_domain(name.format(data=shop.parent), shop.parent, cache_dir)
+
+
+def test_a_data_folder_that_does_not_exist_is_named_before_any_unknown_name(tmp_path: Path, cache_dir: Path) -> None:
+    with pytest.raises(BenchError, match="nowhere does not exist"):
+        load_domain("shop", tmp_path / "nowhere", cache_dir)
+
+
 def test_a_file_that_differs_from_its_recorded_checksum_is_refused(shop: Path, cache_dir: Path) -> None:
     (shop / "interactions.csv.sha256").write_text("0" * 64 + "  interactions.csv\n")
     with pytest.raises(BenchError, match="expected 000000000000…"):
+        load_domain("shop", shop.parent, cache_dir)
+
+
+def test_a_file_that_differs_from_the_list_of_checksums_is_refused(shop: Path, cache_dir: Path) -> None:
+    good = file_sha256(shop / "items.csv")
+    (shop.parent / "SHA256SUMS").write_text(f"{good}  ./shop/items.csv\n")
+    before = load_domain("shop", shop.parent, cache_dir)
+    assert before.n_items == 3
+    (shop.parent / "SHA256SUMS").write_text(f"{good}  shop/items.csv\n{'0' * 64} *shop/interactions.csv\n")
+    with pytest.raises(BenchError, match=r"interactions\.csv has SHA-256 .*, expected 000000000000…; restore the "):
         load_domain("shop", shop.parent, cache_dir)
 
 

@@ -31,6 +31,7 @@ def test_a_list_of_checksums_in_the_data_folder_is_compared(shop: Path, cache_di
     assert len(failed(checks)) == 1
     assert failed(checks)[0].startswith("interactions.csv has SHA-256")
     assert any(check.text == f"items.csv has SHA-256 {good}, as recorded" for check in checks)
+    assert not any("prepared data" in check.text for check in checks)
 
 
 def test_cut_domains_are_checked_against_each_other(cache_dir: Path) -> None:

@@ -196,6 +196,12 @@ def test_a_value_that_the_command_line_refuses_is_refused_from_python(fields: di
     assert str(error.value) == message
 
 
+@pytest.mark.parametrize("fields", [{"dataset": "./beauty"}, {"dataset": "toys", "sources": ("beauty/", "pet")}])
+def test_a_path_is_refused_as_a_dataset(fields: dict[str, Any]) -> None:
+    with pytest.raises(BenchError, match=r"is not a valid dataset name: .* Did you mean beauty\?"):
+        complete(RunRequest("reccocktail", **fields))
+
+
 def test_the_help_of_a_run_loads_no_library_of_numbers() -> None:
     code = "import sys, bench.cli.run, bench.cli.plan; print({'numpy', 'torch', 'pandas'} & set(sys.modules))"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from bench.data.events import GENRE_SEPARATOR, Events, ItemFacts, folded
-from bench.data.readers.table import (
-    Layout,
-    Row,
-    coded_column,
-    integer_column,
-    integer_fault,
-    raise_first_fault,
-    read_columns,
-)
+from bench.data.readers.table import Layout, Row, Table, ids_fault, integer_column, integer_fault, item_fault
 from bench.data.source_files import SourceFile, decoded, read_bytes
 from bench.errors import BenchError
 
@@ -26,13 +18,12 @@ FIRST_GENRE_COLUMN_100K = 5
 
 def read_ratings(file: SourceFile) -> Events:
     """Read ``u.data`` or ``ratings.dat``; every rating counts as one event, whatever its stars."""
-    data = read_bytes(file).replace(b"::", b"\t")
-    columns = read_columns(data, file, LAYOUT, ("user_id", "item_id"), ("timestamp",), _rating_fault)
+    table = Table(read_bytes(file).replace(b"::", b"\t"), file, LAYOUT)
+    columns = table.columns(("user_id", "item_id"), ("timestamp",), _rating_fault)
     if columns["timestamp"].null_count:
-        raise_first_fault(data, file, LAYOUT, _rating_fault)
-    return Events(
-        coded_column(columns["user_id"]), coded_column(columns["item_id"]), integer_column(columns["timestamp"])
-    )
+        table.raise_first_fault(_rating_fault)
+    users, items = (table.ids(columns[name], _rating_fault) for name in ("user_id", "item_id"))
+    return Events(users, items, integer_column(columns["timestamp"]))
 
 
 def read_items_100k(file: SourceFile, wanted: frozenset[str]) -> ItemFacts:
@@ -62,11 +53,17 @@ def _movies(file: SourceFile, encoding: str, wanted: frozenset[str]) -> ItemFact
 
 def _rows(file: SourceFile, encoding: str, delimiter: str, n_fields: int) -> list[list[str]]:
     text = decoded(read_bytes(file), file, encoding)
-    rows = [line.rstrip("\r").split(delimiter) for line in text.split("\n")]
-    for number, row in enumerate(rows, start=1):
-        if row != [""] and len(row) != n_fields:
-            raise BenchError(f"{file}, line {number}: {len(row)} fields, expected {n_fields}.")
-    return [row for row in rows if row != [""]]
+    rows, fault = [], item_fault("item_id")
+    for number, line in enumerate(text.split("\n"), start=1):
+        row = line.rstrip("\r").split(delimiter)
+        if row == [""]:
+            continue
+        wrong = "" if len(row) == n_fields else f"{len(row)} fields, expected {n_fields}"
+        wrong = wrong or fault({"item_id": row[0]})
+        if wrong:
+            raise BenchError(f"{file}, line {number}: {wrong}.")
+        rows.append(row)
+    return rows
 
 
 def _flagged_genres(flags: list[str]) -> str:
@@ -74,4 +71,4 @@ def _flagged_genres(flags: list[str]) -> str:
 
 
 def _rating_fault(row: Row) -> str:
-    return integer_fault(row, "timestamp", empty_allowed=False)
+    return ids_fault(row, "user_id", "item_id") or integer_fault(row, "timestamp", empty_allowed=False)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.events import GENRE_SEPARATOR, UNKNOWN_TIME, Events, ItemFacts, folded
-from bench.data.readers.table import Layout, Row, coded_column, header_of, no_column, read_columns
-from bench.data.source_files import SourceFile, decoded, read_bytes
-from bench.errors import BenchError
+from bench.data.readers.table import INTEGER_LIMIT, Layout, Row, Table, ids_fault, item_fault
+from bench.errors import shown
+
+if TYPE_CHECKING:
+    from bench.data.source_files import SourceFile
 
 TITLE_NAMES = ("movie_title", "title", "name")
 CATEGORY_NAMES = ("class", "genre", "genres", "categories")
@@ -17,32 +22,56 @@ LAYOUT = Layout(delimiter="\t", quoted=False)
 
 def read_interactions(file: SourceFile) -> Events:
     """Read an ``.inter`` file; timestamps are floats there and are rounded to whole seconds."""
-    data = read_bytes(file)
-    header = header_of(data, file, LAYOUT)
-    user, item, time = (_typed(header, name) for name in ("user_id", "item_id", "timestamp"))
-    if not user or not item:
-        raise no_column("item_id" if user else "user_id", file, header)
-    texts = [name for name in (user, item, time) if name]
-    columns = read_columns(data, file, LAYOUT, texts, [], _no_fault)
-    times = _seconds(columns[time].to_pylist(), file) if time else None
-    return Events(coded_column(columns[user]), coded_column(columns[item]), times)
+    table = Table.read(file, LAYOUT)
+    user, item = (_typed(table, name) for name in ("user_id", "item_id"))
+    time = _typed(table, "timestamp", required=False)
+    fault = _event_fault(user, item, time)
+    columns = table.columns([name for name in (user, item, time) if name], [], fault)
+    users, items = table.ids(columns[user], fault), table.ids(columns[item], fault)
+    try:
+        times = _seconds(columns[time].to_pylist()) if time else None
+    except (ValueError, OverflowError):
+        table.raise_first_fault(fault)
+        raise
+    return Events(users, items, times)
 
 
 def read_items(file: SourceFile, wanted: frozenset[str]) -> ItemFacts:
     """Read an ``.item`` file: title, with the release year in parentheses where there is one, and categories."""
-    text = decoded(read_bytes(file), file)
-    header, *lines = [line.split("\t") for line in text.replace("\r\n", "\n").split("\n") if line]
-    names = [name.partition(":")[0] for name in header]
-    rows = [dict(zip(names, fields, strict=False)) for fields in lines]
-    kept = [row for row in rows if row.get("item_id") in wanted]
+    table = Table.read(file, LAYOUT)
+    id_column = _typed(table, "item_id")
+    kept = {
+        row[id_column]: {name.partition(":")[0]: value for name, value in row.items()}
+        for row in table.rows(item_fault(id_column))
+        if row[id_column] in wanted
+    }
     return ItemFacts(
-        titles={row["item_id"]: title for row in kept if (title := _title(row))},
-        categories={row["item_id"]: GENRE_SEPARATOR.join(_first(row, CATEGORY_NAMES).split()) for row in kept},
+        titles={item: title for item, row in kept.items() if (title := _title(row))},
+        categories={item: GENRE_SEPARATOR.join(_first(row, CATEGORY_NAMES).split()) for item, row in kept.items()},
     )
 
 
-def _typed(header: list[str], name: str) -> str:
-    return next((column for column in header if column.partition(":")[0] == name), "")
+def _typed(table: Table, name: str, required: bool = True) -> str:
+    found = next((column for column in table.header if column.partition(":")[0] == name), "")
+    if required and not found:
+        raise table.no_column(name)
+    return found
+
+
+def _event_fault(user: str, item: str, time: str) -> Callable[[Row], str]:
+    return lambda row: ids_fault(row, user, item) or (_time_fault(row[time]) if time else "")
+
+
+def _time_fault(value: str) -> str:
+    try:
+        is_time = not value or abs(float(value)) < INTEGER_LIMIT
+    except ValueError:
+        is_time = False
+    return "" if is_time else f"timestamp is '{shown(value)}', expected a number of seconds"
+
+
+def _seconds(values: list[str]) -> NDArray[np.int64]:
+    return np.array([round(float(value)) if value else UNKNOWN_TIME for value in values], dtype=np.int64)
 
 
 def _title(row: Row) -> str:
@@ -52,14 +81,3 @@ def _title(row: Row) -> str:
 
 def _first(row: Row, names: tuple[str, ...]) -> str:
     return next((row[name] for name in names if name in row), "")
-
-
-def _seconds(values: list[str], file: SourceFile) -> NDArray[np.int64]:
-    try:
-        return np.array([round(float(value)) if value else UNKNOWN_TIME for value in values], dtype=np.int64)
-    except ValueError as error:
-        raise BenchError(f"{file}: a timestamp is not a number ({error}).") from error
-
-
-def _no_fault(_row: Row) -> str:
-    return ""

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.arrow import integers_of
-from bench.data.events import UNKNOWN_TIME, Coded
-from bench.data.source_files import SourceFile, decoded
-from bench.errors import BenchError
+from bench.data.arrow import integers_of, matches_any
+from bench.data.events import UNKNOWN_TIME, Coded, coded, id_fault
+from bench.data.readers.quotes import first_stray_quote
+from bench.data.source_files import SourceFile, decoded, line_of, read_bytes
+from bench.errors import BenchError, shown
 
 Row = dict[str, str]
 RowCheck = Callable[[Row], str]
 """Returns what is wrong with a row, or an empty text."""
+LONGEST_HEADER_SHOWN = 200
+LONGEST_ROW = 1 << 20
+"""Characters of a row that Arrow's parser is sure to read."""
+WRONG_ID = r"^$|\p{Cc}"
+"""What :func:`bench.data.events.id_fault` refuses, in RE2's syntax; text in UTF-8 has no halves of characters."""
+INTEGER_LIMIT = 2**63
+LINE_END = re.compile(rb"[\r\n]")
 
 
 @dataclass(frozen=True)
@@ -33,49 +43,147 @@ class Layout:
     """Whether fields may stand in double quotes."""
 
 
-def header_of(data: bytes, file: SourceFile, layout: Layout) -> list[str]:
-    """Return the column names in the first line; raise BenchError where one occurs twice."""
-    first = decoded(data.partition(b"\n")[0], file).removeprefix("\ufeff").rstrip("\r")
-    names = next(csv.reader([first], delimiter=layout.delimiter), [])
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise BenchError(f"{file}, line 1: column '{repeated[0]}' occurs twice.")
-    return names
+@dataclass(frozen=True)
+class Table:
+    """A delimited file in memory."""
+
+    data: bytes
+    file: SourceFile
+    layout: Layout
+
+    @classmethod
+    def read(cls, file: SourceFile, layout: Layout, required: Sequence[str] = ()) -> Table:
+        """Read a file; raise BenchError for a double quote out of place or a header without a required column."""
+        table = cls(read_bytes(file), file, layout)
+        stray = first_stray_quote(table.data, layout.delimiter) if layout.quoted else None
+        if stray is not None:
+            raise table.fault(
+                line_of(table.data, stray),
+                "a double quote out of place; only whole fields stand in double quotes, those inside are doubled",
+            )
+        for name in required:
+            if name not in table.header:
+                raise table.no_column(name)
+        return table
+
+    @cached_property
+    def header(self) -> list[str]:
+        """The column names in the first line; raises BenchError where one occurs twice."""
+        end = LINE_END.search(self.data)
+        first = decoded(self.data[: end.start() if end else None], self.file).removeprefix("\ufeff")
+        try:
+            names: list[str] = next(self._fields([first]), [])
+        except csv.Error as error:
+            raise self.fault(1, str(error)) from error
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise self.fault(1, f"column '{shown(repeated[0])}' occurs twice")
+        return names
+
+    def columns(self, texts: Sequence[str], integers: Sequence[str], check: RowCheck) -> dict[str, Any]:
+        """Return the named columns as Arrow arrays; an empty integer is null.
+
+        Raises:
+            BenchError: Naming the file and the first line that cannot be read or that ``check`` refuses.
+        """
+        import pyarrow
+
+        if not self.data.strip(b"\r\n"):
+            raise self.fault(1, "no rows")
+        try:
+            return self._parsed(texts, integers)
+        except pyarrow.ArrowInvalid as error:
+            self.raise_first_fault(check)
+            raise BenchError(f"{self.file} cannot be read: {shown(str(error), LONGEST_HEADER_SHOWN)}") from error
+
+    def ids(self, column: Any, check: RowCheck) -> Coded:
+        """Number the ids of a text column in order of first appearance; ``check`` finds the line of one it refuses."""
+        pieces = column.dictionary_encode().chunks
+        if not pieces:
+            return coded([])
+        ids = pieces[0].dictionary  # all pieces share one dictionary
+        if matches_any(ids, WRONG_ID):
+            self.raise_first_fault(check)
+        return Coded(np.concatenate([integers_of(piece.indices, null=-1) for piece in pieces]), ids)
+
+    def raise_first_fault(self, check: RowCheck) -> None:
+        """Look at every line in turn and raise BenchError for the first that is wrong; return where none is."""
+        for _ in self.rows(check):
+            pass
+
+    def rows(self, check: RowCheck) -> Iterator[Row]:
+        """Yield every row; raise BenchError at the first that is wrong."""
+        names = list(self.layout.names) or self.header
+        text = io.StringIO(decoded(self.data, self.file).removeprefix("\ufeff"), newline="")
+        reader, line = self._fields(text), 1
+        try:
+            for index, fields in enumerate(reader):
+                if fields and (index or self.layout.names):
+                    yield self._checked(fields, names, line, check)
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise self.fault(line, str(error)) from error
+
+    def no_column(self, name: str) -> BenchError:
+        """Return the error for a file whose first line names no such column."""
+        found = shown(", ".join(self.header), LONGEST_HEADER_SHOWN) or "nothing"
+        return self.fault(1, f"no column '{name}'; found {found}")
+
+    def fault(self, line: int, text: str) -> BenchError:
+        """Return the error for one line."""
+        return BenchError(f"{self.file}, line {line}: {text}.")
+
+    def _checked(self, fields: list[str], names: list[str], line: int, check: RowCheck) -> Row:
+        fault = _shape_fault(fields, names)
+        row = {} if fault else dict(zip(names, fields, strict=True))
+        fault = fault or check(row)
+        if fault:
+            raise self.fault(line, fault)
+        return row
+
+    def _fields(self, lines: Iterable[str]) -> Any:
+        delimiter = self.layout.delimiter
+        if self.layout.quoted:
+            return csv.reader(lines, delimiter=delimiter, strict=True)
+        return csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+
+    def _parsed(self, texts: Sequence[str], integers: Sequence[str]) -> dict[str, Any]:
+        import pyarrow
+        from pyarrow import csv as arrow_csv
+
+        layout = self.layout
+        types = {name: pyarrow.string() for name in texts} | {name: pyarrow.int64() for name in integers}
+        table = arrow_csv.read_csv(
+            # a header without an end is no block to Arrow
+            pyarrow.BufferReader(self.data if LINE_END.search(self.data) else self.data + b"\n"),
+            read_options=arrow_csv.ReadOptions(column_names=list(layout.names) or None),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=layout.delimiter, quote_char='"' if layout.quoted else False, newlines_in_values=layout.quoted
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=False
+            ),
+        )
+        return {name: table.column(name) for name in types}
 
 
-def read_columns(
-    data: bytes, file: SourceFile, layout: Layout, texts: Sequence[str], integers: Sequence[str], check: RowCheck
-) -> dict[str, Any]:
-    """Return the named columns as Arrow arrays; an empty integer is null.
-
-    Raises:
-        BenchError: Naming the file and the first line that cannot be read or that ``check`` refuses.
-    """
-    import pyarrow
-
-    try:
-        return _parsed(data, layout, texts, integers)
-    except pyarrow.ArrowInvalid as error:
-        raise_first_fault(data, file, layout, check)
-        raise BenchError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+def ids_fault(row: Row, *columns: str) -> str:
+    """Say which of a row's ids is wrong and why, or return an empty text."""
+    faults = ((column, id_fault(row[column])) for column in columns)
+    return next((f"{column.partition(':')[0]} {fault}" for column, fault in faults if fault), "")
 
 
-def raise_first_fault(data: bytes, file: SourceFile, layout: Layout, check: RowCheck) -> None:
-    """Look at every line in turn and raise BenchError for the first that is wrong; return where none is."""
-    names = list(layout.names) or header_of(data, file, layout)
-    text = io.StringIO(decoded(data, file).removeprefix("\ufeff"), newline="")
-    reader = csv.reader(
-        text, delimiter=layout.delimiter, quoting=csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
-    )
-    try:
-        for index, fields in enumerate(reader):
-            if not fields or (index == 0 and not layout.names):
-                continue
-            fault = _count_fault(fields, names) or check(dict(zip(names, fields, strict=True)))
-            if fault:
-                raise BenchError(f"{file}, line {reader.line_num}: {fault}.")
-    except csv.Error as error:
-        raise BenchError(f"{file}, line {reader.line_num}: {error}.") from error
+def item_fault(column: str) -> RowCheck:
+    """Return a check of rows of items that refuses a wrong id and a second row of an item."""
+    seen: set[str] = set()
+
+    def fault(row: Row) -> str:
+        item = row[column]
+        wrong = ids_fault(row, column) or (f"item '{shown(item)}' has a second row" if item in seen else "")
+        seen.add(item)
+        return wrong
+
+    return fault
 
 
 def integer_fault(row: Row, column: str, empty_allowed: bool) -> str:
@@ -84,19 +192,9 @@ def integer_fault(row: Row, column: str, empty_allowed: bool) -> str:
     if value == "":
         return "" if empty_allowed else f"{column} is empty, expected an integer"
     digits = value.removeprefix("-")
-    return "" if digits.isascii() and digits.isdigit() else f"{column} is '{value}', expected an integer"
-
-
-def no_column(name: str, file: SourceFile, header: Sequence[str]) -> BenchError:
-    """Return the error for a file whose first line names no such column."""
-    return BenchError(f"{file}, line 1: no column '{name}'; found {', '.join(header) or 'nothing'}.")
-
-
-def coded_column(column: Any) -> Coded:
-    """Number the values of an Arrow text column in order of first appearance."""
-    encoded = column.dictionary_encode()
-    codes = integers_of(encoded.indices, null=-1)
-    return Coded(codes, np.array(encoded.dictionary.to_pylist(), dtype=np.str_))
+    if digits.isascii() and digits.isdigit() and (len(digits) < 19 or -INTEGER_LIMIT <= int(value) < INTEGER_LIMIT):
+        return ""
+    return f"{column} is '{shown(value)}', expected an integer of 64 bits"
 
 
 def integer_column(column: Any) -> NDArray[np.int64]:
@@ -104,25 +202,11 @@ def integer_column(column: Any) -> NDArray[np.int64]:
     return integers_of(column, null=UNKNOWN_TIME)
 
 
-def _parsed(data: bytes, layout: Layout, texts: Sequence[str], integers: Sequence[str]) -> dict[str, Any]:
-    import pyarrow
-    from pyarrow import csv as arrow_csv
-
-    types = {name: pyarrow.string() for name in texts} | {name: pyarrow.int64() for name in integers}
-    table = arrow_csv.read_csv(
-        pyarrow.BufferReader(data),
-        read_options=arrow_csv.ReadOptions(column_names=list(layout.names) or None),
-        parse_options=arrow_csv.ParseOptions(
-            delimiter=layout.delimiter, quote_char='"' if layout.quoted else False, newlines_in_values=layout.quoted
-        ),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=False
-        ),
+def _shape_fault(fields: list[str], names: list[str]) -> str:
+    if len(fields) != len(names):
+        expected = shown(", ".join(names), LONGEST_HEADER_SHOWN)
+        return f"{len(fields)} fields, expected {len(names)} ({expected})"
+    n_characters = sum(map(len, fields))
+    return (
+        f"a row of {n_characters:,} characters, expected {LONGEST_ROW:,} at most" if n_characters > LONGEST_ROW else ""
     )
-    return {name: table.column(name).combine_chunks() for name in types}
-
-
-def _count_fault(fields: list[str], names: list[str]) -> str:
-    if len(fields) == len(names):
-        return ""
-    return f"{len(fields)} fields, expected {len(names)} ({', '.join(names)})"

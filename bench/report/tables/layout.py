@@ -8,6 +8,7 @@ from functools import cache, partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
 
+from bench.data.names import check_name
 from bench.errors import BenchError
 from bench.experiments.scaling import sizes_of, with_sizes
 from bench.files.hashing import canonical_json
@@ -74,6 +75,7 @@ def stored_layout(dataset: str, setting: str, records: Iterable[RunRecord], regi
     """Arrange all stored runs on one dataset in one setting; raise BenchError if there are none."""
     chosen = [r for r in records if (r.spec.protocol.dataset, r.spec.protocol.setting) == (dataset, setting)]
     if not chosen:
+        check_name(dataset)
         command = f"bench run --method popularity --dataset {dataset} --setting {setting}"
         raise BenchError(f"No runs on dataset '{dataset}' in setting '{setting}' are stored. Start with '{command}'.")
     return runs_layout(chosen, registry)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from bench.data.build import build_domain
+from bench.data.card import own_data_card
+from bench.data.events import ItemFacts
 from bench.data.readers.generic_csv import read_interactions, read_items
 from bench.data.source_files import SourceFile
 from bench.errors import BenchError
@@ -18,8 +22,8 @@ def written(path: Path, content: str | bytes) -> SourceFile:
 def test_columns_are_found_by_name_and_others_ignored(tmp_path: Path) -> None:
     file = written(tmp_path / "x.csv", "rating,item_id,liked,user_id\n5,tea,,ann\n1,cup,0,bob\n")
     events = read_interactions(file)
-    assert events.users.ids[events.users.codes].tolist() == ["ann", "bob"]
-    assert events.items.ids[events.items.codes].tolist() == ["tea", "cup"]
+    assert events.users.ids.take(events.users.codes).tolist() == ["ann", "bob"]
+    assert events.items.ids.take(events.items.codes).tolist() == ["tea", "cup"]
     assert events.timestamps is None
     assert events.positions is None
 
@@ -66,9 +70,28 @@ def test_items_without_title_column_have_no_titles(tmp_path: Path) -> None:
         ("user_id,item_id\nann,\n", "line 2: item_id is empty"),
         ("user,item_id\nann,tea\n", "line 1: no column 'user_id'; found user, item_id"),
         ("user_id,item_id,item_id\nann,tea,tea\n", "line 1: column 'item_id' occurs twice"),
-        ("", "line 1: no column 'user_id'; found nothing"),
+        ("", "line 1: the file is empty"),
+        ("\nann,tea\n", "line 1: no column 'user_id'; found nothing"),
         (b"user_id,item_id\nann,tea\nbob,caf\xe9\n", "line 3: not UTF-8 text"),
-        ("user_id,item_id,timestamp\nann,tea,99999999999999999999\n", "cannot be read"),
+        (
+            "user_id,item_id,timestamp\nann,tea,99999999999999999999\n",
+            "line 2: timestamp is '99999999999999999999', exp",
+        ),
+        ('user_id,item_id\nann,tea\n"bob,cup\neve,pot\n', "line 3: a double quote out of place"),
+        ('user_id,item_id\nann,"tea" x\n', "line 2: a double quote out of place"),
+        ('user_id,item_id\nann,6" plate\n', "line 2: a double quote out of place"),
+        ('user_id,"item\n_id"\nann,tea\n', "line 1: unexpected end of data"),
+        ("user_id,item_id\nann,tea\0\n", r"line 2: item_id contains '\x00'; control characters are not allowed"),
+        ('user_id,item_id\nann,tea\nbob,"c\nup"\n', r"line 3: item_id contains '\n'"),
+        ("user_id,item_id\rann,tea\rbob\r", "line 3: 1 fields, expected 2"),
+        (
+            "user_id,item_id," + ",".join(f"column {n}" for n in range(500)) + "\nann\n",
+            "line 2: 1 fields, expected 502",
+        ),
+        ("x" * 200_000 + ",item_id\nann,tea\n", "line 1: field larger than field limit"),
+        ("user_id,item_id\n" + "x" * 3_000_000 + ",tea\n", "line 2: field larger than field limit"),
+        ("user_id,item_id\n" + ",".join(["x" * 99_999] * 30) + "\n", "line 2: 30 fields, expected 2"),
+        ("user_id,item_id,timestamp\nann,tea,\x1b]0;title\x07\n", r"line 2: timestamp is '\x1b]0;title\x07', exp"),
     ],
 )
 def test_a_wrong_interactions_file_is_told_by_file_and_line(
@@ -80,6 +103,29 @@ def test_a_wrong_interactions_file_is_told_by_file_and_line(
     assert expected in str(caught.value)
     assert "interactions.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500 + len(str(tmp_path))
+
+
+def test_lines_may_end_in_carriage_returns(tmp_path: Path) -> None:
+    events = read_interactions(written(tmp_path / "x.csv", "user_id,item_id\rann,tea\rbob,cup\r"))
+    assert events.users.ids.tolist() == ["ann", "bob"]
+
+
+def test_a_row_longer_than_the_parser_s_block_names_its_line(tmp_path: Path) -> None:
+    header, row = ",".join(f"c{n}" for n in range(28)), ",".join(["x" * 99_999] * 30)
+    with pytest.raises(BenchError, match=r"line 3: a row of 2,999,9\d\d characters, expected 1,048,576 at most"):
+        read_interactions(written(tmp_path / "x.csv", f"user_id,item_id,{header}\n{'a,' * 29}b\n{row}\n"))
+
+
+def test_one_long_id_does_not_widen_the_others(tmp_path: Path) -> None:
+    rows = "".join(f"{number},tea\n" for number in range(20_000))
+    file = written(tmp_path / "x.csv", f"user_id,item_id\n{rows}{'x' * 100_000},tea\n")
+    tracemalloc.start()
+    domain = build_domain(own_data_card("shop"), read_interactions(file), ItemFacts())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert domain.user_ids[-1] == "x" * 100_000
+    assert peak < 30_000_000  # at the width of the longest, 20,001 ids of 4 bytes a character take 8 GB
 
 
 @pytest.mark.parametrize(
@@ -103,7 +149,13 @@ def test_a_gzip_file_that_is_cut_short_is_named(tmp_path: Path) -> None:
         read_interactions(written(tmp_path / "x.csv.gz", whole[:-12]))
 
 
+def test_an_empty_gzip_file_is_no_table(tmp_path: Path) -> None:
+    for content in (b"", gzip.compress(b"")):
+        with pytest.raises(BenchError, match=r"x\.csv\.gz, line 1: the file is empty"):
+            read_items(written(tmp_path / "x.csv.gz", content), frozenset())
+
+
 @pytest.mark.parametrize("damage", [b"user_id,item_id\nann,tea\n", b"\x1f\x8b\x08\x00damaged-all-over-the-place"])
 def test_a_gzip_file_that_is_damaged_is_named(tmp_path: Path, damage: bytes) -> None:
-    with pytest.raises(BenchError, match=r"x\.csv\.gz is (damaged|cut short)"):
+    with pytest.raises(BenchError, match=r"x\.csv\.gz is (damaged|truncated)"):
         read_interactions(written(tmp_path / "x.csv.gz", damage))

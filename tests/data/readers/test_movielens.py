@@ -19,6 +19,14 @@ def flags(*on: int) -> str:
     return "|".join("1" if genre in on else "0" for genre in range(19))
 
 
+def read_1m(file: SourceFile) -> ItemFacts:
+    return read_items_1m(file, ALL)
+
+
+def read_100k(file: SourceFile) -> ItemFacts:
+    return read_items_100k(file, ALL)
+
+
 def test_ratings_of_100k_are_read(tmp_path: Path) -> None:
     (tmp_path / "u.data").write_text("196\t242\t3\t881250949\n186\t302\t3\t891717742\n")
     events = read_ratings(SourceFile(tmp_path / "u.data"))
@@ -61,6 +69,27 @@ def test_a_wrong_line_is_named(tmp_path: Path) -> None:
     (tmp_path / "ratings.dat").write_text("1::1::5::\n")
     with pytest.raises(BenchError, match=r"ratings\.dat, line 1: timestamp is empty"):
         read_ratings(SourceFile(tmp_path / "ratings.dat"))
+
+
+@pytest.mark.parametrize(
+    ("reader", "name", "content", "expected"),
+    [
+        (read_ratings, "ratings.dat", "1::1::5::10\n::2::5::1\n", "line 2: user_id is empty"),
+        (read_ratings, "ratings.dat", "1::1\0::5::10\n", r"line 1: item_id contains '\x00'"),
+        (read_ratings, "u.data", "\n\n", "line 1: no rows"),
+        (read_ratings, "u.data", "", "line 1: the file is empty"),
+        (read_1m, "movies.dat", "1::One::Drama\n\n1::Two::Drama\n", "line 3: item '1' has a second row"),
+        (read_1m, "movies.dat", "::One::Drama\n", "line 1: item_id is empty"),
+        (read_100k, "u.item", f"1|One||||{flags()}\n1|Two||||{flags()}\n", "line 2: item '1' has a second row"),
+    ],
+)
+def test_wrong_ids_and_empty_files_are_told_by_line(
+    tmp_path: Path, reader: Callable[[SourceFile], object], name: str, content: str, expected: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(BenchError) as caught:
+        reader(SourceFile(tmp_path / name))
+    assert f"{name}, {expected}" in str(caught.value)
 
 
 def test_an_archive_without_the_member_or_no_archive_at_all_is_named(tmp_path: Path) -> None:

@@ -40,7 +40,36 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         read_interactions(written(tmp_path / "a.inter", "user_id:token\tmovie:token\n1\t2\n"))
 
 
-def test_a_time_that_is_no_number_is_an_error(tmp_path: Path) -> None:
-    text = "user_id:token\titem_id:token\ttimestamp:float\n1\t2\tnoon\n"
-    with pytest.raises(BenchError, match=r"a\.inter: a timestamp is not a number"):
+@pytest.mark.parametrize("time", ["noon", "inf", "nan", "1e30", "-1e19", "9" * 400])
+def test_a_time_that_is_none_is_told_by_line(tmp_path: Path, time: str) -> None:
+    text = f"user_id:token\titem_id:token\ttimestamp:float\n1\t2\t3\n1\t2\t{time}\n"
+    with pytest.raises(
+        BenchError, match=rf"a\.inter, line 3: timestamp is '{time[:50]}.*', expected a number of secon"
+    ):
         read_interactions(written(tmp_path / "a.inter", text))
+
+
+def test_an_empty_id_is_told_by_line(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"a\.inter, line 3: user_id is empty"):
+        read_interactions(written(tmp_path / "a.inter", "user_id:token\titem_id:token\n1\t2\n\t2\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "line 1: the file is empty"),
+        ("movie:token\tname:token_seq\n1\tOne\n", "line 1: no column 'item_id'; found movie:token, name:token_seq"),
+        ("item_id:token\tname:token_seq\n1\tOne\n2\n", "line 3: 1 fields, expected 2"),
+        ("item_id:token\tname:token_seq\n1\tOne\n\n1\tTwo\n", "line 4: item '1' has a second row"),
+        ("item_id:token\tname:token_seq\n\tOne\n", "line 2: item_id is empty"),
+    ],
+)
+def test_a_wrong_items_file_is_told_by_line(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        read_items(written(tmp_path / "a.item", text), frozenset({"1"}))
+    assert f"a.item, {expected}" in str(caught.value)
+
+
+def test_quotes_in_a_header_are_plain_text(tmp_path: Path) -> None:
+    events = read_interactions(written(tmp_path / "a.inter", 'user_id:token\titem_id:token\t"x\n1\t2\t"\n'))
+    assert events.users.ids.tolist() == ["1"]

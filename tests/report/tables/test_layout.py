@@ -107,6 +107,11 @@ def test_a_dataset_without_runs_is_an_error_with_the_next_command(run_store: Run
         stored_layout("beauty", "warm", run_store.records(), REGISTRY)
 
 
+def test_a_path_is_no_dataset_to_make_a_run_of(run_store: RunStore) -> None:
+    with pytest.raises(BenchError, match=r"'\./beauty' is not a valid dataset name: .* Did you mean beauty\?"):
+        stored_layout("./beauty", "warm", run_store.records(), REGISTRY)
+
+
 def test_sources_match_in_any_order_and_none_named_means_the_cards_own(save_run: Save) -> None:
     record = save_run("lora", [0, 1], sources=("action", "comedy"), backbone="minilm")
     wanted = RunRequest("lora", "beauty", "warm", backbone="minilm", sources=("comedy", "action"))

@@ -1,0 +1,18 @@
+"""Names of datasets: never a path, for they name folders and files and seed the draw of candidates."""
+
+from __future__ import annotations
+
+import re
+
+from bench.errors import BenchError, shown
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+RULE = "use at most 100 lower-case letters, digits, '.', '_' and '-', a letter or a digit first"
+
+
+def check_name(name: str) -> None:
+    """Raise BenchError for a text that cannot name a dataset; the end of a path is offered instead."""
+    if not NAME.fullmatch(name):
+        near = name.rstrip("/").rpartition("/")[2].lower()
+        hint = f" Did you mean {near}?" if NAME.fullmatch(near) else ""
+        raise BenchError(f"'{shown(name)}' is not a valid dataset name: {RULE}.{hint}")

@@ -1,0 +1,55 @@
+"""Double quotes that do not fit: a lenient parser would read the rest of the file as one field, and not say so."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+QUOTE, LINE_FEED, CARRIAGE_RETURN = ord('"'), ord("\n"), ord("\r")
+BYTE_ORDER_MARK = "\ufeff".encode()
+PIECE_BYTES = 1 << 24
+"""Bytes that are compared at a time."""
+
+
+def first_stray_quote(data: bytes, delimiter: str) -> int | None:
+    """Return where a quoted field begins that RFC 4180 does not allow, or a quote inside a plain field; else None.
+
+    Of the quotes of a file, numbered from 0, each even one opens a field, or is the second of two that stand for one;
+    each odd one closes a field, or is the first of two. The first that does neither is in the stray field.
+    """
+    if b'"' not in data:
+        return None
+    text = np.frombuffer(data, np.uint8)
+    at = _positions(text)
+    begins = _is_beside(text, at - 1, delimiter)
+    if data.startswith(BYTE_ORDER_MARK):
+        begins |= at == len(BYTE_ORDER_MARK)
+    ends = _is_beside(text, at + 1, delimiter)
+    follows = np.diff(at, prepend=-1) == 1
+    is_even = np.arange(len(at)) % 2 == 0
+    follows[0] = False
+    fits = np.where(is_even, begins | follows, ends | np.append(follows[1:], False))
+    if fits.all():
+        return None if len(at) % 2 == 0 else int(_opening(at, begins & is_even, len(at) - 1))
+    first = int(np.argmin(fits))
+    return int(at[first]) if is_even[first] else int(_opening(at, begins & is_even, first))
+
+
+def _positions(text: NDArray[np.uint8]) -> NDArray[np.int64]:
+    pieces = range(0, len(text), PIECE_BYTES)
+    found = [np.flatnonzero(text[start : start + PIECE_BYTES] == QUOTE) + start for start in pieces]
+    return np.concatenate(found)
+
+
+def _is_beside(text: NDArray[np.uint8], places: NDArray[np.int64], delimiter: str) -> NDArray[np.bool_]:
+    """Return which of the places hold no part of a field: a delimiter, a line's end, or nothing at all."""
+    inside = (places >= 0) & (places < len(text))
+    signs = np.where(inside, text[np.clip(places, 0, len(text) - 1)], LINE_FEED)
+    beside: NDArray[np.bool_] = (signs == ord(delimiter)) | (signs == LINE_FEED) | (signs == CARRIAGE_RETURN)
+    return beside
+
+
+def _opening(at: NDArray[np.int64], opens: NDArray[np.bool_], number: int) -> np.int64:
+    """Return the position of the last quote up to ``number`` that opens a field."""
+    last: np.int64 = at[: number + 1][opens[: number + 1]][-1]
+    return last
