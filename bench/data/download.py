@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.files.hashing import file_sha256
+from bench.files.lease import Lease
 from bench.files.store import write_text
+from bench.files.temporary import synced
 
 BLOCK_BYTES = 1 << 18
 TIMEOUT_SECONDS = 30
@@ -53,8 +56,10 @@ def download(address: str, target: Path, *, sha256: str = "", by_hand: str = "")
     """
     place = _Place(address, target, by_hand)
     if not target.exists():
-        _fetch(place)
-        _accept(place, sha256)
+        with Lease(target.with_name(f".{target.name}.lease")).held(target.name, _say):
+            if not target.exists():
+                _fetch(place)
+                _accept(place, sha256)
     check_recorded(target, sha256)
     return target
 
@@ -139,5 +144,13 @@ def _accept(place: _Place, sha256: str) -> None:
             f"{place.address} has SHA-256 {actual[:12]}…, expected {sha256[:12]}…; the download was discarded. "
             f"Run the command again, or put your own data at {place.by_hand}."
         )
+    synced(place.part)
     write_text(checksum_file(place.target), f"{actual}  {place.target.name}\n")
     place.part.replace(place.target)
+
+
+def _say(line: str) -> None:
+    """Print a line where the bar of a download is shown."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stderr)

@@ -6,7 +6,8 @@ import pytest
 
 from bench.data import load_domain
 from bench.data.card import Expected, own_data_card
-from bench.data.counts import stats_of, summary, verdict, verdicts
+from bench.data.counts import kept_statistics, statistics_file, stats_of, summary, verdict, verdicts
+from bench.errors import BenchError
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,12 @@ def test_titles_shared_by_items_are_counted_normalized(data_dir: Path, cache_dir
     assert stats.shared_titles == 2
     assert stats.untimed_share == 1.0
     assert summary(domain, own_data_card("twins"))["expected"] == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"users": "many", "items": 1, "interactions": 1}'])
+def test_kept_counts_that_cannot_be_read_are_named(tmp_path: Path, content: str) -> None:
+    path = statistics_file("shop", tmp_path)
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(BenchError, match=r"shop\.json cannot be read"):
+        kept_statistics("shop", tmp_path)
