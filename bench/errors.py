@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 
+class BenchWarning(UserWarning):
+    """Something that a user should know of and that stopped nothing."""
+
+
 class BenchError(Exception):
     """A user error or missing input; the command line prints it in one line and exits with 2."""
 
