@@ -9,14 +9,18 @@ VLLM_BIN := $(VLLM_VENV)/bin
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 DEMO := .demo
 
-.PHONY: demo test full fast wheel newest processors test-vllm vllm-installed lint docs bench tables-pdf clean
+.PHONY: demo test full fast faults wheel newest processors test-vllm vllm-installed lint docs bench tables-pdf clean
 
 demo: $(INSTALLED)
 	BENCH_CACHE=$(DEMO)/cache BENCH_RESULTS=$(DEMO)/results $(BIN)/bench reproduce demo
 
 # One thread a process: threads of several processes would wait for each other.
 test: lint docs
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not benchmark and not vllm"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not benchmark and not vllm and not faults"
+
+# Kills at every step and at random moments; takes many minutes.
+faults: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m faults tests
 
 # What takes long: other processors, other Pythons, a wheel in empty environments, the other generation engine.
 full: processors wheel newest
