@@ -111,6 +111,7 @@ def usable(spec: RunSpec, store: RunStore, tasks: Tasks) -> RunRecord | None:
         return None
     record = store.load(run_id)
     store.queries_of(record)  # refuses ranks that are not those that were stored
+    store.tidy(record)
     freshness = freshness_of(record, tasks)
     if not freshness.is_fresh:
         progress(f"run {run_id} is stored, but {'; '.join(freshness.differences)}: running it again")

@@ -90,7 +90,16 @@ class RunStore:
 
     def changing(self, run_id: str) -> AbstractContextManager[None]:
         """Return a context in which no other process writes into the folder of a run."""
-        return Lease(self.results_dir / RUNS / f".{run_id}.lease").held(f"run {run_id}", lambda _line: None)
+        return self._lease(run_id).held(f"run {run_id}", lambda _line: None)
+
+    def tidy(self, record: RunRecord) -> None:
+        """Remove what a process left that was killed after the run was in place."""
+        lease = self._lease(record.id)
+        if lease.path.exists() and lease.take():
+            for other in self.path(record.id).glob("*.parquet"):
+                if other.name != self._ranks_place(record)[0].name:
+                    remove(other)
+            lease.release()
 
     def load(self, run_id: str) -> RunRecord:
         """Return a finished run; BenchError names the file that is missing, damaged, or another run's."""
@@ -201,6 +210,9 @@ class RunStore:
     def remove_folder(self, run_id: str) -> None:
         """Remove the directory of a run that has been packed."""
         shutil.rmtree(self.path(run_id))
+
+    def _lease(self, run_id: str) -> Lease:
+        return Lease(self.results_dir / RUNS / f".{run_id}.lease")
 
     def _supersede(self, record: RunRecord) -> None:
         """Keep a copy of the earlier run of the same id if it was made from other data or code.

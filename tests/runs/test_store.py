@@ -15,6 +15,7 @@ import pytest
 
 import bench.runs.store
 from bench.errors import BenchError, BenchWarning
+from bench.files.owner import Owner
 from bench.metrics import DEFAULT_METRICS, Metric, Ranks, Tops, per_user
 from bench.plugin import FitReport
 from bench.runs.record import RunRecord, describe_variant, summarize
@@ -375,3 +376,16 @@ def test_runs_that_differ_in_more_than_their_seed_are_still_refused(run_store: R
     save_run("bpr", [0, 1], seed=1, overrides={"layers": 3})
     with pytest.raises(BenchError, match="matches 2 runs"):
         run_store.find_seeds("bpr@beauty@warm")
+
+
+def test_what_a_process_left_that_was_killed_after_its_run_was_in_place_goes_at_the_next_use(
+    run_store: RunStore, save_run: Save
+) -> None:
+    saved = save_run("bpr", [0, 3])
+    whole = {str(path) for path in run_store.results_dir.rglob("*")}
+    (run_store.path(saved.id) / f"ranks-{'0' * 16}.parquet").write_bytes(b"earlier")
+    (run_store.results_dir / "runs" / f".{saved.id}.lease").write_text(
+        f"{2**22 + 1}-{Owner.this_process().machine} 0123456789abcdef host"
+    )
+    run_store.tidy(saved)
+    assert {str(path) for path in run_store.results_dir.rglob("*")} == whole
