@@ -9,7 +9,7 @@ VLLM_BIN := $(VLLM_VENV)/bin
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 DEMO := .demo
 
-.PHONY: demo test faults full fast wheel newest processors test-vllm vllm-installed lint docs bench tables-pdf clean
+.PHONY: demo test full fast faults wheel newest processors test-vllm vllm-installed lint docs bench tables-pdf clean
 
 demo: $(INSTALLED)
 	BENCH_CACHE=$(DEMO)/cache BENCH_RESULTS=$(DEMO)/results $(BIN)/bench reproduce demo

@@ -10,6 +10,10 @@ LONGEST_SHOWN = 60
 """Characters of a value that an error message repeats."""
 
 
+class BenchWarning(UserWarning):
+    """Something that a user should know of and that stopped nothing."""
+
+
 class BenchError(Exception):
     """A user error or missing input; the command line prints it in one line and exits with 2."""
 

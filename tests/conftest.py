@@ -67,8 +67,7 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
             catalogue=catalogue,
             **facts,
         )
-        run_store.save(record, np.asarray(users if users is not None else range(len(ranks))), ranks)
-        return record
+        return run_store.save(record, np.asarray(users if users is not None else range(len(ranks))), ranks)
 
     return save
 

@@ -79,7 +79,7 @@ class Run:
     def check_stored(self) -> None:
         """Raise BenchError where the store has another run of this id, made later by other code or from other data."""
         stored = RunStore(self.folders.results_dir).load(self.id)
-        if (stored.created, stored.metrics) != (self.record.created, self.record.metrics):
+        if (stored.created, stored.ranks_sha256) != (self.record.created, self.record.ranks_sha256):
             raise BenchError(f"Run {self.id} ({self.name}) was made again since; use the newer one (bench.load_run).")
 
     def __repr__(self) -> str:
@@ -218,7 +218,8 @@ def carried_out(
     again: Again | None = "train" if force else "score" if rescore else None
     with redirect_stdout(sys.stderr):  # some libraries print
         told = progress or (lambda _line: None)
-        return run_spec(spec, folders, told, device=chosen_device(device), again=again, held=held)
+        record = run_spec(spec, folders, told, device=chosen_device(device), again=again, held=held)
+    return RunStore(folders.results_dir).derived(record)
 
 
 def load_run(
@@ -240,7 +241,8 @@ def load_run(
         BenchError: no run has this name, or several have.
     """
     folders = usual_folders(cache_dir, results_dir, data_dir)
-    return Run(RunStore(folders.results_dir).find(name), folders)
+    store = RunStore(folders.results_dir)
+    return Run(store.derived(store.find(name)), folders)
 
 
 def stored_runs(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
-from typing import NoReturn
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import click
 
 from bench import __version__
-from bench.errors import BenchError, unknown_name
+from bench.errors import BenchError, BenchWarning, unknown_name
 
 COMMANDS = {
     "run": "Train and evaluate one method on one dataset.",
@@ -28,6 +31,7 @@ COMMANDS = {
     "check": "Check that a method follows the contract, on toy data.",
     "diagnose": "Show the cost, popularity bias and stability of stored runs.",
     "migrate": "Update records written by older versions, or pack runs.",
+    "verify": "Check that stored runs and the cache are what was written.",
     "doctor": "Check this installation.",
 }
 """Name and one-line help of each subcommand, so that ``bench --help`` imports none of them."""
@@ -57,10 +61,33 @@ class LazyGroup(click.Group):
             raise unknown_name("command", args[0], COMMANDS, "bench --help")
         return super().resolve_command(context, args)
 
+    def invoke(self, context: click.Context) -> Any:
+        """Carry out the subcommand; warnings meant for users are told on stderr, once each."""
+        with _warnings_told():
+            return super().invoke(context)
+
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """Print the one-line table without importing anything."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    told = set()
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if not issubclass(category, BenchWarning):
+                usual(message, category, *place, **more)
+            elif str(message) not in told:
+                told.add(str(message))
+                click.echo(f"Warning: {message}", err=True)
+
+        warnings.simplefilter("always", BenchWarning)
+        warnings.showwarning = show
+        yield
 
 
 EXAMPLES = """\b

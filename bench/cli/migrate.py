@@ -38,7 +38,7 @@ def migrate(pack: bool, data_dir: Path | None, cache_dir: Path, results_dir: Pat
     store = RunStore(results_dir)
     records = store.records()
     tasks = Tasks(Folders(cache_dir, results_dir, data_dir), progress_on_stderr)
-    today = [migrated(record, tasks) for record in records]
+    today = [migrated(record, store, tasks) for record in records]
     n_older = sum(record.schema_version < SCHEMA_VERSION for record in records)
     if pack:
         packs = pack_store(store, today, map(load_experiment, experiment_names()))

@@ -15,6 +15,7 @@ from bench.data.domain import Domain, normalize_title
 from bench.data.events import UNKNOWN_TIME
 from bench.data.names import check_name
 from bench.data.prepare import card_of, load_domain
+from bench.errors import BenchError
 from bench.files.store import read_json, write_json
 
 if TYPE_CHECKING:
@@ -109,9 +110,15 @@ def statistics_file(name: str, results_dir: Path) -> Path:
 
 
 def kept_statistics(name: str, results_dir: Path) -> dict[str, Any] | None:
-    """Return the kept counts of a dataset, or None."""
+    """Return the kept counts of a dataset, or None; BenchError where they cannot be read."""
     path = statistics_file(name, results_dir)
-    return dict(read_json(path)) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        found = dict(read_json(path))
+        return found | {name: int(found[name]) for name in COUNTS}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise BenchError(f"{path} cannot be read ({type(error).__name__}). Remove it and count again.") from error
 
 
 def count_and_keep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from bench.data.checksums import check_recorded, checksum_file
 from bench.data.source_files import check_whole
 from bench.errors import BenchError, shown
 from bench.files.hashing import file_sha256
+from bench.files.lease import Lease
 from bench.files.store import write_text
+from bench.files.temporary import synced
 
 BLOCK_BYTES = 1 << 18
 TIMEOUT_SECONDS = 30
@@ -92,8 +95,10 @@ def download(address: str, target: Path, *, sha256: str = "", by_hand: str = "")
     """
     place = _Place(address, target, by_hand)
     if not target.exists():
-        _fetch(place)
-        _accept(place, sha256)
+        with Lease(target.with_name(f".{target.name}.lease")).held(target.name, _say):
+            if not target.exists():
+                _fetch(place)
+                _accept(place, sha256)
     check_recorded(target, sha256=sha256)
     return target
 
@@ -187,6 +192,7 @@ def _accept(place: _Place, sha256: str) -> None:
         )
     if not sha256:
         _check_kind(place)
+    synced(place.part)
     write_text(checksum_file(place.target), f"{actual}  {place.target.name}\n")
     place.part.replace(place.target)
     place.version_file.unlink(missing_ok=True)
@@ -199,3 +205,10 @@ def _check_kind(place: _Place) -> None:
     except BenchError as error:
         place.discard()
         raise place.failure(f"what came is no whole {place.target.suffix} file and was deleted") from error
+
+
+def _say(line: str) -> None:
+    """Print a line where the bar of a download is shown."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stderr)

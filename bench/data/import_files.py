@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from bench.data.readers.formats import GENERIC
 from bench.data.source_files import SourceFile
 from bench.errors import BenchError
 from bench.files.store import require_new
+from bench.files.temporary import sweep, sync_names, synced, temporary_path
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
@@ -49,13 +49,16 @@ def import_dataset(name: str, interactions: Path, items: Path | None, data_dir: 
 
 
 def _copy(interactions: Path, items: Path | None, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    sweep(target.parent, target.name)
+    temporary = temporary_path(target)
+    temporary.mkdir(parents=True)
     try:
         for path, stem in ((interactions, "interactions"), (items, "items")):
             if path is not None:
                 shutil.copyfile(path, temporary / f"{stem}.csv{'.gz' if path.suffix == '.gz' else ''}")
-        temporary.chmod(0o755)
+        synced(temporary)
+        require_new(target)  # another import may have taken the name meanwhile
         temporary.rename(target)
+        sync_names(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -47,13 +47,14 @@ def load_domain(
     card = card_of(name, data_dir)
     progress(f"Locating {name}")
     source = source_of(card, data_dir, cache_dir)
+    store = ArtifactStore(cache_dir, progress=progress)
     key = _key(card, source, data_dir, cache_dir)
 
     def make(folder: Path) -> None:
         progress(f"Preparing {name}")
         write_domain(read_source(card, source), folder)
 
-    domain = read_domain(ArtifactStore(cache_dir).get_or_make(KIND, key, make))
+    domain = read_domain(store.get_or_make(KIND, key, make))
     return dataclasses.replace(domain, order_as_days=card.order_as_days)
 
 
@@ -68,7 +69,10 @@ def prepared_hash(name: str, data_dir: Path | None, cache_dir: Path) -> str | No
         return None
     key = _key(card, source_of(card, data_dir, cache_dir), data_dir, cache_dir)
     store = ArtifactStore(cache_dir)
-    return stored_content_hash(store.path(KIND, key)) if store.made(KIND, key) else None
+    try:
+        return stored_content_hash(store.path(KIND, key)) if store.made(KIND, key) else None
+    except (OSError, ValueError, AttributeError):  # damaged: it is made again when it is needed
+        return None
 
 
 def card_of(name: str, data_dir: Path | None) -> Card:

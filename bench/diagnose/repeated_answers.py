@@ -31,9 +31,10 @@ class AskedAgain:
 
 def keep(record: RunRecord, asked: AskedAgain, store: RunStore) -> None:
     """Keep an answer in place of an earlier one over the same change."""
-    others = [one for one in kept(record, store) if one.over != asked.over]
-    answers = sorted([*others, asked], key=lambda one: one.over)
-    write_json(_path(record, store), {"of": record.created, "asked": [asdict(one) for one in answers]})
+    with store.changing(record.id):
+        others = [one for one in kept(record, store) if one.over != asked.over]
+        answers = sorted([*others, asked], key=lambda one: one.over)
+        write_json(_path(record, store), {"of": record.created, "asked": [asdict(one) for one in answers]})
 
 
 def kept(record: RunRecord, store: RunStore) -> tuple[AskedAgain, ...]:

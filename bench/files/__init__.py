@@ -1,8 +1,10 @@
 """Files: store, hash, read and find them; nothing here knows what a recommender is.
 
-``store`` writes files whole or not at all and keeps artifacts under the hash of what made them; ``hashing`` hashes
-values, ``revisions`` code. ``yaml_fields`` reads YAML strictly, ``shipped`` finds the files that come with the package,
-``folders`` are those of a run, ``extras`` names optional packages, and ``lazy`` is how every package offers its names.
+``store`` writes files whole or not at all and keeps artifacts under the hash of what made them, each made by one
+process under a ``lease``; ``temporary`` names and sweeps what is half written, by its ``owner``. ``hashing`` hashes
+values, ``revisions`` code. ``yaml_fields`` reads YAML strictly, ``field_types`` checks what was read against the types
+of a dataclass, ``shipped`` finds the files that come with the package, ``folders`` are those of a run, ``extras``
+names optional packages, and ``lazy`` is how every package offers its names.
 """
 
 from typing import TYPE_CHECKING

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.files.hashing import content_hash
+from bench.files.hashing import content_hash, file_sha256
+from bench.files.lease import Lease
+from bench.files.temporary import sweep, sync_names, synced, temporary_path
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path, which is renamed to ``path`` if the block succeeds."""
+    """Yield a temporary path, which is written to the disk and renamed to ``path`` if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent, path.name)
     # in the same folder, since a rename replaces a file at once only within one file system
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = temporary_path(path)
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
-        # mkstemp makes files that nobody else may read
-        temporary.chmod(0o644)
+        synced(temporary)
         temporary.replace(path)
+        sync_names(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -56,7 +56,9 @@ def read_json(path: Path) -> Any:
 
 
 MADE_WITHOUT_TRAINING = ("domains", "checksums", "candidates", "title-vectors", "backbone")
-"""Kinds of artifacts that are reused even if everything is trained again."""
+"""Kinds of artifacts that are reused even if everything is trained again, and not worth waiting for the disk."""
+MADE, KEY, FILES = "made.json", "key", "files"
+LEASE = "lease"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class ArtifactStore:
     """The cache directory."""
     trained_anew: set[Path] | None = field(default=None, compare=False)
     """Artifacts trained in the current run, if earlier ones must not be reused; None reuses all."""
+    progress: Callable[[str], None] = field(default=lambda _line: None, compare=False)
+    """Called with a line when an artifact is waited for or was found damaged."""
 
     def path(self, kind: str, key: Any) -> Path:
         """Return the directory of the artifact with this kind and key, whether or not it exists."""
@@ -77,46 +81,121 @@ class ArtifactStore:
         return self.root / "unfinished" / kind / content_hash(key)
 
     def made(self, kind: str, key: Any) -> bool:
-        """Whether the artifact exists."""
-        return (self.path(kind, key) / "made.json").exists()
+        """Whether the artifact exists; its files are not read for it."""
+        return (self.path(kind, key) / MADE).exists()
+
+    def being_made(self, kind: str, key: Any) -> bool:
+        """Whether a process makes the artifact now, so that :meth:`get_or_make` would wait for it."""
+        return Lease(self.unfinished(kind, key) / LEASE).is_held()
 
     def get_or_make(self, kind: str, key: Any, make: Callable[[Path], None]) -> Path:
         """Return the artifact's directory; if it does not exist, ``make`` writes its content.
 
-        ``make`` receives a temporary directory, which is then renamed. ``key`` is stored as ``made.json``.
+        ``make`` receives a temporary directory, which is then renamed. If several processes need the artifact, one
+        makes it and the others wait. ``key`` and the SHA-256 of the files are stored as ``made.json``; if a file has
+        changed since, the artifact is made again.
         """
-        folder = self.path(kind, key)
-        if (folder / "made.json").exists() and not self._is_due(kind, folder):
-            return folder
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        folder, unfinished = self.path(kind, key), self.unfinished(kind, key)
+        if not self._is_usable(kind, folder):
+            lease = Lease(unfinished / LEASE)
+            with lease.held(f"{kind}/{folder.name}", self.progress):
+                self._make_under(lease, kind, folder, key, make)
+        elif self.trained_anew is None and unfinished.exists():
+            self._tidy(folder, unfinished)
+        return folder
+
+    def damaged(self) -> Iterator[str]:
+        """Yield in a line each the artifacts that are no longer as they were made."""
+        for folder in self._folders():
+            wrong = damage(folder)
+            if wrong:
+                yield f"{folder} is damaged ({wrong})"
+
+    def count(self) -> int:
+        """Return the number of artifacts."""
+        return len(self._folders())
+
+    def _folders(self) -> list[Path]:
+        folders = (path.parent for path in sorted(self.root.glob(f"*/*/{MADE}")))
+        return [folder for folder in folders if not folder.name.startswith(".")]
+
+    def _make_under(self, lease: Lease, kind: str, folder: Path, key: Any, make: Callable[[Path], None]) -> None:
+        """Make an artifact under its lease, unless that happened while this process waited for it."""
+        if self._is_usable(kind, folder):
+            return
+        if folder.exists() and not self._is_due(kind, folder):
+            self.progress(f"{folder} is damaged ({damage(folder)}): it is made again")
+        sweep(folder.parent)
+        temporary = temporary_path(folder)
+        temporary.mkdir(parents=True)
+        lease.touched.append(temporary)
         try:
             make(temporary)
-            write_text(temporary / "made.json", json.dumps(key, indent=2, default=str) + "\n")
-            temporary.chmod(0o755)
-            if self._is_due(kind, folder) and folder.exists():
-                # renamed first, so that no other process finds a folder that is half removed
-                shutil.rmtree(folder.replace(f"{temporary}.earlier"))
-            _take_place(temporary, folder)
+            _write_made(temporary, key)
+            if kind not in MADE_WITHOUT_TRAINING:
+                synced(temporary)
+            if not self._is_usable(kind, folder):  # a process that knows no leases may have made it meanwhile
+                _take_place(temporary, folder)
+            sync_names(folder.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         if self.trained_anew is not None:
             self.trained_anew.add(folder)
-        return folder
+        shutil.rmtree(lease.path.parent, ignore_errors=True)
+
+    def _is_usable(self, kind: str, folder: Path) -> bool:
+        return (folder / MADE).exists() and not self._is_due(kind, folder) and damage(folder) is None
 
     def _is_due(self, kind: str, folder: Path) -> bool:
         """Whether an existing artifact must be trained again."""
         return self.trained_anew is not None and kind not in MADE_WITHOUT_TRAINING and folder not in self.trained_anew
 
+    def _tidy(self, folder: Path, unfinished: Path) -> None:
+        """Remove what a process left that was killed after its artifact was in place, or while it made it anew."""
+        lease = Lease(unfinished / LEASE)
+        if lease.take():
+            sweep(folder.parent)
+            shutil.rmtree(unfinished, ignore_errors=True)
+            lease.release()
 
-def _take_place(temporary: Path, folder: Path) -> None:
-    """Rename ``temporary`` to ``folder``, unless another process has finished the same artifact in the meantime.
 
-    A directory is only renamed when it is complete, so one without ``made.json`` is damaged and is replaced.
+def damage(folder: Path) -> str | None:
+    """Return what is wrong with an artifact; None where its files are those that were made.
+
+    One that was made before artifacts stated the SHA-256 of their files states them from now on.
     """
     try:
+        stated = read_json(folder / MADE)
+    except (OSError, ValueError):
+        return f"{MADE} cannot be read"
+    if not isinstance(stated, dict) or set(stated) != {KEY, FILES}:
+        with suppress(OSError):  # a cache that may not be written to can still be used
+            _write_made(folder, stated)
+        return None
+    for name, sha256 in stated[FILES].items():
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+        if file_sha256(folder / name) != sha256:
+            return f"{name} is not what was written"
+    return None
+
+
+def _write_made(folder: Path, key: Any) -> None:
+    """State what made an artifact, and what it is made of."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MADE)
+    hashes = {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+    write_text(folder / MADE, json.dumps({KEY: key, FILES: hashes}, indent=2, default=str) + "\n")
+
+
+def _take_place(temporary: Path, folder: Path) -> None:
+    """Rename ``temporary`` to ``folder``; what is there, damaged or to be trained anew, makes room."""
+    earlier = temporary_path(folder)
+    with suppress(FileNotFoundError):
+        folder.rename(earlier)
+    try:
         temporary.rename(folder)
-    except OSError:
-        if not (folder / "made.json").exists():
-            shutil.rmtree(folder)
-            temporary.rename(folder)
+    except BaseException:
+        with suppress(OSError):
+            earlier.rename(folder)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)

@@ -5,8 +5,8 @@ hyper-parameters, ``complete`` turns a request into a specification, ``plan`` sa
 ``tasks`` prepares what a recommender learns from, ``engine`` fits, scores and ranks: :func:`run` is one run.
 ``record`` is its result and ``store`` keeps it, as ``packs`` and ``rank_files`` on disk; ``older_records`` and
 ``migrate`` bring older ones into today's shape. ``provenance`` states what a result depends on, ``freshness`` and
-``data_check`` compare that with the code and data at hand. ``environment`` measures time and memory and chooses the
-device.
+``data_check`` compare that with the code and data at hand, and ``verify`` what is stored with what was written.
+``environment`` measures time and memory and chooses the device.
 """
 
 from typing import TYPE_CHECKING

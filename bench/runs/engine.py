@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench import __version__
 from bench.errors import BenchError
-from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, Tops, rank_positive, top_ranked
+from bench.metrics import Ranks, Tops, rank_positive, top_ranked
 from bench.plugin import (
     Answers,
     Entry,
@@ -31,7 +31,7 @@ from bench.registry import registry
 from bench.runs.environment import Meter, git_state, package_versions
 from bench.runs.freshness import freshness_of, provenance_of
 from bench.runs.params import overrides
-from bench.runs.record import RunRecord, summarize
+from bench.runs.record import RunRecord, with_metrics
 from bench.runs.store import RunStore
 from bench.runs.tasks import Tasks, recommender_of
 from bench.runs.ties import tie_warnings
@@ -85,20 +85,10 @@ def run(
 
     with meter.phase("score"):
         ranks, tops, catalogue = _ranked(spec, ask, queries, prepared, progress)
-    record = dataclasses.replace(
-        _record(spec, entry, recommender, prepared, queries, task, provenance, meter),
-        catalogue=catalogue,
-        tie_rate=ranks.tie_rate,
-        device=device,
-    )
-    metrics = FULL_METRICS if spec.full_ranking else DEFAULT_METRICS
-    record = dataclasses.replace(
-        record,
-        metrics=summarize(ranks, metrics, record.n_candidates),
-        warnings=[*record.warnings, *tie_warnings(record)],
-    )
-    store.save(record, queries.queries.users, ranks, tops)
-    return record
+    record = _record(spec, entry, recommender, prepared, queries, task, provenance, meter)
+    record = with_metrics(dataclasses.replace(record, catalogue=catalogue, device=device), ranks)
+    record = dataclasses.replace(record, warnings=[*record.warnings, *tie_warnings(record)])
+    return store.save(record, queries.queries.users, ranks, tops)
 
 
 def train_adapter(
@@ -120,6 +110,8 @@ def usable(spec: RunSpec, store: RunStore, tasks: Tasks) -> RunRecord | None:
     if not store.exists(run_id):
         return None
     record = store.load(run_id)
+    store.queries_of(record)  # refuses ranks that are not those that were stored
+    store.tidy(record)
     freshness = freshness_of(record, tasks)
     if not freshness.is_fresh:
         progress(f"run {run_id} is stored, but {'; '.join(freshness.differences)}: running it again")

@@ -13,13 +13,15 @@ from bench.protocol.full_ranking import catalogue_hash
 from bench.runs.record import SCHEMA_VERSION, RunRecord
 
 if TYPE_CHECKING:
+    from bench.runs.store import RunStore
     from bench.runs.tasks import Tasks
     from bench.spec import ProtocolSpec
 
 
-def migrated(record: RunRecord, tasks: Tasks) -> RunRecord:
+def migrated(record: RunRecord, store: RunStore, tasks: Tasks) -> RunRecord:
     """Return a record of an older version in today's shape; one of today stays as it is.
 
+    What its ranks are follows from those that are stored.
     The content of the target's data follows from the candidates where the data are here, for these are drawn from
     them. Of the sources, and of the code, nothing that is known today tells what they were.
     """
@@ -30,6 +32,7 @@ def migrated(record: RunRecord, tasks: Tasks) -> RunRecord:
         schema_version=SCHEMA_VERSION,
         metrics=rounded(record.metrics),
         data={**_data_of_target(record, tasks), **record.data},
+        ranks_sha256=store.queries_of(record).sha256(),
     )
 
 

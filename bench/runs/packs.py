@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import BenchError
+from bench.errors import BenchWarning
+from bench.files.store import write_text
+from bench.files.temporary import sweep, sync_names, synced, temporary_path
 from bench.runs.rank_files import RankedQueries, write_runs
 
 if TYPE_CHECKING:
     from bench.runs.record import RunRecord
 
 PACKS = "packs"
+EARLIER_PACKS = "packs.earlier"
+"""Where the packs stand while they are exchanged for new ones."""
 RECORDS, RANKS = "records.jsonl", "ranks.parquet"
 
 
@@ -46,21 +50,26 @@ class PackedRun:
 
 
 def read_packs(results_dir: Path) -> dict[str, PackedRun]:
-    """Return every packed run of a results folder by its id.
-
-    Raises:
-        BenchError: a line is no record; the message names file and line.
-    """
+    """Return every packed run of a results folder by its id; a line that is no record is left out with a warning."""
     found = {}
-    for path in sorted((results_dir / PACKS).glob(f"*/{RECORDS}")):
+    folder = next((path for path in (results_dir / PACKS, results_dir / EARLIER_PACKS) if path.exists()), results_dir)
+    for path in sorted(folder.glob(f"*/{RECORDS}")):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
             try:
                 fields = json.loads(line)
                 found[fields["id"]] = PackedRun(path.parent, number, fields)
             except (ValueError, KeyError, TypeError) as error:
                 reason = f"{type(error).__name__}: {error}"
-                raise BenchError(f"{path}:{number + 1} is not a run record ({reason}). Restore the file.") from error
+                message = f"A run is left out: {path}:{number + 1} is no run record ({reason}). Restore the file."
+                warnings.warn(message, BenchWarning, stacklevel=2)
     return found
+
+
+def rewrite_packed(run: PackedRun, record: RunRecord) -> None:
+    """Write the record of a packed run anew; its ranks stay."""
+    lines = run.place.read_text(encoding="utf-8").splitlines()
+    lines[run.number] = _line(record)
+    write_text(run.place, "".join(f"{line}\n" for line in lines))
 
 
 def write_packs(
@@ -74,16 +83,32 @@ def write_packs(
         queries_of: Returns what is stored for the queries of a run, by its id.
     """
     results_dir.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{PACKS}.", dir=results_dir))
+    sweep(results_dir, PACKS)
+    temporary = temporary_path(results_dir / PACKS)
     try:
         made = temporary / PACKS
+        made.mkdir(parents=True)
         for name, records in groups.items():
             (made / name).mkdir(parents=True)
-            lines = (json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False) for record in records)
-            (made / name / RECORDS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            lines = "".join(f"{_line(record)}\n" for record in records)
+            (made / name / RECORDS).write_text(lines, encoding="utf-8")
             write_runs(made / name / RANKS, (queries_of(record.id) for record in records))
-        if (results_dir / PACKS).exists():
-            (results_dir / PACKS).replace(temporary / "earlier")
-        made.replace(results_dir / PACKS)
+        synced(made)
+        _put_in_place(made, results_dir)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(made: Path, results_dir: Path) -> None:
+    """Exchange all packs; the earlier ones stand, under another name, until the new ones do."""
+    packs, earlier = results_dir / PACKS, results_dir / EARLIER_PACKS
+    if packs.exists():
+        shutil.rmtree(earlier, ignore_errors=True)
+        packs.replace(earlier)
+    made.replace(packs)
+    sync_names(results_dir)
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+def _line(record: RunRecord) -> str:
+    return json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,29 @@ class RankedQueries:
         found |= {"better": self.ranks.better, "tied": self.ranks.tied}
         return found | ({} if self.tops is None else {name: getattr(self.tops, name) for name in TOP_COLUMNS})
 
+    def misfit(self, n_queries: int, n_candidates: int, sha256: str) -> str | None:
+        """Return what is wrong with these as the ranks of a run of so many queries; an empty SHA-256 is not compared.
+
+        Ranks from before records stated it are at least possible ones.
+        """
+        better, tied = self.ranks.better, self.ranks.tied
+        if len(better) != n_queries:
+            return f"it holds {len(better):,} queries, its record states {n_queries:,}"
+        if min(better.min(), tied.min()) < 0 or int((better.astype(np.int64) + tied).max()) >= n_candidates:
+            return f"it holds ranks beyond {n_candidates:,} candidates"
+        if sha256 and self.sha256() != sha256:
+            return "its SHA-256 is not the one that its record states"
+        return None
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of what the columns hold, in whatever file and width of integers they are stored."""
+        digest = hashlib.sha256()
+        for name, values in self.columns().items():
+            kind = np.dtype(PACKED_TYPES.get(name, "int32")).newbyteorder("<")
+            digest.update(f"{name} {len(values)}\n".encode())
+            digest.update(np.ascontiguousarray(values, dtype=kind).data)
+        return digest.hexdigest()
+
 
 def write_run(path: Path, queries: RankedQueries) -> None:
     """Write the file of one run."""
@@ -72,22 +96,40 @@ def write_runs(path: Path, runs: Iterator[RankedQueries]) -> None:
             write(pyarrow.table(packed, schema=schema))
 
 
-def read_columns(path: Path, names: tuple[str, ...], row_group: int | None = None) -> dict[str, NDArray[Any]]:
-    """Return the columns of these names; those of the ranks must be there, others may be missing.
+def read_run(path: Path, row_group: int | None = None) -> RankedQueries:
+    """Return what is stored for the queries of a run.
 
     Args:
         path: A file that this module wrote.
-        names: Of :data:`RANK_COLUMNS` and :data:`TOP_COLUMNS`.
         row_group: Which run's, of a file of many runs.
+
+    Raises:
+        OSError, ValueError: there is no such file, or it is damaged.
     """
+    import pyarrow
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        wanted = list(names)
-        table = (file.read(wanted) if row_group is None else file.read_row_group(row_group, wanted)).combine_chunks()
-    there = [name for name in names if name in RANK_COLUMNS or _is_there(table, name)]
+    try:
+        with pq.ParquetFile(path) as file:
+            table = (file.read() if row_group is None else file.read_row_group(row_group)).combine_chunks()
+        tops = TOP_COLUMNS if all(_is_there(table, name) for name in TOP_COLUMNS) else ()
+        columns = {name: _numbers(table, name) for name in (*RANK_COLUMNS, *tops)}
+    except (pyarrow.ArrowException, ArithmeticError, BufferError, LookupError, TypeError) as error:
+        raise ValueError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+    ranks = Ranks(columns["better"], columns["tied"])
+    return RankedQueries(columns["query"], ranks, Tops(*(columns[name] for name in tops)) if tops else None)
+
+
+def _numbers(table: pyarrow.Table, name: str) -> NDArray[Any]:
+    """Return a column of a table that is one chunk; ValueError where it does not hold numbers alone."""
+    import pyarrow
+
+    column = table.column(name)
+    kind = pyarrow.types.is_floating if name == "top_count" else pyarrow.types.is_integer
+    if column.null_count or not kind(column.type) or not len(column):
+        raise ValueError(f"column '{name}' holds {len(column)} of {column.type}, not a number a query")
     # Arrow's own conversion to numpy imports pandas, which takes longer than reading a whole table of runs
-    return {name: np.from_dlpack(table.column(name).chunk(0)) for name in there}
+    return np.from_dlpack(column.chunk(0))
 
 
 def _is_there(table: pyarrow.Table, name: str) -> bool:

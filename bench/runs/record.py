@@ -10,18 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.files.field_types import misfit
 from bench.files.hashing import derived_seed
 from bench.files.revisions import Revision
 from bench.files.rounding import rounded
-from bench.metrics import DEFAULT_METRICS, N_CANDIDATES, Metric, Ranks, per_user
+from bench.metrics import DEFAULT_METRICS, FULL_METRICS, N_CANDIDATES, Metric, Ranks, per_user
 from bench.plugin import FitReport
 from bench.runs.older_records import with_fit_report
 from bench.runs.provenance import UNKNOWN, Provenance
 from bench.runs.request import RunRequest
 from bench.spec import RunSpec, spec_from_json, spec_to_json
 
-SCHEMA_VERSION = 2
-"""Version of the record format. Version 1 had no version number, data hashes or revisions, and a free-form report."""
+SCHEMA_VERSION = 3
+"""Version of the record format. Version 2 did not state the hash of the ranks; version 1 had no version number, data
+hashes or revisions, and a free-form report."""
+STATES_RANKS = 3
+"""The first version that states what its ranks are."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class RunRecord:
     """Revision of the code of the ``method`` and of the ``protocol``; missing ones are unknown."""
     schema_version: int = SCHEMA_VERSION
     """Version of the record format."""
+    ranks_sha256: str = ""
+    """SHA-256 of what is stored for its queries; empty where it was made before records stated it."""
     catalogue: dict[str, float] | None = None
     """For full ranking: ``n_items``, ``mean_rank``, ``auc`` and so on; None for candidate lists."""
 
@@ -85,15 +91,23 @@ class RunRecord:
         """Read the object of ``run.json``, of this version or an older one.
 
         Raises:
-            KeyError, TypeError: it is none.
-            ValueError: a younger bench made it.
+            KeyError, TypeError, AttributeError: it is none.
+            ValueError: a younger bench made it, or it does not hold what its version states.
         """
         version = fields.get("schema_version", 1)
         if version > SCHEMA_VERSION:
             raise ValueError(f"schema version {version} is newer than {SCHEMA_VERSION}: upgrade bench")
         fields = with_fit_report(fields)
         own = {"spec": spec_from_json(fields["spec"]), "fit": FitReport.from_json(fields["fit"])}
-        return cls(**{**fields, **own, "schema_version": version})
+        record = cls(**{**fields, **own, "schema_version": version})
+        wrong = misfit(record)
+        if wrong:
+            raise TypeError(wrong)
+        if not record.ranks_sha256 and version >= STATES_RANKS:
+            raise ValueError("it does not state what its ranks are")
+        if not (record.provenance.candidates and record.n_candidates > 1 and record.n_queries > 0):
+            raise ValueError("it states no candidates or no queries")
+        return record
 
     @property
     def provenance(self) -> Provenance:
@@ -121,6 +135,13 @@ class RunRecord:
         protocol = self.spec.protocol
         full = "@full" * self.spec.full_ranking
         return f"{self.spec.method}@{protocol.dataset}@{protocol.setting}{full}@seed{self.spec.seed}"
+
+
+def with_metrics(record: RunRecord, ranks: Ranks) -> RunRecord:
+    """Return a record with the metrics, their intervals and the tie rate that follow from its ranks."""
+    names = FULL_METRICS if record.spec.full_ranking else DEFAULT_METRICS
+    found = summarize(ranks, names, record.n_candidates)
+    return dataclasses.replace(record, metrics=found, tie_rate=ranks.tie_rate)
 
 
 def summarize(

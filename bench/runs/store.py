@@ -1,37 +1,42 @@
 """The store of finished runs: a directory ``runs/<id>`` per run, or packs of many runs.
 
-``runs/<id>/ranks.parquet`` and ``runs/<id>/run.json`` appear together. If a run is repeated because its data, backbone
-or code has changed, the earlier run is moved to ``superseded/<id>``, which is not read.
+``run.json`` in that folder names the file of its ranks by what that holds, ``ranks-<hash>.parquet``, and is written
+after it: at any moment record and ranks are those of one run. A run that is made again after its data, its backbone or
+its code changed is put in the place of the earlier one, which is kept in ``superseded/<id>`` and read by nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
-import tempfile
+import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from numpy.typing import NDArray
 
-from bench.errors import BenchError, did_you_mean
-from bench.files.store import read_json, write_json
-from bench.metrics import Ranks, Tops
-from bench.runs.packs import PackedRun, read_packs
-from bench.runs.rank_files import RANK_COLUMNS, TOP_COLUMNS, RankedQueries, read_columns, write_run
-from bench.runs.record import RunRecord, describe_variant
+from bench.errors import BenchError, BenchWarning, did_you_mean
+from bench.files.hashing import HASH_LENGTH
+from bench.files.lease import Lease
+from bench.files.store import read_json, write_json, written_whole
+from bench.files.temporary import remove, sweep, synced, temporary_path
+from bench.runs.packs import PackedRun, read_packs, rewrite_packed
+from bench.runs.rank_files import RankedQueries, read_run, write_run
+from bench.runs.record import RunRecord, describe_variant, with_metrics
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import numpy as np
+
+    from bench.metrics import Ranks, Tops
 
 RUNS, SUPERSEDED = "runs", "superseded"
 RECORD, RANKS = "run.json", "ranks.parquet"
-EARLIER = "earlier"
-"""Name of the earlier run's directory while it is replaced."""
+"""The record of a run, and its ranks where they were written before their name said what they are."""
 SHORTEST_ID = 4
 """Minimum length of the prefix of an id."""
 
@@ -56,29 +61,48 @@ class RunStore:
         query_users: NDArray[np.int64],
         ranks: Ranks,
         tops: Tops | None = None,
-    ) -> None:
-        """Store ranks and record; ``query_users`` contains the user index of each query.
+    ) -> RunRecord:
+        """Write ranks and record; ``query_users`` has one user index for each of ``ranks`` and ``tops``.
 
-        An earlier run with the same id is moved to ``superseded`` if its data or code was different, and removed
-        otherwise.
+        An earlier run of the same id stands until this one is written out to the disk. Then it makes room: it is kept
+        as superseded if it was made from other data or code, else removed.
+
+        Returns:
+            The record as it is stored, which states what its ranks are.
         """
         if tops is not None and len(tops) != len(ranks):
             raise ValueError(f"{len(tops)} tops for {len(ranks)} ranks")
         if not len(query_users) == len(ranks) == record.n_queries:
             raise ValueError(f"{len(query_users)} users and {len(ranks)} ranks for {record.n_queries} queries")
-        folder = self.path(record.id)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{record.id}.", dir=folder.parent))
-        try:
-            write_run(temporary / RANKS, RankedQueries(query_users, ranks, tops))
-            write_json(temporary / RECORD, record.to_json())
-            temporary.chmod(0o755)
-            self._put_in_place(temporary, record)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        queries = RankedQueries(query_users, ranks, tops)
+        stored = dataclasses.replace(record, ranks_sha256=queries.sha256())
+        folder = self.path(stored.id)
+        sweep(folder.parent)
+        with self.changing(stored.id):
+            self._supersede(stored)
+            with written_whole(folder / _ranks_name(stored)) as temporary:
+                write_run(temporary, queries)
+            write_json(folder / RECORD, stored.to_json())
+            for other in folder.iterdir():
+                if other.name not in (RECORD, _ranks_name(stored)):
+                    remove(other)
+        return stored
+
+    def changing(self, run_id: str) -> AbstractContextManager[None]:
+        """Return a context in which no other process writes into the folder of a run."""
+        return self._lease(run_id).held(f"run {run_id}", lambda _line: None)
+
+    def tidy(self, record: RunRecord) -> None:
+        """Remove what a process left that was killed after the run was in place."""
+        lease = self._lease(record.id)
+        if lease.path.exists() and lease.take():
+            for other in self.path(record.id).glob("*.parquet"):
+                if other.name != self._ranks_place(record)[0].name:
+                    remove(other)
+            lease.release()
 
     def load(self, run_id: str) -> RunRecord:
-        """Return the record of a run; raise BenchError if a file is missing or cannot be read."""
+        """Return a finished run; BenchError names the file that is missing, damaged, or another run's."""
         path, packed = self.path(run_id) / RECORD, self._packed.get(run_id)
         try:
             fields = read_json(path)
@@ -87,33 +111,67 @@ class RunStore:
                 raise BenchError(f"No run '{run_id}' in {self.results_dir}. See 'bench run --help'.") from None
             path, fields = packed.place, packed.fields
         except (OSError, ValueError) as error:
-            raise _unreadable(path, f"{type(error).__name__}: {error}") from error
+            raise _unreadable(path, error) from error
         try:
             record = RunRecord.from_json(fields)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _unreadable(path, f"{type(error).__name__}: {error}") from error
+            spec_hash = record.spec.hash()
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise _unreadable(path, error) from error
         if record.id != run_id:
             raise _unreadable(path, f"it says id '{record.id}'")
+        if spec_hash != run_id:
+            raise _unreadable(path, f"its spec is that of run {spec_hash}")
         return record
 
     def ranks(self, run_id: str) -> tuple[NDArray[np.int64], Ranks]:
         """Return the user index of each query and its ranks, both in stored order."""
-        columns = self._columns(run_id, RANK_COLUMNS)
-        return columns["query"], Ranks(columns["better"], columns["tied"])
+        queries = self.queries(run_id)
+        return queries.users, queries.ranks
 
     def tops(self, run_id: str) -> Tops | None:
         """Return the top-ranked items, in stored order; None if the run does not store them."""
-        columns = self._columns(run_id, TOP_COLUMNS)
-        return Tops(*(columns[name] for name in TOP_COLUMNS)) if set(TOP_COLUMNS) <= set(columns) else None
+        return self.queries(run_id).tops
 
     def queries(self, run_id: str) -> RankedQueries:
         """Return ranks and top-ranked items of the queries of a run."""
-        return RankedQueries(*self.ranks(run_id), self.tops(run_id))
+        try:
+            return self.queries_of(self.load(run_id))
+        except BenchError:  # where another process has just put a newer run in its place, that is read
+            return self.queries_of(self.load(run_id))
+
+    def queries_of(self, record: RunRecord) -> RankedQueries:
+        """Return what is stored for the queries of a run whose record was read before.
+
+        Raises:
+            BenchError: the file is missing or damaged, or not that of this record.
+        """
+        path, row_group = self._ranks_place(record)
+        try:
+            queries = read_run(path, row_group)
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from error
+        wrong = queries.misfit(record.n_queries, record.n_candidates, record.ranks_sha256)
+        if wrong:
+            raise _unreadable(path, wrong)
+        return queries
+
+    def derived(self, record: RunRecord) -> RunRecord:
+        """Return a record with the metrics, intervals and ties that its ranks give, whatever it states."""
+        return with_metrics(record, self.queries_of(record).ranks)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all runs, in order, whether or not their records can be read."""
+        return sorted({*self.loose(), *self._packed})
 
     def records(self) -> list[RunRecord]:
-        """Return the records of all runs, ordered by token and id; raise BenchError if one cannot be read."""
-        ids = sorted({*self.loose(), *self._packed})
-        return sorted((self.load(run_id) for run_id in ids), key=lambda record: (record.token, record.id))
+        """Return all finished runs, ordered by token and id; one that cannot be read is left out with a warning."""
+        found = []
+        for run_id in self.ids():
+            try:
+                found.append(self.load(run_id))
+            except BenchError as error:
+                warnings.warn(f"A run is left out. {error}", BenchWarning, stacklevel=2)
+        return sorted(found, key=lambda record: (record.token, record.id))
 
     def find(self, token: str) -> RunRecord:
         """Return the run matching a token: the prefix of an id, or ``method@dataset@setting[@full][@seedN]``."""
@@ -143,54 +201,65 @@ class RunStore:
         yield from sorted(name for name in names if not name.startswith("."))
 
     def rewrite(self, record: RunRecord) -> None:
-        """Replace the record of an unpacked run, keeping its ranks."""
-        write_json(self.path(record.id) / RECORD, record.to_json())
+        """Write the record of a run anew; its ranks stay."""
+        if (self.path(record.id) / RECORD).exists():
+            write_json(self.path(record.id) / RECORD, record.to_json())
+        else:
+            rewrite_packed(self._packed[record.id], record)
 
     def remove_folder(self, run_id: str) -> None:
         """Remove the directory of a run that has been packed."""
         shutil.rmtree(self.path(run_id))
 
-    def _put_in_place(self, temporary: Path, record: RunRecord) -> None:
-        """Rename a finished directory to its run's id, after moving an earlier run with the same id.
+    def _lease(self, run_id: str) -> Lease:
+        return Lease(self.results_dir / RUNS / f".{run_id}.lease")
 
-        If another process stores the same run at the same time, one of the two is kept.
+    def _supersede(self, record: RunRecord) -> None:
+        """Keep a copy of the earlier run of the same id if it was made from other data or code.
+
+        A damaged one counts for nothing.
         """
-        folder, earlier = self.path(record.id), temporary / EARLIER
-        is_made_alike = self._is_made_alike(record)
-        with suppress(FileNotFoundError):
-            folder.replace(earlier)
+        folder, kept = self.path(record.id), self.results_dir / SUPERSEDED / record.id
         try:
-            temporary.replace(folder)
-        except OSError:
-            if (folder / RECORD).exists():
-                return
-            raise
-        if is_made_alike:
-            shutil.rmtree(folder / EARLIER, ignore_errors=True)
-        elif (folder / EARLIER).exists():
-            kept = self.results_dir / SUPERSEDED / record.id
-            kept.mkdir(parents=True, exist_ok=True)
-            (folder / EARLIER).replace(kept / str(sum(1 for _ in kept.iterdir()) + 1))
-
-    def _is_made_alike(self, record: RunRecord) -> bool:
-        """Whether the stored run with the same id has the same provenance; False if it is damaged."""
-        try:
-            return self.load(record.id).provenance == record.provenance
+            is_made_alike = self.load(record.id).provenance == record.provenance
         except BenchError:
-            return True
-
-    def _columns(self, run_id: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-        path, row_group = self.path(run_id) / RANKS, None
-        if not path.exists() and run_id in self._packed:
-            path, row_group = self._packed[run_id].ranks_path, self._packed[run_id].number
+            return
+        if is_made_alike or not (folder / RECORD).exists():
+            return
+        sweep(kept)
+        numbers = sorted(int(path.name) for path in kept.glob("[0-9]*"))
+        last = kept / str(max(numbers, default=0))
+        if _is_copy(last / RECORD, folder / RECORD):  # made by a process that was killed before it went on
+            return
+        place = kept / str(max(numbers, default=0) + 1)
+        temporary = temporary_path(place)
         try:
-            return read_columns(path, names, row_group)
-        except (OSError, ValueError, KeyError) as error:
-            raise _unreadable(path, f"{type(error).__name__}: {error}") from error
+            shutil.copytree(folder, temporary, ignore=shutil.ignore_patterns(".*"))
+            synced(temporary)
+            temporary.rename(place)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _ranks_place(self, record: RunRecord) -> tuple[Path, int | None]:
+        """Return the file of a run's ranks and, in a file of many runs, its row group."""
+        own = [self.path(record.id) / name for name in (_ranks_name(record), RANKS)]
+        there = next((path for path in own if path.exists()), None)
+        if there is None and record.id in self._packed:
+            packed = self._packed[record.id]
+            return packed.ranks_path, packed.number
+        return there or own[0], None
 
     @cached_property
     def _packed(self) -> dict[str, PackedRun]:
         return read_packs(self.results_dir)
+
+
+def _ranks_name(record: RunRecord) -> str:
+    return f"ranks-{record.ranks_sha256[:HASH_LENGTH]}.parquet" if record.ranks_sha256 else RANKS
+
+
+def _is_copy(copy: Path, original: Path) -> bool:
+    return copy.exists() and copy.read_bytes() == original.read_bytes()
 
 
 def _is_named(record: RunRecord, token: str) -> bool:
@@ -199,5 +268,10 @@ def _is_named(record: RunRecord, token: str) -> bool:
     return len(token) >= SHORTEST_ID and record.id.startswith(token)
 
 
-def _unreadable(path: Path, reason: str) -> BenchError:
-    return BenchError(f"Cannot read {path} ({reason}). Remove its directory and run the method again.")
+def _unreadable(path: Path, reason: Exception | str) -> BenchError:
+    said = reason if isinstance(reason, str) else f"{type(reason).__name__}: {' '.join(str(reason).split())}"
+    if isinstance(reason, PermissionError):
+        return BenchError(f"Cannot read {path} ({said}).")
+    if path.parent.parent.name == RUNS:
+        return BenchError(f"Cannot read {path} ({said}). Remove its directory and run the method again.")
+    return BenchError(f"Cannot read {path} ({said}). Restore the file.")

@@ -38,7 +38,9 @@ class Tasks:
         )
         self._source: Callable[[ProtocolSpec, frozenset[str]], Domain] = cache(self._trained_source)
         self.prepared: Callable[[ProtocolSpec], PreparedTask] = cache(
-            lambda protocol: prepare_task(self.domain(protocol.dataset), protocol, folders.artifacts)
+            lambda protocol: prepare_task(
+                self.domain(protocol.dataset), protocol, replace(folders.artifacts, progress=progress)
+            )
         )
 
     def task(self, spec: RunSpec) -> Task:
@@ -103,7 +105,7 @@ def task_of(
         validation_answers=validation.answers,
         setting=spec.protocol.setting,
         seed=spec.seed,
-        artifacts=folders.artifacts,
+        artifacts=replace(folders.artifacts, progress=progress),
         sources=tuple(sources),
         backbone=spec.backbone,
         ranking=spec.ranking,

@@ -109,7 +109,7 @@ def test_targets_and_settings_with_the_same_sources_share_one_pre_training(
         fitted(task, **short, **params)
     (made,) = (tmp_path / "pretrained").glob("*/made.json")
     assert warm.target.content_hash not in made.read_text()
-    assert len(read_json(made)["sources"]) == 2
+    assert len(read_json(made)["key"]["sources"]) == 2
     fitted(replace(warm, sources=warm.sources[:1]), **short)
     fitted(replace(warm, seed=1), **short)
     assert len(list((tmp_path / "pretrained").glob("*/made.json"))) == 3

@@ -31,7 +31,7 @@ def test_the_targets_data_follow_from_the_candidates_and_the_code_stays_unknown(
     outcome = bench("migrate")
     assert outcome.stdout == "1 of 1 records were written by an older version.\n"
     fields = json.loads(older_run.read_text())
-    assert (fields["schema_version"], list(fields["data"]), fields["revisions"]) == (2, ["shop"], {})
+    assert (fields["schema_version"], list(fields["data"]), fields["revisions"]) == (3, ["shop"], {})
     assert fields["metrics"]["ndcg@1"]["value"] == 0.3333333333
     again = bench("migrate")
     assert again.stdout == "0 of 1 records were written by an older version.\n"

@@ -57,3 +57,12 @@ def test_counts_are_kept_in_the_results_and_nowhere_else(shop: Path, cache_dir: 
     for name in ("../shop", "/shop", "shop/"):
         with pytest.raises(BenchError, match="is not a valid dataset name"):
             statistics_file(name, results)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"users": "many", "items": 1, "interactions": 1}'])
+def test_kept_counts_that_cannot_be_read_are_named(tmp_path: Path, content: str) -> None:
+    path = statistics_file("shop", tmp_path)
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(BenchError, match=r"shop\.json cannot be read"):
+        kept_statistics("shop", tmp_path)

@@ -78,8 +78,8 @@ def test_a_fault_leaves_nothing_half_written(shop: Path, cache_dir: Path) -> Non
 def test_the_artifact_says_what_made_it(shop: Path, cache_dir: Path) -> None:
     load_domain("shop", shop.parent, cache_dir)
     (made,) = (json.loads(path.read_text()) for path in cache_dir.rglob("made.json"))
-    assert made["card"]["name"] == "shop"
-    assert [name for name, _ in made["files"]] == ["interactions.csv", "items.csv"]
+    assert made["key"]["card"]["name"] == "shop"
+    assert [name for name, _ in made["key"]["files"]] == ["interactions.csv", "items.csv"]
 
 
 def test_a_truncated_source_is_an_error(data_dir: Path, cache_dir: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Thread
 
 import pytest
 
@@ -30,6 +31,18 @@ def test_answers_of_a_run_that_was_made_again_are_not_its_own(run_store: RunStor
     assert kept(again, run_store) == ()
     keep(again, WORDS, run_store)
     assert kept(again, run_store) == (WORDS,)
+
+
+def test_answers_that_come_at_the_same_time_are_all_kept(run_store: RunStore, save_run: Save) -> None:
+    record = save_run("bpr", [0, 1])
+    for _ in range(10):
+        threads = [Thread(target=keep, args=(record, asked, run_store)) for asked in (ORDERS, WORDS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert kept(record, run_store) == (ORDERS, WORDS)
+        (run_store.path(record.id) / "stability.json").unlink()
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"asked": []}', '{"of": "NOW", "asked": [{"over": "moons"}]}'])

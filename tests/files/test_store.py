@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -69,9 +73,16 @@ def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path: Path) -> None:
     assert path.read_text() == "new"
 
 
-def test_others_may_read_what_was_written(tmp_path: Path) -> None:
-    write_text(tmp_path / "result.txt", "text")
-    assert (tmp_path / "result.txt").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(("umask", "file", "folder"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700)])
+def test_the_users_umask_says_who_may_read_what_was_written(tmp_path: Path, umask: int, file: int, folder: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "result.txt", "text")
+        made = ArtifactStore(tmp_path).get_or_make("models", "key", lambda _: None)
+    finally:
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "result.txt", made, made / "made.json")]
+    assert modes == [file, folder, file]
 
 
 def test_json_reads_back_and_refuses_nan(tmp_path: Path) -> None:
@@ -97,7 +108,8 @@ def test_an_artifact_is_made_once(tmp_path: Path) -> None:
     assert len(made) == 1
     assert store.made("models", key)
     assert (first / "weights").read_text() == "1 2 3"
-    assert json.loads((first / "made.json").read_text()) == key
+    stated = json.loads((first / "made.json").read_text())
+    assert stated == {"key": key, "files": {"weights": hashlib.sha256(b"1 2 3").hexdigest()}}
 
 
 def test_other_keys_and_kinds_are_other_artifacts(tmp_path: Path) -> None:
@@ -130,36 +142,110 @@ def test_a_folder_without_its_last_file_counts_as_missing(tmp_path: Path) -> Non
     assert set(files_in(folder)) == {"made.json"}
 
 
-def test_who_comes_second_keeps_the_first_ones_artifact(tmp_path: Path) -> None:
+def test_who_knows_no_leases_and_comes_first_is_kept(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
+    folder = store.path("models", "key")
 
-    def write_first(folder: Path) -> None:
+    def overtaken(temporary: Path) -> None:
+        (temporary / "maker").write_text("second")
+        folder.mkdir()
         (folder / "maker").write_text("first")
+        (folder / "made.json").write_text('"key"')
 
-    def overtaken(folder: Path) -> None:
-        (folder / "maker").write_text("second")
-        store.get_or_make("models", "key", write_first)
-
-    folder = store.get_or_make("models", "key", overtaken)
+    assert store.get_or_make("models", "key", overtaken) == folder
     assert (folder / "maker").read_text() == "first"
     assert [path.name for path in (tmp_path / "models").iterdir()] == [folder.name]
 
 
-def test_many_at_once_end_with_one_whole_artifact(tmp_path: Path) -> None:
-    store, barrier, found = ArtifactStore(tmp_path), Barrier(4, timeout=10), []
+def test_of_many_at_once_one_makes_the_artifact_and_the_others_wait_for_it(tmp_path: Path) -> None:
+    store, barrier, found, made = ArtifactStore(tmp_path), Barrier(4, timeout=10), [], []
 
     def make(folder: Path) -> None:
-        barrier.wait()
+        made.append(folder)
+        time.sleep(0.2)
         (folder / "weights").write_text("1 2 3")
 
-    threads = [Thread(target=lambda: found.append(store.get_or_make("models", "key", make))) for _ in range(4)]
+    def want() -> None:
+        barrier.wait()
+        found.append(store.get_or_make("models", "key", make))
+
+    threads = [Thread(target=want) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert found == [store.path("models", "key")] * 4
-    assert set(files_in(tmp_path / "models" / found[0].name)) == {"weights", "made.json"}
-    assert len(list((tmp_path / "models").iterdir())) == 1
+    assert len(made) == 1
+    assert set(files_in(tmp_path)) == {f"models/{found[0].name}/{name}" for name in ("weights", "made.json")}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """The weights of an artifact."""
+
+    def make(folder: Path) -> None:
+        (folder / "weights").write_text("1 2 3")
+        (folder / "facts.json").write_text("{}")
+
+    return ArtifactStore(tmp_path).get_or_make("models", "key", make) / "weights"
+
+
+def flip(path: Path) -> None:
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "weights is not what was written": flip,
+    "weights is missing": Path.unlink,
+    "facts.json is not what was written": lambda path: path.with_name("facts.json").write_text('{"a": 1}'),
+    "facts.json is missing": lambda path: path.with_name("facts.json").unlink(),
+    "made.json cannot be read": lambda path: path.with_name("made.json").write_text(""),
+}
+
+
+@pytest.mark.parametrize("said", list(DAMAGES))
+def test_a_damaged_artifact_is_made_again_with_a_line(tmp_path: Path, model: Path, said: str) -> None:
+    DAMAGES[said](model)
+    lines: list[str] = []
+    store = ArtifactStore(tmp_path, progress=lines.append)
+    assert [said in line for line in store.damaged()] == [True]
+    again = store.get_or_make("models", "key", lambda folder: (folder / "weights").write_text("4 5 6"))
+    assert lines == [f"{model.parent} is damaged ({said}): it is made again"]
+    assert (again / "weights").read_text() == "4 5 6"
+    assert list(store.damaged()) == []
+    assert [path.name for path in (tmp_path / "models").iterdir()] == [again.name]
+
+
+def test_an_artifact_from_before_hashes_were_stated_is_used_and_states_them_from_now_on(
+    tmp_path: Path, model: Path
+) -> None:
+    model.with_name("made.json").write_text('"key"')
+    store = ArtifactStore(tmp_path)
+    assert store.get_or_make("models", "key", pytest.fail) == model.parent
+    assert set(json.loads(model.with_name("made.json").read_text())["files"]) == {"weights", "facts.json"}
+    flip(model)
+    assert len(list(store.damaged())) == 1
+
+
+def test_a_damaged_artifact_that_cannot_be_made_again_is_still_there(tmp_path: Path, model: Path) -> None:
+    flip(model)
+    content = files_in(tmp_path)
+
+    def fail(_: Path) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        ArtifactStore(tmp_path).get_or_make("models", "key", fail)
+    assert files_in(tmp_path) == content
+
+
+def test_what_a_making_killed_at_its_very_end_left_goes_at_the_next_use(tmp_path: Path, model: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    unfinished = store.unfinished("models", "key")
+    unfinished.mkdir(parents=True)
+    (unfinished / "checkpoint.safetensors").write_text("state")
+    store.get_or_make("models", "key", pytest.fail)
+    assert not unfinished.exists()
 
 
 def test_a_process_that_is_killed_leaves_no_artifact(tmp_path: Path) -> None:
@@ -173,8 +259,9 @@ def test_a_process_that_is_killed_leaves_no_artifact(tmp_path: Path) -> None:
     assert done.returncode == 9
     store = ArtifactStore(tmp_path)
     assert not store.made("models", "key")
+    assert not store.being_made("models", "key")
     folder = store.get_or_make("models", "key", lambda folder: None)
-    assert set(files_in(folder)) == {"made.json"}
+    assert set(files_in(tmp_path)) == {f"models/{folder.name}/made.json"}
 
 
 def test_what_is_there_already_is_no_new_name(tmp_path: Path) -> None:

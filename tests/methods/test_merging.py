@@ -96,7 +96,7 @@ def test_four_cross_domain_targets_need_four_target_and_six_hybrid_adapters(
         planned = weaver.adapters(task)
         weaver.fit(task)
         assert len(planned) == len(weaver.trained) == 4
-    trained = [json.loads((path / "made.json").read_text()) for path in (store.root / ADAPTER_KIND).iterdir()]
+    trained = [json.loads((path / "made.json").read_text())["key"] for path in (store.root / ADAPTER_KIND).iterdir()]
     assert sorted(len(key["domains"]) for key in trained) == [1] * 4 + [2] * 6
 
 

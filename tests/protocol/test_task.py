@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -208,26 +211,37 @@ def test_positives_always_in_the_first_column_are_found(tmp_path: Path) -> None:
         )
 
 
-def test_a_changed_candidate_file_is_refused(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def change(path: Path) -> None:
+    table = pq.read_table(path)
+    column = pa.array((table.column("positive_column").to_numpy() + 1) % 30, type=pa.int16())
+    pq.write_table(table.set_column(1, "positive_column", column), path)
 
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+@pytest.mark.parametrize("damage", [change, cut])
+def test_a_damaged_candidate_file_is_drawn_again(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    domain = random_domain()
+    before = prepared(domain, tmp_path)
+    for path in tmp_path.glob("candidates/*/candidates.parquet"):
+        damage(path)
+    again = prepared(domain, tmp_path)
+    assert again.candidates_hash == before.candidates_hash
+    assert np.array_equal(again.test.lists.items, before.test.lists.items)
+
+
+@pytest.mark.parametrize(("damage", "said"), [(change, "does not match its hash"), (cut, "cannot be read")])
+def test_one_from_before_artifacts_stated_their_files_is_refused(
+    tmp_path: Path, damage: Callable[[Path], None], said: str
+) -> None:
     domain = random_domain()
     prepared(domain, tmp_path)
     for path in tmp_path.glob("candidates/*/candidates.parquet"):
-        table = pq.read_table(path)
-        column = pa.array((table.column("positive_column").to_numpy() + 1) % 30, type=pa.int16())
-        pq.write_table(table.set_column(1, "positive_column", column), path)
-    with pytest.raises(BenchError, match="does not match its hash"):
-        prepared(domain, tmp_path)
-
-
-def test_an_unreadable_candidate_file_is_refused(tmp_path: Path) -> None:
-    domain = random_domain()
-    prepared(domain, tmp_path)
-    for path in tmp_path.glob("candidates/*/candidates.parquet"):
-        path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(BenchError, match="cannot be read"):
+        damage(path)
+        path.with_name("made.json").write_text("{}")
+    with pytest.raises(BenchError, match=said):
         prepared(domain, tmp_path)
 
 

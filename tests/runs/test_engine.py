@@ -92,7 +92,8 @@ def test_a_run_is_stored_with_all_that_a_reader_must_know(folders: Folders, sett
 
 def test_the_ranks_of_every_query_are_stored(folders: Folders) -> None:
     record = carried_out(folders, "popularity")
-    table = pq.read_table(folders.results_dir / "runs" / record.id / "ranks.parquet")
+    (path,) = (folders.results_dir / "runs" / record.id).glob("ranks-*.parquet")
+    table = pq.read_table(path)
     assert table.column_names == ["query", "better", "tied", "top_item", "top_count", "positive_count"]
     types = ["int64", "int16", "int16", "int32", "float", "int32"]
     assert [str(column.type) for column in table.columns] == types

@@ -161,7 +161,7 @@ def _cell(
     slot: SlotValues, metric: str, by_seed: NDArray[np.float64], draws: NDArray[np.float64] | None, repeated: Repeated
 ) -> Cell:
     found, n_users = by_seed.shape
-    low, high = _interval(slot, metric, by_seed, draws)
+    low, high = _interval(metric, by_seed, draws)
     return Cell(
         value=float(by_seed.mean()),
         low=low,
@@ -183,14 +183,9 @@ def _printed(cell: Cell, percent: bool) -> Cell:
     )
 
 
-def _interval(
-    slot: SlotValues, metric: str, by_seed: NDArray[np.float64], draws: NDArray[np.float64] | None
-) -> tuple[float, float]:
-    """Return the interval over users (from the record if it contains one), or over users and seeds."""
+def _interval(metric: str, by_seed: NDArray[np.float64], draws: NDArray[np.float64] | None) -> tuple[float, float]:
+    """Return the interval over users, or over users and seeds."""
     if len(by_seed) > 1 and draws is not None:
         return interval(draws)
-    stored = slot.records[0].metrics.get(metric)
-    if stored is not None:
-        return stored["low"], stored["high"]
     rng = np.random.default_rng(derived_seed(0, "interval", metric))
     return bootstrap_interval(Distinct.of(by_seed[0]), rng)

@@ -42,10 +42,10 @@ def read_group(slots: Sequence[Slot], store: RunStore) -> list[SlotValues]:
     for slot in slots:
         ranks = []
         for record in slot.records:
-            users, run_ranks = store.ranks(record.id)
-            first = first or (record, users)
-            check_same_queries(*first, record, users)
-            ranks.append(run_ranks)
+            queries = store.queries_of(record)
+            first = first or (record, queries.users)
+            check_same_queries(*first, record, queries.users)
+            ranks.append(queries.ranks)
         group.append(SlotValues(slot.records, tuple(ranks)))
     return group
 

@@ -25,7 +25,7 @@ def test_cells_hold_means_intervals_and_runs(run_store: RunStore, save_run: Save
     saved = save_run("bpr", ranks(0, 6))
     cell = build_table(experiment("bpr"), run_store, REGISTRY).rows[0].cells[0]
     assert cell.value == pytest.approx(saved.metrics["ndcg@1"]["value"])
-    assert (cell.low, cell.high) == (saved.metrics["ndcg@1"]["low"], saved.metrics["ndcg@1"]["high"])
+    assert (cell.low, cell.high) == pytest.approx((saved.metrics["ndcg@1"]["low"], saved.metrics["ndcg@1"]["high"]))
     assert (cell.n, cell.n_seeds, cell.run_ids, cell.sd) == (N, 1, (saved.id,), None)
     assert cell.text == f"{cell.value:.4f}"
 

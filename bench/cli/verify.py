@@ -1,0 +1,40 @@
+"""``bench verify``: whether stored runs and cached artifacts are still what was written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from bench.cli.options import cache_dir_option, json_option, results_dir_option
+
+EXAMPLES = """\b
+Examples:
+  bench verify
+  bench verify --results-dir results/measured --json
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@cache_dir_option
+@results_dir_option
+@json_option
+@click.pass_context
+def verify(context: click.Context, cache_dir: Path, results_dir: Path, as_json: bool) -> None:
+    """Hash all stored runs and cached artifacts again, and derive all metrics again; exit with 1 if anything differs.
+
+    Source data are checked by 'bench data verify'.
+    """
+    from bench.files.store import ArtifactStore
+    from bench.runs.store import RunStore
+    from bench.runs.verify import verify_artifacts, verify_runs
+
+    checks = [*verify_runs(RunStore(results_dir)), *verify_artifacts(ArtifactStore(cache_dir))]
+    if as_json:
+        click.echo(json.dumps([{"passed": check.passed, "text": check.text} for check in checks], indent=2))
+    else:
+        for check in checks:
+            click.echo(f"{'ok    ' if check.passed else 'FAILED'}  {check.text}")
+    if not all(check.passed for check in checks):
+        context.exit(1)

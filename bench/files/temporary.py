@@ -1,0 +1,80 @@
+"""Temporary files and folders beside the place they are meant for: written out to the disk, swept when left behind.
+
+The name says which process writes there. What a killed process left is removed by the next one that writes in the same
+place; what a living one writes is not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from bench.files.owner import Owner
+
+OWNED = re.compile(r"\.(?P<target>.+)\.(?P<owner>\d+-[0-9a-f]{8})\.[0-9a-f]{8}(\.[^.]+)?")
+OLDER = re.compile(r"\.(?P<target>[0-9a-f]{16})\.[a-z0-9_]{8}(\.earlier)?")
+"""Names that older versions gave to unfinished artifacts and runs."""
+FORGOTTEN_SECONDS = 7 * 24 * 3600
+"""After so long without a sign of life, what no process of this machine owns counts as left behind."""
+
+
+def temporary_path(path: Path) -> Path:
+    """Return a new hidden name beside ``path``, with its suffix."""
+    return path.with_name(f".{path.name}.{Owner.this_process()}.{secrets.token_hex(4)}{path.suffix}")
+
+
+def sweep(folder: Path, target: str | None = None) -> None:
+    """Remove what dead processes left half written in a folder, for one target or for all.
+
+    Safe beside living processes, on this machine and on others.
+    """
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.name.startswith(".") and _is_left_behind(Path(entry.path), target):
+                remove(Path(entry.path))
+
+
+def synced(path: Path) -> None:
+    """Have a file, or a folder with all that is in it, written out to the disk."""
+    if path.is_dir():
+        for inner in path.iterdir():
+            synced(inner)
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_names(folder: Path) -> None:
+    """Have the names in a folder written out to the disk, where its file system can do that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _is_left_behind(path: Path, target: str | None) -> bool:
+    owned = OWNED.fullmatch(path.name)
+    found = owned or OLDER.fullmatch(path.name)
+    if found is None or (target is not None and found["target"] != target):
+        return False
+    owner = Owner.parse(owned["owner"]) if owned else None
+    if owner is not None and owner.is_here:
+        return owner.is_gone
+    return time.time() - path.lstat().st_mtime > FORGOTTEN_SECONDS
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
