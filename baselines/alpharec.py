@@ -14,7 +14,7 @@ history is what the user was trained on, it is the trained user's vector, and a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -32,7 +32,7 @@ from bench.learning.sequences import random_batches
 from bench.learning.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
-from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most
 from bench.registry import register
 
 ROWS_SHARING_NEGATIVES = 64
@@ -58,27 +58,27 @@ class AlphaRec(Recommender):
 
         map: Literal["mlp", "linear"] = "mlp"
         """Two layers with a leaky ReLU between them, or one matrix without bias (the paper's ``homo``)."""
-        hidden: int = 192
+        hidden: int = field(default=192, metadata=at_least(1))
         """Width of the network's hidden layer: half of minilm's 384, as the paper takes half of 3072."""
-        dimensions: int = 64
+        dimensions: int = field(default=64, metadata=at_least(1))
         """Length of a mapped vector."""
-        layers: int = 2
+        layers: int = field(default=2, metadata=at_least(1))
         """Graph steps; 0 is the map alone."""
-        temperature: float = 0.15
+        temperature: float = field(default=0.15, metadata=above(0))
         """What cosines are divided by in the loss (the paper: .15 or .2)."""
-        negatives: int = 256
+        negatives: int = field(default=256, metadata=at_least(1))
         """Items that each training pair is compared with."""
         user_vector: Literal["query", "training"] = "query"
         """What a user's vector is made of: the query's history, or the paper's training items where there are any."""
-        epochs: int = 200
+        epochs: int = field(default=200, metadata=at_least(1))
         """Epochs at most (the paper: 500)."""
-        patience: int = 10
+        patience: int = field(default=10, metadata=at_least(1))
         """Epochs without a better validation NDCG@3 before training stops (the paper: 20)."""
-        learning_rate: float = 5e-4
+        learning_rate: float = field(default=5e-4, metadata=above(0) | at_most(1))
         """Adam's step size."""
-        batch_size: int = 4096
+        batch_size: int = field(default=4096, metadata=at_least(1))
         """Training pairs in a batch."""
-        weight_decay: float = 1e-6
+        weight_decay: float = field(default=1e-6, metadata=at_least(0))
         """Adam's L2 penalty."""
 
     def fit(self, task: Task) -> None:

@@ -35,7 +35,7 @@ from bench.learning.training import (
 from bench.lm.decoders.examples import untouched_items
 from bench.lm.loading import task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, clean_title, plain_chat, shared_prompt
-from bench.plugin import FitReport, Queries, Recommender, Task, shrinks_to
+from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, shrinks_to
 from bench.registry import register
 
 WARM_UP_SHARE = 0.05
@@ -64,25 +64,25 @@ class P5(Recommender):
 
         mode: Literal["text", "id"] = "text"
         """Items as titles in the prompt that all language models share, or as random numbers in P5's own manner."""
-        max_length: int = 10
+        max_length: int = field(default=10, metadata=at_least(1))
         """Latest items of a history in a prompt; fewer where they do not fit. P5 has no limit but the prompt's."""
-        max_tokens: int = 512
+        max_tokens: int = field(default=512, metadata=at_least(1))
         """Longest prompt; the oldest items are left out to keep within it, candidates never."""
-        title_tokens: int = 8
+        title_tokens: int = field(default=8, metadata=at_least(1))
         """Pieces kept of a title, in prompt and answer; P5 has no titles in this task."""
-        epochs: int = 10
+        epochs: int = field(default=10, metadata=at_least(1))
         """Epochs at most; the learning rate falls to 0 at their end."""
-        training_negatives: int = 29
+        training_negatives: int = field(default=29, metadata=at_least(1))
         """Negatives beside the next item in a training prompt, as many as are scored; P5 draws 79 to 99."""
-        max_examples: int | None = field(default=1_000, metadata=shrinks_to("examples"))
+        max_examples: int | None = field(default=1_000, metadata=shrinks_to("examples") | at_least(0))
         """Training prefixes drawn for an epoch, so that a CPU ends in minutes; None takes all, as P5 does."""
-        batch_size: int = 32
+        batch_size: int = field(default=32, metadata=at_least(1))
         """Prompts in a step."""
-        learning_rate: float = 1e-3
+        learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
         """AdamW's step size at its peak, after 5 % of the steps."""
-        weight_decay: float = 0.01
+        weight_decay: float = field(default=0.01, metadata=at_least(0))
         """AdamW's decoupled decay."""
-        validation_queries: int | None = field(default=500, metadata=shrinks_to("validation"))
+        validation_queries: int | None = field(default=500, metadata=shrinks_to("validation") | at_least(0))
         """Validation queries that choose the best epoch, a seeded sample; None takes all."""
 
     from_scratch: bool = False

@@ -6,7 +6,7 @@ The second stage is :mod:`bench.baselines.sasrec` with the binary loss, and with
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from bench.baselines.sasrec import SASRec
 
 from bench.files.hashing import derived_seed
 from bench.learning.training import TrainingRecord, descend, seeded, trained_once
+from bench.plugin import above, at_least, at_most
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -47,27 +48,27 @@ class S3Rec(SASRec):
 
         loss: Literal["ce", "bce"] = "bce"
         """Second stage: the paper's binary loss with one negative, or cross-entropy over the training part's items."""
-        pretrain_epochs: int = 50
+        pretrain_epochs: int = field(default=50, metadata=at_least(0))
         """Epochs of the first stage, each of one prefix a user; the paper has 300 of all prefixes. 0 skips it."""
-        pretrain_batch_size: int = 100
+        pretrain_batch_size: int = field(default=100, metadata=at_least(1))
         """Prefixes in a batch of the first stage."""
-        pretrain_learning_rate: float = 1e-3
+        pretrain_learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
         """Adam's step size in the first stage."""
-        mask_share: float = 0.2
+        mask_share: float = field(default=0.2, metadata=above(0) | at_most(1))
         """Share of the items that are masked one by one; the last one always is."""
-        attribute_weight: float = 0.2
+        attribute_weight: float = field(default=0.2, metadata=at_least(0))
         """Weight of the visible items' attributes (AAP)."""
-        masked_item_weight: float = 1.0
+        masked_item_weight: float = field(default=1.0, metadata=at_least(0))
         """Weight of the masked items (MIP)."""
-        masked_attribute_weight: float = 1.0
+        masked_attribute_weight: float = field(default=1.0, metadata=at_least(0))
         """Weight of the masked items' attributes (MAP)."""
-        segment_weight: float = 0.5
+        segment_weight: float = field(default=0.5, metadata=at_least(0))
         """Weight of the masked segments (SP)."""
-        attributes: int = 512
+        attributes: int = field(default=512, metadata=at_least(1))
         """Attributes at most: more title words are hashed to this number."""
-        min_titles: int = 5
+        min_titles: int = field(default=5, metadata=at_least(1))
         """Titles that a word must occur in to be an attribute."""
-        max_title_share: float = 0.01
+        max_title_share: float = field(default=0.01, metadata=above(0) | at_most(1))
         """Largest share of the titles that an attribute's word may occur in."""
 
     def report(self) -> FitReport:

@@ -25,7 +25,7 @@ from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.encoders.tower_batches import Positions, TowerBatch
 from bench.lm.encoders.towers import LearnedTemperature, batch_loss, tower_scores
 from bench.lm.loading import task_backbone
-from bench.plugin import FitReport, Queries, Recommender, Task, shrinks_to
+from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, between, shrinks_to
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -36,27 +36,27 @@ if TYPE_CHECKING:
 class TextLinearParams:
     """How the map is trained."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
     """Peak step size of AdamW."""
-    epochs: int = 40
+    epochs: int = field(default=40, metadata=at_least(1))
     """Passes over the examples at most."""
-    batch_size: int = 768
+    batch_size: int = field(default=768, metadata=at_least(1))
     """Examples a step."""
-    max_examples: int = field(default=0, metadata=shrinks_to("examples"))
+    max_examples: int = field(default=0, metadata=shrinks_to("examples") | at_least(0))
     """Training examples of an epoch, a seeded sample; 0 takes all."""
-    max_history: int = 20
+    max_history: int = field(default=20, metadata=at_least(1))
     """Most recent items that a history keeps, in training and in scoring."""
-    n_negatives: int = 32
+    n_negatives: int = field(default=32, metadata=at_least(0))
     """Titles drawn uniformly for each batch, wrong answers beside those of the batch itself."""
-    warmup_steps: int = 30
+    warmup_steps: int = field(default=30, metadata=at_least(0))
     """Steps over which the step size rises to its peak."""
-    checks_an_epoch: int = 4
+    checks_an_epoch: int = field(default=4, metadata=at_least(1))
     """Checks of validation NDCG@3 in an epoch."""
-    patience: int = 5
+    patience: int = field(default=5, metadata=at_least(1))
     """Checks in a row, an epoch or more, that are no better before the step size decays and training ends."""
-    decay_share: float = 0.1
+    decay_share: float = field(default=0.1, metadata=between(0, 1))
     """Steps of that decay, as a share of the steps up to the best state."""
-    n_validation: int = field(default=2000, metadata=shrinks_to("validation"))
+    n_validation: int = field(default=2000, metadata=shrinks_to("validation") | at_least(0))
     """Validation queries that choose the kept state and the end, a seeded sample; 0 takes all."""
 
 

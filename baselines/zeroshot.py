@@ -22,7 +22,7 @@ from bench.lm.decoders.engines import TransformersEngine
 from bench.lm.decoders.likelihood import GenerativeLanguageModel, Scoring
 from bench.lm.decoders.lists import ListLanguageModel, WrittenList, list_facts, write_lists
 from bench.lm.loading import load_language_model
-from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task, at_least
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ class ZeroShot(Recommender):
     class Params:
         """What the model writes; nothing is trained."""
 
-        n_written: int = 0
+        n_written: int = field(default=0, metadata=at_least(0))
         """Of a ranking by likelihood: test queries, a seeded sample, for which the model also writes its list, to count
         titles that are not on offer; it changes no score, and 0 writes none."""
         scoring: Scoring = field(default="sum", metadata={"neutral": True})
         """Of a ranking by likelihood: ``sum`` over a title's tokens, which favors short titles; ``mean``;
         ``prior-corrected``: less the likelihood without a history; ``prior-corrected-mean``: both."""
-        max_new_tokens: int = 400
+        max_new_tokens: int = field(default=400, metadata=at_least(1))
         """Length at which a written list is cut."""
 
     by_likelihood: bool = True

@@ -20,11 +20,11 @@ from bench.lm.merging.by_entropy import (
     EntropyRecipe,
     Granularity,
     LearnedWeights,
-    check_entropy_tokens,
     learn_pooled_weights,
     mean_weights,
 )
 from bench.lm.recommenders import DomainMerge
+from bench.plugin import above, at_least, at_most, between
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -39,23 +39,20 @@ class AdaMergingParams(LoraRecipe):
     """``delta`` weights the updates, the paper's task vectors; ``factor`` A and B apart."""
     granularity: Granularity = "per_module"
     """``per_module``: a weight for each adapter and layer; ``global``: one for each adapter."""
-    initial: float | None = None
+    initial: float | None = field(default=None, metadata=between(0, 1))
     """What every weight starts from; none: one over the number of adapters (the authors: 0.3)."""
-    n_prompts: int = 50
+    n_prompts: int = field(default=50, metadata=at_least(1))
     """Unlabelled prompts of each domain."""
-    entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True})
+    entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True} | at_least(1))
     """First answer tokens whose entropy counts (RecCocktail: 5 on Beauty, else 3); an encoder has none."""
-    prompts_a_step: int = 10
+    prompts_a_step: int = field(default=10, metadata=at_least(1))
     """Prompts of each domain in one gradient step (the authors: 16)."""
-    passes: int = 2
+    passes: int = field(default=2, metadata=at_least(1))
     """Passes over the prompts: with 50 of them in tens, 10 steps (the authors: 500). A step encodes the titles of
     ``prompts_a_step`` queries of each domain and goes back through the model: with four domains on two cores and
     ``minilm`` about 20 seconds."""
-    entropy_learning_rate: float = 0.05
+    entropy_learning_rate: float = field(default=0.05, metadata=above(0) | at_most(1))
     """Step size of Adam on the weights (the authors: 0.001, over fifty times as many steps)."""
-
-    def __post_init__(self) -> None:
-        check_entropy_tokens(self.entropy_tokens)
 
 
 @register(

@@ -24,14 +24,13 @@ from bench.lm.merging.by_entropy import (
     Granularity,
     LearnedWeights,
     Search,
-    check_entropy_tokens,
     entropy_grid,
     learn_weights,
     mean_weights,
 )
 from bench.lm.recommenders import AdapterRecommender, SingleAdapter, general_domains, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, MergeReport, Queries, Task
+from bench.plugin import FitReport, MergeReport, Queries, Task, above, at_least, at_most
 from bench.registry import register
 
 
@@ -87,21 +86,20 @@ class CocktailParams(MergeParams):
     search: Literal["auto", "grid", "adam"] = "auto"
     """``grid``: the best of 21 global weights over all prompts; ``adam``: gradient steps; ``auto``: grid for global
     weights, Adam for those of each layer."""
-    n_prompts: int = 50
+    n_prompts: int = field(default=50, metadata=at_least(1))
     """Unlabelled test prompts (the paper: 50 or 100)."""
-    entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True})
+    entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True} | at_least(1))
     """First answer tokens whose entropy counts (the paper: 5 on Beauty, else 3); an encoder has none."""
-    prompts_a_step: int = 10
+    prompts_a_step: int = field(default=10, metadata=at_least(1))
     """Prompts in one gradient step of Adam."""
-    passes: int = 4
+    passes: int = field(default=4, metadata=at_least(1))
     """Passes of Adam over the prompts."""
-    entropy_learning_rate: float = 0.2
+    entropy_learning_rate: float = field(default=0.2, metadata=above(0) | at_most(1))
     """Step size of Adam on the weights' logits."""
 
     def __post_init__(self) -> None:
         if self.search == "grid" and self.granularity == "per_module":
             raise BenchError("A grid has one weight for each adapter: granularity=per_module needs search=adam.")
-        check_entropy_tokens(self.entropy_tokens)
 
     @property
     def searched_by(self) -> Search:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -38,7 +38,7 @@ from bench.learning.training import (
 )
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
-from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, below, divides
 
 if TYPE_CHECKING:
     from bench.lm.backbones import Backbone
@@ -55,27 +55,27 @@ FINE_TUNING_FIELDS = frozenset(
 class TransferableParams(TrainingParams):
     """The parameters that UniSRec and VQ-Rec share."""
 
-    epochs: int = 100
+    epochs: int = field(default=100, metadata=at_least(1))
     """Epochs of fine-tuning at most."""
-    batch_size: int = 512
+    batch_size: int = field(default=512, metadata=at_least(1))
     """Sequences in a batch of fine-tuning, every position of which is an example."""
-    dimensions: int = 128
+    dimensions: int = field(default=128, metadata=at_least(1))
     """Length of an item's vector (published: 300, at two and a half times the computing)."""
-    inner_dimensions: int = 256
+    inner_dimensions: int = field(default=256, metadata=at_least(1))
     """Width of the feed-forward layers."""
-    layers: int = 2
+    layers: int = field(default=2, metadata=at_least(1))
     """Self-attention blocks."""
-    heads: int = 2
+    heads: int = field(default=2, metadata=at_least(1) | divides("dimensions"))
     """Attention heads of a block."""
-    dropout: float = 0.5
+    dropout: float = field(default=0.5, metadata=at_least(0) | below(1))
     """Share of units and of attention weights dropped in training."""
-    temperature: float = 0.07
+    temperature: float = field(default=0.07, metadata=above(0))
     """Divides the cosines in every loss."""
-    pretrain_epochs: int = 5
+    pretrain_epochs: int = field(default=5, metadata=at_least(0))
     """Epochs of pre-training on the source domains (published: 300); 0 leaves it out and reads no source."""
-    pretrain_batch_size: int = 2048
+    pretrain_batch_size: int = field(default=2048, metadata=at_least(1))
     """Examples (positions) in a batch of pre-training, about (published: 8192)."""
-    pretrain_learning_rate: float = 1e-3
+    pretrain_learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
     """Adam's step size in pre-training."""
     frozen_encoder: bool = False
     """Leave a pre-trained encoder and its positions as they are in fine-tuning, as the published code does."""

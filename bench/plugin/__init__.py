@@ -6,7 +6,7 @@ A recommender is one class with a frozen ``Params`` dataclass, ``fit`` and ``sco
     class SASRec(Recommender):
         @dataclass(frozen=True)
         class Params:
-            dropout: float = 0.5
+            dropout: float = field(default=0.5, metadata=at_least(0) | below(1))
             \"\"\"Share of units dropped in training.\"\"\"
 
         def fit(self, task: Task) -> None: ...
@@ -15,8 +15,8 @@ A recommender is one class with a frozen ``Params`` dataclass, ``fit`` and ``sco
 It sees training histories, validation queries with their answers and test queries without answers.
 
 ``task`` holds what a recommender is given, ``recommender`` its base classes, ``entry`` what ``@register`` states of it,
-``fit_report`` what it reports of a fit and ``last_loaded`` what runs of one set share. The project's own methods import
-these names from here, as a method of your own does.
+``fit_report`` what it reports of a fit, ``ranges`` the values that a parameter may have and ``last_loaded`` what runs
+of one set share. The project's own methods import these names from here, as a method of your own does.
 """
 
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bench.plugin.entry import Entry, Family, RunsOn
     from bench.plugin.fit_report import AdapterReport, Ending, FitReport, MergeReport, PromptReport, TrainingReport
     from bench.plugin.last_loaded import LastLoaded
+    from bench.plugin.ranges import above, at_least, at_most, below, between, divides
     from bench.plugin.recommender import (
         NoParams,
         PrivilegedRecommender,
@@ -60,5 +61,11 @@ __all__ = [
     "Task",
     "TrainingReport",
     "WrappingRecommender",
+    "above",
+    "at_least",
+    "at_most",
+    "below",
+    "between",
+    "divides",
     "shrinks_to",
 ]
