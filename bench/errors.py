@@ -6,9 +6,21 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+LONGEST_LINE = 800
+"""Signs of a message that are shown; of a longer one the middle is left out."""
+
 
 class BenchError(Exception):
     """A user's mistake or a missing input; the command line prints it as one line and exits with 2."""
+
+
+def one_line(text: str) -> str:
+    """Return a message as one line of printable signs: white space is one space, control characters are escaped."""
+    words = " ".join(text.split())
+    shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in words)
+    if len(shown) <= LONGEST_LINE:
+        return shown
+    return f"{shown[: LONGEST_LINE * 3 // 4]} … {shown[-LONGEST_LINE // 4 :]}"
 
 
 def near_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import click
 
 from bench import __version__
-from bench.errors import BenchError, unknown_name
+from bench.cli.failures import INTERRUPTED, failure_of_machine, flush_streams, make_streams_lenient
+from bench.errors import BenchError, one_line, unknown_name
 
 COMMANDS = {
     "run": "Run one method on one dataset and store the result.",
@@ -32,6 +35,7 @@ COMMANDS = {
 }
 """Name and one line of each subcommand, so that ``bench --help`` imports none of them."""
 USER_ERROR = 2
+INTERRUPT = 128 + signal.SIGINT
 
 
 class LazyGroup(click.Group):
@@ -77,21 +81,66 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    """Run the command line; a user's mistake, or a machine's, is one line on stderr and exit code 2."""
     signal.signal(signal.SIGTERM, _terminated)
+    wait_passively()
+    make_streams_lenient()
+    try:
+        code = _run()
+    except KeyboardInterrupt:
+        code = _told(INTERRUPTED, INTERRUPT, label="")
+    try:
+        flush_streams()
+    except BrokenPipeError:
+        pass  # whoever reads has read enough
+    except OSError as error:
+        code = code or _told(f"Cannot write to standard output: {error.strerror}.", USER_ERROR)
+    sys.exit(code)
+
+
+def wait_passively() -> None:
+    """Let threads of OpenMP sleep at barriers, unless the user chose otherwise; effective before torch is loaded.
+
+    They spin by default, and beside another busy process a training then takes many times as long.
+    """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+
+def _run() -> int:
+    """Run the command and return the exit code; what is wrong is told on stderr.
+
+    Raises:
+        Exception: a fault of the bench itself.
+    """
     try:
         # without standalone mode click returns the code of an Exit instead of raising it
-        sys.exit(cli.main(prog_name="bench", standalone_mode=False))
-    except click.Abort:
-        click.echo("Aborted.", err=True)
-        sys.exit(1)
+        returned = cli.main(prog_name="bench", standalone_mode=False)
+        return returned if isinstance(returned, int) else 0
+    except click.Abort as error:
+        # click raises it for two very different errors
+        if isinstance(error.__cause__, EOFError):
+            return _told(failure_of_machine(error.__cause__) or "", USER_ERROR)
+        return _told(INTERRUPTED, INTERRUPT, label="")
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return USER_ERROR
     except click.UsageError as error:
-        click.echo(f"Error: {_usage_message(error)}", err=True)
-    except (BenchError, click.ClickException, PermissionError, FileExistsError, NotADirectoryError) as error:
-        click.echo(f"Error: {error}", err=True)
-    sys.exit(USER_ERROR)
+        return _told(_usage_message(error), USER_ERROR)
+    except (BenchError, click.ClickException) as error:
+        return _told(str(error), USER_ERROR)
+    except Exception as error:
+        told = failure_of_machine(error)
+        if told is None:
+            raise
+        return _told(told, USER_ERROR)
+
+
+def _told(message: str, code: int, label: str = "Error: ") -> int:
+    """Print a message in one line on stderr, and return the exit code."""
+    with suppress(OSError):
+        click.echo(f"{label}{one_line(message)}", err=True)
+    return code
 
 
 def _terminated(number: int, _: object) -> NoReturn:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import typing
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bench.errors import did_you_mean
+from bench.cli.paths import DirectoryPath
+from bench.errors import did_you_mean, one_line
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
 from bench.files.folders import CACHE_VARIABLE, DATA_VARIABLE, RESULTS_VARIABLE, USUAL_RESULTS, usual_cache
 from bench.runs.params import parse_assignments
@@ -40,7 +41,7 @@ def data_dir_option(command: Command) -> Command:
         "--data-dir",
         envvar=DATA_VARIABLE,
         show_envvar=True,
-        type=click.Path(path_type=Path),
+        type=DirectoryPath(),
         help="Folder with one sub-folder of source data a dataset.",
     )(command)
 
@@ -51,7 +52,7 @@ def cache_dir_option(command: Command) -> Command:
         "--cache-dir",
         envvar=CACHE_VARIABLE,
         show_envvar=True,
-        type=click.Path(path_type=Path),
+        type=DirectoryPath(),
         default=usual_cache,
         show_default="the platform's cache folder",
         help="Folder for downloads, prepared data, models and adapters.",
@@ -64,7 +65,7 @@ def results_dir_option(command: Command) -> Command:
         "--results-dir",
         envvar=RESULTS_VARIABLE,
         show_envvar=True,
-        type=click.Path(path_type=Path),
+        type=DirectoryPath(),
         default=USUAL_RESULTS,
         show_default="./results",
         help="Folder for runs and tables.",
@@ -163,5 +164,6 @@ def say_of_data(records: Iterable[RunRecord], folders: Folders) -> None:
 
 
 def progress_on_stderr(line: str) -> None:
-    """Print a progress line on stderr."""
-    click.echo(line, err=True)
+    """Print a progress line on stderr; a stream that takes no more, such as a full disk, does not end the work."""
+    with suppress(OSError):
+        click.echo(one_line(line), err=True)

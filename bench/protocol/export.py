@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bench.files.store import written_whole
+from bench.files.output import written_output
 
 if TYPE_CHECKING:
     from bench.protocol.task import PreparedTask
@@ -22,5 +22,5 @@ def export_lists(prepared: PreparedTask, path: Path) -> None:
     columns = {"user_id": domain.user_ids[test.queries.users], "positive": domain.item_ids[test.lists.positives]}
     for column in range(test.queries.candidates.shape[1]):
         columns[f"candidate_{column + 1}"] = domain.item_ids[test.queries.candidates[:, column]]
-    with written_whole(path) as temporary:
+    with written_output(path) as temporary:
         pd.DataFrame(columns).to_csv(temporary, index=False)

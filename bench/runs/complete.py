@@ -41,6 +41,8 @@ def _check_value(option: RequestOption, request: RunRequest) -> None:
     value = getattr(request, option.name)
     if value is None:
         return
+    if value == "" and not option.is_required:
+        raise BenchError(f"{option.flag} is empty; leave it out for the default.")
     if option.choices and value not in option.choices:
         expected = " or ".join(option.choices)
         raise BenchError(f"{option.flag} must be {expected}, not {value!r}.{did_you_mean(value, option.choices)}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bench import __version__
 from bench.errors import BenchError
+from bench.files.output import require_writable
 from bench.metrics import DEFAULT_METRICS, FULL_METRICS, Ranks, Tops, rank_positive, top_ranked
 from bench.plugin import (
     Answers,
@@ -32,7 +33,7 @@ from bench.runs.environment import Meter, git_state, package_versions
 from bench.runs.freshness import freshness_of, provenance_of
 from bench.runs.params import overrides
 from bench.runs.record import RunRecord, summarise
-from bench.runs.store import RunStore
+from bench.runs.store import RUNS, RunStore
 from bench.runs.tasks import Tasks, recommender_of
 from bench.runs.ties import tie_warnings
 
@@ -70,6 +71,7 @@ def run(
     stored = None if again else usable(spec, store, tasks)
     if stored is not None:
         return stored
+    require_writable(folders.results_dir / RUNS)  # before a long training, not after it
     entry, recommender = registry().entry(spec.method), recommender_of(spec)
     meter = Meter()
     with meter.phase("prepare"):

@@ -94,7 +94,10 @@ def chosen_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=name).cpu()
+        wanted = torch.device(name)
+        if wanted.type == "cpu" and wanted.index:
+            raise RuntimeError("there is one cpu")
+        torch.empty(0, device=wanted).cpu()
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise BenchError(f"Device '{name}' cannot be used ({reason}). Use --device cpu or --device auto.") from error
