@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,12 +16,29 @@ class BenchError(Exception):
 
 
 def one_line(text: str) -> str:
-    """Return a message as one line of printable signs: white space is one space, control characters are escaped."""
-    words = " ".join(text.split())
-    shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in words)
+    """Return a message as one line of printable signs: white space is one space, and a very long one is cut."""
+    shown = printable(" ".join(text.split()))
     if len(shown) <= LONGEST_LINE:
         return shown
     return f"{shown[: LONGEST_LINE * 3 // 4]} … {shown[-LONGEST_LINE // 4 :]}"
+
+
+def unbroken(text: str) -> str:
+    """Return a text, such as a shell command, without line breaks and control characters, and otherwise whole."""
+    return printable(" ".join(text.splitlines()))
+
+
+def printable(text: str) -> str:
+    """Return a text for a terminal: what would control it or turn the direction of writing is escaped, lines stay."""
+    return "".join(_escaped(sign) if _controls(sign) else sign for sign in text)
+
+
+def _controls(sign: str) -> bool:
+    return sign != "\n" and unicodedata.category(sign) in ("Cc", "Cf", "Cs")
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
 
 
 def near_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:

@@ -1,4 +1,4 @@
-"""What ends a command early, in one line: what is wrong on this machine is told, what is wrong in the code is raised."""
+"""What ends a command early, in one line: what the machine lacks is told, what is wrong in the code is raised."""
 
 from __future__ import annotations
 
