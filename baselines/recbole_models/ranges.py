@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from bench.plugin.ranges import Limits, above, at_least, at_most, below, between, divides
+from bench.plugin.ranges import Limits, above, at_least, at_most, below, between, divides, only
 
 WIDTHS = ("hidden_size", "embedding_size")
 """Parameters whose value attention heads share; the first that a model has counts."""
@@ -27,15 +27,20 @@ _RANGES: Mapping[str, Limits] = MappingProxyType(
     }
 )
 
+_READS_FILES = r"\w*pretrain_path|pre_model_path|use_pretrain|train_method|n_cate"
+"""Parameters by which a class would unpickle a file that a user names."""
+
 
 def limits_of(name: str, default: Any, others: Collection[str]) -> Limits:
-    """Return the range of a parameter, in the form of a dataclass field's metadata; empty for what is no number.
+    """Return the range of a parameter as the metadata of a dataclass field; empty for what needs none.
 
     Args:
         name: RecBole's name.
         default: RecBole's default.
         others: Names of the model's parameters.
     """
+    if re.fullmatch(_READS_FILES, name):
+        return only(default)
     values = default if isinstance(default, tuple) else (default,)
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return {}

@@ -19,7 +19,7 @@ from typing import Any
 Limits = dict[str, Any]
 """Metadata of a field: names of limits with their values."""
 
-DIVIDES = "divides"
+DIVIDES, ONLY = "divides", "only"
 _HOLDS: Mapping[str, tuple[str, Callable[[Any, Any], bool]]] = MappingProxyType(
     {
         "above": ("above {}", operator.gt),
@@ -60,15 +60,23 @@ def divides(other: str) -> Limits:
     return {DIVIDES: other}
 
 
+def only(value: Any) -> Limits:
+    """Allow no value but this one, the default."""
+    return {ONLY: value}
+
+
 def described(facts: Mapping[str, Any]) -> str:
     """Return the range in a field's metadata in words, such as ``at least 0 and below 1``; empty for none."""
     limits = [words.format(facts[name]) for name, (words, _) in _HOLDS.items() if facts.get(name) is not None]
     divided = [f"a divisor of {facts[DIVIDES]}"] if DIVIDES in facts else []
-    return " and ".join([*limits, *divided])
+    fixed = [f"{facts[ONLY]!r}, which cannot be changed"] if ONLY in facts else []
+    return " and ".join([*limits, *divided, *fixed])
 
 
 def allows(facts: Mapping[str, Any], value: Any) -> bool:
     """Return whether a value is within the limits in a field's metadata."""
+    if ONLY in facts:
+        return bool(value == facts[ONLY])
     limits = [(holds, facts[name]) for name, (_, holds) in _HOLDS.items() if facts.get(name) is not None]
     if value is None or not limits:
         return True
