@@ -13,6 +13,7 @@ from bench.cli.options import (
     data_dir_option,
     json_option,
     progress_on_stderr,
+    require_data_dir,
     results_dir_option,
     some_request_options,
 )
@@ -56,6 +57,7 @@ def candidates(
     from bench.runs.tasks import Tasks
     from bench.spec import ProtocolSpec
 
+    require_data_dir(data_dir)
     spec = ProtocolSpec(dataset, setting, policy, protocol_seed)
     prepared = Tasks(Folders(cache_dir, results_dir, data_dir), progress_on_stderr).prepared(spec)
     if export is not None:

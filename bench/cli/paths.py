@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import platformdirs
 
-from bench.errors import BenchError
+from bench.files.folders import expanded
 
 
 class DirectoryPath(click.Path):
@@ -35,19 +34,3 @@ class OutputPath(click.Path):
         if not str(value):
             self.fail("An empty name is no file; '-' is standard output.", param, ctx)
         return super().convert(expanded(value), param, ctx)
-
-
-def expanded(value: Any) -> Path:
-    """Return a path with ``~`` expanded; raise BenchError where no home directory is known."""
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
-        raise BenchError(f"'{value}' cannot be found: no home directory is known. Write the path in full.") from error
-
-
-def default_cache_dir() -> Path:
-    """Return the platform's cache directory; raise BenchError where no home directory is known."""
-    path = platformdirs.user_cache_path("bench")
-    if not path.is_absolute():
-        raise BenchError("No home directory is known for the cache: give --cache-dir or set BENCH_CACHE.")
-    return path

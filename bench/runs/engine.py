@@ -29,7 +29,7 @@ from bench.plugin import (
 from bench.protocol.full_ranking import Ask, rank_in_catalogue
 from bench.protocol.sources import source_warnings
 from bench.registry import registry
-from bench.runs.environment import Meter, git_state, package_versions
+from bench.runs.environment import Meter, computing_threads, git_state, package_versions
 from bench.runs.freshness import freshness_of, provenance_of
 from bench.runs.params import overrides
 from bench.runs.record import RunRecord, summarise
@@ -208,6 +208,7 @@ def _record(
         overrides=overrides(recommender.params),
         seconds=meter.seconds,
         peak_memory_bytes=meter.peak_memory_bytes,
+        threads=computing_threads(),
         versions=package_versions(),
         git=git_state(Path(__file__).parents[1]),
         backbone=None if backbone is None else {key: backbone[key] for key in ("name", "kind", "revision")},

@@ -61,6 +61,12 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
+def computing_threads() -> int | None:
+    """Return how many threads PyTorch computes with; None where nothing has loaded it."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else int(torch.get_num_threads())
+
+
 def git_state(folder: Path) -> dict[str, Any] | None:
     """Return ``commit`` and ``dirty`` of the repository around ``folder``; None where there is none."""
     try:

@@ -138,6 +138,13 @@ def test_a_place_that_cannot_be_written_is_found_before_the_training(
     assert "runs' is in the way" in outcome.stderr
 
 
+def test_a_data_directory_that_is_not_there_is_refused_for_a_stored_run_too(bench: Bench) -> None:
+    words = ("run", "--method", "popularity", "--dataset", "shop", "--device", "cpu")
+    assert bench(*words).code == 0
+    assert "The data directory /nope does not exist" in bench(*words, "--data-dir", "/nope").mistake
+    assert "The data directory /nope does not exist" in bench("candidates", "shop", "--data-dir", "/nope").mistake
+
+
 def test_a_device_that_is_not_there_is_refused_for_a_stored_run_too(bench: Bench) -> None:
     words = ("run", "--method", "popularity", "--dataset", "shop")
     assert bench(*words, "--device", "cpu").code == 0

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import bench.runs.environment
-from bench.runs.environment import Meter, git_state, package_versions, peak_memory_bytes
+from bench.runs.environment import Meter, computing_threads, git_state, package_versions, peak_memory_bytes
 
 MEBIBYTE = 1 << 20
 
@@ -83,3 +85,17 @@ def test_there_is_no_state_outside_a_repository(tmp_path: Path, monkeypatch: pyt
 def test_there_is_no_state_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_state(tmp_path) is None
+
+
+def test_the_number_of_threads_is_that_of_torch() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert computing_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_without_torch_there_is_no_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch")
+    assert computing_threads() is None
