@@ -50,7 +50,7 @@ def require_data_dir(data_dir: Path | None) -> None:
     """Raise BenchError for a data directory that is named and not there, even where what is asked is stored."""
     if data_dir is not None and not data_dir.is_dir():
         raise BenchError(
-            f"The data directory {data_dir} does not exist: create it, or change --data-dir or BENCH_DATA."
+            f"The data directory {data_dir} does not exist: change --data-dir or BENCH_DATA."
         )
 
 
