@@ -111,29 +111,33 @@ def _run() -> int:
     """Run the command and return the exit code; what is wrong is told on stderr.
 
     Raises:
+        KeyboardInterrupt: the user ended it.
         Exception: a fault of the bench itself.
     """
     try:
         # without standalone mode click returns the code of an Exit instead of raising it
         returned = cli.main(prog_name="bench", standalone_mode=False)
-        return returned if isinstance(returned, int) else 0
-    except click.Abort as error:
-        # click raises it for two very different errors
-        if isinstance(error.__cause__, EOFError):
-            return _told(failure_of_machine(error.__cause__) or "", USER_ERROR)
-        return _told(INTERRUPTED, INTERRUPT, label="")
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return USER_ERROR
-    except click.UsageError as error:
-        return _told(_usage_message(error), USER_ERROR)
-    except (BenchError, click.ClickException) as error:
-        return _told(str(error), USER_ERROR)
     except Exception as error:
-        told = failure_of_machine(error)
-        if told is None:
+        if isinstance(error, click.Abort) and not isinstance(error.__cause__, EOFError):
+            raise KeyboardInterrupt from error
+        mistake = _mistake(error)
+        if mistake is None:
             raise
-        return _told(told, USER_ERROR)
+        return _told(mistake, USER_ERROR)
+    return returned if isinstance(returned, int) else 0
+
+
+def _mistake(error: Exception) -> str | None:
+    """Return what is to be told of a user's mistake or a machine's; None for a fault of the bench itself."""
+    if isinstance(error, click.UsageError):
+        return _usage_message(error)
+    if isinstance(error, BenchError | click.ClickException):
+        return str(error)
+    # click makes an Abort of the end of standard input
+    return failure_of_machine(error.__cause__ if isinstance(error, click.Abort) and error.__cause__ else error)
 
 
 def _told(message: str, code: int, label: str = "Error: ") -> int:

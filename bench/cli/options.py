@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bench.cli.paths import DirectoryPath
-from bench.errors import did_you_mean, one_line
+from bench.errors import BenchError, did_you_mean, one_line
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
 from bench.files.folders import CACHE_VARIABLE, DATA_VARIABLE, RESULTS_VARIABLE, USUAL_RESULTS, usual_cache
 from bench.runs.params import parse_assignments
 from bench.runs.request import PARAMS, RequestOption, RunRequest, request_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bench.files.folders import Folders
     from bench.runs.record import RunRecord
 
@@ -49,9 +51,7 @@ def data_dir_option(command: Command) -> Command:
 def require_data_dir(data_dir: Path | None) -> None:
     """Raise BenchError for a data directory that is named and not there, even where what is asked is stored."""
     if data_dir is not None and not data_dir.is_dir():
-        raise BenchError(
-            f"The data directory {data_dir} does not exist: change --data-dir or BENCH_DATA."
-        )
+        raise BenchError(f"The data directory {data_dir} does not exist: change --data-dir or BENCH_DATA.")
 
 
 def cache_dir_option(command: Command) -> Command:

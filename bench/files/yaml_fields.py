@@ -152,8 +152,8 @@ class Fields:
         if default is not None and not self.has(key):
             return default
         value = self.values.get(key)
-        self.checked(key, value, isinstance(value, str) and bool(value), "some text")
-        return str(self.checked(key, value, is_long or is_one_line(value), "some text in one line"))
+        text = str(self.checked(key, value, isinstance(value, str) and bool(value), "some text"))
+        return str(self.checked(key, text, is_long or is_one_line(text), "some text in one line"))
 
     def name_of_file(self, key: str = "name") -> str:
         """Return the name of the whole, which is the file's."""

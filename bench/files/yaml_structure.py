@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 import yaml
 
@@ -64,4 +65,5 @@ def _is_text(sign: str) -> bool:
 
 
 def _wrong(event: yaml.Event, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+    mark: Any = event.start_mark  # libyaml's has a class of its own
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)

@@ -70,7 +70,7 @@ def test_control_characters_of_an_input_do_not_reach_the_terminal(bench: Bench) 
 
 def bench_process(words: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, **options.pop("env", {})}
-    return subprocess.run([sys.executable, "-m", "bench", *words], env=environment, timeout=120, **options)
+    return subprocess.run([sys.executable, "-m", "bench", *words], check=False, env=environment, timeout=120, **options)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device is Linux's")
@@ -87,7 +87,8 @@ def test_a_full_standard_output_is_one_line() -> None:
 def test_a_full_standard_error_does_not_end_the_work() -> None:
     code = "from bench.cli.options import progress_on_stderr\nprogress_on_stderr('a')\nprint('done')"
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=full, timeout=60)
+        words = [sys.executable, "-c", code]
+        done = subprocess.run(words, check=False, stdout=subprocess.PIPE, stderr=full, timeout=60)
     assert done.stdout == b"done\n"
 
 
