@@ -62,7 +62,7 @@ class AlphaRec(Recommender):
         """Width of the network's hidden layer: half of minilm's 384, as the paper takes half of 3072."""
         dimensions: int = field(default=64, metadata=at_least(1))
         """Length of a mapped vector."""
-        layers: int = field(default=2, metadata=at_least(1))
+        layers: int = field(default=2, metadata=at_least(0))
         """Graph steps; 0 is the map alone."""
         temperature: float = field(default=0.15, metadata=above(0))
         """What cosines are divided by in the loss (the paper: .15 or .2)."""

@@ -24,7 +24,7 @@ from bench.lm.merging.by_entropy import (
     mean_weights,
 )
 from bench.lm.recommenders import DomainMerge
-from bench.plugin import above, at_least, at_most, between
+from bench.plugin import at_least, between
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class AdaMergingParams(LoraRecipe):
     """Passes over the prompts: with 50 of them in tens, 10 steps (the authors: 500). A step encodes the titles of
     ``prompts_a_step`` queries of each domain and goes back through the model: with four domains on two cores and
     ``minilm`` about 20 seconds."""
-    entropy_learning_rate: float = field(default=0.05, metadata=above(0) | at_most(1))
+    entropy_learning_rate: float = field(default=0.05, metadata=between(0, 1))
     """Step size of Adam on the weights (the authors: 0.001, over fifty times as many steps)."""
 
 

@@ -30,7 +30,7 @@ from bench.lm.merging.by_entropy import (
 )
 from bench.lm.recommenders import AdapterRecommender, SingleAdapter, general_domains, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, MergeReport, Queries, Task, above, at_least, at_most
+from bench.plugin import FitReport, MergeReport, Queries, Task, at_least, between
 from bench.registry import register
 
 
@@ -94,7 +94,7 @@ class CocktailParams(MergeParams):
     """Prompts in one gradient step of Adam."""
     passes: int = field(default=4, metadata=at_least(1))
     """Passes of Adam over the prompts."""
-    entropy_learning_rate: float = field(default=0.2, metadata=above(0) | at_most(1))
+    entropy_learning_rate: float = field(default=0.2, metadata=between(0, 1))
     """Step size of Adam on the weights' logits."""
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class SecondFinetuneParams(LoraRecipe):
     """The recipe of both trainings, and what the second does otherwise."""
 
-    target_epochs: int | None = field(default=None, metadata=at_least(1))
+    target_epochs: int | None = field(default=None, metadata=at_least(0))
     """Passes over the target's examples; none: as many as over the general ones. 0 is the general adapter."""
 
 

@@ -32,7 +32,7 @@ NONSENSE = [
     *[("reccocktail-s", word) for word in ("decay_share=2", "decay_share=-1", "warmup_steps=-1", "n_negatives=-1")],
     *[("reccocktail-s", word) for word in ("learning_rate=0", "epochs=0", "n_validation=-1", "adapted_layers=-1")],
     *[("reccocktail", word) for word in ("n_prompts=0", "prompts_a_step=0", "granularity=x", "space=x", "passes=0")],
-    *[("reccocktail", word) for word in ("entropy_tokens=0", "entropy_learning_rate=0", "search=x")],
+    *[("reccocktail", word) for word in ("entropy_tokens=0", "entropy_learning_rate=-1", "search=x")],
     *[("unisrec", word) for word in ("heads=3", "temperature=0", "item_drop=1", "word_drop=-1", "pretrain_epochs=-1")],
     *[("bert4rec", word) for word in ("mask_share=0", "mask_share=2", "copies=0", "last_only_share=2", "heads=5")],
     *[("recformer", word) for word in ("max_examples=0", "title_tokens=0", "mlm_weight=-1")],
