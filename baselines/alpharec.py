@@ -85,14 +85,14 @@ class AlphaRec(Recommender):
         """Fetch the title vectors, then train the map, or load the weights of an equal training."""
         self.domain, self.device = task.target, task.device
         backbone = task_backbone(task)
-        vectors = title_vectors(task.target, backbone, task.artefacts, task.progress, task.device)
+        vectors = title_vectors(task.target, backbone, task.artifacts, task.progress, task.device)
         self.histories = touched(task.target.indptr, task.target.items, task.target.n_items)
         self.degrees = np.maximum(self.histories.sum(axis=0), 1)
         with seeded(derived_seed(task.seed, "alpharec")):
             graph = Graph(self.histories, self.degrees, task.device)
             self.model = Network(torch.from_numpy(vectors), graph, self.params).to(task.device)
             key = training_key(self, task, read_by=(title_vectors.__module__,), backbone=backbone.revision)
-            self.record = trained_once(task.artefacts, "models", key, self.model, lambda: self._train(task))
+            self.record = trained_once(task.artifacts, "models", key, self.model, lambda: self._train(task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the cosines of users and candidates, shape (n, 30)."""

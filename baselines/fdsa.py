@@ -107,7 +107,7 @@ class FDSA(SASRec):
 
     def fit(self, task: Task) -> None:
         """Encode the titles, or find their vectors in the store, then train as every RecBole model."""
-        vectors = title_vectors(task.target, task_backbone(task), task.artefacts, task.progress, task.device)
+        vectors = title_vectors(task.target, task_backbone(task), task.artifacts, task.progress, task.device)
         # A unit vector's many entries are too small for weights of standard deviation 0.02: give them unit variance.
         self.title_vectors = torch.from_numpy(vectors) * vectors.shape[1] ** 0.5
         super().fit(task)
@@ -128,7 +128,7 @@ class FDSA(SASRec):
         return (
             "the title's vector is an item's only feature, so there is nothing for the paper's attention over features",
             "its vectors come from the run's encoder, mean-pooled, not from BERT's first token",
-            "the joint state is normalised and dropped out before the softmax, as RecBole's FDSA does",
+            "the joint state is normalized and dropped out before the softmax, as RecBole's FDSA does",
             "200 epochs at most and early stopping on validation NDCG@3 over the frozen candidates",
         )
 

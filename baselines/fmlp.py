@@ -63,7 +63,7 @@ class Filter(nn.Module):
 
 
 class Block(nn.Module):
-    """A filter and a feed-forward layer, each with dropout, a shortcut and layer normalisation after it."""
+    """A filter and a feed-forward layer, each with dropout, a shortcut and layer normalization after it."""
 
     def __init__(self, n_slots: int, dimensions: int, inner_dimensions: int, dropout: IntegerDropout) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class FMLPModel(SequentialRecommender):  # type: ignore[misc]
         self.norm = nn.LayerNorm(dimensions, eps=LAYER_NORM_EPSILON)
         self.dropout = dropout
         self.blocks = nn.ModuleList(Block(*sizes) for _ in range(config["n_layers"]))
-        self.apply(self._initialise)
+        self.apply(self._initialize)
 
     def forward(self, items: Tensor, lengths: Tensor) -> Tensor:
         """Return the last slots' vectors, shape (n, d)."""
@@ -129,7 +129,7 @@ class FMLPModel(SequentialRecommender):  # type: ignore[misc]
         return cross_entropy(self.full_sort_predict(batch), batch[ITEM])
 
     @staticmethod
-    def _initialise(module: nn.Module) -> None:
+    def _initialize(module: nn.Module) -> None:
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=INITIAL_DEVIATION)
         if isinstance(module, nn.Linear):

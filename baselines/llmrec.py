@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from bench.baselines.text_encoders.shared import (
-    ARTEFACT_KIND,
+    ARTIFACT_KIND,
     Examples,
     PooledEncoder,
     Rows,
@@ -27,7 +27,7 @@ from bench.baselines.text_encoders.shared import (
     encoder_key,
     framing,
     most_tokens,
-    optimiser,
+    optimizer,
     recent_histories,
 )
 from numpy.typing import NDArray
@@ -153,7 +153,7 @@ class LlmRec(Recommender):
             self.texts = Texts(self.domains, tokenizer, encoder)
             self.model = TextVectors(encoder, self.params)
             key = encoder_key(self, task, backbone, sources)
-            self.record = trained_once(task.artefacts, ARTEFACT_KIND, key, self.model, lambda: self._trained(task))
+            self.record = trained_once(task.artifacts, ARTIFACT_KIND, key, self.model, lambda: self._trained(task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return dot products of users' and candidates' vectors, shape (n, n_candidates)."""
@@ -231,7 +231,7 @@ class LlmRec(Recommender):
             factors = adapted.enter_context(attached(self.model.encoder, recipe, seed)) if params.lora_rank else {}
             if not factors:
                 self.model.make_trainable(freeze_words=params.freeze_words)
-            adam = optimiser(self.model, params)
+            adam = optimizer(self.model, params)
             record = train_until_no_better(
                 self.model,
                 lambda: descend(self.model, adam, (self.loss(batch) for batch in self.batches(rng))),

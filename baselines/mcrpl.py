@@ -58,7 +58,7 @@ Stage = Literal["all domains", "target"]
     family="transferable",
     paper="Liu et al. 2024",
     needs_sources=True,
-    cold_rule="vectors as initialised, kept from the softmax and every training step; trained outputs centred on zero",
+    cold_rule="vectors as initialized, kept from the softmax and every training step; trained outputs centered on zero",
     ranks_catalogue=True,
 )
 class MCRPL(Recommender):
@@ -113,7 +113,7 @@ class MCRPL(Recommender):
         known = np.flatnonzero(histories.lengths)
         self.model.eval()
         with torch.no_grad():
-            table = self._centred_classes()
+            table = self._centered_classes()
             for part in ordered_batches(histories.lengths[known], QUERIES_AT_ONCE):
                 batch = Packed.of(histories, known[part])
                 vectors = self._encoded(TARGET, batch)[self._tensor(np.cumsum(batch.lengths) - 1)]
@@ -170,7 +170,7 @@ class MCRPL(Recommender):
         penalty = orthogonality_penalty(specific, shared, self.params.orthogonality)
         return loss.add(penalty, alpha=self.params.penalty)
 
-    def _centred_classes(self) -> Tensor:
+    def _centered_classes(self) -> Tensor:
         """Return the target's class vectors, the trained ones less their mean.
 
         A softmax does not feel a vector that is added to all of its classes, but training drifts along it: trained
@@ -214,7 +214,7 @@ class MCRPL(Recommender):
         """Train one stage or load it; its dropout does not depend on whether the stage before it was loaded."""
         with seeded(derived_seed(task.seed, "mcrpl", stage)):
             return trained_once(
-                task.artefacts, "models", key, self.model, lambda: self._train(task, stage, domains, epochs)
+                task.artifacts, "models", key, self.model, lambda: self._train(task, stage, domains, epochs)
             )
 
     def _train(self, task: Task, stage: Stage, domains: Sequence[int], epochs: int) -> TrainingRecord:

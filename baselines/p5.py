@@ -96,7 +96,7 @@ class P5(Recommender):
         with seeded(derived_seed(task.seed, "p5")):
             self.model, tokenizer = load_t5(self.backbone, task.device)
             self.writer = PromptWriter(task, tokenizer, self.params)
-            self.record = trained_once(task.artefacts, "models", self._key(task), self.model, lambda: self._train(task))
+            self.record = trained_once(task.artifacts, "models", self._key(task), self.model, lambda: self._train(task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the log-likelihood of each candidate as the answer, shape (n, n_candidates)."""
@@ -250,7 +250,7 @@ class PromptWriter:
 
 
 def random_numbers(count: int, seed: int, purpose: str) -> NDArray[np.int64]:
-    """Return the numbers 1 to ``count`` in random order: neighbouring numbers say nothing of who bought what."""
+    """Return the numbers 1 to ``count`` in random order: neighboring numbers say nothing of who bought what."""
     rng = np.random.default_rng(derived_seed(seed, "p5", "numbers", purpose))
     return rng.permutation(count) + 1
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from bench.baselines.text_encoders.recformer_reader import MaskedWords, SequenceEncoder, Texts
 from bench.baselines.text_encoders.shared import (
-    ARTEFACT_KIND,
+    ARTIFACT_KIND,
     Examples,
     Rows,
     TextParams,
@@ -26,7 +26,7 @@ from bench.baselines.text_encoders.shared import (
     encode_by_length,
     encoder_backbone,
     encoder_key,
-    optimiser,
+    optimizer,
     recent_histories,
 )
 from numpy.typing import NDArray
@@ -109,7 +109,7 @@ class RecFormer(Recommender):
             self.model = Ranker(reader, task.target.n_items)
             sources = task.sources if self.params.pretrain_examples else ()
             key = encoder_key(self, task, backbone, sources)
-            self.record = trained_once(task.artefacts, ARTEFACT_KIND, key, self.model, lambda: self._fine_tuned(task))
+            self.record = trained_once(task.artifacts, ARTIFACT_KIND, key, self.model, lambda: self._fine_tuned(task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return cosines over the temperature, shape (n, n_candidates)."""
@@ -155,7 +155,7 @@ class RecFormer(Recommender):
         early = _pretraining_params(self.params)
         key = encoder_key(self, task, backbone, task.sources, early, knows_target=False, stage="pre-training")
         record = trained_once(
-            task.artefacts, ARTEFACT_KIND, key, reader, lambda: pretrain(reader, self.tokenizer, task, self.params)
+            task.artifacts, ARTIFACT_KIND, key, reader, lambda: pretrain(reader, self.tokenizer, task, self.params)
         )
         report = record.report(sorted(domain.name for domain in task.sources))
         return replace(report, n_examples=self.params.pretrain_examples)
@@ -164,7 +164,7 @@ class RecFormer(Recommender):
         """Train in two stages; the second's best state is kept only where it is better than the first's."""
         model = self.model
         model.reader.make_trainable(freeze_words=self.params.freeze_words)
-        adam = optimiser(model, self.params)
+        adam = optimizer(model, self.params)
         rng = np.random.default_rng(derived_seed(task.seed, "recformer", "examples"))
         queries, answers = validation_sample(task, self.params.validation_queries)
 
@@ -246,7 +246,7 @@ def pretrain(reader: SequenceEncoder, tokenizer: Any, task: Task, params: RecFor
             yield loss
 
     started = perf_counter()
-    loss = descend(both, optimiser(both, params), losses())
+    loss = descend(both, optimizer(both, params), losses())
     return TrainingRecord((loss,), (), (perf_counter() - started,))
 
 

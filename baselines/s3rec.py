@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from bench.baselines.networks.s3rec_pretraining import BatchMaker, Pretraining, Weights, title_attributes
-from bench.baselines.recbole_models.recommender import ARTEFACT_KIND
+from bench.baselines.recbole_models.recommender import ARTIFACT_KIND
 from bench.baselines.sasrec import SASRec
 
 from bench.files.hashing import derived_seed
@@ -99,7 +99,7 @@ class S3Rec(SASRec):
         if params.pretrain_epochs:
             key = self._pretraining_key(task)
             self.pretraining = trained_once(
-                task.artefacts, ARTEFACT_KIND, key, self.model, lambda: self._pretrain(task)
+                task.artifacts, ARTIFACT_KIND, key, self.model, lambda: self._pretrain(task)
             )
         return super()._learn(task)
 

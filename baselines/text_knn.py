@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     cold_rule="title text",
     ranks_catalogue=True,
 )
-class TextNearestNeighbour(Recommender):
+class TextNearestNeighbor(Recommender):
     """Cosine between title vectors of an untouched encoder."""
 
     def fit(self, task: Task) -> None:
         """Encode the catalogue's titles, or find their vectors in the cache."""
-        self.vectors = title_vectors(task.target, task_backbone(task), task.artefacts, task.progress, task.device)
+        self.vectors = title_vectors(task.target, task_backbone(task), task.artifacts, task.progress, task.device)
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the cosines, shape (n, 30)."""

@@ -102,10 +102,10 @@ class TextLinear(Recommender):
         """Train the map, or find it."""
         backbone = task_backbone(task)
         self.task = task
-        self.model = LinearTowers(title_vectors(task.target, backbone, task.artefacts, task.progress, task.device))
+        self.model = LinearTowers(title_vectors(task.target, backbone, task.artifacts, task.progress, task.device))
         self.model.to(task.device)
         key = training_key(self, task, asdict(self.params), backbone=backbone.revision)
-        self.log = trained_by_steps(task.artefacts, "models", key, self.model, self.training)
+        self.log = trained_by_steps(task.artifacts, "models", key, self.model, self.training)
 
     def training(self, checkpoint: Checkpoint) -> Stepwise:
         """Return the training of the map."""

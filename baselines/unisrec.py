@@ -178,7 +178,7 @@ class UniSRec(TransferableRecommender):
         if self.params.word_drop:
             versions.append(tuple(with_words_dropped(domain, self.params.word_drop) for domain in task.sources))
         domains = [domain for version in versions for domain in version]
-        text = [title_vectors(domain, backbone, task.artefacts, task.progress, task.device) for domain in domains]
+        text = [title_vectors(domain, backbone, task.artifacts, task.progress, task.device) for domain in domains]
         model.read(np.concatenate(text))
 
     def read_target(self, model: UniSRecModel, task: Task, text: NDArray[np.float32]) -> None:

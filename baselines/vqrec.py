@@ -1,4 +1,4 @@
-"""VQ-Rec: titles become discrete codes by optimised product quantisation, an item is the mean of its codes' vectors.
+"""VQ-Rec: titles become discrete codes by optimized product quantization, an item is the mean of its codes' vectors.
 
 Pre-training contrasts a history with its next item, against the other items of a batch that mixes the source domains
 and against a semi-synthetic item. For the target, whose codes are its own, the pre-trained vectors are first
@@ -20,7 +20,7 @@ from bench.baselines.transferable.model import (
     SequenceEncoder,
     TransferableModel,
     info_nce,
-    initialise,
+    initialize,
     position_vectors,
 )
 from bench.baselines.transferable.recommender import FINE_TUNING_FIELDS, TransferableParams, TransferableRecommender
@@ -105,7 +105,7 @@ class VQRecModel(TransferableModel):
         self.params = params
         self.encoder = encoder
         self.table = nn.Embedding(params.code_blocks * SLOTS, params.dimensions)
-        initialise(self.table)
+        initialize(self.table)
         self.permutation: Permutation | None = None
         self.n_centroids = 1
         self.register_buffer("codes", torch.empty(0, params.code_blocks, dtype=torch.int64), persistent=False)
@@ -160,7 +160,7 @@ class VQRecModel(TransferableModel):
     ranks_catalogue=True,
 )
 class VQRec(TransferableRecommender):
-    """Vector-quantised item representations from title vectors."""
+    """Vector-quantized item representations from title vectors."""
 
     Params = VQRecParams
     fine_tuning_fields = FINE_TUNING_FIELDS | {
@@ -185,7 +185,7 @@ class VQRec(TransferableRecommender):
 
     def read_sources(self, model: VQRecModel, task: Task, backbone: Backbone) -> None:
         """Give the model the codes of all source items, by centroids that the sources share."""
-        text = [title_vectors(domain, backbone, task.artefacts, task.progress, task.device) for domain in task.sources]
+        text = [title_vectors(domain, backbone, task.artifacts, task.progress, task.device) for domain in task.sources]
         trained = np.concatenate([domain.item_counts() > 0 for domain in task.sources])
         titles = [title for domain in task.sources for title in domain.titles]
         model.read(*self._codes(task, titles, np.concatenate(text), trained))
@@ -239,7 +239,7 @@ class VQRec(TransferableRecommender):
         blocks, rounds = self.params.code_blocks, self.params.rotation_rounds
         task.progress(f"coding {len(first):,} titles in {blocks} blocks")
         anyone = np.bincount(distinct[trained], minlength=len(first)) > 0
-        codes, n_centroids = stored_codes(task.artefacts, vectors[first], anyone, blocks, rounds, task.seed)
+        codes, n_centroids = stored_codes(task.artifacts, vectors[first], anyone, blocks, rounds, task.seed)
         return codes[distinct], n_centroids
 
 

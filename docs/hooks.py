@@ -1,7 +1,7 @@
 """What MkDocs calls while it builds the pages: comments of the form ``<!-- bench: WHAT ARGUMENTS -->`` become text.
 
 Whatever the code already knows is not written by hand: hyper-parameters, commands, experiments, datasets, stored runs
-and the behaviours that tests hold a method to. A comment that asks for something unknown breaks the build.
+and the behaviors that tests hold a method to. A comment that asks for something unknown breaks the build.
 """
 
 from __future__ import annotations

@@ -54,11 +54,11 @@ def deviations(recommender: type[Recommender]) -> tuple[str, ...]:
 
 
 def tests(*paths: str) -> str:
-    """Return the behaviours that test files hold the code to, a list for each file."""
-    return "\n\n".join(folded(f"Tested: {path}", _listed(behaviours(path))) for path in paths)
+    """Return the behaviors that test files hold the code to, a list for each file."""
+    return "\n\n".join(folded(f"Tested: {path}", _listed(behaviors(path))) for path in paths)
 
 
-def behaviours(path: str) -> list[str]:
+def behaviors(path: str) -> list[str]:
     """Return the names of a file's tests as sentences."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
@@ -135,7 +135,7 @@ def _facts(entry: Entry) -> str:
         "Settings": ", ".join(entry.settings),
         "Needs": _needs(entry),
         "A cold item gets": entry.cold_rule,
-        "Reads unlabelled test queries": "yes" if entry.transductive else "",
+        "Reads unlabeled test queries": "yes" if entry.transductive else "",
         "May rank by written lists": "yes" if entry.writes_lists else "",
         "Ranks the whole catalogue": "yes" if entry.ranks_catalogue else "",
     }

@@ -1,8 +1,8 @@
-"""AdaMerging: weights of single-domain adapters that make the model surest of unlabelled prompts of all domains.
+"""AdaMerging: weights of single-domain adapters that make the model surest of unlabeled prompts of all domains.
 
 Paper: Yang et al. 2024, arXiv 2310.02575. Δ = Σ λ_n Δ_n with each λ in [0, 1] and any sum, one for each adapter
-(task-wise) or for each adapter and layer (layer-wise); Adam minimises the mean over the domains of the prediction
-entropy. WeaveRec pools 50 unlabelled test prompts of each domain. Of a source domain a task holds no test queries, so
+(task-wise) or for each adapter and layer (layer-wise); Adam minimizes the mean over the domains of the prediction
+entropy. WeaveRec pools 50 unlabeled test prompts of each domain. Of a source domain a task holds no test queries, so
 its prompts are made of training histories. Rows are transductive: the target's prompts are test queries.
 """
 
@@ -42,7 +42,7 @@ class AdaMergingParams(LoraRecipe):
     initial: float | None = field(default=None, metadata=between(0, 1))
     """What every weight starts from; none: one over the number of adapters (the authors: 0.3)."""
     n_prompts: int = field(default=50, metadata=at_least(1))
-    """Unlabelled prompts of each domain."""
+    """Unlabeled prompts of each domain."""
     entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True} | at_least(1))
     """First answer tokens whose entropy counts (RecCocktail: 5 on Beauty, else 3); an encoder has none."""
     prompts_a_step: int = field(default=10, metadata=at_least(1))

@@ -2,8 +2,8 @@
 
 Paper: RecCocktail, arXiv 2502.08271. The base spirit g is an adapter trained on a mixture of general domains, the
 ingredient s one trained on the target; both start from one initialisation. Merging averages their factors (eq. 7,
-``space=factor``) or, as the authors' code does, their updates (``space=delta``); the weights minimise the entropy of
-predictions on unlabelled test prompts (§3.3). Two weights are found on a grid, weights of each layer by Adam. The
+``space=factor``) or, as the authors' code does, their updates (``space=delta``); the weights minimize the entropy of
+predictions on unlabeled test prompts (§3.3). Two weights are found on a grid, weights of each layer by Adam. The
 ablations use g alone, s alone, or equal weights.
 """
 
@@ -87,7 +87,7 @@ class CocktailParams(MergeParams):
     """``grid``: the best of 21 global weights over all prompts; ``adam``: gradient steps; ``auto``: grid for global
     weights, Adam for those of each layer."""
     n_prompts: int = field(default=50, metadata=at_least(1))
-    """Unlabelled test prompts (the paper: 50 or 100)."""
+    """Unlabeled test prompts (the paper: 50 or 100)."""
     entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True} | at_least(1))
     """First answer tokens whose entropy counts (the paper: 5 on Beauty, else 3); an encoder has none."""
     prompts_a_step: int = field(default=10, metadata=at_least(1))
@@ -172,7 +172,7 @@ class WeightAverage(MergedPair):
     transductive=True,
 )
 class RecCocktail(MergedPair):
-    """Both adapters, weighted to minimise the entropy of predictions on unlabelled test prompts."""
+    """Both adapters, weighted to minimize the entropy of predictions on unlabeled test prompts."""
 
     Params = CocktailParams
     learned: LearnedWeights | None = None

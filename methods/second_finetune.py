@@ -1,7 +1,7 @@
 """Second fine-tuning: RecCocktail's general adapter, trained on with the target's examples.
 
 The rival that spends the same data one after the other in one adapter, where RecCocktail trains two and merges them:
-fresh optimiser, same recipe. The paper's table 3 gives it 10, 20 and 30 % of the target: ``--train-share``.
+fresh optimizer, same recipe. The paper's table 3 gives it 10, 20 and 30 % of the target: ``--train-share``.
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ class XCross(IntegratingRecommender):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "Mixed are the layers' outputs after their normalisation; the paper's equation prints one linear map.",
+            "Mixed are the layers' outputs after their normalization; the paper's equation prints one linear map.",
             "W starts at zero and the encoders' weights at 1/n, unconstrained; the paper states neither.",
         )
 

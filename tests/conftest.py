@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from bench.metrics import N_CANDIDATES, Ranks
-from bench.runs.record import RunRecord, summarise
+from bench.runs.record import RunRecord, summarize
 from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunOptions, RunSpec
 
@@ -60,7 +60,7 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         record = RunRecord(
             id=spec.hash(),
             spec=spec,
-            metrics=summarise(ranks, ("ndcg@1", "ndcg@3"), n_candidates),
+            metrics=summarize(ranks, ("ndcg@1", "ndcg@3"), n_candidates),
             n_queries=len(ranks),
             tie_rate=ranks.tie_rate,
             overrides=overrides or {},

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from bench.data.domain import Domain, normalise_title
+from bench.data.domain import Domain, normalize_title
 from bench.learning.sequences import NegativeSampler, Rows, Sequences, bucketed_batches, prefixes
 
 WORD = re.compile(r"\w+")
@@ -190,7 +190,7 @@ def title_attributes(
     A word counts that occurs in ``min_titles`` titles and in at most ``max_share`` of them. Up to ``width`` words
     have a column each; more are hashed to ``width`` columns, and some then share one.
     """
-    words = [set(WORD.findall(normalise_title(title))) for title in titles]
+    words = [set(WORD.findall(normalize_title(title))) for title in titles]
     counts = Counter(chain.from_iterable(words))
     kept = sorted(word for word, count in counts.items() if min_titles <= count <= max_share * len(titles))
     shared = len(kept) > width

@@ -39,7 +39,7 @@ from bench.plugin import FitReport, Queries, Recommender, Task
 if TYPE_CHECKING:
     from bench.data.domain import Domain
 
-ARTEFACT_KIND = "models"
+ARTIFACT_KIND = "models"
 
 
 class RecBoleRecommender(Recommender):
@@ -137,7 +137,7 @@ class RecBoleRecommender(Recommender):
         return TrainingRecord((), (), ())
 
     def _learn(self, task: Task) -> TrainingRecord:
-        return trained_once(task.artefacts, ARTEFACT_KIND, self._key(task), self.model, lambda: self._train(task))
+        return trained_once(task.artifacts, ARTIFACT_KIND, self._key(task), self.model, lambda: self._train(task))
 
     def _train(self, task: Task) -> TrainingRecord:
         rng = np.random.default_rng(derived_seed(task.seed, "batches", self.model_name))

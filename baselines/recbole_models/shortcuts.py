@@ -74,7 +74,7 @@ def query_vectors(model: Any, batch: Interaction) -> Tensor:
 
 
 def total_loss(model: Any, batch: Interaction) -> Tensor:
-    """Return the loss that RecBole's trainer minimises: a model may give it in parts."""
+    """Return the loss that RecBole's trainer minimizes: a model may give it in parts."""
     loss: Tensor | tuple[Tensor, ...] = model.calculate_loss(batch)
     return torch.stack(loss).sum() if isinstance(loss, tuple) else loss
 

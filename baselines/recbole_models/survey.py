@@ -20,7 +20,7 @@ from bench.baselines.recbole_models.shortcuts import Abilities
 
 from bench.data.domain import Domain
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.plugin import Answers, Queries, Task
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "pages" / "methods" / "recbole-models.md"
@@ -92,7 +92,7 @@ def made_up_task(folder: Path) -> Task:
     candidates = (histories[:, -1:] + 1 + np.arange(N_CANDIDATES)) % N_ITEMS
     queries = Queries(np.arange(N_USERS), lengths, domain.items, candidates.astype(np.int32))
     answers = Answers(np.zeros(N_USERS, dtype=np.int64))
-    return Task(domain, queries, answers, setting="warm", seed=0, artefacts=ArtefactStore(folder))
+    return Task(domain, queries, answers, setting="warm", seed=0, artifacts=ArtifactStore(folder))
 
 
 def markdown(findings: Sequence[Finding]) -> str:

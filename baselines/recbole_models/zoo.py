@@ -86,10 +86,10 @@ class PublicAdjacency:
         ones = (self.interaction_matrix.tocsr() > 0).astype(np.float32)
         graph = sparse.block_array([[None, ones], [ones.T, None]], format="csr")
         scale = sparse.diags_array((graph.sum(axis=1) + 1e-7) ** -0.5)
-        normalised = (scale @ graph @ scale).tocoo()
-        indices = torch.from_numpy(np.stack([normalised.row, normalised.col]).astype(np.int64))
-        values = torch.from_numpy(normalised.data.astype(np.float32))
-        return torch.sparse_coo_tensor(indices, values, normalised.shape, check_invariants=False)
+        normalized = (scale @ graph @ scale).tocoo()
+        indices = torch.from_numpy(np.stack([normalized.row, normalized.col]).astype(np.int64))
+        values = torch.from_numpy(normalized.data.astype(np.float32))
+        return torch.sparse_coo_tensor(indices, values, normalized.shape, check_invariants=False)
 
 
 class ScoresWithoutAnswer:

@@ -1,4 +1,4 @@
-"""What the recommenders that train a text encoder share: title tokens, examples, pooling, optimiser, keys."""
+"""What the recommenders that train a text encoder share: title tokens, examples, pooling, optimizer, keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bench.data.domain import Domain
     from bench.lm.backbones import Backbone
 
-ARTEFACT_KIND = "models"
+ARTIFACT_KIND = "models"
 QUERIES_SCORED_AT_ONCE = 2048
 UNUSED = "pooler"
 """A layer of BERT-type encoders that neither pooling reads."""
@@ -235,7 +235,7 @@ def dot_scores(histories: Tensor, table: Tensor, queries: Queries) -> NDArray[np
     return scores
 
 
-def optimiser(model: nn.Module, params: TextParams) -> torch.optim.Optimizer:
+def optimizer(model: nn.Module, params: TextParams) -> torch.optim.Optimizer:
     """Return AdamW over what may learn, with a linear warm-up and clipped gradients at every step."""
     weights = [each for each in model.parameters() if each.requires_grad]
     adam = torch.optim.AdamW(weights, params.learning_rate, weight_decay=params.weight_decay, fused=True)

@@ -1,4 +1,4 @@
-"""Discrete codes of title vectors: an optimised product quantiser fitted by faiss, kept by what it was fitted to."""
+"""Discrete codes of title vectors: an optimized product quantizer fitted by faiss, kept by what it was fitted to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.files.hashing import content_hash, derived_seed
 from bench.files.revisions import revision_of
 
 if TYPE_CHECKING:
-    from bench.files.store import ArtefactStore
+    from bench.files.store import ArtifactStore
 
 CODES_KIND = "item-codes"
 BITS = 8
@@ -22,7 +22,7 @@ BITS = 8
 
 
 def stored_codes(
-    store: ArtefactStore,
+    store: ArtifactStore,
     vectors: NDArray[np.float32],
     trained: NDArray[np.bool_],
     blocks: int,
@@ -52,7 +52,7 @@ def stored_codes(
 def fitted_centroids(
     vectors: NDArray[np.float32], blocks: int, rounds: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Fit an optimised product quantiser (Ge et al. 2013) to vectors of shape (n, d).
+    """Fit an optimized product quantizer (Ge et al. 2013) to vectors of shape (n, d).
 
     Returns:
         The rotation, shape (d, d), and the centroids, shape (blocks, n_centroids, d / blocks): 256 of them, or where
@@ -62,16 +62,16 @@ def fitted_centroids(
     faiss.omp_set_num_threads(torch.get_num_threads())
     dimensions = vectors.shape[1]
     bits = max(1, min(BITS, len(vectors).bit_length() - 1))
-    quantiser = faiss.ProductQuantizer(dimensions, blocks, bits)
-    quantiser.cp.seed = derived_seed(seed, "centroids") % 2**31
-    quantiser.cp.min_points_per_centroid = 1  # it would only complain, and on standard error
+    quantizer = faiss.ProductQuantizer(dimensions, blocks, bits)
+    quantizer.cp.seed = derived_seed(seed, "centroids") % 2**31
+    quantizer.cp.min_points_per_centroid = 1  # it would only complain, and on standard error
     rotation = faiss.OPQMatrix(dimensions, blocks)
     rotation.niter = rounds
-    rotation.pq = quantiser
+    rotation.pq = quantizer
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     rotation.train(vectors)
-    quantiser.train(rotation.apply(vectors))
-    centroids = faiss.vector_to_array(quantiser.centroids).reshape(blocks, 2**bits, dimensions // blocks)
+    quantizer.train(rotation.apply(vectors))
+    centroids = faiss.vector_to_array(quantizer.centroids).reshape(blocks, 2**bits, dimensions // blocks)
     return faiss.vector_to_array(rotation.A).reshape(dimensions, dimensions), centroids
 
 

@@ -53,7 +53,7 @@ class SequenceEncoder(nn.Module):
             hidden_act="gelu",
             layer_norm_eps=1e-12,
         )
-        self.apply(initialise)
+        self.apply(initialize)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return the vector of each position's history, shape (n, width, d), from items' vectors of that shape."""
@@ -114,7 +114,7 @@ class Batch:
         return cls(items, following, lengths, np.repeat(sequences.users[rows], lengths))
 
 
-def initialise(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """Draw the weights of linear maps and tables as RecBole's SASRec does."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=INITIAL_DEVIATION)

@@ -108,7 +108,7 @@ class TransferableRecommender(Recommender):
     def fit(self, task: Task) -> None:
         """Pre-train and fine-tune the model, or load the weights of equal trainings."""
         backbone = task_backbone(task)
-        text = title_vectors(task.target, backbone, task.artefacts, task.progress, task.device)
+        text = title_vectors(task.target, backbone, task.artifacts, task.progress, task.device)
         with seeded(self._seed(task, "weights")):
             self.model = self.build_model(text.shape[1]).to(task.device)
         self.n_items = task.target.n_items
@@ -118,7 +118,7 @@ class TransferableRecommender(Recommender):
             self.read_target(self.model, task, text)
             self.model.to(task.device)
             key = self._fine_tuning_key(task, backbone)
-            self.record = trained_once(task.artefacts, FINE_TUNED_KIND, key, self.model, lambda: self._fine_tune(task))
+            self.record = trained_once(task.artifacts, FINE_TUNED_KIND, key, self.model, lambda: self._fine_tune(task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the cosines of histories and candidates, shape (n, n_candidates)."""
@@ -144,7 +144,7 @@ class TransferableRecommender(Recommender):
         )
 
     def adam(self, weights: Any, learning_rate: float) -> torch.optim.Optimizer:
-        """Return the optimiser of all that is not frozen."""
+        """Return the optimizer of all that is not frozen."""
         trained = [weight for weight in weights if weight.requires_grad]
         return torch.optim.Adam(trained, learning_rate, weight_decay=self.params.weight_decay, fused=True)
 
@@ -157,7 +157,7 @@ class TransferableRecommender(Recommender):
                 "-p pretrain_epochs=0."
             )
         key = self._pretraining_key(task, backbone)
-        return trained_once(task.artefacts, PRETRAINED_KIND, key, self.model, lambda: self._pretrain(task, backbone))
+        return trained_once(task.artifacts, PRETRAINED_KIND, key, self.model, lambda: self._pretrain(task, backbone))
 
     def _pretrain(self, task: Task, backbone: Backbone) -> TrainingRecord:
         with seeded(self._seed(task, "pre-training")):

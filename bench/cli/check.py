@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.contract.examine import Outcome
 
 CHECK_FAILED = 1
-COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow", "warning": "yellow"}
+COLORS = {"ok": "green", "failed": "red", "skipped": "yellow", "warning": "yellow"}
 EXAMPLES = """\b
 Examples:
   bench check bpr
@@ -62,11 +62,11 @@ def check(
 
 
 def _line(outcome: Outcome) -> str:
-    status = click.style(f"{outcome.status:<8}", fg=COLOURS[outcome.status])
+    status = click.style(f"{outcome.status:<8}", fg=COLORS[outcome.status])
     return f"{status} {outcome.name:<16} {outcome.detail}"
 
 
 def _total(outcomes: list[Outcome], seconds: float) -> str:
-    counts = {status: sum(outcome.status == status for outcome in outcomes) for status in COLOURS}
+    counts = {status: sum(outcome.status == status for outcome in outcomes) for status in COLORS}
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return f"{len(outcomes)} checks in {seconds:.1f} s: {told}"

@@ -1,4 +1,4 @@
-"""``bench diagnose``: what stored runs cost, whom they favour and how stable they are."""
+"""``bench diagnose``: what stored runs cost, whom they favor and how stable they are."""
 
 from __future__ import annotations
 

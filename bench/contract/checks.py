@@ -132,11 +132,11 @@ def repeats_itself(subject: Subject) -> str:
 
 
 def reads_back_what_it_stored(subject: Subject) -> str:
-    """Fit it again where the first fit left its artefacts."""
+    """Fit it again where the first fit left its artifacts."""
     again = subject.fitted(subject.world.task)
     found = subject.scored(again.recommender, subject.world.queries)
     _require_same(found, subject.scores, "what it reads back scores differently from what it stored")
-    return f"a fit that finds the first one's artefacts scores the same (after {again.seconds:.1f} s)"
+    return f"a fit that finds the first one's artifacts scores the same (after {again.seconds:.1f} s)"
 
 
 def learns(subject: Subject) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.domain import Domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.metrics import N_CANDIDATES
 from bench.plugin import Answers, Queries, Task
 
@@ -57,9 +57,9 @@ def queries_of(
 
 
 def task_of(domain: Domain, validation: tuple[Queries, Answers], folder: Path, seed: int = 0) -> Task:
-    """Return a warm task that trains on the whole of a domain and keeps its artefacts in a folder."""
+    """Return a warm task that trains on the whole of a domain and keeps its artifacts in a folder."""
     queries, answers = validation
-    return Task(domain, queries, answers, setting="warm", seed=seed, artefacts=ArtefactStore(folder))
+    return Task(domain, queries, answers, setting="warm", seed=seed, artifacts=ArtifactStore(folder))
 
 
 def planted_groups(

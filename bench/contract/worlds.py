@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.contract.toys import planted_groups
 from bench.files.folders import Folders
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.plugin import LastLoaded, Queries, Task
 from bench.protocol.splits import source_training
 from bench.protocol.task import PreparedTask, prepare_task
@@ -54,12 +54,12 @@ class World:
 
     def anew(self, folder: Path) -> Task:
         """Return the same task with nothing trained, stored or loaded yet."""
-        return replace(self.task, artefacts=ArtefactStore(folder), held=LastLoaded())
+        return replace(self.task, artifacts=ArtifactStore(folder), held=LastLoaded())
 
 
 def planted_world(spec: RunSpec, folder: Path, device: str = "cpu", *, shuffled: bool = False) -> World:
     """Return the task of a spec on users who each stay in one topic; ``shuffled``: in none."""
-    prepared = prepare_task(toy_domain(TARGET, shuffled=shuffled), spec.protocol, ArtefactStore(folder))
+    prepared = prepare_task(toy_domain(TARGET, shuffled=shuffled), spec.protocol, ArtifactStore(folder))
     return World(spec, prepared, _task(spec, prepared, folder, device))
 
 
@@ -73,7 +73,7 @@ def with_other_answers(world: World, folder: Path) -> World:
     moved = (world.positive_column + np.random.default_rng(0).integers(1, n_candidates, size=n)) % n_candidates
     items = domain.items.copy()
     items[domain.indptr[queries.users + 1] - 1] = queries.candidates[np.arange(n), moved]
-    prepared = prepare_task(replace(domain, items=items), world.spec.protocol, ArtefactStore(folder))
+    prepared = prepare_task(replace(domain, items=items), world.spec.protocol, ArtifactStore(folder))
     return World(world.spec, prepared, world.anew(folder))
 
 

@@ -13,7 +13,7 @@ from bench.files.lazy import lazy_names
 if TYPE_CHECKING:
     from bench.data.card import Card, has_card, list_cards, load_card
     from bench.data.counts import Stats, count_and_keep, kept_statistics, stats_of
-    from bench.data.domain import Domain, normalise_title
+    from bench.data.domain import Domain, normalize_title
     from bench.data.events import Events, ItemFacts
     from bench.data.import_files import import_dataset
     from bench.data.prepare import card_of, load_domain
@@ -36,7 +36,7 @@ __all__ = [
     "list_cards",
     "load_card",
     "load_domain",
-    "normalise_title",
+    "normalize_title",
     "stats_of",
     "verify_dataset",
 ]

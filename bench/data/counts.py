@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.data.build import count_repeats
-from bench.data.domain import Domain, normalise_title
+from bench.data.domain import Domain, normalize_title
 from bench.data.events import UNKNOWN_TIME
 from bench.data.prepare import card_of, load_domain
 from bench.files.store import read_json, write_json
@@ -42,7 +42,7 @@ class Stats:
     untitled: int
     """Items without a title."""
     shared_titles: int
-    """Items whose normalised title another item has as well."""
+    """Items whose normalized title another item has as well."""
     untimed_share: float
     """Share of the events without a timestamp."""
     repeats: int
@@ -120,6 +120,6 @@ def count_and_keep(
 
 
 def _n_shared_titles(domain: Domain) -> int:
-    titles = [normalise_title(title) for title in domain.titles if title]
+    titles = [normalize_title(title) for title in domain.titles if title]
     _, counts = np.unique(np.array(titles, dtype=np.str_), return_counts=True)
     return int(counts[counts > 1].sum())

@@ -124,6 +124,6 @@ class Domain:
         )
 
 
-def normalise_title(title: str) -> str:
+def normalize_title(title: str) -> str:
     """Fold a title to the form in which two titles count as the same: NFKC, case and white space folded."""
     return " ".join(unicodedata.normalize("NFKC", title).casefold().split())

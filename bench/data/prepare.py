@@ -16,7 +16,7 @@ from bench.data.locate import Source, is_at_hand, locate
 from bench.data.readers.formats import FORMATS, GENERIC
 from bench.files.hashing import file_sha256
 from bench.files.revisions import revision_of
-from bench.files.store import ArtefactStore, read_json, write_json
+from bench.files.store import ArtifactStore, read_json, write_json
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
@@ -51,7 +51,7 @@ def load_domain(
         progress(f"Preparing {name}")
         write_domain(read_source(card, source), folder)
 
-    domain = read_domain(ArtefactStore(cache_dir).get_or_make(KIND, key, make))
+    domain = read_domain(ArtifactStore(cache_dir).get_or_make(KIND, key, make))
     return dataclasses.replace(domain, order_as_days=card.order_as_days)
 
 
@@ -65,7 +65,7 @@ def prepared_hash(name: str, data_dir: Path | None, cache_dir: Path) -> str | No
     if not is_at_hand(card, data_dir, cache_dir):
         return None
     key = _key(card, source_of(card, data_dir, cache_dir), cache_dir)
-    store = ArtefactStore(cache_dir)
+    store = ArtifactStore(cache_dir)
     return stored_content_hash(store.path(KIND, key)) if store.made(KIND, key) else None
 
 
@@ -98,7 +98,7 @@ def checksum(path: Path, cache_dir: Path) -> str:
         actual = file_sha256(path)
     else:
         facts = [str(path.resolve()), state.st_size, state.st_mtime_ns]
-        folder = ArtefactStore(cache_dir).get_or_make("checksums", facts, lambda made: _note_checksum(path, made))
+        folder = ArtifactStore(cache_dir).get_or_make("checksums", facts, lambda made: _note_checksum(path, made))
         actual = str(read_json(folder / "sha256.json"))
     check_recorded(path, actual=actual)
     return actual

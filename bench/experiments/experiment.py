@@ -37,7 +37,7 @@ class ExperimentRow:
     train_share: float = 1.0
     """Share of the target's training part that this row learns from; smaller shares lie in larger ones."""
     group: str = ""
-    """What the table prints over this row and its neighbours of the same group, such as a family of methods."""
+    """What the table prints over this row and its neighbors of the same group, such as a family of methods."""
     x: float | None = None
     """Where a figure draws this row, if not where its own parameters put it."""
     train_users: int | None = None

@@ -1,6 +1,6 @@
 """Files: store, hash, read and find them; nothing here knows what a recommender is.
 
-``store`` writes files whole or not at all and keeps artefacts under the hash of what made them; ``hashing`` hashes
+``store`` writes files whole or not at all and keeps artifacts under the hash of what made them; ``hashing`` hashes
 values, ``revisions`` code. ``yaml_fields`` reads YAML strictly, ``shipped`` finds the files that come with the package,
 ``folders`` are those of a run, and ``lazy`` is how every package offers its names.
 """
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from bench.files.revisions import Revision, revision_of
     from bench.files.rounding import rounded
     from bench.files.shipped import shipped_folder
-    from bench.files.store import ArtefactStore, read_json, require_new, write_json, write_text, written_whole
+    from bench.files.store import ArtifactStore, read_json, require_new, write_json, write_text, written_whole
     from bench.files.yaml_fields import Document, Fields, is_yaml_file
 else:
     __getattr__, __dir__ = lazy_names(__name__)
 
 __all__ = [
-    "ArtefactStore",
+    "ArtifactStore",
     "Document",
     "Fields",
     "Folders",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from bench.files.store import ArtefactStore
+    from bench.files.store import ArtifactStore
 
 AnyPath = str | os.PathLike[str]
 CACHE_VARIABLE, RESULTS_VARIABLE, DATA_VARIABLE = "BENCH_CACHE", "BENCH_RESULTS", "BENCH_DATA"
@@ -32,11 +32,11 @@ class Folders:
     """What was trained in the run at hand, where nothing trained before may be used; None uses what is there."""
 
     @property
-    def artefacts(self) -> ArtefactStore:
-        """Return the store of artefacts in the cache folder."""
-        from bench.files.store import ArtefactStore  # brings numpy, which a command's help does without
+    def artifacts(self) -> ArtifactStore:
+        """Return the store of artifacts in the cache folder."""
+        from bench.files.store import ArtifactStore  # brings numpy, which a command's help does without
 
-        return ArtefactStore(self.cache_dir, self.trained_anew)
+        return ArtifactStore(self.cache_dir, self.trained_anew)
 
     def training_anew(self) -> Folders:
         """Return the same folders for a run that trains everything anew, each model and adapter once."""

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 HASH_LENGTH = 16
-"""Hex digits kept of a SHA-256: 64 bits, enough to name artefacts."""
+"""Hex digits kept of a SHA-256: 64 bits, enough to name artifacts."""
 
 
 def canonical_json(value: Any) -> str:
-    """Serialise dataclasses, mappings, sequences and scalars with sorted keys and no spaces."""
+    """Serialize dataclasses, mappings, sequences and scalars with sorted keys and no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
 
 
@@ -66,4 +66,4 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, frozenset | set):
         return sorted(value)
-    raise TypeError(f"cannot serialise {type(value).__name__}")
+    raise TypeError(f"cannot serialize {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: artefacts addressed by content, and run records."""
+"""Files that appear whole or not at all: artifacts addressed by content, and run records."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def read_json(path: Path) -> Any:
 
 
 MADE_WITHOUT_TRAINING = ("domains", "checksums", "candidates", "title-vectors", "backbone")
-"""Kinds of artefacts that training anew leaves as they are."""
+"""Kinds of artifacts that training anew leaves as they are."""
 
 
 @dataclass(frozen=True)
-class ArtefactStore:
+class ArtifactStore:
     """Folders named by the hash of everything that made their content."""
 
     root: Path
@@ -69,21 +69,21 @@ class ArtefactStore:
     """What was trained in the run at hand, where nothing trained before may be used; None uses what is there."""
 
     def path(self, kind: str, key: Any) -> Path:
-        """Return where the artefact of this kind and key lives, whether or not it exists."""
+        """Return where the artifact of this kind and key lives, whether or not it exists."""
         return self.root / kind / content_hash(key)
 
     def unfinished(self, kind: str, key: Any) -> Path:
-        """Return the folder for what an artefact's making needs to go on after it was stopped."""
+        """Return the folder for what an artifact's making needs to go on after it was stopped."""
         return self.root / "unfinished" / kind / content_hash(key)
 
     def made(self, kind: str, key: Any) -> bool:
-        """Whether the artefact exists."""
+        """Whether the artifact exists."""
         return (self.path(kind, key) / "made.json").exists()
 
     def get_or_make(self, kind: str, key: Any, make: Callable[[Path], None]) -> Path:
-        """Return the artefact's folder; where it is missing, ``make`` fills a folder that is then renamed.
+        """Return the artifact's folder; where it is missing, ``make`` fills a folder that is then renamed.
 
-        ``key`` is stored beside the content as ``made.json``, so that an artefact can be explained later.
+        ``key`` is stored beside the content as ``made.json``, so that an artifact can be explained later.
         """
         folder = self.path(kind, key)
         if (folder / "made.json").exists() and not self._is_due(kind, folder):
@@ -105,12 +105,12 @@ class ArtefactStore:
         return folder
 
     def _is_due(self, kind: str, folder: Path) -> bool:
-        """Whether an artefact that is there is to be trained anew."""
+        """Whether an artifact that is there is to be trained anew."""
         return self.trained_anew is not None and kind not in MADE_WITHOUT_TRAINING and folder not in self.trained_anew
 
 
 def _take_place(temporary: Path, folder: Path) -> None:
-    """Rename ``temporary`` to ``folder``, unless another process has finished the same artefact meanwhile.
+    """Rename ``temporary`` to ``folder``, unless another process has finished the same artifact meanwhile.
 
     A folder comes by its name whole, so one without ``made.json`` was damaged later and is replaced.
     """

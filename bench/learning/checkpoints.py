@@ -1,4 +1,4 @@
-"""What a training needs to go on after it was stopped: one file, written whole, beside the artefacts it will become."""
+"""What a training needs to go on after it was stopped: one file, written whole, beside the artifacts it will become."""
 
 from __future__ import annotations
 

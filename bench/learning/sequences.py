@@ -106,7 +106,7 @@ def ordered_batches(lengths: Rows, batch_size: int) -> Iterator[Rows]:
 class NegativeSampler:
     """Draws items that a user never touched, uniformly from the items that somebody did.
 
-    Items that nobody touched in training are never drawn: a cold item's vector stays as it was initialised.
+    Items that nobody touched in training are never drawn: a cold item's vector stays as it was initialized.
     """
 
     def __init__(self, domain: Domain) -> None:

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore, read_json, write_json
+from bench.files.store import ArtifactStore, read_json, write_json
 from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
 from bench.learning.convergence import EPOCHS_WITHOUT_GAIN
 from bench.learning.freed_memory import keep_freed_memory
@@ -233,7 +233,7 @@ class Stepwise:
 
 
 def trained_by_steps(
-    store: ArtefactStore, kind: str, key: Any, model: nn.Module, training: Callable[[Checkpoint], Stepwise]
+    store: ArtifactStore, kind: str, key: Any, model: nn.Module, training: Callable[[Checkpoint], Stepwise]
 ) -> StepLog:
     """Train the model, or give it the stored weights of an earlier training with the same ``key``.
 

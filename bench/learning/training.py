@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.files.store import ArtefactStore, read_json, write_json
+from bench.files.store import ArtifactStore, read_json, write_json
 from bench.learning.convergence import decayed_ending, ending
 from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import Answers, ProgressHook, Queries, Task, TrainingReport
@@ -112,7 +112,7 @@ def train_until_no_better(
 
 
 def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable[Tensor]) -> float:
-    """Take one optimiser step for each loss as it is drawn from ``losses``; return their mean.
+    """Take one optimizer step for each loss as it is drawn from ``losses``; return their mean.
 
     Raises:
         BenchError: the mean is no finite number, so the weights are of no use.
@@ -132,7 +132,7 @@ def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable
 
 
 def clip_gradients(optimizer: torch.optim.Optimizer) -> None:
-    """Let every step of the optimiser first cut the norm of all its gradients together at :data:`GRADIENT_NORM`."""
+    """Let every step of the optimizer first cut the norm of all its gradients together at :data:`GRADIENT_NORM`."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
 
     def before_step(*_: Any) -> None:
@@ -142,7 +142,7 @@ def clip_gradients(optimizer: torch.optim.Optimizer) -> None:
 
 
 def schedule_step_size(optimizer: torch.optim.Optimizer, share_of_peak: Callable[[int], float]) -> None:
-    """Let every step of the optimiser be a share of the size it has now, its peak.
+    """Let every step of the optimizer be a share of the size it has now, its peak.
 
     Args:
         optimizer: What takes the steps.
@@ -160,7 +160,7 @@ def schedule_step_size(optimizer: torch.optim.Optimizer, share_of_peak: Callable
 
 
 def keep_rows(optimizer: torch.optim.Optimizer, weights: Tensor, rows: Tensor) -> None:
-    """Let every step of the optimiser leave these rows of a weight as they are now."""
+    """Let every step of the optimizer leave these rows of a weight as they are now."""
     kept = weights.detach()[rows].clone()
 
     def put_back(*_: Any) -> None:
@@ -200,7 +200,7 @@ def sample_of(
 
 
 def trained_once(
-    store: ArtefactStore, kind: str, key: Any, model: nn.Module, train: Callable[[], TrainingRecord]
+    store: ArtifactStore, kind: str, key: Any, model: nn.Module, train: Callable[[], TrainingRecord]
 ) -> TrainingRecord:
     """Train the model, or give it the stored weights of an earlier training with the same ``key``.
 

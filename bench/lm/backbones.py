@@ -49,7 +49,7 @@ class Backbone:
     folder: Path
     """Folder with weights, tokenizer and ``config.json``."""
     revision: str
-    """Hash of weights and tokenizer: what artefacts made with this backbone are addressed by."""
+    """Hash of weights and tokenizer: what artifacts made with this backbone are addressed by."""
     toy: bool = False
     """Whether it is too small for its numbers to mean anything; marked in every record and table."""
 

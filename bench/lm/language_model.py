@@ -69,7 +69,7 @@ class LanguageModel(ABC):
         yield
 
     def new_head(self, seed: int) -> nn.Module | None:
-        """Take a freshly initialised scoring head, trained along with an adapter, and return it; None has none."""
+        """Take a freshly initialized scoring head, trained along with an adapter, and return it; None has none."""
         return None
 
     def facts(self) -> dict[str, Any]:

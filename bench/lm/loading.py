@@ -55,7 +55,7 @@ def planned_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
         return _made_tiny(task, kind)
     from bench.lm.toys.tiny_decoder import KIND, tiny_key
 
-    folder = task.artefacts.path(KIND, tiny_key(task.sources or (task.target,)))
+    folder = task.artifacts.path(KIND, tiny_key(task.sources or (task.target,)))
     return Backbone(TINY, "causal", folder, folder.name, toy=True)
 
 
@@ -69,11 +69,11 @@ def _made_tiny(task: Task, kind: BackboneKind | None) -> Backbone:
     if kind == "seq2seq":
         from bench.lm.toys.tiny_seq2seq import tiny_seq2seq
 
-        folder = tiny_seq2seq(domains, task.artefacts, task.progress)
+        folder = tiny_seq2seq(domains, task.artifacts, task.progress)
         return Backbone(TINY, "seq2seq", folder, folder.name, toy=True)
     from bench.lm.toys.tiny_decoder import tiny_backbone
 
-    tiny_backbone(domains, task.artefacts, task.progress)
+    tiny_backbone(domains, task.artifacts, task.progress)
     return planned_backbone(task)
 
 

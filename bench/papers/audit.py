@@ -1,7 +1,7 @@
 """Whether printed figures can come from any ranking at all.
 
 With one positive a query, every metric is a mean over users of a fixed gain at the positive's rank. A cell's metrics
-are therefore linear in the shares of users at each rank, and a small linear programme tells whether any shares give
+are therefore linear in the shares of users at each rank, and a small linear program tells whether any shares give
 all of them within the rounding of the print.
 """
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.domain import Domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.plugin.last_loaded import LastLoaded
 from bench.spec import Engine, Ranking, Setting
 
@@ -89,7 +89,7 @@ class Task:
     """The protocol's setting."""
     seed: int
     """Seed of training."""
-    artefacts: ArtefactStore
+    artifacts: ArtifactStore
     """Where trained models, adapters and vectors are kept, addressed by content."""
     sources: tuple[Domain, ...] = ()
     """Source domains, each with its own training interactions: its train users' under user-split, else warm's."""
@@ -120,7 +120,7 @@ class Planned(Protocol):
 
     @property
     def kind(self) -> str:
-        """Kind of artefact under which it is stored."""
+        """Kind of artifact under which it is stored."""
 
     @property
     def names(self) -> tuple[str, ...]:

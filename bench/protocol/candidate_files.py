@@ -15,13 +15,13 @@ from bench.errors import BenchError
 from bench.protocol.candidates import CandidateLists
 
 if TYPE_CHECKING:
-    from bench.files.store import ArtefactStore
+    from bench.files.store import ArtifactStore
 
 FILE_NAME = "candidates.parquet"
 
 
 def stored_lists(
-    artefacts: ArtefactStore, key: Any, users: NDArray[np.int64], draw: Callable[[], CandidateLists]
+    artifacts: ArtifactStore, key: Any, users: NDArray[np.int64], draw: Callable[[], CandidateLists]
 ) -> CandidateLists:
     """Return the lists stored under ``key``; draw and store them the first time.
 
@@ -33,7 +33,7 @@ def stored_lists(
         lists = draw()
         write_lists(folder / FILE_NAME, users, lists, lists.hash(key, users))
 
-    path = artefacts.get_or_make("candidates", key, write) / FILE_NAME
+    path = artifacts.get_or_make("candidates", key, write) / FILE_NAME
     stored_users, lists, stored_hash = read_lists(path)
     if not np.array_equal(stored_users, users) or lists.hash(key, users) != stored_hash:
         raise BenchError(f"Candidate file {path} does not match its hash. Delete its folder and run again.")

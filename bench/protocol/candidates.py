@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain, normalise_title
+from bench.data.domain import Domain, normalize_title
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
 
@@ -37,7 +37,7 @@ class CandidateLists:
 
 @dataclass(frozen=True, eq=False)
 class TitleGroups:
-    """Items with the same normalised title form one group; at most one of a group enters a list."""
+    """Items with the same normalized title form one group; at most one of a group enters a list."""
 
     group: NDArray[np.int64]
     """Group of each item, shape (n_items,)."""
@@ -50,11 +50,11 @@ class TitleGroups:
     def of(cls, domain: Domain) -> TitleGroups:
         """Group a domain's items; an item without a title is a group of its own."""
         first_with: dict[str, int] = {}
-        normalised = [normalise_title(title) for title in domain.titles]
+        normalized = [normalize_title(title) for title in domain.titles]
         group = np.array(
-            [first_with.setdefault(title, item) if title else item for item, title in enumerate(normalised)]
+            [first_with.setdefault(title, item) if title else item for item, title in enumerate(normalized)]
         )
-        has_title = np.array([bool(title) for title in normalised])
+        has_title = np.array([bool(title) for title in normalized])
         touched = np.sort(domain.users_of_interactions() * domain.n_items + group[domain.items])
         return cls(group, has_title if domain.titled else np.ones(domain.n_items, dtype=bool), touched)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain, normalise_title
+from bench.data.domain import Domain, normalize_title
 from bench.errors import BenchError
 from bench.protocol.task import PreparedTask, order_warnings
 
@@ -45,9 +45,9 @@ def overlap(source: Domain, prepared: PreparedTask) -> Overlap:
     """Count what a target and the training part of a source have in common."""
     target, users = prepared.domain, prepared.test.queries.users
     trained = source.item_counts() > 0
-    names = np.array([normalise_title(title) for title in source.titles], dtype=object)
+    names = np.array([normalize_title(title) for title in source.titles], dtype=object)
     known = set(names[trained]) - {""}
-    target_names = [normalise_title(title) for title in target.titles]
+    target_names = [normalize_title(title) for title in target.titles]
     asked = [(int(user), target_names[item]) for user, item in zip(users, prepared.test.lists.positives, strict=True)]
     hits = [(user, name) for user, name in asked if name in known]
     shared_users = _shared_ids(target.user_ids, source.user_ids, np.diff(source.indptr) > 0)
@@ -93,7 +93,7 @@ def _in_words(found: Overlap, source: str, n_queries: int) -> str:
 
 def _with_titles(source: Domain, titles: Set[str]) -> NDArray[np.bool_]:
     """Return which of a source's items have one of these normalized titles, shape (n_items,)."""
-    return np.array([bool(titles) and normalise_title(title) in titles for title in source.titles], dtype=bool)
+    return np.array([bool(titles) and normalize_title(title) in titles for title in source.titles], dtype=bool)
 
 
 def _shared_ids(

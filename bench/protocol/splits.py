@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain, normalise_title
+from bench.data.domain import Domain, normalize_title
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.protocol.user_split import TEST, TRAIN, VALIDATION, user_parts, with_short_titles
@@ -84,7 +84,7 @@ def without_titles(training: Domain, titles: Set[str]) -> Domain:
     """Return the training interactions but those with items of these normalized titles; the same object if none is."""
     if not titles:
         return training
-    named = np.array([normalise_title(title) in titles for title in training.titles], dtype=bool)
+    named = np.array([normalize_title(title) in titles for title in training.titles], dtype=bool)
     leaves = named[training.items]
     return training.keeping(~leaves) if leaves.any() else training
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import Domain, normalise_title
+from bench.data.domain import Domain, normalize_title
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
 from bench.files.revisions import revision_of
@@ -27,7 +27,7 @@ from bench.protocol.user_split import (
 from bench.spec import ProtocolSpec, Setting
 
 if TYPE_CHECKING:
-    from bench.files.store import ArtefactStore
+    from bench.files.store import ArtifactStore
 
 FEW_COLD_QUERIES = 200
 """Below this many queries a cold set carries a warning."""
@@ -85,11 +85,11 @@ class PreparedTask:
     @cached_property
     def cold_titles(self) -> frozenset[str]:
         """Normalized titles of the cold items, which no source may train on; empty but in the cold setting."""
-        titles = {normalise_title(self.domain.titles[item]) for item in np.flatnonzero(self.cold_items)}
+        titles = {normalize_title(self.domain.titles[item]) for item in np.flatnonzero(self.cold_items)}
         return frozenset(titles - {""})
 
 
-def prepare_task(domain: Domain, spec: ProtocolSpec, artefacts: ArtefactStore) -> PreparedTask:
+def prepare_task(domain: Domain, spec: ProtocolSpec, artifacts: ArtifactStore) -> PreparedTask:
     """Split a domain, draw its candidate lists (or read those drawn before) and check both for leaks.
 
     Raises:
@@ -102,7 +102,7 @@ def prepare_task(domain: Domain, spec: ProtocolSpec, artefacts: ArtefactStore) -
 
     def query_set(part: str, positives_at: NDArray[np.int64], eligible: NDArray[np.bool_]) -> QuerySet:
         draw = _popular(domain, split, groups, spec) if by_users else _uniform(domain, eligible, groups, spec)
-        return _query_set(domain, spec, artefacts, groups, split, part, positives_at, draw)
+        return _query_set(domain, spec, artifacts, groups, split, part, positives_at, draw)
 
     test = query_set("test", split.test, groups.eligible)
     # no cold items in validation lists either: they are new to the method until the test
@@ -160,7 +160,7 @@ def _popular(domain: Domain, split: Split, groups: TitleGroups, spec: ProtocolSp
 def _query_set(
     domain: Domain,
     spec: ProtocolSpec,
-    artefacts: ArtefactStore,
+    artifacts: ArtifactStore,
     groups: TitleGroups,
     split: Split,
     part: str,
@@ -183,7 +183,7 @@ def _query_set(
     key += [content_hash(split.train, split.shown)] if spec.setting == "user-split" else []
     policy = spec.policy if spec.setting == "cold" else "holdout"  # the other lists know of no policy
     rng = np.random.default_rng(derived_seed(spec.seed, "candidates", domain.name, spec.setting, policy, part))
-    lists = stored_lists(artefacts, key, users, lambda: draw(users, domain.items[positives_at], rng))
+    lists = stored_lists(artifacts, key, users, lambda: draw(users, domain.items[positives_at], rng))
     history_indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     queries = Queries(users, history_indptr, _histories(domain, users, positives_at, split.shown), lists.items)
     return QuerySet(queries, Answers(lists.positive_column), lists.hash(key, users))

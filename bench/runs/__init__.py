@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.runs.params import build_params, overrides, parse_assignments
     from bench.runs.plan import AdapterJob, Plan, RunJob, plan_of, plan_runs
     from bench.runs.provenance import Provenance
-    from bench.runs.record import RunRecord, describe_variant, summarise
+    from bench.runs.record import RunRecord, describe_variant, summarize
     from bench.runs.request import RunRequest
     from bench.runs.store import RunStore
     from bench.runs.tasks import Tasks, recommender_of, task_of
@@ -50,6 +50,6 @@ __all__ = [
     "plan_runs",
     "recommender_of",
     "run",
-    "summarise",
+    "summarize",
     "task_of",
 ]

@@ -125,7 +125,7 @@ def _chosen_sources(entry: Entry, request: RunRequest) -> tuple[str, ...]:
     dataset = request.dataset
     chosen = request.sources or (load_card(dataset).sources if has_card(dataset) else ())
     if not chosen:
-        # a misspelt name has no card either, and the dataset's own error would come only after this one
+        # a misspelled name has no card either, and the dataset's own error would come only after this one
         near = [] if has_card(dataset) else near_names(dataset, [card.name for card in list_cards()])
         hint = f" Or did you mean the dataset {' or '.join(near)}?" if near else ""
         raise BenchError(

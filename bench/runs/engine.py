@@ -32,7 +32,7 @@ from bench.registry import registry
 from bench.runs.environment import Meter, computing_threads, git_state, package_versions
 from bench.runs.freshness import freshness_of, provenance_of
 from bench.runs.params import overrides
-from bench.runs.record import RunRecord, summarise
+from bench.runs.record import RunRecord, summarize
 from bench.runs.store import RUNS, RunStore
 from bench.runs.tasks import Tasks, recommender_of
 from bench.runs.ties import tie_warnings
@@ -95,7 +95,7 @@ def run(
     metrics = FULL_METRICS if spec.full_ranking else DEFAULT_METRICS
     record = dataclasses.replace(
         record,
-        metrics=summarise(ranks, metrics, record.n_candidates),
+        metrics=summarize(ranks, metrics, record.n_candidates),
         warnings=[*record.warnings, *tie_warnings(record)],
     )
     store.save(record, queries.queries.users, ranks, tops)

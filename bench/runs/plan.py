@@ -171,7 +171,7 @@ def plan_of(
     return plan_runs(
         specs,
         adapters_of=lambda spec: tasks.adapters(spec) if reads_data(spec) else (),
-        is_cached=lambda adapter: folders.artefacts.made(adapter.kind, adapter.key()),
+        is_cached=lambda adapter: folders.artifacts.made(adapter.kind, adapter.key()),
         is_stored=is_usable,
     )
 

@@ -64,7 +64,7 @@ class RunRecord:
     toy: bool = False
     """Whether the backbone is a toy, so that the figures say nothing of the method."""
     transductive: bool = False
-    """Whether the method read unlabelled test queries."""
+    """Whether the method read unlabeled test queries."""
     fit: FitReport = field(default_factory=FitReport)
     """What the method reports of its fit."""
     notes: list[str] = field(default_factory=list)
@@ -128,7 +128,7 @@ class RunRecord:
         return f"{self.spec.method}@{protocol.dataset}@{protocol.setting}{full}@seed{self.spec.seed}"
 
 
-def summarise(
+def summarize(
     ranks: Ranks, metrics: Iterable[str] = DEFAULT_METRICS, n_candidates: int = N_CANDIDATES
 ) -> dict[str, dict[str, float]]:
     """Return each metric's mean over users, ``value``, and its 95 % bootstrap interval, ``low`` and ``high``."""

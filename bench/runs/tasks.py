@@ -38,7 +38,7 @@ class Tasks:
         )
         self._source: Callable[[ProtocolSpec, frozenset[str]], Domain] = cache(self._trained_source)
         self.prepared: Callable[[ProtocolSpec], PreparedTask] = cache(
-            lambda protocol: prepare_task(self.domain(protocol.dataset), protocol, folders.artefacts)
+            lambda protocol: prepare_task(self.domain(protocol.dataset), protocol, folders.artifacts)
         )
 
     def task(self, spec: RunSpec) -> Task:
@@ -103,7 +103,7 @@ def task_of(
         validation_answers=validation.answers,
         setting=spec.protocol.setting,
         seed=spec.seed,
-        artefacts=folders.artefacts,
+        artifacts=folders.artifacts,
         sources=tuple(sources),
         backbone=spec.backbone,
         ranking=spec.ranking,

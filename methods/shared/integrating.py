@@ -130,7 +130,7 @@ class IntegratingRecommender(PairRecommender):
         self.chosen = best_first[: self.n_sources()]
         with seeded(derived_seed(task.seed, "integration")):
             self.model = self.integration([self.trained[source] for source in self.chosen]).to(task.device)
-        self.log = trained_by_steps(task.artefacts, INTEGRATION_KIND, self._key(), self.model, self._training)
+        self.log = trained_by_steps(task.artifacts, INTEGRATION_KIND, self._key(), self.model, self._training)
         self.model.eval()
 
     def score(self, queries: Queries) -> NDArray[np.float32]:

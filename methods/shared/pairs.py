@@ -92,7 +92,7 @@ class PairRecommender(AdapterRecommender):
             value = stopping_score(self.scores_with(self.trained[role], queries), answers)
             write_json(folder / "zero_shot.json", {str(STOPPING_METRIC): value})
 
-        folder = self.task.artefacts.get_or_make("pair-zero-shot", key, make)
+        folder = self.task.artifacts.get_or_make("pair-zero-shot", key, make)
         return float(read_json(folder / "zero_shot.json")[str(STOPPING_METRIC)])
 
     def report(self) -> FitReport:

@@ -243,9 +243,9 @@ def test_a_model_is_trained_once_and_scores_the_same_when_read_back(blocks, monk
 
 def test_the_same_seed_gives_the_same_scores_and_another_seed_others(blocks, tmp_path: Path) -> None:
     task, queries, _ = blocks()
-    stores = [replace(task.artefacts, root=tmp_path / name) for name in ("a", "b", "c")]
+    stores = [replace(task.artifacts, root=tmp_path / name) for name in ("a", "b", "c")]
     scores = [
-        fitted(replace(task, artefacts=store, seed=seed), epochs=2).score(queries)
+        fitted(replace(task, artifacts=store, seed=seed), epochs=2).score(queries)
         for store, seed in zip(stores, (0, 0, 1), strict=True)
     ]
     assert np.array_equal(scores[0], scores[1])

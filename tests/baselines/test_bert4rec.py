@@ -13,10 +13,10 @@ from bench.baselines.recbole_models.dataset import interaction
 from bench.plugin import Task
 from bench.registry import registry
 from tests.support.recbole_toy import domain_of, planted_successors, queries_of, task_of
-from tests.support.sequential_behaviours import SequentialBehaviours, planted_with_cold_items
+from tests.support.sequential_behaviors import SequentialBehaviors, planted_with_cold_items
 
 
-class TestBehaviour(SequentialBehaviours):
+class TestBehavior(SequentialBehaviors):
     recommender = BERT4Rec
     # Short windows: where all histories are about as long, the last positions of longer ones were never trained.
     quick = {"batch_size": 16, "dropout": 0.1, "max_length": 4, "epochs": 5, "copies": 6}  # noqa: RUF012

@@ -9,7 +9,7 @@ from bench.baselines.controls import Constant, Oracle, Popularity, RandomScorer
 from numpy.typing import NDArray
 
 from bench.data.domain import Domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.plugin import Answers, NoParams, Queries, Recommender, Task
 
@@ -66,7 +66,7 @@ def task(folder: Path, counts: NDArray[np.integer], seed: int = 0) -> Task:
     )
     nothing = queries_of(np.empty((0, N_CANDIDATES)))
     no_answers = Answers(np.empty(0, dtype=np.int64))
-    return Task(domain, nothing, no_answers, setting="warm", seed=seed, artefacts=ArtefactStore(folder))
+    return Task(domain, nothing, no_answers, setting="warm", seed=seed, artifacts=ArtifactStore(folder))
 
 
 def fitted(control: type[Recommender], folder: Path, seed: int = 0) -> Recommender:

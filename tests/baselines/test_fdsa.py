@@ -119,7 +119,7 @@ def test_a_stored_model_is_read_back_and_an_equal_training_is_equal(
     task, queries = planted
     lines: list[str] = []
     task = replace(task, progress=lines.append)
-    elsewhere = replace(task, artefacts=type(task.artefacts)(tmp_path / "elsewhere"))
+    elsewhere = replace(task, artifacts=type(task.artifacts)(tmp_path / "elsewhere"))
     first, second, third = (trained(each, epochs=1) for each in (task, task, elsewhere))
     assert len(lines) == 2
     assert np.array_equal(first.score(queries), second.score(queries))

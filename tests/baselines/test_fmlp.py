@@ -16,17 +16,17 @@ from bench.learning.sequences import prefixes
 from bench.plugin import Task
 from bench.registry import registry
 from tests.support.recbole_toy import domain_of, planted_successors, queries_of, task_of
-from tests.support.sequential_behaviours import SequentialBehaviours, planted_with_cold_items
+from tests.support.sequential_behaviors import SequentialBehaviors, planted_with_cold_items
 
 SLOTS, DIMENSIONS = 50, 64
 
 
-class TestBehaviourWithTheBinaryLoss(SequentialBehaviours):
+class TestBehaviorWithTheBinaryLoss(SequentialBehaviors):
     recommender = FMLP
     quick = {"batch_size": 32, "learning_rate": 3e-3, "dropout": 0.1, "max_length": 12, "epochs": 5}  # noqa: RUF012
 
 
-class TestBehaviourWithCrossEntropy(SequentialBehaviours):
+class TestBehaviorWithCrossEntropy(SequentialBehaviors):
     recommender = FMLP
     quick = {  # noqa: RUF012
         "batch_size": 32,
@@ -135,7 +135,7 @@ def test_the_empty_slots_enter_the_filter(task: Task) -> None:
 
 
 class AttentionAsFilter(nn.Module):
-    """RecBole's causal self-attention in the place of a filter, without the shortcut and normalisation after it."""
+    """RecBole's causal self-attention in the place of a filter, without the shortcut and normalization after it."""
 
     def __init__(self, attention: Any, mask: Tensor) -> None:
         super().__init__()

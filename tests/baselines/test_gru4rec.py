@@ -15,10 +15,10 @@ from bench.learning.sequences import windows
 from bench.plugin import Task
 from bench.registry import registry
 from tests.support.recbole_toy import domain_of, planted_successors, queries_of, task_of
-from tests.support.sequential_behaviours import SequentialBehaviours
+from tests.support.sequential_behaviors import SequentialBehaviors
 
 
-class TestBehaviour(SequentialBehaviours):
+class TestBehavior(SequentialBehaviors):
     recommender = GRU4Rec
     quick = {"batch_size": 16, "learning_rate": 1e-2, "max_length": 12, "epochs": 6}  # noqa: RUF012
 

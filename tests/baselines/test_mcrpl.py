@@ -12,7 +12,7 @@ from bench.baselines.mcrpl import MCRPL, TARGET
 from bench.baselines.networks.mcrpl import Packed, orthogonality_penalty
 from torch.nn.functional import cross_entropy
 
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.learning.sequences import last_stretches
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.plugin import Answers, Queries, Task
@@ -110,7 +110,7 @@ def test_all_positions_at_once_have_the_gradient_of_one_prefix_at_a_time(task: T
     )
 
 
-def test_a_sequence_reads_neither_its_neighbours_nor_later_items(task: Task) -> None:
+def test_a_sequence_reads_neither_its_neighbors_nor_later_items(task: Task) -> None:
     recommender = fitted(task, **UNTRAINED)
     items = torch.arange(10)
     together = recommender.model.encode(TARGET, items, np.array([2, 2, 6]))
@@ -308,7 +308,7 @@ def test_a_model_is_trained_once_and_scores_the_same_when_read_back(task: Task, 
 
 
 def test_a_second_stage_after_a_stored_first_one_is_the_same(task: Task, tmp_path: Path) -> None:
-    at_once = fitted(replace(task, artefacts=ArtefactStore(tmp_path / "other")))
+    at_once = fitted(replace(task, artifacts=ArtifactStore(tmp_path / "other")))
     fitted(task, epochs=1)
     assert np.array_equal(fitted(task).score(task.validation), at_once.score(task.validation))
 

@@ -310,7 +310,7 @@ def test_shuffled_labels_are_scored_at_chance(tmp_path: Path, pico_of_numbers: s
 
 def test_the_same_seed_scores_the_same_and_every_weight_is_trained(task: Task, tmp_path: Path) -> None:
     def scores(name: str, seed: int, epochs: int = 1) -> tuple[NDArray[np.floating], dict[str, torch.Tensor]]:
-        own = dataclasses.replace(task, artefacts=type(task.artefacts)(tmp_path / name), seed=seed)
+        own = dataclasses.replace(task, artifacts=type(task.artifacts)(tmp_path / name), seed=seed)
         recommender = fitted(own, mode="text", epochs=epochs, max_examples=32, batch_size=16, validation_queries=4)
         return recommender.score(own.validation), dict(recommender.model.named_parameters())
 
@@ -357,7 +357,7 @@ def test_numbers_in_order_of_first_appearance_give_the_next_item_away_and_random
         return np.arange(1, count + 1) if purpose == "items" else random_numbers(count, seed, purpose)
 
     monkeypatch.setattr(p5, "random_numbers", in_order_over_full_histories)
-    leaky_task = dataclasses.replace(task, artefacts=type(task.artefacts)(tmp_path / "leaky"))
+    leaky_task = dataclasses.replace(task, artifacts=type(task.artifacts)(tmp_path / "leaky"))
     leaky = ndcg_at_1(fitted(leaky_task, **training), queries, answers)
     by_chance = chance(Metric("ndcg", 1))
     assert honest <= by_chance + 3.5 * math.sqrt(by_chance * (1 - by_chance) / len(queries))

@@ -54,7 +54,7 @@ def test_any_class_is_found_behind_the_prefix() -> None:
     assert registry().recommender("recbole:NARM").model_name == "NARM"
 
 
-def test_an_unknown_class_names_its_neighbours() -> None:
+def test_an_unknown_class_names_its_neighbors() -> None:
     with pytest.raises(BenchError, match=r"Unknown RecBole class 'SASRek'\. Did you mean SASRec"):
         registry().recommender("recbole:SASRek")
 
@@ -295,7 +295,7 @@ def test_another_seed_another_parameter_or_other_data_is_another_model(planted: 
 
 def test_training_twice_gives_the_same_weights(planted: tuple[Task, Queries], tmp_path: Path) -> None:
     task, queries = planted
-    elsewhere = replace(task, artefacts=type(task.artefacts)(tmp_path / "elsewhere"))
+    elsewhere = replace(task, artifacts=type(task.artifacts)(tmp_path / "elsewhere"))
     assert np.array_equal(made("NARM", task).score(queries), made("NARM", elsewhere).score(queries))
 
 

@@ -196,7 +196,7 @@ def test_the_masked_word_head_is_tied_to_the_word_embeddings(untrained: RecForme
 
 def test_pre_training_learns_from_the_sources_and_is_shared_by_targets(planted: Planted) -> None:
     task = planted[0]
-    store = task.artefacts.root / "models"
+    store = task.artifacts.root / "models"
     params = {**UNTRAINED, "pretrain_examples": 40}
     first = fitted(task, **params)
     assert bool(first.model.reader.token_types.weight.any())

@@ -30,7 +30,7 @@ QUICK: dict[str, Any] = {
 
 
 def grouped(task: Task) -> Task:
-    """Give each ten neighbours of the planted catalogue a word in common."""
+    """Give each ten neighbors of the planted catalogue a word in common."""
     titles = tuple(f"item {item} of group{item // 10}" for item in range(task.target.n_items))
     return replace(task, target=replace(task.target, titles=titles))
 
@@ -114,7 +114,7 @@ def test_a_stored_model_is_read_back_and_an_equal_training_is_equal(
     task, queries = planted
     lines: list[str] = []
     task = replace(task, progress=lines.append)
-    elsewhere = replace(task, artefacts=type(task.artefacts)(tmp_path / "elsewhere"))
+    elsewhere = replace(task, artifacts=type(task.artifacts)(tmp_path / "elsewhere"))
     first, second, third = (made(each, epochs=1) for each in (task, task, elsewhere))
     assert len(lines) == 2 * (2 + 1)
     assert np.array_equal(first.score(queries), second.score(queries))

@@ -16,12 +16,12 @@ from bench.learning.sequences import windows
 from bench.plugin import Task
 from bench.registry import registry
 from tests.support.recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
-from tests.support.sequential_behaviours import SequentialBehaviours
+from tests.support.sequential_behaviors import SequentialBehaviors
 
 QUICK = {"batch_size": 16, "learning_rate": 5e-3, "dropout": 0.2, "max_length": 12, "epochs": 3}
 
 
-class TestBehaviour(SequentialBehaviours):
+class TestBehavior(SequentialBehaviors):
     recommender = SASRec
     quick = QUICK
 

@@ -75,7 +75,7 @@ def test_the_targets_adapter_is_the_one_of_reccocktail_when_the_recipe_is_equal(
     mine = fitted(task, **FEW)
     theirs = SpecificOnly(LoraRecipe(**FEW))
     theirs.fit(task)
-    assert len(list((task.artefacts.root / "adapters").iterdir())) == 1
+    assert len(list((task.artifacts.root / "adapters").iterdir())) == 1
     np.testing.assert_array_equal(mine.score(queries), theirs.score(queries))
     assert mine.report().adapters["toy"].domains == ("toy",)
 
@@ -101,7 +101,7 @@ def test_it_trains_the_adapter_that_it_planned_without_loading_a_model(
     with monkeypatch.context() as patched:
         patched.setattr("bench.lm.encoders.text_encoder.load_encoder", lambda *_: pytest.fail("a model was loaded"))
         (planned,) = TallRec(build_params("tallrec", TallRecParams, params)).adapters(task)
-    assert not task.artefacts.made(planned.kind, planned.key())
+    assert not task.artifacts.made(planned.kind, planned.key())
     (report,) = fitted(task, **params).facts.values()
     assert report.id == content_hash(planned.key())
 
@@ -118,7 +118,7 @@ def test_a_second_fit_finds_the_adapter_and_scores_the_same(few: tuple[Task, Que
     task, queries = few
     first, again = fitted(task, **FEW).score(queries), fitted(task, **FEW).score(queries)
     np.testing.assert_array_equal(first, again)
-    elsewhere = dataclasses.replace(task, artefacts=type(task.artefacts)(tmp_path / "elsewhere"))
+    elsewhere = dataclasses.replace(task, artifacts=type(task.artifacts)(tmp_path / "elsewhere"))
     np.testing.assert_array_equal(fitted(elsewhere, **FEW).score(queries), first)
 
 

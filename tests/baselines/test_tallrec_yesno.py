@@ -50,15 +50,15 @@ def answering_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     task = one_word_decides(folder / "task", folder)[0]
     language_model = YesNoLanguageModel(local_backbone("answering", folder))
     model = language_model.model.float().requires_grad_(True)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     rng = np.random.default_rng(0)
     questions = language_model.samples(task.target, 320)
     for _ in range(100):
         chosen = [questions[index] for index in rng.integers(len(questions), size=16)]
         loss = language_model.loss([dataclasses.replace(one, answer=rng.choice([YES, NO])) for one in chosen])
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     model.save_pretrained(folder)
     return folder
 
@@ -241,8 +241,8 @@ def test_a_second_fit_finds_the_adapter_and_the_same_seed_makes_it_again(task: T
     queries = task.validation.take(np.arange(4))
     first = fitted(task, **FEW).score(queries)
     np.testing.assert_array_equal(fitted(task, **FEW).score(queries), first)
-    assert len(list((task.artefacts.root / "adapters").iterdir())) == 1
-    elsewhere = dataclasses.replace(task, artefacts=type(task.artefacts)(tmp_path / "elsewhere"))
+    assert len(list((task.artifacts.root / "adapters").iterdir())) == 1
+    elsewhere = dataclasses.replace(task, artifacts=type(task.artifacts)(tmp_path / "elsewhere"))
     np.testing.assert_array_equal(fitted(elsewhere, **FEW).score(queries), first)
 
 
@@ -273,7 +273,7 @@ def test_it_trains_the_adapter_that_it_planned_without_loading_a_model(
     with monkeypatch.context() as patched:
         patched.setattr("bench.baselines.tallrec_yesno.loaded_decoder", lambda *_: pytest.fail("a model was loaded"))
         (planned,) = TallRecYesNo(YesNoParams(**FEW)).adapters(task)  # type: ignore[arg-type]
-    assert not task.artefacts.made(planned.kind, planned.key())
+    assert not task.artifacts.made(planned.kind, planned.key())
     assert fitted(task, **FEW).facts.id == content_hash(planned.key())
 
 

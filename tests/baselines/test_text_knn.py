@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from bench.baselines.text_knn import TextNearestNeighbour
+from bench.baselines.text_knn import TextNearestNeighbor
 
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.backbones import packaged_minilm
 from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import NoParams, Task
@@ -24,9 +24,9 @@ def test_an_independent_measurement_on_beauty_is_met_within_two_hundredths(tmp_p
     from bench.data import load_domain
 
     domain = load_domain("beauty", Path(os.environ["BENCH_DATA"]), tmp_path)
-    prepared = prepare_task(domain, ProtocolSpec("beauty"), ArtefactStore(tmp_path))
+    prepared = prepare_task(domain, ProtocolSpec("beauty"), ArtifactStore(tmp_path))
     sample = prepared.test.sample(QUERIES, seed=0)
-    recommender = TextNearestNeighbour(NoParams())
+    recommender = TextNearestNeighbor(NoParams())
     recommender.fit(_task(prepared, tmp_path))
     ranks = rank_positive(recommender.score(sample.queries), sample.answers.positive_column)
     for cutoff, expected in ((1, 0.215), (3, 0.298)):
@@ -41,6 +41,6 @@ def _task(prepared, folder: Path) -> Task:
         validation_answers=prepared.validation.answers,
         setting="warm",
         seed=0,
-        artefacts=ArtefactStore(folder),
+        artifacts=ArtifactStore(folder),
         backbone="minilm",
     )

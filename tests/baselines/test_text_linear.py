@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bench.baselines.text_linear import TextLinear, TextLinearParams
 
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.encoders.towers import tower_scores
 from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import Task
@@ -23,7 +23,7 @@ SMALL = {"batch_size": 64, "n_negatives": 16, "warmup_steps": 4, "learning_rate"
 @pytest.fixture
 def prepared(tmp_path: Path) -> PreparedTask:
     """Histories within groups of ten items."""
-    return prepare_task(planted_groups(240, touched=10), ProtocolSpec("toy"), ArtefactStore(tmp_path))
+    return prepare_task(planted_groups(240, touched=10), ProtocolSpec("toy"), ArtifactStore(tmp_path))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def fitted(prepared: PreparedTask, vectors: np.ndarray, tmp_path: Path) -> Calla
                 validation_answers=prepared.validation.answers,
                 setting="warm",
                 seed=0,
-                artefacts=ArtefactStore(tmp_path),
+                artifacts=ArtifactStore(tmp_path),
                 backbone="minilm",
             )
         )

@@ -15,7 +15,7 @@ from bench.baselines.transferable.model import Batch, SequenceEncoder, mixed
 from bench.baselines.vqrec import SLOTS, Permutation, VQRec, VQRecModel, VQRecParams, sinkhorn, table_rows
 
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.metrics import Metric, chance
 from bench.plugin import Task
 from bench.registry import registry
@@ -226,11 +226,11 @@ def test_learning_a_permutation_changes_neither_table_nor_encoder(tmp_path: Path
 
 def test_codes_are_the_same_for_a_seed_and_kept(tmp_path: Path) -> None:
     vectors, trained = some_vectors(300), np.arange(300) < 280
-    first, n_centroids = stored_codes(ArtefactStore(tmp_path / "one"), vectors, trained, 8, 2, seed=0)
-    again, _ = stored_codes(ArtefactStore(tmp_path / "other"), vectors, trained, 8, 2, seed=0)
+    first, n_centroids = stored_codes(ArtifactStore(tmp_path / "one"), vectors, trained, 8, 2, seed=0)
+    again, _ = stored_codes(ArtifactStore(tmp_path / "other"), vectors, trained, 8, 2, seed=0)
     np.testing.assert_array_equal(first, again)
     assert (first.shape, n_centroids) == ((300, 8), 256)
-    other, _ = stored_codes(ArtefactStore(tmp_path / "one"), vectors, trained, 8, 2, seed=1)
+    other, _ = stored_codes(ArtifactStore(tmp_path / "one"), vectors, trained, 8, 2, seed=1)
     assert (first != other).any()
     assert len(list((tmp_path / "one" / "item-codes").iterdir())) == 2
 
@@ -239,7 +239,7 @@ def test_centroids_know_nothing_of_items_that_nobody_touched(tmp_path: Path) -> 
     vectors, trained = some_vectors(300), np.arange(300) < 280
     changed = vectors.copy()
     changed[280:] = changed[280:][::-1]
-    stores = ArtefactStore(tmp_path)
+    stores = ArtifactStore(tmp_path)
     one, other = (stored_codes(stores, each, trained, 8, 2, seed=0)[0] for each in (vectors, changed))
     np.testing.assert_array_equal(one[:280], other[:280])
     np.testing.assert_array_equal(one[280:], other[280:][::-1])
@@ -280,10 +280,10 @@ def test_faiss_and_torch_share_a_process_without_warnings() -> None:
     code = (
         "import torch, faiss, numpy\n"
         "torch.set_num_threads(2); faiss.omp_set_num_threads(2)\n"
-        "quantiser = faiss.ProductQuantizer(32, 8, 4)\n"
+        "quantizer = faiss.ProductQuantizer(32, 8, 4)\n"
         "points = numpy.random.default_rng(0).random((1000, 32), dtype=numpy.float32)\n"
         "for _ in range(2):\n"
-        "    quantiser.train(points)\n"
+        "    quantizer.train(points)\n"
         "    vectors = torch.randn(200, 200, requires_grad=True)\n"
         "    (vectors @ vectors).sum().backward()\n"
     )

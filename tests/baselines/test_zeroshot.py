@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bench.baselines.text_knn import TextNearestNeighbour
+from bench.baselines.text_knn import TextNearestNeighbor
 from bench.baselines.zeroshot import ZeroShot
 
 from bench.errors import BenchError
@@ -126,9 +126,9 @@ def test_the_prompt_is_that_of_the_fine_tuned_systems(task: Task) -> None:
     assert prompt_hash(max_history=MAX_HISTORY) in GenerativeLanguageModel.objective
 
 
-def test_with_an_encoder_it_is_the_nearest_neighbour_control(task: Task, pico_encoder_folder: Path) -> None:
+def test_with_an_encoder_it_is_the_nearest_neighbor_control(task: Task, pico_encoder_folder: Path) -> None:
     task = dataclasses.replace(task, backbone=str(pico_encoder_folder))
-    control = TextNearestNeighbour(NoParams())
+    control = TextNearestNeighbor(NoParams())
     control.fit(task)
     recommender = fitted(task)
     expected = control.score(task.validation)

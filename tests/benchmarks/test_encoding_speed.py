@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.data.prepare import load_domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.backbones import resolve_backbone
 from bench.lm.encoders.title_vectors import title_vectors
 
@@ -23,7 +23,7 @@ SECONDS_TO_ENCODE, SECONDS_TO_READ = 90.0, 1.0
 def test_the_titles_of_beauty_are_encoded_in_90_seconds_and_read_again_in_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     domain = load_domain("beauty", Path(os.environ["BENCH_DATA"]), tmp_path)
     backbone = resolve_backbone("minilm")
     started = time.perf_counter()

@@ -30,7 +30,7 @@ from bench.baselines.recbole_models.recommender import RecBoleRecommender
 from bench.baselines.sasrec import SASRec
 
 from bench.data.prepare import load_domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.learning.training import descend, stopping_score
 from bench.plugin import Queries, Task
 from bench.protocol.task import PreparedTask, prepare_task
@@ -131,7 +131,7 @@ class Sides:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedTask:
     cache = tmp_path_factory.mktemp("cache")
     domain = load_domain("beauty", Path(os.environ["BENCH_DATA"]), cache, lambda _line: None)
-    return prepare_task(domain, ProtocolSpec("beauty"), ArtefactStore(cache))
+    return prepare_task(domain, ProtocolSpec("beauty"), ArtifactStore(cache))
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def task(prepared: PreparedTask, tmp_path_factory: pytest.TempPathFactory) -> It
     os.chdir(folder)  # RecBole's trainer writes its TensorBoard log where it stands
     try:
         yield Task(
-            prepared.training, validation.queries, validation.answers, "warm", seed=0, artefacts=ArtefactStore(folder)
+            prepared.training, validation.queries, validation.answers, "warm", seed=0, artifacts=ArtifactStore(folder)
         )
     finally:
         os.chdir(before)

@@ -1,6 +1,6 @@
 """LoRA training of the toy decoder on Beauty's prompts beside transformers' Trainer.
 
-The Trainer gets the same examples, as many a step, the same LoRA by PEFT and the same optimiser, tokens cut
+The Trainer gets the same examples, as many a step, the same LoRA by PEFT and the same optimizer, tokens cut
 beforehand; it pads each row to the longest example and makes logits at every position. Ours writes and cuts the
 prompts as it goes, puts those of like length together and makes logits at the answers alone. Processor time is what
 counts, as other work disturbs it little: 28.7 s for the Trainer, 8.0 s for ours on one busy core (3.6 times).
@@ -68,7 +68,7 @@ def processor_seconds(job: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def tokenised(language_model: Recording, prompts: list[Prompt]) -> list[dict[str, list[int]]]:
+def tokenized(language_model: Recording, prompts: list[Prompt]) -> list[dict[str, list[int]]]:
     """Return each example's tokens and labels, padded to the longest of all."""
     causal = language_model.causal
     questions = causal.token_ids([prompt.shared for prompt in prompts])
@@ -92,7 +92,7 @@ def as_tensors(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
 
 
 def train_with_transformers(model: Any, rows: list[dict[str, list[int]]], folder: Path) -> int:
-    """Train a LoRA of the same size with the Trainer; return its optimiser steps."""
+    """Train a LoRA of the same size with the Trainer; return its optimizer steps."""
     from peft import LoraConfig, get_peft_model
     from transformers import PrinterCallback, Trainer, TrainingArguments
 
@@ -136,7 +136,7 @@ def test_training_on_answers_alone_is_twice_as_fast_as_the_trainer(
 
     ours = processor_seconds(train)
     prompts = [prompt for batch in language_model.seen for prompt in batch]
-    rows = tokenised(language_model, prompts)
+    rows = tokenized(language_model, prompts)
     few = rows[:4]
     with torch.no_grad():
         plain = language_model.model(**as_tensors(few)).loss

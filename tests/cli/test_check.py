@@ -21,7 +21,7 @@ def _methods() -> Iterator[None]:
 
 
 def test_each_check_is_a_line_and_the_last_one_counts_them(bench: Bench) -> None:
-    outcome = bench("check", "neighbours")
+    outcome = bench("check", "neighbors")
     assert (outcome.code, outcome.stderr) == (0, "")
     *lines, total = outcome.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["ok"] * len(CHECKS)
@@ -45,7 +45,7 @@ def test_a_skipped_check_is_no_failure(bench: Bench) -> None:
     assert outcome.stdout.endswith(" s: 12 ok, 1 skipped\n")
 
 
-@pytest.mark.parametrize(("method", "code"), [("neighbours", 0), ("not-a-number", 1)])
+@pytest.mark.parametrize(("method", "code"), [("neighbors", 0), ("not-a-number", 1)])
 def test_json_holds_every_check(bench: Bench, method: str, code: int) -> None:
     outcome = bench("check", method, "--json")
     assert (outcome.code, outcome.stderr) == (code, "")
@@ -65,11 +65,11 @@ def test_parameters_reach_the_method(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["neighbors"], "Unknown method 'neighbors'. Did you mean neighbours"),
+        (["neighbors"], "Unknown method 'neighbors'. Did you mean neighbors"),
         (["adjustable", "-p", "learn=yes"], "Method 'adjustable' has no parameter 'learn'. Did you mean learns?"),
         (["adjustable", "-p", "learns"], "Parameter 'learns' has no value"),
-        (["neighbours", "--backbone", "minilm"], "Method 'neighbours' does not use --backbone: leave it out."),
-        (["neighbours", "--device", "abacus"], "Device 'abacus' cannot be used"),
+        (["neighbors", "--backbone", "minilm"], "Method 'neighbors' does not use --backbone: leave it out."),
+        (["neighbors", "--device", "abacus"], "Device 'abacus' cannot be used"),
         (["demanding"], "There is no model 'big'. Use --backbone small."),
         (["oracle"], "Method 'oracle' is handed the answers"),
     ],

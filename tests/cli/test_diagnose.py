@@ -64,7 +64,7 @@ def test_a_run_that_is_given_twice_is_no_second_seed(bench: Bench) -> None:
     assert json.loads(bench("diagnose", *["popularity@shop@warm"] * 2, "--json").stdout)["stability"] == []
 
 
-@pytest.mark.parametrize(("method", "flips"), [("neighbours", False), ("in-order", True)])
+@pytest.mark.parametrize(("method", "flips"), [("neighbors", False), ("in-order", True)])
 def test_permuted_candidates_move_only_who_looks_at_their_order(
     bench: Bench, folders: Folders, method: str, flips: bool
 ) -> None:

@@ -119,10 +119,10 @@ def test_a_scheduler_that_ends_a_process_leaves_no_temporary_folder(tmp_path: Pa
         "from pathlib import Path\n"
         "from bench.cli.main import main\n"
         "from bench.data import card\n"
-        "from bench.files.store import ArtefactStore\n"
+        "from bench.files.store import ArtifactStore\n"
         "root = Path(sys.argv.pop())\n"
         "def make(folder):\n    print('begun', flush=True)\n    time.sleep(60)\n"
-        "card.list_cards = lambda *_: ArtefactStore(root).get_or_make('models', 'key', make)\n"
+        "card.list_cards = lambda *_: ArtifactStore(root).get_or_make('models', 'key', make)\n"
         "main()"
     )
     words = [sys.executable, "-c", code, "list", "datasets", str(tmp_path)]

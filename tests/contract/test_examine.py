@@ -26,7 +26,7 @@ def named(found: dict[str, Outcome], status: str) -> set[str]:
 
 
 def test_a_recommender_that_keeps_to_the_contract_passes_every_check() -> None:
-    found = outcomes("neighbours")
+    found = outcomes("neighbors")
     assert list(found) == list(CHECKS)
     assert named(found, "ok") == set(CHECKS)
     assert "NDCG@1 1.000" in found["learns"].detail
@@ -111,7 +111,7 @@ def test_who_is_handed_the_answers_cannot_be_checked() -> None:
 
 
 def test_an_unknown_method_says_which_are_near() -> None:
-    with pytest.raises(BenchError, match=r"Unknown method 'neighbors'\. Did you mean neighbours"):
+    with pytest.raises(BenchError, match=r"Unknown method 'neighbors'\. Did you mean neighbors"):
         outcomes("neighbors")
 
 
@@ -130,7 +130,7 @@ def test_the_highest_ndcg_by_chance_is_the_binomials_tail(n_queries: int, highes
 @pytest.mark.parametrize(
     ("method", "status", "reason"),
     [
-        ("neighbours", "ok", "it reports no training"),
+        ("neighbors", "ok", "it reports no training"),
         ("bpr", "ok", "when training on the toy data ended, "),
         ("secretive", "warning", "it takes optimizer steps and reports no validation curve, so that tables mark it"),
         ("unchecked", "warning", "it trains and reports no validation curve"),

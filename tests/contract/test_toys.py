@@ -93,7 +93,7 @@ def test_other_answers_leave_what_is_learned_from_as_it_was(tmp_path: Path, sett
     for one, two in zip(learned_from(planted.task), learned_from(other.task), strict=True):
         np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(other.prepared.training.items, planted.prepared.training.items)
-    assert other.task.artefacts != planted.task.artefacts
+    assert other.task.artifacts != planted.task.artifacts
     last = planted.queries.users
     ends = (planted.prepared.domain.indptr[last + 1] - 1, other.prepared.domain.indptr[last + 1] - 1)
     before, after = planted.prepared.domain.items[ends[0]], other.prepared.domain.items[ends[1]]

@@ -35,7 +35,7 @@ def test_counts_of_a_small_shop(shop: Path, cache_dir: Path) -> None:
     }
 
 
-def test_titles_shared_by_items_are_counted_normalised(data_dir: Path, cache_dir: Path) -> None:
+def test_titles_shared_by_items_are_counted_normalized(data_dir: Path, cache_dir: Path) -> None:
     folder = data_dir / "twins"
     folder.mkdir()
     (folder / "interactions.csv").write_text("user_id,item_id\na,1\na,2\na,3\na,4\na,5\n")

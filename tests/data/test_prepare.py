@@ -74,7 +74,7 @@ def test_a_fault_leaves_nothing_half_written(shop: Path, cache_dir: Path) -> Non
     assert list((cache_dir / "domains").iterdir()) == []
 
 
-def test_the_artefact_says_what_made_it(shop: Path, cache_dir: Path) -> None:
+def test_the_artifact_says_what_made_it(shop: Path, cache_dir: Path) -> None:
     load_domain("shop", shop.parent, cache_dir)
     (made,) = (json.loads(path.read_text()) for path in cache_dir.rglob("made.json"))
     assert made["card"]["name"] == "shop"

@@ -11,7 +11,7 @@ import pytest
 from bench.diagnose.repeated_answers import AskedAgain, keep
 from bench.diagnose.stability import Stability
 from bench.metrics import Ranks, Tops
-from bench.runs.record import RunRecord, summarise
+from bench.runs.record import RunRecord, summarize
 from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec
 
@@ -52,7 +52,7 @@ def saved(store: RunStore, method: str, seed: int, better: list[int], has_tops: 
         id=spec.hash(),
         spec=spec,
         family="general",
-        metrics=summarise(ranks, ("ndcg@1", "ndcg@3")),
+        metrics=summarize(ranks, ("ndcg@1", "ndcg@3")),
         candidates_hash="hash",
         n_queries=10,
         tie_rate=0.0,

@@ -89,8 +89,8 @@ def test_a_shipped_table_stands_on_its_page_with_its_notes_folded() -> None:
     assert "    Made before records stated all of their data and code" in notes
 
 
-def test_behaviours_are_the_names_of_the_tests() -> None:
-    assert "the permutation p value is never zero" in method_pages.behaviours("tests/significance/test_tests.py")
+def test_behaviors_are_the_names_of_the_tests() -> None:
+    assert "the permutation p value is never zero" in method_pages.behaviors("tests/significance/test_tests.py")
 
 
 def test_the_lists_name_every_method_dataset_and_experiment() -> None:

@@ -124,7 +124,7 @@ def test_dataclasses_numbers_of_numpy_sets_and_paths_are_plain_values() -> None:
 
 def test_what_is_no_value_is_refused() -> None:
     for value in (object(), Point, len):
-        with pytest.raises(TypeError, match="cannot serialise"):
+        with pytest.raises(TypeError, match="cannot serialize"):
             content_hash([value])
 
 

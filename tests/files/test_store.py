@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore, read_json, require_new, write_json, write_text, written_whole
+from bench.files.store import ArtifactStore, read_json, require_new, write_json, write_text, written_whole
 
 
 class Crash(BaseException):
@@ -83,8 +83,8 @@ def test_json_reads_back_and_refuses_nan(tmp_path: Path) -> None:
     assert read_json(path) == {"título": [1, 2.5, None]}
 
 
-def test_an_artefact_is_made_once(tmp_path: Path) -> None:
-    store, made = ArtefactStore(tmp_path), []
+def test_an_artifact_is_made_once(tmp_path: Path) -> None:
+    store, made = ArtifactStore(tmp_path), []
 
     def make(folder: Path) -> None:
         made.append(folder)
@@ -100,15 +100,15 @@ def test_an_artefact_is_made_once(tmp_path: Path) -> None:
     assert json.loads((first / "made.json").read_text()) == key
 
 
-def test_other_keys_and_kinds_are_other_artefacts(tmp_path: Path) -> None:
-    store = ArtefactStore(tmp_path)
+def test_other_keys_and_kinds_are_other_artifacts(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
     paths = {store.get_or_make(kind, key, lambda _: None) for kind in ("models", "vectors") for key in (1, "1", [1])}
     assert len(paths) == 6
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_a_making_that_fails_leaves_nothing_and_can_be_tried_again(tmp_path: Path, error: type[BaseException]) -> None:
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
 
     def fail(folder: Path) -> None:
         (folder / "half").write_text("written")
@@ -122,7 +122,7 @@ def test_a_making_that_fails_leaves_nothing_and_can_be_tried_again(tmp_path: Pat
 
 
 def test_a_folder_without_its_last_file_counts_as_missing(tmp_path: Path) -> None:
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     folder = store.path("models", "key")
     folder.mkdir(parents=True)
     (folder / "half").write_text("written")
@@ -130,8 +130,8 @@ def test_a_folder_without_its_last_file_counts_as_missing(tmp_path: Path) -> Non
     assert set(files_in(folder)) == {"made.json"}
 
 
-def test_who_comes_second_keeps_the_first_ones_artefact(tmp_path: Path) -> None:
-    store = ArtefactStore(tmp_path)
+def test_who_comes_second_keeps_the_first_ones_artifact(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
 
     def write_first(folder: Path) -> None:
         (folder / "maker").write_text("first")
@@ -145,8 +145,8 @@ def test_who_comes_second_keeps_the_first_ones_artefact(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "models").iterdir()] == [folder.name]
 
 
-def test_many_at_once_end_with_one_whole_artefact(tmp_path: Path) -> None:
-    store, barrier, found = ArtefactStore(tmp_path), Barrier(4, timeout=10), []
+def test_many_at_once_end_with_one_whole_artifact(tmp_path: Path) -> None:
+    store, barrier, found = ArtifactStore(tmp_path), Barrier(4, timeout=10), []
 
     def make(folder: Path) -> None:
         barrier.wait()
@@ -162,16 +162,16 @@ def test_many_at_once_end_with_one_whole_artefact(tmp_path: Path) -> None:
     assert len(list((tmp_path / "models").iterdir())) == 1
 
 
-def test_a_process_that_is_killed_leaves_no_artefact(tmp_path: Path) -> None:
+def test_a_process_that_is_killed_leaves_no_artifact(tmp_path: Path) -> None:
     code = (
         "import os, sys, pathlib\n"
-        "from bench.files.store import ArtefactStore\n"
+        "from bench.files.store import ArtifactStore\n"
         "def make(folder):\n    (folder / 'half').write_text('written')\n    os._exit(9)\n"
-        "ArtefactStore(pathlib.Path(sys.argv[1])).get_or_make('models', 'key', make)"
+        "ArtifactStore(pathlib.Path(sys.argv[1])).get_or_make('models', 'key', make)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     assert done.returncode == 9
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     assert not store.made("models", "key")
     folder = store.get_or_make("models", "key", lambda folder: None)
     assert set(files_in(folder)) == {"made.json"}

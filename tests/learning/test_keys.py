@@ -58,7 +58,7 @@ def test_a_key_follows_whatever_makes_the_weights(task: Task, change: Callable[[
 
 
 def test_a_key_does_not_follow_where_things_are_kept_or_what_the_class_of_parameters_is(task: Task) -> None:
-    same = replace(task, artefacts=replace(task.artefacts, root=Path("elsewhere")), progress=print)
+    same = replace(task, artifacts=replace(task.artifacts, root=Path("elsewhere")), progress=print)
     assert key(same, SASRec(OtherParams(dimensions=64))) == key(task)
 
 

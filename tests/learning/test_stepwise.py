@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stepwise import Stepwise, trained_by_steps
@@ -317,7 +317,7 @@ def test_a_damaged_checkpoint_begins_anew(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("saves_each_step")
 def test_what_is_kept_in_a_store_goes_on_where_it_was_killed_and_is_found_again(tmp_path: Path) -> None:
-    store, key = ArtefactStore(tmp_path), {"what": "a regression"}
+    store, key = ArtifactStore(tmp_path), {"what": "a regression"}
 
     def made(regression: Regression) -> StepLog:
         training: Callable[[Checkpoint], Stepwise] = lambda checkpoint: regression.training(PLAN, checkpoint)  # noqa: E731

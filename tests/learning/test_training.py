@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.learning.training import (
     GRADIENT_NORM,
     TrainingRecord,
@@ -76,7 +76,7 @@ def test_each_epoch_reports_one_line() -> None:
 
 def test_a_second_training_with_an_equal_key_is_read_from_the_store(tmp_path: Path) -> None:
     record = TrainingRecord((0.5,), (0.25,), (1.0,))
-    first, second, store = nn.Linear(3, 2), nn.Linear(3, 2), ArtefactStore(tmp_path)
+    first, second, store = nn.Linear(3, 2), nn.Linear(3, 2), ArtifactStore(tmp_path)
     assert trained_once(store, "models", {"seed": 1}, first, lambda: record) == record
     assert trained_once(store, "models", {"seed": 1}, second, pytest.fail) == record
     assert torch.equal(first.weight, second.weight)
@@ -84,7 +84,7 @@ def test_a_second_training_with_an_equal_key_is_read_from_the_store(tmp_path: Pa
 
 def test_a_training_with_another_key_is_done(tmp_path: Path) -> None:
     records = iter([TrainingRecord((0.5,), (0.25,), (1.0,)), TrainingRecord((0.7,), (0.35,), (1.0,))])
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     made = [trained_once(store, "models", {"seed": seed}, nn.Linear(3, 2), lambda: next(records)) for seed in (1, 2)]
     assert [record.losses for record in made] == [(0.5,), (0.7,)]
 
@@ -92,7 +92,7 @@ def test_a_training_with_another_key_is_done(tmp_path: Path) -> None:
 def test_weights_that_share_memory_are_stored_too(tmp_path: Path) -> None:
     tied = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     tied[1].weight = tied[0].weight
-    trained_once(ArtefactStore(tmp_path), "models", {}, tied, lambda: TrainingRecord((), (), ()))
+    trained_once(ArtifactStore(tmp_path), "models", {}, tied, lambda: TrainingRecord((), (), ()))
     assert torch.equal(tied[0].weight, tied[1].weight)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.files.hashing import HASH_LENGTH
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm import backbones
 from bench.lm.backbones import local_backbone, packaged_minilm, resolve_backbone
 from bench.lm.encoders.title_vectors import title_vectors
@@ -64,7 +64,7 @@ def test_minilm_with_other_bytes_is_refused(monkeypatch: pytest.MonkeyPatch, pic
 
 
 def test_title_vectors_are_made_once_and_found_by_content(pico_encoder_folder: Path, tmp_path: Path) -> None:
-    backbone, store, lines = local_backbone("pico", pico_encoder_folder), ArtefactStore(tmp_path), []
+    backbone, store, lines = local_backbone("pico", pico_encoder_folder), ArtifactStore(tmp_path), []
     first = title_vectors(planted_groups(10, name="a"), backbone, store, lines.append)
     again = title_vectors(planted_groups(20, name="b"), backbone, store, lines.append)
     assert len(lines) == 1
@@ -74,4 +74,4 @@ def test_title_vectors_are_made_once_and_found_by_content(pico_encoder_folder: P
 
 def test_title_vectors_need_an_encoder(pico_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="is no encoder"):
-        title_vectors(planted_groups(10), local_backbone("pico", pico_folder), ArtefactStore(tmp_path), print)
+        title_vectors(planted_groups(10), local_backbone("pico", pico_folder), ArtifactStore(tmp_path), print)

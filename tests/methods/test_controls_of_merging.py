@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.plugin import Task
 from bench.protocol.task import PreparedTask
 from tests.support.adapter_toys import fitted, prepared_toy, toy_recommender, toy_task
@@ -15,12 +15,12 @@ from tests.support.adapter_toys import fitted, prepared_toy, toy_recommender, to
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedTask:
-    return prepared_toy("target", ArtefactStore(tmp_path_factory.mktemp("candidates")))
+    return prepared_toy("target", ArtifactStore(tmp_path_factory.mktemp("candidates")))
 
 
 @pytest.fixture(scope="module")
 def task(prepared: PreparedTask, wide_encoder_folder: Any, tmp_path_factory: pytest.TempPathFactory) -> Task:
-    return toy_task(prepared, ArtefactStore(tmp_path_factory.mktemp("artefacts")), wide_encoder_folder)
+    return toy_task(prepared, ArtifactStore(tmp_path_factory.mktemp("artifacts")), wide_encoder_folder)
 
 
 def test_equal_steps_are_those_of_all_branches_together(task: Task) -> None:

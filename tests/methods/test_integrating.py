@@ -16,7 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.adapters.apply import folded
 from bench.lm.merging.average import merge
 from bench.lm.pairs.prompts import PairBatch
@@ -42,12 +42,12 @@ SHORT_TARGET = {"target_epochs": 1, "target_examples": 12}
 
 @pytest.fixture(scope="module")
 def task(pico_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Task:
-    """One artefact store for all tests, so that the sources' adapters are trained once."""
-    return pair_task(tmp_path_factory.mktemp("artefacts"), pico_encoder_folder, turned_domain())
+    """One artifact store for all tests, so that the sources' adapters are trained once."""
+    return pair_task(tmp_path_factory.mktemp("artifacts"), pico_encoder_folder, turned_domain())
 
 
 def fitted(method: str, task: Task, **params: Any) -> Any:
-    """Fit with as little training as shows the behaviour."""
+    """Fit with as little training as shows the behavior."""
     return quickly_fitted(method, task, **{**SHORT, **(SHORT_TARGET if method in INTEGRATING else {}), **params})
 
 
@@ -69,9 +69,9 @@ def test_a_second_fit_finds_all_that_was_trained_and_scores_the_same(method: str
 
 def test_the_same_seed_gives_the_same_scores_and_another_does_not(task: Task, tmp_path: Path) -> None:
     queries, _ = marked_queries(task.target, n_queries=6)
-    stores = [ArtefactStore(tmp_path / name) for name in ("one", "two")]
-    first, again = (fitted("xcross", dataclasses.replace(task, artefacts=store)) for store in stores)
-    other = fitted("xcross", dataclasses.replace(task, artefacts=stores[0], seed=1))
+    stores = [ArtifactStore(tmp_path / name) for name in ("one", "two")]
+    first, again = (fitted("xcross", dataclasses.replace(task, artifacts=store)) for store in stores)
+    other = fitted("xcross", dataclasses.replace(task, artifacts=stores[0], seed=1))
     assert np.array_equal(first.score(queries), again.score(queries))
     assert not np.allclose(first.score(queries), other.score(queries))
 

@@ -17,11 +17,11 @@ THOROUGH: dict[str, dict[str, int]] = {"meteora": {"target_epochs": 3}, "pooler-
 
 @pytest.fixture(scope="module")
 def task(pico_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Task:
-    """One artefact store for all tests, so that the sources' adapters are trained once; all users are asked."""
+    """One artifact store for all tests, so that the sources' adapters are trained once; all users are asked."""
     target = turned_domain()
     queries, answers = marked_queries(target, seed=5)
     asked = {"validation": queries, "validation_answers": answers}
-    return pair_task(tmp_path_factory.mktemp("artefacts"), pico_encoder_folder, target, **asked)
+    return pair_task(tmp_path_factory.mktemp("artifacts"), pico_encoder_folder, target, **asked)
 
 
 def ndcg_at_1(recommender: Any, queries: Any, answers: Any) -> float:
@@ -43,7 +43,7 @@ def test_source_lora_does_not_learn_the_target(task: Task) -> None:
 @pytest.mark.parametrize("method", ["lora", "xcross"])
 def test_shuffled_labels_are_scored_at_chance(method: str, task: Task, pico_encoder_folder: Path) -> None:
     target = marked_domain("apple", 96, shuffled=True, seed=8)
-    shuffled = pair_task(task.artefacts.root, pico_encoder_folder, target, shuffled=True)
+    shuffled = pair_task(task.artifacts.root, pico_encoder_folder, target, shuffled=True)
     queries, answers = marked_queries(target, shuffled=True)
     by_chance = chance(Metric("ndcg", 1))
     standard_error = math.sqrt(by_chance * (1 - by_chance) / len(queries))

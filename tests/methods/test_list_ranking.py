@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.decoders.lists import ListLanguageModel
 from bench.plugin import Task
 from bench.protocol.task import PreparedTask
@@ -24,18 +24,18 @@ N_QUERIES = 3
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> ArtefactStore:
+def store(tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
     """One store for all: most of the methods' adapters are the same ones."""
-    return ArtefactStore(tmp_path_factory.mktemp("artefacts"))
+    return ArtifactStore(tmp_path_factory.mktemp("artifacts"))
 
 
 @pytest.fixture(scope="module")
-def prepared(store: ArtefactStore) -> PreparedTask:
+def prepared(store: ArtifactStore) -> PreparedTask:
     return prepared_toy("target", store)
 
 
 @pytest.fixture
-def task(prepared: PreparedTask, store: ArtefactStore, pico_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+def task(prepared: PreparedTask, store: ArtifactStore, pico_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
     monkeypatch.setattr(ListLanguageModel, "max_new_tokens", 4)
     return toy_task(prepared, store, pico_folder, ranking="generate")
 

@@ -14,7 +14,7 @@ import torch
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.training.library import ADAPTER_KIND
 from bench.plugin import Answers, FitReport, LastLoaded, MergeReport, Queries, Task
@@ -32,12 +32,12 @@ FEW_STEPS = {method: {"n_prompts": 6, "prompts_a_step": 3, "passes": 2} for meth
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedTask:
-    return prepared_toy("target", ArtefactStore(tmp_path_factory.mktemp("candidates")))
+    return prepared_toy("target", ArtifactStore(tmp_path_factory.mktemp("candidates")))
 
 
 @pytest.fixture(scope="module")
 def make_task(prepared, wide_encoder_folder, tmp_path_factory) -> Callable[..., Task]:
-    store = ArtefactStore(tmp_path_factory.mktemp("artefacts"))
+    store = ArtifactStore(tmp_path_factory.mktemp("artifacts"))
 
     def make(**changes: Any) -> Task:
         return toy_task(prepared, **{"store": store, "backbone": wide_encoder_folder, **changes})
@@ -50,7 +50,7 @@ def asked(domains: Mapping[str, PreparedTask]) -> Callable[[str], tuple[Queries,
     return lambda name: (domains[name].validation.queries, domains[name].validation.answers)
 
 
-def trained_hashes(store: ArtefactStore) -> set[str]:
+def trained_hashes(store: ArtifactStore) -> set[str]:
     folder = store.root / ADAPTER_KIND
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
@@ -64,17 +64,17 @@ def test_it_trains_exactly_the_adapters_it_planned_without_loading_a_model(
     method: str, make_task, prepared, tmp_path: Path, monkeypatch
 ) -> None:
     """Planned from nothing, then trained: every planned folder is there, and no other."""
-    fresh = make_task(artefacts=ArtefactStore(tmp_path))
+    fresh = make_task(artifacts=ArtifactStore(tmp_path))
     recommender = toy_recommender(method, max_examples=16, **FEW_STEPS.get(method, {}))
     with monkeypatch.context() as patched:
         patched.setattr("bench.lm.encoders.text_encoder.load_encoder", lambda *_: pytest.fail("a model was loaded"))
         planned = recommender.adapters(fresh)
-    assert trained_hashes(fresh.artefacts) == set()
+    assert trained_hashes(fresh.artifacts) == set()
     recommender.fit(fresh)
     assert [content_hash(spec.key()) for spec in planned] == [facts.id for facts in recommender.facts.values()]
-    assert trained_hashes(fresh.artefacts) == {content_hash(spec.key()) for spec in planned}
+    assert trained_hashes(fresh.artifacts) == {content_hash(spec.key()) for spec in planned}
     scores = recommender.score(prepared.test.queries)
-    assert trained_hashes(fresh.artefacts) == {content_hash(spec.key()) for spec in planned}
+    assert trained_hashes(fresh.artifacts) == {content_hash(spec.key()) for spec in planned}
     assert scores.shape == prepared.test.queries.candidates.shape
     assert np.isfinite(scores).all()
     report = recommender.report()
@@ -87,7 +87,7 @@ def test_four_cross_domain_targets_need_four_target_and_six_hybrid_adapters(
     pico_encoder_folder, tmp_path: Path
 ) -> None:
     """A hybrid is chosen on the validation queries of both its domains, whichever of them is the target."""
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     domains = {name: prepared_toy(name, store) for name in ("beauty", "clothing", "food", "sports")}
     for target, prepared in domains.items():
         sources = tuple(other.training for name, other in domains.items() if name != target)
@@ -113,7 +113,7 @@ def test_target_only_is_reccocktail_s_ingredient_in_the_same_file(make_task) -> 
 
 
 def test_a_hybrid_of_a_and_b_is_the_hybrid_of_b_and_a(prepared, make_task, tmp_path: Path) -> None:
-    domains = {"target": prepared, "one": prepared_toy("one", ArtefactStore(tmp_path))}
+    domains = {"target": prepared, "one": prepared_toy("one", ArtifactStore(tmp_path))}
     training = {name: domain.training for name, domain in domains.items()}
     one = domains["one"].validation
     task = make_task(sources=(training["one"],), source_validation=asked(domains))
@@ -132,7 +132,7 @@ def test_a_hybrid_of_a_and_b_is_the_hybrid_of_b_and_a(prepared, make_task, tmp_p
 
 def test_an_adapter_is_chosen_on_no_other_target_s_queries(prepared, make_task, tmp_path: Path) -> None:
     """The general adapter learns from the sources: it is the same whatever the target asks."""
-    one = prepared_toy("one", ArtefactStore(tmp_path))
+    one = prepared_toy("one", ArtifactStore(tmp_path))
     few = prepared.validation.queries.take(np.arange(5)), Answers(prepared.validation.answers.positive_column[:5])
     facts = {"sources": (one.training,), "source_validation": asked({"one": one})}
     keys = [
@@ -407,7 +407,7 @@ def test_wrong_parameters_are_refused_before_anything_is_trained(method, params,
 
 def test_the_toy_backbone_s_revision_is_known_before_it_is_made(make_task, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("bench.lm.toys.tiny_decoder._make", lambda folder, *_: (folder / "model").write_text("weights"))
-    task = make_task(backbone="tiny", artefacts=ArtefactStore(tmp_path))
+    task = make_task(backbone="tiny", artifacts=ArtifactStore(tmp_path))
     planned = planned_backbone(task)
     assert not planned.folder.exists()
     assert toy_recommender("target-only").adapters(task)[0].backbone == planned.revision

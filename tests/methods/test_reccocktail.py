@@ -10,7 +10,7 @@ import pytest
 from bench.methods.reccocktail import GeneralOnly, RecCocktail, SpecificOnly, WeightAverage
 
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.plugin import Task
 from bench.protocol.task import PreparedTask, prepare_task
@@ -25,12 +25,12 @@ SMALL = {"rank": 4, "alpha": 8, "batch_size": 32, "learning_rate": 1e-2}
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedTask:
     domain = planted_groups(40, name="target")
-    return prepare_task(domain, ProtocolSpec("target"), ArtefactStore(tmp_path_factory.mktemp("candidates")))
+    return prepare_task(domain, ProtocolSpec("target"), ArtifactStore(tmp_path_factory.mktemp("candidates")))
 
 
 @pytest.fixture(scope="module")
 def make_task(prepared, wide_encoder_folder, tmp_path_factory) -> Callable[..., Task]:
-    store = ArtefactStore(tmp_path_factory.mktemp("artefacts"))
+    store = ArtifactStore(tmp_path_factory.mktemp("artifacts"))
 
     def make(backbone: Path = wide_encoder_folder, **changes: Any) -> Task:
         facts: dict[str, Any] = {
@@ -39,7 +39,7 @@ def make_task(prepared, wide_encoder_folder, tmp_path_factory) -> Callable[..., 
             "validation_answers": prepared.validation.answers,
             "setting": "warm",
             "seed": 0,
-            "artefacts": store,
+            "artifacts": store,
             "sources": (planted_groups(40, seed=3, name="one"), planted_groups(40, seed=4, name="two")),
             "backbone": str(backbone),
         }
@@ -62,7 +62,7 @@ def test_the_variants_share_both_adapters(make_task) -> None:
     general, specific = fitted(GeneralOnly, task), fitted(SpecificOnly, task)
     assert full.facts["general"].id == average.facts["general"].id == general.facts["general"].id
     assert full.facts["specific"].id == average.facts["specific"].id == specific.facts["specific"].id
-    assert len(list((task.artefacts.root / "adapters").iterdir())) == 2
+    assert len(list((task.artifacts.root / "adapters").iterdir())) == 2
 
 
 @pytest.mark.parametrize("space", ["factor", "delta"])

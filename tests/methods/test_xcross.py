@@ -211,7 +211,7 @@ def test_more_layers_than_the_encoder_has_are_refused(pairs: PairLanguageModel) 
 
 def test_it_runs_on_deberta_from_adapters_to_scores(pico_encoder_folder: Path, tmp_path: Path) -> None:
     folder = save_pico_deberta(tmp_path / "deberta", pico_encoder_folder)
-    task = pair_task(tmp_path / "artefacts", folder, marked_domain("apple", 16))
+    task = pair_task(tmp_path / "artifacts", folder, marked_domain("apple", 16))
     recommender = quick_recommender("xcross", epochs=1, target_epochs=1, max_examples=12, target_examples=8)
     recommender.fit(task)
     queries, _ = marked_queries(task.target, n_queries=3)

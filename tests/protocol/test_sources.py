@@ -9,7 +9,7 @@ import pytest
 from bench.contract.toys import domain_of
 from bench.data.domain import Domain
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.protocol.sources import Overlap, check_source, overlap, source_warnings
 from bench.protocol.splits import source_training, without_titles
 from bench.protocol.task import PreparedTask, prepare_task
@@ -25,7 +25,7 @@ def target() -> Domain:
 
 
 def prepared(folder: Path, setting: str = "cold", domain: Domain | None = None) -> PreparedTask:
-    return prepare_task(domain or target(), ProtocolSpec("toy", setting), ArtefactStore(folder))  # type: ignore[arg-type]
+    return prepare_task(domain or target(), ProtocolSpec("toy", setting), ArtifactStore(folder))  # type: ignore[arg-type]
 
 
 def source(titles: list[str], histories: list[list[int]], users: tuple[str, ...] = ()) -> Domain:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from bench.data.domain import Domain
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.plugin import Answers, Queries
 from bench.protocol.candidates import CandidateLists, TitleGroups
 from bench.protocol.splits import share_of_training, split_domain, users_of_training
@@ -31,7 +31,7 @@ def random_domain(n_users: int = 300, seed: int = 0, n_items: int = N_ITEMS) -> 
 def prepared(
     domain: Domain, folder: Path, setting: str = "warm", policy: str = "holdout", seed: int = 0
 ) -> PreparedTask:
-    return prepare_task(domain, ProtocolSpec(domain.name, setting, policy, seed), ArtefactStore(folder))  # type: ignore[arg-type]
+    return prepare_task(domain, ProtocolSpec(domain.name, setting, policy, seed), ArtifactStore(folder))  # type: ignore[arg-type]
 
 
 def test_leave_one_out_trains_up_to_four_validates_on_five_and_tests_on_six(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_candidates_are_distinct_untouched_and_hold_one_positive(
     seed: int, setting: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     domain = random_domain(n_users=120, seed=seed)  # of 60, in one cold split of 500 nobody ends on a cold item
-    task = prepared(domain, tmp_path_factory.mktemp("artefacts"), setting, seed=seed)
+    task = prepared(domain, tmp_path_factory.mktemp("artifacts"), setting, seed=seed)
     queries, answers = task.test.queries, task.test.answers
     for row in range(len(queries)):
         candidates = queries.candidates[row].tolist()
@@ -101,7 +101,7 @@ def test_candidates_are_distinct_untouched_and_hold_one_positive(
         assert touched & set(candidates) == {candidates[answers.positive_column[row]]}
 
 
-def test_two_items_with_one_normalised_title_never_share_a_list(tmp_path: Path) -> None:
+def test_two_items_with_one_normalized_title_never_share_a_list(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     titles = [f"Title {item // 2}" if item % 2 else f" TITLE  {item // 2}" for item in range(120)]
     histories = [[int(i) for i in rng.permutation(120)[:5]] for _ in range(200)]

@@ -13,7 +13,7 @@ from scipy import stats
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.plugin import Queries
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.splits import source_training
@@ -204,7 +204,7 @@ def test_lists_of_the_older_settings_keep_their_hashes(
     rng = np.random.default_rng(1)
     histories = [[int(i) for i in rng.permutation(80)[: rng.integers(3, 12)]] for _ in range(60)]
     task = prepare_task(
-        domain_of(histories, numbered(80)), ProtocolSpec("toy", setting, seed=2), ArtefactStore(tmp_path)
+        domain_of(histories, numbered(80)), ProtocolSpec("toy", setting, seed=2), ArtifactStore(tmp_path)
     )
     assert (task.candidates_hash, task.validation.hash) == (test_hash, validation_hash)
 
@@ -212,7 +212,7 @@ def test_lists_of_the_older_settings_keep_their_hashes(
 def test_natural_cold_lists_keep_their_hashes(tmp_path: Path) -> None:
     blocks = [[*range(start, start + 20)] for start in range(0, 60, 20)]
     domain = domain_of([[1, 2, 3, 60], [2, 3, 1, 4], [3, 1, 2, 61], *blocks], numbered(62))
-    task = prepare_task(domain, ProtocolSpec("toy", "cold", "natural"), ArtefactStore(tmp_path))
+    task = prepare_task(domain, ProtocolSpec("toy", "cold", "natural"), ArtifactStore(tmp_path))
     assert (task.candidates_hash, task.validation.hash) == ("88151d0ff823b948", "640beb8856918b8a")
 
 

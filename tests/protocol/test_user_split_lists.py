@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.data.domain import normalise_title
-from bench.files.store import ArtefactStore
+from bench.data.domain import normalize_title
+from bench.files.store import ArtifactStore
 from bench.protocol.splits import source_training, split_domain
 from bench.protocol.task import prepare_task
 from bench.protocol.user_split import (
@@ -31,7 +31,7 @@ def test_every_query_is_the_end_of_a_short_sequence_of_a_user_nobody_is_trained_
     seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     domain = random_timed(80, seed)
-    task = prepared(domain, tmp_path_factory.mktemp("artefacts"), seed)
+    task = prepared(domain, tmp_path_factory.mktemp("artifacts"), seed)
     parts = user_parts(domain, seed)
     trained = np.flatnonzero(np.diff(task.training.indptr))
     assert np.array_equal(trained, np.flatnonzero(parts.part == TRAIN))
@@ -74,7 +74,7 @@ def test_one_frozen_negative_passes_a_chi_square_test_of_proportion(tmp_path: Pa
     popular = [[(item, item) for item in range(max(0, user % 40 - 8), user % 40 + 6)] for user in range(400)]
     domain = timed_domain([*asked, *popular])
     spec = ProtocolSpec("toy", "user-split", n_negatives=1)
-    task = prepare_task(domain, spec, ArtefactStore(tmp_path))
+    task = prepare_task(domain, spec, ArtifactStore(tmp_path))
     counts = task.training.item_counts()
     counts[100:105] = 0
     lists = task.test.queries.candidates[task.test.queries.users < 6000]
@@ -91,7 +91,7 @@ def test_popularity_is_no_help_against_popular_negatives(tmp_path: Path) -> None
     task = prepared(domain, tmp_path)
     counts = task.training.item_counts()[task.test.queries.candidates].astype(float)
     positive = np.take_along_axis(counts, task.test.answers.positive_column[:, None], axis=1)
-    warm = prepare_task(domain, ProtocolSpec("toy"), ArtefactStore(tmp_path))
+    warm = prepare_task(domain, ProtocolSpec("toy"), ArtifactStore(tmp_path))
     warm_counts = warm.training.item_counts()[warm.test.queries.candidates].astype(float)
     warm_positive = np.take_along_axis(warm_counts, warm.test.answers.positive_column[:, None], axis=1)
     assert np.mean((counts > positive).sum(axis=1)) > np.mean((warm_counts > warm_positive).sum(axis=1)) + 3
@@ -108,7 +108,7 @@ def test_every_method_sees_titles_of_eight_words_and_lists_of_distinct_ones(tmp_
     assert "Titles are cut to 8 words." in task.domain.notes
     for part in (task.validation, task.test):
         for row in part.queries.candidates:
-            assert len({normalise_title(task.training.titles[item]) for item in row}) == 30
+            assert len({normalize_title(task.training.titles[item]) for item in row}) == 30
     spec = ProtocolSpec("target", "user-split")
     assert source_training(domain, spec).titles == task.training.titles
     assert source_training(domain, ProtocolSpec("target")).titles == domain.titles
@@ -118,7 +118,7 @@ def test_a_source_is_trained_on_by_its_own_train_users_and_never_by_a_test_user_
     target, source = random_timed(200), replace(random_timed(150, seed=5), name="source")
     spec = ProtocolSpec("toy", "user-split", seed=4)
     seen = source_training(source, spec)
-    task = prepare_task(target, spec, ArtefactStore(tmp_path))
+    task = prepare_task(target, spec, ArtifactStore(tmp_path))
     trained = set(seen.user_ids[np.diff(seen.indptr) > 0].tolist())
     asked = set(target.user_ids[np.append(task.test.queries.users, task.validation.queries.users)].tolist())
     assert trained

@@ -116,7 +116,7 @@ def test_an_unset_parameter_of_unknown_type_stays_unset() -> None:
     assert build_params("example", Unset, {"path": None}).path is None
 
 
-def test_a_misspelt_key_says_which_is_near() -> None:
+def test_a_misspelled_key_says_which_is_near() -> None:
     with pytest.raises(BenchError, match=r"'example' has no parameter 'droput'. Did you mean dropout\?"):
         built(droput="0.1")
 

@@ -14,7 +14,7 @@ import bench.runs.store
 from bench.errors import BenchError
 from bench.metrics import DEFAULT_METRICS, Metric, Ranks, Tops, per_user
 from bench.plugin import FitReport
-from bench.runs.record import RunRecord, describe_variant, summarise
+from bench.runs.record import RunRecord, describe_variant, summarize
 from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec, spec_from_json, spec_to_json
 
@@ -221,12 +221,12 @@ def test_a_variant_is_described_by_what_differs_from_the_defaults(save_run: Save
 def test_a_summary_holds_means_inside_their_intervals() -> None:
     better = np.random.default_rng(0).integers(0, 30, 500).astype(np.int16)
     ranks = Ranks(better, np.zeros(500, np.int16))
-    summary = summarise(ranks)
+    summary = summarize(ranks)
     assert tuple(summary) == DEFAULT_METRICS
     for name, figures in summary.items():
         assert figures["value"] == pytest.approx(per_user(ranks, Metric.parse(name)).mean())
         assert figures["low"] < figures["value"] < figures["high"]
-    assert summary == summarise(ranks)
+    assert summary == summarize(ranks)
 
 
 def test_a_name_without_its_seed_stands_for_all_seeds(run_store: RunStore, save_run: Save) -> None:

@@ -28,9 +28,9 @@ def drawn_one_by_one(values: NDArray, rng: np.random.Generator, n_resamples: int
     means = []
     for _ in range(n_resamples):
         by_seed = values[:, rng.choice(n_users, n_users)].mean(axis=1)
-        centre = by_seed.mean()
+        center = by_seed.mean()
         stretch = math.sqrt(n_seeds / (n_seeds - 1))
-        means.append(centre + stretch * (by_seed[rng.choice(n_seeds, n_seeds)].mean() - centre))
+        means.append(center + stretch * (by_seed[rng.choice(n_seeds, n_seeds)].mean() - center))
     return np.array(means)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.domain import Domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.plugin import Task
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import registry
@@ -31,11 +31,11 @@ def toy_domain(name: str, n_users: int = 30) -> Domain:
     return planted_groups(n_users, seed=sum(map(ord, name)), name=name)
 
 
-def prepared_toy(name: str, store: ArtefactStore) -> PreparedTask:
+def prepared_toy(name: str, store: ArtifactStore) -> PreparedTask:
     return prepare_task(toy_domain(name), ProtocolSpec(name), store)
 
 
-def toy_task(prepared: PreparedTask, store: ArtefactStore, backbone: Path | str, **changes: Any) -> Task:
+def toy_task(prepared: PreparedTask, store: ArtifactStore, backbone: Path | str, **changes: Any) -> Task:
     """Return the task of a prepared domain with the sources ``one`` and ``two``."""
     facts: dict[str, Any] = {
         "target": prepared.training,
@@ -43,7 +43,7 @@ def toy_task(prepared: PreparedTask, store: ArtefactStore, backbone: Path | str,
         "validation_answers": prepared.validation.answers,
         "setting": "warm",
         "seed": 0,
-        "artefacts": store,
+        "artifacts": store,
         "sources": (toy_domain("one"), toy_domain("two")),
         "backbone": str(backbone),
     }

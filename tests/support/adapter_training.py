@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bench.data.domain import Domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.steps import StepLog
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
@@ -38,7 +38,7 @@ def trained(
     return train_adapter(language_model, domains, completed, course, lambda _line: None, validation)
 
 
-def validation_of(domain: Domain, store: ArtefactStore) -> Validation:
+def validation_of(domain: Domain, store: ArtifactStore) -> Validation:
     """Return the training part of a domain's warm split with its validation queries and their answers."""
     prepared = prepare_task(domain, ProtocolSpec(domain.name), store)
     return prepared.training, prepared.validation.queries, prepared.validation.answers

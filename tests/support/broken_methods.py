@@ -24,8 +24,8 @@ SEEN: list[PreparedTask] = []
 """What a hook on the engine has left lying about."""
 
 
-@register("neighbours", family="general", cold_rule="zero")
-class Neighbours(Recommender):
+@register("neighbors", family="general", cold_rule="zero")
+class Neighbors(Recommender):
     """Scores a candidate by the users that it shares with the history."""
 
     def fit(self, task: Task) -> None:
@@ -40,7 +40,7 @@ class Neighbours(Recommender):
 
 
 @register("in-order", family="general", cold_rule="zero")
-class InOrder(Neighbours):
+class InOrder(Neighbors):
     """Gives the first candidates a little more."""
 
     def score(self, queries: Queries) -> Any:
@@ -48,7 +48,7 @@ class InOrder(Neighbours):
 
 
 @register("restless", family="general", cold_rule="zero")
-class Restless(Neighbours):
+class Restless(Neighbors):
     """Draws without a seed."""
 
     def fit(self, task: Task) -> None:
@@ -57,7 +57,7 @@ class Restless(Neighbours):
 
 
 @register("not-a-number", family="general", cold_rule="undefined")
-class NotANumber(Neighbours):
+class NotANumber(Neighbors):
     """Divides by the count of an item that nobody touched."""
 
     def score(self, queries: Queries) -> Any:
@@ -66,7 +66,7 @@ class NotANumber(Neighbours):
 
 
 @register("crowd-follower", family="general", cold_rule="zero")
-class CrowdFollower(Neighbours):
+class CrowdFollower(Neighbors):
     """Looks at how often an item is a candidate of the others."""
 
     def score(self, queries: Queries) -> Any:
@@ -75,7 +75,7 @@ class CrowdFollower(Neighbours):
 
 
 @register("scribbler", family="general", cold_rule="zero")
-class Scribbler(Neighbours):
+class Scribbler(Neighbors):
     """Sorts the histories where they lie."""
 
     def fit(self, task: Task) -> None:
@@ -84,24 +84,24 @@ class Scribbler(Neighbours):
 
 
 @register("absent-minded", family="general", cold_rule="zero")
-class AbsentMinded(Neighbours):
+class AbsentMinded(Neighbors):
     """Reads back something else than it stored."""
 
     def fit(self, task: Task) -> None:
         super().fit(task)
-        was_made = task.artefacts.made("models", "mine")
-        task.artefacts.get_or_make("models", "mine", lambda folder: None)
+        was_made = task.artifacts.made("models", "mine")
+        task.artifacts.get_or_make("models", "mine", lambda folder: None)
         if was_made:
             self.touched = self.touched[:, ::2]
 
 
 @register("mute", family="general")
-class Mute(Neighbours):
+class Mute(Neighbors):
     """States no cold rule."""
 
 
 @register("boaster", family="general", cold_rule="zero")
-class Boaster(Neighbours):
+class Boaster(Neighbors):
     """States what JSON cannot hold."""
 
     def report(self) -> FitReport:
@@ -109,7 +109,7 @@ class Boaster(Neighbours):
 
 
 @register("secretive", family="general", cold_rule="zero")
-class Secretive(Neighbours):
+class Secretive(Neighbors):
     """Trains, and reports nothing of it."""
 
     def fit(self, task: Task) -> None:
@@ -122,7 +122,7 @@ class Secretive(Neighbours):
 
 
 @register("unchecked", family="general", cold_rule="zero")
-class Unchecked(Neighbours):
+class Unchecked(Neighbors):
     """Trains by hand, and checks no validation."""
 
     def report(self) -> FitReport:
@@ -130,7 +130,7 @@ class Unchecked(Neighbours):
 
 
 @register("ignorant", family="general", cold_rule="count of zero")
-class Ignorant(Neighbours):
+class Ignorant(Neighbors):
     """Counts interactions, which says nothing of anyone's taste."""
 
     def score(self, queries: Queries) -> Any:
@@ -138,7 +138,7 @@ class Ignorant(Neighbours):
 
 
 @register("clumsy", family="general", cold_rule="zero")
-class Clumsy(Neighbours):
+class Clumsy(Neighbors):
     """Fails to fit."""
 
     def fit(self, task: Task) -> None:
@@ -146,7 +146,7 @@ class Clumsy(Neighbours):
 
 
 @register("demanding", family="general", cold_rule="zero")
-class Demanding(Neighbours):
+class Demanding(Neighbors):
     """Asks the user for something."""
 
     def fit(self, task: Task) -> None:
@@ -154,7 +154,7 @@ class Demanding(Neighbours):
 
 
 @register("adjustable", family="general", cold_rule="zero")
-class Adjustable(Neighbours):
+class Adjustable(Neighbors):
     """Learns only if it is told to."""
 
     @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class ColdOnly(Ignorant):
         self.settings_seen.append(task.setting)
 
 
-class Peeker(Neighbours):
+class Peeker(Neighbors):
     """Adds to its scores what it finds out about the answers."""
 
     def score(self, queries: Queries) -> Any:
@@ -214,7 +214,7 @@ class Burglar(Peeker):
     """Opens the candidate files in the cache folder."""
 
     def positives(self, queries: Queries) -> Any:
-        for path in self.task.artefacts.root.glob("candidates/*/candidates.parquet"):
+        for path in self.task.artifacts.root.glob("candidates/*/candidates.parquet"):
             _, lists, _ = read_lists(path)
             if np.array_equal(lists.items, queries.candidates):
                 return lists.positive_column
@@ -222,7 +222,7 @@ class Burglar(Peeker):
 
 
 METHODS: tuple[Any, ...] = (
-    *(Neighbours, InOrder, Restless, NotANumber, CrowdFollower, Scribbler, AbsentMinded, Mute, Boaster, Ignorant),
+    *(Neighbors, InOrder, Restless, NotANumber, CrowdFollower, Scribbler, AbsentMinded, Mute, Boaster, Ignorant),
     *(Secretive, Unchecked),
     *(Clumsy, Demanding, Adjustable, ColdOnly, Hooked, Rummager, Burglar),
 )

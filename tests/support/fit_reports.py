@@ -13,7 +13,7 @@ LEARNED = FitReport(
         curves={"validation_ndcg@3": (0.1, 0.2, 0.3, 0.25), "losses": (3.0, 2.0, 1.5, 1.4)},
         ended="converged",
     ),
-    cold_rule="embedding as initialised",
+    cold_rule="embedding as initialized",
     deviations=("Stops early.",),
 )
 MERGED = FitReport(

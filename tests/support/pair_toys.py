@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bench.data.domain import Domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.adapters.adapter import Adapter, linear_modules
 from bench.lm.backbones import local_backbone
 from bench.lm.pairs.model import PairLanguageModel, PairRecipe
@@ -140,7 +140,7 @@ def pair_task(folder: Path, backbone: Path, target: Domain, *, shuffled: bool = 
         "validation_answers": answers,
         "setting": "warm",
         "seed": 0,
-        "artefacts": ArtefactStore(folder),
+        "artifacts": ArtifactStore(folder),
         "sources": (marked_domain("anchor", 40, name="one", seed=1), marked_domain("bridge", 40, name="two", seed=2)),
         "backbone": str(backbone),
     }

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.plugin import Answers, Queries, Recommender, Task
 from tests.support.recbole_toy import domain_of, ndcg_at_1, planted_successors, queries_of, task_of
@@ -31,7 +31,7 @@ def mean(recommender: Recommender, queries: Queries, answers: Answers, metric: M
     return float(per_user(rank_positive(recommender.score(queries), answers.positive_column), metric).mean())
 
 
-class SequentialBehaviours:
+class SequentialBehaviors:
     """Inherit it in a test class and set ``recommender`` and ``quick``."""
 
     recommender: ClassVar[type[Any]]
@@ -82,7 +82,7 @@ class SequentialBehaviours:
 
     def test_the_same_seed_gives_the_same_scores_and_another_does_not(self, tmp_path: Path) -> None:
         task, queries, _ = planted_successors(tmp_path, n_users=20)
-        elsewhere = replace(task, artefacts=ArtefactStore(tmp_path / "elsewhere"))
+        elsewhere = replace(task, artifacts=ArtifactStore(tmp_path / "elsewhere"))
         scores = self.fitted(task, epochs=2).score(queries)
         assert np.array_equal(scores, self.fitted(elsewhere, epochs=2).score(queries))
         assert not np.allclose(scores, self.fitted(replace(elsewhere, seed=1), epochs=2).score(queries))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.data.domain import Domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.protocol.user_split import UserParts
 from bench.spec import ProtocolSpec
@@ -43,7 +43,7 @@ def random_timed(n_users: int = 400, seed: int = 0, n_items: int = N_ITEMS, long
 
 
 def prepared(domain: Domain, folder: Path, seed: int = 0) -> PreparedTask:
-    return prepare_task(domain, ProtocolSpec(domain.name, "user-split", seed=seed), ArtefactStore(folder))
+    return prepare_task(domain, ProtocolSpec(domain.name, "user-split", seed=seed), ArtifactStore(folder))
 
 
 def sequence(domain: Domain, parts: UserParts, user: int) -> list[int]:

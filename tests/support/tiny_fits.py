@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.plugin import Answers, Queries, Task
 from bench.registry import registry
 from bench.runs.params import build_params
 from tests.support.transferable_toy import planted_titles, source
 
 MOST_STEPS = 5
-"""Steps that any optimiser may take."""
+"""Steps that any optimizer may take."""
 N_ASKED = 12
 RECBOLE = {"learning_rate": 1e-2, "batch_size": 10, "epochs": 1}
 LORA = {
@@ -145,14 +145,14 @@ def tiny_task(folder: Path, backbone: Path) -> tuple[Task, Queries]:
 
 
 def given_codes(
-    store: ArtefactStore, vectors: NDArray[np.float32], trained: NDArray[np.bool_], blocks: int, rounds: int, seed: int
+    store: ArtifactStore, vectors: NDArray[np.float32], trained: NDArray[np.bool_], blocks: int, rounds: int, seed: int
 ) -> tuple[NDArray[np.int64], int]:
     """Return random codes in place of clustered ones, which a last bit of a vector may turn to others."""
     return np.random.default_rng(seed).integers(16, size=(len(vectors), blocks)), 16
 
 
 class CountedSteps:
-    """Counts the steps of each optimiser while the block runs."""
+    """Counts the steps of each optimizer while the block runs."""
 
     def __enter__(self) -> CountedSteps:
         self.counts: list[int] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.data.domain import Domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.plugin import Answers, Queries, Task
 from tests.support.recbole_toy import queries_of
 from tests.support.text_toys import NOUNS, domain_of
@@ -51,7 +51,7 @@ def planted_titles(
         validation_answers=validation_answers,
         setting="warm",
         seed=0,
-        artefacts=ArtefactStore(folder),
+        artifacts=ArtifactStore(folder),
         sources=(source(10, "first"), source(20, "second")),
         backbone=str(backbone),
     )

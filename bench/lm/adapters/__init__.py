@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from bench.lm.adapters.apply import folded, hooked
     from bench.lm.adapters.experts import Experts, MixedExperts, ParallelExperts
-    from bench.lm.adapters.low_rank import factorise, row_norms, squared_norm, truncate_product
+    from bench.lm.adapters.low_rank import factorize, row_norms, squared_norm, truncate_product
     from bench.lm.adapters.peft_folders import save_peft_folder, served_adapter
 else:
     __getattr__, __dir__ = lazy_names(__name__)
@@ -33,7 +33,7 @@ __all__ = [
     "MixedExperts",
     "ParallelExperts",
     "check_mergeable",
-    "factorise",
+    "factorize",
     "folded",
     "hooked",
     "linear_modules",

@@ -75,7 +75,7 @@ class AdapterSpec:
     """Everything that makes an adapter; equal specs are trained once and shared by all methods."""
 
     kind: ClassVar[str] = "adapters"
-    """Kind of artefact under which adapters are stored."""
+    """Kind of artifact under which adapters are stored."""
     backbone: str
     """Revision of the backbone's weights."""
     domains: tuple[str, ...]

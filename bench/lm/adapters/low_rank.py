@@ -39,7 +39,7 @@ def truncate_product(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     return (vh[:rank] * root[:, None]) @ q_a.T, q_b @ (u[:, :rank] * root)
 
 
-def factorise(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+def factorize(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """Return factors of a dense update (d_out, d_in), cut to ``rank`` by singular value decomposition.
 
     :data:`WHOLE`, or a rank from the smaller side on, keeps the update bit for bit: one factor is the identity.

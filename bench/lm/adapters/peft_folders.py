@@ -1,4 +1,4 @@
-"""Adapters as other programs read them: folders in PEFT's format, kept in the artefact store under their hash."""
+"""Adapters as other programs read them: folders in PEFT's format, kept in the artifact store under their hash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bench.files.hashing import content_hash
-from bench.files.store import ArtefactStore, write_json
+from bench.files.store import ArtifactStore, write_json
 
 if TYPE_CHECKING:
     from bench.lm.adapters.adapter import Adapter
@@ -29,10 +29,10 @@ def adapter_hash(adapter: Adapter) -> str:
     return content_hash(adapter.base, adapter.scaling, *parts)
 
 
-def served_adapter(adapter: Adapter, artefacts: ArtefactStore) -> tuple[str, Path]:
+def served_adapter(adapter: Adapter, artifacts: ArtifactStore) -> tuple[str, Path]:
     """Return an adapter's hash and its folder in PEFT's format, written where the store lacks it."""
     name = adapter_hash(adapter)
-    return name, artefacts.get_or_make(KIND, {"adapter": name}, lambda folder: save_peft_folder(folder, adapter))
+    return name, artifacts.get_or_make(KIND, {"adapter": name}, lambda folder: save_peft_folder(folder, adapter))
 
 
 def save_peft_folder(folder: Path, adapter: Adapter) -> None:

@@ -108,7 +108,7 @@ class CausalLanguageModel:
         histories_titles: Sequence[Sequence[str]],
         candidate_titles: Sequence[Sequence[str]],
         style: AnswerStyle = "title",
-        length_normalised: bool = False,
+        length_normalized: bool = False,
     ) -> NDArray[np.float32]:
         """Return the log-likelihood of each candidate as the answer, shape (n, n_candidates).
 
@@ -117,14 +117,14 @@ class CausalLanguageModel:
             candidate_titles: For each query the titles on offer, equally many in each.
             style: What the model was trained to answer: after a ``title`` comes the end token, after the first title
                 of a ``list`` the separator; that token counts.
-            length_normalised: Whether to divide by the number of tokens.
+            length_normalized: Whether to divide by the number of tokens.
         """
         answers = [[clean_title(title) for title in titles] for titles in candidate_titles]
         prompts = self.prompt_ids(histories_titles, candidate_titles)
-        return self._log_likelihoods(prompts, answers, style, length_normalised)
+        return self._log_likelihoods(prompts, answers, style, length_normalized)
 
     def _log_likelihoods(
-        self, prompts: list[list[int]], answers: Sequence[Sequence[str]], style: AnswerStyle, length_normalised: bool
+        self, prompts: list[list[int]], answers: Sequence[Sequence[str]], style: AnswerStyle, length_normalized: bool
     ) -> NDArray[np.float32]:
         continuations = self._answers_ids(answers, style)
         lengths = [len(prompt) + sum(map(len, row)) for prompt, row in zip(prompts, continuations, strict=True)]
@@ -133,7 +133,7 @@ class CausalLanguageModel:
             for rows in length_buckets(lengths, self.batch_tokens):
                 totals = self._branch_log_likelihoods(_take(prompts, rows), _take(continuations, rows))
                 scores[rows] = totals.cpu().numpy()
-        if length_normalised:
+        if length_normalized:
             scores /= np.array([list(map(len, row)) for row in continuations], dtype=np.float32)
         return scores
 

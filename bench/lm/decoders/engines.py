@@ -65,4 +65,4 @@ def chosen_engine(causal: CausalLanguageModel, backbone: Backbone, task: Task) -
         return TransformersEngine(causal)
     from bench.lm.decoders.vllm_engine import VllmEngine
 
-    return VllmEngine(causal, backbone.folder, task.artefacts, task.seed)
+    return VllmEngine(causal, backbone.folder, task.artifacts, task.seed)

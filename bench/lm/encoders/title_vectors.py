@@ -14,13 +14,13 @@ from bench.files.revisions import revision_of
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
-    from bench.files.store import ArtefactStore
+    from bench.files.store import ArtifactStore
     from bench.lm.backbones import Backbone
     from bench.plugin import ProgressHook
 
 
 def title_vectors(
-    domain: Domain, backbone: Backbone, artefacts: ArtefactStore, progress: ProgressHook, device: str = "cpu"
+    domain: Domain, backbone: Backbone, artifacts: ArtifactStore, progress: ProgressHook, device: str = "cpu"
 ) -> NDArray[np.float32]:
     """Return the unit-length, mean-pooled vector of each item's title, (n_items, dimension).
 
@@ -47,5 +47,5 @@ def title_vectors(
             vectors = language_model.item_vectors(domain, np.arange(domain.n_items), progress)
         np.save(folder / "vectors.npy", vectors.cpu().numpy())
 
-    vectors: NDArray[np.float32] = np.load(artefacts.get_or_make("title-vectors", key, make) / "vectors.npy")
+    vectors: NDArray[np.float32] = np.load(artifacts.get_or_make("title-vectors", key, make) / "vectors.npy")
     return vectors

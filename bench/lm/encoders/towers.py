@@ -2,7 +2,7 @@
 
 A title's vector is the encoder's mean-pooled, unit-length output. A history's vector is the unit-length sum of its
 titles' vectors, each step back weighted by ``decay``. Scores are cosines; training and entropy divide them by
-a temperature. With no adapter this is exactly the untrained nearest-neighbour control, so whatever an adapter adds
+a temperature. With no adapter this is exactly the untrained nearest-neighbor control, so whatever an adapter adds
 is seen against it.
 """
 
@@ -189,7 +189,7 @@ class TowerLanguageModel(LanguageModel):
     def _tokens_of(self, domain: Domain) -> list[list[int]]:
         key = domain.titles_hash  # a domain's shares have its whole catalogue
         if key not in self._tokens:
-            self._tokens[key] = self.encoder.tokenise(domain.titles)
+            self._tokens[key] = self.encoder.tokenize(domain.titles)
         return self._tokens[key]
 
 

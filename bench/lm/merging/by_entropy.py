@@ -1,4 +1,4 @@
-"""Entropy-guided merging (RecCocktail §3.3): the weights under which the merged model is surest of unlabelled prompts.
+"""Entropy-guided merging (RecCocktail §3.3): the weights under which the merged model is surest of unlabeled prompts.
 
 The prompts are test queries without their answers, so rows made this way are transductive and marked as such.
 RecCocktail's weights lie on a simplex; those of AdaMerging (Yang et al. 2024, arXiv 2310.02575), which pools the
@@ -79,7 +79,7 @@ class EntropyRecipe:
     """How merge weights are learned by Adam."""
 
     n_prompts: int
-    """Unlabelled prompts of each domain, a seeded sample."""
+    """Unlabeled prompts of each domain, a seeded sample."""
     prompts_a_step: int
     """Prompts of each domain in one gradient step."""
     passes: int
@@ -130,7 +130,7 @@ def learn_weights(
     seed: int,
     progress: ProgressHook,
 ) -> LearnedWeights:
-    """Minimise the mean prediction entropy of the merged model over a sample of the queries, by Adam."""
+    """Minimize the mean prediction entropy of the merged model over a sample of the queries, by Adam."""
     return learn_pooled_weights(language_model, [(domain, queries)], adapters, space, recipe, seed, progress)
 
 
@@ -143,13 +143,13 @@ def learn_pooled_weights(
     seed: int,
     progress: ProgressHook,
 ) -> LearnedWeights:
-    """Minimise the mean over domains of the mean prediction entropy over a sample of each domain's queries, by Adam."""
+    """Minimize the mean over domains of the mean prediction entropy over a sample of each domain's queries, by Adam."""
     prompts = [(domain, _sample(queries, recipe.n_prompts, seed)) for domain, queries in pools]
     n_modules = len({module for adapter in adapters for module in adapter.factors})
     shape = (len(adapters),) if recipe.granularity == "global" else (n_modules, len(adapters))
     region = recipe.region
     learned = region.start(shape).requires_grad_()
-    optimiser = torch.optim.Adam([learned], lr=recipe.learning_rate)
+    optimizer = torch.optim.Adam([learned], lr=recipe.learning_rate)
     curve: list[float] = []
     path: list[list[float]] = []
     for number in range(recipe.passes):
@@ -158,7 +158,7 @@ def learn_pooled_weights(
             rows = np.arange(start, start + recipe.prompts_a_step)
             batches = [(domain, queries.take(rows[rows < len(queries)])) for domain, queries in prompts]
             batches = [(domain, batch) for domain, batch in batches if len(batch)]
-            optimiser.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
             for domain, batch in batches:
                 weights = region.weights(learned)
                 with mixed(language_model.model, adapters, weights, space, any_sum=region.any_sum):
@@ -167,7 +167,7 @@ def learn_pooled_weights(
                     # gradients add up domain by domain: one graph is in memory at a time
                     (entropy / len(batches)).backward()  # type: ignore[no-untyped-call]
                 entropies.append(entropy.item())
-            optimiser.step()
+            optimizer.step()
             region.project(learned.data)
             path.append(mean_weights(region.weights(learned.detach())))
         curve.append(float(np.mean(entropies)))

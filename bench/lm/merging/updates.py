@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bench.lm.adapters.adapter import Adapter, check_mergeable
-from bench.lm.adapters.low_rank import WHOLE, factorise, squared_norm
+from bench.lm.adapters.low_rank import WHOLE, factorize, squared_norm
 
 if TYPE_CHECKING:
     from bench.lm.backbones import BackboneKind
@@ -54,7 +54,7 @@ def merge_updates(adapters: Sequence[Adapter], combine: Combine, rank: int) -> C
     whole = kept = 0.0
     for module in module_names(adapters):
         update = combine(module, stacked_updates(adapters, module))
-        merged[module] = factorise(update, rank)
+        merged[module] = factorize(update, rank)
         whole += float(update.square().sum())
         kept += squared_norm(*merged[module]) if rank else float(update.square().sum())
     return CutAdapter(merged, 1.0, adapters[0].base, adapters[0].initialisation, kept / whole if whole else 1.0, rank)

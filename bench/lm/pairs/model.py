@@ -117,7 +117,7 @@ class PairLanguageModel(LanguageModel):
         self.head = self.new_head(0)
 
     def new_head(self, seed: int) -> PairHead:
-        """Take a freshly initialised pooler and scorer, the same for equal seeds, and return it."""
+        """Take a freshly initialized pooler and scorer, the same for equal seeds, and return it."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed(seed, "pair-head"))
             self.head = PairHead(self.dimension).to(self.device)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.domain import normalise_title
+from bench.data.domain import normalize_title
 from bench.files.hashing import content_hash
 
 AnswerStyle = Literal["title", "list"]
@@ -207,11 +207,11 @@ def _matcher(candidate_titles: Sequence[str], match: TitleMatch) -> Callable[[st
     cleaned = [clean_title(title) for title in candidate_titles]
     if match == "strict":
         return _first_columns(cleaned).get
-    folded = [normalise_title(title) for title in cleaned]
+    folded = [normalize_title(title) for title in cleaned]
     exact = _first_columns(folded)
 
     def lenient(mention: str) -> int | None:
-        wanted = normalise_title(mention)
+        wanted = normalize_title(mention)
         return exact[wanted] if wanted in exact else _only_prefixed(wanted, folded)
 
     return lenient

@@ -23,11 +23,11 @@ from bench.lm.prompts.shared import SEPARATOR, chat_format, clean_title, plain_c
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
-    from bench.files.store import ArtefactStore
+    from bench.files.store import ArtifactStore
     from bench.plugin import ProgressHook
 
 KIND = "backbone"
-"""Kind of artefact."""
+"""Kind of artifact."""
 PAD, TURN, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -61,7 +61,7 @@ class TinyParams:
     max_positions: int = 4096
     """Longest sequence the configuration declares."""
     steps: int = 300
-    """Optimiser steps."""
+    """Optimizer steps."""
     batch: int = 4
     """Rows in a step."""
     row_tokens: int = 512
@@ -78,7 +78,7 @@ class TinyParams:
 
 def tiny_backbone(
     domains: Sequence[Domain],
-    artefacts: ArtefactStore,
+    artifacts: ArtifactStore,
     progress: ProgressHook,
     params: TinyParams = TinyParams(),
     seed: int = 0,
@@ -87,7 +87,7 @@ def tiny_backbone(
 
     Args:
         domains: Titled domains with their training interactions; their order does not matter.
-        artefacts: Where the folder is kept.
+        artifacts: Where the folder is kept.
         progress: Told about the loss now and then.
         params: Size and training.
         seed: Seed of the weights and of the order of the text.
@@ -102,7 +102,7 @@ def tiny_backbone(
     if not any(domain.titled and domain.n_interactions for domain in ordered):
         raise BenchError("Backbone 'tiny' needs at least one titled source domain; name one with --sources.")
     key = tiny_key(domains, params, seed)
-    return artefacts.get_or_make(KIND, key, lambda folder: _make(folder, ordered, params, seed, progress))
+    return artifacts.get_or_make(KIND, key, lambda folder: _make(folder, ordered, params, seed, progress))
 
 
 def tiny_key(domains: Sequence[Domain], params: TinyParams = TinyParams(), seed: int = 0) -> dict[str, Any]:
@@ -181,18 +181,18 @@ def prompt_examples(domain: Domain, params: TinyParams, tokenizer: Any, rng: np.
 
 def train_decoder(model: Any, rows: Tensor, params: TinyParams, progress: ProgressHook) -> float:
     """Train on rows of token ids, shape (steps, batch, row tokens), in place; return the last steps' mean loss."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=params.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, params.learning_rate, total_steps=len(rows) + 1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=params.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, params.learning_rate, total_steps=len(rows) + 1)
     losses: list[float] = []
     every = max(1, len(rows) // _LOSS_REPORTS)
     model.train()
     for step, batch in enumerate(rows, start=1):
         logits = model(input_ids=batch[:, :-1], use_cache=False).logits
         loss = F.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten())
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         losses.append(loss.item())
         if step % every == 0:

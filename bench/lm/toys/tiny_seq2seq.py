@@ -22,7 +22,7 @@ from bench.lm.prompts.shared import clean_title, plain_chat, prompt_hash, shared
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
-    from bench.files.store import ArtefactStore
+    from bench.files.store import ArtifactStore
     from bench.plugin import ProgressHook
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
@@ -50,7 +50,7 @@ class TinySeq2SeqParams:
 
 def tiny_seq2seq(
     domains: Sequence[Domain],
-    artefacts: ArtefactStore,
+    artifacts: ArtifactStore,
     progress: ProgressHook,
     params: TinySeq2SeqParams = TinySeq2SeqParams(),
     seed: int = 0,
@@ -59,7 +59,7 @@ def tiny_seq2seq(
 
     Args:
         domains: Titled domains; their order does not matter.
-        artefacts: Where the folder is kept.
+        artifacts: Where the folder is kept.
         progress: Told when the model is made.
         params: Size.
         seed: Seed of the weights.
@@ -86,7 +86,7 @@ def tiny_seq2seq(
         progress(f"tiny encoder-decoder: making it from the titles of {', '.join(domain.name for domain in ordered)}")
         save_tiny_seq2seq(folder, training_texts(ordered), params, seed)
 
-    return artefacts.get_or_make("backbone", key, make)
+    return artifacts.get_or_make("backbone", key, make)
 
 
 def save_tiny_seq2seq(folder: Path, texts: Sequence[str], params: TinySeq2SeqParams, seed: int) -> None:

@@ -127,12 +127,12 @@ def _trained_adapter(
     plan: AdapterPlan, language_model: LanguageModel, reading: _Reading, n_steps: int | None
 ) -> tuple[Adapter, AdapterReport]:
     """Return the adapter, trained now if it never was, and the report of its training."""
-    spec, artefacts, progress = reading.spec(plan), reading.task.artefacts, reading.task.progress
-    checkpoint = Checkpoint(artefacts.unfinished(ADAPTER_KIND, spec.key()) / "checkpoint.safetensors")
+    spec, artifacts, progress = reading.spec(plan), reading.task.artifacts, reading.task.progress
+    checkpoint = Checkpoint(artifacts.unfinished(ADAPTER_KIND, spec.key()) / "checkpoint.safetensors")
 
     def make(folder: Path) -> None:
         progress(f"training an adapter on {', '.join(spec.names)}")
-        begun = None if spec.start is None else load_adapter(artefacts.root / ADAPTER_KIND / spec.start)[0]
+        begun = None if spec.start is None else load_adapter(artifacts.root / ADAPTER_KIND / spec.start)[0]
         course = Course(spec.seed, spec.order, n_steps, begun, checkpoint)
         validation = reading.validation(plan)
         adapter, log = train_adapter(language_model, plan.domains, spec.recipe, course, progress, validation)
@@ -153,7 +153,7 @@ def _trained_adapter(
         )
         save_adapter(folder, adapter, {"training": asdict(report)})
 
-    folder = artefacts.get_or_make(ADAPTER_KIND, spec.key(), make)
+    folder = artifacts.get_or_make(ADAPTER_KIND, spec.key(), make)
     checkpoint.remove()
     adapter, facts = load_adapter(folder)
     return adapter, AdapterReport(**as_tuples(facts["training"]))

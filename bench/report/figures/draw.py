@@ -1,4 +1,4 @@
-"""Figures drawn with matplotlib: safe for colour-blind readers, told apart in black and white, the same every time."""
+"""Figures drawn with matplotlib: safe for color-blind readers, told apart in black and white, the same every time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from bench.report.figures.figure import Figure, Panel, Point, Series
 
 FORMATS = ("pdf", "png")
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-"""Okabe and Ito's colours, yellow left out for white paper, and a brown."""
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
+"""Okabe and Ito's colors, yellow left out for white paper, and a brown."""
 MARKERS = "osD^vPX*"
 DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 COLUMN_WIDTH, PAGE_WIDTH = 3.3, 7.0
@@ -98,32 +98,32 @@ def _draw_lines(place: Axes, panel: Panel, styles: dict[str, int]) -> None:
 
     for series in panel.series:
         style = styles[series.label]
-        colour, marker = COLOURS[style % len(COLOURS)], MARKERS[style % len(MARKERS)]
+        color, marker = COLORS[style % len(COLORS)], MARKERS[style % len(MARKERS)]
         xs, ys = [point.x for point in series.points], [point.y for point in series.points]
-        place.plot(xs, ys, DASHES[0], color=colour, marker=marker, label=series.label)
+        place.plot(xs, ys, DASHES[0], color=color, marker=marker, label=series.label)
         bounded = _bounded(series)
         if bounded:
             lows, highs = [point.low or 0.0 for point in bounded], [point.high or 0.0 for point in bounded]
-            place.fill_between([point.x for point in bounded], lows, highs, color=colour, alpha=0.15, linewidth=0)
+            place.fill_between([point.x for point in bounded], lows, highs, color=color, alpha=0.15, linewidth=0)
     if all(point.x.is_integer() for series in panel.series for point in series.points):
         place.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
     for series in panel.levels:
         style = styles[series.label]
-        colour, dash = COLOURS[style % len(COLOURS)], DASHES[1 + style % (len(DASHES) - 1)]
-        place.axhline(series.points[0].y, color=colour, linestyle=dash, label=series.label)
+        color, dash = COLORS[style % len(COLORS)], DASHES[1 + style % (len(DASHES) - 1)]
+        place.axhline(series.points[0].y, color=color, linestyle=dash, label=series.label)
 
 
 def _draw_dots(place: Axes, panel: Panel, styles: dict[str, int]) -> None:
     step = GROUP_WIDTH / max(len(panel.series), 1)
     for number, series in enumerate(panel.series):
         style = styles[series.label]
-        colour, marker = COLOURS[style % len(COLOURS)], MARKERS[(style + style // len(COLOURS)) % len(MARKERS)]
+        color, marker = COLORS[style % len(COLORS)], MARKERS[(style + style // len(COLORS)) % len(MARKERS)]
         shift = (number - (len(panel.series) - 1) / 2) * step
         xs = [point.x + shift for point in series.points]
-        place.plot(xs, [point.y for point in series.points], marker, color=colour, label=series.label)
+        place.plot(xs, [point.y for point in series.points], marker, color=color, label=series.label)
         for x, point in zip(xs, series.points, strict=True):
             if point.low is not None and point.high is not None:
-                place.plot([x, x], [point.low, point.high], color=colour)
+                place.plot([x, x], [point.low, point.high], color=color)
     place.grid(visible=False, axis="x")
 
 

@@ -11,7 +11,7 @@ from bench.metrics import Metric, chance
 from bench.report.page.content import Board, BoardRow, Cost, Figure
 from bench.report.page.qualities import bias_of, repetitions_of
 from bench.report.page.run_facts import training_seconds
-from bench.report.page.user_analysis import analyse_users
+from bench.report.page.user_analysis import analyze_users
 from bench.report.tables.build import stored_table
 from bench.report.tables.layout import Slot
 from bench.report.tables.values import read_group
@@ -91,7 +91,7 @@ def _board(store: ChosenRuns, registry: Registry, facts_of: FactsOf) -> Board:
         footnotes=_footnotes(table),
         chance=tuple(round(chance(Metric.parse(name), first.n_candidates), DECIMALS) for name in METRICS),
         rows=tuple(_row(row, records, store) for row, records in zip(table.rows, rows, strict=True)),
-        users=analyse_users(values, facts_of(first)),
+        users=analyze_users(values, facts_of(first)),
     )
 
 

@@ -35,7 +35,7 @@ FULL_LIMIT = (
 LIMITS = (
     "A row marked †toy was made with a toy language model of a few million parameters: it shows that the method runs, "
     "and its figures say nothing of the method.",
-    "A row marked ‡ read the unlabelled test queries while it was fitted; the others did not.",
+    "A row marked ‡ read the unlabeled test queries while it was fitted; the others did not.",
     "A row marked ↗ was not trained to convergence: until at least five checks of validation that span an epoch or "
     "more were no better than the best, at a learning rate that has not decayed. Trained longer, it may score higher.",
     "Intervals are bootstrap intervals over users for the trained model at hand: another training seed may lie "

@@ -43,7 +43,7 @@ def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
         try:
             if not is_at_hand(card_of(name, folders.data_dir), folders.data_dir, folders.cache_dir):
                 return f"The data of '{name}' were not at hand when the page was made: give --data-dir or BENCH_DATA."
-            prepared = prepare_task(domain(name), record.spec.protocol, folders.artefacts)
+            prepared = prepare_task(domain(name), record.spec.protocol, folders.artifacts)
         except BenchError as error:
             return f"The data of '{name}' could not be read when the page was made: {without_paths(str(error))}"
         found = catalogue_hash(prepared) if record.spec.full_ranking else prepared.candidates_hash

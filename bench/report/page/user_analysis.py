@@ -42,7 +42,7 @@ class _RowValues:
     metric: NDArray[np.float64]
 
 
-def analyse_users(rows: Sequence[SlotValues], facts: QueryFacts | str) -> UserAnalysis:
+def analyze_users(rows: Sequence[SlotValues], facts: QueryFacts | str) -> UserAnalysis:
     """Compare all rows of a board, query by query.
 
     Args:

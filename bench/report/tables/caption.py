@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.runs.record import RunRecord
 
 TOY_NOTE = "†toy: made with a toy language model; the figures say nothing of the method and take no mark."
-TRANSDUCTIVE_NOTE = "‡: read unlabelled test queries while it was fitted."
+TRANSDUCTIVE_NOTE = "‡: read unlabeled test queries while it was fitted."
 REFERENCE_NOTE = "Shown for reference, without marks: {labels}."
 DEVIATION_NOTE = "Deviates from its paper ({labels}): {sentence}"
 POWER_NOTE = (

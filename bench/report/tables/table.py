@@ -96,7 +96,7 @@ class TableRow:
     toy: bool = False
     """Whether a run of the row used a toy backbone."""
     transductive: bool = False
-    """Whether a run of the row read unlabelled test queries."""
+    """Whether a run of the row read unlabeled test queries."""
     reference: bool = False
     """Shown for orientation: takes no mark and is no rival."""
     letter: str = ""

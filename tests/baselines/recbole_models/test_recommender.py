@@ -16,7 +16,7 @@ from bench.baselines.s3rec import S3Rec
 from bench.baselines.sasrec import SASRec
 
 from bench.plugin import Task
-from tests.support.sequential_behaviours import N_WARM, planted_with_cold_items
+from tests.support.sequential_behaviors import N_WARM, planted_with_cold_items
 
 QUICK = {"epochs": 2, "weight_decay": 0.1}
 

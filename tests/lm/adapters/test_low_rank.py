@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.lm.adapters import low_rank
-from bench.lm.adapters.low_rank import WHOLE, factorise, row_norms, squared_norm, truncate_product
+from bench.lm.adapters.low_rank import WHOLE, factorize, row_norms, squared_norm, truncate_product
 from bench.lm.merging.average import merge
 from tests.support.merge_toys import merged_by_peft, random_adapter
 
@@ -39,7 +39,7 @@ def test_a_sum_of_low_rank_products_is_cut_without_being_formed() -> None:
 def test_a_dense_update_kept_whole_comes_back_bit_for_bit(shape: tuple[int, int]) -> None:
     delta = random(0, *shape)
     for rank in (WHOLE, min(shape), 100):
-        a, b = factorise(delta, rank)
+        a, b = factorize(delta, rank)
         assert torch.equal(b @ a, delta)
 
 
@@ -49,7 +49,7 @@ def test_a_dense_update_is_cut_to_the_nearest_of_its_rank_either_way(shape, monk
     expected = best_of_rank(delta, 6)
     for exact_side in (1024, 8):
         monkeypatch.setattr(low_rank, "EXACT_SIDE", exact_side)
-        a, b = factorise(delta, 6)
+        a, b = factorize(delta, 6)
         torch.testing.assert_close(b @ a, expected, rtol=1e-3, atol=1e-4)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.adapters.adapter import Adapter, linear_modules
 from bench.lm.adapters.apply import folded
 from bench.lm.adapters.peft_folders import adapter_hash, save_peft_folder, served_adapter
@@ -49,7 +49,7 @@ def test_peft_reads_the_folder_as_the_very_adapter(pico, adapter: Adapter, tmp_p
 
 
 def test_equal_adapters_have_one_hash_and_one_folder(adapter: Adapter, tmp_path: Path) -> None:
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     copied = {name: (a.clone(), b.clone()) for name, (a, b) in reversed(adapter.factors.items())}
     name, folder = served_adapter(adapter, store)
     assert served_adapter(dataclasses.replace(adapter, factors=copied), store) == (name, folder)

@@ -59,10 +59,10 @@ def test_permuting_candidates_permutes_likelihoods_under_one_prompt(pico, pico_t
     np.testing.assert_allclose(scores[1], scores[0][order], atol=MAX_DIFFERENCE)
 
 
-def test_length_normalised_scores_are_means_over_tokens(pico, queries, pico_titles):
+def test_length_normalized_scores_are_means_over_tokens(pico, queries, pico_titles):
     histories, candidates = queries
     lengths = np.array([[len(token_ids(pico, title)) + 1 for title in row] for row in candidates])
-    mean = pico.score(histories, candidates, length_normalised=True)
+    mean = pico.score(histories, candidates, length_normalized=True)
     np.testing.assert_allclose(mean * lengths, pico.score(histories, candidates), rtol=1e-5)
 
 
@@ -140,8 +140,8 @@ def test_generation_is_greedy_whatever_else_is_in_the_batch(pico):
 
 def test_generation_ends_at_the_end_token(pico):
     end = pico.tokenizer.eos_token_id
-    favour_end = torch.zeros(len(pico.tokenizer)).index_fill(0, torch.tensor([end]), 1e4)
-    pico.model.lm_head.register_forward_hook(lambda _module, _inputs, logits: logits + favour_end)
+    favor_end = torch.zeros(len(pico.tokenizer)).index_fill(0, torch.tensor([end]), 1e4)
+    pico.model.lm_head.register_forward_hook(lambda _module, _inputs, logits: logits + favor_end)
     assert pico.generate(["One"], max_new_tokens=50) == [""]
     assert pico.answer_entropy(["One"], k=3).item() == pytest.approx(0.0, abs=1e-6)
 

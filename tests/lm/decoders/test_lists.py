@@ -10,7 +10,7 @@ import pytest
 
 from bench.data.domain import Domain
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.backbones import local_backbone
@@ -185,13 +185,13 @@ def test_entropy_is_that_of_the_first_tokens_of_each_title(writer, queries, make
     import torch
 
     causal, ids = writer.causal, []
-    favoured = causal.token_ids(["Acme soap, large" + SEPARATOR])[0]
+    favored = causal.token_ids(["Acme soap, large" + SEPARATOR])[0]
     monkeypatch.setattr(
-        CausalLanguageModel, "greedy_ids", lambda *_args, **_options: [favoured + favoured] * len(queries)
+        CausalLanguageModel, "greedy_ids", lambda *_args, **_options: [favored + favored] * len(queries)
     )
-    pieces = list(map(causal.tokenizer.decode, favoured + favoured))
+    pieces = list(map(causal.tokenizer.decode, favored + favored))
     for prompt in causal.prompt_ids(*titles_of(make_domain(), queries)):
-        logits = causal.model(torch.tensor([prompt + favoured + favoured])).logits[0, len(prompt) - 1 :]
+        logits = causal.model(torch.tensor([prompt + favored + favored])).logits[0, len(prompt) - 1 :]
         ids.append(softmax_entropy(logits[leading_positions(pieces, ENTROPY_TOKENS, "each_title")]))
     assert len(ids[0]) == 2 * ENTROPY_TOKENS
     assert writer.entropy(make_domain(), queries).item() == pytest.approx(torch.cat(ids).mean().item(), abs=1e-4)
@@ -227,7 +227,7 @@ def task(tmp_path: Path, pico_folder: Path, make_domain, queries) -> Task:
         Answers(np.zeros(4, dtype=np.int64)),
         "warm",
         0,
-        ArtefactStore(tmp_path),
+        ArtifactStore(tmp_path),
         backbone=str(pico_folder),
         ranking="generate",
     )

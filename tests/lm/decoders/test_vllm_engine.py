@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.adapters.apply import folded
 from bench.lm.adapters.peft_folders import KIND, adapter_hash
@@ -40,8 +40,8 @@ RECIPE = LoraRecipe(rank=16, alpha=16, learning_rate=2e-3, batch_size=8, max_exa
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> ArtefactStore:
-    return ArtefactStore(tmp_path_factory.mktemp("artefacts"))
+def store(tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
+    return ArtifactStore(tmp_path_factory.mktemp("artifacts"))
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def towers(wide_encoder_folder: Path) -> TowerLanguageModel:
 
 @pytest.fixture
 def tokens(towers: TowerLanguageModel) -> list[list[int]]:
-    return towers.encoder.tokenise(TITLES)
+    return towers.encoder.tokenize(TITLES)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench.data.domain import Domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.adapters.apply import folded
@@ -77,7 +77,7 @@ def test_permuting_candidates_permutes_scores() -> None:
 
 
 def test_a_vector_does_not_depend_on_the_texts_beside_it(towers: TowerLanguageModel) -> None:
-    tokens = towers.encoder.tokenise(["apple", "anchor bridge candle desert engine feather garden"])
+    tokens = towers.encoder.tokenize(["apple", "anchor bridge candle desert engine feather garden"])
     with torch.no_grad():
         alone = towers.encoder.encode(tokens[:1])
         beside = towers.encoder.encode(tokens)
@@ -253,7 +253,7 @@ def test_model_entropy_is_that_of_its_own_scores(towers: TowerLanguageModel) -> 
 
 def ndcg_at_one(towers: TowerLanguageModel, domain: Domain, recipe: LoraRecipe, folder: Path) -> tuple[float, float]:
     """Return NDCG@1 on the domain's warm test queries before and after training on its training part."""
-    task = prepare_task(domain, ProtocolSpec("toy"), ArtefactStore(folder))
+    task = prepare_task(domain, ProtocolSpec("toy"), ArtifactStore(folder))
 
     def measure() -> float:
         scores = towers.score(task.training, task.test.queries, lambda _line: None)

@@ -72,7 +72,7 @@ def test_a_final_score_is_float32_s_and_a_quick_one_is_not(pico_encoder_folder: 
 @pytest.mark.parametrize("method", ["lora", "pooler-scorer", "xcross"])
 def test_no_two_candidates_tie_after_training_in_bfloat16(method: str, tmp_path: Path) -> None:
     wide = save_pico_encoder(tmp_path / "encoder", deviation=0.2)
-    task = pair_task(tmp_path / "artefacts", wide, marked_domain("apple", 16))
+    task = pair_task(tmp_path / "artifacts", wide, marked_domain("apple", 16))
     short = {"epochs": 1, "max_examples": 8, "batch_size": 4, "learning_rate": 1e-4}
     on_target = {"target_epochs": 1, "target_examples": 8, "target_learning_rate": 1e-4} if method != "lora" else {}
     recommender = fitted(method, task, **short, **on_target)

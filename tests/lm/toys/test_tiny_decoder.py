@@ -9,7 +9,7 @@ import torch
 
 from bench.data.domain import Domain
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.prompts.shared import SEPARATOR, Prompt, chat_format, plain_chat, shared_prompt
 from bench.lm.toys.tiny_decoder import (
@@ -37,7 +37,7 @@ def quick(pico_params):
 
 @pytest.fixture
 def store(tmp_path):
-    return ArtefactStore(tmp_path)
+    return ArtifactStore(tmp_path)
 
 
 def silent(_line):
@@ -96,12 +96,12 @@ def test_answers_can_be_learnt_by_gradient_steps_on_their_loss(pico_params, pico
     examples = [Prompt(f"After {pico_titles[i]}\n", pico_titles[i + 6]) for i in range(4)]
     histories = [[title] for title in pico_titles[:4]]
     shared, answers = [example.shared for example in examples], [example.answer for example in examples]
-    optimiser = torch.optim.AdamW(lm.model.parameters(), lr=1e-2)
+    optimizer = torch.optim.AdamW(lm.model.parameters(), lr=1e-2)
     for _ in range(60):
         loss = lm.answer_loss(examples)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     scores = with_prompts(lm, lambda title: f"After {title}\n").score(histories, [answers] * 4)
     assert scores.argmax(axis=1).tolist() == [0, 1, 2, 3]
     assert lm.generate(shared, max_new_tokens=20) == answers
@@ -123,7 +123,7 @@ def test_backbone_is_made_once_and_loads_with_its_own_tokenizer(store, quick, ma
 def test_same_seed_gives_the_same_weights_in_any_order_of_domains(tmp_path, quick, make_domain):
     domains = [make_domain("one", seed=1), make_domain("two", seed=2)]
     weights = [
-        (tiny_backbone(order, ArtefactStore(tmp_path / name), silent, quick) / "model.safetensors").read_bytes()
+        (tiny_backbone(order, ArtifactStore(tmp_path / name), silent, quick) / "model.safetensors").read_bytes()
         for name, order in (("first", domains), ("second", domains[::-1]))
     ]
     assert weights[0] == weights[1]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.backbones import local_backbone
 from bench.lm.loading import task_backbone
 from bench.lm.toys.tiny_seq2seq import (
@@ -29,8 +29,8 @@ def silent(_line: str) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path)
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(tmp_path)
 
 
 def test_it_is_made_once_and_loads_as_an_encoder_decoder_with_its_own_tokenizer(store, make_domain) -> None:
@@ -95,7 +95,7 @@ def test_untitled_domains_are_refused(store, make_domain) -> None:
         tiny_seq2seq([replace(make_domain(), titles=("",) * 40)], store, silent, QUICK)
 
 
-def task_on(backbone: str, store: ArtefactStore, domain: Any) -> Task:
+def task_on(backbone: str, store: ArtifactStore, domain: Any) -> Task:
     nothing: Any = None
     return Task(domain, nothing, nothing, "warm", 0, store, backbone=backbone)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bench.data.domain import Domain
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.backbones import local_backbone
 from bench.lm.encoders.towers import TowerLanguageModel
@@ -36,7 +36,7 @@ def asked() -> tuple[Queries, Answers]:
 
 @pytest.fixture(scope="module")
 def task(wide_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Task:
-    store = ArtefactStore(tmp_path_factory.mktemp("artefacts"))
+    store = ArtifactStore(tmp_path_factory.mktemp("artifacts"))
     return toy_task(prepared_toy("target", store), store, wide_encoder_folder)
 
 
@@ -127,7 +127,7 @@ def training(request, wide_encoder_folder: Path, asked) -> Callable[[Path], tupl
     def make(folder: Path) -> tuple[AdapterPlan, LanguageModel, Task]:
         domain: Domain = marked_domain("apple", 24)
         facts: dict[str, Any] = {"validation": asked[0], "validation_answers": asked[1]}
-        task = Task(domain, *facts.values(), "warm", 0, ArtefactStore(folder), backbone=str(wide_encoder_folder))
+        task = Task(domain, *facts.values(), "warm", 0, ArtifactStore(folder), backbone=str(wide_encoder_folder))
         if request.param == "towers":
             return AdapterPlan((domain,), dataclasses.replace(RECIPE, dropout=0.1)), TowerLanguageModel(backbone), task
         return AdapterPlan((domain,), PAIR_RECIPE), PairLanguageModel(backbone, "cpu", PAIR_RECIPE), task
@@ -136,7 +136,7 @@ def training(request, wide_encoder_folder: Path, asked) -> Callable[[Path], tupl
 
 
 def stored(task: Task) -> tuple[bytes, AdapterReport]:
-    (folder,) = (task.artefacts.root / ADAPTER_KIND).iterdir()
+    (folder,) = (task.artifacts.root / ADAPTER_KIND).iterdir()
     return (folder / "adapter.safetensors").read_bytes(), folder.name
 
 

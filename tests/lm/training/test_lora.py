@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.files.store import ArtefactStore
+from bench.files.store import ArtifactStore
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules, load_adapter, save_adapter
 from bench.lm.adapters.apply import folded, hooked
 from bench.lm.backbones import local_backbone
@@ -27,7 +27,7 @@ def towers(pico_encoder_folder: Path) -> TowerLanguageModel:
 
 @pytest.fixture(scope="module")
 def validation(tmp_path_factory: pytest.TempPathFactory) -> Validation:
-    return validation_of(planted_groups(120), ArtefactStore(tmp_path_factory.mktemp("candidates")))
+    return validation_of(planted_groups(120), ArtifactStore(tmp_path_factory.mktemp("candidates")))
 
 
 def vectors(towers: TowerLanguageModel, domain) -> torch.Tensor:

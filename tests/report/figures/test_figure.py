@@ -14,7 +14,7 @@ from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow, FigureSpec
 from bench.plugin import Entry, FitReport, MergeReport
 from bench.registry import Registry
-from bench.report.figures.draw import COLOURS, draw, write_figure
+from bench.report.figures.draw import COLORS, draw, write_figure
 from bench.report.figures.figure import Figure, Panel, Point, Series, figure_of, x_of
 from bench.report.tables.build import build_table
 from bench.runs.record import RunRecord
@@ -150,7 +150,7 @@ def test_what_is_drawn_has_the_points_the_bands_and_the_words() -> None:
     lines, levels = canvas.axes
     np.testing.assert_allclose(lines.lines[0].get_xydata(), [[1, 0.1], [2, 0.2], [3, 0.3]])
     assert len(lines.collections) == 2
-    assert (lines.lines[0].get_color(), lines.lines[1].get_color()) == COLOURS[:2]
+    assert (lines.lines[0].get_color(), lines.lines[1].get_color()) == COLORS[:2]
     assert len({line.get_marker() for line in lines.lines}) == 2
     assert levels.lines[0].get_ydata() == [0.2, 0.2]
     assert canvas.get_supxlabel() == "Prompts (number)"

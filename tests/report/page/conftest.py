@@ -17,7 +17,7 @@ from bench.report.page.build import build_page
 from bench.report.page.content import Page
 from bench.report.page.render import render_page
 from bench.report.page.user_analysis import QueryFacts
-from bench.runs.record import RunRecord, summarise
+from bench.runs.record import RunRecord, summarize
 from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec
 from tests.support.browser import Browser, chromium_or_skip
@@ -40,7 +40,7 @@ def save(
     record = RunRecord(
         id=spec.hash(),
         spec=spec,
-        metrics=summarise(ranks, ("ndcg@3",)),
+        metrics=summarize(ranks, ("ndcg@3",)),
         candidates_hash=f"hash-{dataset}-{setting}",
         n_queries=N_QUERIES,
         tie_rate=0.0,

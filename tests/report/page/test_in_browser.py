@@ -30,15 +30,15 @@ def column(browser: Browser, number: int) -> list[float]:
     return [float(cell) for cell in cells]
 
 
-def colours(browser: Browser, selector: str) -> list[tuple[float, ...]]:
-    """Text colour and background of an element, as red, green and blue from 0 to 1."""
+def colors(browser: Browser, selector: str) -> list[tuple[float, ...]]:
+    """Text color and background of an element, as red, green and blue from 0 to 1."""
     script = "const style = getComputedStyle(arguments[0]); return [style.color, style.backgroundColor]"
     found = browser.run(script, browser.find(selector))
     return [tuple(int(part) / 255 for part in re.findall(r"\d+", text)[:3]) for text in found]
 
 
-def luminance(colour: tuple[float, ...]) -> float:
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+def luminance(color: tuple[float, ...]) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in color]
     return float(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
 
 
@@ -259,17 +259,17 @@ def test_a_wide_table_scrolls_in_its_own_box_with_the_method_in_sight(browser: B
 def test_text_stands_out_in_both_schemes(browser: Browser, scheme: str) -> None:
     browser.prefer(scheme)
     browser.open("")
-    _, paper = colours(browser, "body")
+    _, paper = colors(browser, "body")
     assert (luminance(paper) < 0.05) == (scheme == "dark")
     for selector in ("h1", ".lead", ".meta", "tbody td", ".meta a", "sup", "th[aria-sort=descending] button"):
-        ink, _ = colours(browser, selector)
+        ink, _ = colors(browser, selector)
         bright, dim = sorted((luminance(ink), luminance(paper)), reverse=True)
         assert (bright + 0.05) / (dim + 0.05) >= 4.5, selector
 
 
 def test_the_button_overrules_the_system_and_is_remembered(browser: Browser) -> None:
     def is_dark() -> bool:
-        return luminance(colours(browser, "body")[1]) < 0.05
+        return luminance(colors(browser, "body")[1]) < 0.05
 
     browser.prefer("dark")
     browser.open("")
@@ -286,7 +286,7 @@ def test_the_button_overrules_the_system_and_is_remembered(browser: Browser) -> 
 def test_paper_shows_the_tables_alone_on_white(browser: Browser) -> None:
     browser.prefer("dark", media="print")
     assert browser.texts("nav, #theme, .controls") == []
-    assert luminance(colours(browser, "body")[1]) > 0.9
+    assert luminance(colors(browser, "body")[1]) > 0.9
     assert len(browser.texts("main table")) == 3
 
 

@@ -83,7 +83,7 @@ def test_nothing_of_a_record_is_left_out(save_run: Save) -> None:
     fit = LEARNED.stating(example="one prefix", shortcuts={"cuts_padding": True}, domains=["a", "b"], no=None)
     record = save_run("sasrec", [0], fit=fit, overrides={"layers": 3}, notes=["n"], warnings=["w"])
     facts = run_facts(record, "board", 0)
-    assert (facts.cold_rule, facts.deviations) == ("embedding as initialised", ("Stops early.",))
+    assert (facts.cold_rule, facts.deviations) == ("embedding as initialized", ("Stops early.",))
     assert (facts.notes, facts.warnings, facts.overrides, facts.variant) == (("n",), ("w",), ("layers",), "layers=3")
     expected = {
         "example": "one prefix",

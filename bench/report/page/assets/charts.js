@@ -54,7 +54,7 @@ function curveChart(curve) {
   return el("figure", {}, drawing, el("figcaption", {}, curve.title + note));
 }
 
-// A bar parted in three: A's wins, ties, B's wins; B is hatched, so that it needs no colour.
+// A bar parted in three: A's wins, ties, B's wins; B is hatched, so that it needs no color.
 function splitBar(wins, ties, losses, large) {
   const total = wins + ties + losses || 1, a = (100 * wins) / total, t = (100 * ties) / total;
   const hatches = [];

@@ -142,7 +142,7 @@ function leadLine() {
 }
 function marksLegend() {
   return el("p", { class: "meta" }, "Bold is best, underlined second; * differs from the second after Holm's correction. ",
-    "†toy: a toy language model, whose figures say nothing of the method. ‡: read unlabelled test queries. ",
+    "†toy: a toy language model, whose figures say nothing of the method. ‡: read unlabeled test queries. ",
     "↗: not trained to convergence. ",
     "Training counts the seconds of adapters that were found trained. ",
     "Pop. ratio: popularity of the items ranked first by that of the wanted ones. Flips: top items that change with the order of the candidates. ", el("a", { href: "#about" }, "Protocol and limits"));
