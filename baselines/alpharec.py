@@ -46,38 +46,38 @@ QUERIES_AT_ONCE = 4096
     paper="Sheng et al. 2024",
     needs_titles=True,
     runs_on="text-encoder",
-    cold_rule="mapped title vector; an item without training edges adds nothing in the graph",
+    cold_rule="mapped title vector; items without training interactions are not part of the graph",
     ranks_catalogue=True,
 )
 class AlphaRec(Recommender):
-    """A map of frozen title vectors, trained through the graph of training interactions."""
+    """A network over frozen title vectors, trained with propagation over the graph of training interactions."""
 
     @dataclass(frozen=True)
     class Params:
         """Hyper-parameters of AlphaRec."""
 
         map: Literal["mlp", "linear"] = "mlp"
-        """Two layers with a leaky ReLU between them, or one matrix without bias (the paper's ``homo``)."""
+        """Two layers with a leaky ReLU, or one matrix without bias (the paper's ``homo``)."""
         hidden: int = field(default=192, metadata=at_least(1))
-        """Width of the network's hidden layer: half of minilm's 384, as the paper takes half of 3072."""
+        """Size of the hidden layer: half of minilm's 384, as the paper uses half of 3072."""
         dimensions: int = field(default=64, metadata=at_least(1))
-        """Length of a mapped vector."""
+        """Size of mapped vectors."""
         layers: int = field(default=2, metadata=at_least(0))
-        """Graph steps; 0 is the map alone."""
+        """Propagation steps in the graph; 0 uses only the map."""
         temperature: float = field(default=0.15, metadata=above(0))
-        """What cosines are divided by in the loss (the paper: .15 or .2)."""
+        """Temperature of the loss (the paper: .15 or .2)."""
         negatives: int = field(default=256, metadata=at_least(1))
-        """Items that each training pair is compared with."""
+        """Number of negatives per training pair."""
         user_vector: Literal["query", "training"] = "query"
-        """What a user's vector is made of: the query's history, or the paper's training items where there are any."""
+        """How user vectors are computed: from the query's history, or from training items if any (the paper)."""
         epochs: int = field(default=200, metadata=at_least(1))
-        """Epochs at most (the paper: 500)."""
+        """Maximum number of epochs (the paper: 500)."""
         patience: int = field(default=10, metadata=at_least(1))
-        """Epochs without a better validation NDCG@3 before training stops (the paper: 20)."""
+        """Epochs without improvement of validation NDCG@3 before training stops (the paper: 20)."""
         learning_rate: float = field(default=5e-4, metadata=above(0) | at_most(1))
-        """Adam's step size."""
+        """Adam's learning rate."""
         batch_size: int = field(default=4096, metadata=at_least(1))
-        """Training pairs in a batch."""
+        """Training pairs per batch."""
         weight_decay: float = field(default=1e-6, metadata=at_least(0))
         """Adam's L2 penalty."""
 

@@ -135,11 +135,11 @@ def whole_windows(domain: Domain, max_length: int) -> Sequences:
     "bert4rec",
     family="sequential",
     paper="Sun et al. 2019",
-    cold_rule="the lowest trained bias; outside the cold setting its first embedding counts, which no training changes",
+    cold_rule="the lowest trained bias; outside the cold setting, also its initial embedding, which is not trained",
     ranks_catalogue=True,
 )
 class BERT4Rec(RecBoleRecommender):
-    """RecBole's BERT4Rec, with masks of our own."""
+    """RecBole's BERT4Rec, with its own masking."""
 
     model_name = "BERT4Rec"
 
@@ -148,21 +148,21 @@ class BERT4Rec(RecBoleRecommender):
         """Hyper-parameters of BERT4Rec."""
 
         copies: int = field(default=10, metadata=at_least(1))
-        """Masked copies of each history an epoch, 10 as in the authors' code: patience counts such rounds of passes."""
+        """Masked copies of each history per epoch (10, as in the authors' code)."""
         mask_share: float = field(default=0.2, metadata=above(0) | at_most(1))
         """Probability that an item is masked (the authors: 0.2 for MovieLens, 0.6 for Beauty)."""
         last_only_share: float = field(default=0.5, metadata=between(0, 1))
-        """Share of copies in which the last item of a prefix is masked, and no other."""
+        """Fraction of copies in which only the last item of a prefix is masked."""
         dimensions: int = field(default=64, metadata=at_least(1))
-        """Length of an item's vector."""
+        """Size of item vectors."""
         inner_dimensions: int = field(default=256, metadata=at_least(1))
-        """Width of the feed-forward layers."""
+        """Size of the feed-forward layers."""
         layers: int = field(default=2, metadata=at_least(1))
         """Self-attention blocks."""
         heads: int = field(default=2, metadata=at_least(1) | divides("dimensions"))
-        """Attention heads of a block."""
+        """Attention heads per block."""
         dropout: float = field(default=0.2, metadata=at_least(0) | below(1))
-        """Share of units and of attention weights dropped in training."""
+        """Dropout rate of units and attention weights."""
 
     def model_class(self) -> type[Any]:
         """Return RecBole's class with [MASK] after the last item."""

@@ -18,11 +18,11 @@ from bench.registry import register
     family="general",
     paper="Rendle et al. 2009",
     settings=("warm", "cold"),  # a user who was not trained on has no vector
-    cold_rule="zero in the cold setting; elsewhere the dot product with its first vector, which no training changes",
+    cold_rule="zero in the cold setting; otherwise, the dot product with its initial vector, which is not trained",
     ranks_catalogue=True,
 )
 class BPR(RecBoleRecommender):
-    """RecBole's BPR: no biases, one uniform negative an interaction, drawn anew every epoch."""
+    """RecBole's BPR: no biases, and one uniform negative per interaction, drawn again in every epoch."""
 
     model_name = "BPR"
 
@@ -31,7 +31,7 @@ class BPR(RecBoleRecommender):
         """Hyper-parameters of BPR."""
 
         dimensions: int = field(default=64, metadata=at_least(1))
-        """Length of a user's and an item's vector."""
+        """Size of user and item vectors."""
 
     def model_values(self) -> Mapping[str, Any]:
         """Return the model's settings under RecBole's names."""

@@ -10,9 +10,9 @@ from bench.plugin import Answers, PrivilegedRecommender, Queries, Recommender, T
 from bench.registry import register
 
 
-@register("random", family="control", cold_rule="as any item", ranks_catalogue=True)
+@register("random", family="control", cold_rule="like any item", ranks_catalogue=True)
 class RandomScorer(Recommender):
-    """Independent uniform scores: the chance level, with its noise."""
+    """Independent uniform scores: the chance level, with noise."""
 
     def fit(self, task: Task) -> None:
         """Keep the seed."""
@@ -25,7 +25,7 @@ class RandomScorer(Recommender):
         return _scrambled(mixed ^ np.uint64(derived_seed(self.seed, "random-scorer")))
 
 
-@register("popularity", family="control", cold_rule="count of zero", ranks_catalogue=True)
+@register("popularity", family="control", cold_rule="zero (no interactions)", ranks_catalogue=True)
 class Popularity(Recommender):
     """The number of training interactions of an item."""
 
@@ -38,9 +38,9 @@ class Popularity(Recommender):
         return self.counts[queries.candidates]
 
 
-@register("constant", family="control", cold_rule="as any item", ranks_catalogue=True)
+@register("constant", family="control", cold_rule="like any item", ranks_catalogue=True)
 class Constant(Recommender):
-    """The same score for all candidates: must come out at chance, or ties are counted wrongly."""
+    """The same score for all candidates; the result must be the chance level, or ties are counted incorrectly."""
 
     def fit(self, task: Task) -> None:
         """Learn nothing."""
@@ -50,9 +50,9 @@ class Constant(Recommender):
         return np.zeros(queries.candidates.shape)
 
 
-@register("oracle", family="control", privileged=True, cold_rule="as any item", ranks_catalogue=True)
+@register("oracle", family="control", privileged=True, cold_rule="like any item", ranks_catalogue=True)
 class Oracle(PrivilegedRecommender):
-    """Scores the positive 1 and the rest 0: must come out at 1, or ranks are counted wrongly."""
+    """Scores the positive 1 and the rest 0; the result must be 1, otherwise ranks are computed incorrectly."""
 
     def fit(self, task: Task) -> None:
         """Learn nothing."""

@@ -78,8 +78,8 @@ class TwoStreamEncoder(RecBoleSASRec):  # type: ignore[misc]  # RecBole has no t
     paper="Zhang et al. 2019",
     needs_titles=True,
     runs_on="text-encoder",
-    cold_rule="zero in the cold setting; elsewhere the dot product with its first ID embedding, which no training "
-    "changes: whatever the title says, for a cold item's title is read in histories alone",
+    cold_rule="zero in the cold setting; otherwise, the dot product with its initial ID embedding, which is not "
+    "trained; titles are only used in histories",
     ranks_catalogue=True,
 )
 class FDSA(SASRec):
@@ -95,7 +95,7 @@ class FDSA(SASRec):
         """Hyper-parameters of FDSA."""
 
         dimensions: int = field(default=64, metadata=at_least(1))
-        """Length of an item's and of a state's vector; 300 for parity with UniSRec."""
+        """Size of item and state vectors; 300 for parity with UniSRec."""
 
     def model_class(self) -> type[Any]:
         """Return the two-stream encoder."""

@@ -185,12 +185,12 @@ class BinaryPrefixLearner(PrefixLearner):
     "fmlp",
     family="sequential",
     paper="Zhou et al. 2022",
-    cold_rule="drawn as a wrong answer like any item, as published, so that its embedding learns to come last; with "
-    "loss=ce zero in the cold setting, and elsewhere the dot product with its first embedding",
+    cold_rule="drawn as a negative like any item, as published, so it is trained to rank last; with "
+    "loss=ce, zero in the cold setting and otherwise the dot product with its initial embedding",
     ranks_catalogue=True,
 )
 class FMLP(RecBoleRecommender):
-    """FMLP-Rec, trained at the last position of each prefix."""
+    """FMLP-Rec, trained on the last position of each prefix."""
 
     model_name = "FMLP"
 
@@ -199,15 +199,15 @@ class FMLP(RecBoleRecommender):
         """Hyper-parameters of FMLP-Rec; ``max_length`` is the number of slots that a filter runs round."""
 
         loss: Literal["bce", "ce"] = "bce"
-        """The paper's binary loss with one negative, or cross-entropy over all items of the training part."""
+        """The paper's binary loss with one negative, or cross-entropy over all items with training interactions."""
         dimensions: int = field(default=64, metadata=at_least(1))
-        """Length of an item's vector."""
+        """Size of item vectors."""
         inner_dimensions: int = field(default=256, metadata=at_least(1))
-        """Width of the feed-forward layers."""
+        """Size of the feed-forward layers."""
         layers: int = field(default=2, metadata=at_least(1))
         """Filter blocks."""
         dropout: float = field(default=0.5, metadata=at_least(0) | below(1))
-        """Share of units dropped in training."""
+        """Dropout rate."""
 
     def model_class(self) -> type[Any]:
         """Return the model."""

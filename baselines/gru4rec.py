@@ -17,11 +17,11 @@ from bench.registry import register
     "gru4rec",
     family="sequential",
     paper="Hidasi et al. 2016",
-    cold_rule="zero in the cold setting; elsewhere the dot product with its first embedding, which no training changes",
+    cold_rule="zero in the cold setting; otherwise, the dot product with its initial embedding, which is not trained",
     ranks_catalogue=True,
 )
 class GRU4Rec(RecBoleRecommender):
-    """RecBole's GRU4Rec, trained at every position of a sequence at once.
+    """RecBole's GRU4Rec, trained on all positions of a sequence at once.
 
     A state depends on the items up to its position alone, so this gives what one prefix at a time would.
     """
@@ -33,13 +33,13 @@ class GRU4Rec(RecBoleRecommender):
         """Hyper-parameters of GRU4Rec."""
 
         dimensions: int = field(default=64, metadata=at_least(1))
-        """Length of an item's vector."""
+        """Size of item vectors."""
         hidden_dimensions: int = field(default=128, metadata=at_least(1))
-        """Length of the recurrent state (100 in the original)."""
+        """Size of the recurrent state (100 in the original)."""
         layers: int = field(default=1, metadata=at_least(1))
         """Recurrent layers."""
         dropout: float = field(default=0.3, metadata=at_least(0) | below(1))
-        """Share of the items' vectors' entries dropped in training."""
+        """Dropout rate of item vectors."""
 
     def model_values(self) -> Mapping[str, Any]:
         """Return the model's settings under RecBole's names."""

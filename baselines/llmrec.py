@@ -121,28 +121,30 @@ class LlmRec(Recommender):
         """Hyper-parameters of LLM-Rec; the defaults of sizes are cut to what a processor trains in minutes."""
 
         max_examples: int = field(default=8_000, metadata=shrinks_to("examples") | at_least(1))
-        """Histories trained on in an epoch, one of each sampled user, the same number from each domain (all users)."""
+        """Training histories per epoch, one per sampled user and equally many per domain (the paper: all users)."""
         warm_up_steps: int = field(default=1, metadata=at_least(0))
-        """Steps over which the step size rises to its peak (the paper: a thousandth of all)."""
+        """Warm-up steps of the learning rate (the paper: a thousandth of all steps)."""
         weight_decay: float = field(default=1e-3, metadata=at_least(0))
         """AdamW's weight decay."""
         domains: Literal["all", "target"] = "all"
-        """Whether the source domains are trained on together with the target."""
+        """Whether to train on the source datasets together with the target."""
         n_negatives: int = field(default=10, metadata=at_least(1))
-        """Negatives of a history, drawn from its own domain's items and never from its user's."""
+        """Negatives per history, drawn from items of the same domain that the user has not interacted with."""
         negative_pool: int = field(default=64, metadata=at_least(1))
-        """Items a batch draws its negatives from; its titles are encoded once (the paper: each user its own draw)."""
+        """Size of a batch's pool of negatives, each encoded once (the paper: separate draws per user)."""
         lora_rank: int = field(default=0, metadata=at_least(0))
         """Rank of LoRA factors (the paper: 16); 0 trains all weights."""
         lora_alpha: int = field(default=16, metadata=at_least(1))
-        """LoRA's scaling times its rank."""
+        """LoRA's alpha: its scaling times its rank."""
         lora_dropout: float = field(default=0.05, metadata=at_least(0) | below(1))
-        """Share of an adapted layer's input that LoRA drops."""
+        """Dropout rate of LoRA."""
 
     def fit(self, task: Task) -> None:
         """Train the encoder on the domains, or find its weights in the store."""
         if self.params.domains == "all" and not task.sources:
-            raise BenchError("LLM-Rec mixes the target with source domains: give --sources a,b, or -p domains=target.")
+            raise BenchError(
+                "LLM-Rec trains on the target and source datasets: give --source-datasets A,B or -p domains=target."
+            )
         backbone = encoder_backbone(task, "llmrec")
         sources = task.sources if self.params.domains == "all" else ()
         ordered = sorted(sources, key=lambda domain: domain.content_hash)

@@ -58,32 +58,32 @@ Stage = Literal["all domains", "target"]
     family="transferable",
     paper="Liu et al. 2024",
     needs_sources=True,
-    cold_rule="vectors as initialized, kept from the softmax and every training step; trained outputs centered on zero",
+    cold_rule="its initial vector, which is not trained and not part of the softmax; trained outputs are centered",
     ranks_catalogue=True,
 )
 class MCRPL(Recommender):
-    """Prompt learning over item ids: all domains first, then the target."""
+    """Prompt learning over item ids, first on all domains, then on the target."""
 
     @dataclass(frozen=True)
     class Params(TrainingParams):
         """Hyper-parameters of MCRPL."""
 
         dimensions: int = field(default=100, metadata=at_least(1))
-        """Length of an item's vector and of a prompt."""
+        """Size of item vectors and prompts."""
         inner_dimensions: int = field(default=2048, metadata=at_least(1))
-        """Width of the feed-forward layer."""
+        """Size of the feed-forward layer."""
         dropout: float = field(default=0.25, metadata=at_least(0) | below(1))
-        """Share of units of an item's vector dropped in training."""
+        """Dropout rate of item vectors."""
         softmax: Literal["sampled", "domain", "all"] = "sampled"
-        """Classes of stage 1: the batch's domain (of a source: drawn ones), the domain, or all domains (the paper)."""
+        """Classes of stage 1: the batch's domain (sampled for sources), the domain, or all domains (the paper)."""
         source_epochs: int = field(default=10, metadata=at_least(0))
-        """Epochs at most of stage 1, on all domains (the paper: 50, of one example a user)."""
+        """Maximum number of epochs of stage 1, on all domains (the paper: 50, with one example per user)."""
         epochs: int = field(default=30, metadata=at_least(1))
-        """Epochs at most of stage 2, on the target."""
+        """Maximum number of epochs of stage 2, on the target."""
         orthogonality: Literal["clean", "coded"] = "clean"
-        """Penalty on cosines of target and shared prompts, or the authors' code's, which does not measure them."""
+        """Penalty on the cosines of target and shared prompts, or that of the authors' code, which has no effect."""
         trains: Literal["everything", "prompts"] = "everything"
-        """What stage 2 changes: everything, as the authors' code, or the target's prompts alone, as the paper says."""
+        """What stage 2 trains: everything (the authors' code), or only the target's prompts (the paper)."""
         penalty: float = field(default=0.002, metadata=at_least(0))
         """Weight of the orthogonality penalty in stage 2."""
 

@@ -53,40 +53,40 @@ NUMBER_PROMPTS = (
     paper="Geng et al. 2022",
     needs_titles=True,
     runs_on="seq2seq",
-    cold_rule="likelihood of its title; in mode id, of a random number that was never read in training",
+    cold_rule="likelihood of its title; in mode id, of a random number that did not occur in training",
 )
 class P5(Recommender):
-    """A T5, fine-tuned in full on one prompt a training prefix."""
+    """A T5, fully fine-tuned on one prompt per training prefix."""
 
     @dataclass(frozen=True)
     class Params(TrainingParams):
         """Hyper-parameters of P5."""
 
         mode: Literal["text", "id"] = "text"
-        """Items as titles in the prompt that all language models share, or as random numbers in P5's own manner."""
+        """Represent items by titles in the shared prompt, or by random numbers in P5's prompts."""
         max_length: int = field(default=10, metadata=at_least(1))
-        """Latest items of a history in a prompt; fewer where they do not fit. P5 has no limit but the prompt's."""
+        """Maximum number of history items in a prompt; fewer if they do not fit (P5: only limited by the prompt)."""
         max_tokens: int = field(default=512, metadata=at_least(1))
-        """Longest prompt; the oldest items are left out to keep within it, candidates never."""
+        """Maximum prompt length in tokens; the oldest items are dropped if necessary, candidates never."""
         title_tokens: int = field(default=8, metadata=at_least(1))
-        """Pieces kept of a title, in prompt and answer; P5 has no titles in this task."""
+        """Maximum title length in tokens, in prompt and answer (P5 does not use titles in this task)."""
         epochs: int = field(default=10, metadata=at_least(1))
-        """Epochs at most; the learning rate falls to 0 at their end."""
+        """Maximum number of epochs; the learning rate decays to 0 over them."""
         training_negatives: int = field(default=29, metadata=at_least(1))
-        """Negatives beside the next item in a training prompt, as many as are scored; P5 draws 79 to 99."""
+        """Negatives per training prompt, as many as in scoring (P5: 79 to 99)."""
         max_examples: int | None = field(default=1_000, metadata=shrinks_to("examples") | at_least(0))
-        """Training prefixes drawn for an epoch, so that a CPU ends in minutes; None takes all, as P5 does."""
+        """Training prefixes per epoch, limited so that training takes minutes on a CPU; None uses all, as in P5."""
         batch_size: int = field(default=32, metadata=at_least(1))
-        """Prompts in a step."""
+        """Prompts per step."""
         learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
-        """AdamW's step size at its peak, after 5 % of the steps."""
+        """Peak learning rate of AdamW, reached after 5% of the steps."""
         weight_decay: float = field(default=0.01, metadata=at_least(0))
-        """AdamW's decoupled decay."""
+        """AdamW's weight decay."""
         validation_queries: int | None = field(default=500, metadata=shrinks_to("validation") | at_least(0))
-        """Validation queries that choose the best epoch, a seeded sample; None takes all."""
+        """Number of validation queries (a random sample) for choosing the best epoch; None uses all."""
 
     from_scratch: bool = False
-    """Whether the T5 starts from random weights; known once it is fitted."""
+    """Whether the T5 starts from random weights; known after fitting."""
 
     def fit(self, task: Task) -> None:
         """Fine-tune the T5, or load the weights of an equal training."""
@@ -231,8 +231,8 @@ class PromptWriter:
         room = self.max_tokens - fixed - len(offered)
         if room < 0:
             raise BenchError(
-                f"A prompt of p5 needs {fixed + len(offered)} tokens and may have {self.max_tokens}; lower "
-                "-p title_tokens, or raise -p max_tokens."
+                f"A prompt of p5 needs {fixed + len(offered)} tokens, but the limit is {self.max_tokens}: lower "
+                "-p title_tokens or raise -p max_tokens."
             )
         kept = history[max(0, len(history) - self.max_length) :]
         bought = self._joined(kept)

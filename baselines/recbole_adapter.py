@@ -13,7 +13,7 @@ from bench.registry import register
     "recbole",
     family="sequential",
     paper="Zhao et al. 2021",
-    cold_rule="embedding of zeros in the cold setting; elsewhere its first one, which no training changes",
+    cold_rule="a zero embedding in the cold setting; otherwise, its initial embedding, which is not trained",
     wraps=True,
     ranks_catalogue=True,
 )

@@ -77,24 +77,24 @@ class Ranker(nn.Module):
     ranks_catalogue=True,
 )
 class RecFormer(Recommender):
-    """Items and histories as flattened text through one encoder."""
+    """One encoder for items and histories as flattened text."""
 
     @dataclass(frozen=True)
     class Params(TextParams):
         """Hyper-parameters of RecFormer; the defaults of sizes are cut to what a processor trains in minutes."""
 
         temperature: float = field(default=0.05, metadata=above(0))
-        """What cosines are divided by."""
+        """Temperature by which cosines are divided."""
         attribute_names: bool = True
-        """Whether each title follows the word ``title``, the name of its attribute."""
+        """Whether each title is preceded by the attribute name ``title``."""
         pretrain_examples: int = field(default=5_000, metadata=shrinks_to("examples") | at_least(0))
-        """Histories of the sources in pre-training, one pass, the same number from each; 0 leaves it out."""
+        """Source histories in pre-training (one pass, equally many per source); 0 skips pre-training."""
         mlm_weight: float = field(default=0.1, metadata=at_least(0))
-        """Weight of each of the two masked-word losses in pre-training; 0 turns them off."""
+        """Weight of each of the two masked-word losses in pre-training; 0 disables them."""
         mask_share: float = field(default=0.15, metadata=above(0) | at_most(1))
-        """Share of the words that are hidden."""
+        """Fraction of masked words."""
         second_epochs: int = field(default=2, metadata=at_least(0))
-        """Epochs at most with the best table of item vectors held still (the paper: 128 in each stage)."""
+        """Maximum number of epochs with the best table of item vectors fixed (the paper: 128 in each stage)."""
 
     def fit(self, task: Task) -> None:
         """Pre-train on the sources, fine-tune on the target, or find either in the store."""
@@ -151,7 +151,9 @@ class RecFormer(Recommender):
         if not self.params.pretrain_examples:
             return None
         if not task.sources:
-            raise BenchError("RecFormer pre-trains on source domains: give --sources a,b, or -p pretrain_examples=0.")
+            raise BenchError(
+                "RecFormer pre-trains on source datasets: give --source-datasets A,B or -p pretrain_examples=0."
+            )
         early = _pretraining_params(self.params)
         key = encoder_key(self, task, backbone, task.sources, early, knows_target=False, stage="pre-training")
         record = trained_once(
@@ -257,7 +259,7 @@ def contrast(histories: Tensor, items: Tensor, columns: Tensor, temperature: flo
         histories: Unit vectors, (n, dimension).
         items: Unit vectors of distinct items, (n_items, dimension).
         columns: Each history's item, (n,).
-        temperature: What cosines are divided by.
+        temperature: Temperature by which cosines are divided.
     """
     return cross_entropy(histories @ items.T / temperature, columns.to(histories.device))
 

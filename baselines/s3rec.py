@@ -32,11 +32,11 @@ FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size
     family="sequential",
     paper="Zhou et al. 2020",
     needs_titles=True,
-    cold_rule="zero in the cold setting; elsewhere the dot product with its first embedding, which no training changes",
+    cold_rule="zero in the cold setting; otherwise, the dot product with its initial embedding, which is not trained",
     ranks_catalogue=True,
 )
 class S3Rec(SASRec):
-    """SASRec, pre-trained by the sum of four losses: .2 AAP + MIP + MAP + .5 SP.
+    """SASRec, pre-trained with the sum of four losses: 0.2 AAP + MIP + MAP + 0.5 SP.
 
     The attributes are words of the titles. Both stages align histories to the left, so that a position means the
     same in both; the encoder sees both directions in the first and the past alone in the second.
@@ -47,15 +47,15 @@ class S3Rec(SASRec):
         """Hyper-parameters of S3-Rec."""
 
         loss: Literal["ce", "bce"] = "bce"
-        """Second stage: the paper's binary loss with one negative, or cross-entropy over the training part's items."""
+        """Second stage: binary loss with one negative (the paper), or cross-entropy over items with interactions."""
         pretrain_epochs: int = field(default=50, metadata=at_least(0))
-        """Epochs of the first stage, each of one prefix a user; the paper has 300 of all prefixes. 0 skips it."""
+        """Epochs of the first stage, with one prefix per user (the paper: 300, with all prefixes); 0 skips it."""
         pretrain_batch_size: int = field(default=100, metadata=at_least(1))
-        """Prefixes in a batch of the first stage."""
+        """Prefixes per batch in the first stage."""
         pretrain_learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
-        """Adam's step size in the first stage."""
+        """Adam's learning rate in the first stage."""
         mask_share: float = field(default=0.2, metadata=above(0) | at_most(1))
-        """Share of the items that are masked one by one; the last one always is."""
+        """Fraction of masked items; the last item is always masked."""
         attribute_weight: float = field(default=0.2, metadata=at_least(0))
         """Weight of the visible items' attributes (AAP)."""
         masked_item_weight: float = field(default=1.0, metadata=at_least(0))
@@ -65,11 +65,11 @@ class S3Rec(SASRec):
         segment_weight: float = field(default=0.5, metadata=at_least(0))
         """Weight of the masked segments (SP)."""
         attributes: int = field(default=512, metadata=at_least(1))
-        """Attributes at most: more title words are hashed to this number."""
+        """Maximum number of attributes; if there are more title words, they are hashed."""
         min_titles: int = field(default=5, metadata=at_least(1))
-        """Titles that a word must occur in to be an attribute."""
+        """Minimum number of titles in which an attribute's word must occur."""
         max_title_share: float = field(default=0.01, metadata=above(0) | at_most(1))
-        """Largest share of the titles that an attribute's word may occur in."""
+        """Maximum fraction of titles in which an attribute's word may occur."""
 
     def report(self) -> FitReport:
         """Add the first stage's course and its attributes."""

@@ -33,11 +33,11 @@ CROSS_ENTROPY = "Cross-entropy over all items of the training part in place of t
     "sasrec",
     family="sequential",
     paper="Kang & McAuley 2018",
-    cold_rule="zero in the cold setting; elsewhere the dot product with its first embedding, which no training changes",
+    cold_rule="zero in the cold setting; otherwise, the dot product with its initial embedding, which is not trained",
     ranks_catalogue=True,
 )
 class SASRec(RecBoleRecommender):
-    """RecBole's SASRec, trained at every position of a sequence at once."""
+    """RecBole's SASRec, trained on all positions of a sequence at once."""
 
     model_name = "SASRec"
 
@@ -46,17 +46,17 @@ class SASRec(RecBoleRecommender):
         """Hyper-parameters of SASRec."""
 
         loss: Literal["ce", "bce"] = "ce"
-        """Cross-entropy over all items of the training part, or the original's binary loss with one negative."""
+        """Cross-entropy over all items with training interactions, or the original binary loss with one negative."""
         dimensions: int = field(default=64, metadata=at_least(1))
-        """Length of an item's vector."""
+        """Size of item vectors."""
         inner_dimensions: int = field(default=256, metadata=at_least(1))
-        """Width of the feed-forward layers."""
+        """Size of the feed-forward layers."""
         layers: int = field(default=2, metadata=at_least(1))
         """Self-attention blocks."""
         heads: int = field(default=2, metadata=at_least(1) | divides("dimensions"))
-        """Attention heads of a block."""
+        """Attention heads per block."""
         dropout: float = field(default=0.5, metadata=at_least(0) | below(1))
-        """Share of units and of attention weights dropped in training."""
+        """Dropout rate of units and attention weights."""
 
     def model_values(self) -> Mapping[str, Any]:
         """Return the model's settings under RecBole's names."""

@@ -25,7 +25,7 @@ class TallRecParams(LoraRecipe):
     """The recipe of the adapter and what it is trained on."""
 
     domains: Literal["target", "all"] = "target"
-    """``target``: the target alone (RecCocktail); ``all``: with all source domains, ``max_examples`` from each
+    """``target``: only the target (RecCocktail); ``all``: also all source datasets, with ``max_examples`` from each
     (WeaveRec)."""
 
 
@@ -40,7 +40,7 @@ class TallRecParams(LoraRecipe):
     cold_rule="title text",
 )
 class TallRec(SingleAdapter):
-    """One adapter for list-wise ranking with the common prompt."""
+    """One adapter for list-wise ranking with the shared prompt."""
 
     Params = TallRecParams
 

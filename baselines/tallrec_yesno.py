@@ -174,7 +174,7 @@ class YesNoLanguageModel(LanguageModel):
                 [shared for shared, _ in asked], [rests for _, rests in asked], [*self.yes_tokens, *self.no_tokens]
             )
             scores[rows] = log_odds(torch.from_numpy(logits), len(self.yes_tokens)).numpy()
-            progress(f"judged the candidates of {rows[-1] + 1:,} of {len(queries):,} queries")
+            progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
         return scores
 
     def entropy(
@@ -208,7 +208,7 @@ def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
         for answer in (YES, NO)
     )
     if not yes - no or not no - yes:
-        raise BenchError(f"The tokenizer begins '{YES}' and '{NO}' with the same token; choose another backbone.")
+        raise BenchError(f"The tokenizer encodes '{YES}' and '{NO}' with the same first token: use another backbone.")
     return sorted(yes - no), sorted(no - yes)
 
 
@@ -222,29 +222,29 @@ class YesNoParams:
     """How the adapter is trained."""
 
     n_samples: int = field(default=64, metadata=at_least(1))
-    """Training samples, half of them answered with yes (the paper: 16, 64 and 256)."""
+    """Number of training samples, half of them with the answer yes (the paper: 16, 64 and 256)."""
     rank: int = field(default=8, metadata=at_least(1))
-    """Rank of the factors."""
+    """Rank of the LoRA factors."""
     alpha: int = field(default=16, metadata=at_least(1))
-    """Scaling times rank."""
+    """LoRA's alpha: its scaling times its rank."""
     dropout: float = field(default=0.05, metadata=at_least(0) | below(1))
-    """Share of a layer's input dropped before A."""
+    """Dropout rate of LoRA."""
     learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
     """Peak learning rate of AdamW (the paper: 1e-4 for seven billion parameters)."""
     epochs: int = field(default=20, metadata=at_least(1))
-    """Passes over the samples (the paper: 200, in batches of 128, which is as many steps)."""
+    """Passes over the samples (the paper: 200, in batches of 128)."""
     batch_size: int = field(default=16, metadata=at_least(1))
-    """Samples a step (the paper: 128, so that up to 64 samples are one step)."""
+    """Samples per step (the paper: 128)."""
     max_history: int = field(default=20, metadata=at_least(1))
-    """Latest purchases shown."""
+    """Number of latest items in the prompt."""
     warmup_steps: int = field(default=4, metadata=at_least(0))
-    """Steps over which the step size rises to its peak."""
+    """Warm-up steps of the learning rate."""
     patience: int = field(default=5, metadata=at_least(1))
-    """Epochs in a row that are no better before the step size decays and training ends."""
+    """Consecutive epochs without improvement before the learning rate decays and training ends."""
     decay_share: float = field(default=0.1, metadata=between(0, 1))
-    """Steps of that decay, as a share of the steps up to the best state."""
+    """Number of decay steps, as a fraction of the steps up to the best state."""
     n_validation: int = field(default=200, metadata=shrinks_to("validation") | at_least(0))
-    """Validation queries that choose the kept state and the end, a seeded sample."""
+    """Number of validation queries (a random sample) for model selection and early stopping."""
 
     def recipe(self) -> LoraRecipe:
         """Return the adapter's recipe."""
@@ -274,7 +274,7 @@ class YesNoParams:
     cold_rule="title text",
 )
 class TallRecYesNo(Recommender):
-    """Thirty questions a query, each answered with yes or no."""
+    """One yes/no question per candidate."""
 
     Params = YesNoParams
 
@@ -326,6 +326,6 @@ class TallRecYesNo(Recommender):
 def _require_decoder(backbone: Backbone) -> None:
     if backbone.kind != "causal":
         raise BenchError(
-            f"Backbone '{backbone.name}' is an encoder and answers nothing; tallrec-yesno expects a decoder: "
-            "give --backbone tiny."
+            f"Backbone '{backbone.name}' is an encoder and cannot generate an answer; tallrec-yesno needs a decoder, "
+            "such as --backbone tiny."
         )

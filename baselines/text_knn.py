@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     ranks_catalogue=True,
 )
 class TextNearestNeighbor(Recommender):
-    """Cosine between title vectors of an untouched encoder."""
+    """Cosine between title vectors of the pre-trained encoder."""
 
     def fit(self, task: Task) -> None:
         """Encode the catalogue's titles, or find their vectors in the cache."""

@@ -37,27 +37,27 @@ class TextLinearParams:
     """How the map is trained."""
 
     learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
-    """Peak step size of AdamW."""
+    """Peak learning rate of AdamW."""
     epochs: int = field(default=40, metadata=at_least(1))
-    """Passes over the examples at most."""
+    """Maximum number of passes over the examples."""
     batch_size: int = field(default=768, metadata=at_least(1))
-    """Examples a step."""
+    """Examples per step."""
     max_examples: int = field(default=0, metadata=shrinks_to("examples") | at_least(0))
-    """Training examples of an epoch, a seeded sample; 0 takes all."""
+    """Training examples per epoch (a random sample); 0 uses all."""
     max_history: int = field(default=20, metadata=at_least(1))
-    """Most recent items that a history keeps, in training and in scoring."""
+    """Maximum length of a history, in training and scoring."""
     n_negatives: int = field(default=32, metadata=at_least(0))
-    """Titles drawn uniformly for each batch, wrong answers beside those of the batch itself."""
+    """Titles drawn uniformly per batch as negatives, in addition to those in the batch."""
     warmup_steps: int = field(default=30, metadata=at_least(0))
-    """Steps over which the step size rises to its peak."""
+    """Warm-up steps of the learning rate."""
     checks_an_epoch: int = field(default=4, metadata=at_least(1))
-    """Checks of validation NDCG@3 in an epoch."""
+    """Validation checks per epoch."""
     patience: int = field(default=5, metadata=at_least(1))
-    """Checks in a row, an epoch or more, that are no better before the step size decays and training ends."""
+    """Consecutive checks without improvement (at least one epoch) before the learning rate decays and training ends."""
     decay_share: float = field(default=0.1, metadata=between(0, 1))
-    """Steps of that decay, as a share of the steps up to the best state."""
+    """Number of decay steps, as a fraction of the steps up to the best state."""
     n_validation: int = field(default=2000, metadata=shrinks_to("validation") | at_least(0))
-    """Validation queries that choose the kept state and the end, a seeded sample; 0 takes all."""
+    """Number of validation queries (a random sample) for model selection and early stopping; 0 uses all."""
 
 
 class LinearTowers(nn.Module):
@@ -94,7 +94,7 @@ class LinearTowers(nn.Module):
     ranks_catalogue=True,
 )
 class TextLinear(Recommender):
-    """Cosine between linearly mapped title vectors of an untouched encoder."""
+    """Cosine between linearly mapped title vectors of the pre-trained encoder."""
 
     Params = TextLinearParams
 

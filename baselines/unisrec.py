@@ -45,19 +45,19 @@ class UniSRecParams(TransferableParams):
     """Hyper-parameters of UniSRec."""
 
     mode: Literal["auto", "inductive", "transductive"] = "auto"
-    """Titles alone, or an item embedding besides; ``auto`` is inductive on cold items and transductive on warm."""
+    """Titles only, or titles and item embeddings; ``auto``: inductive for cold, transductive for warm items."""
     experts: int = field(default=8, metadata=at_least(1))
-    """Whitening experts, all of them used for every item."""
+    """Number of whitening experts, all of which are used for every item."""
     text_dropout: float = field(default=0.2, metadata=at_least(0) | below(1))
-    """Share of a title vector's numbers dropped in training."""
+    """Dropout rate of title vectors."""
     sequence_loss_weight: float = field(default=1e-3, metadata=at_least(0))
-    """Weight of the loss between a sequence and its augmented copy, in pre-training."""
+    """Weight of the pre-training loss between a sequence and its augmented copy."""
     item_drop: float = field(default=0.2, metadata=at_least(0) | below(1))
-    """Share of items dropped from an augmented copy."""
+    """Fraction of items dropped from an augmented copy."""
     item_drop_share: float = field(default=0.9, metadata=between(0, 1))
-    """Share of augmented copies made by dropping items; the others have words dropped from their titles."""
+    """Fraction of augmented copies made by dropping items; the others have words dropped from their titles."""
     word_drop: float = field(default=0.15, metadata=at_least(0) | below(1))
-    """Share of words dropped from a title; with 0 every copy is made by dropping items, and no title is read twice."""
+    """Fraction of words dropped from a title; with 0, all copies are made by dropping items."""
 
 
 class GatedWhitening(nn.Module):
@@ -159,7 +159,7 @@ class UniSRecModel(TransferableModel):
     needs_titles=True,
     needs_sources=True,
     runs_on="text-encoder",
-    cold_rule="title text through the adaptor; its item embedding, where there is one, stays zero",
+    cold_rule="title text through the adaptor; its item embedding, if there is one, is zero",
     ranks_catalogue=True,
 )
 class UniSRec(TransferableRecommender):

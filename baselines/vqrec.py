@@ -49,22 +49,22 @@ class VQRecParams(TransferableParams):
     """Hyper-parameters of VQ-Rec."""
 
     learning_rate: float = field(default=3e-3, metadata=above(0) | at_most(1))
-    """Adam's step size in fine-tuning."""
+    """Adam's learning rate in fine-tuning."""
     code_blocks: int = field(default=32, metadata=at_least(1))
-    """Codes of an item: its title vector is rotated and cut into as many blocks."""
+    """Number of codes per item, which is the number of blocks of its rotated title vector."""
     rotation_rounds: int = field(default=20, metadata=at_least(1))
-    """Rounds in which the rotation and the centroids are fitted to each other (faiss's default: 50)."""
+    """Rounds of fitting the rotation and the centroids (faiss's default: 50)."""
     synthetic_share: float = field(default=0.75, metadata=between(0, 1))
-    """Share of an item's codes replaced by random ones to make its semi-synthetic negative."""
+    """Fraction of an item's codes replaced by random ones in its semi-synthetic negative."""
     permutation: Literal["straight-through", "random", "none"] = "straight-through"
-    """How pre-trained vectors are re-assigned to the target's codes: learned as the paper means it, drawn at random as
-    the published code does in effect, or not at all."""
+    """How pre-trained vectors are reassigned to the target's codes: learned (as described in the paper), random (the
+    effect of the published code), or not at all."""
     permutation_epochs: int = field(default=5, metadata=at_least(0))
-    """Epochs in which the permutation alone is learned."""
+    """Epochs in which only the permutation is learned."""
     permutation_temperature: float = field(default=0.7, metadata=above(0))
-    """Divides the permutation's scores before they are balanced."""
+    """Temperature of the permutation's scores."""
     sinkhorn_rounds: int = field(default=3, metadata=at_least(1))
-    """Times that rows and columns are balanced."""
+    """Number of Sinkhorn iterations."""
 
 
 class Permutation(nn.Module):
@@ -156,7 +156,7 @@ class VQRecModel(TransferableModel):
     needs_titles=True,
     needs_sources=True,
     runs_on="text-encoder",
-    cold_rule="codes of its title, by centroids fitted to the titles of trained items",
+    cold_rule="codes of its title, with centroids fitted to the titles of items with training interactions",
     ranks_catalogue=True,
 )
 class VQRec(TransferableRecommender):
@@ -174,8 +174,8 @@ class VQRec(TransferableRecommender):
         """Return the untrained code table and encoder."""
         if text_dimensions % self.params.code_blocks:
             raise BenchError(
-                f"Parameter 'code_blocks' of 'vqrec' must divide the {text_dimensions} dimensions of a title vector, "
-                f"and {self.params.code_blocks} does not. See 'bench describe vqrec'."
+                f"Parameter 'code_blocks' of 'vqrec' must divide the title vectors' {text_dimensions} dimensions, but "
+                f"is {self.params.code_blocks}. See 'bench describe vqrec'."
             )
         return VQRecModel(self.params, self.encoder())
 
@@ -237,7 +237,7 @@ class VQRec(TransferableRecommender):
         distinct = np.array([numbers.setdefault(title, len(numbers)) for title in titles])
         _, first = np.unique(distinct, return_index=True)
         blocks, rounds = self.params.code_blocks, self.params.rotation_rounds
-        task.progress(f"coding {len(first):,} titles in {blocks} blocks")
+        task.progress(f"quantizing {len(first):,} titles in {blocks} blocks")
         anyone = np.bincount(distinct[trained], minlength=len(first)) > 0
         codes, n_centroids = stored_codes(task.artifacts, vectors[first], anyone, blocks, rounds, task.seed)
         return codes[distinct], n_centroids

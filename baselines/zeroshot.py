@@ -43,23 +43,23 @@ ANSWER_STYLE: AnswerStyle = "list"
     cold_rule="title text",
 )
 class ZeroShot(Recommender):
-    """The untouched language model, asked as the fine-tuned ones are."""
+    """The pre-trained language model, with the same prompt as the fine-tuned ones."""
 
     @dataclass(frozen=True)
     class Params:
         """What the model writes; nothing is trained."""
 
         n_written: int = field(default=0, metadata=at_least(0))
-        """Of a ranking by likelihood: test queries, a seeded sample, for which the model also writes its list, to count
-        titles that are not on offer; it changes no score, and 0 writes none."""
+        """When scoring by likelihood: number of test queries (a random sample) for which the model also generates
+        a list, to count titles that are not candidates. Does not change scores; 0 generates none."""
         scoring: Scoring = field(default="sum", metadata={"neutral": True})
-        """Of a ranking by likelihood: ``sum`` over a title's tokens, which favors short titles; ``mean``;
-        ``prior-corrected``: less the likelihood without a history; ``prior-corrected-mean``: both."""
+        """When scoring by likelihood: ``sum`` over a title's tokens, which favors short titles; ``mean``;
+        ``prior-corrected``: minus the log-likelihood without a history; ``prior-corrected-mean``: both."""
         max_new_tokens: int = field(default=400, metadata=at_least(1))
-        """Length at which a written list is cut."""
+        """Maximum length of a generated list in tokens."""
 
     by_likelihood: bool = True
-    """Whether it ranks by likelihood; known for certain once it is fitted."""
+    """Whether it scores by likelihood; only certain after fitting."""
 
     def fit(self, task: Task) -> None:
         """Load the backbone."""
@@ -68,17 +68,17 @@ class ZeroShot(Recommender):
         self.written: dict[str, Any] = {}
         if self.params.n_written and self.language_model.backbone.kind == "encoder":
             raise BenchError(
-                f"Backbone '{task.backbone}' is an encoder and writes no lists: leave n_written out, "
-                "or give --backbone tiny."
+                f"Backbone '{task.backbone}' is an encoder and cannot generate lists: remove -p n_written or use "
+                "--backbone tiny."
             )
         if isinstance(self.language_model, ListLanguageModel):
             if self.params.n_written:
-                raise BenchError("With --ranking generate the list of every query is counted: leave n_written out.")
+                raise BenchError("With --scoring generate the lists of all queries are counted: remove -p n_written.")
             self.language_model.max_new_tokens = self.params.max_new_tokens
         if self.params.scoring != "sum" and not self.by_likelihood:
             raise BenchError(
-                f"Parameter 'scoring' is '{self.params.scoring}', but only a decoder that ranks by likelihood has one: "
-                "leave it out, or give --backbone tiny without --ranking generate."
+                f"Parameter 'scoring' ('{self.params.scoring}') only applies to a decoder that scores by likelihood: "
+                "remove -p scoring, or use --backbone tiny without --scoring generate."
             )
 
     def score(self, queries: Queries) -> NDArray[np.float32]:

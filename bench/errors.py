@@ -1,4 +1,4 @@
-"""Errors a user can mend: one line that says what is wrong, what was expected and what to do next."""
+"""User errors: one line that says what is wrong, what was expected and what to do next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST_LINE = 800
 
 
 class BenchError(Exception):
-    """A user's mistake or a missing input; the command line prints it as one line and exits with 2."""
+    """A user error or missing input; the command line prints it in one line and exits with 2."""
 
 
 def one_line(text: str) -> str:
@@ -42,16 +42,16 @@ def _escaped(sign: str) -> str:
 
 
 def near_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """Return up to ``limit`` of the ``known`` names that look most like ``name``."""
+    """Return up to ``limit`` of the ``known`` names that are most similar to ``name``."""
     return difflib.get_close_matches(name, sorted(known), n=limit, cutoff=0.5)
 
 
 def did_you_mean(name: Any, known: Iterable[Any]) -> str:
-    """Return `` Did you mean x or y?`` with a space in front, or nothing where no known name is near."""
+    """Return `` Did you mean x or y?`` with a leading space, or an empty string if no known name is similar."""
     near = near_names(str(name), map(str, known))
     return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], command: str) -> BenchError:
-    """Build the error for a name that is not known: what is near and which command lists all names."""
+    """Return the error for an unknown name: similar names, and the command that lists all names."""
     return BenchError(f"Unknown {kind} '{name}'.{did_you_mean(name, known)} See '{command}'.")

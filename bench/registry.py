@@ -1,13 +1,13 @@
-"""Names of recommenders and where their classes live, known without importing any of them.
+"""The registry: names of recommenders and their classes, without importing them.
 
 A recommender is registered by a decorator whose arguments are literals::
 
     @register("bpr", family="general", paper="Rendle et al. 2009")
     class BPR(Recommender): ...
 
-The rooms ``bench.baselines`` and ``bench.methods`` are read as text for such decorators, so listing the methods imports
-no torch. Other packages add theirs through the entry-point group ``bench.plugins`` (name -> ``module:Class``). A class
-that a notebook or script defines itself is known by its name in that process.
+The source files of ``bench.baselines`` and ``bench.methods`` are parsed for such decorators, so listing the methods
+does not import torch. Other packages add methods by the entry-point group ``bench.plugins`` (name -> ``module:Class``).
+A class defined in a notebook or script is known by its name in that process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bench.errors import BenchError, unknown_name
 from bench.plugin import Entry, Family, Recommender, RunsOn, WrappingRecommender
 from bench.spec import SETTINGS
 
-ROOMS = ("bench.baselines", "bench.methods")
+PACKAGES = ("bench.baselines", "bench.methods")
 ENTRY_POINT_GROUP = "bench.plugins"
 WRAPPER_SEPARATOR = ":"
 
@@ -51,13 +51,13 @@ def register(  # noqa: PLR0913  # one keyword for each fact of an entry
     privileged: bool = False,
     ranks_catalogue: bool = False,
 ) -> Callable[[AnyRecommender], AnyRecommender]:
-    """Mark a class as the recommender ``name``; see :class:`Entry` for the arguments."""
+    """Register a class as the recommender ``name``; see :class:`Entry` for the arguments."""
     facts = {key: value for key, value in locals().items() if key != "name"}
 
     def mark(recommender: AnyRecommender) -> AnyRecommender:
         target = f"{recommender.__module__}:{recommender.__qualname__}"
         recommender.entry = Entry(name=name, target=target, **facts)
-        if not target.startswith(ROOMS):
+        if not target.startswith(PACKAGES):
             defined_here()[name] = recommender
         return recommender
 
@@ -66,7 +66,7 @@ def register(  # noqa: PLR0913  # one keyword for each fact of an entry
 
 @dataclass(frozen=True)
 class Registry:
-    """The known recommenders, and the plugins that could not be loaded with the reason."""
+    """The known recommenders, and the plugins that could not be loaded, with the reason."""
 
     entries: Mapping[str, Entry]
     broken: Mapping[str, str]
@@ -74,7 +74,7 @@ class Registry:
     """Classes of this process that no other would find by their name."""
 
     def entry(self, name: str) -> Entry:
-        """Return the entry for a name, or for the wrapper in front of ``:``; raise BenchError with near names."""
+        """Return the entry of a name or of the wrapper before ``:``; raise BenchError with similar names."""
         wrapper = name.partition(WRAPPER_SEPARATOR)[0]
         self._check_own(name)
         if name in self.entries and not self.entries[name].wraps:
@@ -84,13 +84,15 @@ class Registry:
         if name in self.broken:
             raise BenchError(f"Method '{name}' cannot be loaded: {self.broken[name]}. See 'bench list methods'.")
         if name in self.entries:
-            raise BenchError(f"Method '{name}' needs a class, as in '{name}:SASRec'. See 'bench describe {name}'.")
+            raise BenchError(
+                f"Method '{name}' needs a class name, such as '{name}:SASRec'. See 'bench describe {name}'."
+            )
         if name in self.defined:
             return self.defined[name].entry
         raise unknown_name("method", name, [*self.entries, *self.defined], "bench list methods")
 
     def recommender(self, name: str) -> type[Recommender]:
-        """Import and return the class behind a name; a wrapper's class is built for its suffix."""
+        """Import and return the class with a name; a wrapper's class is created for its suffix."""
         entry = self.entry(name)
         if name in self.defined and self.defined[name].entry is entry:
             return self.defined[name]
@@ -114,8 +116,8 @@ def defined_here() -> dict[str, type[Recommender]]:
 
 @cache
 def registry() -> Registry:
-    """Return all recommenders: the rooms' own, those of other packages, and what this process defines itself."""
-    own = _by_name(entry for room in ROOMS for entry in scan_room(room))
+    """Return all recommenders of this installation, of other packages, and those defined in this process."""
+    own = _by_name(entry for package in PACKAGES for entry in scan_package(package))
     foreign, broken = _foreign_entries(own)
     return Registry({**own, **foreign}, broken, defined_here())
 
@@ -126,17 +128,19 @@ def load(target: str) -> type[Recommender]:
     return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
 
 
-def scan_room(room: str) -> list[Entry]:
-    """Read a package's files as text and return what their ``@register`` decorators say."""
-    spec = importlib.util.find_spec(room)
+def scan_package(package: str) -> list[Entry]:
+    """Return the entries of all ``@register`` decorators in a package's source files."""
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return []
     files = sorted(path for folder in spec.submodule_search_locations for path in Path(folder).glob("*.py"))
-    return [entry for path in files for entry in scan_source(path.read_text(encoding="utf-8"), f"{room}.{path.stem}")]
+    return [
+        entry for path in files for entry in scan_source(path.read_text(encoding="utf-8"), f"{package}.{path.stem}")
+    ]
 
 
 def scan_source(source: str, module: str) -> list[Entry]:
-    """Return the entries of all classes decorated with ``@register(...)`` in a source text."""
+    """Return the entries of all classes decorated with ``@register(...)`` in a source file."""
     classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
     calls = [(node, decorator) for node in classes for decorator in node.decorator_list if _is_register(decorator)]
     return [_entry_of(call, f"{module}:{node.name}") for node, call in calls if isinstance(call, ast.Call)]
@@ -158,12 +162,12 @@ def _entry_of(call: ast.Call, target: str) -> Entry:
 
 
 def _foreign_entries(own: Mapping[str, Entry]) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Return what other packages offer by name, and the reason for each entry point that cannot be used."""
+    """Return the entries of other packages by name, and the reason for each one that cannot be loaded."""
     found: dict[str, Entry] = {}
     broken: dict[str, str] = {}
     for point in entry_points(group=ENTRY_POINT_GROUP):
         try:
-            with redirect_stdout(sys.stderr):  # a stranger may print, and standard output is for results
+            with redirect_stdout(sys.stderr):  # plugins may print, and standard output is for results
                 entry = _own_entry(point.load())
         except (Exception, SystemExit) as error:  # it may fail in any way, and must not break the rest
             broken[point.name] = f"{type(error).__name__}: {error}"
@@ -177,7 +181,7 @@ def _foreign_entries(own: Mapping[str, Entry]) -> tuple[dict[str, Entry], dict[s
 
 
 def _own_entry(recommender: type[Recommender]) -> Entry:
-    """Return what a class itself was registered as, not what it inherits."""
+    """Return the entry of the class itself, not an inherited one."""
     entry = vars(recommender).get("entry")
     if not isinstance(entry, Entry):
         raise TypeError(f"{recommender.__qualname__} is not decorated with @register")
@@ -188,6 +192,6 @@ def _by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
     named: dict[str, Entry] = {}
     for entry in entries:
         if entry.name in named:
-            raise BenchError(f"Two methods are called '{entry.name}': {named[entry.name].target} and {entry.target}.")
+            raise BenchError(f"Two methods are named '{entry.name}': {named[entry.name].target} and {entry.target}.")
         named[entry.name] = entry
     return named

@@ -1,4 +1,4 @@
-"""Frozen descriptions of what is run; equal descriptions have equal hashes, and nothing else configures a run."""
+"""Frozen specifications of a run. Equal specifications have equal hashes; nothing else configures a run."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ SETTINGS: tuple[Setting, ...] = get_args(Setting)
 POLICIES: tuple[ColdPolicy, ...] = get_args(ColdPolicy)
 RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
 CANDIDATES: tuple[Candidates, ...] = get_args(Candidates)
-"""What a positive is ranked among: the frozen list of the protocol, or the whole catalogue."""
+"""What a positive is ranked among: the protocol's fixed candidate list, or the full catalogue."""
 DEFAULT_BACKBONE = "minilm"
 DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
-"""No pre-trained encoder-decoder is packaged, and a default never depends on the network."""
+"""No pre-trained encoder-decoder is packaged, and defaults never need the network."""
 DEFAULT_RANKING: Ranking = "likelihood"
 DEFAULT_ENGINE: Engine = "transformers"
 
 PROTOCOL_SEED = "protocol_seed"
-"""The protocol's seed where its fields stand beside those of the run, which has a seed of its own."""
+"""Name of the protocol's seed in records, where the run's own seed is called ``seed``."""
 
 
 def option(  # noqa: PLR0913  # one keyword for each fact of an option
     default: Any,
     *,
+    flag: str = "",
     words: str = "",
     circumstance: bool = False,
     neutral: bool = False,
@@ -45,6 +46,7 @@ def option(  # noqa: PLR0913  # one keyword for each fact of an option
 
     Args:
         default: The value if the option is not given.
+        flag: Its name on the command line where that is not the field's name, which then works as well.
         words: What reports print for it, a format string for the value; empty to print nothing.
         circumstance: Whether it distinguishes runs but not the rows of a table, as seeds do.
         neutral: Whether it is left out of the run's id at its default, so that existing runs keep their ids.
@@ -68,18 +70,18 @@ class ProtocolSpec:
     dataset: str
     """The card's name."""
     setting: Setting = "warm"
-    """Which split: leave-one-out, leave-one-out on cold items, or by users with popular negatives."""
+    """How the data is split: leave-one-out, leave-one-out on cold items, or by users with popular negatives."""
     policy: ColdPolicy = "holdout"
     """How the cold setting chooses its items; ignored elsewhere."""
     seed: int = 0
-    """Seed of the held-out items, of the users' parts and days, and of the candidate draws (not of any training)."""
+    """Seed for drawing held-out items, user splits and candidates (not used in training)."""
     n_negatives: int = 29
-    """Negatives beside the one positive of each query."""
+    """Number of negatives per query; each query has one positive."""
     holdout_share: float = 0.10
-    """Share of the items that the cold holdout removes from everyone's train and validation part."""
+    """Fraction of items that the cold holdout removes from all training and validation data."""
 
     def key(self) -> dict[str, Any]:
-        """Return the fields that matter for this setting, for hashing."""
+        """Return the fields that are relevant in this setting, for hashing."""
         fields: dict[str, Any] = {
             "dataset": self.dataset,
             "setting": self.setting,
@@ -95,33 +97,37 @@ class ProtocolSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Options of a run besides its method, protocol and parameters; requests and specs share them.
+    """Options of a run besides its method, protocol and parameters, shared by requests and specs.
 
     The text under a field is also its help on the command line.
     """
 
     backbone: str | None = option(None, words="{}", needs="needs_backbone")
-    """Language model: minilm (default), tiny, a folder or a hub name."""
-    sources: tuple[str, ...] = option((), words="from {}", needs="needs_sources")
-    """Source datasets, comma-separated (default: those listed on the dataset card)."""
-    ranking: Ranking | None = option(None, words="{}", needs="needs_backbone", unset=DEFAULT_RANKING)
-    """How a decoder ranks: score each title by likelihood (default), or generate a ranked list of titles."""
-    engine: Engine | None = option(None, words="{}", neutral=True, unset=DEFAULT_ENGINE)
-    """What generates the lists of --ranking generate: transformers (default) or vllm; they agree except near ties."""
+    """Language model: minilm (default), tiny, a local directory or a hub name."""
+    sources: tuple[str, ...] = option((), flag="--source-datasets", words="from {}", needs="needs_sources")
+    """Source datasets, repeatable or comma-separated (default: those listed on the dataset card)."""
+    ranking: Ranking | None = option(None, flag="--scoring", words="{}", needs="needs_backbone", unset=DEFAULT_RANKING)
+    """Score each title by likelihood (default), or have the model generate a ranked list (decoders only)."""
+    engine: Engine | None = option(None, flag="--backend", words="{}", neutral=True, unset=DEFAULT_ENGINE)
+    """Library that generates the lists of --scoring generate: transformers (default) or vllm."""
     seed: int = option(0, words="seed {}", circumstance=True)
     """Seed of training."""
-    train_share: float = option(1.0, words="{:.0%} of the training part", neutral=True, above=0, maximum=1)
-    """Learn from this share of the target's training part (few-shot); smaller shares are subsets of larger ones."""
+    train_share: float = option(
+        1.0, flag="--train-fraction", words="{:.0%} of the training data", neutral=True, above=0, maximum=1
+    )
+    """Train on this fraction of the target's training data; smaller fractions are subsets of larger ones."""
     train_users: int | None = option(None, words="{:,} training users", neutral=True, minimum=1)
-    """Learn from this many of the target's training users (low-resource); fewer are a subset of more."""
-    train_subset: int = option(0, words="subset {}", circumstance=True, belongs_to="train_users", minimum=0)
+    """Train on this many of the target's training users; smaller samples are subsets of larger ones."""
+    train_subset: int = option(
+        0, flag="--subset-index", words="subset {}", circumstance=True, belongs_to="train_users", minimum=0
+    )
     """Index of the random subset drawn for --train-users."""
     limit_validation: int | None = option(None, words="{:,} validation queries", neutral=True, minimum=1)
-    """Validate on a seeded sample of the validation queries."""
-    limit_queries: int | None = option(None, words="{} queries", circumstance=True, minimum=1)
-    """Score a seeded sample of the test queries."""
-    full_ranking: bool = option(False, words="whole catalogue", circumstance=True, neutral=True)
-    """Rank each positive among the whole catalogue, not in its frozen list of 30; the trained model is the same."""
+    """Validate on a random sample of this many validation queries."""
+    limit_queries: int | None = option(None, flag="--limit", words="{} queries", circumstance=True, minimum=1)
+    """Score a random sample of this many test queries."""
+    full_ranking: bool = option(False, words="full catalogue", circumstance=True, neutral=True)
+    """Rank each positive among the full catalogue instead of its list of 30 candidates."""
 
     def options(self) -> dict[str, Any]:
         """Return option name -> value."""
@@ -130,14 +136,14 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunSpec(RunOptions):
-    """One run, complete: a method with its parameters on one protocol."""
+    """A complete run: a method with its parameters on one protocol."""
 
     method: str
     """A registered name, or ``recbole:<Class>``."""
     protocol: ProtocolSpec
     """Dataset, setting and candidate seed."""
     params: dict[str, Any] = field(default_factory=dict)
-    """Every hyper-parameter of the method, including defaults except those declared neutral."""
+    """Every hyperparameter of the method, including defaults, except neutral ones at their default."""
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the run, for hashing."""
@@ -147,7 +153,7 @@ class RunSpec(RunOptions):
 
     def hash(self) -> str:
         """Return the run's id: equal specs share it on every platform."""
-        from bench.files.hashing import content_hash  # brings numpy, which a command's help does without
+        from bench.files.hashing import content_hash  # imports numpy, which a command's help does not need
 
         return content_hash(self.key())
 
@@ -159,7 +165,7 @@ class RunSpec(RunOptions):
 
 
 def spec_to_json(spec: RunSpec) -> dict[str, Any]:
-    """Flatten a spec: the protocol's fields stand beside the run's, its seed as ``protocol_seed``."""
+    """Return a spec as one flat mapping; the protocol's seed is stored as ``protocol_seed``."""
     protocol = {item.name: getattr(spec.protocol, item.name) for item in dataclasses.fields(ProtocolSpec)}
     protocol[PROTOCOL_SEED] = protocol.pop("seed")
     options = {**spec.options(), "sources": list(spec.sources)}
@@ -167,7 +173,7 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
 
 
 def spec_from_json(content: dict[str, Any]) -> RunSpec:
-    """Rebuild the spec that :func:`spec_to_json` flattened; raise KeyError or TypeError for anything else."""
+    """Rebuild a spec from the output of :func:`spec_to_json`; raise KeyError or TypeError for other content."""
     rest = dict(content)
     protocol = {item.name: rest.pop(item.name) for item in dataclasses.fields(ProtocolSpec) if item.name != "seed"}
     protocol["seed"] = rest.pop(PROTOCOL_SEED)

@@ -1,4 +1,4 @@
-"""The page of the command line, made of what ``--help`` itself is made of."""
+"""The command line page, generated from the commands' help."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import click
 from bench.cli.main import cli
 
 NO_WRAP = "\b"
-"""Click's sign for a paragraph whose lines stay as they are."""
+"""Click's marker for a paragraph that is not rewrapped."""
 SIGNS = "\\\\*_`|<>&[]$"
-"""What Markdown or HTML would read as markup."""
+"""Characters that Markdown or HTML would interpret as markup."""
 
 
 def commands() -> str:
-    """Return a section for each command and sub-command of ``bench``."""
+    """Return a section for each command and subcommand of ``bench``."""
     root = click.Context(cli, info_name="bench")
     return "\n\n".join(_section(context) for context in all_commands(root) if context is not root)
 
 
 def all_commands(context: click.Context) -> Iterator[click.Context]:
-    """Yield the context of a command and of every command below it."""
+    """Yield the context of a command and of all its subcommands."""
     yield context
     if isinstance(context.command, click.Group):
         for name in context.command.list_commands(context):
@@ -47,7 +47,7 @@ def _paragraphs(text: str | None) -> list[str]:
 
 
 def _paragraph(text: str) -> str:
-    """Return help text as Markdown; lines that click leaves unwrapped are examples, under a heading of their own."""
+    """Return help text as Markdown; paragraphs that click does not rewrap are examples, formatted as code."""
     if not text.startswith(NO_WRAP):
         return escaped(" ".join(text.split()))
     title, *lines = text.removeprefix(NO_WRAP).strip("\n").splitlines()
@@ -65,12 +65,12 @@ def _options(context: click.Context) -> list[str]:
 
 
 def _code(text: str) -> str:
-    """Return text as code; an upright bar as it is would end the cell of a table."""
+    """Return text as code, with vertical bars escaped, because they would end a table cell."""
     return f"<code>{html.escape(text, quote=False).replace('|', '&#124;')}</code>"
 
 
 def escaped(text: str) -> str:
-    """Return text so that Markdown shows it as it is, but for ``code`` between two backticks on either side."""
+    """Return text escaped for Markdown, except ``code`` in double backticks."""
     parts = re.split(r"``(.+?)``", " ".join(text.split()))
     return "".join(_code(part) if number % 2 else _plain(part) for number, part in enumerate(parts))
 

@@ -1,4 +1,4 @@
-"""What accuracy leaves out of the rows of an experiment: popularity and stability, read from the shipped records."""
+"""Popularity bias and stability of the rows of an experiment, computed from the shipped records."""
 
 from __future__ import annotations
 
@@ -26,29 +26,31 @@ DASH = "–"
 
 
 def popularity(experiment: str, dataset: str, setting: str, metric: str = "ndcg@3") -> str:
-    """Return how popular what each row ranks first is, and its metric by fifths of the wanted items' popularity."""
+    """Return each row's popularity ratio and its metric by quintiles of the target items' popularity."""
     found = [
         (label, diagnose_run(runs[0], STORE, Metric.parse(metric)))
         for label, runs in _rows(experiment, dataset, setting)
     ]
     shown = [(label, one) for label, one in found if one.bias is not None]
     if not shown:
-        raise ValueError(f"no shipped run of '{experiment}' on {dataset}, {setting} holds its top items")
+        raise ValueError(f"no shipped run of '{experiment}' on {dataset}, {setting} contains its top items")
     fifths = (f"{group.lowest:,}–{group.highest:,}" for group in shown[0][1].groups)
     head = ("Method", metric_title(metric), "Popularity ratio", *fifths)
     return table(head, ([escaped(label), *_popularity(one)] for label, one in shown))
 
 
 def stability(experiment: str, dataset: str, setting: str) -> str:
-    """Return how far each row's seeds lie apart, and what moved when its run was asked again."""
+    """Return how much each row's results vary over seeds and repeated scoring."""
     rows = [
         [escaped(label), *_stability(one)]
         for label, runs in _rows(experiment, dataset, setting)
         for one in repetitions_of(runs, STORE)
     ]
     if not rows:
-        raise ValueError(f"no shipped row of '{experiment}' on {dataset}, {setting} has seeds or was asked again")
-    return table(("Method", "Over", "Times", "Queries", "Metric", "Lowest to highest", "Top items that change"), rows)
+        raise ValueError(
+            f"no shipped row of '{experiment}' on {dataset}, {setting} has several seeds or repeated scoring"
+        )
+    return table(("Method", "Over", "Times", "Queries", "Metric", "Range", "Top item changes"), rows)
 
 
 def _rows(experiment: str, dataset: str, setting: str) -> Iterator[tuple[str, list[RunRecord]]]:
@@ -68,6 +70,6 @@ def _popularity(found: Diagnosis) -> list[str]:
 
 
 def _stability(one: Repetition) -> list[str]:
-    flips = DASH if one.flip_rate is None else f"{100 * one.flip_rate:.1f} %"
+    flips = DASH if one.flip_rate is None else f"{100 * one.flip_rate:.1f}%"
     spread = f"{one.lowest:.4f}–{one.highest:.4f}"
     return [one.over, str(one.times), f"{one.n_queries:,}", metric_title(one.metric), spread, flips]

@@ -1,7 +1,7 @@
-"""What MkDocs calls while it builds the pages: comments of the form ``<!-- bench: WHAT ARGUMENTS -->`` become text.
+"""MkDocs hooks that replace comments of the form ``<!-- bench: WHAT ARGUMENTS -->`` with generated text.
 
-Whatever the code already knows is not written by hand: hyper-parameters, commands, experiments, datasets, stored runs
-and the behaviors that tests hold a method to. A comment that asks for something unknown breaks the build.
+Hyperparameters, commands, experiments, datasets, stored runs and the tested behaviors of a method are generated from
+the code. An unknown comment fails the build.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import result_pages
 ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):(?=<code>)")
 """What marks a name in the docstrings that the page of the Python API is made of."""
 REQUEST = re.compile(r"^<!-- bench: (?P<what>[a-z-]+)(?P<arguments>[^>]*) -->$", re.MULTILINE)
-"""A whole line; ``bench: method sasrec`` asks for ``method`` with one argument."""
+"""Matches a whole line; ``bench: method sasrec`` calls the writer ``method`` with one argument."""
 WRITERS: dict[str, Callable[..., str]] = {
     "commands": command_pages.commands,
     "datasets": method_pages.datasets,
@@ -39,18 +39,18 @@ WRITERS: dict[str, Callable[..., str]] = {
 
 
 def filled(markdown: str) -> str:
-    """Return a page with its requests answered; ValueError names a request that nobody can answer."""
+    """Return a page with its comments replaced; raise ValueError for an unknown comment."""
     return REQUEST.sub(lambda found: _answer(found["what"], found["arguments"].split()), markdown)
 
 
 def _answer(what: str, arguments: list[str]) -> str:
     if what not in WRITERS:
-        raise ValueError(f"a page asks for '{what}', expected one of {', '.join(WRITERS)}")
+        raise ValueError(f"unknown comment '{what}', expected one of {', '.join(WRITERS)}")
     return WRITERS[what](*arguments)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Fill a page before it is turned into HTML."""
+    """Replace the comments of a page before it is converted to HTML."""
     return filled(markdown)
 
 

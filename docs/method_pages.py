@@ -1,4 +1,4 @@
-"""What the pages say of methods, datasets and experiments, read from the code and the stored runs."""
+"""Generate the parts of the pages on methods, datasets and experiments from the code and the stored runs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from command_pages import escaped
 
 from bench.data.card import list_cards
 from bench.experiments.reader import experiment_names, load_experiment
+from bench.plugin.entry import displayed_family
 from bench.registry import registry
 from bench.report.tables.table import metric_title
 from bench.runs.params import allowed_values, field_docstrings
@@ -29,41 +30,41 @@ MEASURED = ROOT / "results" / "measured"
 
 
 def methods() -> str:
-    """Return a table of all methods, for a page in the folder of methods."""
+    """Return a table of all methods, for a page in the directory of methods."""
     entries = sorted(registry().entries.values(), key=lambda entry: (entry.family, entry.name))
-    rows = [(_linked(entry), entry.family, entry.paper, _needs(entry), entry.cold_rule) for entry in entries]
-    return table(("Name", "Family", "Paper", "Needs", "A cold item gets"), rows)
+    rows = [(_linked(one), displayed_family(one.family), one.paper, _needs(one), one.cold_rule) for one in entries]
+    return table(("Name", "Family", "Paper", "Needs", "Cold-item rule"), rows)
 
 
 def method(name: str) -> str:
-    """Return facts, departures, hyper-parameters and stored runs of one method."""
+    """Return facts, departures, hyperparameters and stored runs of one method."""
     entry, recommender = registry().entry(name), registry().recommender(name)
     parts = [
         _facts(entry),
-        folded("Departures that its records state", _listed(deviations(recommender))),
-        folded("Hyper-parameters", _parameters(recommender)),
-        folded("Measured", _runs(_of_method(name, full_ranking=False), ("ndcg@1", "ndcg@3"))),
-        folded("Measured in the whole catalogue", _runs(_of_method(name, full_ranking=True), ("ndcg@10", "hit@10"))),
+        folded("Departures from the paper", _listed(deviations(recommender))),
+        folded("Hyperparameters", _parameters(recommender)),
+        folded("Results", _runs(_of_method(name, full_ranking=False), ("ndcg@1", "ndcg@3"))),
+        folded("Results on the full catalogue", _runs(_of_method(name, full_ranking=True), ("ndcg@10", "hit@10"))),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
 def deviations(recommender: type[Recommender]) -> tuple[str, ...]:
-    """Return the departures from the paper that a method states for its default parameters, before any fit."""
+    """Return the departures from the paper that a method states with its default parameters, before fitting."""
     return recommender(recommender.Params()).deviations()
 
 
 def tests(*paths: str) -> str:
-    """Return the behaviors that test files hold the code to, a list for each file."""
+    """Return the behaviors that are tested, as one list per test file."""
     return "\n\n".join(folded(f"Tested: {path}", _listed(behaviors(path))) for path in paths)
 
 
 def behaviors(path: str) -> list[str]:
-    """Return the names of a file's tests as sentences."""
+    """Return the names of the tests in a file as sentences."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
     if not names:
-        raise ValueError(f"{path} holds no tests")
+        raise ValueError(f"{path} contains no tests")
     return [name.removeprefix("test_").replace("_", " ") for name in names]
 
 
@@ -73,7 +74,7 @@ def datasets() -> str:
         (f"`{card.name}`", escaped(card.description), ", ".join(f"`{name}`" for name in card.sources), card.licence)
         for card in list_cards()
     ]
-    return table(("Name", "What it is", "Sources unless told otherwise", "Terms"), rows)
+    return table(("Name", "Description", "Default sources", "License"), rows)
 
 
 def experiments() -> str:
@@ -90,7 +91,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def folded(title: str, content: str) -> str:
-    """Return content that is shown when its title is clicked; nothing where there is no content."""
+    """Return content that is shown when its title is clicked; an empty string if there is no content."""
     if not content:
         return ""
     indented = "\n".join(f"    {line}".rstrip() for line in content.splitlines())
@@ -99,7 +100,7 @@ def folded(title: str, content: str) -> str:
 
 @cache
 def stored_runs() -> tuple[RunRecord, ...]:
-    """Return the runs that come with the repository."""
+    """Return the runs included in the repository."""
     return tuple(RunStore(MEASURED).records())
 
 
@@ -113,7 +114,7 @@ def _shown(entry: Entry) -> str:
 
 
 def _linked(entry: Entry) -> str:
-    """Return the name with a link to the section that has it for a heading."""
+    """Return the name with a link to the section with that heading."""
     heading = f"## `{_shown(entry)}`\n"
     found = [path.name for path in sorted(METHOD_PAGES.glob("*.md")) if heading in path.read_text(encoding="utf-8")]
     anchor = re.sub(r"[^\w-]", "", _shown(entry)).lower()  # as MkDocs makes it; the build checks that it is there
@@ -124,20 +125,20 @@ def _needs(entry: Entry) -> str:
     kinds = {None: "a language model", "encoder": "an encoder", "seq2seq": "an encoder-decoder"}
     needs = [kinds[entry.backbone_kind]] if entry.needs_backbone else []
     needs += ["titles"] if entry.needs_titles else []
-    needs += ["source domains"] if entry.needs_sources else []
+    needs += ["source datasets"] if entry.needs_sources else []
     return ", ".join(needs)
 
 
 def _facts(entry: Entry) -> str:
     facts: dict[str, str] = {
         "Paper": entry.paper,
-        "Family": entry.family,
+        "Family": displayed_family(entry.family),
         "Settings": ", ".join(entry.settings),
         "Needs": _needs(entry),
-        "A cold item gets": entry.cold_rule,
-        "Reads unlabeled test queries": "yes" if entry.transductive else "",
-        "May rank by written lists": "yes" if entry.writes_lists else "",
-        "Ranks the whole catalogue": "yes" if entry.ranks_catalogue else "",
+        "Cold-item rule": entry.cold_rule,
+        "Uses unlabeled test queries": "yes" if entry.transductive else "",
+        "Generates lists": "yes" if entry.writes_lists else "",
+        "Ranks the full catalogue": "yes" if entry.ranks_catalogue else "",
     }
     return "\n".join(f"- **{name}:** {escaped(fact)}" for name, fact in facts.items() if fact)
 
@@ -168,8 +169,8 @@ def _runs(records: Sequence[RunRecord], metrics: Sequence[str]) -> str:
         )
         for record in records
     ]
-    titles = (f"{metric_title(metric)} [95 %]" for metric in metrics)
-    head = ("Dataset", "Setting", "Run with", "Queries", *titles, "Run")
+    titles = (f"{metric_title(metric)} [95% CI]" for metric in metrics)
+    head = ("Dataset", "Setting", "Options", "Queries", *titles, "Run")
     return table(head, rows) if rows else ""
 
 

@@ -1,4 +1,4 @@
-"""Tables and figures that come with the project, as the pages show them."""
+"""Shipped tables and plots for the pages."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from bench.report.figures.draw import write_figure
 
 TABLES = ROOT / "results" / "tables"
 PNG_WIDTH_AT = 16
-"""Byte of a PNG file at which its width stands, in dots."""
+"""Offset of the width (in dots) in a PNG file."""
 DOTS_PER_PIXEL = 2
 
 
 def result(name: str) -> str:
-    """Return a shipped table, with its caption and its notes folded away."""
+    """Return a shipped table, with its caption and notes collapsed."""
     caption, table, notes = (TABLES / f"{name}.md").read_text(encoding="utf-8").split("\n\n", maxsplit=2)
     return "\n\n".join([table, folded("Caption", caption), folded("Notes", notes.strip())])
 
 
 def figure(name: str) -> str:
-    """Return an experiment's figure, drawn from the shipped records and held by the page itself."""
+    """Return an experiment's plot, drawn from the shipped records and embedded in the page."""
     report = report_of(experiment_at(name, DEFAULT_SCALE.name, registry()), MEASURED, registry())
     with tempfile.TemporaryDirectory() as folder:
         (drawing,) = write_figure(report.figure(), Path(folder), ("png",))

@@ -36,23 +36,23 @@ class AdaMergingParams(LoraRecipe):
     """The recipe of the adapters and how their weights are learned."""
 
     space: MergeSpace = "delta"
-    """``delta`` weights the updates, the paper's task vectors; ``factor`` A and B apart."""
+    """``delta`` weights the updates (the paper's task vectors); ``factor`` weights A and B separately."""
     granularity: Granularity = "per_module"
-    """``per_module``: a weight for each adapter and layer; ``global``: one for each adapter."""
+    """``per_module``: one weight per adapter and layer; ``global``: one weight per adapter."""
     initial: float | None = field(default=None, metadata=between(0, 1))
-    """What every weight starts from; none: one over the number of adapters (the authors: 0.3)."""
+    """Initial value of all weights; none: one divided by the number of adapters (the authors: 0.3)."""
     n_prompts: int = field(default=50, metadata=at_least(1))
-    """Unlabeled prompts of each domain."""
+    """Number of unlabeled prompts per domain."""
     entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True} | at_least(1))
-    """First answer tokens whose entropy counts (RecCocktail: 5 on Beauty, else 3); an encoder has none."""
+    """First answer tokens whose entropy is used, decoders only (RecCocktail: 5 on Beauty, otherwise 3)."""
     prompts_a_step: int = field(default=10, metadata=at_least(1))
-    """Prompts of each domain in one gradient step (the authors: 16)."""
+    """Prompts per domain in each gradient step (the authors: 16)."""
     passes: int = field(default=2, metadata=at_least(1))
     """Passes over the prompts: with 50 of them in tens, 10 steps (the authors: 500). A step encodes the titles of
     ``prompts_a_step`` queries of each domain and goes back through the model: with four domains on two cores and
     ``minilm`` about 20 seconds."""
     entropy_learning_rate: float = field(default=0.05, metadata=between(0, 1))
-    """Step size of Adam on the weights (the authors: 0.001, over fifty times as many steps)."""
+    """Adam's learning rate for the weights (the authors: 0.001, over fifty times as many steps)."""
 
 
 @register(
@@ -67,7 +67,7 @@ class AdaMergingParams(LoraRecipe):
     transductive=True,
 )
 class AdaMerging(DomainMerge):
-    """All single-domain adapters with weights learned from entropy."""
+    """All single-domain adapters, with weights learned by minimizing entropy."""
 
     Params: ClassVar[type[LoraRecipe]] = AdaMergingParams
     learned: LearnedWeights | None = None

@@ -27,12 +27,12 @@ class DareParams(LoraRecipe):
     """The recipe of the adapters and how they are merged."""
 
     space: MergeSpace = "delta"
-    """``delta`` drops entries of the updates; ``factor`` entries of A and B, each with a mask of its own."""
+    """``delta`` drops entries of the updates; ``factor`` drops entries of A and B, with separate masks."""
     drop: float = field(default=DROP, metadata=at_least(0) | below(1))
-    """Probability p that an entry is dropped (the authors: 0.2 where language models are merged, else 0.9)."""
+    """Probability p that an entry is dropped (the authors: 0.2 for language models, otherwise 0.9)."""
     merged_rank: int | None = field(default=None, metadata=at_least(0))
-    """Rank that the merged update is cut to in ``delta`` space; 0 keeps it whole, for which large models lack room;
-    none: 0 for an encoder, 16 for a decoder."""
+    """Rank to which the merged update is reduced in ``delta`` space; 0 keeps the full rank, which needs too much memory
+    for large models; none: 0 for an encoder, 16 for a decoder."""
 
 
 @register(
@@ -46,7 +46,7 @@ class DareParams(LoraRecipe):
     cold_rule="title text",
 )
 class Dare(DomainMerge):
-    """All single-domain adapters, thinned at random, with equal weights."""
+    """All single-domain adapters with randomly dropped entries and equal weights."""
 
     Params = DareParams
 

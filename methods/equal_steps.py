@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     cold_rule="title text",
 )
 class EqualSteps(SingleAdapter):
-    """One adapter of the target that takes as many steps as all of WeaveRec's together, and so as many examples."""
+    """One target adapter, trained with as many steps and examples as all of WeaveRec's adapters together."""
 
     Params = WeaveParams
 

@@ -20,8 +20,8 @@ class ExtSubParams(LoraRecipe):
     """The recipe of the adapters and how they are merged."""
 
     variant: ExtSubVariant = "average"
-    """``average`` adds the shared parts to the target's update and averages; ``subtract``, the authors' formula,
-    takes from the target's update what is not shared."""
+    """``average`` adds the shared parts to the target's update and averages; ``subtract`` (the authors' formula)
+    subtracts the parts that are not shared from the target's update."""
     strength: float = field(default=1.0, metadata=at_least(0))
     """α of ``subtract``."""
 
@@ -37,7 +37,7 @@ class ExtSubParams(LoraRecipe):
     cold_rule="title text",
 )
 class ExtSub(DomainMerge):
-    """All single-domain adapters, the sources' by the part they share with the target's."""
+    """All single-domain adapters; of the sources' adapters, only the part shared with the target's."""
 
     Params = ExtSubParams
 

@@ -20,9 +20,9 @@ class LegoParams(LoraRecipe):
     """The recipe of the adapters and how they are merged."""
 
     n_clusters: int | None = field(default=None, metadata=at_least(1))
-    """Ranks k of the merged adapter; none: as many as each adapter has."""
+    """Rank k of the merged adapter; none: the rank of the adapters."""
     reweight: bool = True
-    """Whether centroids are rescaled to their members' mean norm and the output to √(r/k)."""
+    """Whether to rescale centroids to the mean norm of their members, and the output by √(r/k)."""
 
 
 @register(
@@ -36,7 +36,7 @@ class LegoParams(LoraRecipe):
     cold_rule="title text",
 )
 class LoraLego(DomainMerge):
-    """All single-domain adapters, merged rank by rank."""
+    """All single-domain adapters, merged by clustering their ranks."""
 
     Params = LegoParams
 

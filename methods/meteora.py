@@ -32,7 +32,7 @@ class MeteoraParams(IntegratingParams):
     """Adds how many adapters a token may use."""
 
     top_k: int = field(default=2, metadata=at_least(1))
-    """Adapters with the largest gates that share the weight; the rest have none."""
+    """Number of adapters with the largest gates that are used; the others have weight zero."""
 
 
 class GatedExperts(MixedExperts):
@@ -77,7 +77,7 @@ class LayerGates(Integration):
     cold_rule="title text",
 )
 class Meteora(IntegratingRecommender):
-    """Source adapters weighed for each token by a gate at every adapted layer."""
+    """Source adapters, weighted per token by a gate at every adapted layer."""
 
     Params = MeteoraParams
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     cold_rule="title text",
 )
 class TargetLora(PairRecommender):
-    """The target's adapter alone."""
+    """Only the target's adapter."""
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the target's adapter."""
@@ -59,7 +59,7 @@ class TargetLora(PairRecommender):
     cold_rule="title text",
 )
 class SourceLora(PairRecommender):
-    """The source adapter that scores the target's validation queries best, with no training on the target."""
+    """The source adapter with the best result on the target's validation queries, without training on the target."""
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return one adapter a source."""

@@ -31,7 +31,7 @@ class PoolerScorerParams(IntegratingParams):
     """The recipe of the source adapters and of the head."""
 
     n_sources: int = field(default=1, metadata=at_least(1))
-    """Adapters in use: the one that validates best."""
+    """Number of adapters: the one with the best validation result."""
 
 
 class HeadAlone(Integration):

@@ -45,7 +45,7 @@ from bench.registry import register
     cold_rule="title text",
 )
 class GeneralOnly(SingleAdapter):
-    """The base spirit alone: an adapter trained on the general domains, zero-shot on the target."""
+    """Only the general adapter, trained on the source domains and evaluated zero-shot on the target."""
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the general adapter."""
@@ -62,7 +62,7 @@ class GeneralOnly(SingleAdapter):
     cold_rule="title text",
 )
 class SpecificOnly(SingleAdapter):
-    """The ingredient alone: an adapter trained on the target domain."""
+    """Only the target adapter."""
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the target's adapter."""
@@ -74,7 +74,7 @@ class MergeParams(LoraRecipe):
     """The recipe of both adapters and the space they are merged in."""
 
     space: MergeSpace = "factor"
-    """``factor`` as printed (eq. 7), ``delta`` as in the authors' code."""
+    """``factor``: as in the paper (eq. 7); ``delta``: as in the authors' code."""
 
 
 @dataclass(frozen=True)
@@ -82,24 +82,24 @@ class CocktailParams(MergeParams):
     """Adds how the merge weights are learned."""
 
     granularity: Granularity = "global"
-    """``global``: two weights, as printed; ``per_module``: two for each adapted layer, as in the authors' code."""
+    """``global``: two weights (the paper); ``per_module``: two weights per adapted layer (the authors' code)."""
     search: Literal["auto", "grid", "adam"] = "auto"
-    """``grid``: the best of 21 global weights over all prompts; ``adam``: gradient steps; ``auto``: grid for global
-    weights, Adam for those of each layer."""
+    """``grid``: the best of 21 global weights on all prompts; ``adam``: gradient descent; ``auto``: grid for global
+    weights, Adam for weights per layer."""
     n_prompts: int = field(default=50, metadata=at_least(1))
-    """Unlabeled test prompts (the paper: 50 or 100)."""
+    """Number of unlabeled test prompts (the paper: 50 or 100)."""
     entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True} | at_least(1))
-    """First answer tokens whose entropy counts (the paper: 5 on Beauty, else 3); an encoder has none."""
+    """First answer tokens whose entropy is used, decoders only (the paper: 5 on Beauty, otherwise 3)."""
     prompts_a_step: int = field(default=10, metadata=at_least(1))
-    """Prompts in one gradient step of Adam."""
+    """Prompts per gradient step of Adam."""
     passes: int = field(default=4, metadata=at_least(1))
     """Passes of Adam over the prompts."""
     entropy_learning_rate: float = field(default=0.2, metadata=between(0, 1))
-    """Step size of Adam on the weights' logits."""
+    """Adam's learning rate for the logits of the weights."""
 
     def __post_init__(self) -> None:
         if self.search == "grid" and self.granularity == "per_module":
-            raise BenchError("A grid has one weight for each adapter: granularity=per_module needs search=adam.")
+            raise BenchError("A grid search has one weight per adapter: granularity=per_module needs search=adam.")
 
     @property
     def searched_by(self) -> Search:
@@ -172,7 +172,7 @@ class WeightAverage(MergedPair):
     transductive=True,
 )
 class RecCocktail(MergedPair):
-    """Both adapters, weighted to minimize the entropy of predictions on unlabeled test prompts."""
+    """Both adapters, with weights that minimize the entropy of predictions on unlabeled test prompts."""
 
     Params = CocktailParams
     learned: LearnedWeights | None = None

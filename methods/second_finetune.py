@@ -24,7 +24,7 @@ class SecondFinetuneParams(LoraRecipe):
     """The recipe of both trainings, and what the second does otherwise."""
 
     target_epochs: int | None = field(default=None, metadata=at_least(0))
-    """Passes over the target's examples; none: as many as over the general ones. 0 is the general adapter."""
+    """Passes over the target's examples; none: as many as for the general adapter; 0: only the general adapter."""
 
 
 @register(
@@ -38,7 +38,7 @@ class SecondFinetuneParams(LoraRecipe):
     cold_rule="title text",
 )
 class SecondFinetune(SingleAdapter):
-    """The general adapter, then the target's examples."""
+    """The general adapter, fine-tuned further on the target's examples."""
 
     Params = SecondFinetuneParams
 

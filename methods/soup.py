@@ -27,9 +27,9 @@ class SoupParams(LoraRecipe):
     """The recipe of the adapters and how they are averaged."""
 
     space: MergeSpace = "factor"
-    """``factor`` averages A and B, as WeaveRec prints it, ``delta`` the updates, as the authors' code does."""
+    """``factor`` averages A and B (as in the WeaveRec paper); ``delta`` the updates (as in the authors' code)."""
     n_adapters: int = field(default=0, metadata=at_least(0))
-    """Adapters that are averaged; 0: as many as WeaveRec has, one more than the sources."""
+    """Number of averaged adapters; 0: as many as in WeaveRec (one more than the number of sources)."""
 
 
 @register(
@@ -43,7 +43,7 @@ class SoupParams(LoraRecipe):
     cold_rule="title text",
 )
 class TargetSoup(AdapterRecommender):
-    """The average of adapters of the target that read its examples in different orders."""
+    """The average of target adapters that are trained on the examples in different orders."""
 
     Params = SoupParams
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     cold_rule="title text",
 )
 class TargetOnly(SingleAdapter):
-    """The target's adapter alone."""
+    """Only the target's adapter."""
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the target's adapter."""

@@ -25,14 +25,14 @@ class TiesParams(LoraRecipe):
     """The recipe of the adapters and how they are merged."""
 
     space: MergeSpace = "delta"
-    """``delta`` merges the updates; ``factor`` A and B apart, as PEFT does."""
+    """``delta`` merges the updates; ``factor`` merges A and B separately, as in PEFT."""
     density: float = field(default=DENSITY, metadata=above(0) | at_most(1))
-    """Share of the entries that trimming keeps."""
+    """Fraction of entries kept when trimming."""
     scale: float = field(default=1.0, metadata=above(0))
-    """λ, by which the merged update is multiplied."""
+    """λ, the factor of the merged update."""
     merged_rank: int | None = field(default=None, metadata=at_least(0))
-    """Rank that the merged update is cut to in ``delta`` space; 0 keeps it whole, for which large models lack room;
-    none: 0 for an encoder, 16 for a decoder."""
+    """Rank to which the merged update is reduced in ``delta`` space; 0 keeps the full rank, which needs too much memory
+    for large models; none: 0 for an encoder, 16 for a decoder."""
 
 
 @register(

@@ -42,7 +42,7 @@ class WeaveParams(LoraRecipe):
     """The recipe of WeaveRec's branches."""
 
     branches: Literal["each", "joint"] = "each"
-    """``each``: a hybrid of the target and each source; ``joint``: one of the target and all sources (figure 10a)."""
+    """``each``: one hybrid adapter per source; ``joint``: one hybrid adapter for all sources (figure 10a)."""
 
 
 @dataclass(frozen=True)
@@ -50,26 +50,29 @@ class WeaveRecParams(WeaveParams):
     """The recipe of all adapters and how they are merged."""
 
     merging: Literal["average", "ties", "dare", "ext-sub", "lego"] = "average"
-    """The merge operator; all but ``average`` run with their own defaults, TIES and DARE on whole updates."""
+    """The merging operator; all except ``average`` use their default parameters."""
     space: MergeSpace = "factor"
-    """Of ``average``: ``factor`` as printed, ``delta`` as in the authors' code."""
+    """For ``average``: ``factor`` as in the paper, ``delta`` as in the authors' code."""
     weights: Literal["uniform", "validated"] = "uniform"
-    """Of ``average``: 1/(N + 1) each, or the target adapter's weight chosen on validation queries."""
+    """For ``average``: equal weights 1/(N + 1), or the target adapter's weight chosen on validation queries."""
     target_weight: float | None = field(default=None, metadata=between(0, 1))
-    """Of ``average``: weight α of the target's adapter, the hybrids sharing the rest equally; none: 1/(N + 1)."""
+    """For ``average``: weight α of the target's adapter, with equal weights for the hybrids; none: 1/(N + 1)."""
     branch: int | None = field(default=None, metadata=at_least(0))
-    """Score with one adapter alone, unmerged: 0 the target's, n the hybrid with the n-th source; none: merge all."""
+    """Use only one adapter: 0 is the target's, n the hybrid with the n-th source; none: merge all."""
     merged_rank: int | None = field(default=None, metadata=at_least(0))
-    """Rank that ``ties`` and ``dare`` cut the merged update to; 0 keeps it whole; none: 0 for an encoder, 16 for a
+    """Rank to which ``ties`` and ``dare`` reduce the merged update; 0: full rank; none: 0 for an encoder, 16 for a
     decoder."""
 
     def __post_init__(self) -> None:
         if self.weights == "validated" and self.merging != "average":
-            raise BenchError(f"Only merging=average takes validated weights, not merging={self.merging}.")
+            raise BenchError(f"weights=validated needs merging=average, not merging={self.merging}.")
         if self.target_weight is not None and (self.merging != "average" or self.weights == "validated"):
-            raise BenchError("Only merging=average with weights=uniform takes a target_weight.")
+            raise BenchError("Parameter 'target_weight' needs merging=average and weights=uniform.")
         if self.branch is not None and self._merges_otherwise:
-            raise BenchError("Parameter 'branch' is the number of one adapter, which is then not merged in any way.")
+            raise BenchError(
+                "Parameter 'branch' selects one adapter without merging: it must be at least 0 and cannot be combined "
+                "with merging, weights or target_weight."
+            )
 
     @property
     def _merges_otherwise(self) -> bool:
@@ -98,7 +101,7 @@ def woven(params: WeaveParams, task: Task) -> dict[str, AdapterPlan]:
     cold_rule="title text",
 )
 class WeaveRec(AdapterRecommender):
-    """The target's adapter and one hybrid a source, merged."""
+    """The target's adapter merged with one hybrid adapter per source."""
 
     Params = WeaveRecParams
 
@@ -106,7 +109,9 @@ class WeaveRec(AdapterRecommender):
         """Return the target's adapter, then the hybrids."""
         plans = woven(self.params, task)
         if self.params.branch is not None and self.params.branch >= len(plans):
-            raise BenchError(f"Parameter 'branch' is {self.params.branch}, but the adapters are 0 to {len(plans) - 1}.")
+            raise BenchError(
+                f"Parameter 'branch' must be from 0 to {len(plans) - 1} (the adapters), not {self.params.branch}."
+            )
         return plans
 
     def fit(self, task: Task) -> None:

@@ -35,7 +35,7 @@ class WeaveAdaMergingParams(AdaMergingParams, WeaveParams):
     transductive=True,
 )
 class WeaveRecAdaMerging(AdaMerging):
-    """The target's adapter and one hybrid a source, with weights learned from entropy."""
+    """The target's adapter and one hybrid adapter per source, with weights learned by minimizing entropy."""
 
     Params = WeaveAdaMergingParams
 

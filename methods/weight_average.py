@@ -25,7 +25,7 @@ class WeightAverageParams(LoraRecipe):
     """The recipe of the adapters and the space they are merged in."""
 
     space: MergeSpace = "factor"
-    """``factor`` averages A and B, as printed; ``delta`` the updates, as in the authors' code."""
+    """``factor`` averages A and B, as in the paper; ``delta`` averages the updates, as in the authors' code."""
 
 
 @register(

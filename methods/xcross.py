@@ -46,7 +46,7 @@ class XCrossParams(IntegratingParams):
     gamma: float = field(default=0.4, metadata=at_least(0))
     """Scale γ of the differences between states."""
     integrated_layers: int = field(default=0, metadata=at_least(0))
-    """Top layers after which states are mixed; 0 takes three quarters of all, rounded down (X-Cross: 9 of 12)."""
+    """Number of top layers after which states are mixed; 0 uses three quarters of all layers (X-Cross: 9 of 12)."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class XCross(IntegratingRecommender):
         params, n_all = self.params, self.language_model.walk.n_layers
         n_layers = params.integrated_layers or n_all * 3 // 4
         if not 0 < n_layers <= n_all:
-            raise BenchError(f"This encoder has {n_all} layers; integrated_layers={n_layers} of them cannot be mixed.")
+            raise BenchError(f"Parameter 'integrated_layers' must be from 1 to {n_all}, not {n_layers}.")
         if params.beta == 0 and params.gamma == 0:
             n_layers = 0  # nothing is added to any state, so W would have no gradient
         return CrossLayers(self.language_model, adapters, params.beta, params.gamma, n_layers)
@@ -194,7 +194,7 @@ class XCross(IntegratingRecommender):
     cold_rule="title text",
 )
 class XCrossNoLayers(XCross):
-    """Independent encoders, summed with learned weights in the end."""
+    """Independent encoders, summed with learned weights at the end."""
 
     Params = NoLayersParams
 
@@ -209,7 +209,7 @@ class XCrossNoLayers(XCross):
     cold_rule="title text",
 )
 class XCrossNoInteractions(XCross):
-    """Each encoder adds the others' states alone."""
+    """Each encoder only adds the states of the others."""
 
     Params = NoInteractionsParams
 
@@ -224,6 +224,6 @@ class XCrossNoInteractions(XCross):
     cold_rule="title text",
 )
 class XCrossNoExperts(XCross):
-    """Each encoder adds its differences from the others alone."""
+    """Each encoder only adds its differences from the others."""
 
     Params = NoExpertsParams

@@ -31,7 +31,7 @@ class XLoraParams(IntegratingParams):
     """Adds what the classifier weighs."""
 
     layerwise: bool = True
-    """Weigh the adapters at each adapted layer apart, as X-Cross describes it; otherwise all layers alike."""
+    """Whether adapters have separate weights per adapted layer (as in X-Cross) or the same in all layers."""
 
 
 class WeighedExperts(MixedExperts):
@@ -81,7 +81,7 @@ class TokenClassifier(Integration):
     cold_rule="title text",
 )
 class XLora(IntegratingRecommender):
-    """Source adapters weighed for each token by a classifier of the plain encoder's states."""
+    """Source adapters, weighted per token by a classifier over the states of the encoder without adapters."""
 
     Params = XLoraParams
 

@@ -95,4 +95,4 @@ def test_what_is_broken_says_so_when_it_is_asked_for_and_disturbs_nothing_else(b
     )
     fine = bench_with_plugins("run", "--method", "popularity", "--dataset", "shop", "--device", "cpu", "--json")
     assert fine.returncode == 0, fine.stderr
-    assert json.loads(fine.stdout)["fit"]["cold_rule"] == "count of zero"
+    assert json.loads(fine.stdout)["fit"]["cold_rule"] == "zero (no interactions)"

@@ -11,7 +11,7 @@ import pytest
 import bench.registry
 from bench.errors import BenchError
 from bench.plugin import Entry, Recommender
-from bench.registry import Registry, register, registry, scan_room, scan_source
+from bench.registry import Registry, register, registry, scan_package, scan_source
 
 SOURCE = """
 @register("first", family="control", settings=("warm",), cold_rule="none")
@@ -86,7 +86,7 @@ def test_decorators_are_read_from_the_text_of_a_file() -> None:
 
 
 def test_what_is_read_from_the_text_is_what_the_decorator_says() -> None:
-    for entry in (*scan_room("bench.baselines"), *scan_room("bench.methods")):
+    for entry in (*scan_package("bench.baselines"), *scan_package("bench.methods")):
         assert bench.registry.load(entry.target).entry == entry  # type: ignore[attr-defined]
 
 
@@ -98,7 +98,7 @@ def test_the_rooms_hold_the_controls_and_the_named_methods() -> None:
 
 
 def test_a_room_that_does_not_exist_is_empty() -> None:
-    assert scan_room("no_such_room") == []
+    assert scan_package("no_such_package") == []
 
 
 def test_a_wrong_name_says_which_are_near() -> None:
@@ -119,7 +119,7 @@ def test_a_wrapper_takes_the_class_behind_the_colon() -> None:
 
 
 def test_a_wrapper_alone_asks_for_a_class() -> None:
-    with pytest.raises(BenchError, match=r"needs a class, as in 'recbole:SASRec'.*bench describe recbole"):
+    with pytest.raises(BenchError, match=r"needs a class name, such as 'recbole:SASRec'.*bench describe recbole"):
         registry().entry("recbole")
 
 
@@ -161,9 +161,9 @@ def test_a_name_leads_to_its_class() -> None:
 def test_two_methods_of_the_house_with_one_name_are_refused(
     with_plugins: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench.registry, "ROOMS", ("bench.baselines", "bench.baselines"))
+    monkeypatch.setattr(bench.registry, "PACKAGES", ("bench.baselines", "bench.baselines"))
     with pytest.raises(
-        BenchError, match=r"Two methods are called '.*': bench\.baselines\..* and bench\.baselines\..*\."
+        BenchError, match=r"Two methods are named '.*': bench\.baselines\..* and bench\.baselines\..*\."
     ):
         with_plugins()
 

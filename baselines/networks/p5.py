@@ -103,8 +103,8 @@ def load_t5(backbone: Backbone, device: str) -> tuple[WholeWordT5, Any]:
     starts_word = [token.startswith(WORD_START) for token in tokens] + [False] * (n_vectors - len(tokens))
     if not hasattr(t5.config, "relative_attention_num_buckets") or not any(starts_word):
         raise BenchError(
-            f"Backbone '{backbone.name}' is no T5 with pieces of words, which p5 runs on; give one such as "
-            "--backbone google-t5/t5-small, or --backbone tiny (a toy)."
+            f"Backbone '{backbone.name}' is not a T5 model with a subword tokenizer, which p5 needs: use "
+            "--backbone google-t5/t5-small or --backbone tiny (a toy model)."
         )
     return WholeWordT5(t5, starts_word[:n_vectors]).to(device), tokenizer
 

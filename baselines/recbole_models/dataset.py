@@ -110,7 +110,7 @@ class DomainAsDataset:
         """Ids of the words of each item's categories, shape (item_num, most words of an item)."""
         if self._domain.categories is None:
             raise BenchError(
-                f"Dataset '{self._domain.name}' has no categories, which this RecBole class reads. "
+                f"Dataset '{self._domain.name}' has no item categories, which this RecBole class needs. "
                 "See 'bench list datasets'."
             )
         ids: dict[str, int] = {}

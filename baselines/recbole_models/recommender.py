@@ -122,8 +122,8 @@ class RecBoleRecommender(Recommender):
         """Raise BenchError where the model looks users up by number and the setting asks for users it never saw."""
         if task.setting == "user-split" and not reads_histories_alone(self.model):
             raise BenchError(
-                f"RecBole's {self.model_name} learns about each user by number, and the user-split setting asks for "
-                "users who are not trained on. Use --setting warm, or a class that reads histories, as recbole:SASRec."
+                f"RecBole's {self.model_name} learns a vector per user and cannot score the user-split setting's new "
+                "users: use --setting warm, or a class that uses histories, such as recbole:SASRec."
             )
 
     def _has_weights(self) -> bool:

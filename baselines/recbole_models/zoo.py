@@ -47,17 +47,17 @@ FIELD_NAMES: Mapping[str, Any] = MappingProxyType(
 
 UNSUPPORTED: Mapping[str, str] = MappingProxyType(
     {
-        "DIEN": "it needs a negative beside every item of a history",
-        "GRU4RecKG": "it reads the vectors of a knowledge graph",
-        "KSR": "it reads the vectors of a knowledge graph",
-        "NCL": "it needs a trainer of its own that clusters between epochs",
-        "RaCT": "it is trained in three stages by a trainer of its own",
-        "RecVAE": "its two halves are trained in turns by a trainer of its own",
-        "S3Rec": "it is trained in two stages by a trainer of its own; use s3rec",
-        "SpectralCF": "it calls a private function that scipy no longer has",
+        "DIEN": "it needs a negative for every item of a history",
+        "GRU4RecKG": "it needs knowledge-graph embeddings",
+        "KSR": "it needs knowledge-graph embeddings",
+        "NCL": "it needs its own trainer, which clusters between epochs",
+        "RaCT": "it needs its own three-stage trainer",
+        "RecVAE": "it needs its own trainer, which alternates between encoder and decoder",
+        "S3Rec": "it needs its own two-stage trainer; use s3rec instead",
+        "SpectralCF": "it calls a private scipy function that no longer exists",
     }
 )
-"""Classes that cannot run here, each with the reason."""
+"""RecBole classes that are not supported, each with the reason."""
 
 
 class ModelConfig(dict[str, Any]):
@@ -126,7 +126,7 @@ def require_model(name: str) -> None:
     if name not in model_modules():
         raise unknown_name("RecBole class", name, model_modules(), LIST_COMMAND)
     if name in UNSUPPORTED:
-        raise BenchError(f"RecBole's {name} cannot run here: {UNSUPPORTED[name]}. See '{LIST_COMMAND}'.")
+        raise BenchError(f"RecBole's {name} is not supported: {UNSUPPORTED[name]}. See '{LIST_COMMAND}'.")
 
 
 @contextmanager

@@ -39,38 +39,40 @@ class TextParams:
     """The parameters that every recommender over a trained text encoder shares."""
 
     pooling: Pooling = "mean"
-    """A text's vector: the mean of its tokens' states, or the state of the first token (the paper: ``cls``)."""
+    """Pooling of a text's token states: the mean, or the first token (the paper: ``cls``)."""
     title_tokens: int = field(default=12, metadata=at_least(1))
-    """Tokens of a title that are read, counted from its start."""
+    """Maximum title length in tokens."""
     max_history: int = field(default=8, metadata=at_least(1))
-    """Items of a history that are read, counted from its end (RecFormer: 50, LLM-Rec: 10)."""
+    """Maximum history length, counted from its end (RecFormer: 50, LLM-Rec: 10)."""
     max_examples: int = field(default=6_000, metadata=shrinks_to("examples") | at_least(1))
-    """Histories trained on in an epoch, one of each sampled user (the paper: every user)."""
+    """Training histories per epoch, one per sampled user (the paper: all users)."""
     epochs: int = field(default=3, metadata=at_least(1))
-    """Epochs at most."""
+    """Maximum number of epochs."""
     patience: int = field(default=10, metadata=at_least(1))
-    """Epochs without a better validation NDCG@3 before training stops."""
+    """Epochs without improvement of validation NDCG@3 before training stops."""
     learning_rate: float = field(default=5e-5, metadata=above(0) | at_most(1))
-    """Peak step size of AdamW."""
+    """Peak learning rate of AdamW."""
     warm_up_steps: int = field(default=100, metadata=at_least(0))
-    """Steps over which the step size rises to its peak."""
+    """Warm-up steps of the learning rate."""
     weight_decay: float = field(default=0.0, metadata=at_least(0))
     """AdamW's weight decay."""
     batch_size: int = field(default=32, metadata=at_least(1))
-    """Histories in a batch."""
+    """Histories per batch."""
     dropout: float = field(default=0.0, metadata=at_least(0) | below(1))
-    """Share of units that the encoder drops in training (the paper: 0.1; drawing masks is slow on a processor)."""
+    """Dropout rate of the encoder (the paper: 0.1; drawing masks is slow on a CPU)."""
     freeze_words: bool = True
-    """Whether the encoder's word embeddings stay as they were."""
+    """Whether the encoder's word embeddings are frozen."""
     validation_queries: int = field(default=1_000, metadata=shrinks_to("validation") | at_least(0))
-    """Validation queries that choose the best epoch, a seeded sample; 0 takes all."""
+    """Number of validation queries (a random sample) for choosing the best epoch; 0 uses all."""
 
 
 def encoder_backbone(task: Task, method: str) -> Backbone:
     """Return the task's backbone; raise BenchError where it is no encoder."""
     backbone = task_backbone(task)
     if backbone.kind != "encoder":
-        raise BenchError(f"Backbone '{backbone.name}' is no encoder; {method} needs one, such as --backbone minilm.")
+        raise BenchError(
+            f"Backbone '{backbone.name}' is not an encoder; {method} needs one, such as --backbone minilm."
+        )
     return backbone
 
 

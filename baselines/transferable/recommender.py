@@ -56,31 +56,31 @@ class TransferableParams(TrainingParams):
     """The parameters that UniSRec and VQ-Rec share."""
 
     epochs: int = field(default=100, metadata=at_least(1))
-    """Epochs of fine-tuning at most."""
+    """Maximum number of fine-tuning epochs."""
     batch_size: int = field(default=512, metadata=at_least(1))
-    """Sequences in a batch of fine-tuning, every position of which is an example."""
+    """Sequences per fine-tuning batch; every position is an example."""
     dimensions: int = field(default=128, metadata=at_least(1))
-    """Length of an item's vector (published: 300, at two and a half times the computing)."""
+    """Size of item vectors (published: 300, which needs 2.5 times the computation)."""
     inner_dimensions: int = field(default=256, metadata=at_least(1))
-    """Width of the feed-forward layers."""
+    """Size of the feed-forward layers."""
     layers: int = field(default=2, metadata=at_least(1))
     """Self-attention blocks."""
     heads: int = field(default=2, metadata=at_least(1) | divides("dimensions"))
-    """Attention heads of a block."""
+    """Attention heads per block."""
     dropout: float = field(default=0.5, metadata=at_least(0) | below(1))
-    """Share of units and of attention weights dropped in training."""
+    """Dropout rate of units and attention weights."""
     temperature: float = field(default=0.07, metadata=above(0))
-    """Divides the cosines in every loss."""
+    """Temperature by which cosines are divided in every loss."""
     pretrain_epochs: int = field(default=5, metadata=at_least(0))
-    """Epochs of pre-training on the source domains (published: 300); 0 leaves it out and reads no source."""
+    """Pre-training epochs on the source datasets (published: 300); 0 skips pre-training."""
     pretrain_batch_size: int = field(default=2048, metadata=at_least(1))
-    """Examples (positions) in a batch of pre-training, about (published: 8192)."""
+    """Approximate number of examples (positions) per pre-training batch (published: 8192)."""
     pretrain_learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
-    """Adam's step size in pre-training."""
+    """Adam's learning rate in pre-training."""
     frozen_encoder: bool = False
-    """Leave a pre-trained encoder and its positions as they are in fine-tuning, as the published code does."""
+    """Freeze the pre-trained encoder and its position embeddings in fine-tuning, as in the published code."""
     quirk: bool = False
-    """Count another example of the same item as a negative with logit 0, as the published code does."""
+    """Treat another example of the same item as a negative with logit 0, as in the published code."""
 
 
 class TransferableRecommender(Recommender):
@@ -153,7 +153,7 @@ class TransferableRecommender(Recommender):
             return TrainingRecord((), (), ())
         if not task.sources:
             raise BenchError(
-                "Pre-training needs source domains and the task has none: give --sources a,b, or leave it out with "
+                "Pre-training needs source datasets: give --source-datasets A,B, or skip pre-training with "
                 "-p pretrain_epochs=0."
             )
         key = self._pretraining_key(task, backbone)

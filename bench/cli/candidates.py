@@ -1,4 +1,4 @@
-"""``bench candidates``: the frozen lists that every method ranks."""
+"""``bench candidates``: the fixed lists that every method ranks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("dataset")
 @some_request_options("setting", "policy", "protocol_seed")
-@click.option("--export", type=OutputPath(), help="Write the test lists as CSV.")
+@click.option("--export", type=OutputPath(), help="Write the test lists to a CSV file.")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
@@ -46,9 +46,9 @@ def candidates(
     results_dir: Path,
     as_json: bool,
 ) -> None:
-    """Draw the candidate lists of a dataset (or read those drawn before), check them for leaks, and count them.
+    """Draw a dataset's candidate lists (or read the stored ones), check them for leaks, and show their counts.
 
-    The export has the source's ids: user_id, positive item, then 30 candidates in stored order.
+    The exported file uses the ids of the source data: user_id, positive item, then 30 candidates in stored order.
     """
     import numpy as np
 

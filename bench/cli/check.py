@@ -1,4 +1,4 @@
-"""``bench check``: whether a method keeps to the contract."""
+"""``bench check``: whether a method follows the contract."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("name")
 @some_request_options("backbone", "params")
-@click.option("--device", default="cpu", show_default=True, help="Torch device; auto takes a GPU where there is one.")
+@click.option("--device", default="cpu", show_default=True, help="Torch device; auto uses a GPU if available.")
 @json_option
 @click.pass_context
 def check(
     context: click.Context, name: str, params: Mapping[str, str], backbone: str | None, device: str, as_json: bool
 ) -> None:
-    """Check a method against the contract, on toy data made on the spot; exit with 1 if a check fails.
+    """Check that a method follows the contract, on generated toy data; exit with 1 if a check fails.
 
-    Scores must have the right shape, follow their candidates, repeat with the seed and survive being stored; what was
-    planted must be found, nothing where nothing was planted, and no test answer may be known. A method that trains
-    should say whether its training converged.
+    Scores must have the right shape, follow the order of the candidates, be reproducible from the seed and survive
+    saving and loading. The method must find a planted pattern, find nothing in random data, and not use the test
+    answers. A method that trains should report whether its training converged.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the toys are so small that threads would only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # on toy data this small, threads would only wait for each other
     from bench.contract.examine import check_method
     from bench.runs.environment import chosen_device
 

@@ -34,7 +34,7 @@ Examples:
     type=click.Choice(TESTS),
     default="t-test",
     show_default=True,
-    help="Whose p-values Holm's correction is applied to; the family is the metrics given.",
+    help="Test whose p-values are Holm-corrected across the given metrics.",
 )
 @results_dir_option
 @data_dir_option
@@ -50,12 +50,12 @@ def compare(
     cache_dir: Path,
     as_json: bool,
 ) -> None:
-    """Compare two stored runs, or two methods over several seeds, user by user.
+    """Compare two stored runs, or two methods over several seeds, with paired tests over users.
 
-    A and B are starts of run ids or method@dataset@setting[@full][@seedN]; without its seed, such a name stands for
-    the runs of all seeds. Differences are A minus B, with an interval, an effect size (Cohen's d_z), counts of users
-    and the smallest difference that so many users can show. Runs that learned from different data, ranked different
-    candidates or scored different users are refused; one whose training had not converged brings a warning.
+    A and B are prefixes of run ids, or names of the form method@dataset@setting[@full][@seedN]; a name without a seed
+    means the runs of all seeds. Differences are A minus B, with a 95% CI, an effect size (Cohen's d_z), wins and
+    losses per user, and the minimum detectable difference. Runs that were trained on different data, ranked different
+    candidates or scored different users cannot be compared. Training that did not converge causes a warning.
     """
     from bench.api.results import compare as compared
     from bench.files.folders import Folders

@@ -1,4 +1,4 @@
-"""``bench curve``: how many training users a method needs, from stored runs."""
+"""``bench curve``: learning curves over the number of training users, from stored runs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("name")
-@click.option("--metric", help="Metric of the curves; default the experiment's first.")
+@click.option("--metric", help="Metric of the curves (default: the experiment's first).")
 @results_dir_option
 @json_option
 def curve(name: str, metric: str | None, results_dir: Path, as_json: bool) -> None:
-    """Show from which training size on methods pass a reference that learned from no user of the target.
+    """Show the training size at which each method overtakes a zero-shot reference.
 
-    NAME is an experiment (or the path of a YAML file) with rows that name 'train_users' and one reference row. For
-    each target: mean and deviation over subsets at each size, the first size above the reference (X-Cross, table 3),
-    and below which size the first method is significantly better. Then a regression: what a method's gain depends
-    on, of the size, the length and the diversity of the training prompts. Nothing is run.
+    NAME is an experiment (or the path of a YAML file) with rows that set 'train_users' and one reference row. For
+    each target, prints the mean and standard deviation over subsets at each size, the first size at which a method
+    exceeds the reference (X-Cross, table 3), and the sizes at which the first method is significantly better. A
+    regression then shows how the gain depends on the number, length and diversity of the training prompts. Nothing is
+    run.
     """
     from bench.experiments.reader import load_experiment
     from bench.registry import registry

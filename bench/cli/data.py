@@ -53,7 +53,7 @@ def data() -> None:
 @cache_dir_option
 @json_option
 def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
-    """Read a source once and keep it prepared; downloads the official files where there is no other source."""
+    """Read a dataset's source files and cache the result; without source files, download the official ones."""
     from bench.data.prepare import load_domain
 
     domain = load_domain(name, data_dir, cache_dir, progress=progress_on_stderr)
@@ -70,7 +70,7 @@ def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) ->
 @json_option
 @click.pass_context
 def verify(context: click.Context, name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
-    """Read the source again and check it against checksums, the prepared data and itself; exit with 1 if one fails."""
+    """Check the source files against checksums and the prepared data; exit with 1 if a check fails."""
     from bench.data.verify import verify_dataset
 
     checks = verify_dataset(name, data_dir, cache_dir)
@@ -89,15 +89,16 @@ def verify(context: click.Context, name: str, data_dir: Path | None, cache_dir: 
 @click.option("--items", type=FILE, help="CSV: item_id[,title][,categories].")
 @data_dir_option
 def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | None) -> None:
-    """Copy your own CSV files (plain or .gz) into the data folder as dataset NAME.
+    """Import your own CSV files (plain or .gz) as dataset NAME.
 
-    Nothing is filtered in a dataset of your own; a NAME that 'bench list datasets' shows takes that dataset's rules.
+    The files are copied to the data directory. Imported data is not filtered; using the name of a dataset listed by
+    'bench list datasets' applies that dataset's filtering.
     """
     from bench.data.import_files import import_dataset
     from bench.errors import BenchError
 
     if data_dir is None:
-        raise BenchError("No data folder to import into; set BENCH_DATA or give --data-dir.")
+        raise BenchError("No data directory to import into: set BENCH_DATA or give --data-dir.")
     domain = import_dataset(name, interactions, items, data_dir)
     click.echo(f"Imported {name}: {_sizes(domain.n_users, domain.n_items, domain.n_interactions)}.")
     for note in domain.notes:
@@ -111,7 +112,7 @@ def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | 
 @cache_dir_option
 @json_option
 def stats(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
-    """Count a dataset and compare with the counts that papers state."""
+    """Show a dataset's statistics next to those reported in papers."""
     from bench.data.counts import stats_of, summary
     from bench.data.prepare import card_of, load_domain
 
@@ -140,11 +141,11 @@ def _table(counted: Stats, card: Card) -> str:
         for name in COUNTS
     ]
     rows += [
-        ["density", f"{100 * counted.density:.4f} %"],
+        ["density", f"{100 * counted.density:.4f}%"],
         ["mean length", f"{counted.mean_length:.2f}"],
         ["without title", f"{counted.untitled:,}"],
         ["sharing a title", f"{counted.shared_titles:,}"],
-        ["without timestamp", f"{100 * counted.untimed_share:.2f} %"],
+        ["without timestamp", f"{100 * counted.untimed_share:.2f}%"],
         ["repeated pairs", f"{counted.repeats:,}"],
     ]
     headers = ["", "counted", *(row.by for row in card.expected)]

@@ -1,4 +1,4 @@
-"""``bench describe``: one method with its hyper-parameters, or one dataset's card."""
+"""``bench describe``: a method's hyperparameters or a dataset's card."""
 
 from __future__ import annotations
 
@@ -17,11 +17,27 @@ Examples:
 """
 
 
+LABELS = {
+    "target": "class",
+    "runs_on": "language model",
+    "writes_lists": "generates lists",
+    "cold_rule": "cold-item rule",
+    "wraps": "takes a class name",
+    "privileged": "sees the answers",
+    "ranks_catalogue": "ranks the full catalogue",
+    "needs_titles": "uses titles",
+    "needs_sources": "uses source datasets",
+    "one_a_day": "one interaction per user and day",
+    "order_as_days": "order used as days",
+}
+"""Displayed names of fields whose own names do not explain themselves."""
+
+
 @click.command(epilog=EXAMPLES)
 @click.argument("name")
 @json_option
 def describe(name: str, as_json: bool) -> None:
-    """Show what is known of a method (hyper-parameters with defaults and meaning) or of a dataset (its card)."""
+    """Show a method's hyperparameters (with defaults and meaning) or a dataset's card."""
     facts = _facts(name)
     click.echo(json.dumps(facts, indent=2) if as_json else _text(facts))
 
@@ -76,8 +92,12 @@ def _parameters(params_class: Any) -> list[dict[str, Any]]:
 def _text(facts: dict[str, Any]) -> str:
     from tabulate import tabulate
 
+    from bench.plugin.entry import displayed_family
+
     parameters = facts.pop("parameters", None)
-    rows = [(key, _plain(value)) for key, value in facts.items() if value not in ("", None, (), [], {})]
+    if "family" in facts:
+        facts["family"] = displayed_family(facts["family"])
+    rows = [(_label(key), _plain(value)) for key, value in facts.items() if value not in ("", None, False, (), [], {})]
     text = tabulate(rows, tablefmt="plain", disable_numparse=True)
     if not parameters:
         return text
@@ -85,7 +105,13 @@ def _text(facts: dict[str, Any]) -> str:
     return f"{text}\n\nParameters (-p name=value)\n" + tabulate(columns, tablefmt="plain", disable_numparse=True)
 
 
+def _label(key: str) -> str:
+    return LABELS.get(key, key.replace("_", " "))
+
+
 def _plain(value: Any) -> str:
+    if value is True:
+        return "yes"
     if isinstance(value, list | tuple):
         return "; ".join(_plain(item) for item in value)
     if isinstance(value, dict):

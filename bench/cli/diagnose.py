@@ -1,4 +1,4 @@
-"""``bench diagnose``: what stored runs cost, whom they favor and how stable they are."""
+"""``bench diagnose``: cost, popularity bias and stability of stored runs."""
 
 from __future__ import annotations
 
@@ -37,29 +37,29 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option("--metric", default="ndcg@3", show_default=True, help="Metric by popularity and of the stability.")
+@click.option("--metric", default="ndcg@3", show_default=True, help="Metric to report by popularity and for stability.")
 @click.option(
     "--permutations",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Score again with each list of candidates permuted so many times; fits, or finds, the model first.",
+    help="Number of times to score again with permuted candidate lists. Trains the model, or loads it from the cache.",
 )
 @click.option(
     "--paraphrases",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Ask in other words so many times, for methods that ask a decoder by the shared prompt.",
+    help="Number of times to score again with a paraphrased prompt, for methods that use the shared decoder prompt.",
 )
 @click.option(
     "--queries",
     type=click.IntRange(min=1),
     default=500,
     show_default=True,
-    help="Queries to ask again, a seeded sample.",
+    help="Number of queries to score again (a random sample).",
 )
-@click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
+@click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
@@ -76,12 +76,12 @@ def diagnose(
     results_dir: Path,
     as_json: bool,
 ) -> None:
-    """Look at stored runs beside their accuracy: cost, popularity bias, stability.
+    """Show the cost, popularity bias and stability of stored runs.
 
-    RUN is the start of a run id or method@dataset@setting[@full][@seedN], where @full is a run of --full-ranking. Runs
-    that differ by their seed alone are compared with each other. Popularity is in training interactions; the groups
-    are fifths of the queries by the popularity of the positive, equally popular ones together. What a run answers when
-    it is asked again is kept beside it, and 'bench report' shows it.
+    RUN is a prefix of a run id, or a name of the form method@dataset@setting[@full][@seedN], where @full means a run
+    with --full-ranking. Runs that differ only in their seed are compared with each other. Popularity is the number of
+    training interactions; the groups are quintiles of the queries by the popularity of the positive, with ties in the
+    same group. Results of repeated scoring are saved with the run and shown by 'bench report'.
     """
     from bench.diagnose.summary import across_seeds, diagnose_run
     from bench.files.folders import Folders
@@ -149,10 +149,10 @@ def _text(metric: str, found: list[Diagnosis], stable: list[tuple[str, str, Stab
     if groups:
         parts.append(_table(["run", "positive's interactions", "queries", metric], groups))
     if any(one.bias is None for one in found):
-        parts.append("A dash under popularity: the run is from before this was stored; redo it with --rescore.")
+        parts.append("A dash under popularity means that the run does not store it: run it again with --rescore.")
     if stable:
         rows = [[token, over, *_stability(each)] for token, over, each in stable]
-        parts.append(_table(["run", "over", "times", "lowest", "highest", "sd", "flips of the top item"], rows))
+        parts.append(_table(["run", "over", "times", "lowest", "highest", "sd", "top item changes"], rows))
     return "\n\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""``bench doctor``: whether this installation can do its job."""
+"""``bench doctor``: check this installation."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @json_option
 def doctor(as_json: bool) -> None:
-    """Check packages, the packaged backbone, the embedded dataset, cards, plugins and the device; exit 1 on a fault."""
+    """Check packages, backbone, embedded dataset, dataset cards, plugins and device; exit with 1 if a check fails."""
     checks = [_checked(name, check) for name, check in CHECKS.items()]
     if as_json:
         click.echo(json.dumps(checks, indent=2))
     else:
         for check in checks:
-            click.echo(f"{'ok   ' if check['ok'] else 'FAULT'} {check['name']}: {check['finding']}")
+            click.echo(f"{'ok    ' if check['ok'] else 'FAILED'} {check['name']}: {check['finding']}")
     if not all(check["ok"] for check in checks):
         raise click.exceptions.Exit(1)
 
@@ -53,9 +53,9 @@ def _hugging_face_datasets() -> str:
     spec = importlib.util.find_spec("datasets")
     if spec is None or spec.origin is None:
         raise BenchError(
-            "'import datasets' finds a bare folder instead of Hugging Face's package: pip install datasets"
+            "'import datasets' finds a plain directory instead of the Hugging Face package: pip install datasets"
         )
-    return "'import datasets' is Hugging Face's"
+    return "'import datasets' imports the Hugging Face package"
 
 
 def _minilm() -> str:

@@ -1,4 +1,4 @@
-"""``bench list``: what there is."""
+"""``bench list``: methods, datasets and experiments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from bench.cli.options import json_option
 
 LONGEST_CAPTION = 90
-"""Signs of a caption that a terminal shows; scripts get all of it."""
+"""Characters of a caption shown in text output; JSON contains the whole caption."""
 KINDS = ("methods", "datasets", "experiments")
 EXAMPLES = """\b
 Examples:
@@ -24,13 +24,17 @@ Examples:
 @click.argument("kind", type=click.Choice(KINDS))
 @json_option
 def list_(kind: str, as_json: bool) -> None:
-    """List methods, datasets or experiments; a plugin that cannot be loaded is listed with the reason."""
+    """List methods, datasets or experiments. A plugin that cannot be loaded is listed with the reason."""
     from tabulate import tabulate
 
     rows = {"methods": _methods, "datasets": _datasets, "experiments": _experiments}[kind]()
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
+    if kind == "methods":
+        from bench.plugin.entry import displayed_family
+
+        rows = [{**row, "family": displayed_family(row["family"])} for row in rows]
     if kind == "experiments":
         rows = [{**row, "caption": shorten(row["caption"], LONGEST_CAPTION, placeholder=" …")} for row in rows]
     click.echo(tabulate(rows, headers="keys", tablefmt="plain"))

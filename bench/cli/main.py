@@ -16,24 +16,24 @@ from bench.cli.failures import INTERRUPTED, failure_of_machine, flush_streams, m
 from bench.errors import BenchError, one_line, unknown_name
 
 COMMANDS = {
-    "run": "Run one method on one dataset and store the result.",
+    "run": "Train and evaluate one method on one dataset.",
     "list": "List methods, datasets or experiments.",
-    "describe": "Show what is known of one method or dataset.",
-    "data": "Prepare, verify, import or count source data.",
-    "candidates": "Show or export the frozen candidate lists.",
+    "describe": "Show a method's parameters or a dataset's card.",
+    "data": "Prepare, verify, import or summarize datasets.",
+    "candidates": "Show or export the fixed candidate lists.",
     "table": "Build a table from stored runs.",
-    "plan": "Show what a table would train and run, and what is cached.",
-    "reproduce": "Run what a table still lacks, then write the table.",
-    "curve": "Show how many training users methods need to pass a reference.",
+    "plan": "Show the adapters and runs that an experiment needs.",
+    "reproduce": "Run an experiment's missing runs and write its table.",
+    "curve": "Show the training size at which methods overtake a reference.",
     "compare": "Compare two stored runs with paired tests.",
-    "report": "Write one HTML page of all stored runs.",
-    "new": "Start a baseline of your own from a template.",
-    "check": "Check a method against the contract on toy data.",
+    "report": "Write an HTML report of all stored runs.",
+    "new": "Create a new baseline from a template.",
+    "check": "Check that a method follows the contract, on toy data.",
     "diagnose": "Show the cost, popularity bias and stability of stored runs.",
-    "migrate": "Rewrite the records of older versions, or pack runs.",
+    "migrate": "Update records written by older versions, or pack runs.",
     "doctor": "Check this installation.",
 }
-"""Name and one line of each subcommand, so that ``bench --help`` imports none of them."""
+"""Name and one-line help of each subcommand, so that ``bench --help`` imports none of them."""
 USER_ERROR = 2
 INTERRUPT = 128 + signal.SIGINT
 
@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the subcommand; for an unknown one say which names are near."""
+        """Find the subcommand; for an unknown name, suggest similar ones."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             raise unknown_name("command", args[0], COMMANDS, "bench --help")
         return super().resolve_command(context, args)
@@ -77,11 +77,11 @@ Examples:
 @click.group(cls=LazyGroup, epilog=EXAMPLES)
 @click.version_option(__version__, prog_name="bench")
 def cli() -> None:
-    """Classical, transferable and language-model recommenders under one protocol: 1 positive + 29 negatives."""
+    """Benchmark recommenders (classical, transferable, LLM-based): 1 positive and 29 negatives per query."""
 
 
 def main() -> None:
-    """Run the command line; a user's mistake, or a machine's, is one line on stderr and exit code 2."""
+    """Run the command line; an error of the user or the machine is reported in one line on stderr, with exit code 2."""
     signal.signal(signal.SIGTERM, _terminated)
     wait_passively()
     make_streams_lenient()
@@ -148,12 +148,12 @@ def _told(message: str, code: int, label: str = "Error: ") -> int:
 
 
 def _terminated(number: int, _: object) -> NoReturn:
-    """End as an exception would: a scheduler's signal, too, leaves no temporary folder behind."""
+    """Exit as an exception would, so that a scheduler's signal leaves no temporary directory behind."""
     sys.exit(128 + number)
 
 
 def _usage_message(error: click.UsageError) -> str:
-    """Return click's message as one line, with the command whose help says what was expected."""
+    """Return click's message as one line, with the command whose help describes the expected usage."""
     message = " ".join(error.format_message().split()).rstrip(".")
     path = "bench" if error.ctx is None else error.ctx.command_path
     end = "" if message.endswith(("?", "?)")) else "."

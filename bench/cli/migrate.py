@@ -1,4 +1,4 @@
-"""``bench migrate``: stored runs in today's shape."""
+"""``bench migrate``: update stored runs to the current format."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("--pack", is_flag=True, help="Also pack the runs of each experiment into two files, to pass them around.")
+@click.option("--pack", is_flag=True, help="Also pack the runs of each experiment into two files, for sharing.")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
 def migrate(pack: bool, data_dir: Path | None, cache_dir: Path, results_dir: Path) -> None:
-    """Rewrite records of older versions of bench in today's shape.
+    """Update records written by older versions of bench to the current format.
 
-    Ids and ranks stay. What older records do not state is filled in where it can be derived from the data at hand,
-    and is unknown otherwise: tables say so in a note, and 'bench run' makes such a run again. Older records can be
-    read without this.
+    Ids and ranks do not change. Fields missing from older records are filled in if they can be derived from the
+    available data, and are marked as unknown otherwise: tables say so in a note, and 'bench run' repeats such a run.
+    Older records can be read without this command.
     """
     from bench.experiments.pack import pack_store
     from bench.experiments.reader import experiment_names, load_experiment
@@ -47,4 +47,4 @@ def migrate(pack: bool, data_dir: Path | None, cache_dir: Path, results_dir: Pat
         for before, after in zip(records, today, strict=True):
             if after != before:
                 store.rewrite(after)
-    click.echo(f"{n_older} of {len(records)} records were of an older version.")
+    click.echo(f"{n_older} of {len(records)} records were written by an older version.")

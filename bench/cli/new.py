@@ -26,7 +26,7 @@ Examples:
 
 @click.group(epilog=EXAMPLES)
 def new() -> None:
-    """Start files of your own from a template."""
+    """Create files from a template."""
 
 
 @new.command(epilog=EXAMPLES)
@@ -34,14 +34,14 @@ def new() -> None:
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of a project of your own, which offers the baseline as a plugin.",
+    help="Directory of your own project, which provides the baseline as a plugin.",
 )
-@click.option("--trained", is_flag=True, help="One that trains until validation stops rising, with checkpoints.")
+@click.option("--trained", is_flag=True, help="A baseline that trains with early stopping and checkpoints.")
 def baseline(name: str, directory: Path | None, trained: bool) -> None:
-    """Write one file with a small working baseline and one with its test, and say what comes next.
+    """Write a small working baseline and its test, and print the next steps.
 
-    They go to baselines/ and tests/baselines/ of the checkout that this installation runs from, or to a project of
-    your own, which then also gets a pyproject.toml. Nothing is overwritten.
+    The files go to baselines/ and tests/baselines/ of the source checkout that bench runs from, or to --directory,
+    which also gets a pyproject.toml. Nothing is overwritten.
     """
     from bench.templates.fill import baseline_names, baseline_place, write_baseline
 
@@ -54,17 +54,17 @@ def baseline(name: str, directory: Path | None, trained: bool) -> None:
 
 
 def _shown(path: Path) -> str:
-    """Return the path as the user would type it from here."""
+    """Return the path as the user would type it in the current directory."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _next(names: Names, place: Place, test: Path, had_project_file: bool) -> list[str]:
-    """Return what the user does next, one command a line."""
+    """Return the user's next steps, one command per line."""
     lines = []
     if not place.is_checkout and had_project_file:
         lines += [
-            f"{place.root / 'pyproject.toml'} was there already; add to it",
+            f"{place.root / 'pyproject.toml'} already exists; add to it:",
             f'  [project.entry-points."bench.plugins"]  {names.entry_point}',
             f'  [tool.setuptools]  py-modules = [..., "{names.module}"]',
         ]

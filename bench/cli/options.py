@@ -27,14 +27,28 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class NearChoice(click.Choice):  # type: ignore[type-arg]  # not generic before click 8.2
-    """A choice whose complaint names what is near."""
+    """A choice whose error message suggests similar names."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the chosen name; click's complaint ends with the names that the value may have been meant for."""
+        """Return the chosen name; for an unknown one, click's error message ends with similar names."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
             raise click.BadParameter(error.message + did_you_mean(value, self.choices), ctx, param) from None
+
+
+class AliasedOption(click.Option):
+    """An option with further names that its help and error messages do not show."""
+
+    def __init__(self, *names: Any, aliases: tuple[str, ...] = (), **facts: Any) -> None:
+        super().__init__(*names, **facts)
+        self.aliases = aliases
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Let the parser accept the further names as well."""
+        shown, self.opts = self.opts, [*self.opts, *self.aliases]
+        super().add_to_parser(parser, ctx)
+        self.opts = shown
 
 
 def data_dir_option(command: Command) -> Command:
@@ -44,7 +58,7 @@ def data_dir_option(command: Command) -> Command:
         envvar=DATA_VARIABLE,
         show_envvar=True,
         type=DirectoryPath(),
-        help="Folder with one sub-folder of source data a dataset.",
+        help="Directory with one subdirectory of source data per dataset.",
     )(command)
 
 
@@ -62,8 +76,8 @@ def cache_dir_option(command: Command) -> Command:
         show_envvar=True,
         type=DirectoryPath(),
         default=usual_cache,
-        show_default="the platform's cache folder",
-        help="Folder for downloads, prepared data, models and adapters.",
+        show_default="the platform's cache directory",
+        help="Directory for downloads, prepared data, models and adapters.",
     )(command)
 
 
@@ -76,13 +90,13 @@ def results_dir_option(command: Command) -> Command:
         type=DirectoryPath(),
         default=USUAL_RESULTS,
         show_default="./results",
-        help="Folder for runs and tables.",
+        help="Directory for runs and tables.",
     )(command)
 
 
 def json_option(command: Command) -> Command:
     """Add ``--json``, passed as ``as_json: bool``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts instead of text.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(command)
 
 
 def scale_option(command: Command) -> Command:
@@ -92,17 +106,17 @@ def scale_option(command: Command) -> Command:
         type=NearChoice(tuple(SCALES)),
         default=DEFAULT_SCALE.name,
         show_default=True,
-        help="Data size, queries and backbone of an experiment: smoke shows in minutes that all parts run, cpu is what "
-        "its file states, full is the papers' size.",
+        help="Size of the experiment. smoke: quick end-to-end check; cpu: as defined in the file; full: as in the "
+        "paper.",
     )(command)
 
 
 def run_request_options(instead_of: str = "") -> Callable[[Command], Command]:
-    """Add an option for each field of a run request, and hand all to the command as ``request: RunRequest``.
+    """Add an option for each field of a run request, passed together as ``request: RunRequest``.
 
     Args:
-        instead_of: An argument in whose place a method and a dataset may be given; where they are not, the request
-            names neither. Empty makes both required.
+        instead_of: An argument that method and dataset replace; both are then optional, and empty in the request if
+            not given. By default both are required.
     """
 
     def add(command: Command) -> Command:
@@ -119,7 +133,7 @@ def run_request_options(instead_of: str = "") -> Callable[[Command], Command]:
 
 
 def some_request_options(*names: str) -> Callable[[Command], Command]:
-    """Add the options of a run request that have these names, and hand each to the command under its own."""
+    """Add the options of a run request with these names, each passed as an argument of its own."""
 
     def add(command: Command) -> Command:
         for option in reversed(request_options()):
@@ -131,8 +145,8 @@ def some_request_options(*names: str) -> Callable[[Command], Command]:
 
 
 def _click_option(option: RequestOption, instead_of: str = "") -> Callable[[Command], Command]:
-    """Return the option of a command line for a field of a run request; its value is what the field holds."""
-    facts: dict[str, Any] = {"help": option.help}
+    """Return the command-line option for a field of a run request; its value is the field's value."""
+    facts: dict[str, Any] = {"help": option.help, "cls": AliasedOption, "aliases": option.aliases}
     if option.name == PARAMS:
         facts.update(multiple=True, metavar="KEY=VALUE", callback=lambda _, __, words: parse_assignments(words))
     elif option.is_required:
@@ -141,7 +155,7 @@ def _click_option(option: RequestOption, instead_of: str = "") -> Callable[[Comm
     elif option.kind is bool:
         facts.update(is_flag=True)
     elif typing.get_origin(option.kind) is tuple:
-        facts.update(default="", callback=lambda _, __, text: comma_separated(text))
+        facts.update(multiple=True, callback=lambda _, __, words: comma_separated(",".join(words)))
     else:
         facts.update(type=_click_type(option), default=option.default, show_default=option.default is not None)
     return click.option(option.flag, option.name, **facts)
@@ -164,7 +178,7 @@ def comma_separated(text: str) -> tuple[str, ...]:
 
 
 def say_of_data(records: Iterable[RunRecord], folders: Folders) -> None:
-    """Say on stderr which data of stored runs could not be compared with those at hand, and which have changed."""
+    """Report on stderr which datasets of stored runs could not be checked, and which have changed since."""
     from bench.runs.data_check import data_notes
 
     for note in data_notes(records, folders):

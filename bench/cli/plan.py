@@ -1,4 +1,4 @@
-"""``bench plan``: which adapters and runs are needed, what is there already, and what the runs share."""
+"""``bench plan``: which adapters and runs are needed, which exist already, and what the runs share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EXAMPLES = """\b
 Examples:
   bench plan main-warm-cold baselines-warm
   bench plan reccocktail-table3 --scale smoke
-  bench plan --method weaverec --dataset beauty --sources clothing,health --json
+  bench plan --method weaverec --dataset beauty --source-datasets clothing,health --json
 """
 
 
@@ -59,10 +59,10 @@ def plan(
     results_dir: Path,
     as_json: bool,
 ) -> None:
-    """Show what would be trained and run and what is there already; nothing is trained and nothing is run.
+    """Show what would be trained and run, and what exists already. Nothing is trained or run.
 
-    EXPERIMENT is a name (see 'bench list experiments') or the path of a YAML file. What several of them, or several
-    runs of one, have in common is planned once. Data that were never prepared are prepared first.
+    EXPERIMENT is a name (see 'bench list experiments') or the path of a YAML file. Shared work is listed once.
+    Datasets that have not been prepared yet are prepared first.
     """
     from bench.files.folders import Folders
     from bench.runs.complete import complete
@@ -73,34 +73,34 @@ def plan(
         specs = [spec for name in names for spec in _specs_of(name, scale, request)]
     elif request.method and request.dataset:
         if scale != DEFAULT_SCALE.name:
-            raise BenchError("--scale is that of experiments: name them in place of --method and --dataset.")
+            raise BenchError("--scale applies to experiments: give experiments instead of --method and --dataset.")
         specs = [complete(request)]
     else:
-        raise BenchError("Give experiments, or both --method and --dataset. See 'bench list experiments'.")
+        raise BenchError("Give one or more experiments, or both --method and --dataset. See 'bench list experiments'.")
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the plan
         made = plan_of(specs, Folders(cache_dir, results_dir, data_dir), progress_on_stderr)
     click.echo(json.dumps(made.to_json(), indent=2) if as_json else as_text(made))
 
 
 def as_text(made: Plan) -> str:
-    """Return the totals, a table of adapters and one of runs, whose adapters are named by their numbers."""
+    """Return the totals, a table of adapters, and a table of runs that refers to adapters by number."""
     numbers = {job.id: number for number, job in enumerate(made.adapters, start=1)}
     parts = [made.summary()]
     if numbers:
-        parts[0] += f"\n(with nothing shared: {made.totals()['unshared_adapters']:,} adapters)"
+        parts[0] += f"\n({made.totals()['unshared_adapters']:,} adapters if nothing were shared)"
         parts.append(_table([_adapter_row(made, job, numbers) for job in made.adapters]))
     parts.append(_table([_run_row(made, job, numbers) for job in made.runs]))
     return "\n\n".join(parts)
 
 
 def _refuse_options_of_one_run(context: click.Context) -> None:
-    """Raise BenchError for an option that experiments settle themselves and that would be ignored."""
+    """Raise BenchError for an option that experiments define themselves and that would be ignored."""
     for parameter in context.command.params:
         is_given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         if is_given and parameter.name not in OF_EVERY_PLAN:
             raise BenchError(
-                f"{parameter.opts[0]} describes a single run, and experiments name their own: leave it out, "
-                "or give --method and --dataset in place of experiments. See 'bench plan --help'."
+                f"{parameter.opts[0]} applies to a single run, and experiments define their own runs: leave it out, "
+                "or give --method and --dataset instead of experiments. See 'bench plan --help'."
             )
 
 
@@ -122,7 +122,7 @@ def _adapter_row(made: Plan, job: AdapterJob, numbers: dict[str, int]) -> dict[s
         "seed": _listed(run.spec.seed for run in runs) if _has_seeds(made) else "",
         "setting": _listed(run.spec.protocol.setting for run in runs),
         "examples": f"≤ {job.adapter.max_examples:,}",
-        "goes on from": _listed(numbers[start] for start in job.needs),
+        "continues from": _listed(numbers[start] for start in job.needs),
         "needed by": f"{len(runs):,} run{'' if len(runs) == 1 else 's'}",
         "state": ADAPTER_STATES[made.state(job)],
     }
@@ -139,8 +139,8 @@ def _run_row(made: Plan, job: RunJob, numbers: dict[str, int]) -> dict[str, Any]
         "setting": spec.protocol.setting,
         "backbone": spec.backbone or "",
         "seed": spec.seed if _has_seeds(made) else "",
-        "learns from": _learned(spec),
-        "candidates": "whole catalogue" if spec.full_ranking else "",
+        "trains on": _learned(spec),
+        "candidates": "full catalogue" if spec.full_ranking else "",
         "parameters": " ".join(f"{name}={value}" for name, value in overrides(recommender_of(spec).params).items()),
         "adapters": " ".join(str(numbers[adapter]) for adapter in job.needs),
         "state": RUN_STATES[made.state(job)],
@@ -148,7 +148,7 @@ def _run_row(made: Plan, job: RunJob, numbers: dict[str, int]) -> dict[str, Any]
 
 
 def _learned(spec: RunSpec) -> str:
-    """Return how much of the target's training part a run learns from; empty for all."""
+    """Return how much of the target's training data a run uses; empty for all of it."""
     if spec.train_users is not None:
         return f"{spec.train_users:,} users, subset {spec.train_subset}"
     return "" if spec.train_share == 1 else f"{spec.train_share:.0%}"

@@ -1,4 +1,4 @@
-"""``bench report``: one HTML page of all stored runs."""
+"""``bench report``: an HTML report of all stored runs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Examples:
 @data_dir_option
 @cache_dir_option
 def report(output: Path, results_dir: Path, data_dir: Path | None, cache_dir: Path) -> None:
-    """Write one HTML page of all stored runs: leaderboards, methods, users, cost, protocol.
+    """Write an HTML report of all stored runs: leaderboards, methods, users, cost and protocol.
 
-    The page holds everything it shows and opens from the file, without a network. Wins and losses by history length
-    and item popularity need the data of the runs, from --data-dir or from a package; nothing is downloaded or run.
+    The page is self-contained and opens without a network connection. Wins and losses by history length and item
+    popularity need the datasets of the runs, from --data-dir or an installed package. Nothing is downloaded or run.
     """
     from bench.files.folders import Folders
     from bench.files.output import write_output
@@ -48,6 +48,6 @@ def report(output: Path, results_dir: Path, data_dir: Path | None, cache_dir: Pa
     text = render_page(page)
     write_output(output, text)
     for reason in dict.fromkeys(board.users.missing for board in page.boards if board.users.missing):
-        click.echo(f"No wins by history and popularity: {reason}", err=True)
+        click.echo(f"Wins by history length and popularity are not available: {reason}", err=True)
     size = len(text.encode()) // BYTES_IN_KB
     click.echo(f"Wrote {output}: {len(page.runs)} runs of {len(page.methods)} methods, {size:,} kB.", err=True)

@@ -1,4 +1,4 @@
-"""``bench reproduce``: what a table lacks is run, then table and figure are written in every format."""
+"""``bench reproduce``: execute an experiment's missing runs, then write its table and plot in every format."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.options import (
+    AliasedOption,
     cache_dir_option,
     data_dir_option,
     progress_on_stderr,
@@ -27,17 +28,24 @@ EXAMPLES = """\b
 Examples:
   bench reproduce demo
   bench reproduce reccocktail-figure4 --scale smoke
-  bench reproduce main-warm-cold --limit-queries 1000
+  bench reproduce main-warm-cold --limit 1000
 """
 
 
 @click.command(epilog=EXAMPLES)
 @click.argument("name")
 @scale_option
-@click.option("--limit-queries", type=click.IntRange(min=1), help="Score a seeded sample in every run.")
-@click.option("--full-ranking", is_flag=True, help="Rank the whole catalogue as well, with each method that can.")
+@click.option(
+    "--limit",
+    "limit_queries",
+    cls=AliasedOption,
+    aliases=("--limit-queries",),
+    type=click.IntRange(min=1),
+    help="Score a random sample of this many test queries in each run.",
+)
+@click.option("--full-ranking", is_flag=True, help="Also rank the full catalogue, with each method that supports it.")
 @click.option("--dry-run", is_flag=True, help="Only print the commands of the missing runs.")
-@click.option("--device", default="auto", show_default=True, help="Torch device; auto takes a GPU where there is one.")
+@click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
@@ -52,11 +60,11 @@ def reproduce(
     cache_dir: Path,
     results_dir: Path,
 ) -> None:
-    """Run what the table of an experiment still lacks, write table and figure to results/tables and print the table.
+    """Run the experiment's missing runs, write its table and plot to results/tables, and print the table.
 
-    NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Runs that are stored are not
-    done again, and a broken-off reproduction goes on where it stopped. Files of another scale than cpu carry its name,
-    and so do those with full ranking beside the lists.
+    NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Completed runs are reused, and
+    an interrupted reproduction resumes where it stopped. With --scale smoke or full, or with --full-ranking, the
+    names of the files written say so.
     """
     from bench.files.folders import Folders
     from bench.registry import registry
@@ -73,7 +81,7 @@ def reproduce(
 
 
 def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -> None:
-    """Make the runs that are not stored, or print their commands."""
+    """Execute the runs that are not stored, or print their commands."""
     from bench.experiments.complete import complete_experiment
     from bench.plugin import LastLoaded
     from bench.runs.engine import run
@@ -83,7 +91,7 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
 
     store = RunStore(folders.results_dir)
     completed = complete_experiment(experiment)
-    # only what is going to be run may ask for its data: a table of stored runs is made where there are none
+    # only runs that will be executed may read data: a table of stored runs is built without any
     plan = plan_of(
         [spec for _, spec in completed],
         folders,
@@ -106,7 +114,7 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
 
 
 def _count(experiment: Experiment, folders: Folders, dry_run: bool) -> None:
-    """Count the datasets that were not counted; one without data leaves its row empty."""
+    """Count the datasets that have no stored counts; a dataset without data leaves its row empty."""
     from bench.data.counts import count_and_keep, kept_statistics
 
     missing = [one.name for one in experiment.datasets if kept_statistics(one.name, folders.results_dir) is None]
@@ -122,7 +130,7 @@ def _count(experiment: Experiment, folders: Folders, dry_run: bool) -> None:
 
 
 def _write(report: ExperimentReport) -> None:
-    """Write table and figure in every format, and print the table."""
+    """Write table and plot in every format, and print the table."""
     from bench.files.store import write_text
     from bench.report.formats.render import render_table
 

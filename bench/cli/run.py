@@ -25,7 +25,7 @@ EXAMPLES = """\b
 Examples:
   bench run --method reccocktail --dataset ml-100k-drama --setting cold
   bench run --method sasrec --dataset beauty -p dropout=0.3 --seed 1 --json
-  bench run --method tallrec --dataset ml-100k-drama --backbone tiny --ranking generate
+  bench run --method tallrec --dataset ml-100k-drama --backbone tiny --scoring generate
   bench run --method bpr --dataset ml-100k-drama --full-ranking
 """
 
@@ -33,8 +33,8 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @run_request_options()
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
-@click.option("--force", is_flag=True, help="Train and score again although the run is stored.")
-@click.option("--rescore", is_flag=True, help="Score again with the trained model although the run is stored.")
+@click.option("--force", is_flag=True, help="Train and score again even if the run is stored.")
+@click.option("--rescore", is_flag=True, help="Score again with the trained model even if the run is stored.")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
@@ -54,8 +54,8 @@ def run(
     With --full-ranking each positive is ranked among all items the user has not interacted with. Both modes reuse the
     same trained model; their scores are not comparable.
 
-    A stored run is used again while its data, its backbone and its code are what they were. A run's id is a hash of
-    everything that defines it.
+    Completed runs are reused as long as their data, backbone and code have not changed; use --force to run again.
+    A run's id is a hash of everything that defines it.
     """
     from bench.api.runs import carried_out
     from bench.files.folders import Folders

@@ -1,4 +1,4 @@
-"""``bench table``: a table or figure from stored runs, as text or in a format for papers, pages and scripts."""
+"""``bench table``: a table or figure from stored runs, as text, LaTeX, Markdown, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("name", required=False)
-@click.option("--dataset", help="Instead of NAME: all stored runs of this dataset.")
+@click.option("--dataset", help="Instead of NAME: all stored runs on this dataset.")
 @click.option("--setting", type=NearChoice(SETTINGS), help="Instead of NAME: the setting of these runs.")
 @click.option(
-    "--metric", "metrics", multiple=True, help="Metric of such a table, as ndcg@1, hit@3 or mrr@5; repeatable."
+    "--metric", "metrics", multiple=True, help="Metric of that table, such as ndcg@1, hit@3 or mrr@5; repeatable."
 )
 @scale_option
-@click.option("--published", is_flag=True, help="Put the papers' printed figures beside ours, with a verdict on each.")
+@click.option("--published", is_flag=True, help="Compare with the numbers reported in the papers.")
 @click.option(
-    "--full-ranking", is_flag=True, help="Put the ranking of the whole catalogue beside that of frozen lists."
+    "--full-ranking", is_flag=True, help="Add columns for ranking the full catalogue next to those for fixed lists."
 )
-@click.option("--figure", is_flag=True, help="Draw the experiment's figure: NAME.pdf and NAME.png in results/tables.")
+@click.option("--figure", is_flag=True, help="Draw the experiment's plot as NAME.pdf and NAME.png in results/tables.")
 @click.option(
     "--audit",
     is_flag=True,
-    help="List the printed cells that no ranking can have, with why; NAME is a paper, one of its tables (weaverec or "
-    "weaverec-table1), a YAML file of printed tables, or all.",
+    help="List reported numbers that are mathematically inconsistent, with the reason. NAME is a paper (weaverec), one "
+    "of its tables (weaverec-table1), a YAML file of reported tables, or all.",
 )
-@click.option("--strict", is_flag=True, help="Refuse a table with rows that were not trained to convergence (↗).")
+@click.option("--strict", is_flag=True, help="Fail if a row was not trained to convergence (↗).")
 @click.option("--format", "output_format", type=click.Choice(TABLE_FORMATS), default="text", show_default=True)
-@click.option("--output", type=OutputPath(), help="Write to this file instead.")
+@click.option("--output", type=OutputPath(), help="Write to this file instead of standard output.")
 @results_dir_option
 @data_dir_option
 @cache_dir_option
@@ -80,10 +80,10 @@ def table(
     data_dir: Path | None,
     cache_dir: Path,
 ) -> None:
-    """Print the table of an experiment, or of all stored runs of one dataset and setting.
+    """Print the table of an experiment, or of all stored runs on one dataset in one setting.
 
     NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Nothing is run: a cell without
-    a stored run shows a dash, and the command that makes the run stands below.
+    a stored run shows a dash, and the command for each missing run is listed below the table.
     """
     from bench.files.folders import Folders
     from bench.report.tables.convergence import require_converged
@@ -92,7 +92,7 @@ def table(
         _check_full_ranking(name, published, audit)
     _check(name, dataset, setting, metrics, scale, {"--published": published, "--figure": figure, "--audit": audit})
     if audit and strict:
-        raise BenchError("--strict refuses rows by their training, and --audit prints none: give one of them.")
+        raise BenchError("--strict checks how rows were trained, and --audit prints no rows: give one of them.")
     if audit:
         _put(_audited(name, output_format), output)
         return
@@ -137,32 +137,32 @@ def _check(
     scale: str,
     flags: dict[str, bool],
 ) -> None:
-    """Raise BenchError where the options do not go together."""
+    """Raise BenchError if the options cannot be combined."""
     asked = [flag for flag, is_given in flags.items() if is_given]
     of_stored = bool(dataset or setting or metrics)
     if len(asked) > 1:
-        raise BenchError(f"{' and '.join(asked)} are different outputs: give one of them.")
+        raise BenchError(f"{' and '.join(asked)} are different outputs: give only one of them.")
     if asked and asked != ["--audit"] and name is None:
         raise BenchError(f"{asked[0]} needs the name of an experiment. See 'bench list experiments'.")
     if asked == ["--audit"] and not of_stored:
         return
     if (name is None) == (not (dataset and setting)) or (name is not None and of_stored):
         raise BenchError(
-            "Give either the name of an experiment or both --dataset and --setting (with --metric, if you like). "
+            "Give either the name of an experiment, or both --dataset and --setting (and optionally --metric). "
             "See 'bench list experiments'."
         )
     if name is None and scale != DEFAULT_SCALE.name:
-        raise BenchError("--scale is that of an experiment: give its name. See 'bench list experiments'.")
+        raise BenchError("--scale applies to experiments: give an experiment's name. See 'bench list experiments'.")
 
 
 def _check_full_ranking(name: str | None, published: bool, audit: bool) -> None:
-    """Raise BenchError where full ranking does not go together with what else is asked."""
+    """Raise BenchError if full ranking cannot be combined with the other options."""
     if published or audit:
         option = "--published" if published else "--audit"
-        raise BenchError(f"What papers printed is of sampled lists: give {option} or --full-ranking, not both.")
+        raise BenchError(f"The papers report results on candidate lists: give either {option} or --full-ranking.")
     if name is None:
         raise BenchError(
-            "--full-ranking needs the name of an experiment; a table of stored runs shows all that are stored. "
+            "--full-ranking needs the name of an experiment; a table of stored runs already shows every stored run. "
             "See 'bench list experiments'."
         )
 
@@ -188,7 +188,7 @@ def _draw(report: ExperimentReport, output: Path | None) -> None:
         paths = write_figure(replace(figure, name=output.stem), output.parent, [output.suffix.removeprefix(".")])
     else:
         formats = " or ".join(f".{suffix}" for suffix in FIGURE_FORMATS)
-        raise BenchError(f"A figure is written as {formats}, not as '{output.name}'.")
+        raise BenchError(f"A plot is written as {formats}, not as '{output.name}'.")
     click.echo(f"Wrote {' and '.join(map(str, paths))}.", err=True)
 
 

@@ -52,7 +52,7 @@ def check_method(
     """
     entry = registry().entry(method)
     if entry.privileged:
-        raise BenchError(f"Method '{method}' is handed the answers; the contract is for methods that are not.")
+        raise BenchError(f"Method '{method}' receives the answers; the contract only applies to methods that do not.")
     sources = SOURCES if entry.needs_sources else ()
     request = RunRequest(method, TARGET, _setting(entry), params=params or {}, sources=sources, backbone=backbone)
     spec = complete(request)

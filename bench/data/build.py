@@ -29,7 +29,7 @@ def build_domain(card: Card, events: Events, facts: ItemFacts, source_note: str 
     """Return the domain that the card describes; raise BenchError where no event survives its filters."""
     keep = selected(card, events, facts)
     if not keep.any():
-        raise BenchError(f"Dataset '{card.name}' has no interactions left after its filters (k_core {card.k_core}).")
+        raise BenchError(f"Dataset '{card.name}' has no interactions left after filtering (k_core {card.k_core}).")
     users, user_ids = renumbered(events.users, keep)
     items, item_ids = renumbered(events.items, keep)
     order = _order(events, users, keep)
@@ -122,7 +122,7 @@ def _sampled(users: Coded, share: float) -> NDArray[np.bool_]:
 
 def _one_a_day(events: Events, keep: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
     if events.timestamps is None:
-        raise BenchError("One event a day cannot be drawn from a source without timestamps.")
+        raise BenchError("Drawing one interaction per user and day needs timestamps, and the source has none.")
     users, days = events.users.codes[keep], events.timestamps[keep] // SECONDS_A_DAY
     # the first of a day in a random order is a uniform draw from that day
     priority = np.random.default_rng(seed).permutation(len(users))
@@ -140,7 +140,7 @@ def _frequent(codes: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
 
 
 def _with_notes(domain: Domain, card: Card, events: Events, source_note: str) -> Domain:
-    stand_in = f"Stands in for {card.stands_in_for}" if card.stands_in_for else ""
+    stand_in = f"Offline substitute for {card.stands_in_for}" if card.stands_in_for else ""
     notes = (stand_in, source_note, _title_note(domain), _time_note(domain, events), _repeat_note(domain))
     return replace(domain, notes=tuple(note for note in notes if note))
 

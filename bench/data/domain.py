@@ -16,42 +16,42 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 UNTITLED_SHARE_ALLOWED = 0.05
-"""A domain counts as titled while at most this share of its items lacks a title."""
+"""Maximum fraction of items without a title for a domain to count as titled."""
 
 
 @dataclass(frozen=True, eq=False)
 class Domain:
-    """Histories in compressed rows: user ``u`` touched ``items[indptr[u]:indptr[u + 1]]``, oldest first."""
+    """Interaction histories in CSR form: those of user ``u`` are ``items[indptr[u]:indptr[u + 1]]``, oldest first."""
 
     name: str
     """The card's name."""
     indptr: NDArray[np.int64]
     """Row starts, shape (n_users + 1,)."""
     items: NDArray[np.int32]
-    """Item indices of all interactions, user by user, shape (n_interactions,)."""
+    """Item indices of all interactions, ordered by user, shape (n_interactions,)."""
     titles: tuple[str, ...]
-    """One title an item; empty where the source has none, shape (n_items,)."""
+    """One title per item, empty if the source has none, shape (n_items,)."""
     user_ids: NDArray[np.str_]
-    """The source's user ids, shape (n_users,)."""
+    """Original user ids, shape (n_users,)."""
     item_ids: NDArray[np.str_]
-    """The source's item ids, shape (n_items,)."""
+    """Original item ids, shape (n_items,)."""
     timestamps: NDArray[np.int64] | None = None
-    """Unix seconds of each interaction, -1 where unknown; None where the source has only an order."""
+    """Unix time of each interaction in seconds, -1 if unknown; None if the source only has an order."""
     categories: tuple[str, ...] | None = None
-    """The source's category or genre text for each item, where it has any."""
+    """Category or genre text per item, if the source has any."""
     notes: tuple[str, ...] = field(default=())
-    """What a reader of results must know: missing titles, missing timestamps, a stand-in source."""
+    """Notes on the data: missing titles, missing timestamps, substitute sources."""
     order_as_days: bool = False
-    """Whether, without timestamps, each interaction may count as a day of its own, as the card says."""
+    """Whether each interaction may be treated as a separate day if there are no timestamps (set by the card)."""
 
     @property
     def n_users(self) -> int:
-        """Number of users, those with an empty history included."""
+        """Number of users, including those with an empty history."""
         return len(self.indptr) - 1
 
     @property
     def n_items(self) -> int:
-        """Number of items in the catalogue, those never touched included."""
+        """Number of items in the catalogue, including those without interactions."""
         return len(self.titles)
 
     @property
@@ -61,7 +61,7 @@ class Domain:
 
     @property
     def density(self) -> float:
-        """Interactions over users times items, as a fraction."""
+        """Interactions divided by users times items."""
         return self.n_interactions / (self.n_users * self.n_items)
 
     @property
@@ -71,17 +71,17 @@ class Domain:
 
     @property
     def titled(self) -> bool:
-        """Whether text methods can run: at most :data:`UNTITLED_SHARE_ALLOWED` of the titles are missing."""
+        """Whether text-based methods can run: at most :data:`UNTITLED_SHARE_ALLOWED` of the titles are missing."""
         return self.n_untitled <= UNTITLED_SHARE_ALLOWED * self.n_items
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of what a model can learn from: histories and titles (not of names or notes)."""
+        """Hash of histories and titles (not of names or notes)."""
         return content_hash(self.indptr, self.items, list(self.titles))
 
     @cached_property
     def titles_hash(self) -> str:
-        """Hash of the catalogue's titles, the same for all parts of a domain."""
+        """Hash of the item titles, which is the same for all splits of a domain."""
         return content_hash(list(self.titles))
 
     def __repr__(self) -> str:
@@ -97,7 +97,7 @@ class Domain:
         return np.repeat(np.arange(self.n_users), np.diff(self.indptr))
 
     def item_counts(self) -> NDArray[np.int64]:
-        """Return how often each item was touched, shape (n_items,)."""
+        """Return the number of interactions per item, shape (n_items,)."""
         return np.bincount(self.items, minlength=self.n_items)
 
     def matrix(self) -> csr_matrix[np.float32]:
@@ -113,7 +113,7 @@ class Domain:
         return matrix
 
     def keeping(self, keep: NDArray[np.bool_]) -> Domain:
-        """Return the same catalogue and users with only the interactions where ``keep`` is true."""
+        """Return a copy with only the interactions for which ``keep`` is true."""
         kept_before = np.concatenate([[0], np.cumsum(keep)])
         return replace(
             self,
@@ -125,5 +125,5 @@ class Domain:
 
 
 def normalize_title(title: str) -> str:
-    """Fold a title to the form in which two titles count as the same: NFKC, case and white space folded."""
+    """Normalize a title for comparison: NFKC, case-folded, with collapsed white space."""
     return " ".join(unicodedata.normalize("NFKC", title).casefold().split())

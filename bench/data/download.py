@@ -72,7 +72,9 @@ def check_recorded(path: Path, sha256: str = "", actual: str = "") -> None:
         return
     actual = actual or file_sha256(path)
     if actual != expected:
-        raise BenchError(f"{path} has SHA-256 {actual[:12]}…, expected {expected[:12]}…; delete it and fetch it again.")
+        raise BenchError(
+            f"{path} has SHA-256 {actual[:12]}…, expected {expected[:12]}…; delete it and download it again."
+        )
 
 
 def _fetch(place: _Place) -> None:

@@ -35,15 +35,17 @@ def import_dataset(name: str, interactions: Path, items: Path | None, data_dir: 
         BenchError: For a name that cannot be a folder or is taken, and for any fault in the files.
     """
     if not NAME.fullmatch(name):
-        raise BenchError(f"'{name}' cannot name a dataset; use lower-case letters, digits, '.', '_' and '-'.")
+        raise BenchError(f"'{name}' is not a valid dataset name: use lower-case letters, digits, '.', '_' and '-'.")
     card = load_card(name) if has_card(name) else own_data_card(name)
     if card.derived_from:
-        raise BenchError(f"'{name}' is always cut from '{card.derived_from}'; import that or choose another name.")
+        raise BenchError(
+            f"'{name}' is derived from '{card.derived_from}': import that dataset, or choose another name."
+        )
     target = data_dir / name
     require_new(target)
     for path in (interactions, *([items] if items else [])):
         if not path.is_file():
-            raise BenchError(f"There is no file {path}.")
+            raise BenchError(f"File {path} does not exist.")
     domain = read_source(card, Source(GENERIC, SourceFile(interactions), SourceFile(items) if items else None))
     _copy(interactions, items, target)
     return domain

@@ -49,7 +49,7 @@ def locate(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
     if found is not None:
         return found
     if card.files is None:
-        raise BenchError(f"Dataset '{card.name}' has no source; put files at {by_hand(card.name)}.")
+        raise BenchError(f"No source files for dataset '{card.name}': put them at {by_hand(card.name)}.")
     return _downloaded(card, card.files, cache_dir / DOWNLOADS / card.name)
 
 
@@ -81,13 +81,15 @@ def _in_user_folder(card: Card, data_dir: Path | None) -> Source | None:
     if data_dir is None:
         return None
     if not data_dir.is_dir():
-        raise BenchError(f"The data folder {data_dir} does not exist; set BENCH_DATA or --data-dir to one that does.")
+        raise BenchError(
+            f"The data directory {data_dir} does not exist: set BENCH_DATA or --data-dir to an existing one."
+        )
     folder = data_dir / card.name
     if not folder.is_dir():
         return None
     found = find_in(folder, card)
     if found is None:
-        raise BenchError(f"{folder} has no source files; expected {' or '.join(_expected_names(card))}.")
+        raise BenchError(f"{folder} contains no source files; expected {' or '.join(_expected_names(card))}.")
     return found
 
 
@@ -124,7 +126,7 @@ def _downloaded(card: Card, files: OfficialFiles, folder: Path) -> Source:
             download(file.address, folder / file.name, sha256=file.sha256, by_hand=by_hand(card.name))
     found = _official(card, folder)
     if found is None:
-        raise BenchError(f"The download of '{card.name}' left no usable file in {folder}.")
+        raise BenchError(f"The download of '{card.name}' contains no usable file: see {folder}.")
     return found
 
 

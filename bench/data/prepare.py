@@ -1,4 +1,4 @@
-"""Source files to a prepared domain, kept under a key of everything that made it."""
+"""Load datasets: read source files and cache the prepared domain."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 KIND = "domains"
 LARGE_FILE_BYTES = 64 << 20
-"""Checksums of files from this size on are remembered by (path, size, time of change)."""
+"""Checksums of files from this size on are cached by (path, size, modification time)."""
 
 
 def load_domain(
     name: str, data_dir: Path | None, cache_dir: Path, progress: Callable[[str], None] = lambda _line: None
 ) -> Domain:
-    """Return a dataset by name, from the prepared cache where its source and card have not changed.
+    """Return a dataset by name, from the cache if its source files and card have not changed.
 
-    A folder ``data_dir/<name>/`` without a card is a user's own data: generic files, nothing filtered.
+    A directory ``data_dir/<name>/`` without a card contains the user's own data, which is not filtered.
 
     Args:
-        name: A card's name, or a folder of the user's own data.
-        data_dir: Folder with one sub-folder of source data a dataset, or None.
-        cache_dir: Folder for downloads and prepared data.
-        progress: Called with a short line before long steps.
+        name: Name of a card, or of a directory with the user's own data.
+        data_dir: Directory with one subdirectory of source data per dataset, or None.
+        cache_dir: Directory for downloads and prepared data.
+        progress: Called with a progress message before long steps.
 
     Raises:
         BenchError: For an unknown name, missing or damaged source files, or a failed download.
     """
     card = card_of(name, data_dir)
-    progress(f"Looking for the source of {name}")
+    progress(f"Locating {name}")
     source = source_of(card, data_dir, cache_dir)
     key = _key(card, source, cache_dir)
 
@@ -56,7 +56,7 @@ def load_domain(
 
 
 def prepared_hash(name: str, data_dir: Path | None, cache_dir: Path) -> str | None:
-    """Return the content hash of a dataset that is here and prepared, without reading it; None for any other.
+    """Return the content hash of a prepared dataset without reading it; None if it is not prepared.
 
     Raises:
         BenchError: For an unknown name, or damaged source files.
@@ -70,20 +70,20 @@ def prepared_hash(name: str, data_dir: Path | None, cache_dir: Path) -> str | No
 
 
 def card_of(name: str, data_dir: Path | None) -> Card:
-    """Return the card of a name, or a default card where only the user's folder has that name."""
+    """Return the card with a name, or a default card for the user's own data."""
     if not has_card(name) and data_dir is not None and name and (data_dir / name).is_dir():
         return own_data_card(name)
     return load_card(name)
 
 
 def source_of(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
-    """Return where a card's data come from; a cut dataset's come from the card that it is cut from."""
+    """Return the source files of a card; a derived dataset uses those of its original dataset."""
     origin = load_card(card.derived_from) if card.derived_from else card
     return locate(origin, data_dir, cache_dir)
 
 
 def read_source(card: Card, source: Source) -> Domain:
-    """Read the source files and build the domain, without any cache."""
+    """Read the source files and build the domain, without using the cache."""
     reader = FORMATS[source.format]
     events = reader.interactions(source.interactions)
     wanted = frozenset(events.items.ids.tolist())
@@ -92,7 +92,7 @@ def read_source(card: Card, source: Source) -> Domain:
 
 
 def checksum(path: Path, cache_dir: Path) -> str:
-    """Return a file's SHA-256, remembered for large files; raise BenchError where a recorded one differs."""
+    """Return a file's SHA-256 (cached for large files); raise BenchError if it differs from the recorded one."""
     state = path.stat()
     if state.st_size < LARGE_FILE_BYTES:
         actual = file_sha256(path)
@@ -110,7 +110,7 @@ def _note_checksum(path: Path, folder: Path) -> None:
 
 def _key(card: Card, source: Source, cache_dir: Path) -> dict[str, Any]:
     facts = dataclasses.asdict(card)
-    del facts["order_as_days"]  # changes no prepared file
+    del facts["order_as_days"]  # does not affect prepared files
     return {
         "card": facts,
         "format": source.format,

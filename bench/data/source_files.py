@@ -54,9 +54,9 @@ def _opened(file: SourceFile) -> Iterator[IO[bytes]]:
         with _raw_stream(file) as stream:
             yield stream
     except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
-        raise BenchError(f"{file} is damaged ({error}); fetch it again and put it in the same place.") from error
+        raise BenchError(f"{file} is damaged ({error}); download it again to the same path.") from error
     except EOFError as error:
-        raise BenchError(f"{file} is cut short; fetch it again and put it in the same place.") from error
+        raise BenchError(f"{file} is truncated; download it again to the same path.") from error
 
 
 @contextmanager
@@ -76,4 +76,4 @@ def _member(archive: zipfile.ZipFile, file: SourceFile) -> IO[bytes]:
     try:
         return archive.open(file.member)
     except KeyError as error:
-        raise BenchError(f"{file.path} has no member '{file.member}'; expected the official archive.") from error
+        raise BenchError(f"{file.path} does not contain '{file.member}'; expected the official archive.") from error

@@ -51,7 +51,7 @@ def kept(record: RunRecord, store: RunStore) -> tuple[AskedAgain, ...]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise BenchError(
-            f"{path} cannot be read ({reason}). Remove it and ask again: 'bench diagnose {record.id} --permutations 5'."
+            f"{path} cannot be read ({reason}). Remove it and run 'bench diagnose {record.id} --permutations 5'."
         ) from error
 
 

@@ -58,11 +58,13 @@ class Rescorer:
         language_model = getattr(self.recommender, "language_model", None)
         if not isinstance(language_model, GenerativeLanguageModel):
             raise BenchError(
-                f"Run {self.record.id} ({self.record.spec.method}) asks no decoder by the shared prompt, so there are "
-                "no other words for it; leave --paraphrases out."
+                f"Run {self.record.id} ({self.record.spec.method}) does not use the shared prompt, so it cannot be "
+                "paraphrased: remove --paraphrases."
             )
         if times > len(PARAPHRASES):
-            raise BenchError(f"There are {len(PARAPHRASES)} paraphrases of the prompt, not {times}.")
+            raise BenchError(
+                f"--paraphrases must be at most {len(PARAPHRASES)}, the number of available paraphrases, not {times}."
+            )
 
         def asked(paraphrase: Paraphrase) -> NDArray[np.floating]:
             with paraphrased(language_model, paraphrase):
@@ -110,11 +112,11 @@ def rescorer(
     """
     if record.spec.full_ranking:
         raise BenchError(
-            f"Run {record.id} ranked the whole catalogue, which has no order to permute and no prompt; ask its "
-            "ordinary run again, which has the same model."
+            f"Run {record.id} ranked the full catalogue, where there is no candidate order or prompt to change; "
+            "diagnose the run without --full-ranking, which has the same model."
         )
     if registry().entry(record.spec.method).privileged:
-        raise BenchError(f"Method '{record.spec.method}' is handed the answers; asking it again says nothing.")
+        raise BenchError(f"Method '{record.spec.method}' receives the answers; scoring it again is not informative.")
     recommender, prepared = _refitted(record, folders, progress, device)
     return Rescorer(record, recommender, prepared.test.sample(limit_queries, record.spec.protocol.seed), metric)
 
@@ -127,8 +129,8 @@ def _refitted(
     prepared = tasks.prepared(spec.protocol)
     if prepared.candidates_hash != record.candidates_hash:
         raise BenchError(
-            f"The data of '{spec.protocol.dataset}' are not those of run {record.id}: its candidates were "
-            f"{record.candidates_hash}, now they are {prepared.candidates_hash}."
+            f"The data of '{spec.protocol.dataset}' has changed since run {record.id}: its candidates were "
+            f"{record.candidates_hash} and are now {prepared.candidates_hash}."
         )
     recommender = recommender_of(spec)
     recommender.fit(tasks.task(spec))

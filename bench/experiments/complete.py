@@ -1,4 +1,4 @@
-"""From the cells of a table to the specs of its runs."""
+"""Convert the cells of a table to the specs of its runs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def complete_experiment(experiment: Experiment) -> list[tuple[RunRequest, RunSpec]]:
-    """Return every run of a table with its spec; BenchError names the row that cannot be run.
+    """Return every run of a table with its spec; raise BenchError for a row that cannot be run.
 
-    What a method does not use of the table's defaults is left out. Beside frozen lists, so is full ranking for a method
-    that ranks lists alone.
+    Table defaults that a method does not use are removed. In a table with both kinds of candidates, full ranking is
+    skipped for methods that do not support it.
     """
     numbers = {id(row): number for number, row in enumerate(experiment.rows, start=1)}
     completed = []
@@ -39,6 +39,6 @@ def complete_experiment(experiment: Experiment) -> list[tuple[RunRequest, RunSpe
 
 
 def sized(request: RunRequest, scale: Scale) -> RunRequest:
-    """Return a request with a scale written out in its parameters, where the method has such parameters."""
+    """Return a request whose parameters are limited to the sizes of a scale."""
     sizes = sizes_of(request.method, scale, registry())
     return dataclasses.replace(request, params=with_sizes(request.params, sizes))

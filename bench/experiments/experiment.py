@@ -1,4 +1,4 @@
-"""Experiments: one YAML file describes one table, and expands into the runs that the table needs."""
+"""Experiments: a YAML file defines a table and the runs it needs."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ FIGURE_KINDS: tuple[FigureKind, ...] = get_args(FigureKind)
 
 @dataclass(frozen=True)
 class ExperimentRow:
-    """One row of a table: a method with what sets it apart."""
+    """One row of a table: a method with its options."""
 
     method: str
     label: str
-    """What the table prints."""
+    """Label in the table."""
     params: dict[str, Any] = field(default_factory=dict)
     """Overrides of the method's defaults."""
     backbone: str | None = None
-    """Language model of this row; None takes the experiment's."""
+    """Language model of this row; None uses the experiment's."""
     ranking: Ranking | None = None
     reference: bool = False
-    """Shown for orientation only: takes no mark and is no rival."""
+    """Shown for reference only: not ranked and not compared."""
     settings: tuple[Setting, ...] | None = None
-    """Settings that this row is run in; None means all of the table's."""
+    """Settings of this row; None means all settings of the table."""
     sources: tuple[str, ...] | None = None
-    """Source domains of this row, which has no run on a target among them; None takes the dataset's."""
+    """Source datasets of this row, which is not run on targets among them; None uses those of the target dataset."""
     train_share: float = 1.0
-    """Share of the target's training part that this row learns from; smaller shares lie in larger ones."""
+    """Fraction of the target's training data used by this row; smaller fractions are subsets of larger ones."""
     group: str = ""
-    """What the table prints over this row and its neighbors of the same group, such as a family of methods."""
+    """Heading of consecutive rows of the same group, such as a family of methods."""
     x: float | None = None
-    """Where a figure draws this row, if not where its own parameters put it."""
+    """Position of this row on the x axis of a plot; None derives it from the row's parameters."""
     train_users: int | None = None
-    """Number of the target's training users that this row learns from, once for each of the table's subsets."""
+    """Number of the target's training users used by this row, with one run per subset of the table."""
 
     def runs_in(self, setting: Setting) -> bool:
-        """Whether the table wants this row in a setting."""
+        """Whether this row is run in a setting."""
         return self.settings is None or setting in self.settings
 
     def runs_on(self, dataset: str) -> bool:
-        """Whether this row has a run on a target: it has none on one of its own source domains."""
+        """Whether this row is run on a target, which must not be one of its own sources."""
         return dataset not in (self.sources or ())
 
 
@@ -59,16 +59,16 @@ class ExperimentDataset:
     name: str
     """The card's name."""
     title: str
-    """What the table prints."""
+    """Label in the table."""
     sources: tuple[str, ...] = ()
-    """Source domains of this target."""
+    """Source datasets of this target."""
     methods: tuple[str, ...] | None = None
-    """The only methods whose rows are run on this target, where its data do not serve all; None means all rows."""
+    """Methods that are run on this target, if its data is not suitable for all; None means all methods."""
 
 
 @dataclass(frozen=True)
 class PaperPlace:
-    """A table or figure of a paper."""
+    """A table or figure in a paper."""
 
     paper: str
     """Name of a file of published tables."""
@@ -77,45 +77,45 @@ class PaperPlace:
 
     @property
     def title(self) -> str:
-        """The place as people say it: ``table 1``."""
+        """The place in words, such as ``table 1``."""
         kind = self.place.rstrip("0123456789")
         return f"{kind} {self.place.removeprefix(kind)}"
 
 
 @dataclass(frozen=True)
 class FigureSpec:
-    """What a figure of the table's cells shows."""
+    """Definition of a plot of the table's cells."""
 
     kind: FigureKind
-    """``lines``: each row is a point; ``dots``: each row is a dot over each of the table's column groups."""
+    """``lines``: each row is a point; ``dots``: each row is a dot in each of the table's column groups."""
     y: tuple[str, ...]
-    """One row of panels each: metrics of the table, or numbers of the runs' fit reports, such as
-    ``merge.weights.specific``."""
+    """Metrics of the table, or numbers in the runs' fit reports such as ``merge.weights.specific``; each gets one row
+    of panels."""
     x: str = ""
-    """Of ``lines``: a parameter or field of a row (``target_weight``, ``train_share``), or ``n_sources``."""
+    """For ``lines``: a parameter or field of a row (``target_weight``, ``train_share``), or ``n_sources``."""
     x_label: str = ""
-    """What stands under the axis."""
+    """Label of the x axis."""
     lines: dict[str, str] = field(default_factory=dict)
-    """Method -> name of its line; methods of one name share a line."""
+    """Method -> name of its line; methods with the same name share a line."""
     y_labels: dict[str, str] = field(default_factory=dict)
-    """What stands beside the panels of a number that is no metric."""
+    """Labels of the y axis for numbers that are not metrics."""
 
 
 @dataclass(frozen=True)
 class PublishedReference:
-    """A printed table whose figures are put beside those of one setting."""
+    """A published table that is compared with the results in one setting."""
 
     paper: str
     """Name of a file of published tables."""
     table: str
     setting: Setting
     not_comparable: str = ""
-    """Why no verdict can be given on its cells; empty where one can."""
+    """Why its cells cannot be compared; empty if they can."""
 
 
 @dataclass(frozen=True)
 class ExperimentCell:
-    """One run of a table and the place it has there."""
+    """One run of a table and its place in the table."""
 
     row: ExperimentRow
     dataset: ExperimentDataset
@@ -134,47 +134,47 @@ class Experiment:
     metrics: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
     train_subsets: tuple[int, ...] = (0,)
-    """Choices of training users, of a row that names their number; figures are means over them."""
+    """Indices of random subsets of training users, for rows with ``train_users``; scores are means over subsets."""
     backbone: str = DEFAULT_BACKBONE
-    """Language model of the rows that name none."""
+    """Language model of rows that do not set their own."""
     policy: ColdPolicy = "holdout"
     protocol_seed: int = 0
     limit_queries: int | None = None
     test: Test = "t-test"
-    """The test behind the star."""
+    """The significance test for the star."""
     level: float = 0.05
-    """Corrected p-values below this earn the star."""
+    """Significance level of corrected p-values."""
     star_metrics: tuple[str, ...] | None = None
-    """Metrics whose best value may earn a star; None means all."""
+    """Metrics that are tested; None means all."""
     star_style: StarStyle = "star"
-    """Whether a star marks the best, or letters name the rows below each figure."""
+    """Whether a star marks the best score, or letters list the significantly lower rows of each score."""
     percent: bool = False
-    """Whether figures are printed in percent, with two decimals."""
+    """Whether scores are shown as percentages with two decimals."""
     published: tuple[PublishedReference, ...] = ()
-    """Printed tables to be put beside this one."""
+    """Published tables to compare with."""
     candidates: tuple[Candidates, ...] = ("sampled",)
-    """What positives are ranked among: frozen lists, the whole catalogue, or both side by side."""
+    """What positives are ranked among: fixed candidate lists, the full catalogue, or both."""
     adds_full_ranking: bool = False
-    """Whether full ranking was asked for beside what the file states."""
+    """Whether full ranking was added to what the file defines."""
     reproduces: tuple[PaperPlace, ...] = ()
-    """The tables and figures of papers that this one is made after."""
+    """The tables and figures in papers that this experiment reproduces."""
     figure: FigureSpec | None = None
-    """A figure of the table's cells."""
+    """A plot of the table's cells."""
     statistics: tuple[str, ...] = ()
-    """Counts of the datasets: such a table has no rows of methods, and its own rows are the datasets."""
+    """Dataset statistics; such a table has one row per dataset and no methods."""
     scale: Scale = DEFAULT_SCALE
-    """How large the runs are."""
+    """Size of the runs."""
     own_scales: tuple[Scale, ...] = ()
-    """Scales that the file states for itself."""
+    """Scales that the file redefines."""
 
     @property
     def file_name(self) -> str:
-        """What the table's files are called: its name, a scale other than the default, and full ranking if added."""
+        """Base name of the table's files: its name, the scale unless it is the default, and full ranking if added."""
         scale = "" if self.scale.name == DEFAULT_SCALE.name else f"-{self.scale.name}"
         return self.name + scale + "-full-ranking" * self.adds_full_ranking
 
     def with_full_ranking(self) -> Experiment:
-        """Return the table with the whole catalogue beside frozen lists; one that has both stays as it is."""
+        """Return the table with both candidate lists and the full catalogue."""
         if set(self.candidates) == set(CANDIDATES):
             return self
         return replace(self, candidates=CANDIDATES, adds_full_ranking=True)
@@ -190,17 +190,17 @@ class Experiment:
                         yield ExperimentCell(row, dataset, request)
 
     def repetitions(self, row: ExperimentRow) -> tuple[tuple[int, int], ...]:
-        """Return the seed and the subset of training users of each run behind one figure of a row."""
+        """Return the seed and the subset index of each run of one cell."""
         subsets = (0,) if row.train_users is None else self.train_subsets
         return tuple((seed, subset) for seed in self.seeds for subset in subsets)
 
     def wants(self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting) -> bool:
-        """Whether the table has a figure for this row on this dataset in this setting."""
+        """Whether this row is run on this dataset in this setting."""
         is_of_dataset = row.runs_on(dataset.name) and (dataset.methods is None or row.method in dataset.methods)
         return is_of_dataset and row.runs_in(setting)
 
     def command(self, request: RunRequest) -> str:
-        """Return the command that makes a run of this table; at another scale than the default all are made by one."""
+        """Return the command for a run of this table; at a scale other than the default, one command makes all runs."""
         if self.scale.name != DEFAULT_SCALE.name:
             return f"bench reproduce {self.name} --scale {self.scale.name}" + " --full-ranking" * self.adds_full_ranking
         return request.command()
@@ -214,10 +214,10 @@ class Experiment:
         subset: int = 0,
         among: Candidates = "sampled",
     ) -> RunRequest:
-        """Return the run behind one row, dataset, setting, seed and subset of training users.
+        """Return the run of one row, dataset, setting, seed and subset of training users.
 
-        It names the table's sources and backbone also where the method uses none, and no parameters of the scale: which
-        of them a method has is known to its class alone. ``among`` says what positives are ranked among.
+        The request contains the table's sources and backbone even if the method does not use them, and no parameters
+        of the scale, because only the method's class defines them. ``among`` is what positives are ranked among.
         """
         return RunRequest(
             method=row.method,

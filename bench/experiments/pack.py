@@ -1,4 +1,4 @@
-"""Packs the runs of a store by the experiment that they were made for."""
+"""Pack the runs of a store by experiment."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from bench.runs.store import RunStore
 
 OTHER = "other"
-"""The pack of runs that belong to no experiment."""
+"""The pack of runs that do not belong to an experiment."""
 
 
 def pack_store(store: RunStore, records: Iterable[RunRecord], experiments: Iterable[Experiment]) -> dict[str, int]:
-    """Write all runs of a store as packs, a pack for each experiment; return the number of runs of each.
+    """Write all runs of a store as one pack per experiment; return the number of runs in each pack.
 
     Args:
-        store: The store; the folders of its runs are removed in the end.
-        records: Its records, in today's shape.
-        experiments: A run of several of them is packed with the first.
+        store: The store; the directories of its runs are removed afterwards.
+        records: Its records, in the current format.
+        experiments: A run of several experiments is packed with the first one.
     """
     packs = dict(_grouped({record.id: record for record in records}, experiments))
     loose = list(store.loose())
@@ -35,7 +35,7 @@ def pack_store(store: RunStore, records: Iterable[RunRecord], experiments: Itera
 
 
 def _grouped(records: dict[str, RunRecord], experiments: Iterable[Experiment]) -> Iterator[tuple[str, list[RunRecord]]]:
-    """Yield each experiment's name with its runs; a run is yielded once."""
+    """Yield each experiment's name with its runs; each run is yielded once."""
     left = dict(records)
     for experiment in experiments:
         runs = [left.pop(run_id) for run_id in _ids(experiment) if run_id in left]
@@ -48,5 +48,5 @@ def _grouped(records: dict[str, RunRecord], experiments: Iterable[Experiment]) -
 def _ids(experiment: Experiment) -> list[str]:
     try:
         return [spec.hash() for _, spec in complete_experiment(experiment)]
-    except BenchError:  # a row that cannot run here has no runs here
+    except BenchError:  # an experiment with a row that cannot be run here has no runs here
         return []

@@ -1,4 +1,4 @@
-"""How large an experiment is run: scales differ in data size, number of queries and backbone alone."""
+"""Scales: sizes of an experiment, which only differ in data size, number of queries and backbone."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ ScaleName = Literal["smoke", "cpu", "full"]
 
 @dataclass(frozen=True)
 class Scale:
-    """One size of an experiment; what is None stays as the experiment's file states it."""
+    """One size of an experiment; fields that are None keep the value in the experiment's file."""
 
     name: ScaleName
     limit_queries: int | None = None
-    """Test queries scored at most, a seeded sample."""
+    """Maximum number of test queries (a random sample)."""
     train_share: float = 1.0
-    """Share that is learned from of what each row would learn from on the target."""
+    """Fraction of each row's training data on the target."""
     max_examples: int | None = None
-    """Training examples of a domain an epoch, where a method draws a sample."""
+    """Maximum number of training examples per domain and epoch, for methods that draw a sample."""
     validation_queries: int | None = None
-    """Validation queries at most, a seeded sample."""
+    """Maximum number of validation queries (a random sample)."""
     backbone: str | None = None
-    """Language model of the methods that run on a decoder."""
+    """Language model of methods that use a decoder."""
     encoder: str | None = None
-    """Language model of the methods that run on an encoder alone."""
+    """Language model of methods that need an encoder."""
     says: str = ""
-    """What the caption says of the scale; empty says what the fields hold."""
+    """Description of the scale in the caption; by default, it is derived from the fields."""
 
     @property
     def sizes(self) -> dict[Size, float]:
-        """What is limited by parameters of the methods, and to how much."""
+        """The limits that are set by parameters of the methods."""
         sizes: dict[Size, float | None] = {
             "examples": self.max_examples,
             "validation": self.validation_queries,
@@ -42,29 +42,30 @@ class Scale:
         return {kind: size for kind, size in sizes.items() if size is not None}
 
     def sizes_of(self, params: type[Any]) -> dict[str, float]:
-        """Return the parameters of a method that this scale sets; see :func:`bench.plugin.shrinks_to`."""
+        """Return the parameters of a method that this scale limits; see :func:`bench.plugin.shrinks_to`."""
         kinds = {field.name: field.metadata.get("shrinks_to") for field in dataclasses.fields(params)}
         return {name: self.sizes[kind] for name, kind in kinds.items() if kind in self.sizes}
 
     def sentence(self) -> str:
-        """Return what a caption says of the scale."""
-        return f"Scale {self.name}: {(self.says or self._facts()).rstrip('.')}."
+        """Return the caption's sentence on the scale; empty if there is nothing to say."""
+        said = (self.says or self._facts()).rstrip(".")
+        return f"Scale {self.name}: {said}." if said else ""
 
     def _facts(self) -> str:
         queries = self.limit_queries
         parts = [
-            f"{queries:,} test queries a column at most" if queries else "",
-            f"{self.train_share:.0%} of the target's training part" if self.train_share < 1 else "",
-            f"{self.max_examples:,} examples of a domain an epoch, where they are drawn" if self.max_examples else "",
+            f"at most {queries:,} test queries per column" if queries else "",
+            f"{self.train_share:.0%} of the target's training data" if self.train_share < 1 else "",
+            f"at most {self.max_examples:,} sampled examples per domain and epoch" if self.max_examples else "",
             f"at most {self.validation_queries:,} validation queries" if self.validation_queries else "",
-            f"{self.backbone} for methods that run on a decoder" if self.backbone else "",
-            f"{self.encoder} for those that run on an encoder alone" if self.encoder else "",
+            f"{self.backbone} for methods with a decoder" if self.backbone else "",
+            f"{self.encoder} for methods that need an encoder" if self.encoder else "",
         ]
-        return ", ".join(part for part in parts if part) or "data, queries and backbone as the experiment states them"
+        return ", ".join(part for part in parts if part)
 
 
 DEFAULT_SCALE = Scale("cpu")
-"""What an experiment's file states, made for a few processor cores."""
+"""The experiment as defined in its file, for a few CPU cores."""
 SCALES: dict[str, Scale] = {
     "smoke": Scale(
         "smoke",
@@ -81,9 +82,9 @@ SCALES: dict[str, Scale] = {
         encoder="microsoft/deberta-v3-base",
     ),
 }
-"""``smoke`` shows in minutes that all parts run; ``full`` is the papers' size, for an accelerator."""
+"""``smoke``: quick end-to-end check; ``cpu``: as defined in the file; ``full``: as in the paper, for a GPU."""
 
 
 def with_changes(name: str, changes: dict[str, Any]) -> Scale:
-    """Return a scale with what an experiment states differently for it."""
+    """Return a scale with the changes defined in an experiment."""
     return dataclasses.replace(SCALES[name], **changes)

@@ -1,4 +1,4 @@
-"""Brings an experiment to a scale."""
+"""Apply a scale to an experiment."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ if TYPE_CHECKING:
     from bench.plugin import Entry
 
 FEWEST_USERS = 5
-"""Training users that a small scale leaves a row besides its share, so that different numbers stay different."""
+"""Training users added to a row's scaled number, so that different numbers remain different."""
 
 
 def scaled(experiment: Experiment, name: str, registry: Registry) -> Experiment:
-    """Return an experiment at a scale, whose caption says so.
+    """Return an experiment at a scale, with the scale in its caption.
 
-    A row keeps a backbone of its own; ``registry`` tells which methods run on a decoder. Parameters stay as they are:
-    which of them are sizes, only the methods' modules say, so that :func:`with_sizes` sets them for a run.
+    A row keeps its own backbone, if it has one; ``registry`` provides the kind of language model of each method.
+    Parameters are not changed here, because only the methods' modules define which of them are sizes;
+    :func:`with_sizes` sets them for a run.
     """
     scale = next((own for own in experiment.own_scales if own.name == name), SCALES[name])
     return dataclasses.replace(
         experiment,
         scale=scale,
-        caption=f"{experiment.caption} {scale.sentence()}",
+        caption=f"{experiment.caption} {scale.sentence()}".rstrip(),
         limit_queries=_smaller(experiment.limit_queries, scale.limit_queries),
         rows=tuple(_scaled_row(row, scale, registry) for row in experiment.rows),
     )
 
 
 def sizes_of(method: str, scale: Scale, registry: Registry) -> dict[str, float]:
-    """Return the parameters of a method that a scale sets: none where it sets no sizes or the method is not installed.
+    """Return the parameters of a method that a scale limits; empty without limits or if the method is not installed.
 
-    Otherwise, the method's module is imported.
+    The method's module is only imported if the scale has limits.
     """
     entry = registry.entries.get(method.partition(WRAPPER_SEPARATOR)[0])
     if not scale.sizes or entry is None or not entry.target:
@@ -46,7 +47,7 @@ def sizes_of(method: str, scale: Scale, registry: Registry) -> dict[str, float]:
 
 
 def with_sizes(params: Mapping[str, Any], sizes: Mapping[str, float]) -> dict[str, Any]:
-    """Return a row's parameters with the sizes of a scale; none is made larger than the row states it."""
+    """Return a row's parameters limited to the sizes of a scale; no parameter is increased."""
     return {**params, **{name: _smaller(params.get(name), size) for name, size in sizes.items()}}
 
 
@@ -55,7 +56,7 @@ def _scaled_row(row: ExperimentRow, scale: Scale, registry: Registry) -> Experim
     scaled_row = dataclasses.replace(row, backbone=backbone)
     if scale.train_share == 1:
         return scaled_row
-    if row.train_users is not None:  # a number of users takes the place of a share
+    if row.train_users is not None:  # a number of users replaces a fraction
         users = min(row.train_users, FEWEST_USERS + math.ceil(row.train_users * scale.train_share))
         return dataclasses.replace(scaled_row, train_users=users)
     return dataclasses.replace(scaled_row, train_share=round(row.train_share * scale.train_share, 6))

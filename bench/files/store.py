@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: artifacts addressed by content, and run records."""
+"""Atomic file writes, and the store of artifacts addressed by content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.files.hashing import content_hash
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; it takes the name ``path`` only if the block succeeds."""
+    """Yield a temporary path, which is renamed to ``path`` if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # in the same folder, since a rename replaces a file at once only within one file system
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
@@ -34,19 +34,19 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def require_new(path: Path) -> None:
-    """Raise BenchError where something is there already that must not be written over."""
+    """Raise BenchError if the path exists, because it must not be overwritten."""
     if path.exists():
-        raise BenchError(f"{path} exists already; remove it first or choose another name.")
+        raise BenchError(f"{path} already exists: remove it, or choose another name.")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole."""
+    """Write a text file atomically."""
     with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole, indented."""
+    """Write an indented JSON file atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -56,24 +56,24 @@ def read_json(path: Path) -> Any:
 
 
 MADE_WITHOUT_TRAINING = ("domains", "checksums", "candidates", "title-vectors", "backbone")
-"""Kinds of artifacts that training anew leaves as they are."""
+"""Kinds of artifacts that are reused even if everything is trained again."""
 
 
 @dataclass(frozen=True)
 class ArtifactStore:
-    """Folders named by the hash of everything that made their content."""
+    """A store of directories, each named by the hash of everything that determines its content."""
 
     root: Path
-    """The cache folder."""
+    """The cache directory."""
     trained_anew: set[Path] | None = field(default=None, compare=False)
-    """What was trained in the run at hand, where nothing trained before may be used; None uses what is there."""
+    """Artifacts trained in the current run, if earlier ones must not be reused; None reuses all."""
 
     def path(self, kind: str, key: Any) -> Path:
-        """Return where the artifact of this kind and key lives, whether or not it exists."""
+        """Return the directory of the artifact with this kind and key, whether or not it exists."""
         return self.root / kind / content_hash(key)
 
     def unfinished(self, kind: str, key: Any) -> Path:
-        """Return the folder for what an artifact's making needs to go on after it was stopped."""
+        """Return the directory for checkpoints of an unfinished artifact."""
         return self.root / "unfinished" / kind / content_hash(key)
 
     def made(self, kind: str, key: Any) -> bool:
@@ -81,9 +81,9 @@ class ArtifactStore:
         return (self.path(kind, key) / "made.json").exists()
 
     def get_or_make(self, kind: str, key: Any, make: Callable[[Path], None]) -> Path:
-        """Return the artifact's folder; where it is missing, ``make`` fills a folder that is then renamed.
+        """Return the artifact's directory; if it does not exist, ``make`` writes its content.
 
-        ``key`` is stored beside the content as ``made.json``, so that an artifact can be explained later.
+        ``make`` receives a temporary directory, which is then renamed. ``key`` is stored as ``made.json``.
         """
         folder = self.path(kind, key)
         if (folder / "made.json").exists() and not self._is_due(kind, folder):
@@ -105,14 +105,14 @@ class ArtifactStore:
         return folder
 
     def _is_due(self, kind: str, folder: Path) -> bool:
-        """Whether an artifact that is there is to be trained anew."""
+        """Whether an existing artifact must be trained again."""
         return self.trained_anew is not None and kind not in MADE_WITHOUT_TRAINING and folder not in self.trained_anew
 
 
 def _take_place(temporary: Path, folder: Path) -> None:
-    """Rename ``temporary`` to ``folder``, unless another process has finished the same artifact meanwhile.
+    """Rename ``temporary`` to ``folder``, unless another process has finished the same artifact in the meantime.
 
-    A folder comes by its name whole, so one without ``made.json`` was damaged later and is replaced.
+    A directory is only renamed when it is complete, so one without ``made.json`` is damaged and is replaced.
     """
     try:
         temporary.rename(folder)

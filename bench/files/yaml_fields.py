@@ -38,7 +38,7 @@ class Document:
             raise _unreadable(path, error) from error
         twice = None if root is None else key_given_twice(root)
         if twice is not None:
-            raise BenchError(f"{path}:{twice.start_mark.line + 1}: key '{twice.value}' is given twice.")
+            raise BenchError(f"{path}:{twice.start_mark.line + 1}: key '{twice.value}' occurs twice.")
         return cls(path, root, content)
 
     def at(self, keys: Keys) -> str:

@@ -1,4 +1,4 @@
-"""Whether a training was carried on until it no longer helped: read off its validation curve, so that tables say it."""
+"""Whether a training converged, derived from its validation curve."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ if TYPE_CHECKING:
     from bench.plugin import Ending
 
 CHECKS_WITHOUT_GAIN = 5
-"""Checks in a row that must be no better than the best for a training to count as converged."""
+"""Consecutive checks without improvement for a training to count as converged."""
 EPOCHS_WITHOUT_GAIN = 1.0
-"""Epochs that those checks must span, so that many checks within an epoch do not pass for patience."""
+"""Epochs that those checks must cover, so that many checks within one epoch are not enough."""
 
 IN_WORDS: dict[Ending, str] = {
     "rising": "validation was still rising",
-    "budget": "the budget ran out",
-    "unknown": "nothing was checked",
+    "budget": "the training budget ran out",
+    "unknown": "there was no validation",
     "converged": "validation had stopped rising",
 }
-"""Endings as a reader calls them."""
+"""Endings in words."""
 
 
 def ending(
     validation: Sequence[float], epoch_of_check: Sequence[float] | None = None, undecayed_until: float = math.inf
 ) -> Ending:
-    """Return why a training ended, from the metric at each check.
+    """Return why a training ended, based on the metric at each check.
 
     Args:
         validation: The validation metric at each check, larger is better.
-        epoch_of_check: Epochs seen at each check; None where a check follows each epoch.
-        undecayed_until: The last epoch at the full learning rate; later checks do not count.
+        epoch_of_check: Epochs completed at each check; None if there is one check after each epoch.
+        undecayed_until: The last epoch at the full learning rate; later checks are ignored.
     """
     epochs = range(1, len(validation) + 1) if epoch_of_check is None else epoch_of_check
     seen = [(epoch, value) for epoch, value in zip(epochs, validation, strict=True) if epoch <= undecayed_until]
@@ -45,9 +45,9 @@ def ending(
 
 
 def decayed_ending(validation: Sequence[float]) -> Ending:
-    """Return why a training ended whose learning rate fell to zero over its whole length: it never counts as converged.
+    """Return why a training whose learning rate decays over its whole length ended; it never counts as converged.
 
-    "No better" is then the work of small steps; a longer training with larger ones may well be better.
+    A lack of improvement may then only reflect small steps, and a longer training with larger steps may be better.
 
     Args:
         validation: The validation metric at each check, larger is better.

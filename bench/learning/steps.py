@@ -19,11 +19,11 @@ class StepPlan:
     """How long a training goes on, and with what step size."""
 
     learning_rate: float
-    """Peak step size of AdamW."""
+    """Peak learning rate of AdamW."""
     epochs: int
     """Epochs at most, the decay not counted; 0 leaves everything as it is."""
     warmup_steps: int = 30
-    """Steps over which the step size rises to its peak."""
+    """Warm-up steps of the learning rate."""
     checks_an_epoch: int = 4
     """Checks of the validation metric in an epoch."""
     patience: int = 5

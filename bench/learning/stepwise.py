@@ -108,7 +108,7 @@ class Stepwise:
                 self.log = replace(self.log, batches_taken=self.log.batches_taken + 1)
                 yield batch
             if not self.log.batches_taken:
-                raise BenchError("There is nothing to train on: no batch holds an example.")
+                raise BenchError("There are no training examples.")
             self.log = replace(self.log, batches_taken=0)
 
     def _step(self, batch: Any, n_examples: int) -> None:
@@ -121,7 +121,7 @@ class Stepwise:
         self.optimizer.step()
         value = loss.item()
         if not math.isfinite(value):
-            raise BenchError(f"Training diverged: the loss of a step is {value}; try a lower -p learning_rate.")
+            raise BenchError(f"Training diverged: the loss of a step is {value}. Try a lower -p learning_rate.")
         self.log = replace(
             log, n_steps=log.n_steps + 1, n_examples=log.n_examples + n_examples, since_check=(*log.since_check, value)
         )
@@ -219,7 +219,7 @@ class Stepwise:
         self.best = [tensors[f"{BEST}/{place}"].to(device) for place in range(len(self.parameters))]
         self._put([tensors[f"{NOW}/{place}"].to(device) for place in range(len(self.parameters))])
         load_optimizer(self.optimizer, tensors, MOMENTS)
-        self.progress(f"going on from {self._where()}")
+        self.progress(f"resuming from {self._where()}")
         return True
 
     def _seconds(self) -> float:

@@ -88,7 +88,7 @@ def train_until_no_better(
         model: Left in the state of its best epoch.
         train_epoch: Trains one epoch and returns its mean loss.
         validate: Returns the validation metric, larger is better.
-        epochs: Epochs at most.
+        epochs: Maximum number of epochs.
         patience: Epochs without a new best before training stops.
         progress: Gets one line an epoch.
     """
@@ -127,7 +127,7 @@ def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable
         seen.append(loss.detach())
     mean = float(torch.stack(seen).mean()) if seen else 0.0
     if not math.isfinite(mean):
-        raise BenchError(f"Training diverged: the mean loss of an epoch is {mean}; try a lower -p learning_rate.")
+        raise BenchError(f"Training diverged: the mean loss of an epoch is {mean}. Try a lower -p learning_rate.")
     return mean
 
 

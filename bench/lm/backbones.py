@@ -1,4 +1,4 @@
-"""Backbones: which pre-trained language model a name stands for, where its files are, and which kind it is."""
+"""Backbones: find a pre-trained language model's files and kind by its name."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ class Backbone:
     name: str
     """The name that the user gave."""
     kind: BackboneKind
-    """``causal`` ranks by likelihood of titles, ``encoder`` by two towers; ``seq2seq`` reads, then writes."""
+    """``causal``: decoder, ranks by title likelihood; ``encoder``: two towers; ``seq2seq``: encoder-decoder."""
     folder: Path
-    """Folder with weights, tokenizer and ``config.json``."""
+    """Directory with weights, tokenizer and ``config.json``."""
     revision: str
-    """Hash of weights and tokenizer: what artifacts made with this backbone are addressed by."""
+    """Hash of weights and tokenizer, part of the key of every artifact made with this backbone."""
     toy: bool = False
-    """Whether it is too small for its numbers to mean anything; marked in every record and table."""
+    """Whether it is too small for meaningful results; marked in every record and table."""
 
 
 def resolve_backbone(name: str) -> Backbone:
-    """Return the backbone for ``minilm``, a local folder or a hub name.
+    """Return the backbone for ``minilm``, a local directory or a Hugging Face Hub name.
 
     Raises:
         BenchError: the packaged weights are damaged, or the hub cannot be reached.
@@ -68,11 +68,11 @@ def resolve_backbone(name: str) -> Backbone:
 
 
 def local_backbone(name: str, folder: Path, *, toy: bool = False) -> Backbone:
-    """Describe the model in a folder: its kind is in ``config.json``, its revision hashes weights and tokenizer."""
+    """Describe the model in a directory: its kind from ``config.json``, its revision from weights and tokenizer."""
     config_file = folder / "config.json"
     weights = _files(folder, WEIGHT_FILES)
     if not config_file.exists() or not weights:
-        raise BenchError(f"'{folder}' holds no language model: expected config.json and *.safetensors in it.")
+        raise BenchError(f"'{folder}' does not contain a language model: expected config.json and *.safetensors.")
     return Backbone(
         name,
         _kind_of(_architecture(config_file)),
@@ -83,7 +83,7 @@ def local_backbone(name: str, folder: Path, *, toy: bool = False) -> Backbone:
 
 
 def _files(folder: Path, patterns: Sequence[str]) -> list[Path]:
-    """Return the files of a folder that match any pattern, by name."""
+    """Return the files in a directory that match any pattern, sorted by name."""
     return sorted({path for pattern in patterns for path in folder.glob(pattern)})
 
 
@@ -106,15 +106,15 @@ def _kind_of(architecture: str) -> BackboneKind:
 
 
 def writes_no_lists(name: str) -> BenchError:
-    """Return the error of an encoder that is asked for lists."""
+    """Return the error for an encoder used with ``--scoring generate``."""
     return BenchError(
-        f"Backbone '{name}' is an encoder and writes no lists, which --ranking generate needs: "
-        f"choose a decoder, such as --backbone {TINY} (a toy)."
+        f"Backbone '{name}' is an encoder and cannot generate text, which --scoring generate needs: "
+        f"use a decoder, such as --backbone {TINY} (a toy model)."
     )
 
 
 def hub_folder(name: str) -> Path:
-    """Return the local copy of a hub model, fetching it where the hub can be reached."""
+    """Return the local copy of a hub model, downloading it if necessary."""
     from huggingface_hub import snapshot_download
 
     try:
@@ -122,8 +122,8 @@ def hub_folder(name: str) -> Path:
     except Exception as error:  # the hub client raises many kinds: offline, unknown name, gated, proxy
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise BenchError(
-            f"Backbone '{name}' is no local folder and cannot be fetched from the hub ({reason[:160]}). "
-            f"Without the hub, use --backbone {MINILM} (pre-trained, packaged) or --backbone {TINY} (a toy)."
+            f"Backbone '{name}' is not a local directory and cannot be downloaded from the hub ({reason[:160]}). "
+            f"Without the hub, use --backbone {MINILM} (pre-trained, packaged) or --backbone {TINY} (a toy model)."
         ) from error
 
 
@@ -139,7 +139,7 @@ def _minilm_folder() -> Path:
 
 
 def packaged_minilm() -> Path | None:
-    """Return the folder of the packaged weights, found without running the package's code."""
+    """Return the directory of the packaged weights, found without importing the package."""
     spec = importlib.util.find_spec(MINILM_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -166,7 +166,7 @@ def reading_model(backbone: Backbone) -> Iterator[None]:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep the loading bars and the report of unused heads off the terminal; errors still come through."""
+    """Hide progress bars and warnings about unused heads while a model is loaded; errors are still shown."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

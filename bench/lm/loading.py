@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 _EXPECTED: dict[BackboneKind | None, str] = {
     None: f"an encoder or a decoder. Without the hub, use --backbone {MINILM}.",
-    "causal": f"a decoder. Without the hub, use --backbone {TINY} (a toy).",
+    "causal": f"a decoder. Without the hub, use --backbone {TINY} (a toy model).",
     "encoder": f"an encoder. Without the hub, use --backbone {MINILM}.",
-    "seq2seq": f"an encoder-decoder such as google-t5/t5-small. Without the hub, use --backbone {TINY} (a toy).",
+    "seq2seq": f"an encoder-decoder such as google-t5/t5-small. Without the hub, use --backbone {TINY} (a toy model).",
 }
 
 
@@ -39,7 +39,7 @@ def task_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
 
 
 def _of_other_kind(name: str, kind: BackboneKind, expected: BackboneKind | None) -> BenchError:
-    return BenchError(f"Backbone '{name}' is of the kind '{kind}'; this method expects {_EXPECTED[expected]}")
+    return BenchError(f"Backbone '{name}' is of kind '{kind}'; this method needs {_EXPECTED[expected]}")
 
 
 def planned_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
@@ -48,7 +48,7 @@ def planned_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
     ``kind`` tells which ``tiny`` is meant; an encoder-decoder is made, for that takes no training.
     """
     if task.backbone is None:
-        raise BenchError("A language-model method needs a backbone, such as --backbone minilm.")
+        raise BenchError("This method needs a language model: give one, such as --backbone minilm.")
     if task.backbone != TINY:
         return named_backbone(task.backbone, task.held)
     if kind == "seq2seq":

@@ -117,5 +117,5 @@ def recipe_of(params: LoraRecipe) -> LoraRecipe:
 def general_domains(task: Task) -> tuple[Domain, ...]:
     """Return the task's source domains; raise BenchError where there are none."""
     if not task.sources:
-        raise BenchError("The general adapter needs source domains: give --sources a,b.")
+        raise BenchError("The general adapter needs source datasets: give --source-datasets A,B.")
     return task.sources

@@ -12,11 +12,11 @@ A recommender is one class with a frozen ``Params`` dataclass, ``fit`` and ``sco
         def fit(self, task: Task) -> None: ...
         def score(self, queries: Queries) -> np.ndarray: ...
 
-It sees training histories, validation queries with their answers and test queries without answers.
+It receives training histories, validation queries with answers, and test queries without answers.
 
-``task`` holds what a recommender is given, ``recommender`` its base classes, ``entry`` what ``@register`` states of it,
-``fit_report`` what it reports of a fit, ``ranges`` the values that a parameter may have and ``last_loaded`` what runs
-of one set share. The project's own methods import these names from here, as a method of your own does.
+``task`` defines the inputs of a recommender, ``recommender`` its base classes, ``entry`` its registry entry,
+``fit_report`` the report of a fit, ``ranges`` the allowed values of a parameter, and ``last_loaded`` a cache shared by
+several runs. The project's own methods import these names from here, as yours do.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What is known of a recommender before its module is imported."""
+"""Registry entries: the properties of a recommender, known before its module is imported."""
 
 from __future__ import annotations
 
@@ -8,45 +8,51 @@ from typing import Literal
 from bench.spec import SETTINGS
 
 Family = Literal["control", "general", "sequential", "transferable", "language-model", "merging", "integrating"]
+DISPLAYED_FAMILIES: dict[str, str] = {
+    "general": "collaborative",
+    "merging": "adapter-merging",
+    "integrating": "adapter-integration",
+}
+"""Names shown instead of a family's id in lists and reports."""
 RunsOn = Literal["none", "encoder", "decoder", "seq2seq", "text-encoder"]
-"""The language model of a method: none; an ``encoder`` that it adapts; a ``decoder`` that it adapts or asks, for which
-a smaller model or an encoder may stand in; an encoder-decoder; or a ``text-encoder`` for titles, part of a model of the
-method's own, which stays the same at every scale."""
+"""The kind of language model a method uses: none; an ``encoder`` that it fine-tunes; a ``decoder`` that it fine-tunes
+or prompts, and that a smaller model or an encoder may replace; an encoder-decoder (``seq2seq``); or a ``text-encoder``
+for titles, which is part of the method's own model and is the same at every scale."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a recommender before its module is imported."""
+    """The registry entry of a recommender: its properties, known before its module is imported."""
 
     name: str
     """Name on the command line."""
     family: Family
-    """Group in lists and tables."""
+    """Id of the group in lists and tables; see :func:`displayed_family` for the name shown."""
     target: str = ""
-    """Where the class lives, ``module:Class``."""
+    """Import path of the class, ``module:Class``."""
     paper: str = ""
     """Short citation."""
     needs_titles: bool = False
-    """Whether it reads item titles."""
+    """Whether it uses item titles."""
     needs_sources: bool = False
-    """Whether it learns from source domains."""
+    """Whether it trains on source datasets."""
     runs_on: RunsOn = "none"
-    """The language model it runs on."""
+    """The kind of language model it uses."""
     writes_lists: bool = False
-    """Whether a decoder may rank for it by the list it writes (``--ranking generate``) as well as by likelihood."""
+    """Whether it supports generated lists (``--scoring generate``) as well as scoring by likelihood."""
     settings: tuple[str, ...] = SETTINGS
-    """The protocol settings it can run in; a method that learns a vector for each user has no user-split setting."""
+    """Supported protocol settings; a method that learns a vector per user does not support ``user-split``."""
     cold_rule: str = ""
-    """How it scores an item that was never trained."""
+    """How it scores items without training data."""
     wraps: bool = False
     """Whether the name takes a suffix, as in ``recbole:<Class>``."""
     transductive: bool = False
-    """Whether it adapts to the test queries (without answers) before it scores them."""
+    """Whether it uses the unlabeled test queries during training."""
     privileged: bool = False
-    """Whether the engine hands it the answers; allowed to controls alone."""
+    """Whether the engine gives it the answers; only allowed for controls."""
     ranks_catalogue: bool = False
-    """Whether an item's score is the same in every list, and quickly had for all items, so that full ranking can ask
-    for the whole catalogue; see :meth:`Recommender.score`."""
+    """Whether an item's score does not depend on the other candidates and all items can be scored quickly, so that
+    full ranking is supported; see :meth:`Recommender.score`."""
 
     def __post_init__(self) -> None:
         if self.privileged and self.family != "control":
@@ -54,10 +60,15 @@ class Entry:
 
     @property
     def needs_backbone(self) -> bool:
-        """Whether it runs on a language model."""
+        """Whether it uses a language model."""
         return self.runs_on != "none"
 
     @property
     def backbone_kind(self) -> Literal["encoder", "seq2seq"] | None:
-        """The one kind of language model it can be given; None where its name says of what kind it is."""
+        """The kind of language model it requires; None if it accepts more than one kind."""
         return self.runs_on if self.runs_on in ("encoder", "seq2seq") else None
+
+
+def displayed_family(family: str) -> str:
+    """Return the name shown for a family; its id, and anything that is not a family, is returned unchanged."""
+    return DISPLAYED_FAMILIES.get(family, family)

@@ -1,4 +1,4 @@
-"""What a recommender reports of one fit, in the form in which the run record keeps it and all readers find it."""
+"""The report of one fit, as stored in the run record."""
 
 from __future__ import annotations
 
@@ -7,145 +7,144 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 Ending = Literal["unknown", "rising", "budget", "converged"]
-"""Why a training ended; :func:`bench.learning.convergence.ending` decides:
+"""Why a training ended, as determined by :func:`bench.learning.convergence.ending`:
 
-* ``converged``: for at least five checks that span an epoch or more, at an undecayed rate, validation was no better;
-* ``rising``: the last check was the best;
-* ``budget``: steps, epochs or time ran out between the two;
-* ``unknown``: nothing was checked.
+* ``converged``: at least five validation checks, over at least one epoch at the full learning rate, were not better;
+* ``rising``: the last check was the best one;
+* ``budget``: training stopped between these two cases;
+* ``unknown``: there was no validation.
 
-They are listed from the worst to the best.
+Listed from worst to best.
 """
 ENDINGS: tuple[Ending, ...] = get_args(Ending)
 
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """The course of one training: that of the scored model, or of a stage before it."""
+    """Report of one training: of the scored model, or of an earlier stage."""
 
     domains: tuple[str, ...] = ()
-    """Names of the domains it learned from; empty where that is the target alone."""
+    """Names of the training domains; empty for only the target."""
     n_examples: int | None = None
-    """Training examples, where their number is given."""
+    """Number of training examples, if known."""
     seconds: float | None = None
-    """Wall seconds of all epochs, in this run or in the earlier one whose weights were found."""
+    """Wall-clock seconds of all epochs, in this run or in the earlier run whose weights were loaded."""
     epochs: float | None = None
-    """Epochs after which it stopped."""
+    """Number of epochs."""
     best_epoch: float | None = None
-    """Epoch, counted from 1, whose weights were kept: 0 where none was trained, None where nothing chose."""
+    """Epoch (from 1) whose weights were kept; 0 if none was trained, None without model selection."""
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Learning curves: ``losses``, ``validation_ndcg@3``."""
     epoch_of_check: tuple[float, ...] = ()
-    """Epochs seen at each value of the validation curve; empty where it has one value an epoch."""
+    """Epochs completed at each value of the validation curve; empty if there is one value per epoch."""
     ended: Ending = "unknown"
     """Why it ended."""
 
     @property
     def trained(self) -> bool:
-        """Whether anything was trained: a stage of no epochs is left out, and a model without weights has none."""
+        """Whether anything was trained."""
         return self.epochs != 0
 
 
 @dataclass(frozen=True)
 class AdapterReport:
-    """The training of one adapter, in this run or in the earlier one that made it."""
+    """Report of the training of one adapter, in this run or in the earlier run that trained it."""
 
     id: str
-    """Hash of all that made it, under which it is stored."""
+    """Hash of everything that determines it, under which it is stored."""
     domains: tuple[str, ...] = ()
-    """Names of the domains it learned from."""
+    """Names of the training domains."""
     n_examples: int = 0
     n_steps: int = 0
     """Optimizer steps."""
     seconds: float = 0.0
-    """Wall seconds."""
+    """Wall-clock seconds."""
     losses: tuple[float, ...] = ()
-    """Mean training loss between two checks on users set aside."""
+    """Mean training loss between consecutive checks."""
     slice_losses: tuple[float, ...] = ()
-    """Loss on users set aside, the first before any step; empty where there were none."""
+    """Loss on held-out users, starting before the first step; empty without held-out users."""
     best_check: int | None = None
-    """Index of the check whose state was kept, of ``validation`` or else of ``slice_losses``; None: the last state."""
+    """Index of the check (in ``validation``, else ``slice_losses``) whose state was kept; None for the last state."""
     validation: tuple[float, ...] = ()
-    """Validation NDCG@3 at each check, the first before any step: the mean over the domains that it learned from."""
+    """Mean validation NDCG@3 over the training domains at each check, starting before the first step."""
     epoch_of_check: tuple[float, ...] = ()
-    """Epochs seen at each check of ``validation``."""
+    """Epochs completed at each check of ``validation``."""
     epochs: float | None = None
-    """Epochs seen."""
+    """Number of epochs."""
     temperature: float | None = None
-    """What cosines are divided by, as fitted in training; None where nothing is."""
+    """Fitted temperature by which cosines are divided; None if there is none."""
     chosen_on: str = ""
-    """What chose the kept state and the end, in words."""
+    """Description of the data used for model selection and early stopping."""
     ended: Ending = "unknown"
     """Why it ended."""
 
     @property
     def trained(self) -> bool:
-        """Whether it was trained at all."""
+        """Whether it was trained."""
         return self.n_steps > 0 or bool(self.losses)
 
 
 @dataclass(frozen=True)
 class MergeReport:
-    """With what weights adapters were merged, and how a method found them."""
+    """The weights of merged adapters, and how they were found."""
 
     weights: Mapping[str, float]
-    """Weight of each adapter by its role or domain; the mean where each layer has its own."""
+    """Weight of each adapter by role or domain; the mean over layers if weights are per layer."""
     chosen: float | None = None
-    """Weight of the target's own adapter where the method chose it; None where it was given."""
+    """Weight of the target's adapter if the method chose it; None if it was given."""
     path: tuple[tuple[float, ...], ...] = ()
-    """Weights after each step of learning them, in the order of ``weights``."""
+    """Weights after each optimization step, in the order of ``weights``."""
     entropy: tuple[float, ...] = ()
-    """Mean entropy of predictions in each pass over the prompts that weights were learned on."""
+    """Mean entropy of predictions in each pass over the prompts."""
     validation: tuple[tuple[float, float], ...] = ()
     """Validation NDCG@3 by the target's weight: (weight, metric)."""
     entropy_by_weight: tuple[tuple[float, float], ...] = ()
-    """Mean entropy of predictions, in nats, by the weight of the target's own adapter: (weight, entropy)."""
+    """Mean entropy of predictions (in nats) by the weight of the target's adapter: (weight, entropy)."""
     entropy_range_nats: float | None = None
-    """Largest less smallest of these: a range near zero means that entropy hardly tells the weights apart."""
+    """Range of these entropies; near zero, entropy hardly distinguishes between weights."""
 
 
 @dataclass(frozen=True)
 class PromptReport:
-    """What the target's training prompts were like."""
+    """Statistics of the target's training prompts."""
 
     n_users: int
-    """Users with a prompt."""
+    """Number of users with a prompt."""
     mean_tokens: float
-    """Mean length of a prompt."""
+    """Mean number of tokens per prompt."""
     diversity: float
-    """Mean Jaccard distance of two prompts."""
+    """Mean Jaccard distance between prompts."""
 
 
 @dataclass(frozen=True)
 class FitReport:
-    """What a recommender reports of one fit; all values must be such as JSON can hold."""
+    """The report of one fit; all values must be serializable as JSON."""
 
     trained_parameters: int | None = None
-    """Weights that training changes, adapters included."""
+    """Number of trained parameters, including adapters."""
     training: TrainingReport | None = None
-    """Training of the scored model, the adapters' own left out; None where there is none."""
+    """Training of the scored model, without its adapters; None if there is none."""
     stages: Mapping[str, TrainingReport] = field(default_factory=dict)
-    """Trainings before it by name, such as ``pretraining``."""
+    """Earlier training stages by name, such as ``pretraining``."""
     adapters: Mapping[str, AdapterReport] = field(default_factory=dict)
-    """Adapters in use, by role or domain."""
+    """Adapters by role or domain."""
     merge: MergeReport | None = None
-    """How adapters were merged with weights; None where they were not."""
+    """Weights of merged adapters; None without merging."""
     training_prompts: PromptReport | None = None
-    """The target's training prompts, of methods whose gain is explained by them."""
+    """Statistics of the target's training prompts, for learning curves."""
     cold_rule: str = ""
-    """How an item that was never trained is scored; the engine takes it from ``@register``."""
+    """How items without training data are scored; set by the engine from ``@register``."""
     deviations: tuple[str, ...] = ()
-    """Where this differs from the publication; the engine asks :meth:`bench.plugin.Recommender.deviations`."""
+    """Departures from the publication; set by the engine from :meth:`bench.plugin.Recommender.deviations`."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Whatever else a method states, by names that become readable when ``_`` is replaced by a space."""
+    """Further information by name; names are displayed with spaces instead of ``_``."""
 
     @property
     def ended(self) -> Ending | None:
-        """Why training ended, the worst of all that was trained; None where nothing was.
+        """Why training ended (the worst of all trainings); None if nothing was trained.
 
-        A stage that nothing checked, as pre-training for a fixed number of epochs, counts only where nothing follows
-        it: the training of the scored model, which was checked, says whether more of it would have helped. What such
-        stages a run had is in :attr:`unchecked_stages`.
+        A stage without validation, such as pre-training for a fixed number of epochs, is ignored if the scored model is
+        trained and validated after it. Such stages are listed in :attr:`unchecked_stages`.
         """
         scored: list[TrainingReport | AdapterReport] = [*self.adapters.values()]
         scored += [] if self.training is None else [self.training]
@@ -156,20 +155,20 @@ class FitReport:
 
     @property
     def unchecked_stages(self) -> tuple[str, ...]:
-        """Names of the stages that were trained without a check of validation."""
+        """Names of the stages that were trained without validation."""
         return tuple(name for name, stage in self.stages.items() if stage.trained and stage.ended == "unknown")
 
     def stating(self, **extra: Any) -> FitReport:
-        """Return this report with more under ``extra``."""
+        """Return this report with additional entries in ``extra``."""
         return replace(self, extra={**self.extra, **extra})
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object that the run record holds under ``fit``."""
+        """Return the object stored under ``fit`` in the run record."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> FitReport:
-        """Read that object; raise KeyError, TypeError or AttributeError where it is not one."""
+        """Read the output of :meth:`to_json`; raise KeyError, TypeError or AttributeError for other content."""
         kinds: dict[str, type[Any]]
         kinds = {"training": TrainingReport, "merge": MergeReport, "training_prompts": PromptReport}
         one = {name: None if fields[name] is None else kind(**as_tuples(fields[name])) for name, kind in kinds.items()}
@@ -180,12 +179,12 @@ class FitReport:
 
 
 def worst_ending(endings: Iterable[Ending | None]) -> Ending | None:
-    """Return the worst of several endings; None, for what trains nothing, counts only where there is no other."""
+    """Return the worst of several endings, ignoring None; None if there are no others."""
     return min((ended for ended in endings if ended is not None), key=ENDINGS.index, default=None)
 
 
 def as_tuples(value: Any) -> Any:
-    """Turn JSON's lists into tuples, however deep they are."""
+    """Convert JSON lists to tuples, recursively."""
     if isinstance(value, list):
         return tuple(map(as_tuples, value))
     return {name: as_tuples(item) for name, item in value.items()} if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""What is slow to load, kept from one run of a set to the next."""
+"""Keep the last loaded model between runs."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ Thing = TypeVar("Thing")
 
 
 class LastLoaded:
-    """The last thing loaded of each kind, for whoever asks for the same one next.
+    """Keeps the last loaded object of each kind for the next caller that needs it.
 
-    One of a kind at a time: a language model may fill a device. Whoever uses it leaves it as it was found.
+    Only one object per kind is kept, because a language model may fill the device. Callers must not modify it.
     """
 
     def __init__(self) -> None:
         self._things: dict[str, tuple[Hashable, Any]] = {}
 
     def get(self, kind: str, key: Hashable, load: Callable[[], Thing]) -> Thing:
-        """Return the thing of this kind and key; where another is held, let that go and ``load`` this one."""
+        """Return the object with this kind and key; if it is not the last one, drop that and call ``load``."""
         if kind not in self._things or self._things[kind][0] != key:
-            self._things.pop(kind, None)  # before the next one is there
+            self._things.pop(kind, None)  # before the next one is loaded
             self._things[kind] = key, load()
         thing: Thing = self._things[kind][1]
         return thing
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Drop all objects."""
         self._things.clear()
 
     def __enter__(self) -> LastLoaded:

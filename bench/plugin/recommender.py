@@ -1,4 +1,4 @@
-"""The base classes of every recommender."""
+"""The base classes of recommenders."""
 
 from __future__ import annotations
 
@@ -18,80 +18,80 @@ if TYPE_CHECKING:
     from bench.plugin.task import Answers, Planned, Queries, Task
 
 Size = Literal["examples", "validation"]
-"""What a scale of experiments limits: training examples of a domain in an epoch, or validation queries."""
+"""What a scale limits: training examples per domain and epoch, or validation queries."""
 
 
 def shrinks_to(size: Size) -> dict[str, Size]:
-    """Return the ``metadata`` of a parameter that experiments set to their scale's size of this kind."""
+    """Return the ``metadata`` of a parameter that is limited by an experiment's scale."""
     return {"shrinks_to": size}
 
 
 @dataclass(frozen=True)
 class NoParams:
-    """A method without hyper-parameters."""
+    """Parameters of a method without hyperparameters."""
 
 
 class Recommender(ABC):
-    """Base class of every recommender; see :mod:`bench.plugin`."""
+    """Base class of all recommenders; see :mod:`bench.plugin`."""
 
     Params: ClassVar[type] = NoParams
-    """Frozen dataclass of all hyper-parameters, each with a default and a docstring."""
+    """Frozen dataclass of hyperparameters, each with a default and a docstring."""
     entry: ClassVar[Entry]
-    """What ``@register`` states."""
+    """The registry entry, set by ``@register``."""
 
     def __init__(self, params: Any) -> None:
         self.params = params
 
     def adapters(self, task: Task) -> Sequence[Planned]:
-        """Return the adapters that ``fit`` will train or find, in that order, without loading a model."""
+        """Return the adapters that ``fit`` will train or load, in that order, without loading a model."""
         return []
 
     @classmethod
     def plans_adapters(cls) -> bool:
-        """Whether there is anything to ask :meth:`adapters` for; where not, no task need be prepared to plan a run."""
+        """Whether the method implements :meth:`adapters`; if not, a run can be planned without preparing a task."""
         return cls.adapters is not Recommender.adapters
 
     @abstractmethod
     def fit(self, task: Task) -> None:
-        """Learn from the task."""
+        """Train on the task."""
 
     @abstractmethod
     def score(self, queries: Queries) -> NDArray[np.floating]:
-        """Return one score a candidate, shape (n, 30), larger is better; the engine refuses NaN.
+        """Return one score per candidate, shape (n, 30); larger is better, and NaN is an error.
 
-        Registered with ``ranks_catalogue=True``, a method is asked for full ranking as well: the lists are then one,
-        the whole catalogue, in some thousand rows at a time (``queries.common_candidates``). An item's score must
-        be what it is in a list of 30; :func:`bench.learning.dot_scores.candidate_dots` is quick for both.
+        With ``ranks_catalogue=True``, the method is also called for full ranking. All queries then share one list, the
+        full catalogue (``queries.common_candidates``), in batches of a few thousand queries. An item's score must be
+        the same as in a list of 30; :func:`bench.learning.dot_scores.candidate_dots` is fast in both cases.
         """
 
     def report(self) -> FitReport:
-        """Return what the run record should state about this fit, once test queries have been scored."""
+        """Return the report of this fit for the run record; called after the test queries have been scored."""
         return FitReport()
 
     def deviations(self) -> tuple[str, ...]:
-        """Return where this differs from the publication, one sentence each.
+        """Return the departures from the publication, one sentence each.
 
-        Asked before a fit, by the documentation, it says what holds for these parameters.
+        The documentation calls this before fitting; it then returns the departures of these parameters.
         """
         return ()
 
 
 class PrivilegedRecommender(Recommender):
-    """A control that is given the answers, to show that ranks are counted as they should be."""
+    """A control that receives the answers, to check that ranks are computed correctly."""
 
     @abstractmethod
     def score_with_answers(self, queries: Queries, answers: Answers) -> NDArray[np.floating]:
-        """Return one score for each candidate, as :meth:`score` does."""
+        """Return one score per candidate, like :meth:`score`."""
 
     def score(self, queries: Queries) -> NDArray[np.floating]:
-        """Refuse to score without the answers."""
+        """Raise TypeError, because the answers are missing."""
         raise TypeError(f"{type(self).__name__} scores with answers only")
 
 
 class WrappingRecommender(Recommender):
-    """A recommender for any of several classes, whose registered name takes a suffix: ``recbole:<Class>``."""
+    """A recommender for several classes, selected by a suffix of the registered name: ``recbole:<Class>``."""
 
     @classmethod
     @abstractmethod
     def wrapping(cls, suffix: str) -> type[Recommender]:
-        """Return the recommender for one class; raise BenchError with near names for an unknown one."""
+        """Return the recommender for one class; raise BenchError with similar names for an unknown class."""

@@ -1,4 +1,4 @@
-"""What a recommender is given: a task to learn from, and queries to rank."""
+"""The inputs of a recommender: a task to train on, and queries to rank."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from bench.plugin.last_loaded import LastLoaded
 from bench.spec import Engine, Ranking, Setting
 
 ProgressHook = Callable[[str], None]
-"""Called with one short line whenever a long job has something to say."""
+"""Called with one-line progress messages."""
 
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """What is ranked: a history and a list of candidates for each query, without the answers."""
+    """Queries to rank: a history and a list of candidates per query, without answers."""
 
     users: NDArray[np.int64]
     """User index of each query, shape (n,)."""
     history_indptr: NDArray[np.int64]
     """Row starts into ``history_items``, shape (n + 1,)."""
     history_items: NDArray[np.int32]
-    """Items seen before the query, oldest first."""
+    """Items of all histories, oldest first within each."""
     candidates: NDArray[np.int32]
-    """Item indices in stored, shuffled order, shape (n, 30); in full ranking the whole catalogue, in every row."""
+    """Item indices in stored, shuffled order, shape (n, 30); for full ranking, the full catalogue in every row."""
 
     def __len__(self) -> int:
         return len(self.users)
 
     def history(self, query: int) -> NDArray[np.int32]:
-        """Return the items seen before one query, oldest first."""
+        """Return the history of one query, oldest item first."""
         return self.history_items[self.history_indptr[query] : self.history_indptr[query + 1]]
 
     def take(self, rows: NDArray[np.int64]) -> Queries:
@@ -52,17 +52,17 @@ class Queries:
         return replace(taken, candidates=self.candidates[rows]) if common is None else taken.asked_about(common)
 
     def asked_about(self, items: NDArray[np.integer]) -> Queries:
-        """Return the same queries, all with this one list of candidates, which is kept in memory once."""
+        """Return the same queries with one shared list of candidates, which is stored only once."""
         common = np.broadcast_to(items.astype(np.int32), (len(self), len(items)))
         return replace(self, candidates=common)
 
     @property
     def common_candidates(self) -> NDArray[np.int32] | None:
-        """The one list that all queries share, shape (n_candidates,); None where each has its own."""
+        """The list shared by all queries, shape (n_candidates,); None if each query has its own list."""
         return self.candidates[0] if len(self) and self.candidates.strides[0] == 0 else None
 
     def distinct_candidates(self) -> NDArray[np.int32]:
-        """Return the items that stand in any list, ascending."""
+        """Return the distinct items in all lists, ascending."""
         common = self.common_candidates
         return np.unique(self.candidates if common is None else common)
 
@@ -76,63 +76,63 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Everything a recommender may learn from. Test answers are not in it."""
+    """The data and settings for training a recommender, without test answers."""
 
     target: Domain
-    """The target domain with its training interactions alone; the catalogue lists every item, and under user-split
-    the users who are asked for have no row but an empty one."""
+    """The target domain with only its training interactions. The catalogue contains all items; in user-split, the
+    histories of validation and test users are empty."""
     validation: Queries
-    """Validation queries (histories from the training part, under user-split of users who are not trained on)."""
+    """Validation queries; their histories are training data, or those of held-out users in user-split."""
     validation_answers: Answers
-    """Their answers, for early stopping and model selection; never to be trained on."""
+    """Answers of the validation queries, for early stopping and model selection; must not be trained on."""
     setting: Setting
     """The protocol's setting."""
     seed: int
     """Seed of training."""
     artifacts: ArtifactStore
-    """Where trained models, adapters and vectors are kept, addressed by content."""
+    """The store of trained models, adapters and vectors, addressed by content."""
     sources: tuple[Domain, ...] = ()
-    """Source domains, each with its own training interactions: its train users' under user-split, else warm's."""
+    """Source domains, each with only its own training interactions."""
     backbone: str | None = None
     """Name or path of the language model, for methods that use one."""
     ranking: Ranking | None = None
-    """How a causal language model ranks."""
+    """How a decoder scores: by likelihood (None) or by generating lists."""
     engine: Engine | None = None
-    """What writes the lists of the ranking ``generate``; None is transformers."""
+    """The library that generates lists; None means transformers."""
     device: str = "cpu"
     """Torch device."""
     progress: ProgressHook = field(default=lambda _line: None)
-    """Where long jobs report."""
+    """Receives progress messages."""
     held: LastLoaded = field(default_factory=LastLoaded)
-    """What was loaded for this run, or for the runs of one set before it: a language model above all."""
+    """Cache of the last loaded objects, such as a language model, shared by consecutive runs."""
     source_validation: Callable[[str], tuple[Queries, Answers] | None] = field(default=lambda _name: None)
-    """Prepares the validation queries of the source domain of this name; None where it has none."""
+    """Returns the validation queries and answers of a source domain by name; None if it has none."""
 
     def validation_of(self, domain: Domain) -> tuple[Queries, Answers] | None:
-        """Return the validation queries of the target or of a source, with their answers; None where it has none."""
+        """Return the validation queries and answers of the target or a source; None if it has none."""
         if domain.name == self.target.name:
             return (self.validation, self.validation_answers) if len(self.validation) else None
         return self.source_validation(domain.name)
 
 
 class Planned(Protocol):
-    """Something to be trained once and shared by all who need it, as :class:`bench.lm.adapters.adapter.AdapterSpec`."""
+    """Something trained once and shared between runs, such as :class:`bench.lm.adapters.adapter.AdapterSpec`."""
 
     @property
     def kind(self) -> str:
-        """Kind of artifact under which it is stored."""
+        """Kind of artifact in the store."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the domains that it learns from, for people."""
+        """Names of the domains it is trained on."""
 
     @property
     def max_examples(self) -> int:
-        """Training examples that it reads at most, all passes together."""
+        """Maximum number of training examples, summed over all passes."""
 
     @property
     def start(self) -> str | None:
-        """Hash of the key of the planned thing that its training goes on from."""
+        """Hash of the key of the adapter from which its training continues; None if there is none."""
 
     def key(self) -> dict[str, Any]:
-        """Return all that makes it: what has equal keys is one thing, stored under the hash of this key."""
+        """Return everything that determines it; it is stored under the hash of this key."""

@@ -36,7 +36,7 @@ def stored_lists(
     path = artifacts.get_or_make("candidates", key, write) / FILE_NAME
     stored_users, lists, stored_hash = read_lists(path)
     if not np.array_equal(stored_users, users) or lists.hash(key, users) != stored_hash:
-        raise BenchError(f"Candidate file {path} does not match its hash. Delete its folder and run again.")
+        raise BenchError(f"Candidate file {path} does not match its hash. Delete its directory and run again.")
     return lists
 
 
@@ -54,7 +54,9 @@ def read_lists(path: Path) -> tuple[NDArray[np.int64], CandidateLists, str]:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise BenchError(f"Candidate file {path} cannot be read ({error}). Delete its folder, run again.") from error
+        raise BenchError(
+            f"Candidate file {path} cannot be read ({error}). Delete its directory and run again."
+        ) from error
     candidates = table.column("candidates").combine_chunks()
     items = candidates.flatten().to_numpy().reshape(len(table), candidates.type.list_size)
     column = table.column("positive_column").to_numpy().astype(np.int64)

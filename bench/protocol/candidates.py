@@ -66,14 +66,16 @@ class TitleGroups:
         """Raise BenchError if a list repeats a title, holds a touched negative, or places its positive unevenly."""
         groups = np.sort(self.group[lists.items], axis=1)
         if (groups[:, 1:] == groups[:, :-1]).any():
-            raise BenchError(f"A candidate list of {domain.name} holds two items with one title.")
+            raise BenchError(f"A candidate list of {domain.name} contains two items with the same title.")
         touched = self.touched_by(users, lists.items)
         # the user did interact with the positive: it is the answer
         np.put_along_axis(touched, lists.positive_column[:, None], False, axis=1)
         if touched.any():
-            raise BenchError(f"A candidate list of {domain.name} holds a negative that its user touched.")
+            raise BenchError(
+                f"A candidate list of {domain.name} contains a negative that the user has interacted with."
+            )
         if _uniformity_p(lists) < UNIFORMITY_P:
-            raise BenchError(f"The positives of {domain.name} are not spread evenly over the candidate columns.")
+            raise BenchError(f"The positives of {domain.name} are not distributed evenly over the candidate positions.")
 
 
 def draw_candidates(
@@ -138,8 +140,8 @@ def _exact_negatives(
     _, first_of_each_group = np.unique(groups.group[shuffled], return_index=True)
     if len(first_of_each_group) < n_negatives:
         raise BenchError(
-            f"Dataset '{domain.name}' leaves user '{domain.user_ids[user]}' only {len(first_of_each_group)} eligible "
-            f"items, but {n_negatives} distinct negatives are needed. See 'bench data stats {domain.name}'."
+            f"User '{domain.user_ids[user]}' of dataset '{domain.name}' has only {len(first_of_each_group)} possible "
+            f"negatives, but {n_negatives} distinct ones are needed. See 'bench data stats {domain.name}'."
         )
     return shuffled[np.sort(first_of_each_group)[:n_negatives]]
 

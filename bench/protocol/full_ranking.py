@@ -99,7 +99,7 @@ def rank_in_catalogue(
         BenchError: the method scores an item of a frozen list otherwise than the same item of the catalogue.
     """
     if not len(queries):
-        raise ValueError("no query to rank for")
+        raise ValueError("there are no queries")
     check_scores_ignore_lists(method, ask, queries, domain.n_items)
     at_once = at_once or max(1, SCORES_AT_ONCE // domain.n_items)
     groups = TitleGroups.of(domain).group
@@ -135,9 +135,9 @@ def check_scores_ignore_lists(method: str, ask: Ask, queries: QuerySet, n_items:
     n_differing = int(differs.any(axis=1).sum())
     if n_differing:
         raise BenchError(
-            f"Method '{method}' scores an item of a list of {listed.shape[1]} otherwise than the same item of the "
-            f"whole catalogue ({n_differing} of {len(some)} queries), so that its full ranking would mean nothing; "
-            "nothing was stored. Register it without ranks_catalogue."
+            f"Method '{method}' scores items differently in a list of {listed.shape[1]} than in the full catalogue "
+            f"({n_differing} of {len(some)} queries), so full ranking is not meaningful and nothing was stored. "
+            "Register it without ranks_catalogue."
         )
 
 

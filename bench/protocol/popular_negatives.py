@@ -95,8 +95,8 @@ def _completed(
     n_left = len(np.unique(groups.group[left > 0]))
     if len(found) + n_left < n:
         raise BenchError(
-            f"Dataset '{domain.name}' leaves user '{domain.user_ids[user]}' only {len(found) + n_left} items with "
-            f"training interactions, but {n} distinct negatives are drawn by popularity. "
+            f"User '{domain.user_ids[user]}' of dataset '{domain.name}' has only {len(found) + n_left} possible "
+            f"negatives with training interactions, but {n} distinct ones are needed. "
             f"See 'bench data stats {domain.name}'."
         )
     negatives = found.tolist()

@@ -38,7 +38,9 @@ def check_source(source: Domain, cold_titles: Set[str]) -> None:
     """Raise BenchError where a source's training part has an item with a title that is cold in the target."""
     n_leaked = int(_with_titles(source, cold_titles)[source.items].sum())
     if n_leaked:
-        raise BenchError(f"{n_leaked} training interactions of source {source.name} are with titles of cold items.")
+        raise BenchError(
+            f"{n_leaked} training interactions of source {source.name} are with items that share a cold item's title."
+        )
 
 
 def overlap(source: Domain, prepared: PreparedTask) -> Overlap:

@@ -114,8 +114,8 @@ def users_of_training(training: Domain, n_users: int, subset: int, seed: int) ->
     users = np.flatnonzero(np.diff(training.indptr))
     if n_users > len(users):
         raise BenchError(
-            f"'{training.name}' has {len(users):,} users with training interactions; --train-users asks for "
-            f"{n_users:,} of them."
+            f"--train-users is {n_users:,}, but '{training.name}' has only {len(users):,} users with training "
+            "interactions."
         )
     rng = np.random.default_rng(derived_seed(seed, "train-users", training.name, str(subset)))
     chosen = np.zeros(training.n_users, dtype=bool)

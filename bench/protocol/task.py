@@ -134,7 +134,9 @@ def check_leakage(prepared: PreparedTask, groups: TitleGroups) -> None:
         seen = np.concatenate([prepared.training.items, prepared.validation.lists.positives])
         leaked = np.intersect1d(test.lists.positives, np.concatenate([seen, test.queries.history_items]))
         if len(leaked):
-            raise BenchError(f"{len(leaked)} cold test items occur in a train or validation part of {domain.name}.")
+            raise BenchError(
+                f"{len(leaked)} cold test items occur in the training or validation data of {domain.name}."
+            )
     if prepared.spec.setting == "user-split":
         asked = [(part.queries, part.lists.positives) for part in (prepared.validation, test)]
         check_asked_users(prepared.training, asked)
@@ -175,8 +177,8 @@ def _query_set(
     users, positives_at, lengths = users[usable], positives_at[usable], lengths[usable]
     if not len(users):
         raise BenchError(
-            f"Dataset '{domain.name}' has no {part} query in the {spec.setting} setting. "
-            f"Try --setting warm, or --policy holdout; see 'bench data stats {domain.name}'."
+            f"Dataset '{domain.name}' has no {part} queries in the {spec.setting} setting. "
+            f"Try --setting warm or --cold-policy holdout, and see 'bench data stats {domain.name}'."
         )
     key = [revision_of(__name__), domain.content_hash, spec.key(), part]
     # the users' ids and times are in no hash of the domain

@@ -92,14 +92,16 @@ def check_asked_users(training: Domain, asked: Sequence[tuple[Queries, NDArray[n
     users = np.concatenate([queries.users for queries, _ in asked])
     n_twice = len(users) - len(np.unique(users)) + int((np.diff(training.indptr)[users] > 0).sum())
     if n_twice:
-        raise BenchError(f"{n_twice} users of {training.name} are asked for and in another part as well.")
+        raise BenchError(f"{n_twice} test users of {training.name} also occur in another part of the split.")
     for queries, positives in asked:
         lengths = np.diff(queries.history_indptr) + 1
         rows = np.arange(len(queries))
         items = np.append(queries.history_items, positives)
         n_unique = len(np.unique(np.append(np.repeat(rows, lengths - 1), rows) * training.n_items + items))
         if lengths.min() < MIN_ITEMS or lengths.max() > MAX_ITEMS or n_unique < len(items):
-            raise BenchError(f"A query of {training.name} is no sequence of {MIN_ITEMS} to {MAX_ITEMS} unique items.")
+            raise BenchError(
+                f"A query of {training.name} is not a sequence of {MIN_ITEMS} to {MAX_ITEMS} unique items."
+            )
 
 
 def notes_on_parts(
@@ -141,8 +143,8 @@ def _one_a_day(domain: Domain, users: NDArray[np.int64], keys: NDArray[np.uint64
         if domain.order_as_days:
             return np.ones(domain.n_interactions, dtype=bool)
         raise BenchError(
-            f"Dataset '{domain.name}' has no timestamps, and the user-split setting draws one interaction of a user's "
-            "day. Use --setting warm, or say 'order_as_days: true' in its card to take each interaction for a day."
+            f"Dataset '{domain.name}' has no timestamps, and the user-split setting draws one interaction per user and "
+            "day. Use --setting warm, or set 'order_as_days: true' in its card to treat each interaction as a day."
         )
     timed = np.flatnonzero(domain.timestamps != UNKNOWN_TIME)
     days = domain.timestamps[timed] // SECONDS_A_DAY

@@ -1,8 +1,8 @@
-"""Reports: tables, figures, comparisons and one HTML page, computed from stored runs and nothing else.
+"""Reports: tables, plots, comparisons and the HTML report, computed from stored runs.
 
-``tables`` decides what is in each cell, ``formats`` writes a table as text, LaTeX or HTML, ``figures`` draws curves,
-``papers`` compares with published numbers and ``page`` is the HTML page. ``experiment_report`` puts together what
-belongs to one experiment, ``two_runs`` compares two runs with paired tests.
+``tables`` computes the cells, ``formats`` writes a table as text, LaTeX or HTML, ``figures`` draws plots, ``papers``
+compares with published results, and ``page`` is the HTML report. ``experiment_report`` combines the outputs of one
+experiment, ``two_runs`` compares two runs with paired tests.
 """
 
 from typing import TYPE_CHECKING

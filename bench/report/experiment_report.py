@@ -1,4 +1,4 @@
-"""From the name of an experiment to its table, figure and comparison, whatever kind of table it is."""
+"""The table, plot and comparison with published results of an experiment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.runs.store import RunStore
 
 @dataclass(frozen=True)
 class ExperimentReport:
-    """An experiment with what is stored of it."""
+    """An experiment with its table of stored results."""
 
     experiment: Experiment
     table: Table
@@ -29,39 +29,39 @@ class ExperimentReport:
 
     @property
     def file_name(self) -> str:
-        """What its files are called, without their endings."""
+        """Base name of its files, without suffix."""
         return self.experiment.file_name
 
     def beside(self) -> list[Beside]:
-        """Return the papers' figures beside ours; raise BenchError where the experiment names no printed table."""
+        """Return the comparison with published results; raise BenchError if the experiment lists no published table."""
         if self.experiment.statistics:
             return counts_beside_published(self.experiment, self.table)
         return beside_published(self.experiment, self.table, self.registry)
 
     def figure(self) -> Figure:
-        """Return the figure; raise BenchError where the experiment describes none or no run is stored."""
+        """Return the plot; raise BenchError if the experiment defines none or no run is stored."""
         return figure_of(self.experiment, self.table, RunStore(self.results_dir))
 
 
 def experiment_at(
     name: str, scale: str, registry: Registry, limit_queries: int | None = None, full_ranking: bool = False
 ) -> Experiment:
-    """Read an experiment and bring it to a scale.
+    """Read an experiment and apply a scale.
 
     Args:
         name: Its name or file.
         scale: The scale's name.
-        registry: Tells which methods run on which kind of backbone.
-        limit_queries: Takes the place of the scale's own limit.
-        full_ranking: Puts the ranking of the whole catalogue beside that of frozen lists.
+        registry: Provides the kind of language model of each method.
+        limit_queries: Replaces the scale's limit.
+        full_ranking: Adds full ranking to candidate lists.
 
     Raises:
-        BenchError: there is no such experiment, or full ranking is asked of a table of counts.
+        BenchError: there is no such experiment, or full ranking is requested for a table of dataset statistics.
     """
     experiment = load_experiment(name)
     if full_ranking:
         if experiment.statistics:
-            raise BenchError(f"Experiment '{experiment.name}' counts datasets and ranks nothing: no --full-ranking.")
+            raise BenchError(f"Experiment '{experiment.name}' only shows dataset statistics: remove --full-ranking.")
         experiment = experiment.with_full_ranking()
     if not experiment.statistics:
         experiment = scaled(experiment, scale, registry)
@@ -69,7 +69,7 @@ def experiment_at(
 
 
 def report_of(experiment: Experiment, results_dir: Path, registry: Registry) -> ExperimentReport:
-    """Build an experiment's table from what is stored."""
+    """Build an experiment's table from stored results."""
     if experiment.statistics:
         return ExperimentReport(experiment, counts_table(experiment, results_dir), results_dir, registry)
     table = build_table(experiment, RunStore(results_dir), registry)

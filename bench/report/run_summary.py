@@ -41,11 +41,11 @@ def _title(record: RunRecord) -> str:
 def _grid(record: RunRecord, table_format: str) -> str:
     shown = SHOWN_METRICS if record.catalogue is None else SHOWN_FULL_METRICS
     rows = [
-        [name, *(f"{record.metrics[name][key]:.4f}" for key in ("value", "low", "high"))]
+        [name, "{value:.4f}".format(**record.metrics[name]), "[{low:.4f}, {high:.4f}]".format(**record.metrics[name])]
         for name in shown
         if name in record.metrics
     ]
-    headers = ["metric", "value", "95 % low", "high"]
+    headers = ["metric", "value", "95% CI"]
     return tabulate(rows, headers, tablefmt=table_format, disable_numparse=True)
 
 
@@ -60,12 +60,13 @@ def _below(record: RunRecord) -> list[str]:
 
 
 def _catalogue_line(record: RunRecord) -> list[str]:
-    """Return what full ranking says besides its metrics; nothing for frozen lists."""
+    """Return what full ranking reports besides its metrics; nothing for candidate lists."""
     facts = record.catalogue
     if facts is None:
         return []
     return [
-        f"whole catalogue: {facts['n_items']:,} items but for what the user touched ({facts['mean_candidates']:,.1f} "
-        f"left on average) · mean rank {facts['mean_rank']:,.1f}, median {facts['median_rank']:,.1f} · "
-        f"AUC {facts['auc']:.4f} · another item has the positive's title in {facts['queries_with_twin']:,} queries"
+        f"full catalogue: {facts['n_items']:,} items, {facts['mean_candidates']:,.1f} candidates per query on average "
+        f"(items the user has interacted with are excluded) · mean rank {facts['mean_rank']:,.1f}, "
+        f"median {facts['median_rank']:,.1f} · AUC {facts['auc']:.4f} · "
+        f"{facts['queries_with_twin']:,} queries in which another item has the positive's title"
     ]

@@ -1,4 +1,4 @@
-"""Two stored runs side by side: every test, the interval and what could have been found."""
+"""Comparison of two stored runs: all tests, the confidence interval and the minimum detectable difference."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def compare_runs(
 def comparisons_to_json(
     comparisons: Sequence[Comparison], endings: tuple[Ending | None, Ending | None] = (None, None)
 ) -> str:
-    """Return a JSON list with one object a metric, each with why both trainings ended."""
+    """Return a JSON list with one object per metric, including why both trainings ended."""
     ended = dict(zip(("ended_a", "ended_b"), endings, strict=True))
     found = [{**comparison.to_json(), **ended} for comparison in comparisons]
     return json.dumps(found, indent=2, allow_nan=False) + "\n"
@@ -100,10 +100,10 @@ def comparisons_to_json(
 def comparisons_to_text(
     comparisons: Sequence[Comparison], endings: tuple[Ending | None, Ending | None] = (None, None)
 ) -> str:
-    """Return one column of figures a metric, and a warning of trainings that had not converged.
+    """Return a table with one column per metric, and a warning about trainings that did not converge.
 
     Args:
-        comparisons: Of the same two systems.
+        comparisons: Comparisons of the same two systems.
         endings: Why the trainings of A and B ended.
     """
     above, below = "\n".join(_named(comparisons)), "\n".join([*_reading(comparisons), *_unconverged(endings)])
@@ -137,46 +137,48 @@ def _grid(comparisons: Sequence[Comparison], table_format: str) -> str:
 def _figures(comparison: Comparison) -> dict[str, str]:
     size = comparison.family_size
     levels = "users" if comparison.p_seeds is None else "users and seeds"
-    of_seeds = {} if comparison.p_seeds is None else {"p, t-test on the seeds' means": _p(comparison.p_seeds)}
+    of_seeds = {} if comparison.p_seeds is None else {"p (t-test on the means of seeds)": _p(comparison.p_seeds)}
     return {
         "A": _mean(comparison.mean_a, comparison.sd_a),
         "B": _mean(comparison.mean_b, comparison.sd_b),
         "A - B": f"{comparison.difference:+.4f}",
-        f"95 % interval (bootstrap of {levels})": f"[{comparison.low:+.4f}, {comparison.high:+.4f}]",
-        "p, paired t-test": _p(comparison.p_t),
-        "p, Wilcoxon (Pratt)": _p(comparison.p_wilcoxon),
-        "p, sign-flip permutation": _p(comparison.p_permutation),
-        f"p, {comparison.corrected_test}, Holm over {size}": _p(comparison.p_holm),
+        f"95% CI (bootstrap over {levels})": f"[{comparison.low:+.4f}, {comparison.high:+.4f}]",
+        "p (paired t-test)": _p(comparison.p_t),
+        "p (Wilcoxon, Pratt)": _p(comparison.p_wilcoxon),
+        "p (sign-flip permutation)": _p(comparison.p_permutation),
+        f"p ({comparison.corrected_test}, Holm-adjusted, {size} test{'' if size == 1 else 's'})": _p(comparison.p_holm),
         **of_seeds,
         "effect size (Cohen's d_z)": _effect(comparison.effect_size),
-        "win / tie / loss of A": f"{comparison.wins:,} / {comparison.ties:,} / {comparison.losses:,}",
-        "detectable difference (80 % power)": f"{comparison.detectable_difference:.4f}",
+        "wins / ties / losses of A": f"{comparison.wins:,} / {comparison.ties:,} / {comparison.losses:,}",
+        "minimum detectable difference (80% power)": f"{comparison.detectable_difference:.4f}",
     }
 
 
 def _reading(comparisons: Sequence[Comparison]) -> list[str]:
-    """Return how to read the figures, and a warning where there are too few users to read much into them."""
+    """Return how to read the numbers, and a warning if there are few users."""
     first = comparisons[0]
-    lines = [f"d_z: mean over standard deviation of the users' differences; {_effect_scale()} (Cohen 1988)."]
+    lines = [
+        f"d_z: mean of the users' differences divided by their standard deviation; {_effect_scale()} (Cohen 1988)."
+    ]
     if max(first.n_seeds_a, first.n_seeds_b) > 1:
         lines.append(
-            "Tests, d_z and counts are those of each user's mean over seeds; means with ± sd over seeds. A difference "
-            "that the test on the seeds' means does not find may be one of these seeds."
+            "Tests, d_z and counts use each user's mean over seeds; ± is the standard deviation over seeds. If the "
+            "t-test on the means of seeds is not significant, the difference may be due to these seeds."
         )
-    warnings = [f"Warning, {metric_title(c.metric)}: {c.warning}" for c in comparisons if c.warning]
+    warnings = [f"Warning ({metric_title(c.metric)}): {c.warning}" for c in comparisons if c.warning]
     return lines + warnings
 
 
 def _unconverged(endings: tuple[Ending | None, Ending | None]) -> list[str]:
     return [
-        f"Warning, {name} ↗: when its training ended, {IN_WORDS[ended]}; a longer one may score higher."
+        f"Warning: {name} was not trained to convergence ({IN_WORDS[ended]}); it may score higher with longer training."
         for name, ended in zip("AB", endings, strict=True)
         if ended not in (None, "converged")
     ]
 
 
 def _effect_scale() -> str:
-    return ", ".join(f"below {limit:g} {word}" for limit, word in EFFECT_WORDS) + ", else large"
+    return ", ".join(f"below {limit:g} {word}" for limit, word in EFFECT_WORDS) + ", otherwise large"
 
 
 def _effect(d: float | None) -> str:
@@ -194,7 +196,7 @@ def _p(p: float | None) -> str:
 
 
 def _name(records: Sequence[RunRecord]) -> str:
-    """Return a run's token, id and variant; of several seeds the token without its seed, and all ids."""
+    """Return a run's token, id and variant; for several seeds, the token without the seed, and all ids."""
     ids = ", ".join(record.id for record in records)
     variant = describe_variant(records[0], of_row=len(records) > 1)
     token = records[0].token if len(records) == 1 else records[0].token.rpartition("@")[0]

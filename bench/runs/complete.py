@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def complete(request: RunRequest) -> RunSpec:
-    """Fill in what a method needs and refuse what it cannot use.
+    """Fill in defaults and reject options the method cannot use.
 
     Raises:
         BenchError: unknown method or parameter, a value out of range, a setting the method lacks, sources or a backbone
-            it does not use, full ranking by a method that ranks lists alone.
+            it does not use, or full ranking by a method that can only rank candidate lists.
     """
     entry, recommender = registry().entry(request.method), registry().recommender(request.method)
     for option in request_options():
@@ -40,7 +40,7 @@ def complete(request: RunRequest) -> RunSpec:
 
 
 def _check_value(option: RequestOption, request: RunRequest) -> None:
-    """Refuse a value that is none of the choices or out of range."""
+    """Reject a value that is not among the choices or is out of range."""
     value = getattr(request, option.name)
     if value is None:
         return
@@ -54,41 +54,41 @@ def _check_value(option: RequestOption, request: RunRequest) -> None:
 
 
 def _check_method(entry: Entry, request: RunRequest) -> None:
-    """Refuse what the method does not have: the setting, what only other methods use, ranking of the catalogue."""
+    """Reject a setting, an option or full ranking that the method does not support."""
     if request.setting not in entry.settings:
         offered = ", ".join(entry.settings)
-        raise BenchError(f"Method '{request.method}' has no {request.setting} setting; it runs in: {offered}.")
+        raise BenchError(f"Method '{request.method}' does not support --setting {request.setting}; expected {offered}.")
     for option in request_options():
         if option.is_given_in(request) and not option.is_used_by(entry):
             raise BenchError(
-                f"Method '{request.method}' does not use {option.flag}: leave it out. "
+                f"Method '{request.method}' does not use {option.flag}: remove it. "
                 f"See 'bench describe {request.method}'."
             )
     if request.full_ranking and not entry.ranks_catalogue:
         able = ", ".join(sorted(name for name, other in registry().entries.items() if other.ranks_catalogue))
         raise BenchError(
-            f"Method '{request.method}' ranks lists of candidates and cannot rank the whole catalogue: leave "
-            f"--full-ranking out. These can: {able}."
+            f"Method '{request.method}' can only rank candidate lists: remove --full-ranking. "
+            f"Methods that can rank the full catalogue: {able}."
         )
 
 
 def _check_users(request: RunRequest) -> None:
-    """Refuse a number of users that comes beside a share, or a subset of all."""
+    """Reject a number of users together with a fraction, or a subset index without a number of users."""
     if request.train_users is None and request.train_subset:
-        raise BenchError("--train-subset says which users --train-users draws; add that or leave it out.")
+        raise BenchError("--subset-index needs --train-users: add --train-users or remove --subset-index.")
     if request.train_users is not None and request.train_share < 1:
-        raise BenchError("--train-users and --train-share both say how much is learned from; give one of them.")
+        raise BenchError("--train-users and --train-fraction cannot be combined: give one of them.")
 
 
 def _check_ranking(entry: Entry, request: RunRequest, backbone: str | None) -> None:
-    """Refuse lists of a method or backbone that writes none, and an engine that has none to write."""
+    """Reject list generation by a method or backbone that cannot generate, and a backend without generation."""
     if request.ranking != "generate":
         if request.engine is not None:
-            raise BenchError("--engine says what writes the lists of --ranking generate; add that or leave it out.")
+            raise BenchError("--backend needs --scoring generate: add --scoring generate or remove --backend.")
         return
     if not entry.writes_lists:
         raise BenchError(
-            f"Method '{request.method}' ranks by scores and writes no lists: leave --ranking generate out. "
+            f"Method '{request.method}' cannot generate ranked lists: remove --scoring generate. "
             f"See 'bench describe {request.method}'."
         )
     if backbone == DEFAULT_BACKBONE:
@@ -127,13 +127,13 @@ def _chosen_sources(entry: Entry, request: RunRequest) -> tuple[str, ...]:
     if not chosen:
         # a misspelled name has no card either, and the dataset's own error would come only after this one
         near = [] if has_card(dataset) else near_names(dataset, [card.name for card in list_cards()])
-        hint = f" Or did you mean the dataset {' or '.join(near)}?" if near else ""
+        hint = f" Did you mean the dataset {' or '.join(near)}?" if near else ""
         raise BenchError(
-            f"Method '{entry.name}' learns from source domains and '{dataset}' names none: give --sources a,b.{hint} "
-            f"See 'bench list datasets'."
+            f"Method '{entry.name}' needs source datasets, and the card of '{dataset}' lists none: give "
+            f"--source-datasets A,B.{hint} See 'bench list datasets'."
         )
     if dataset in chosen:
-        raise BenchError(f"'{dataset}' is the target and cannot be a source as well; leave it out of --sources.")
+        raise BenchError(f"'{dataset}' is the target and cannot also be a source: remove it from --source-datasets.")
     if len(set(chosen)) < len(chosen):
-        raise BenchError(f"--sources names a domain twice: {', '.join(chosen)}.")
+        raise BenchError(f"--source-datasets contains a dataset twice: {', '.join(chosen)}.")
     return tuple(sorted(chosen))

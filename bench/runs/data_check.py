@@ -1,4 +1,4 @@
-"""Whether the data of stored runs are the data at hand, for readers who do not run anything."""
+"""Check whether the datasets of stored runs have changed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def data_notes(records: Iterable[RunRecord], folders: Folders) -> Iterator[str]:
-    """Yield a line on data that could not be compared, and one on each dataset that is no longer what was used.
+    """Yield a line on datasets that could not be checked, and one per dataset that has changed since the runs.
 
-    Only data that are here and prepared are compared; nothing is fetched or prepared.
+    Only prepared datasets are checked; nothing is downloaded or prepared.
     """
     used: dict[str, dict[str, list[RunRecord]]] = {}
     for record in records:
@@ -30,8 +30,8 @@ def data_notes(records: Iterable[RunRecord], folders: Folders) -> Iterator[str]:
         others = [run for stated in used[name] if found not in (None, stated) for run in used[name][stated]]
         if others:
             yield (
-                f"the data of '{name}' at hand are not those of {len(others)} run{'s' * (len(others) > 1)}, such as "
-                f"{others[0].token} ({others[0].id}): 'bench run' makes them again"
+                f"the data of '{name}' has changed since {len(others)} run{'s' * (len(others) > 1)}, such as "
+                f"{others[0].token} ({others[0].id}): 'bench run' repeats them"
             )
 
 

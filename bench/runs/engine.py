@@ -110,10 +110,10 @@ def usable(spec: RunSpec, store: RunStore, tasks: Tasks) -> RunRecord | None:
     record = store.load(run_id)
     freshness = freshness_of(record, tasks)
     if not freshness.is_fresh:
-        progress(f"run {run_id} is stored, but {'; '.join(freshness.differences)}: it is made again")
+        progress(f"run {run_id} is stored, but {'; '.join(freshness.differences)}: running it again")
         return None
     unchecked = f" (data not checked: {freshness.unchecked})" if freshness.unchecked else ""
-    progress(f"run {run_id} is stored already{unchecked}; --rescore scores it again, --force trains it again as well")
+    progress(f"reusing stored run {run_id}{unchecked}; use --rescore to score or --force to train it again")
     return record
 
 
@@ -127,7 +127,7 @@ def checked_scores(method: str, scores: Any, queries: Queries) -> NDArray[np.flo
     if array.shape != queries.candidates.shape or not np.issubdtype(array.dtype, np.floating):
         raise BenchError(
             f"Method '{method}' returned scores of shape {array.shape} and type {array.dtype}; expected floats of "
-            f"shape {queries.candidates.shape}, one a candidate."
+            f"shape {queries.candidates.shape}, one per candidate."
         )
     n_bad = int(np.isnan(array).any(axis=1).sum())
     if n_bad:
@@ -138,12 +138,15 @@ def checked_scores(method: str, scores: Any, queries: Queries) -> NDArray[np.flo
 def checked_report(method: str, report: Any) -> FitReport:
     """Return a plugin's report as a record holds it; raise BenchError that names the plugin if JSON cannot hold it."""
     if not isinstance(report, FitReport):
-        raise BenchError(f"Method '{method}' reported a {type(report).__name__}, not a FitReport; nothing was stored.")
+        raise BenchError(
+            f"Method '{method}' returned a {type(report).__name__} as its report, expected a FitReport; nothing was "
+            "stored."
+        )
     try:
         return FitReport.from_json(json.loads(json.dumps(report.to_json(), allow_nan=False)))
     except (TypeError, ValueError) as error:
         raise BenchError(
-            f"Method '{method}' gave a report that JSON cannot hold ({error}); nothing was stored."
+            f"Method '{method}' returned a report that cannot be saved as JSON ({error}); nothing was stored."
         ) from error
 
 
@@ -159,7 +162,7 @@ def _as_array(method: str, scores: Any) -> NDArray[Any]:
     try:
         return np.asarray(scores)
     except ValueError as error:
-        raise BenchError(f"Method '{method}' returned scores that are no array: {error}.") from error
+        raise BenchError(f"Method '{method}' returned scores that are not an array: {error}.") from error
 
 
 def _scores(recommender: Recommender, entry: Entry, queries: QuerySet) -> Any:

@@ -106,5 +106,5 @@ def chosen_device(name: str) -> str:
         torch.empty(0, device=wanted).cpu()
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
-        raise BenchError(f"Device '{name}' cannot be used ({reason}). Use --device cpu or --device auto.") from error
+        raise BenchError(f"Device '{name}' is not available ({reason}). Use --device cpu or --device auto.") from error
     return name

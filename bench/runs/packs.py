@@ -59,7 +59,7 @@ def read_packs(results_dir: Path) -> dict[str, PackedRun]:
                 found[fields["id"]] = PackedRun(path.parent, number, fields)
             except (ValueError, KeyError, TypeError) as error:
                 reason = f"{type(error).__name__}: {error}"
-                raise BenchError(f"{path}:{number + 1} is no run record ({reason}). Restore the file.") from error
+                raise BenchError(f"{path}:{number + 1} is not a run record ({reason}). Restore the file.") from error
     return found
 
 

@@ -1,4 +1,4 @@
-"""Hyper-parameters: a recommender's frozen ``Params`` from the ``key=value`` words of a command line or a YAML file."""
+"""Hyperparameters: parse ``key=value`` words or YAML values into a recommender's frozen ``Params``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRUE_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False,
 
 
 def parse_assignments(words: tuple[str, ...]) -> dict[str, str]:
-    """Split ``key=value`` words; raise BenchError for a word without ``=``."""
+    """Split ``key=value`` strings; raise BenchError for a string without ``=``."""
     pairs = [word.partition("=") for word in words]
     for key, equals, _ in pairs:
         if not equals:
@@ -28,17 +28,17 @@ def parse_assignments(words: tuple[str, ...]) -> dict[str, str]:
 
 
 def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> Any:
-    """Build a ``Params`` dataclass, converting texts to each field's type.
+    """Build a ``Params`` dataclass, converting strings to each field's type.
 
     Raises:
-        BenchError: an unknown key (with near names), a value of the wrong type or out of the range that its field
-            declares (see :mod:`bench.plugin.ranges`).
+        BenchError: an unknown key (similar names are suggested), a value of the wrong type or outside
+            the declared range (see :mod:`bench.plugin.ranges`).
     """
     types = typing.get_type_hints(params_class)
     names = [field.name for field in dataclasses.fields(params_class)]
     for key in given:
         if key not in names:
-            hint = did_you_mean(key, names) or (f" It has {', '.join(names)}." if names else "")
+            hint = did_you_mean(key, names) or (f" Its parameters are {', '.join(names)}." if names else "")
             raise BenchError(f"Method '{method}' has no parameter '{key}'.{hint} See 'bench describe {method}'.")
     params = params_class(**{key: _converted(method, key, value, types[key]) for key, value in given.items()})
     _check_ranges(method, params)
@@ -55,7 +55,7 @@ def allowed_values(params_class: type) -> dict[str, str]:
 
 
 def named_params(params: Any) -> dict[str, Any]:
-    """Return the parameters that a run's spec contains: all except those at a default that is declared neutral.
+    """Return the parameters that a run's spec contains: all except neutral ones at their default.
 
     A parameter added to a method later, whose default changes nothing, is declared as
     ``field(default=…, metadata={"neutral": True})``: runs at that default then keep their ids.
@@ -113,7 +113,7 @@ def _convert(value: Any, wanted: Any) -> Any:
     if type(None) in options:
         return _convert(value, next(option for option in options if option is not type(None)))
     if wanted is type(None):
-        return value  # a wrapped model's parameter that is unset by default says nothing of its type
+        return value  # a wrapped model's parameter without a default has no known type
     if wanted is bool:
         return value if isinstance(value, bool) else TRUE_WORDS[str(value).lower()]
     return _sequence(value) if wanted is tuple else _scalar(value, wanted)
@@ -121,15 +121,15 @@ def _convert(value: Any, wanted: Any) -> Any:
 
 def _scalar(value: Any, wanted: Any) -> Any:
     if value is None or isinstance(value, bool) or (wanted is int and isinstance(value, float)):
-        raise TypeError(f"{value!r} is no {wanted}")
+        raise TypeError(f"{value!r} is not of type {wanted}")
     converted = wanted(value)
     if isinstance(converted, float) and not math.isfinite(converted):
-        raise ValueError("a run record holds finite numbers only")
+        raise ValueError("run records only contain finite numbers")
     return converted
 
 
 def _sequence(value: Any) -> tuple[Any, ...]:
-    """Return a tuple; a text such as ``64,32`` or ``[64, 32]`` is read as YAML reads a list."""
+    """Return a tuple; a string such as ``64,32`` or ``[64, 32]`` is parsed as a YAML list."""
     if not isinstance(value, str):
         return tuple(value)
     import yaml
@@ -141,7 +141,7 @@ def _sequence(value: Any) -> tuple[Any, ...]:
 
 
 def field_docstrings(dataclass_type: type) -> dict[str, str]:
-    """Return field name → the string under it, base classes included; empty where there is no source file."""
+    """Return field name → docstring under the field, including base classes; empty without source code."""
     found: dict[str, str] = {}
     for base in reversed(dataclass_type.__mro__):
         try:

@@ -212,7 +212,9 @@ def _starts_first(method: str, planned: Mapping[str, Planned]) -> list[str]:
 
     def add(adapter_id: str) -> None:
         if adapter_id not in planned:
-            raise BenchError(f"Method '{method}' plans to go on from adapter {adapter_id}, which it does not plan.")
+            raise BenchError(
+                f"Method '{method}' plans to continue from adapter {adapter_id}, which is not in its plan."
+            )
         start = planned[adapter_id].start
         if start is not None:
             add(start)

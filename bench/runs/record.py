@@ -1,4 +1,4 @@
-"""What is known of a finished run, and the few words that set it apart from others."""
+"""Run records, and short descriptions of runs."""
 
 from __future__ import annotations
 
@@ -21,35 +21,34 @@ from bench.runs.request import RunRequest
 from bench.spec import RunSpec, spec_from_json, spec_to_json
 
 SCHEMA_VERSION = 2
-"""Of records as they are written; version 1 stated neither itself nor the contents of data, no revisions,
-and of a fit whatever its method liked."""
+"""Version of the record format. Version 1 had no version number, data hashes or revisions, and a free-form report."""
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything a reader must know of one finished run; ``run.json`` holds these fields."""
+    """The record of one run; ``run.json`` contains these fields."""
 
     id: str
-    """Hash of the spec and name of the run's folder."""
+    """Hash of the spec, and name of the run's directory."""
     spec: RunSpec
-    """What was run."""
+    """Specification of the run."""
     family: str
     """The method's group in lists and tables."""
     metrics: dict[str, dict[str, float]]
-    """``ndcg@1`` … to ``value`` and the bootstrap interval ``low``, ``high``."""
+    """``ndcg@1`` … -> ``value`` and the bounds ``low`` and ``high`` of the bootstrap interval."""
     candidates_hash: str
-    """Content hash of the candidate file; runs with different hashes are never compared."""
+    """Content hash of the candidate file; runs with different hashes are not comparable."""
     n_queries: int
-    """Test queries scored."""
+    """Number of scored test queries."""
     tie_rate: float
     """Share of queries whose positive is tied with another candidate."""
     bench_version: str
     created: str
-    """ISO time, UTC."""
+    """ISO 8601 time (UTC)."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """The parameters that differ from the method's defaults."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """Wall time by phase."""
+    """Wall-clock time by phase."""
     peak_memory_bytes: dict[str, int] = field(default_factory=dict)
     """Peak memory by phase."""
     device: str = "cpu"
@@ -58,25 +57,25 @@ class RunRecord:
     versions: dict[str, str] = field(default_factory=dict)
     """Package versions."""
     git: dict[str, Any] | None = None
-    """``commit`` and whether the tree was ``dirty``; None outside a repository."""
+    """``commit`` and whether the working tree was ``dirty``; None outside a repository."""
     backbone: dict[str, Any] | None = None
     """``name``, ``kind`` and ``revision`` of the language model."""
     toy: bool = False
-    """Whether the backbone is a toy, so that the figures say nothing of the method."""
+    """Whether the backbone is a toy, so that the results are not indicative of the method."""
     transductive: bool = False
-    """Whether the method read unlabeled test queries."""
+    """Whether the method used unlabeled test queries in training."""
     fit: FitReport = field(default_factory=FitReport)
-    """What the method reports of its fit."""
+    """The method's report of its fit."""
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     data: dict[str, str] = field(default_factory=dict)
-    """Content hash of each prepared dataset by its name; what is missing is not known."""
+    """Content hash of each prepared dataset by name; missing ones are unknown."""
     revisions: dict[str, Revision] = field(default_factory=dict)
-    """Revision of the code of the ``method`` and of the ``protocol``; what is missing is not known."""
+    """Revision of the code of the ``method`` and of the ``protocol``; missing ones are unknown."""
     schema_version: int = SCHEMA_VERSION
-    """Version of this shape."""
+    """Version of the record format."""
     catalogue: dict[str, float] | None = None
-    """Of full ranking: ``n_items``, ``mean_rank``, ``auc`` and so on; None where frozen lists were ranked."""
+    """For full ranking: ``n_items``, ``mean_rank``, ``auc`` and so on; None for candidate lists."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of ``run.json``."""
@@ -95,14 +94,14 @@ class RunRecord:
         """
         version = fields.get("schema_version", 1)
         if version > SCHEMA_VERSION:
-            raise ValueError(f"schema version {version} is younger than {SCHEMA_VERSION}: upgrade bench")
+            raise ValueError(f"schema version {version} is newer than {SCHEMA_VERSION}: upgrade bench")
         fields = with_fit_report(fields)
         own = {"spec": spec_from_json(fields["spec"]), "fit": FitReport.from_json(fields["fit"])}
         return cls(**{**fields, **own, "schema_version": version})
 
     @property
     def provenance(self) -> Provenance:
-        """What the result was made from besides its spec."""
+        """The versions of data, backbone and code."""
         return Provenance(
             data={name: self.data.get(name, UNKNOWN) for name in (self.spec.protocol.dataset, *self.spec.sources)},
             candidates=self.candidates_hash,
@@ -112,12 +111,12 @@ class RunRecord:
 
     @property
     def n_candidates(self) -> int:
-        """Candidates of each query, the positive included; in full ranking the catalogue's size, which none exceeds."""
+        """Number of candidates per query, including the positive; for full ranking, the size of the catalogue."""
         return self.spec.protocol.n_negatives + 1 if self.catalogue is None else int(self.catalogue["n_items"])
 
     @property
     def repetition(self) -> tuple[int, int]:
-        """What tells runs of one figure apart: the seed and the subset of training users."""
+        """The seed and the subset index, which distinguish repeated runs."""
         return self.spec.seed, self.spec.train_subset
 
     @property

@@ -1,4 +1,4 @@
-"""Run requests: command-line options, shell commands and descriptions are derived from the fields of one class."""
+"""Run requests, from whose fields command-line options, shell commands and descriptions are derived."""
 
 from __future__ import annotations
 
@@ -23,29 +23,28 @@ PARAMS = "params"
 
 @dataclass(frozen=True)
 class RunRequest(RunOptions):
-    """A run that a user or an experiment asks for; :func:`bench.runs.complete.complete` turns it into a spec.
+    """A requested run; :func:`bench.runs.complete.complete` turns it into a spec.
 
     The text under a field is also its help on the command line; see :func:`bench.spec.option` for other metadata.
     """
 
     method: str
-    """A name from 'bench list methods', or recbole:<Class>."""
+    """Name from 'bench list methods', or recbole:<Class>."""
     dataset: str
-    """A name from 'bench list datasets', or your own folder's."""
+    """Name from 'bench list datasets', or the directory name of your own dataset."""
     setting: Setting = "warm"
-    """Which split: leave-one-out (warm), leave-one-out on items never trained on (cold), or users 3:1:1 with negatives
-    by popularity (user-split)."""
-    policy: ColdPolicy = option("holdout", words="{}", circumstance=True, within="cold")
+    """How the data is split. warm: leave-one-out; cold: leave-one-out on items without training data; user-split:
+    users 3:1:1, with popularity-sampled negatives."""
+    policy: ColdPolicy = option("holdout", flag="--cold-policy", words="{}", circumstance=True, within="cold")
     """How cold items are chosen."""
-    protocol_seed: int = option(0, words="candidate seed {}", circumstance=True)
-    """Seed of held-out items, of the users' parts and of candidate lists; runs of different seeds are never
-    compared."""
+    protocol_seed: int = option(0, flag="--split-seed", words="split seed {}", circumstance=True)
+    """Seed for held-out items, user splits and candidate lists. Runs with different split seeds are not comparable."""
     params: Mapping[str, Any] = field(default_factory=dict)
-    """A hyper-parameter; repeatable."""
+    """Hyperparameter; repeatable."""
 
     @classmethod
     def of(cls, spec: RunSpec, params: Mapping[str, Any]) -> RunRequest:
-        """Return the request for a completed spec; ``params`` are the parameters to name in it."""
+        """Return the request for a completed spec; ``params`` are the parameters to include."""
         protocol = spec.protocol
         place = protocol.dataset, protocol.setting, protocol.policy, protocol.seed
         return cls(spec.method, *place, params, **spec.options())
@@ -56,7 +55,7 @@ class RunRequest(RunOptions):
         return ProtocolSpec(self.dataset, self.setting, self.policy, self.protocol_seed)
 
     def used_by(self, entry: Entry) -> RunRequest:
-        """Return the request without options that its method does not use, such as a table's backbone."""
+        """Return the request without options its method does not use, such as a table's backbone."""
         unused = {one.name: one.default for one in request_options() if not one.is_used_by(entry)}
         return dataclasses.replace(self, **unused)
 
@@ -66,7 +65,7 @@ class RunRequest(RunOptions):
         return shlex.join(["bench", "run", *(word for words in arguments for word in words)])
 
     def words(self, of_row: bool = False) -> list[str]:
-        """Return short descriptions of what differs from the method's default run.
+        """Return short descriptions of the options that differ from the method's default run.
 
         ``of_row`` leaves out circumstances such as seeds, which distinguish runs but not the rows of a table.
         """
@@ -92,7 +91,17 @@ class RequestOption:
     @property
     def flag(self) -> str:
         """Its name on the command line."""
-        return "-p" if self.name == PARAMS else "--" + self.name.replace("_", "-")
+        return "-p" if self.name == PARAMS else str(self.facts.get("flag") or self._field_flag)
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Further names on the command line, which its help does not show."""
+        others = ("--model",) if self.name == "method" else (self._field_flag,)
+        return () if self.flag in others or self.name == PARAMS else others
+
+    @property
+    def _field_flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
 
     @property
     def is_required(self) -> bool:
@@ -140,16 +149,16 @@ class RequestOption:
         return not needs or bool(getattr(entry, needs))
 
     def is_given_in(self, request: RunOptions) -> bool:
-        """Whether a request names a value other than the default, even one that means the same."""
+        """Whether a request gives a value other than the default, even an equivalent one."""
         return bool(getattr(request, self.name) != self.default)
 
     def is_named_in(self, request: RunRequest) -> bool:
-        """Whether a request changes it from the default, in a setting where it has an effect."""
+        """Whether a request changes it from the default in a setting where it has an effect."""
         counts = self.facts.get("within") in ("", request.setting)
         return counts and self.value_in(request) != self.default
 
     def value_in(self, options: RunOptions) -> Any:
-        """Return its value in a request or a spec; the choice that None means is returned as None."""
+        """Return its value in a request or a spec; the choice equivalent to None is returned as None."""
         value = getattr(options, self.name)
         return None if value == self.facts.get("unset") else value
 
@@ -159,7 +168,7 @@ class RequestOption:
         return self.words.format("+".join(value) if isinstance(value, tuple) else value)
 
     def arguments(self, request: RunRequest) -> list[str]:
-        """Return its words in a shell command."""
+        """Return its arguments in a shell command."""
         value = getattr(request, self.name)
         if self.name == PARAMS:
             return [word for name, one in value.items() for word in (self.flag, f"{name}={_text(one)}")]
@@ -192,7 +201,7 @@ def _default(item: dataclasses.Field[Any]) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Return a parameter's value as a command line reads it."""
+    """Return a parameter's value as written on a command line."""
     if isinstance(value, str):
         return value
     return "none" if value is None else json.dumps(value)

@@ -1,8 +1,7 @@
-"""The store of finished runs: a folder ``runs/<id>`` each, or packs of many.
+"""The store of finished runs: a directory ``runs/<id>`` per run, or packs of many runs.
 
-``runs/<id>/ranks.parquet`` and ``runs/<id>/run.json`` appear together. A run that is made again after its data, its
-backbone or its code changed takes the place of the earlier one, which is kept in ``superseded/<id>`` and read by
-nothing.
+``runs/<id>/ranks.parquet`` and ``runs/<id>/run.json`` appear together. If a run is repeated because its data, backbone
+or code has changed, the earlier run is moved to ``superseded/<id>``, which is not read.
 """
 
 from __future__ import annotations
@@ -32,23 +31,23 @@ if TYPE_CHECKING:
 RUNS, SUPERSEDED = "runs", "superseded"
 RECORD, RANKS = "run.json", "ranks.parquet"
 EARLIER = "earlier"
-"""Where an earlier run waits, within the folder that takes its place."""
+"""Name of the earlier run's directory while it is replaced."""
 SHORTEST_ID = 4
-"""Digits of an id that must be given to find a run by it."""
+"""Minimum length of the prefix of an id."""
 
 
 @dataclass(frozen=True)
 class RunStore:
-    """The runs under one results folder."""
+    """The runs in one results directory."""
 
     results_dir: Path
 
     def path(self, run_id: str) -> Path:
-        """Return the folder of a run, whether or not it exists."""
+        """Return the directory of a run, whether or not it exists."""
         return self.results_dir / RUNS / run_id
 
     def exists(self, run_id: str) -> bool:
-        """Whether the run is finished."""
+        """Whether the run exists."""
         return (self.path(run_id) / RECORD).exists() or run_id in self._packed
 
     def save(
@@ -58,10 +57,10 @@ class RunStore:
         ranks: Ranks,
         tops: Tops | None = None,
     ) -> None:
-        """Write ranks and record; ``query_users`` has one user index for each of ``ranks`` and ``tops``.
+        """Store ranks and record; ``query_users`` contains the user index of each query.
 
-        An earlier run of the same id makes room: it is kept as superseded if it was made from other data or code,
-        else removed.
+        An earlier run with the same id is moved to ``superseded`` if its data or code was different, and removed
+        otherwise.
         """
         if tops is not None and len(tops) != len(ranks):
             raise ValueError(f"{len(tops)} tops for {len(ranks)} ranks")
@@ -79,7 +78,7 @@ class RunStore:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def load(self, run_id: str) -> RunRecord:
-        """Return a finished run; BenchError names the file that is missing or cannot be read."""
+        """Return the record of a run; raise BenchError if a file is missing or cannot be read."""
         path, packed = self.path(run_id) / RECORD, self._packed.get(run_id)
         try:
             fields = read_json(path)
@@ -103,58 +102,58 @@ class RunStore:
         return columns["query"], Ranks(columns["better"], columns["tied"])
 
     def tops(self, run_id: str) -> Tops | None:
-        """Return what was ranked first, in stored order; None for a run from before this was stored."""
+        """Return the top-ranked items, in stored order; None if the run does not store them."""
         columns = self._columns(run_id, TOP_COLUMNS)
         return Tops(*(columns[name] for name in TOP_COLUMNS)) if set(TOP_COLUMNS) <= set(columns) else None
 
     def queries(self, run_id: str) -> RankedQueries:
-        """Return everything that is stored for the queries of a run."""
+        """Return ranks and top-ranked items of the queries of a run."""
         return RankedQueries(*self.ranks(run_id), self.tops(run_id))
 
     def records(self) -> list[RunRecord]:
-        """Return all finished runs, ordered by token and id; BenchError names a record that cannot be read."""
+        """Return the records of all runs, ordered by token and id; raise BenchError if one cannot be read."""
         ids = sorted({*self.loose(), *self._packed})
         return sorted((self.load(run_id) for run_id in ids), key=lambda record: (record.token, record.id))
 
     def find(self, token: str) -> RunRecord:
-        """Return the one run that a token names: the start of an id, or ``method@dataset@setting[@full][@seedN]``."""
+        """Return the run matching a token: the prefix of an id, or ``method@dataset@setting[@full][@seedN]``."""
         records = self.records()
         found = [record for record in records if _is_named(record, token)]
         if len(found) == 1:
             return found[0]
         if found:
             named = ", ".join(f"{record.id} ({describe_variant(record) or 'defaults'})" for record in found)
-            raise BenchError(f"'{token}' names {len(found)} runs: {named}. Give the start of one id.")
+            raise BenchError(f"'{token}' matches {len(found)} runs: {named}. Give the prefix of one id.")
         hint = did_you_mean(token, {record.token for record in records} | {record.id for record in records})
         expected = (
-            f"expected the start of an id ({SHORTEST_ID} digits or more) or method@dataset@setting[@full][@seedN]"
+            f"expected the prefix of an id ({SHORTEST_ID} or more characters) or method@dataset@setting[@full][@seedN]"
         )
         raise BenchError(f"No run '{token}' in {self.results_dir}; {expected}.{hint} See 'bench run --help'.")
 
     def find_seeds(self, token: str) -> list[RunRecord]:
-        """Return the one run that a token names, or all of them where their seeds alone differ, ordered by seed."""
+        """Return the run matching a token, or all matching runs if they only differ in their seeds, ordered by seed."""
         found = [record for record in self.records() if _is_named(record, token)]
         systems = {dataclasses.replace(record.spec, seed=0).hash() for record in found}
         return sorted(found, key=lambda record: record.spec.seed) if len(systems) == 1 else [self.find(token)]
 
     def loose(self) -> Iterator[str]:
-        """Yield the ids of the runs that have a folder of their own."""
+        """Yield the ids of the runs that are not packed."""
         names = (path.parent.name for path in (self.results_dir / RUNS).glob(f"*/{RECORD}"))
-        # a hidden one is being written, or was left by a process that was killed
+        # hidden directories are being written, or were left by a killed process
         yield from sorted(name for name in names if not name.startswith("."))
 
     def rewrite(self, record: RunRecord) -> None:
-        """Write the record of a run in its own folder anew; its ranks stay."""
+        """Replace the record of an unpacked run, keeping its ranks."""
         write_json(self.path(record.id) / RECORD, record.to_json())
 
     def remove_folder(self, run_id: str) -> None:
-        """Remove a run's own folder, once it is packed."""
+        """Remove the directory of a run that has been packed."""
         shutil.rmtree(self.path(run_id))
 
     def _put_in_place(self, temporary: Path, record: RunRecord) -> None:
-        """Give a written folder its run's name, after an earlier run of the same id has made room.
+        """Rename a finished directory to its run's id, after moving an earlier run with the same id.
 
-        Where another process stores the same run at this very moment, one of the two stays, whole.
+        If another process stores the same run at the same time, one of the two is kept.
         """
         folder, earlier = self.path(record.id), temporary / EARLIER
         is_made_alike = self._is_made_alike(record)
@@ -174,7 +173,7 @@ class RunStore:
             (folder / EARLIER).replace(kept / str(sum(1 for _ in kept.iterdir()) + 1))
 
     def _is_made_alike(self, record: RunRecord) -> bool:
-        """Whether the stored run of the same id was made from what this one was; a damaged one counts for nothing."""
+        """Whether the stored run with the same id has the same provenance; False if it is damaged."""
         try:
             return self.load(record.id).provenance == record.provenance
         except BenchError:
@@ -201,4 +200,4 @@ def _is_named(record: RunRecord, token: str) -> bool:
 
 
 def _unreadable(path: Path, reason: str) -> BenchError:
-    return BenchError(f"Cannot read {path} ({reason}). Remove its folder and run that method again.")
+    return BenchError(f"Cannot read {path} ({reason}). Remove its directory and run the method again.")

@@ -130,7 +130,7 @@ def require_titles(method: str, domain: Domain) -> None:
     """Raise BenchError where too many titles are missing for a method that reads them."""
     if not domain.titled:
         raise BenchError(
-            f"Method '{method}' reads titles, but {domain.n_untitled:,} of the {domain.n_items:,} items of "
-            f"'{domain.name}' have none. Put an items.csv with titles beside its interactions; see "
+            f"Method '{method}' needs titles, but {domain.n_untitled:,} of the {domain.n_items:,} items of "
+            f"'{domain.name}' have none. Add an items.csv with titles next to its interactions. See "
             f"'bench data stats {domain.name}'."
         )

@@ -1,4 +1,4 @@
-"""Two systems on the same users: how far apart they are, how sure that is, and what could have been found at all."""
+"""Paired comparison of two systems: difference, confidence interval, tests and statistical power."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ from bench.significance.tests import (
 )
 
 FEW_USERS = 200
-"""With fewer users than this, a comparison carries a warning."""
+"""Below this number of users, a comparison has a warning."""
 POWER = 0.80
-"""The share of true differences of the detectable size that a test finds."""
+"""Probability of detecting a true difference of the minimum detectable size."""
 EFFECT_WORDS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))
-"""Cohen's (1988) conventions: an absolute d below the figure reads as the word; above the last it is large."""
+"""Cohen's (1988) conventions: the word for an absolute d below each limit; above the last, it is large."""
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """How two systems differ on the same users; every difference is the first minus the second."""
+    """Difference of two systems on the same users; all differences are the first minus the second."""
 
     n: int
-    """Users, each with a value under both systems."""
+    """Number of users."""
     difference: float
     """Mean of the per-user differences."""
     low: float
-    """Lower end of the 95 % bootstrap interval of the difference."""
+    """Lower end of the 95% bootstrap interval of the difference."""
     high: float
-    """Upper end of it."""
+    """Upper end of the interval."""
     effect_size: float | None
-    """Cohen's d_z: mean of the per-user differences over their standard deviation; None where they have no spread."""
+    """Cohen's d_z: mean of the per-user differences divided by their standard deviation; None if that is zero."""
     wins: int
-    """Users on whom the first is better."""
+    """Number of users for whom the first system is better."""
     ties: int
     losses: int
-    """Users on whom the second is better."""
+    """Number of users for whom the second system is better."""
     detectable_difference: float
-    """Smallest true difference found with 80 % power at the 5 % level before correction, given this spread and n."""
+    """Minimum detectable difference: 80% power at the 5% level before correction, given this variance and n."""
 
 
 @dataclass(frozen=True)
 class Comparison(Contrast):
-    """Two named systems under one metric with all tests; ``difference`` is A minus B."""
+    """Comparison of two named systems under one metric with all tests; ``difference`` is A minus B."""
 
     name_a: str
     name_b: str
@@ -76,7 +76,7 @@ class Comparison(Contrast):
     """Standard deviation of A's mean over its seeds; None for one seed."""
     sd_b: float | None = None
     p_seeds: float | None = None
-    """P-value of the t-test on the seeds' means; None where both systems have one seed."""
+    """P-value of the t-test on the means of seeds; None if both systems have one seed."""
     p_holm: float | None = None
     """P-value of ``corrected_test`` after Holm's correction over ``family_size`` comparisons."""
     corrected_test: Test | None = None
@@ -88,16 +88,16 @@ class Comparison(Contrast):
 
     @property
     def warning(self) -> str | None:
-        """A sentence on too little power; None where there are users enough."""
+        """A sentence on low statistical power; None if there are enough users."""
         if self.n >= FEW_USERS:
             return None
         return (
-            f"{self.n} users are few: a true difference of {self.detectable_difference:.4f} is found four times in "
-            "five, a smaller one less often, so that no difference found is no proof that there is none."
+            f"only {self.n} users: a true difference of {self.detectable_difference:.4f} is detected with 80% power, "
+            "smaller ones less often, so a missing difference does not mean that the two are equal."
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values, with a word for the size of the effect and the warning."""
+        """Return JSON values, including the effect size in words and the warning."""
         words = {"effect": effect_in_words(self.effect_size), "warning": self.warning}
         return {**rounded(asdict(self)), **words}
 
@@ -105,10 +105,10 @@ class Comparison(Contrast):
 def compare(
     name_a: str, name_b: str, metric: str, values_a: NDArray[np.float64], values_b: NDArray[np.float64]
 ) -> Comparison:
-    """Run all three paired tests on per-user values, the same user in the same place of both.
+    """Run all paired tests on per-user values, with users in the same order in both.
 
-    Values have shape (n_users,), or (n_seeds, n_users): then tests, effect size and counts are those of each user's
-    mean over seeds, the interval is that of the two-level bootstrap, and the seeds' means have a test of their own.
+    Values have shape (n_users,) or (n_seeds, n_users). With several seeds, tests, effect size and counts use each
+    user's mean over seeds, the interval is from a hierarchical bootstrap, and the means of seeds are tested as well.
     """
     by_seed_a, by_seed_b = np.atleast_2d(values_a), np.atleast_2d(values_b)
     users_a, users_b = by_seed_a.mean(axis=0), by_seed_b.mean(axis=0)
@@ -139,7 +139,7 @@ def compare(
 
 
 def contrast(differences: Distinct, low: float, high: float) -> Contrast:
-    """Describe per-user differences whose mean has the bootstrap interval from ``low`` to ``high``."""
+    """Summarize per-user differences; ``low`` and ``high`` are the bootstrap interval of their mean."""
     return Contrast(
         n=differences.n,
         difference=differences.mean,
@@ -154,7 +154,7 @@ def contrast(differences: Distinct, low: float, high: float) -> Contrast:
 
 
 def with_holm(family: Sequence[Comparison], test: Test) -> list[Comparison]:
-    """Return the comparisons of one family with Holm's correction of one test's p-values filled in."""
+    """Return the comparisons with Holm-corrected p-values of one test."""
     corrected = holm([comparison.p(test) for comparison in family])
     size = len(family)
     return [
@@ -164,17 +164,17 @@ def with_holm(family: Sequence[Comparison], test: Test) -> list[Comparison]:
 
 
 def spread_over_seeds(by_seed: NDArray[np.float64]) -> float | None:
-    """Return the standard deviation of the seeds' means, (n_seeds, n_users); None for one seed."""
+    """Return the standard deviation of the seeds' means, for values of shape (n_seeds, n_users); None for one seed."""
     return None if len(by_seed) == 1 else float(by_seed.mean(axis=1).std(ddof=1))
 
 
 def seeds_t_test(means_a: NDArray[np.float64], means_b: NDArray[np.float64]) -> float | None:
-    """Return the two-sided p-value of a t-test on two systems' means, one per seed; None where both have one seed.
+    """Return the two-sided p-value of a t-test on two systems' means, one per seed; None if both have one seed.
 
-    A test over users takes a system's training for given; this one asks whether other seeds would show the same. S
-    means each, shape (S,), are paired in their order: S - 1 degrees of freedom. A single mean is a constant that the
-    other system's are compared with. Means of different numbers are not paired, and the degrees of freedom are those
-    of the smaller number, which is never too many (Welch's statistic).
+    A test over users treats the trained models as fixed; this test asks whether the difference holds for other seeds.
+    Means of shape (S,) each are paired in order, with S - 1 degrees of freedom. A single mean is treated as a constant.
+    Different numbers of means are not paired; Welch's statistic is used with the degrees of freedom of the smaller
+    number, which is conservative.
     """
     n_a, n_b = len(means_a), len(means_b)
     if n_a == n_b == 1:
@@ -190,7 +190,7 @@ def seeds_t_test(means_a: NDArray[np.float64], means_b: NDArray[np.float64]) -> 
 
 
 def effect_in_words(d: float | None) -> str:
-    """Return how Cohen reads an effect of this size, whichever its sign."""
+    """Return the size of an effect in words (Cohen), regardless of its sign."""
     if d is None:
-        return "the same for every user"
+        return "equal for all users"
     return next((word for limit, word in EFFECT_WORDS if math.fabs(d) < limit), "large")

@@ -62,8 +62,8 @@ def least_squares(
     members = [np.array([cluster == one for cluster in clusters]) for one in dict.fromkeys(clusters)]
     if len(members) < 2 or n <= k or np.linalg.matrix_rank(design) < k:
         raise BenchError(
-            f"{n} observations in {len(members)} clusters cannot tell {', '.join(predictors)} and {len(means)} means "
-            "apart: more runs are needed, or predictors that vary."
+            f"{n} observations in {len(members)} clusters are too few to estimate {', '.join(predictors)} and "
+            f"{len(means)} means: add runs, or predictors that vary."
         )
     inverse = np.linalg.inv(design.T @ design)
     solution = inverse @ design.T @ outcome

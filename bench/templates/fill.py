@@ -91,14 +91,16 @@ def baseline_names(name: str) -> Names:
         near = "-".join(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()))
         example = near if NAME.fullmatch(near) else EXAMPLE
         raise BenchError(
-            f"'{name}' cannot name a method; use lower-case words and digits joined by hyphens, as in '{example}'."
+            f"'{name}' is not a valid method name: use lower-case words and digits joined by hyphens, such as "
+            f"'{example}'."
         )
     known = registry()
     if name in known.entries or name in known.broken:
-        raise BenchError(f"There is a method '{name}' already; see 'bench describe {name}' or choose another name.")
+        raise BenchError(f"Method '{name}' already exists: choose another name. See 'bench describe {name}'.")
     if keyword.iskeyword(names.module) or names.module in sys.stdlib_module_names or names.class_name in IMPORTED:
         raise BenchError(
-            f"'{name}' would hide a name of Python or of the template; choose another, such as '{name}-method'."
+            f"'{name}' conflicts with a Python module or a name in the template: choose another name, such as "
+            f"'{name}-method'."
         )
     return names
 
@@ -116,7 +118,7 @@ def baseline_place(directory: Path | None) -> Place:
     if directory is not None:
         return Place(directory, is_checkout and directory.resolve() == root)
     if root is None or not is_checkout:
-        raise BenchError("This installation is no checkout; give --directory FOLDER to start a project of your own.")
+        raise BenchError("bench is not running from a source checkout; pass --directory FOLDER.")
     return Place(root, is_checkout=True)
 
 

@@ -42,15 +42,15 @@ class IntegratingParams(PairParams):
     """The recipe of the source adapters, and how what integrates them is trained on the target."""
 
     n_sources: int = field(default=2, metadata=at_least(1))
-    """Adapters that are integrated: of the source domains, those that validate best (X-Cross: 2)."""
+    """Number of integrated adapters: those with the best validation results among the sources (X-Cross: 2)."""
     target_examples: int = field(default=0, metadata=shrinks_to("examples") | at_least(0))
-    """Target users of an epoch, a seeded sample drawn anew each epoch; 0 takes all (X-Cross)."""
+    """Target users per epoch (a random sample, drawn again in each epoch); 0 uses all (X-Cross)."""
     target_epochs: int = field(default=40, metadata=at_least(1))
-    """Epochs at most (X-Cross: 40)."""
+    """Maximum number of epochs (X-Cross: 40)."""
     target_batch_size: int = field(default=4, metadata=at_least(1))
-    """Target users a step (X-Cross: 1)."""
+    """Target users per step (X-Cross: 1)."""
     target_learning_rate: float = field(default=5e-4, metadata=above(0) | at_most(1))
-    """Peak step size of AdamW (X-Cross: 5e-5)."""
+    """Peak learning rate of AdamW (X-Cross: 5e-5)."""
 
 
 class Integration(nn.Module):
@@ -114,7 +114,7 @@ class IntegratingRecommender(PairRecommender):
             BenchError: the parameters ask for too few.
         """
         if self.params.n_sources < self.min_sources:
-            raise BenchError(f"At least {self.min_sources} sources are integrated, not {self.params.n_sources}.")
+            raise BenchError(f"Parameter 'n_sources' must be at least {self.min_sources}, not {self.params.n_sources}.")
         return int(self.params.n_sources)
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:

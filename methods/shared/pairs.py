@@ -31,7 +31,7 @@ class PairParams(PairRecipe):
     """The recipe of the adapters, and what is measured with them."""
 
     n_validation: int = field(default=200, metadata=shrinks_to("validation") | at_least(0))
-    """Validation queries that choose states and sources and stop training, a seeded sample; 0 takes all."""
+    """Validation queries (a random sample) for choosing states and sources and early stopping; 0 uses all."""
 
 
 class PairRecommender(AdapterRecommender):
@@ -136,8 +136,8 @@ def source_plans(task: Task, params: PairRecipe, n_needed: int) -> dict[str, Ada
     """
     if len(task.sources) < n_needed:
         raise BenchError(
-            f"This needs {n_needed} source domain{'s' if n_needed > 1 else ''} and was given {len(task.sources)}: "
-            "give more with --sources a,b."
+            f"This method needs {n_needed} source dataset{'s' if n_needed > 1 else ''}, but got {len(task.sources)}: "
+            "give more with --source-datasets A,B."
         )
     return {source.name: AdapterPlan((source,), pair_recipe(params)) for source in task.sources}
 
@@ -147,5 +147,5 @@ def check_learnable(domain: Domain, n_negatives: int) -> None:
     if not len(learnable_users(domain, n_negatives)):
         raise BenchError(
             f"'{domain.name}' has no user with two training interactions and {n_negatives} other titles to draw "
-            f"negatives from; give a lower -p n_negatives, or see 'bench data stats {domain.name}'."
+            f"negatives from: lower -p n_negatives, or see 'bench data stats {domain.name}'."
         )

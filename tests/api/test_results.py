@@ -136,7 +136,7 @@ def test_runs_of_several_settings_are_groups_of_columns(save_run: Save) -> None:
         (("dmeo",), {}, "Unknown experiment 'dmeo'. Did you mean demo"),
         (("demo",), {"metrics": ["ndcg@1"]}, "metrics of 'demo' are in its file"),
         ((), {"dataset": "beauty", "setting": "warm", "scale": "smoke"}, "options of an experiment"),
-        ((), {"dataset": "beauty", "setting": "warm"}, "No stored run of dataset 'beauty'"),
+        ((), {"dataset": "beauty", "setting": "warm"}, "No runs on dataset 'beauty'"),
     ],
 )
 def test_a_mistake_in_a_table_is_one_line(what: tuple[str, ...], options: dict[str, Any], message: str) -> None:

@@ -44,7 +44,7 @@ def test_what_one_stored_the_other_finds() -> None:
     again = bench.run("popularity", "shop", setting="cold", **QUIET)
     found = call_bench([*words[:-1], "--setting", "cold", "--json"])
     assert json.loads(found.stdout)["created"] == again.record.created
-    assert "is stored already" in found.stderr
+    assert "reusing stored run" in found.stderr
 
 
 def test_metrics_are_numbers_within_their_intervals() -> None:
@@ -129,10 +129,10 @@ def test_progress_is_told_to_who_wants_it(capsys: pytest.CaptureFixture[str]) ->
     lines: list[str] = []
     bench.run("popularity", "shop", device="cpu", progress=lines.append)
     bench.run("popularity", "shop", device="cpu", progress=lines.append)
-    assert any("is stored already" in line for line in lines)
+    assert any("reusing stored run" in line for line in lines)
     assert capsys.readouterr() == ("", "")
     bench.run("popularity", "shop", device="cpu")
-    assert "is stored already" in capsys.readouterr().err
+    assert "reusing stored run" in capsys.readouterr().err
 
 
 def test_folders_can_be_given(tmp_path: Path) -> None:
@@ -241,4 +241,4 @@ def test_a_method_without_a_source_file_is_always_run_anew_and_may_not_hide_anot
     same, redefined, refused = done.stdout.splitlines()
     assert (same, redefined) == ("True", "True True")
     assert refused.startswith("The name 'popularity' is taken by bench.baselines.")
-    assert "the code of the method has no source file to compare: it is made again" in done.stderr
+    assert "the code of the method has no source file to compare: running it again" in done.stderr

@@ -206,7 +206,7 @@ def test_mixing_without_sources_is_refused(planted: Planted) -> None:
 
 
 def test_a_causal_backbone_is_refused(planted: Planted, pico_folder: Path) -> None:
-    with pytest.raises(BenchError, match="no encoder; llmrec needs one, such as --backbone minilm"):
+    with pytest.raises(BenchError, match="not an encoder; llmrec needs one, such as --backbone minilm"):
         fitted(replace(planted[0], backbone=str(pico_folder)))
 
 

@@ -392,7 +392,7 @@ def test_without_a_backbone_it_runs_on_the_toy_and_says_so(task: Task) -> None:
 
 def test_another_kind_of_backbone_is_refused(task: Task, pico_folder: Path, pico_encoder_folder: Path) -> None:
     for folder, kind in ((pico_folder, "causal"), (pico_encoder_folder, "encoder")):
-        with pytest.raises(BenchError, match=f"kind '{kind}'; this method expects an encoder-decoder"):
+        with pytest.raises(BenchError, match=f"kind '{kind}'; this method needs an encoder-decoder"):
             untrained(dataclasses.replace(task, backbone=str(folder)))
 
 
@@ -404,7 +404,7 @@ def test_an_encoder_decoder_that_is_no_t5_is_refused(task: Task, tmp_path: Path,
     config = BartConfig(vocab_size=len(tokenizer), d_model=8, max_position_embeddings=16, **sizes, **heads)
     BartForConditionalGeneration(config).save_pretrained(tmp_path / "bart")
     tokenizer.save_pretrained(tmp_path / "bart")
-    with pytest.raises(BenchError, match="is no T5"):
+    with pytest.raises(BenchError, match="is not a T5"):
         untrained(dataclasses.replace(task, backbone=str(tmp_path / "bart")))
 
 

@@ -60,7 +60,7 @@ def test_an_unknown_class_names_its_neighbors() -> None:
 
 
 def test_a_class_that_cannot_run_here_says_why() -> None:
-    with pytest.raises(BenchError, match="KSR cannot run here: it reads the vectors of a knowledge graph"):
+    with pytest.raises(BenchError, match="KSR is not supported: it needs knowledge-graph embeddings"):
         registry().recommender("recbole:KSR")
 
 
@@ -331,5 +331,5 @@ def test_the_dataset_gives_categories_word_by_word() -> None:
 
 
 def test_a_class_that_reads_categories_says_so_where_there_are_none(planted: tuple[Task, Queries]) -> None:
-    with pytest.raises(BenchError, match="has no categories"):
+    with pytest.raises(BenchError, match="has no item categories"):
         made("FDSA", planted[0])

@@ -258,7 +258,7 @@ def test_a_seed_determines_the_scores(tmp_path: Path, pico_encoder_folder: Path)
 
 
 def test_a_causal_backbone_is_refused(planted: Planted, pico_folder: Path) -> None:
-    with pytest.raises(BenchError, match="no encoder; recformer needs one, such as --backbone minilm"):
+    with pytest.raises(BenchError, match="not an encoder; recformer needs one, such as --backbone minilm"):
         fitted(replace(planted[0], backbone=str(pico_folder)))
 
 

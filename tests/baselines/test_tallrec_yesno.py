@@ -134,7 +134,7 @@ class OneTokenTokenizer:
 
 
 def test_a_tokenizer_that_begins_both_answers_alike_is_refused() -> None:
-    with pytest.raises(BenchError, match="with the same token"):
+    with pytest.raises(BenchError, match="with the same first token"):
         answer_tokens(OneTokenTokenizer())
 
 

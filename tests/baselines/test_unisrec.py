@@ -138,7 +138,7 @@ def test_an_encoder_without_pre_training_is_never_frozen(tmp_path: Path, pico_en
 
 def test_without_pre_training_no_source_is_needed(tmp_path: Path, pico_encoder_folder: Path) -> None:
     task, queries, _ = planted_titles(tmp_path, pico_encoder_folder, n_users=20, sources=())
-    with pytest.raises(BenchError, match=r"Pre-training needs source domains.*-p pretrain_epochs=0"):
+    with pytest.raises(BenchError, match=r"Pre-training needs source datasets.*-p pretrain_epochs=0"):
         fitted(task)
     recommender = fitted(task, **UNTRAINED)
     assert recommender.score(queries).shape == (20, 30)

@@ -86,7 +86,9 @@ def test_without_a_history_there_is_nothing_but_the_prior(task: Task) -> None:
 
 def test_scoring_is_for_decoders_that_rank_by_likelihood(task: Task, pico_encoder_folder: Path) -> None:
     for other in ({"backbone": str(pico_encoder_folder)}, {"ranking": "generate"}):
-        with pytest.raises(BenchError, match="'scoring' is 'mean', but only a decoder that ranks by likelihood"):
+        with pytest.raises(
+            BenchError, match=r"'scoring' \('mean'\) only applies to a decoder that scores by likelihood"
+        ):
             fitted(dataclasses.replace(task, **other), scoring="mean")
 
 

@@ -65,13 +65,13 @@ def test_parameters_reach_the_method(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["neighbors"], "Unknown method 'neighbors'. Did you mean neighbors"),
+        (["neighbours"], "Unknown method 'neighbours'. Did you mean neighbors"),
         (["adjustable", "-p", "learn=yes"], "Method 'adjustable' has no parameter 'learn'. Did you mean learns?"),
         (["adjustable", "-p", "learns"], "Parameter 'learns' has no value"),
-        (["neighbors", "--backbone", "minilm"], "Method 'neighbors' does not use --backbone: leave it out."),
-        (["neighbors", "--device", "abacus"], "Device 'abacus' cannot be used"),
+        (["neighbors", "--backbone", "minilm"], "Method 'neighbors' does not use --backbone: remove it."),
+        (["neighbors", "--device", "abacus"], "Device 'abacus' is not available"),
         (["demanding"], "There is no model 'big'. Use --backbone small."),
-        (["oracle"], "Method 'oracle' is handed the answers"),
+        (["oracle"], "Method 'oracle' receives the answers"),
     ],
 )
 def test_a_mistake_is_answered_with_one_line(bench: Bench, words: list[str], message: str) -> None:

@@ -46,9 +46,9 @@ def test_text_names_both_runs_and_every_figure(invoke: Callable[..., Result], sa
     save_run("bpr", random_ranks(0, 3))
     save_run("random", random_ranks(1, 30))
     output = invoke("bpr@beauty@warm", "random@beauty@warm", "--metric", "hit@3", "--test", "wilcoxon").stdout
-    for words in ("A: bpr@beauty@warm@seed0", "n = 200 users", "Hit@3", "Wilcoxon", "permutation", "interval"):
+    for words in ("A: bpr@beauty@warm@seed0", "n = 200 users", "Hit@3", "Wilcoxon", "permutation", "95% CI"):
         assert words in output
-    for words in ("wilcoxon, Holm over 1", "Cohen's d", "win / tie / loss", "detectable difference"):
+    for words in ("wilcoxon, Holm-adjusted, 1 test", "Cohen's d", "wins / ties / losses", "detectable difference"):
         assert words in output
     assert "seeds" not in output
 
@@ -95,8 +95,8 @@ def test_several_seeds_are_compared_as_two_levels(invoke: Callable[..., Result],
     assert (first["n"], first["n_seeds_a"], first["n_seeds_b"]) == (200, 3, 1)
     output = invoke("bpr@beauty@warm", "random@beauty@warm").stdout
     assert "A: bpr@beauty@warm (3 seeds, " in output
-    assert "bootstrap of users and seeds" in output
-    assert "p, t-test on the seeds' means" in output
+    assert "bootstrap over users and seeds" in output
+    assert "p (t-test on the means of seeds)" in output
     assert first["p_seeds"] < 0.05
     assert " ± " in output
 
@@ -113,14 +113,14 @@ def test_few_users_are_warned_of(invoke: Callable[..., Result], save_run: Save) 
     save_run("bpr", random_ranks(0, 3)[:52], setting="cold", policy="natural")
     save_run("random", random_ranks(1, 30)[:52], setting="cold", policy="natural")
     output = invoke("bpr@beauty@cold", "random@beauty@cold").stdout
-    assert "Warning, NDCG@1: 52 users are few" in output
+    assert "Warning (NDCG@1): only 52 users" in output
 
 
 def test_a_side_that_was_not_trained_to_convergence_is_warned_of(invoke: Callable[..., Result], save_run: Save) -> None:
     save_run("bpr", random_ranks(1, 6), fit=FitReport(training=TrainingReport(epochs=2, ended="rising")))
     save_run("random", random_ranks(2, 9))
     told = invoke("bpr@beauty@warm", "random@beauty@warm").stdout
-    assert "Warning, A ↗: when its training ended, validation was still rising; a longer one may score higher." in told
-    assert "Warning, B" not in told
+    assert "Warning: A was not trained to convergence (validation was still rising); it may score higher" in told
+    assert "Warning: B" not in told
     (first, _) = json.loads(invoke("bpr@beauty@warm", "random@beauty@warm", "--json").stdout)
     assert (first["ended_a"], first["ended_b"]) == ("rising", None)

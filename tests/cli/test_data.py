@@ -40,10 +40,10 @@ def test_stats_are_shown_beside_the_expected_counts(invoke) -> None:  # type: ig
     lines = {line.split("  ")[0]: line for line in result.stdout.splitlines()}
     assert lines["users"].split() == ["users", "943", "943", "(equal)"]
     assert lines["items"].split() == ["items", "1,682", "1,682", "(equal)"]
-    assert "6.3047 %" in lines["density"]
+    assert "6.3047%" in lines["density"]
     assert "106.04" in lines["mean length"]
-    assert "0.00 %" in lines["without timestamp"]
-    assert "Note: Stands in for MovieLens-1M" in result.stdout
+    assert "0.00%" in lines["without timestamp"]
+    assert "Note: Offline substitute for the papers' MovieLens-1M" in result.stdout
     assert "Preparing ml-100k" in result.stderr
 
 
@@ -83,7 +83,7 @@ def test_verify_exits_with_1_when_a_check_fails(invoke, tmp_path: Path) -> None:
 
 def test_mistakes_are_one_line_errors(invoke, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert "Did you mean beauty" in mistake(invoke("stats", "beaty"))
-    assert "There is no file" in mistake(invoke("import", "shop", "--interactions", str(tmp_path / "none.csv")))
+    assert "does not exist" in mistake(invoke("import", "shop", "--interactions", str(tmp_path / "none.csv")))
     (tmp_path / "orders.csv").write_text("user_id,item_id\nann\n")
     assert "line 2" in mistake(invoke("import", "shop", "--interactions", str(tmp_path / "orders.csv")))
 

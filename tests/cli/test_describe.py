@@ -50,7 +50,7 @@ def test_a_wrapper_is_shown_alone_and_with_a_class(bench: Bench) -> None:
     facts = json.loads(bench("describe", "recbole:NARM", "--json").stdout)
     assert facts["name"] == "recbole:NARM"
     parameters = {item["name"]: item["meaning"] for item in facts["parameters"]}
-    assert parameters["epochs"].startswith("Epochs")
+    assert parameters["epochs"].startswith("Maximum number of epochs")
     assert parameters["hidden_size"]
 
 

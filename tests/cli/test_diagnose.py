@@ -106,13 +106,13 @@ def test_a_method_without_a_prompt_has_no_other_words(bench: Bench) -> None:
     carried_out(bench, "popularity")
     outcome = bench("diagnose", "popularity@shop@warm", "--paraphrases", "2", "--device", "cpu")
     assert outcome.code == 2
-    assert "asks no decoder by the shared prompt" in outcome.stderr
+    assert "does not use the shared prompt" in outcome.stderr
 
 
 def test_there_are_as_many_paraphrases_as_were_written(bench: Bench, pico_folder: Path) -> None:
     carried_out(bench, "zeroshot", "--backbone", str(pico_folder), "--limit-queries", "3")
     outcome = bench("diagnose", "zeroshot@shop@warm", "--paraphrases", "9", "--device", "cpu")
-    assert "There are 3 paraphrases of the prompt, not 9." in outcome.stderr
+    assert "--paraphrases must be at most 3, the number of available paraphrases, not 9." in outcome.stderr
 
 
 def test_a_run_from_before_tops_were_stored_says_how_to_redo_it(bench: Bench, folders: Folders) -> None:
@@ -123,7 +123,7 @@ def test_a_run_from_before_tops_were_stored_says_how_to_redo_it(bench: Bench, fo
     pq.write_table(pq.read_table(path, columns=["query", "better", "tied"]), path)
     outcome = bench("diagnose", "popularity@shop@warm")
     assert outcome.code == 0
-    assert "redo it with --rescore" in outcome.stdout
+    assert "run it again with --rescore" in outcome.stdout
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_run_from_before_tops_were_stored_says_how_to_redo_it(bench: Bench, fo
         (["popularty@shop@warm"], "No run 'popularty@shop@warm'"),
         (["popularity@shop@warm", "--metric", "ndgc@3"], "Unknown metric 'ndgc@3'; expected ndcg@k"),
         ([], "Missing argument 'RUN...'. See 'bench diagnose --help'."),
-        (["oracle@shop@warm", "--permutations", "2"], "Method 'oracle' is handed the answers"),
+        (["oracle@shop@warm", "--permutations", "2"], "Method 'oracle' receives the answers"),
     ],
 )
 def test_a_mistake_is_answered_with_one_line(bench: Bench, words: list[str], message: str) -> None:
@@ -150,4 +150,4 @@ def test_candidates_that_are_no_longer_those_of_the_run_are_refused(
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     outcome = bench("diagnose", "popularity@shop@warm", "--permutations", "1", "--device", "cpu")
     assert outcome.code == 2
-    assert "The data of 'shop' are not those of run" in outcome.stderr
+    assert "The data of 'shop' has changed since run" in outcome.stderr

@@ -32,7 +32,7 @@ def test_this_installation_is_sound(bench: Bench) -> None:
     assert outcome.code == 0
     assert all(check["ok"] for check in checks.values())
     assert checks["embedded dataset"]["finding"] == "ml-100k: 943 users, 1682 items, 100000 interactions"
-    assert checks["Hugging Face datasets"]["finding"] == "'import datasets' is Hugging Face's"
+    assert checks["Hugging Face datasets"]["finding"] == "'import datasets' imports the Hugging Face package"
     assert "numpy" in checks["packages"]["finding"]
     assert set(checks) >= {"minilm", "cards", "plugins", "device"}
 
@@ -45,8 +45,8 @@ def test_a_fault_is_shown_with_the_rest_and_the_call_fails(
     outcome = bench("doctor")
     assert outcome.code == 1
     first, second = outcome.stdout.splitlines()
-    assert first.startswith("FAULT first: ")
-    assert second == "ok    second: fine"
+    assert first.startswith("FAILED first: ")
+    assert second == "ok     second: fine"
     assert bench("doctor", "--json").code == 1
     assert [row["ok"] for row in json.loads(bench("doctor", "--json").stdout)] == [False, True]
 

@@ -81,7 +81,7 @@ def test_without_a_command_the_help_is_shown_and_the_call_fails(bench: Bench) ->
         (["reproduce", "dmeo"], "Unknown experiment 'dmeo'. Did you mean demo? See 'bench list experiments'."),
         (["reproduce", "demo", "--limit-queries", "0"], "0 is not in the range"),
         (["table", "dmeo"], "Unknown experiment 'dmeo'. Did you mean demo?"),
-        (["table"], "Give either the name of an experiment or both --dataset and --setting"),
+        (["table"], "Give either the name of an experiment, or both --dataset and --setting"),
         (["compare", "one", "two"], "No run 'one'"),
         (["data", "stats", "beaty"], "Unknown dataset 'beaty'. Did you mean beauty"),
         (["data", "stat", "beauty"], "No such command 'stat'."),

@@ -29,12 +29,12 @@ def older_run(bench: Bench, folders: Folders) -> Path:
 
 def test_the_targets_data_follow_from_the_candidates_and_the_code_stays_unknown(bench: Bench, older_run: Path) -> None:
     outcome = bench("migrate")
-    assert outcome.stdout == "1 of 1 records were of an older version.\n"
+    assert outcome.stdout == "1 of 1 records were written by an older version.\n"
     fields = json.loads(older_run.read_text())
     assert (fields["schema_version"], list(fields["data"]), fields["revisions"]) == (2, ["shop"], {})
     assert fields["metrics"]["ndcg@1"]["value"] == 0.3333333333
     again = bench("migrate")
-    assert again.stdout == "0 of 1 records were of an older version.\n"
+    assert again.stdout == "0 of 1 records were written by an older version.\n"
 
 
 def test_other_candidates_tell_nothing_of_the_data(bench: Bench, older_run: Path) -> None:
@@ -45,7 +45,7 @@ def test_other_candidates_tell_nothing_of_the_data(bench: Bench, older_run: Path
 
 def test_a_migrated_run_enters_tables_with_a_note_and_is_made_again_by_bench_run(bench: Bench, older_run: Path) -> None:
     bench("migrate")
-    note = "Made before records stated all of their data and code: 1 of 1 runs."
+    note = "Stored before records contained all data and code versions: 1 of 1 runs."
     assert note in bench("table", "--dataset", "shop", "--setting", "warm").stdout
     made = bench("run", "--method", "popularity", "--dataset", "shop")
     assert "its record does not state the code of the method" in made.stderr
@@ -73,9 +73,9 @@ def test_a_table_says_which_data_it_did_not_compare(bench: Bench, folders: Folde
     (path,) = folders.results_dir.glob("runs/*/run.json")
     content = json.loads(path.read_text())["data"]["shop"]
     path.write_text(path.read_text().replace(content, "0" * 16))
-    assert "the data of 'shop' at hand are not those of 1 run" in bench(*words).stderr
+    assert "the data of 'shop' has changed since 1 run" in bench(*words).stderr
     token = "popularity@shop@warm"  # the name of a run
-    assert "the data of 'shop' at hand are not those of" in bench("compare", token, token).stderr
+    assert "the data of 'shop' has changed since" in bench("compare", token, token).stderr
 
 
 def test_runs_of_different_data_are_not_put_into_one_table(bench: Bench, folders: Folders) -> None:
@@ -86,5 +86,5 @@ def test_runs_of_different_data_are_not_put_into_one_table(bench: Bench, folders
     path.write_text(path.read_text().replace(content, "0" * 16))
     outcome = bench("table", "--dataset", "shop", "--setting", "warm")
     assert outcome.code == 2
-    assert "were made from different data of 'shop'" in outcome.mistake
+    assert "they used different data of 'shop'" in outcome.mistake
     assert "0000000000000000" in outcome.mistake

@@ -124,7 +124,7 @@ def test_in_a_checkout_the_pair_is_found_without_installing(tmp_path: Path) -> N
 def test_a_second_baseline_is_told_what_to_add_to_the_project(bench: Bench, tmp_path: Path) -> None:
     assert bench("new", "baseline", "first-one", "--directory", tmp_path).code == 0
     lines = bench("new", "baseline", "second-one", "--directory", tmp_path).stdout.splitlines()
-    assert lines[2] == f"{tmp_path}/pyproject.toml was there already; add to it"
+    assert lines[2] == f"{tmp_path}/pyproject.toml already exists; add to it:"
     assert 'second-one = "second_one:SecondOne"' in lines[3]
     assert '"second_one"' in lines[4]
 
@@ -132,8 +132,8 @@ def test_a_second_baseline_is_told_what_to_add_to_the_project(bench: Bench, tmp_
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["My_Method"], "'My_Method' cannot name a method; use lower-case words and digits joined by hyphens"),
-        (["bpr"], "There is a method 'bpr' already; see 'bench describe bpr'"),
+        (["My_Method"], "'My_Method' is not a valid method name: use lower-case words and digits joined by hyphens"),
+        (["bpr"], "Method 'bpr' already exists: choose another name. See 'bench describe bpr'"),
         ([], "Missing argument 'NAME'. See 'bench new baseline --help'."),
     ],
 )
@@ -146,5 +146,5 @@ def test_what_is_there_is_not_overwritten(bench: Bench, tmp_path: Path) -> None:
     words = ("new", "baseline", "my-method", "--directory", tmp_path)
     assert bench(*words).code == 0
     (tmp_path / "my_method.py").write_text("changed")
-    assert f"{tmp_path}/my_method.py exists already" in bench(*words).mistake
+    assert f"{tmp_path}/my_method.py already exists" in bench(*words).mistake
     assert (tmp_path / "my_method.py").read_text() == "changed"

@@ -67,7 +67,7 @@ def test_the_totals_come_first_then_the_adapters_and_the_runs_that_need_them(ben
     totals, adapters, runs = (part.splitlines() for part in outcome.stdout.split("\n\n"))
     assert totals == [
         "10 adapters (4 of one domain, 6 of two), 0 cached, 10 to train; 8 runs, 0 stored, 8 to do",
-        "(with nothing shared: 16 adapters)",
+        "(16 adapters if nothing were shared)",
     ]
     assert adapters[0].split() == ["adapter", "domains", "backbone", "setting", "examples", "needed", "by", "state"]
     cells = [" ".join(line.split()) for line in adapters[1:]]
@@ -78,7 +78,7 @@ def test_the_totals_come_first_then_the_adapters_and_the_runs_that_need_them(ben
     assert runs[1].split()[:3] == ["weaverec", "books", "warm"]
     assert runs[1].split()[-6:] == ["1", "2", "3", "4", "to", "do"]
     assert all(line.split() == ["bpr", line.split()[1], "warm", "to", "do"] for line in runs[5:])
-    assert "Looking for the source of books" in outcome.stderr
+    assert "Locating books" in outcome.stderr
 
 
 def test_several_experiments_share_what_they_have_in_common(bench: Bench, write) -> None:
@@ -136,7 +136,7 @@ def test_one_run_is_planned_from_the_options_of_bench_run(
     assert outcome.code == 0, outcome.stderr
     assert outcome.stdout.startswith("2 adapters (2 of one domain), 0 cached, 2 to train; 1 run, 0 stored, 1 to do\n")
     _, adapters, runs = (part.splitlines() for part in outcome.stdout.split("\n\n"))
-    assert "goes on from" in adapters[0]
+    assert "continues from" in adapters[0]
     assert adapters[2].split()[-5:] == ["1", "1", "run", "to", "train"]  # from adapter 1, for 1 run
     assert "rank=4" in runs[1]
     assert not (tmp_path / "results").exists()
@@ -154,10 +154,10 @@ def test_a_limit_makes_other_runs_of_the_same_adapters(bench: Bench, write) -> N
     [
         (["dmeo"], "Unknown experiment 'dmeo'. Did you mean demo? See 'bench list experiments'."),
         (["demo", "baseline-warm"], "Did you mean baselines-warm"),
-        ([], "Give experiments, or both --method and --dataset."),
-        (["--method", "bpr"], "Give experiments, or both --method and --dataset."),
-        (["demo", "--seed", "1"], "--seed describes a single run, and experiments name their own"),
-        (["demo", "--method", "bpr", "--dataset", "books"], "--method describes a single run"),
+        ([], "Give one or more experiments, or both --method and --dataset."),
+        (["--method", "bpr"], "Give one or more experiments, or both --method and --dataset."),
+        (["demo", "--seed", "1"], "--seed applies to a single run, and experiments define their own runs"),
+        (["demo", "--method", "bpr", "--dataset", "books"], "--method applies to a single run"),
         (["--method", "weaverek", "--dataset", "books"], "Unknown method 'weaverek'. Did you mean weaverec"),
         (["--method", "bpr", "--dataset", "beaty"], "Unknown dataset 'beaty'. Did you mean beauty"),
     ],
@@ -171,6 +171,6 @@ def test_a_plan_of_a_scale_has_its_sizes(bench: Bench, write) -> None:
     adapters = plan_in(bench("plan", path, "--scale", "smoke", "--json"))["adapters"]
     assert all(0 < adapter["max_examples"] <= SMALL["epochs"] * 2 * 32 for adapter in adapters)
     assert (
-        "--scale is that of experiments"
+        "--scale applies to experiments"
         in bench("plan", "--method", "bpr", "--dataset", "books", "--scale", "smoke").mistake
     )

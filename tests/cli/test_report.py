@@ -36,13 +36,13 @@ def test_without_data_the_page_is_written_all_the_same(
     words = ("--data-dir", tmp_path, "--cache-dir", tmp_path / "cache", "--output", tmp_path / "report.html")
     outcome = bench("report", *words)
     assert outcome.code == 0
-    assert "No wins by history and popularity" in outcome.stderr
+    assert "Wins by history length and popularity are not available" in outcome.stderr
     assert (tmp_path / "report.html").exists()
 
 
 def test_a_store_without_runs_is_a_mistake_and_writes_nothing(bench: Bench, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
-    assert "No stored run in" in bench("report", "--output", target).mistake
+    assert "No runs are stored in" in bench("report", "--output", target).mistake
     assert not target.exists()
 
 

@@ -148,7 +148,7 @@ def test_another_scale_makes_other_runs_and_files_of_its_name(bench: Bench, fold
 
 def test_the_commands_of_a_scale_make_its_runs(bench: Bench, experiment: Path) -> None:
     commands = bench("reproduce", experiment, "--scale", "smoke", "--dry-run").stdout.splitlines()
-    assert commands[0].endswith("--train-share 0.02 --limit-validation 20 --limit-queries 10")
+    assert commands[0].endswith("--train-fraction 0.02 --limit-validation 20 --limit 10")
     for command in commands:
         assert call_bench([*shlex.split(command)[1:], "--device", "cpu"]).code == 0
     assert bench("reproduce", experiment, "--scale", "smoke", "--dry-run").stdout == ""
@@ -208,4 +208,6 @@ def test_full_ranking_runs_what_can_rank_a_catalogue_and_keeps_the_ordinary_file
 
 def test_full_ranking_alone_names_the_row_that_cannot(bench: Bench, experiment: Path) -> None:
     experiment.write_text(EXPERIMENT + "candidates: [full]\n")
-    assert bench("reproduce", experiment, "--dry-run").mistake.startswith("Row 2 of 'small' (Spy): Method 'spy' ranks")
+    assert bench("reproduce", experiment, "--dry-run").mistake.startswith(
+        "Row 2 of 'small' (Spy): Method 'spy' can only rank candidate lists"
+    )

@@ -65,8 +65,8 @@ def test_progress_goes_to_standard_error_alone(demo: tuple[Outcome, ...]) -> Non
     assert "Preparing ml-100k-drama" in first.stderr
     assert first.stdout.startswith("{")
     assert first.stdout.endswith("}\n")
-    assert "stored already" in second.stderr
-    assert "stored already" not in text.stdout
+    assert "reusing stored run" in second.stderr
+    assert "reusing stored run" not in text.stdout
 
 
 def test_the_same_run_is_printed_again_from_the_store(demo: tuple[Outcome, ...]) -> None:
@@ -91,7 +91,7 @@ def test_options_reach_the_record(bench: Bench) -> None:
     spec = record["spec"]
     assert (spec["seed"], spec["protocol_seed"], spec["limit_queries"], record["n_queries"]) == (3, 2, 7, 7)
     assert spec["train_share"] == 1.0
-    few = bench(*SHOP, "--method", "popularity", "--train-users", 20, "--train-subset", 2)
+    few = bench(*SHOP, "--method", "popularity", "--train-users", 20, "--subset-index", 2)
     assert "20 training users · subset 2" in few.stdout
     assert bench(*SHOP, "--method", "popularity", "--train-users", 10_000).code == 2
 
@@ -113,16 +113,16 @@ def test_an_engine_that_is_not_installed_says_what_to_install(
     words = ["--method", "zeroshot", "--backbone", str(pico_folder), "--ranking", "generate", "--engine", "vllm"]
     outcome = bench(*SHOP, *words)
     assert outcome.code == 2
-    assert "Error: Engine 'vllm' is not installed: pip install 'llmrec-bench[vllm]'" in outcome.stderr.splitlines()[-1]
+    assert "Error: vLLM is not installed: pip install 'llmrec-bench[vllm]'" in outcome.stderr.splitlines()[-1]
     assert not folders.results_dir.exists()
 
 
 def test_force_does_a_stored_run_again(bench: Bench, folders: Folders) -> None:
     words = (*SHOP, "--method", "popularity", "--json")
     first = record_of(bench(*words))
-    assert "stored already" in bench(*words).stderr
-    assert "stored already" not in bench(*words, "--rescore").stderr
-    assert "stored already" not in bench(*words, "--force").stderr
+    assert "reusing stored run" in bench(*words).stderr
+    assert "reusing stored run" not in bench(*words, "--rescore").stderr
+    assert "reusing stored run" not in bench(*words, "--force").stderr
     assert "not both" in bench(*words, "--force", "--rescore").mistake
     assert [record.id for record in RunStore(folders.results_dir).records()] == [first["id"]]
 
@@ -146,26 +146,26 @@ def test_what_a_method_prints_does_not_spoil_the_json(bench_with_fakes: Bench) -
     ("words", "message"),
     [
         (["--method", "popularty"], "Unknown method 'popularty'. Did you mean popularity? See 'bench list methods'."),
-        (["--method", "recbole"], "Method 'recbole' needs a class, as in 'recbole:SASRec'."),
+        (["--method", "recbole"], "Method 'recbole' needs a class name, such as 'recbole:SASRec'."),
         (["--method", "recbole:SASRek"], "Did you mean SASRec"),
-        (["--method", "warm-only", "--setting", "cold"], "has no cold setting; it runs in: warm"),
+        (["--method", "warm-only", "--setting", "cold"], "does not support --setting cold; expected warm"),
         (["--method", "bpr", "-p", "epochs"], "Parameter 'epochs' has no value; expected -p epochs=VALUE."),
         (["--method", "bpr", "-p", "epoch=3"], "Method 'bpr' has no parameter 'epoch'. Did you mean epochs?"),
         (["--method", "bpr", "-p", "epochs=few"], "Parameter 'epochs' of 'bpr' must be of type int, not 'few'."),
         (["--method", "sasrec", "-p", "loss=mse"], "Parameter 'loss' of 'sasrec' must be ce or bce, not 'mse'."),
-        (["--method", "bpr", "--sources", "beauty"], "Method 'bpr' does not use --sources: leave it out."),
-        (["--method", "bpr", "--backbone", "tiny"], "Method 'bpr' does not use --backbone: leave it out."),
-        (["--method", "learner"], "'shop' names none: give --sources a,b."),
-        (["--method", "learner", "--sources", "shop,beauty"], "'shop' is the target and cannot be a source"),
-        (["--method", "learner", "--sources", "beauty, beauty"], "--sources names a domain twice"),
-        (["--method", "constant", "--device", "gpu"], "Device 'gpu' cannot be used"),
-        (["--method", "constant", "--limit-queries", "0"], "'--limit-queries': 0 is not in the range x>=1."),
-        (["--method", "constant", "--train-share", "0"], "'--train-share': 0.0 is not in the range 0<x<=1."),
+        (["--method", "bpr", "--sources", "beauty"], "Method 'bpr' does not use --source-datasets: remove it."),
+        (["--method", "bpr", "--backbone", "tiny"], "Method 'bpr' does not use --backbone: remove it."),
+        (["--method", "learner"], "the card of 'shop' lists none: give --source-datasets A,B."),
+        (["--method", "learner", "--sources", "shop,beauty"], "'shop' is the target and cannot also be a source"),
+        (["--method", "learner", "--sources", "beauty, beauty"], "--source-datasets contains a dataset twice"),
+        (["--method", "constant", "--device", "gpu"], "Device 'gpu' is not available"),
+        (["--method", "constant", "--limit-queries", "0"], "'--limit': 0 is not in the range x>=1."),
+        (["--method", "constant", "--train-share", "0"], "'--train-fraction': 0.0 is not in the range 0<x<=1."),
         (["--method", "constant", "--seed", "one"], "'--seed': 'one' is not a valid integer."),
-        (["--method", "constant", "--ranking", "guess"], "'--ranking': 'guess' is not"),
-        (["--method", "zeroshot", "--ranking", "generate"], "'minilm' is an encoder and writes no lists"),
-        (["--method", "p5", "--ranking", "generate"], "Method 'p5' ranks by scores and writes no lists"),
-        (["--method", "zeroshot", "--backbone", "tiny", "--engine", "vllm"], "leave it out."),
+        (["--method", "constant", "--ranking", "guess"], "'--scoring': 'guess' is not"),
+        (["--method", "zeroshot", "--ranking", "generate"], "'minilm' is an encoder and cannot generate text"),
+        (["--method", "p5", "--ranking", "generate"], "Method 'p5' cannot generate ranked lists"),
+        (["--method", "zeroshot", "--backbone", "tiny", "--engine", "vllm"], "remove --backend."),
         (["--method", "constant", "--metod", "x"], "No such option '--metod'."),
     ],
 )
@@ -206,7 +206,7 @@ def test_full_ranking_says_what_was_ranked_and_differs_from_the_lists(bench: Ben
     assert full["candidates_hash"] != listed["candidates_hash"]
     text = bench(*words, "--full-ranking").stdout
     assert "ndcg@20" in text
-    assert "whole catalogue: 60 items but for what the user touched" in text
+    assert "full catalogue: 60 items, " in text
     assert f"mean rank {full['catalogue']['mean_rank']:.1f}" in text
 
 
@@ -214,6 +214,6 @@ def test_full_ranking_by_a_method_of_lists_is_a_mistake_with_the_names_of_others
     bench: Bench, folders: Folders
 ) -> None:
     mistake = bench(*SHOP, "--method", "zeroshot", "--backbone", "tiny", "--full-ranking").mistake
-    assert mistake.startswith("Method 'zeroshot' ranks lists of candidates and cannot rank the whole catalogue")
-    assert "These can: alpharec, bert4rec, bpr" in mistake
+    assert mistake.startswith("Method 'zeroshot' can only rank candidate lists")
+    assert "can rank the full catalogue: alpharec, bert4rec, bpr" in mistake
     assert not folders.results_dir.exists()

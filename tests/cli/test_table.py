@@ -55,23 +55,23 @@ def test_output_goes_to_a_file_and_leaves_standard_output_empty(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ([], "Give either the name of an experiment or both --dataset and --setting"),
+        ([], "Give either the name of an experiment, or both --dataset and --setting"),
         (["--dataset", "beauty"], "Give either"),
         (["demo", "--dataset", "beauty", "--setting", "warm"], "Give either"),
         (["--published"], "--published needs the name of an experiment"),
         (["--full-ranking"], "--full-ranking needs the name of an experiment"),
-        (["demo", "--published", "--full-ranking"], "give --published or --full-ranking, not both"),
-        (["demo", "--audit", "--full-ranking"], "give --audit or --full-ranking, not both"),
-        (["reccocktail-table4", "--full-ranking"], "counts datasets and ranks nothing"),
+        (["demo", "--published", "--full-ranking"], "give either --published or --full-ranking"),
+        (["demo", "--audit", "--full-ranking"], "give either --audit or --full-ranking"),
+        (["reccocktail-table4", "--full-ranking"], "only shows dataset statistics"),
         (["--figure"], "--figure needs the name of an experiment"),
-        (["demo", "--figure"], r"'demo' describes no figure \(key 'figure'\)"),
-        (["weaverec-figure8", "--figure"], "No run of 'weaverec-figure8' is stored"),
+        (["demo", "--figure"], r"'demo' does not define a plot \(key 'figure'\)"),
+        (["weaverec-figure8", "--figure"], "No runs of 'weaverec-figure8' are stored"),
         (["demo", "--figure", "--published"], "--published and --figure are different outputs"),
-        (["--dataset", "beauty", "--setting", "warm", "--scale", "smoke"], "--scale is that of an experiment"),
+        (["--dataset", "beauty", "--setting", "warm", "--scale", "smoke"], "--scale applies to experiments"),
         (["--audit", "wevrec"], r"Unknown published table 'wevrec'\. Did you mean weaverec"),
-        (["demo", "--published"], r"names no published tables \(key 'published'\)"),
+        (["demo", "--published"], r"does not list published tables \(key 'published'\)"),
         (["dem"], r"Unknown experiment 'dem'\. Did you mean demo\?"),
-        (["--dataset", "beauty", "--setting", "warm"], "No stored run of dataset 'beauty'"),
+        (["--dataset", "beauty", "--setting", "warm"], "No runs on dataset 'beauty'"),
         (["--dataset", "beauty", "--setting", "warm", "--metric", "ndgc@3"], r"Unknown metric 'ndgc@3'.*ndcg@3"),
     ],
 )
@@ -139,14 +139,14 @@ def test_a_figure_goes_to_the_file_asked_for(invoke: Callable[..., Result], save
     assert invoke("weaverec-figure8", "--figure", "--output", str(target)).exit_code == 0
     assert [path.name for path in target.parent.iterdir()] == ["sweep.png"]
     refused = invoke("weaverec-figure8", "--figure", "--output", str(tmp_path / "sweep.jpg"))
-    assert str(refused.exception) == "A figure is written as .pdf or .png, not as 'sweep.jpg'."
+    assert str(refused.exception) == "A plot is written as .pdf or .png, not as 'sweep.jpg'."
 
 
 def test_the_audit_lists_the_impossible_cells(invoke: Callable[..., Result]) -> None:
     result = invoke("--audit")
     assert result.exit_code == 0
-    assert "WeaveRec: 24 of 113 cells impossible." in result.stdout
-    assert "RecCocktail: none of 129 cells impossible." in result.stdout
+    assert "WeaveRec: 24 of 113 cells are inconsistent." in result.stdout
+    assert "RecCocktail: none of 129 cells are inconsistent." in result.stdout
 
 
 def test_a_table_of_another_scale_has_its_own_runs_and_says_so(invoke: Callable[..., Result], save_run: Save) -> None:
@@ -155,7 +155,7 @@ def test_a_table_of_another_scale_has_its_own_runs_and_says_so(invoke: Callable[
     result = invoke("main-warm-cold", "--scale", "smoke")
     line = next(line for line in result.stdout.splitlines() if line.startswith("BPR-MF"))
     assert "0.5000" in line
-    assert "Scale smoke: 10 test queries a column at most" in result.stdout
+    assert "Scale smoke: at most 10 test queries per column" in result.stdout
     assert "bench reproduce main-warm-cold --scale smoke" in result.stdout
     assert result.stdout.startswith("main-warm-cold-smoke:")
 
@@ -180,7 +180,7 @@ def test_full_ranking_stands_beside_the_lists_of_any_experiment(invoke: Callable
     content = json.loads(result.stdout)
     assert [group["title"] for group in content["groups"]][:2] == [
         "Beauty, warm, 29 negatives",
-        "Beauty, warm, whole catalogue",
+        "Beauty, warm, full catalogue",
     ]
     row = {row["method"]: row for row in content["rows"]}["popularity"]
     assert [row["cells"][column]["value"] for column in (0, 4)] == pytest.approx([2 / 3, 1 / 3])

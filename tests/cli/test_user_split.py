@@ -133,9 +133,9 @@ def test_a_curve_over_training_users_is_reproduced_and_read(bench: Bench, tmp_pa
     )
     outcome = bench("reproduce", path, "--device", "cpu")
     assert outcome.code == 0, outcome.stderr
-    assert "subsets of training users, where a row names their number" in outcome.stdout
+    assert "subsets of training users (in rows trained on a number of users)" in outcome.stdout
     text = bench("curve", path, "--metric", "hit@10").stdout
-    assert "Shop: Hit@10 in percent of" in text
+    assert "Shop: Hit@10 in percent on" in text
     content = json.loads(bench("curve", path, "--json").stdout)
     assert content["methods"] == ["popularity"]
     assert [point["n_subsets"] for point in content["curves"][0]["points"]] == [2, 2]
@@ -148,12 +148,12 @@ def test_a_curve_over_training_users_is_reproduced_and_read(bench: Bench, tmp_pa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--method", "bpr", *SPLIT), "Method 'bpr' has no user-split setting; it runs in: warm, cold."),
-        (("--method", "recbole:BPR", *SPLIT), "RecBole's BPR learns about each user by number, and the user-split"),
-        (("--method", "recbole:HGN", *SPLIT), "RecBole's HGN learns about each user by number, and the user-split"),
+        (("--method", "bpr", *SPLIT), "Method 'bpr' does not support --setting user-split; expected warm, cold."),
+        (("--method", "recbole:BPR", *SPLIT), "RecBole's BPR learns a vector per user and cannot score the user-split"),
+        (("--method", "recbole:HGN", *SPLIT), "RecBole's HGN learns a vector per user and cannot score the user-split"),
         (
             ("--method", "random", "--dataset", "timeless", "--setting", "user-split"),
-            "Dataset 'timeless' has no timestamps, and the user-split setting draws one interaction of a user's day.",
+            "Dataset 'timeless' has no timestamps, and the user-split setting draws one interaction per user and day.",
         ),
         (("--method", "random", "--dataset", "shop", "--setting", "user-spilt"), "Did you mean user-split?"),
     ],

@@ -42,7 +42,7 @@ def test_a_recommender_that_keeps_to_the_contract_passes_every_check() -> None:
         ("scribbler", "inputs", "the training part are not as they were"),
         ("absent-minded", "same store", "what it reads back scores differently from what it stored"),
         ("mute", "cold rule", "@register states no cold_rule"),
-        ("boaster", "report", "Method 'boaster' gave a report that JSON cannot hold"),
+        ("boaster", "report", "Method 'boaster' returned a report that cannot be saved as JSON"),
         ("ignorant", "learns", "expected 0.25 or more (chance 0.033)"),
         ("hooked", "no peeking", "scores change with the test answers, which it must not know"),
         ("rummager", "no peeking", "scores change with the test answers, which it must not know"),
@@ -106,13 +106,13 @@ def test_a_method_without_the_warm_setting_is_checked_in_its_own() -> None:
 
 
 def test_who_is_handed_the_answers_cannot_be_checked() -> None:
-    with pytest.raises(BenchError, match="Method 'oracle' is handed the answers"):
+    with pytest.raises(BenchError, match="Method 'oracle' receives the answers"):
         outcomes("oracle")
 
 
 def test_an_unknown_method_says_which_are_near() -> None:
-    with pytest.raises(BenchError, match=r"Unknown method 'neighbors'\. Did you mean neighbors"):
-        outcomes("neighbors")
+    with pytest.raises(BenchError, match=r"Unknown method 'neighbours'\. Did you mean neighbors"):
+        outcomes("neighbours")
 
 
 @pytest.mark.parametrize("method", ["bpr", "text-knn"])

@@ -89,7 +89,7 @@ def test_missing_titles_and_times_and_repeats_are_noted_with_counts() -> None:
 def test_a_stand_in_says_so_first() -> None:
     card = carded(stands_in_for="the real thing.")
     domain = build_domain(card, events_of([("u", "a")], times=[1]), ItemFacts({"a": "A"}), "Second note.")
-    assert domain.notes == ("Stands in for the real thing.", "Second note.")
+    assert domain.notes == ("Offline substitute for the real thing.", "Second note.")
 
 
 def test_genres_keep_items_by_their_first_listed_genre() -> None:
@@ -114,7 +114,7 @@ def test_one_a_day_keeps_one_event_of_each_user_and_day_reproducibly() -> None:
 
 
 def test_one_a_day_needs_timestamps() -> None:
-    with pytest.raises(BenchError, match="without timestamps"):
+    with pytest.raises(BenchError, match="needs timestamps"):
         build_domain(carded(one_a_day=True), events_of([("u", "a")]), ItemFacts())
 
 
@@ -132,7 +132,7 @@ def test_the_core_is_taken_after_the_other_filters() -> None:
 
 
 def test_nothing_left_is_an_error() -> None:
-    with pytest.raises(BenchError, match=r"'shop' has no interactions left after its filters \(k_core 5\)"):
+    with pytest.raises(BenchError, match=r"'shop' has no interactions left after filtering \(k_core 5\)"):
         build_domain(carded(k_core=5), events_of([("u", "a")], times=[1]), ItemFacts())
 
 

@@ -102,7 +102,7 @@ def test_an_unknown_dataset_names_near_ones_and_the_command() -> None:
         (GOOD + "sources: [[a], [b]]\n", ":5: 'sources' of the card is [['a'], ['b']], expected a list of names"),
         (GOOD.replace("csv", "cvs"), ":3: 'format' of the card is 'cvs', expected csv or"),
         (GOOD.replace("csv", "cvs"), "Did you mean csv?"),
-        (GOOD + "format: csv\n", ":5: key 'format' is given twice"),
+        (GOOD + "format: csv\n", ":5: key 'format' occurs twice"),
         ("name: shop\n", ":1: key 'description' is missing in the card"),
         ("- a\n- b\n", ":1: the card is list, expected a mapping with name"),
         ("", ":1: the card is empty, expected a mapping with name"),

@@ -137,7 +137,7 @@ def test_the_expected_checksum_is_accepted(server: Server, target: Path) -> None
 def test_a_file_changed_after_its_download_is_refused(server: Server, target: Path) -> None:
     download(server.address, target)
     target.write_bytes(b"changed")
-    with pytest.raises(BenchError, match=r"reviews\.json\.gz has SHA-256 .* delete it and fetch it again"):
+    with pytest.raises(BenchError, match=r"reviews\.json\.gz has SHA-256 .* delete it and download it again"):
         download(server.address, target)
 
 

@@ -69,12 +69,14 @@ def test_a_user_s_folder_comes_before_the_shipped_copy(data_dir: Path, cache_dir
 
 def test_an_empty_folder_says_what_was_expected(data_dir: Path, cache_dir: Path) -> None:
     (data_dir / "beauty").mkdir()
-    with pytest.raises(BenchError, match=r"beauty has no source files; expected interactions\.csv\.gz or reviews_Bea"):
+    with pytest.raises(
+        BenchError, match=r"beauty contains no source files; expected interactions\.csv\.gz or reviews_Bea"
+    ):
         locate(load_card("beauty"), data_dir, cache_dir)
 
 
 def test_a_data_folder_that_does_not_exist_is_an_error(tmp_path: Path, cache_dir: Path) -> None:
-    with pytest.raises(BenchError, match="nowhere does not exist; set BENCH_DATA or --data-dir"):
+    with pytest.raises(BenchError, match="nowhere does not exist: set BENCH_DATA or --data-dir"):
         locate(load_card("beauty"), tmp_path / "nowhere", cache_dir)
 
 
@@ -102,5 +104,7 @@ def test_a_half_finished_pair_of_downloads_is_completed(cache_dir: Path, monkeyp
 
 def test_a_card_without_files_says_where_to_put_some(cache_dir: Path) -> None:
     card = dataclasses.replace(own_data_card("shop"))
-    with pytest.raises(BenchError, match=r"'shop' has no source; put files at \$BENCH_DATA/shop/interactions\.csv\.gz"):
+    with pytest.raises(
+        BenchError, match=r"No source files for dataset 'shop': put them at \$BENCH_DATA/shop/interactions\.csv\.gz"
+    ):
         locate(card, None, cache_dir)

@@ -85,7 +85,7 @@ def test_a_truncated_source_is_an_error(data_dir: Path, cache_dir: Path) -> None
     (data_dir / "beauty").mkdir()
     whole = gzip.compress(b"user_id,item_id\n" + b"ann,tea\n" * 999)
     (data_dir / "beauty" / "interactions.csv.gz").write_bytes(whole[:-9])
-    with pytest.raises(BenchError, match="is cut short"):
+    with pytest.raises(BenchError, match="is truncated"):
         load_domain("beauty", data_dir, cache_dir)
 
 

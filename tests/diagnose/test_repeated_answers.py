@@ -37,5 +37,5 @@ def test_a_damaged_file_is_named(run_store: RunStore, save_run: Save, text: str)
     record = save_run("bpr", [0, 1])
     path = run_store.path(record.id) / "stability.json"
     path.write_text(text.replace("NOW", record.created), encoding="utf-8")
-    with pytest.raises(BenchError, match=r"stability\.json cannot be read .* Remove it and ask again: 'bench diagnose"):
+    with pytest.raises(BenchError, match=r"stability\.json cannot be read .* Remove it and run 'bench diagnose"):
         kept(record, run_store)

@@ -79,8 +79,8 @@ def test_popularity_is_told_of_rows_that_hold_their_top_items(experiment: str) -
 def test_stability_is_told_over_seeds_and_over_candidate_orders(experiment: str) -> None:
     _, *rows = rows_of(diagnosis_pages.stability(experiment, "beauty", "warm"))
     assert rows == [
-        ["BPR", "seeds", "2", "10", "NDCG@3", "0.1000–0.2000", "10.0 %"],
-        ["BPR", "candidate order", "2", "7", "NDCG@3", "0.2500–0.5000", "12.5 %"],
+        ["BPR", "seeds", "2", "10", "NDCG@3", "0.1000–0.2000", "10.0%"],
+        ["BPR", "candidate order", "2", "7", "NDCG@3", "0.2500–0.5000", "12.5%"],
     ]
 
 
@@ -89,7 +89,7 @@ def test_an_empty_table_stops_the_build(experiment: str) -> None:
         diagnosis_pages.popularity(experiment, "toys", "warm")
     only_popularity = Path(experiment)
     only_popularity.write_text(EXPERIMENT.replace("  - {method: bpr, label: BPR}\n", ""), encoding="utf-8")
-    with pytest.raises(ValueError, match="holds its top items"):
+    with pytest.raises(ValueError, match="contains its top items"):
         diagnosis_pages.popularity(experiment, "beauty", "warm")
-    with pytest.raises(ValueError, match="has seeds or was asked again"):
+    with pytest.raises(ValueError, match="has several seeds or repeated scoring"):
         diagnosis_pages.stability(experiment, "beauty", "warm")

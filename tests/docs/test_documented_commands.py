@@ -56,7 +56,7 @@ def test_every_example_of_a_help_text_is_one_that_exists(path: str) -> None:
         ("bench run --method bprr --dataset beauty", "Unknown method 'bprr'"),
         ("bench run --method bpr --dataset beaty", "Unknown dataset 'beaty'"),
         ("bench run --method bpr --dataset beauty -p lr=1", "has no parameter 'lr'"),
-        ("bench run --method bpr --dataset beauty --setting user-split", "no user-split setting"),
+        ("bench run --method bpr --dataset beauty --setting user-split", "does not support --setting user-split"),
         ("bench run --method weaverec --dataset beauty --sources clothes", "Unknown dataset 'clothes'"),
         ("bench table dmo", "Unknown experiment 'dmo'"),
         ("bench table --dataset beauty --setting warm --metric ndgc@1", "ndgc@1"),

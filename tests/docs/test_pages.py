@@ -45,10 +45,10 @@ def test_every_request_of_a_page_is_answered(name: str) -> None:
 @pytest.mark.parametrize(
     ("request_", "fault"),
     [
-        ("bench: metod sasrec", "asks for 'metod'"),
+        ("bench: metod sasrec", "unknown comment 'metod'"),
         ("bench: method sasrek", "Unknown method 'sasrek'"),
         ("bench: tests tests/no_such_file.py", "No such file"),
-        ("bench: tests tests/support/command_line.py", "holds no tests"),
+        ("bench: tests tests/support/command_line.py", "contains no tests"),
     ],
 )
 def test_a_request_that_nobody_can_answer_stops_the_build(request_: str, fault: str) -> None:
@@ -86,7 +86,7 @@ def test_a_shipped_table_stands_on_its_page_with_its_notes_folded() -> None:
     assert "| BPR-MF | 0.2268 |" in text
     assert '\n??? info "Caption"\n' in text
     notes = text.partition('\n??? info "Notes"\n')[2]
-    assert "    Made before records stated all of their data and code" in notes
+    assert "    Stored before records contained all data and code versions" in notes
 
 
 def test_behaviors_are_the_names_of_the_tests() -> None:

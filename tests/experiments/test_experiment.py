@@ -80,9 +80,9 @@ def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path
         str(written(tmp_path, MINIMAL.replace("{method: bpr}", f"{row}\n  - method: all-data")))
     ).cells()
     commands = [cell.request.command() for cell in cells if cell.request.setting == "warm"]
-    start = "bench run --method {} --dataset beauty --setting warm --backbone minilm --sources {}"
+    start = "bench run --method {} --dataset beauty --setting warm --backbone minilm --source-datasets {}"
     assert commands == [
-        start.format("weaverec", "toys,health") + " --train-share 0.1",
+        start.format("weaverec", "toys,health") + " --train-fraction 0.1",
         start.format("all-data", "clothing"),
     ]
 
@@ -104,7 +104,7 @@ def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> No
         ("bpr", 50, 4),
         ("random", None, 0),
     ]
-    assert cells[1].request.used_by(Entry("bpr", "general")).command().endswith(" --train-users 50 --train-subset 4")
+    assert cells[1].request.used_by(Entry("bpr", "general")).command().endswith(" --train-users 50 --subset-index 4")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> No
         ("rows:", "policy: naturally\nrows:", r"'policy' .*expected holdout or natural"),
         ("rows:", "candidates: [all]\nrows:", r"'candidates' .*expected a list of sampled or full"),
         ("name: small", "name: [", r"Cannot read .*small\.yaml"),
-        ("rows:", "metrics: [hit@1]\nrows:", r"small\.yaml:6: key 'metrics' is given twice"),
+        ("rows:", "metrics: [hit@1]\nrows:", r"small\.yaml:6: key 'metrics' occurs twice"),
         ("[warm, cold]", "[warm, colt]", r"small\.yaml:4: 'settings' .*Did you mean cold\?"),
         ("rows:", "policy: naturl\nrows:", r"small\.yaml:6: .*Did you mean natural\?"),
         ("rows:", "reproduces: [{paper: weverec, table: table1}]\nrows:", r"'paper' .*Did you mean weaverec\?"),
@@ -206,9 +206,9 @@ def test_the_command_of_a_planned_run_names_what_the_method_uses() -> None:
     params = {"size": 8, "loss": "a b"}
     chosen: dict[str, Any] = {"sources": ("x", "y"), "backbone": "tiny", "seed": 2, "limit_queries": 500}
     run = RunRequest("bpr", "beauty", "cold", "natural", 1, params, **chosen)
-    rest = "--seed 2 --limit-queries 500 -p size=8 -p 'loss=a b'"
-    start = "bench run --method bpr --dataset beauty --setting cold --policy natural --protocol-seed 1"
-    assert run.command() == f"{start} --backbone tiny --sources x,y {rest}"
+    rest = "--seed 2 --limit 500 -p size=8 -p 'loss=a b'"
+    start = "bench run --method bpr --dataset beauty --setting cold --cold-policy natural --split-seed 1"
+    assert run.command() == f"{start} --backbone tiny --source-datasets x,y {rest}"
     assert run.used_by(Entry("bpr", "general")).command() == f"{start} {rest}"
 
 

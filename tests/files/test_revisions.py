@@ -13,7 +13,7 @@ import pytest
 
 from bench.files import revisions
 from bench.files.revisions import UNDER_WORK, differing, main, modules_behind, restated, revision_of, syntax_hash
-from bench.registry import ROOMS, scan_room
+from bench.registry import PACKAGES, scan_package
 
 SOURCE = '''
 """A method."""
@@ -104,7 +104,7 @@ def test_a_shipped_method_has_a_number_and_its_shared_modules_count() -> None:
 
 
 def test_every_method_and_whatever_asks_for_its_own_revision_is_a_root_and_no_other_is() -> None:
-    methods = {entry.target.partition(":")[0] for room in ROOMS for entry in scan_room(room)}
+    methods = {entry.target.partition(":")[0] for package in PACKAGES for entry in scan_package(package)}
     asking = {
         module
         for folder in ("bench", "bench.baselines", "bench.methods")

@@ -180,5 +180,5 @@ def test_a_process_that_is_killed_leaves_no_artifact(tmp_path: Path) -> None:
 def test_what_is_there_already_is_no_new_name(tmp_path: Path) -> None:
     require_new(tmp_path / "new")
     (tmp_path / "taken").mkdir()
-    with pytest.raises(BenchError, match=r"taken exists already; remove it first or choose another name\."):
+    with pytest.raises(BenchError, match=r"taken already exists: remove it, or choose another name\."):
         require_new(tmp_path / "taken")

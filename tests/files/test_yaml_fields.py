@@ -53,7 +53,7 @@ def test_a_name_that_is_nearly_right_brings_the_right_one(document: Document) ->
 def test_a_key_given_twice_is_an_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text(text)
-    with pytest.raises(BenchError, match=rf"twice\.yaml:{3 if text.startswith('a') else 2}: key 'a' is given twice"):
+    with pytest.raises(BenchError, match=rf"twice\.yaml:{3 if text.startswith('a') else 2}: key 'a' occurs twice"):
         Document.read(path)
 
 

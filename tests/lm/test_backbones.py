@@ -32,7 +32,7 @@ def test_a_revision_follows_the_weights_not_the_folder(pico_encoder_folder: Path
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="holds no language model"):
+    with pytest.raises(BenchError, match="does not contain a language model"):
         resolve_backbone(str(tmp_path))
 
 
@@ -73,5 +73,5 @@ def test_title_vectors_are_made_once_and_found_by_content(pico_encoder_folder: P
 
 
 def test_title_vectors_need_an_encoder(pico_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="is no encoder"):
+    with pytest.raises(BenchError, match="is not an encoder"):
         title_vectors(planted_groups(10), local_backbone("pico", pico_folder), ArtifactStore(tmp_path), print)

@@ -251,9 +251,9 @@ def test_the_facts_of_a_fit_are_stated(method: str, task: Task) -> None:
 
 
 def test_too_few_sources_are_refused(task: Task) -> None:
-    with pytest.raises(BenchError, match="needs 2 source domains and was given 1"):
+    with pytest.raises(BenchError, match="needs 2 source datasets, but got 1"):
         fitted("xcross", dataclasses.replace(task, sources=task.sources[:1]))
-    with pytest.raises(BenchError, match="At least 2 sources"):
+    with pytest.raises(BenchError, match="'n_sources' must be at least 2"):
         fitted("meteora", task, n_sources=1)
 
 

@@ -162,7 +162,7 @@ def test_it_runs_on_a_causal_backbone_too(make_task, prepared, pico_folder: Path
 
 
 def test_no_sources_is_an_error_that_says_what_to_give(make_task) -> None:
-    with pytest.raises(BenchError, match="give --sources"):
+    with pytest.raises(BenchError, match="give --source-datasets"):
         fitted(GeneralOnly, make_task(sources=()))
 
 

@@ -48,7 +48,7 @@ def test_a_file_as_it_should_be_is_read(tmp_path: Path) -> None:
         ("10.0", "ten", r":10: 'NDCG@1' of 'Beauty' is 'ten', expected a number"),
         ("20", "[20]", r":11: 'Toys' of 'values' is \[20\], expected a number"),
         ("      - method: good", "      - good\n      - method: good", r":8: row 1 is str, expected a mapping with"),
-        ("          Toys", "          Beauty", r":11: key 'Beauty' is given twice"),
+        ("          Toys", "          Beauty", r":11: key 'Beauty' occurs twice"),
     ],
 )
 def test_a_mistake_names_the_line_and_the_key(tmp_path: Path, old: str, new: str, expected: str) -> None:

@@ -126,7 +126,7 @@ def test_an_untitled_domain_has_candidates_all_the_same(tmp_path: Path) -> None:
 
 def test_too_few_eligible_items_are_an_error_that_names_the_user(tmp_path: Path) -> None:
     titles = [f"title {item}" for item in range(31)]
-    with pytest.raises(BenchError, match=r"leaves user 'user 0' only 27 eligible items, but 29"):
+    with pytest.raises(BenchError, match=r"User 'user 0' .* has only 27 possible negatives, but 29"):
         prepared(domain_of([[0, 1, 2, 3]], titles), tmp_path)
 
 
@@ -174,7 +174,7 @@ def test_a_sample_of_queries_keeps_the_full_set_s_lists_and_hash(tmp_path: Path)
 def test_a_cold_positive_in_a_training_part_is_found(tmp_path: Path) -> None:
     task = prepared(random_domain(), tmp_path, "cold")
     leaking = PreparedTask(task.spec, task.domain, task.domain, task.validation, task.test, task.cold_items)
-    with pytest.raises(BenchError, match="cold test items occur in a train or validation part"):
+    with pytest.raises(BenchError, match="cold test items occur in the training or validation data"):
         check_leakage(leaking, TitleGroups.of(task.domain))
 
 
@@ -202,7 +202,7 @@ def test_positives_always_in_the_first_column_are_found(tmp_path: Path) -> None:
     items = task.test.queries.candidates.copy()
     column = task.test.answers.positive_column
     items[rows, column], items[:, 0] = items[:, 0].copy(), items[rows, column].copy()
-    with pytest.raises(BenchError, match="not spread evenly"):
+    with pytest.raises(BenchError, match="not distributed evenly"):
         TitleGroups.of(task.domain).check(
             task.domain, task.test.queries.users, CandidateLists(items, np.zeros(len(rows), dtype=np.int64))
         )
@@ -270,7 +270,7 @@ def test_users_of_one_subset_are_nested_and_those_of_another_drawn_anew() -> Non
     for subset, seed in ((0, 0), (2, 0), (1, 1)):
         others = set(np.flatnonzero(np.diff(users_of_training(trained, 20, subset, seed).indptr)))
         assert len(others & kept[0]) < 10
-    with pytest.raises(BenchError, match="'toy' has 200 users with training interactions; --train-users asks for 201"):
+    with pytest.raises(BenchError, match="--train-users is 201, but 'toy' has only 200 users"):
         users_of_training(trained, 201, 0, 0)
 
 

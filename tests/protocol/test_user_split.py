@@ -139,7 +139,7 @@ def test_the_notes_count_the_users_of_each_part(tmp_path: Path) -> None:
 
 def test_a_set_without_timestamps_is_refused_unless_its_card_lets_the_order_stand(tmp_path: Path) -> None:
     domain = domain_of([list(range(user % 50, user % 50 + 9)) for user in range(200)], numbered())
-    with pytest.raises(BenchError, match=r"'toy' has no timestamps, and the user-split .* Use --setting warm, or say"):
+    with pytest.raises(BenchError, match=r"'toy' has no timestamps, and the user-split .* Use --setting warm, or set"):
         prepared(domain, tmp_path)
     with pytest.raises(BenchError, match="'toy' has no timestamps"):
         source_training(domain, ProtocolSpec("target", "user-split"))
@@ -156,7 +156,7 @@ def test_too_few_users_for_a_part_are_an_error_that_says_so(tmp_path: Path) -> N
 def test_an_asked_user_in_the_training_part_is_found(tmp_path: Path) -> None:
     task = prepared(random_timed(), tmp_path)
     leaking = replace(task, training=task.domain)
-    with pytest.raises(BenchError, match="users of toy are asked for and in another part as well"):
+    with pytest.raises(BenchError, match="test users of toy also occur in another part"):
         check_leakage(leaking, TitleGroups.of(task.domain))
     with pytest.raises(BenchError, match=f"{len(task.test)} users of toy are asked for"):
         check_leakage(replace(task, validation=task.test), TitleGroups.of(task.domain))

@@ -87,7 +87,7 @@ def test_a_run_is_stored_with_all_that_a_reader_must_know(folders: Folders, sett
         None,
     )
     assert content["threads"] == torch.get_num_threads()
-    assert content["fit"] == FitReport(cold_rule="count of zero").to_json() | {"deviations": []}
+    assert content["fit"] == FitReport(cold_rule="zero (no interactions)").to_json() | {"deviations": []}
     assert content["warnings"] == list(prepared.warnings)
     assert bool(content["warnings"]) == (setting == "cold")
 
@@ -122,7 +122,7 @@ def test_the_same_run_is_never_done_twice(folders: Folders) -> None:
     second = run(spec_of("spy"), folders, lines.append)
     assert len(Spy.seen) == 1
     assert second == first
-    assert lines[-1].startswith(f"run {first.id} is stored already; --rescore scores it again, --force trains")
+    assert lines[-1].startswith(f"reusing stored run {first.id}; use --rescore to score or --force to train it again")
 
 
 def test_force_redoes_a_run(folders: Folders) -> None:
@@ -176,11 +176,11 @@ def test_a_limit_above_the_number_of_queries_scores_them_all(folders: Folders) -
         ("undecided", "NaN for 3 of 80 queries"),
         ("narrow", r"shape \(80, 29\) and type float64; expected floats of shape \(80, 30\)"),
         ("forgetful", r"shape \(79, 30\)"),
-        ("ragged", "no array"),
+        ("ragged", "not an array"),
         ("ordinal", "type int64"),
         ("silent", "type object"),
-        ("talkative", "a report that JSON cannot hold"),
-        ("old-fashioned", "reported a dict, not a FitReport"),
+        ("talkative", "a report that cannot be saved as JSON"),
+        ("old-fashioned", "returned a dict as its report, expected a FitReport"),
     ],
 )
 def test_wrong_scores_name_the_method_and_nothing_is_stored(folders: Folders, method: str, reason: str) -> None:
@@ -207,7 +207,7 @@ def test_a_report_becomes_what_json_gives_back() -> None:
 
 @pytest.mark.parametrize("extra", [{"loss": np.float32(1)}, {"loss": float("inf")}, {"set": {1}}])
 def test_a_report_that_json_cannot_hold_is_refused(extra: dict[str, Any]) -> None:
-    with pytest.raises(BenchError, match="Method 'any' gave a report that JSON cannot hold"):
+    with pytest.raises(BenchError, match="Method 'any' returned a report that cannot be saved as JSON"):
         checked_report("any", FitReport(extra=extra))
 
 
@@ -274,7 +274,7 @@ def test_cold_items_occur_in_nothing_that_is_learnt_from(folders: Folders) -> No
 
 def test_missing_titles_are_counted_for_a_method_that_reads_them(folders: Folders) -> None:
     with pytest.raises(
-        BenchError, match=r"'reader' reads titles, but 6 of the 60 items of 'untitled' have none.*items"
+        BenchError, match=r"'reader' needs titles, but 6 of the 60 items of 'untitled' have none.*items"
     ):
         carried_out(folders, "reader", dataset="untitled")
     assert carried_out(folders, "reader").n_queries == N_USERS

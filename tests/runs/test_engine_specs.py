@@ -24,7 +24,7 @@ def spec_of(method: str, setting: Any = "warm", dataset: str = "shop", **wanted:
 
 
 def test_a_method_without_the_wanted_setting_says_which_it_has() -> None:
-    with pytest.raises(BenchError, match="Method 'warm-only' has no cold setting; it runs in: warm"):
+    with pytest.raises(BenchError, match="Method 'warm-only' does not support --setting cold; expected warm"):
         spec_of("warm-only", "cold")
     assert spec_of("warm-only").protocol.setting == "warm"
 
@@ -42,32 +42,32 @@ def test_the_card_names_the_sources_unless_told_otherwise() -> None:
 @pytest.mark.parametrize(
     ("method", "wanted", "message"),
     [
-        ("learner", {"sources": ("market", "shop")}, "'shop' is the target and cannot be a source"),
-        ("learner", {"sources": ("market", "market")}, "--sources names a domain twice: market, market"),
-        ("learner", {}, "'shop' names none: give --sources a,b"),
-        ("learner", {"dataset": "beaty"}, "did you mean the dataset beauty"),
+        ("learner", {"sources": ("market", "shop")}, "'shop' is the target and cannot also be a source"),
+        ("learner", {"sources": ("market", "market")}, "--source-datasets contains a dataset twice: market, market"),
+        ("learner", {}, "'shop' lists none: give --source-datasets A,B"),
+        ("learner", {"dataset": "beaty"}, "Did you mean the dataset beauty"),
         (
             "popularity",
             {"sources": ("market",)},
-            "'popularity' does not use --sources: leave it out. See 'bench describe popularity'",
+            "'popularity' does not use --source-datasets: remove it. See 'bench describe popularity'",
         ),
         ("popularity", {"backbone": "tiny"}, "'popularity' does not use --backbone"),
-        ("popularity", {"ranking": "likelihood"}, "'popularity' does not use --ranking"),
-        ("popularity", {"train_share": 0.0}, "--train-share must be above 0 and at most 1, not 0.0"),
-        ("popularity", {"train_subset": 1}, "--train-subset says which users --train-users draws; add that"),
+        ("popularity", {"ranking": "likelihood"}, "'popularity' does not use --scoring"),
+        ("popularity", {"train_share": 0.0}, "--train-fraction must be above 0 and at most 1, not 0.0"),
+        ("popularity", {"train_subset": 1}, "--subset-index needs --train-users: add --train-users"),
         ("popularity", {"train_users": 0}, "--train-users must be at least 1, not 0."),
-        ("popularity", {"train_users": 5, "train_share": 0.1}, "--train-users and --train-share both say how much"),
+        ("popularity", {"train_users": 5, "train_share": 0.1}, "--train-users and --train-fraction cannot be combined"),
         (
             "target-only",
             {"ranking": "generate"},
-            r"'minilm' is an encoder and writes no lists.* choose a decoder, such as --backbone tiny",
+            r"'minilm' is an encoder and cannot generate text.* use a decoder, such as --backbone tiny",
         ),
         (
             "p5",
             {"ranking": "generate"},
-            r"'p5' ranks by scores and writes no lists.* See 'bench describe p5'",
+            r"'p5' cannot generate ranked lists.* See 'bench describe p5'",
         ),
-        ("target-only", {"backbone": "tiny", "engine": "vllm"}, "--engine says what writes the lists of --ranking gen"),
+        ("target-only", {"backbone": "tiny", "engine": "vllm"}, "--backend needs --scoring gen"),
         ("popularty", {}, r"Unknown method 'popularty'. Did you mean popularity\?"),
         (
             "bpr",

@@ -61,7 +61,7 @@ def test_a_flipped_sign_in_a_plugin_makes_the_run_again(plugin: OwnPlugin, folde
     lines: list[str] = []
     second = run(first.spec, folders, lines.append)
     assert second.metrics["ndcg@1"] != first.metrics["ndcg@1"]
-    said = [line for line in lines if "made again" in line]
+    said = [line for line in lines if "running it again" in line]
     assert len(said) == 1
     assert f"run {first.id} is stored, but the code of the method changed (under work " in said[0]
     assert superseded(folders, first) == [first]
@@ -80,7 +80,7 @@ def test_a_comment_or_a_docstring_does_not(plugin: OwnPlugin, folders: Folders) 
     plugin.edit("helping", "Which way to rank.", "Upwards.")
     second, said = carried_out(folders, "own")
     assert second == first
-    assert "is stored already" in said
+    assert "reusing stored run" in said
     assert superseded(folders, first) == []
 
 

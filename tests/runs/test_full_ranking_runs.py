@@ -66,7 +66,7 @@ def test_a_full_run_is_stored_with_what_a_reader_must_know(shops: Folders, folde
     assert N_ITEMS - 13 < record.catalogue["mean_candidates"] < N_ITEMS - 6
     assert tuple(record.metrics) == FULL_METRICS
     assert RunStore(folders.results_dir).load(record.id) == record
-    assert "whole catalogue" in describe_variant(record)
+    assert "full catalogue" in describe_variant(record)
     _, ranks = RunStore(folders.results_dir).ranks(record.id)
     assert record.metrics["ndcg@10"]["value"] == pytest.approx(per_user(ranks, Metric("ndcg", 10), N_ITEMS).mean())
     above = np.mean(ranks.better + ranks.tied / 2)
@@ -100,7 +100,9 @@ def test_full_runs_repeat_and_are_never_compared_with_lists(folders: Folders, tm
     assert (listed.token, full.token) == ("random@shop@warm@seed0", "random@shop@warm@full@seed0")
     assert [RunStore(folders.results_dir).find(f"random@shop@warm{kind}") for kind in ("", "@full")] == [listed, full]
     assert full.candidates_hash == carried_out(folders, "popularity").candidates_hash != listed.candidates_hash
-    with pytest.raises(BenchError, match="different candidates, frozen lists and the whole catalogue, and are never"):
+    with pytest.raises(
+        BenchError, match="cannot be compared: one ranked candidate lists, the other the full catalogue"
+    ):
         compare_runs([listed], [full], ["ndcg@1"], RunStore(folders.results_dir))
 
 
@@ -144,7 +146,7 @@ def test_the_option_is_part_of_a_run_only_where_it_is_set() -> None:
 
 @pytest.mark.parametrize("method", ["zeroshot", "tallrec", "tallrec-yesno", "p5", "reccocktail", "weaverec", "xcross"])
 def test_a_method_that_ranks_lists_alone_is_refused_before_anything_is_read(method: str) -> None:
-    expected = rf"Method '{method}' ranks lists of candidates and cannot rank the whole catalogue: .*These can: .*bpr"
+    expected = rf"Method '{method}' can only rank candidate lists: .*can rank the full catalogue: .*bpr"
     with pytest.raises(BenchError, match=expected) as error:
         full_spec(method)
     assert "\n" not in str(error.value)
@@ -152,7 +154,7 @@ def test_a_method_that_ranks_lists_alone_is_refused_before_anything_is_read(meth
 
 @pytest.mark.usefixtures("fakes")
 def test_a_plugin_that_says_nothing_of_catalogues_is_refused() -> None:
-    with pytest.raises(BenchError, match="Method 'spy' ranks lists"):
+    with pytest.raises(BenchError, match="Method 'spy' can only rank candidate lists"):
         full_spec("spy")
 
 
@@ -204,7 +206,7 @@ def test_a_full_run_stores_its_tops_and_an_oracles_top_is_the_positive(folders: 
 
 def test_a_full_run_is_not_asked_again_in_other_orders(folders: Folders) -> None:
     record = carried_out(folders, "popularity")
-    with pytest.raises(BenchError, match="ranked the whole catalogue, which has no order"):
+    with pytest.raises(BenchError, match="ranked the full catalogue, where there is no candidate order"):
         rescorer(record, folders, Metric("ndcg", 3), 10, quiet)
 
 

@@ -76,7 +76,7 @@ def test_a_broken_line_is_named_by_file_and_line(run_store: RunStore, runs: list
     path = store.results_dir / "packs" / "first" / "records.jsonl"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], lines[1][:50], lines[2]]) + "\n")
-    with pytest.raises(BenchError, match=r"records\.jsonl:2 is no run record"):
+    with pytest.raises(BenchError, match=r"records\.jsonl:2 is not a run record"):
         RunStore(store.results_dir).records()
 
 

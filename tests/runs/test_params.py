@@ -122,7 +122,7 @@ def test_a_misspelled_key_says_which_is_near() -> None:
 
 
 def test_a_strange_key_says_which_there_are() -> None:
-    with pytest.raises(BenchError, match=r"It has layers, dropout, loss.*bench describe example"):
+    with pytest.raises(BenchError, match=r"Its parameters are layers, dropout, loss.*bench describe example"):
         built(zzz="1")
 
 

@@ -270,5 +270,5 @@ def test_a_chain_is_put_in_order_whatever_order_it_is_planned_in() -> None:
 
 
 def test_going_on_from_what_is_not_planned_is_an_error_that_names_the_method() -> None:
-    with pytest.raises(BenchError, match="Method 'stranger' plans to go on from adapter"):
+    with pytest.raises(BenchError, match="Method 'stranger' plans to continue from adapter"):
         planned([Part("second", Part("first").id)])

@@ -43,18 +43,18 @@ CHANGED: dict[str, Any] = {
 """Another value than the default of each option; a new option needs one here."""
 WORDS = {
     "policy": "natural",
-    "protocol_seed": "candidate seed 1",
+    "protocol_seed": "split seed 1",
     "backbone": "tiny",
     "sources": "from b+a",
     "ranking": "generate",
     "engine": "vllm",
     "seed": "seed 3",
-    "train_share": "25% of the training part",
+    "train_share": "25% of the training data",
     "train_users": "1,200 training users",
     "train_subset": "subset 2",
     "limit_validation": "1,000 validation queries",
     "limit_queries": "500 queries",
-    "full_ranking": "whole catalogue",
+    "full_ranking": "full catalogue",
 }
 """How reports say these values."""
 
@@ -113,6 +113,25 @@ def test_each_field_has_a_help_text_and_an_option_of_both_commands() -> None:
             assert one.help.lower() in (options[one.name].help or "").lower()
 
 
+def test_a_renamed_option_still_has_its_earlier_name_which_the_help_does_not_show() -> None:
+    renamed = {one.name: one.aliases for one in request_options() if one.aliases}
+    assert renamed["train_share"] == ("--train-share",)
+    assert renamed["method"] == ("--model",)
+    shown = run.get_help(click.Context(run))
+    for option in request_options():
+        for alias in option.aliases:
+            assert f"{alias} " not in shown
+            request = dataclasses.replace(
+                RunRequest("bpr", "beauty", "cold"), **{option.name: CHANGED.get(option.name, "x")}
+            )
+            assert parsed(request.command().replace(f"{option.flag} ", f"{alias} ")) == request
+
+
+def test_sources_may_be_repeated_or_joined_by_commas() -> None:
+    start = "bench run --method weaverec --dataset beauty"
+    assert parsed(f"{start} --source-datasets b --source-datasets a,c").sources == ("b", "a", "c")
+
+
 def test_every_option_of_a_run_is_in_a_spec_and_has_words() -> None:
     assert [one.name for one in run_options()] == [item.name for item in dataclasses.fields(RunOptions)]
     assert CHANGED.keys() == WORDS.keys() == {one.name for one in request_options() if one.facts}
@@ -123,7 +142,8 @@ def test_an_option_reaches_command_words_spec_id_and_json(name: str) -> None:
     plain = RunRequest("bpr", "beauty", "cold")
     changed = dataclasses.replace(plain, **{name: CHANGED[name]})
     assert parsed(changed.command()) == changed
-    assert changed.command().startswith(plain.command() + " --" + name.replace("_", "-"))
+    (option,) = [one for one in request_options() if one.name == name]
+    assert changed.command().startswith(f"{plain.command()} {option.flag}")
     assert (plain.words(), changed.words()) == ([], [WORDS[name]])
     needed = {"train_users": 9} if name == "train_subset" else {}
     specs = [RunSpec("bpr", one.protocol, **{**one.options(), **needed}) for one in (plain, changed)]
@@ -136,9 +156,9 @@ def test_an_option_reaches_command_words_spec_id_and_json(name: str) -> None:
 
 def test_what_a_report_says_of_all_options_is_in_a_fixed_order() -> None:
     everything = RunRequest("bpr", "beauty", "cold", params={"rank": 4, "depth": 2}, **CHANGED)
-    of_row = "depth=2, rank=4, tiny, from b+a, generate, vllm, 25% of the training part, 1,200 training users"
+    of_row = "depth=2, rank=4, tiny, from b+a, generate, vllm, 25% of the training data, 1,200 training users"
     assert ", ".join(everything.words(of_row=True)) == f"{of_row}, 1,000 validation queries"
-    circumstances = "natural, candidate seed 1, seed 3, subset 2, 500 queries, whole catalogue"
+    circumstances = "natural, split seed 1, seed 3, subset 2, 500 queries, full catalogue"
     assert ", ".join(everything.words()) == f"{of_row}, 1,000 validation queries, {circumstances}"
 
 
@@ -165,9 +185,9 @@ def test_parameters_survive_a_command() -> None:
     ("fields", "message"),
     [
         ({"setting": "cld"}, "--setting must be warm or cold or user-split, not 'cld'. Did you mean cold?"),
-        ({"limit_queries": 0}, "--limit-queries must be at least 1, not 0."),
-        ({"train_users": 9, "train_subset": -1}, "--train-subset must be at least 0, not -1."),
-        ({"train_share": 1.5}, "--train-share must be above 0 and at most 1, not 1.5."),
+        ({"limit_queries": 0}, "--limit must be at least 1, not 0."),
+        ({"train_users": 9, "train_subset": -1}, "--subset-index must be at least 0, not -1."),
+        ({"train_share": 1.5}, "--train-fraction must be above 0 and at most 1, not 1.5."),
     ],
 )
 def test_a_value_that_the_command_line_refuses_is_refused_from_python(fields: dict[str, Any], message: str) -> None:

@@ -186,7 +186,7 @@ def test_a_token_without_a_seed_finds_the_only_run(run_store: RunStore, save_run
 def test_an_ambiguous_token_lists_what_sets_the_runs_apart(run_store: RunStore, save_run: Save) -> None:
     save_run("bpr", [0])
     save_run("bpr", [1], overrides={"layers": 3})
-    with pytest.raises(BenchError, match=r"names 2 runs: .*defaults.*layers=3|names 2 runs: .*layers=3.*defaults"):
+    with pytest.raises(BenchError, match=r"matches 2 runs: .*defaults.*layers=3|matches 2 runs: .*layers=3.*defaults"):
         run_store.find("bpr@beauty@warm")
 
 
@@ -239,5 +239,5 @@ def test_a_name_without_its_seed_stands_for_all_seeds(run_store: RunStore, save_
 def test_runs_that_differ_in_more_than_their_seed_are_still_refused(run_store: RunStore, save_run: Save) -> None:
     save_run("bpr", [0, 1])
     save_run("bpr", [0, 1], seed=1, overrides={"layers": 3})
-    with pytest.raises(BenchError, match="names 2 runs"):
+    with pytest.raises(BenchError, match="matches 2 runs"):
         run_store.find_seeds("bpr@beauty@warm")

@@ -71,5 +71,7 @@ def test_what_sets_groups_apart_is_not_laid_at_a_predictors_door() -> None:
 )
 def test_what_cannot_be_told_apart_is_refused(n: int, clusters, change) -> None:
     outcome, predictors = sample(n)
-    with pytest.raises(BenchError, match=f"{n} observations in .* clusters cannot tell size, length and 1 means apart"):
+    with pytest.raises(
+        BenchError, match=f"{n} observations in .* clusters are too few to estimate size, length and 1 means"
+    ):
         least_squares(outcome, {**predictors, **change}, [0] * n, clusters)

@@ -129,7 +129,7 @@ class Unchecked(Neighbors):
         return FitReport(training=TrainingReport(epochs=3, curves={"losses": (3.0, 2.0, 1.0)}))
 
 
-@register("ignorant", family="general", cold_rule="count of zero")
+@register("ignorant", family="general", cold_rule="zero (no interactions)")
 class Ignorant(Neighbors):
     """Counts interactions, which says nothing of anyone's taste."""
 
@@ -166,7 +166,7 @@ class Adjustable(Neighbors):
         return super().score(queries) * float(self.params.learns)
 
 
-@register("cold-only", family="general", settings=("cold",), cold_rule="count of zero")
+@register("cold-only", family="general", settings=("cold",), cold_rule="zero (no interactions)")
 class ColdOnly(Ignorant):
     """Runs in one setting."""
 

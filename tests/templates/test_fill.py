@@ -26,16 +26,23 @@ def test_a_name_gives_a_module_and_a_class(name: str, module: str, class_name: s
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("MyMethod", "'MyMethod' cannot name a method; use lower-case words and digits joined by hyphens, as in 'my-m"),
-        ("my_method", "as in 'my-method'"),
-        ("my method!", "as in 'my-method'"),
-        ("a/../b", "as in 'a-b'"),
-        ("2fast", "as in 'my-method'"),
-        ("-p", "as in 'p'"),
-        ("", "as in 'my-method'"),
-        ("recbole:Mine", "as in 'recbole-mine'"),
-        ("sasrec", "There is a method 'sasrec' already; see 'bench describe sasrec' or choose another name."),
-        ("class", "'class' would hide a name of Python or of the template; choose another, such as 'class-method'."),
+        (
+            "MyMethod",
+            "'MyMethod' is not a valid method name: use lower-case words and digits joined by hyphens, such as 'my-m",
+        ),
+        ("my_method", "such as 'my-method'"),
+        ("my method!", "such as 'my-method'"),
+        ("a/../b", "such as 'a-b'"),
+        ("2fast", "such as 'my-method'"),
+        ("-p", "such as 'p'"),
+        ("", "such as 'my-method'"),
+        ("recbole:Mine", "such as 'recbole-mine'"),
+        ("sasrec", "Method 'sasrec' already exists: choose another name. See 'bench describe sasrec'."),
+        (
+            "class",
+            "'class' conflicts with a Python module or a name in the template: choose another name, such as "
+            "'class-method'.",
+        ),
         ("json", "such as 'json-method'"),
         ("task", "such as 'task-method'"),
     ],
@@ -63,7 +70,7 @@ def test_another_directory_is_a_project_of_ones_own(tmp_path: Path) -> None:
 
 def test_an_installation_without_a_checkout_asks_for_a_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fill, "ROOM", "pytest")
-    with pytest.raises(BenchError, match="is no checkout; give --directory FOLDER"):
+    with pytest.raises(BenchError, match="is not running from a source checkout; pass --directory FOLDER"):
         baseline_place(None)
 
 
@@ -92,7 +99,7 @@ def test_a_project_that_is_there_keeps_its_own_file(tmp_path: Path) -> None:
 def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path, existing: str) -> None:
     (tmp_path / existing).parent.mkdir(exist_ok=True)
     (tmp_path / existing).write_text("precious")
-    with pytest.raises(BenchError, match=f"{existing} exists already; remove it first or choose another name"):
+    with pytest.raises(BenchError, match=f"{existing} already exists: remove it, or choose another name"):
         write_baseline(Names("my-method"), Place(tmp_path, is_checkout=False))
     assert files_under(tmp_path) == {existing}
     assert (tmp_path / existing).read_text() == "precious"

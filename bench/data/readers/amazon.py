@@ -40,7 +40,7 @@ def read_reviews(file: SourceFile) -> Events:
             items.append(sys.intern(review["asin"]))
             times.append(int(review.get("unixReviewTime", UNKNOWN_TIME)))
         except KeyError as error:
-            raise BenchError(f"{file}, line {number}: no field {error} in this review.") from error
+            raise BenchError(f"{file}, line {number}: field {error} is missing from this review.") from error
         except (TypeError, ValueError) as error:
             raise BenchError(f"{file}, line {number}: a field of this review has the wrong type.") from error
     return Events(coded(users), coded(items), np.array(times, dtype=np.int64))
@@ -89,7 +89,7 @@ def _parsed(line: bytes, parse: Callable[[str], Any], file: SourceFile, number: 
     try:
         record = parse(line.decode("utf-8"))
     except (ValueError, SyntaxError) as error:
-        raise BenchError(f"{file}, line {number}: not a record of the expected format.") from error
+        raise BenchError(f"{file}, line {number}: not a valid record.") from error
     if not isinstance(record, dict):
-        raise BenchError(f"{file}, line {number}: {type(record).__name__} found, expected a record in braces.")
+        raise BenchError(f"{file}, line {number}: found {type(record).__name__}, expected a record in braces.")
     return record

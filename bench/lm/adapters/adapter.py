@@ -34,11 +34,11 @@ class LoraRecipe:
     rank: int = field(default=16, metadata=at_least(1))
     """Rank r of the factors."""
     alpha: int = field(default=32, metadata=at_least(1))
-    """Scaling times rank."""
+    """LoRA's alpha: its scaling times its rank."""
     dropout: float | None = field(default=None, metadata=at_least(0) | below(1))
     """Share of a layer's input dropped before A; none: 0 for an encoder, .05 for a decoder."""
     learning_rate: float | None = field(default=None, metadata=above(0) | at_most(1))
-    """Peak step size of AdamW; none: 0.004 for an encoder, 0.001 for a decoder."""
+    """Peak learning rate of AdamW; none: 0.004 for an encoder, 0.001 for a decoder."""
     epochs: int | None = field(default=None, metadata=at_least(1))
     """Passes over the examples at most; none: 40 for an encoder, one for a decoder."""
     batch_size: int | None = field(default=None, metadata=at_least(1))
@@ -47,20 +47,20 @@ class LoraRecipe:
     """Training examples of an epoch, a seeded sample, the same number from each domain (WeaveRec: 40,000 a domain);
     0 takes all; none: all for an encoder, 10,000 for a decoder."""
     max_history: int = field(default=20, metadata=at_least(1))
-    """Most recent items that a history keeps, in training and in scoring."""
+    """Maximum length of a history, in training and scoring."""
     n_negatives: int = field(default=32, metadata=at_least(0))
     """Of an encoder: titles drawn uniformly for each batch, wrong answers beside those of the batch itself."""
     adapted_layers: int | None = field(default=None, metadata=at_least(0))
     """Top layers that get an adapter, and below which a title's states are computed once; 0 takes all; none: 2 of an
     encoder whose layers can be told apart, all of a decoder."""
     warmup_steps: int = field(default=30, metadata=at_least(0))
-    """Steps over which the step size rises to its peak."""
+    """Warm-up steps of the learning rate."""
     checks_an_epoch: int = field(default=4, metadata=at_least(1))
-    """Checks of validation NDCG@3 in an epoch."""
+    """Validation checks per epoch."""
     patience: int = field(default=5, metadata=at_least(1))
-    """Checks in a row, an epoch or more, that are no better before the step size decays and training ends."""
+    """Consecutive checks without improvement (at least one epoch) before the learning rate decays and training ends."""
     decay_share: float = field(default=0.1, metadata=between(0, 1))
-    """Steps of that decay, as a share of the steps up to the best state."""
+    """Number of decay steps, as a fraction of the steps up to the best state."""
     n_validation: int = field(default=2000, metadata=shrinks_to("validation") | at_least(0))
     """Validation queries of each domain trained on, a seeded sample, that choose the kept state and the end; 0 takes
     all."""
@@ -129,7 +129,7 @@ class Adapter:
 
     @property
     def rank(self) -> int:
-        """Rank of the factors."""
+        """Rank of the LoRA factors."""
         return int(next(iter(self.factors.values()))[0].shape[0])
 
     @property
@@ -195,7 +195,9 @@ def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Any]]:
     try:
         facts = read_json(folder / "adapter.json")
         if file_sha256(path) != facts["sha256"]:
-            raise BenchError(f"Adapter {path} is damaged: its SHA-256 is not the recorded one. Delete its folder.")
+            raise BenchError(
+                f"Adapter {path} is damaged (its SHA-256 has changed). Delete its directory and run again."
+            )
         tensors = load_file(path)
         modules = sorted(name.removesuffix(".A") for name in tensors if name.endswith(".A"))
         factors = {module: (tensors[f"{module}.A"], tensors[f"{module}.B"]) for module in modules}
@@ -204,7 +206,7 @@ def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Any]]:
         return Adapter(factors, facts["scaling"], facts["base"], facts["initialisation"], **kept), facts
     except (OSError, SafetensorError, json.JSONDecodeError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise BenchError(f"Adapter {path} cannot be read ({reason}). Delete its folder and run again.") from error
+        raise BenchError(f"Adapter {path} cannot be read ({reason}). Delete its directory and run again.") from error
 
 
 def like(adapter: Adapter, factors: Mapping[str, tuple[Tensor, Tensor]], scaling: float) -> Adapter:

@@ -109,8 +109,8 @@ def last_hidden_states(model: Any, branching: Branching) -> Tensor:
     # layers that ignore the interface would have mixed the prompts of the row, without any error
     if branching.n_attended != model.config.num_hidden_layers:
         raise BenchError(
-            f"{type(model).__name__} does not attend through transformers' attention interface, so its candidates "
-            "cannot be scored together; choose a Qwen2, Llama or Mistral backbone."
+            f"{type(model).__name__} does not use the attention interface of transformers, so candidates cannot be "
+            "scored together: use a Qwen2, Llama or Mistral backbone."
         )
     return hidden[0]
 

@@ -66,11 +66,11 @@ class CausalLanguageModel:
         attention = getattr(self.model.config, "_attn_implementation", "sdpa")
         if attention not in _MASKABLE_ATTENTION:
             raise BenchError(
-                f"Attention '{attention}' cannot score candidates together; load the model with 'sdpa' or 'eager'."
+                f"Attention '{attention}' cannot score candidates together: load the model with 'sdpa' or 'eager'."
             )
         if self.tokenizer.eos_token_id is None:
             raise BenchError(
-                "The tokenizer has no end token, so answers cannot end; choose an instruction-tuned model."
+                "The tokenizer has no end-of-sequence token, so answers cannot end: use an instruction-tuned model."
             )
 
     @property

@@ -138,7 +138,7 @@ def write_lists(
         answers = engine.greedy_ids(causal.prompt_ids(histories, candidates), adapter, max_new_tokens)
         ended = [answer[-1:] == [causal.tokenizer.eos_token_id] for answer in answers]
         written += map(read_list, causal.texts(answers), candidates, ended)
-        progress(f"wrote {len(written):,} of {len(queries):,} lists")
+        progress(f"generated {len(written):,} of {len(queries):,} lists")
     return written
 
 

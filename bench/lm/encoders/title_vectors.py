@@ -31,7 +31,7 @@ def title_vectors(
     """
     if backbone.kind != "encoder":
         raise BenchError(
-            f"Backbone '{backbone.name}' is no encoder; title vectors need one, such as --backbone minilm."
+            f"Backbone '{backbone.name}' is not an encoder; title vectors need one, such as --backbone minilm."
         )
     titles = content_hash(list(domain.titles))
     key = {"revision": revision_of(__name__), "backbone": backbone.revision, "titles": titles}

@@ -55,7 +55,7 @@ def mixed(
 def check_weights(weights: Tensor, n_adapters: int, *, any_sum: bool = False) -> None:
     """Raise BenchError where there is not one weight an adapter, or where they do not sum to 1 and should."""
     if weights.shape[-1] != n_adapters:
-        raise BenchError(f"Merge weights must be one an adapter: {weights.shape[-1]} were given for {n_adapters}.")
+        raise BenchError(f"Expected one merge weight per adapter ({n_adapters}), got {weights.shape[-1]}.")
     sums = weights.detach().sum(-1).flatten()
     wrong = sums[~torch.isclose(sums, torch.ones(()).to(sums), atol=1e-4)]
     if len(wrong) and not any_sum:

@@ -36,7 +36,7 @@ def merge_ties(
     Args:
         adapters: At least one, of one base.
         density: Share of the entries that are kept, in (0, 1].
-        scale: The paper's λ, by which the merged update is multiplied.
+        scale: The paper's λ, the factor of the merged update.
         space: ``delta`` for updates, ``factor`` for A and B apart.
         rank: Rank to which the merged update is cut in ``delta`` space; 0 keeps it whole.
     """

@@ -39,8 +39,8 @@ class LayerWalk:
         kind = model.config.model_type
         if kind not in READABLE or getattr(model.config, "conv_kernel_size", 0) > 0:
             raise BenchError(
-                f"Pairs are read by encoders of the architectures {', '.join(READABLE)} (without convolution), "
-                f"not '{kind}'. Without the hub, use --backbone minilm."
+                f"Cross-encoders support the architectures {', '.join(READABLE)} (without convolution), not '{kind}'. "
+                "Without the hub, use --backbone minilm."
             )
         self.model, self.pooling = model, pooling
         self.layers: list[Any] = list(model.encoder.layer)

@@ -92,8 +92,8 @@ class PairPrompts:
         self.budget = max_tokens - len(self.begin) - len(self.lead_out) - len(self.end) - TITLE_TOKENS
         if self.budget < 0:
             raise BenchError(
-                f"A prompt of {max_tokens} tokens leaves no room for a candidate; give -p max_tokens at least "
-                f"{max_tokens - self.budget}, and a backbone that reads as many."
+                f"A prompt of {max_tokens} tokens leaves no room for a candidate: set -p max_tokens to at least "
+                f"{max_tokens - self.budget}, and use a backbone that supports as many."
             )
         self._titles: dict[str, list[TokenRow]] = {}
 

@@ -100,7 +100,7 @@ def tiny_backbone(
     """
     ordered = sorted(domains, key=lambda domain: domain.content_hash)
     if not any(domain.titled and domain.n_interactions for domain in ordered):
-        raise BenchError("Backbone 'tiny' needs at least one titled source domain; name one with --sources.")
+        raise BenchError("Backbone 'tiny' needs at least one source dataset with titles: give --source-datasets A,B.")
     key = tiny_key(domains, params, seed)
     return artifacts.get_or_make(KIND, key, lambda folder: _make(folder, ordered, params, seed, progress))
 

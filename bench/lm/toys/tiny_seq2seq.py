@@ -72,7 +72,7 @@ def tiny_seq2seq(
     """
     ordered = sorted((domain for domain in domains if domain.titled), key=lambda domain: domain.content_hash)
     if not ordered:
-        raise BenchError("Backbone 'tiny' needs a domain with titles; see 'bench data stats'.")
+        raise BenchError("Backbone 'tiny' needs a dataset with titles. See 'bench data stats'.")
     key = {
         "backbone": "tiny-seq2seq",
         "revision": revision_of(__name__),
@@ -83,7 +83,7 @@ def tiny_seq2seq(
     }
 
     def make(folder: Path) -> None:
-        progress(f"tiny encoder-decoder: making it from the titles of {', '.join(domain.name for domain in ordered)}")
+        progress(f"tiny encoder-decoder: building it from the titles of {', '.join(domain.name for domain in ordered)}")
         save_tiny_seq2seq(folder, training_texts(ordered), params, seed)
 
     return artifacts.get_or_make("backbone", key, make)

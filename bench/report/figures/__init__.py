@@ -1,4 +1,4 @@
-"""Figures: ``figure`` computes the points of an experiment's panels, ``draw`` writes them as SVG, PDF or PNG.
+"""Plots: ``figure`` computes the points of an experiment's panels, ``draw`` writes them as PDF or PNG.
 
 ``learning_curve`` finds the training size at which a method overtakes a reference, ``learning_curve_text`` prints it.
 """

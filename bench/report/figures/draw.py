@@ -1,4 +1,4 @@
-"""Figures drawn with matplotlib: safe for color-blind readers, told apart in black and white, the same every time."""
+"""Draw plots with matplotlib: color-blind safe, readable in black and white, and reproducible."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 FORMATS = ("pdf", "png")
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-"""Okabe and Ito's colors, yellow left out for white paper, and a brown."""
+"""Okabe and Ito's colors without yellow, plus a brown."""
 MARKERS = "osD^vPX*"
 DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 COLUMN_WIDTH, PAGE_WIDTH = 3.3, 7.0
-"""Inches of a two-column page."""
+"""Widths in a two-column paper, in inches."""
 PANEL_HEIGHT, LEGEND_HEIGHT = 2.2, 0.7
-"""Inches."""
+"""Heights in inches."""
 GROUP_WIDTH = 0.8
-"""Share of the axis between two groups of dots that a group takes."""
+"""Width of a group of dots, as a fraction of the distance between groups."""
 DOTS_PER_INCH = 200
 STYLE = {
     "font.size": 8.0,
@@ -45,11 +45,11 @@ UNDATED = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "pn
 
 
 def write_figure(figure: Figure, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write ``folder/NAME.pdf`` and ``.png`` whole; the same figure gives the same bytes."""
+    """Write ``folder/NAME.pdf`` and ``.png`` atomically; the same plot gives the same bytes."""
     import matplotlib.style
 
     paths = [folder / f"{figure.name}.{suffix}" for suffix in formats]
-    with matplotlib.style.context(["default", STYLE]):  # whatever the reader's own settings are
+    with matplotlib.style.context(["default", STYLE]):  # independent of the user's settings
         canvas = draw(figure)
         for path, suffix in zip(paths, formats, strict=True):
             with written_output(path) as temporary:
@@ -58,7 +58,7 @@ def write_figure(figure: Figure, folder: Path, formats: Sequence[str] = FORMATS)
 
 
 def draw(figure: Figure) -> Canvas:
-    """Return the drawn figure; matplotlib's settings are the caller's."""
+    """Return the drawn plot, using the current matplotlib settings."""
     from matplotlib.figure import Figure as Canvas
 
     n_rows, n_columns = len(figure.panels), len(figure.panels[0])
@@ -76,7 +76,7 @@ def draw(figure: Figure) -> Canvas:
             else:
                 _draw_lines(place, panel, styles)
             if panel.is_empty:
-                place.text(0.5, 0.5, "no run stored", transform=place.transAxes, ha="center", color="0.4")
+                place.text(0.5, 0.5, "no runs stored", transform=place.transAxes, ha="center", color="0.4")
     if figure.x_label:
         canvas.supxlabel(figure.x_label, fontsize="medium")
     handles: dict[str, Any] = {}
@@ -86,7 +86,7 @@ def draw(figure: Figure) -> Canvas:
     canvas.legend(
         list(handles.values()),
         list(handles),
-        title=f"{'Bands' if figure.kind == 'lines' else 'Bars'}: 95 % bootstrap intervals over users",
+        title=f"{'Bands' if figure.kind == 'lines' else 'Bars'}: 95% bootstrap intervals over users",
         loc="outside upper center",
         ncols=_columns(width, handles),
     )
@@ -132,7 +132,7 @@ def _bounded(series: Series) -> list[Point]:
 
 
 def _styles(figure: Figure) -> dict[str, int]:
-    """Return a number for each label, the same in all panels."""
+    """Return a style index per label, which is the same in all panels."""
     panels = [panel for row in figure.panels for panel in row]
     labels = [series.label for panel in panels for series in (*panel.series, *panel.levels)]
     return {label: number for number, label in enumerate(dict.fromkeys(labels))}

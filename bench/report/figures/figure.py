@@ -1,4 +1,4 @@
-"""A figure as data: panels of points with their intervals, a pure function of an experiment's table and its runs."""
+"""Plots as data: panels of points with confidence intervals, computed from an experiment's table and runs."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from bench.plugin import FitReport
 
 N_SOURCES = "n_sources"
-"""The x of a figure over the number of source domains."""
+"""Name of the x value for plots over the number of source datasets."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One figure of the table, and where it is drawn."""
+    """One score of the table and its position."""
 
     x: float
     y: float
     low: float | None = None
-    """Lower end of the 95 % bootstrap interval over users; None for what is no mean over users."""
+    """Lower end of the 95% bootstrap interval over users; None for values that are not means over users."""
     high: float | None = None
 
 
 @dataclass(frozen=True)
 class Series:
-    """Points that belong together: a line, or the dots of one row."""
+    """Points of one line, or the dots of one row."""
 
     label: str
     points: tuple[Point, ...]
@@ -45,17 +45,17 @@ class Panel:
     y_label: str
     series: tuple[Series, ...]
     levels: tuple[Series, ...] = ()
-    """Rows without a place on the axis, each of one point: drawn as lines across the panel."""
+    """Rows without an x value, with one point each; drawn as horizontal lines."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether no run is stored for anything in it."""
+        """Whether no runs are stored for the panel."""
         return not any(series.points for series in (*self.series, *self.levels))
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Panels in rows, one a metric, and columns, one a dataset and setting; dots have one column."""
+    """A grid of panels, with one row per metric and one column per dataset and setting (one column for dots)."""
 
     name: str
     kind: str
@@ -63,20 +63,20 @@ class Figure:
     x_label: str
     panels: tuple[tuple[Panel, ...], ...]
     ticks: tuple[str, ...] = ()
-    """What stands under the groups of dots, at x = 0, 1, 2 …"""
+    """Labels of the groups of dots, at x = 0, 1, 2 …"""
 
 
 def figure_of(experiment: Experiment, table: Table, store: RunStore) -> Figure:
-    """Return the figure that an experiment describes; ``table`` was built from it and from ``store``.
+    """Return the plot defined by an experiment; ``table`` was built from the experiment and ``store``.
 
     Raises:
-        BenchError: the experiment describes no figure, no run is stored, or a row has no such x.
+        BenchError: the experiment does not define a plot, or no run is stored.
     """
     spec = experiment.figure
     if spec is None:
-        raise BenchError(f"Experiment '{experiment.name}' describes no figure (key 'figure').")
+        raise BenchError(f"Experiment '{experiment.name}' does not define a plot (key 'figure').")
     if not any(cell.run_ids for row in table.rows for cell in row.cells):
-        raise BenchError(f"No run of '{experiment.name}' is stored. Make them: 'bench reproduce {experiment.name}'.")
+        raise BenchError(f"No runs of '{experiment.name}' are stored. Run 'bench reproduce {experiment.name}'.")
     source = _Source(experiment, spec, table, store)
     if spec.kind == "dots":
         titles = tuple(group.title for group in table.groups)
@@ -87,7 +87,7 @@ def figure_of(experiment: Experiment, table: Table, store: RunStore) -> Figure:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where the panels' points come from."""
+    """The data from which the panels' points are computed."""
 
     experiment: Experiment
     spec: FigureSpec
@@ -95,7 +95,7 @@ class _Source:
     store: RunStore
 
     def dots(self, y: str) -> Panel:
-        """Return the panel of one y: a group of dots for each column group, one dot a row."""
+        """Return the panel of one y: a group of dots per column group, with one dot per row."""
         series = []
         for row, cells in self._rows(y):
             places = enumerate(cells)
@@ -117,7 +117,7 @@ class _Source:
         return Panel(self.table.groups[group].title, self._y_label(y), tuple(series), tuple(levels))
 
     def _rows(self, y: str) -> Iterator[tuple[ExperimentRow, list[Cell]]]:
-        """Yield each row with its cell of every column group; a number of the runs takes the first metric's runs."""
+        """Yield each row with its cells of all column groups; reported numbers use the first metric's cells."""
         metrics = self.table.metrics
         column = metrics.index(y) if y in metrics else 0
         for row, table_row in zip(self.experiment.rows, self.table.rows, strict=True):
@@ -142,7 +142,7 @@ class _Source:
 
 
 def x_of(row: ExperimentRow, name: str) -> float | None:
-    """Return where a row is drawn: its own x, else what it has under a name; None for a row that has no such thing."""
+    """Return a row's x value: its own, or its parameter or field with this name; None if it has neither."""
     if row.x is not None:
         return row.x
     if name == N_SOURCES:
@@ -154,7 +154,7 @@ def x_of(row: ExperimentRow, name: str) -> float | None:
 
 
 def _reported(fit: FitReport, path: str) -> Any:
-    """Return what a report states under a path such as ``merge.weights.specific``; None where it states nothing."""
+    """Return the value in a report at a path such as ``merge.weights.specific``; None if there is none."""
     stated: Any = fit.to_json()
     for name in path.split("."):
         stated = stated.get(name) if isinstance(stated, dict) else None

@@ -1,8 +1,8 @@
-"""Learning curves: how many training users a method needs to pass the reference that learned from none.
+"""Learning curves: the number of training users at which a method overtakes a zero-shot reference.
 
-X-Cross (SIGIR '25), table 3 and figure 3: a method exceeds the reference from the first size whose mean over the
-subsets is above it; the method under study is better than a rival up to the first size where that is not significant,
-over users and over subsets.
+X-Cross (SIGIR '25), table 3 and figure 3: a method exceeds the reference from the first size at which its mean over
+subsets is higher. The method under study is better than another method up to the first size at which the difference is
+not significant over users and over subsets.
 """
 
 from __future__ import annotations
@@ -30,74 +30,76 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Point:
-    """A method that learned from so many users, on one target."""
+    """A method trained on a number of users of one target."""
 
     method: str
     n_users: int
     mean: float
     """Mean of the metric over subsets."""
     sd: float | None
-    """Standard deviation over subsets; None of one."""
+    """Standard deviation over subsets; None for one subset."""
     n_subsets: int
     gain: float
-    """Mean less the reference's."""
+    """Difference from the reference."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """All points of one target, and what table 3 says of them."""
+    """All points of one target, with the quantities of table 3."""
 
     dataset: str
     title: str
     n_queries: int
     reference: float
-    """The metric of the run that learned from no user of the target."""
+    """Metric of the reference, which is not trained on users of the target."""
     points: tuple[Point, ...]
     exceeds: dict[str, int | None]
-    """Method → the first size above the reference; None where no size is."""
+    """Method → the first size at which it exceeds the reference; None if it never does."""
     better_below: dict[str, int | None]
-    """Rival → the first size at which the method under study is not significantly better; None where it always is."""
+    """Other method → the first size at which the method under study is not significantly better, if any."""
 
     def saved_percent(self, study: str, rival: str) -> float | None:
-        """Return how many percent fewer users the method under study needs; None where one never gets there."""
+        """Return the percentage of users saved by the method under study; None if one never exceeds the reference."""
         ours, theirs = self.exceeds[study], self.exceeds[rival]
         return None if ours is None or theirs is None else 100 * (1 - ours / theirs)
 
 
 @dataclass(frozen=True)
 class Curves:
-    """The curves of an experiment, one a target."""
+    """The learning curves of an experiment, one per target."""
 
     metric: str
     methods: tuple[str, ...]
-    """The method under study, then its rivals."""
+    """The method under study, then the methods it is compared with."""
     curves: tuple[Curve, ...]
     regressions: dict[str, Regression | str]
-    """Method → what its gains depend on, or why that cannot be told."""
+    """Method → regression of its gains, or the reason why it cannot be estimated."""
     missing: tuple[str, ...]
-    """Commands that make the runs that are not stored."""
+    """Commands for the missing runs."""
 
 
 def learning_curves(
     experiment: Experiment, metric: str, store: RunStore, registry: Registry, level: float = 0.05
 ) -> Curves:
-    """Read the curves of an experiment's stored runs; targets without a reference or without a point are left out.
+    """Compute learning curves from an experiment's stored runs; targets without a reference or points are skipped.
 
     Raises:
-        BenchError: no row names ``train_users``, or not exactly one other row is the ``reference``, or no run is
-            stored, or runs of one target ranked different candidates.
+        BenchError: no row sets ``train_users``, there is not exactly one ``reference`` row, no run is stored, or the
+            runs of a target ranked different candidates.
     """
     if len(experiment.settings) > 1:
-        raise BenchError(f"Experiment '{experiment.name}' has several settings; a curve is drawn in one.")
+        raise BenchError(f"Experiment '{experiment.name}' has several settings; a learning curve needs exactly one.")
     if len(experiment.candidates) > 1:
-        raise BenchError(f"Experiment '{experiment.name}' has several kinds of candidates; a curve is drawn of one.")
+        raise BenchError(
+            f"Experiment '{experiment.name}' has several kinds of candidates; a learning curve needs exactly one."
+        )
     layout = experiment_layout(experiment, store.records(), registry)
     sized = [number for number, row in enumerate(experiment.rows) if row.train_users is not None]
     others = [number for number, row in enumerate(experiment.rows) if row.train_users is None and row.reference]
     if not sized or len(others) != 1:
         raise BenchError(
             f"Experiment '{experiment.name}' has no learning curve: it needs rows with 'train_users', and one row "
-            "without that is marked 'reference: true'. See 'bench list experiments'."
+            "without it that sets 'reference: true'. See 'bench list experiments'."
         )
     methods = tuple(dict.fromkeys(experiment.rows[number].method for number in sized))
     curves, observed = [], []
@@ -117,8 +119,8 @@ def learning_curves(
     missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
     if not curves:
         raise BenchError(
-            f"No run of experiment '{experiment.name}' is stored in {store.results_dir}. "
-            f"Make them: 'bench reproduce {experiment.name}'."
+            f"No runs of experiment '{experiment.name}' are stored in {store.results_dir}. "
+            f"Run 'bench reproduce {experiment.name}'."
         )
     regressions = {method: _regression([one for one in observed if one.method == method]) for method in methods}
     return Curves(metric, methods, tuple(curves), regressions, tuple(missing))
@@ -126,7 +128,7 @@ def learning_curves(
 
 @dataclass(frozen=True)
 class _Observation:
-    """One run of a curve."""
+    """One run of a learning curve."""
 
     method: str
     dataset: str
@@ -134,7 +136,7 @@ class _Observation:
     n_users: int
     gain: float
     prompts: PromptReport
-    """``mean_tokens`` and ``diversity`` of what it was trained on."""
+    """``mean_tokens`` and ``diversity`` of its training prompts."""
 
 
 def _curve(
@@ -165,10 +167,10 @@ def _point(method: str, n_users: int, by_run: NDArray[np.float64], reference: fl
 def _better_below(
     study: str, rival: str, by_run: dict[tuple[str, int], NDArray[np.float64]], level: float
 ) -> int | None:
-    """Return the first size at which the study is not significantly better, values of shape (n_subsets, n_users).
+    """Return the first size at which the study is not significantly better, for values of shape (n_subsets, n_users).
 
-    Users' means over subsets take a paired t-test, Holm-corrected over the sizes, and subsets' means over users one of
-    their own: the first asks whether other users would show it, the second whether other subsets would.
+    Two tests must be significant: a paired t-test on users' means over subsets, Holm-corrected over the sizes, and a
+    t-test on subsets' means over users. They test whether the difference holds for other users and other subsets.
     """
     sizes = sorted({size for method, size in by_run if method == study and (rival, size) in by_run})
     pairs = [(by_run[study, size], by_run[rival, size]) for size in sizes]
@@ -184,7 +186,7 @@ def _better_below(
 def _observations(
     dataset: str, metric: str, reference: float, found: dict[tuple[str, int], SlotValues]
 ) -> Iterator[_Observation]:
-    """Yield one observation a run whose record says what its training prompts were like."""
+    """Yield one observation per run whose record describes its training prompts."""
     for (method, n_users), values in found.items():
         for record, by_user in zip(values.records, values.by_seed(metric), strict=True):
             prompts = record.fit.training_prompts
@@ -194,11 +196,11 @@ def _observations(
 
 
 def _regression(observed: Sequence[_Observation]) -> Regression | str:
-    """Regress gains on size, length and diversity; one subset of one target is a cluster, for its sizes are nested."""
+    """Regress gains on size, length and diversity; each subset of a target is a cluster, as its sizes are nested."""
     predictors = {
-        "doubling of the training users": np.log2([one.n_users for one in observed]),
-        "token of a prompt": np.array([one.prompts.mean_tokens for one in observed]),
-        "hundredth of the prompts' diversity": np.array([100 * one.prompts.diversity for one in observed]),
+        "doubling of training users": np.log2([one.n_users for one in observed]),
+        "token per prompt": np.array([one.prompts.mean_tokens for one in observed]),
+        "0.01 of prompt diversity": np.array([100 * one.prompts.diversity for one in observed]),
     }
     gains = np.array([one.gain for one in observed])
     try:

@@ -55,7 +55,7 @@ def compile_pdf(source: str, folder: Path) -> Compiled:
         except FileNotFoundError:
             raise BenchError(_absent()) from None
         if done.returncode:
-            raise BenchError(f"LaTeX stopped: {_first_error(done.stdout.decode('utf-8', 'replace'))}")
+            raise BenchError(f"LaTeX failed: {_first_error(done.stdout.decode('utf-8', 'replace'))}")
     return Compiled(path.with_suffix(".pdf"), path.with_suffix(".log").read_text(encoding="utf-8", errors="replace"))
 
 

@@ -12,7 +12,7 @@ from bench.report.tables.table import Cell, Table, TableRow, shortened_letters
 _LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*")
 _ELEMENT = re.compile(r"<(?=[A-Za-z/!?])")
 """Before a space, ``<`` means what it says."""
-TEXT_LEGEND = "(1) best, (2) second, * star."
+TEXT_LEGEND = "(1) best, (2) second."
 
 
 def to_text(table: Table) -> str:
@@ -61,7 +61,7 @@ def _markdown_row(cells: list[str]) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Escape what Markdown would read as markup, elements of HTML and links too, and put all into one line."""
+    """Escape Markdown syntax, including HTML elements and links, and join all lines into one."""
     for sign in "\\*_`|":
         text = text.replace(sign, f"\\{sign}")
     text = _ELEMENT.sub("&lt;", _LINE_BREAKS.sub(" ", text)).replace("](", "]\\(")
@@ -79,5 +79,5 @@ def _lines_below(table: Table) -> list[str]:
 
 
 def _separated(notes: tuple[str, ...]) -> list[str]:
-    """Put an empty line between notes, so that each is a paragraph of its own."""
+    """Insert an empty line between notes, so that each is a separate paragraph."""
     return [line for note in notes for line in (note, "")][:-1]

@@ -1,7 +1,7 @@
-"""One HTML page of all stored runs, from a file and without a network.
+"""The HTML report of all stored runs, a self-contained file.
 
-Read in this order: ``content`` (what the page says, as data), ``boards``, ``user_analysis`` and ``run_facts`` (how
-each part follows from the store), ``build`` (all of it together), ``render`` (data and assets to one file).
+``content`` defines the data of the page. ``boards``, ``user_analysis`` and ``run_facts`` compute its parts from the
+store, ``build`` combines them, and ``render`` writes data and assets to one file.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Leaderboards: the stored runs, parted by what they ranked, as the tables print them."""
+"""Leaderboards: the stored runs, grouped by the candidates they ranked."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 DECIMALS = 6
 METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "hit@5", "hit@10", "mrr@5", "mrr@10")
-"""Hit@1 is NDCG@1 where one candidate is right."""
+"""Metrics of the page; Hit@1 is omitted, because it equals NDCG@1 with one positive."""
 
 
 @dataclass(frozen=True)
 class ChosenRuns(RunStore):
-    """A store of which only some records are looked at."""
+    """A store restricted to some of its records."""
 
     chosen: tuple[RunRecord, ...] = ()
 
@@ -40,7 +40,7 @@ class ChosenRuns(RunStore):
 
 
 def boards_of(records: Iterable[RunRecord], store: RunStore, registry: Registry, facts_of: FactsOf) -> list[Board]:
-    """Return one board for all runs that ranked the same candidates of the same queries, sorted by title."""
+    """Return one board per set of runs that ranked the same candidates for the same queries, sorted by title."""
     parts: dict[tuple[object, ...], list[RunRecord]] = {}
     for record in map(_with_policy_that_counts, records):
         parts.setdefault(_comparable(record), []).append(record)
@@ -50,12 +50,12 @@ def boards_of(records: Iterable[RunRecord], store: RunStore, registry: Registry,
 
 
 def _place(board: Board) -> tuple[object, ...]:
-    """Warm before other settings, frozen lists before the whole catalogue."""
+    """Return the sort key: warm before other settings, candidate lists before the full catalogue."""
     return board.dataset, board.setting != "warm", board.setting, board.full_ranking, board.id
 
 
 def _with_policy_that_counts(record: RunRecord) -> RunRecord:
-    """Outside the cold setting a run may name any policy, and it is the same run."""
+    """Normalize the cold policy of a run, which has no effect outside the cold setting."""
     protocol = record.spec.protocol
     if protocol.setting == "cold" or protocol.policy == "holdout":
         return record
@@ -96,8 +96,8 @@ def _board(store: ChosenRuns, registry: Registry, facts_of: FactsOf) -> Board:
 
 
 def _footnotes(table: Table) -> tuple[str, ...]:
-    """Return the table's notes; deviations stand on the methods' own pages."""
-    return tuple(note for note in table.footnotes if not note.startswith("Deviates"))
+    """Return the table's notes without departures, which are shown on the methods' pages."""
+    return tuple(note for note in table.footnotes if not note.startswith("Departures"))
 
 
 def _row(row: TableRow, records: Sequence[RunRecord], store: RunStore) -> BoardRow:

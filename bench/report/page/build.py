@@ -1,4 +1,4 @@
-"""From the store to everything the page shows."""
+"""Build the data of the HTML report from the store."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from bench.runs.store import RunStore
 
 SAMPLED_LIMIT = (
-    "A positive is ranked among {n_negatives} sampled negatives, not among the whole catalogue. Sampled metrics can "
-    "order methods differently from full ones (Krichene and Rendle 2020): the figures are for comparison under this "
-    "protocol."
+    "Each positive is ranked among {n_negatives} sampled negatives, not the full catalogue. Sampled metrics can order "
+    "methods differently than full metrics (Krichene and Rendle 2020); results are only comparable under this protocol."
 )
-"""Said where a board has frozen lists; ``n_negatives`` are those of these boards."""
+"""Shown if a board has candidate lists; ``n_negatives`` are the numbers of negatives of these boards."""
 FULL_LIMIT = (
-    "A board named 'whole catalogue' ranks each positive among all items but those that its user touched; its figures "
-    "are never to be compared with those of frozen lists."
+    "Boards titled 'full catalogue' rank each positive among all items the user has not interacted with. Their results "
+    "are not comparable with those on candidate lists."
 )
-"""Said where a board has full ranking."""
+"""Shown if a board has full ranking."""
 LIMITS = (
-    "A row marked †toy was made with a toy language model of a few million parameters: it shows that the method runs, "
-    "and its figures say nothing of the method.",
-    "A row marked ‡ read the unlabeled test queries while it was fitted; the others did not.",
-    "A row marked ↗ was not trained to convergence: until at least five checks of validation that span an epoch or "
-    "more were no better than the best, at a learning rate that has not decayed. Trained longer, it may score higher.",
-    "Intervals are bootstrap intervals over users for the trained model at hand: another training seed may lie "
-    "outside. Two intervals that overlap are no test; the star is one, and so is 'bench compare'.",
-    "Seconds and memory are those of the machine that made the run, whatever else ran on it.",
+    "Rows marked †toy use a toy language model with a few million parameters. They show that the method runs, but are "
+    "not indicative of the method.",
+    "Rows marked ‡ use the unlabeled test queries during training (transductive); the others do not.",
+    "Rows marked ↗ were not trained to convergence and may score higher with longer training. Training counts as "
+    "converged after at least five validation checks, covering at least one epoch at the full learning rate, without "
+    "improvement.",
+    "Confidence intervals are bootstrap intervals over users for one trained model; another training seed may give a "
+    "result outside. Overlapping intervals are not a significance test: use the star or 'bench compare'.",
+    "Times and memory depend on the machine and on what else was running on it.",
 )
-"""What every reader of figures must know."""
+"""Limitations shown on every page."""
 
 
 def build_page(store: RunStore, registry: Registry, facts_of: FactsOf) -> Page:
@@ -54,7 +54,7 @@ def build_page(store: RunStore, registry: Registry, facts_of: FactsOf) -> Page:
     records = store.records()
     if not records:
         raise BenchError(
-            f"No stored run in {store.results_dir}. Give another --results-dir, or make a run: "
+            f"No runs are stored in {store.results_dir}. Give another --results-dir, or start with "
             "'bench run --method popularity --dataset ml-100k-drama'."
         )
     boards = boards_of(records, store, registry, facts_of)
@@ -78,7 +78,7 @@ def build_page(store: RunStore, registry: Registry, facts_of: FactsOf) -> Page:
 
 
 def _families(records: Sequence[RunRecord]) -> tuple[str, ...]:
-    """Return the families that occur, in the order of the tables."""
+    """Return the families of the records, in the order of the tables."""
     found = {record.family for record in records}
     known = [family for family in get_args(Family) if family in found]
     return (*known, *sorted(found - set(known)))
@@ -100,7 +100,7 @@ def _method(name: str, runs: Sequence[RunRecord], registry: Registry) -> MethodF
         if entry is None
         else (
             ("titles",) * entry.needs_titles
-            + ("source domains",) * entry.needs_sources
+            + ("source datasets",) * entry.needs_sources
             + ("a language model",) * entry.needs_backbone
         )
     )

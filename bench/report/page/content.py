@@ -1,4 +1,4 @@
-"""What the page says, as data: every part is frozen, and :func:`bench.report.page.render.render_page` prints it."""
+"""The data of the HTML report, which :func:`bench.report.page.render.render_page` renders."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ class Figure:
     value: float
     """Mean over users (and seeds), a fraction."""
     low: float
-    """Lower end of the 95 % bootstrap interval over users."""
+    """Lower end of the 95% bootstrap interval over users."""
     high: float
-    """Upper end of it."""
+    """Upper end of the interval."""
     sd: float | None
     """Standard deviation over seeds; None for one seed."""
     mark: str
-    """``best``, ``starred`` (best, and different from the second after correction), ``second`` or empty."""
+    """``best``, ``starred`` (best, and significantly better than the second), ``second`` or empty."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a row costs, means over its seeds; None where no record says."""
+    """Cost of a row, averaged over seeds; None if not recorded."""
 
     training_seconds: float | None
-    """Seconds of all training, that of shared adapters included."""
+    """Seconds of all training, including shared adapters."""
     users_per_second: float | None
-    """Queries scored a second."""
+    """Queries scored per second."""
     peak_memory_bytes: float | None
     """Highest resident memory while fitting and scoring."""
     trained_parameters: float | None
@@ -40,118 +40,118 @@ class Bias:
     """Mean popularity in training interactions, over queries and seeds."""
 
     top: float
-    """Of the items ranked first."""
+    """Popularity of the items ranked first."""
     positive: float
-    """Of the positives."""
+    """Popularity of the positives."""
     ratio: float | None
-    """The first by the second; None where nobody touched a positive."""
+    """Ratio of the two; None if no positive has training interactions."""
 
 
 @dataclass(frozen=True)
 class Repetition:
-    """The same queries, answered several times."""
+    """Repeated scoring of the same queries."""
 
     over: str
-    """What differed: ``seeds``, ``candidate order`` or ``paraphrases``."""
+    """What was varied: ``seeds``, ``candidate order`` or ``paraphrases``."""
     metric: str
     n_queries: int
     times: int
     first: float
-    """Mean of the metric in the run as it is stored, or of its lowest seed."""
+    """Mean of the metric in the stored run, or in the run with the lowest seed."""
     lowest: float
     highest: float
     flip_rate: float | None
-    """Share of repeated queries whose top item is another; None where the top items were not stored."""
+    """Share of repeated queries whose top item changed; None if the top items were not stored."""
 
 
 @dataclass(frozen=True)
 class BoardRow:
-    """One method, as it was run, on one board."""
+    """One method with its options on one board."""
 
     label: str
     method: str
     family: str
     run_ids: tuple[str, ...]
-    """One a seed."""
+    """One per seed."""
     figures: tuple[Figure | None, ...]
-    """One a metric of the page."""
+    """One per metric of the page."""
     cost: Cost
     bias: Bias | None
-    """None for runs from before their top items were stored."""
+    """None for runs that do not store their top items."""
     repetitions: tuple[Repetition, ...]
     tie_rate: float
     toy: bool
     transductive: bool
     reference: bool
-    """Shown for orientation: takes no mark and is no rival."""
+    """Shown for reference: not ranked and not compared."""
     ended: str
-    """Why training ended, the worst over seeds; empty where nothing was trained."""
+    """Why training ended (the worst over seeds); empty if nothing was trained."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A way to part the queries of a board, and what every row reaches in each part."""
+    """A grouping of the queries of a board, with the results of every row in each group."""
 
     name: str
     """``all``, ``history`` or ``popularity``."""
     title: str
     labels: tuple[str, ...]
-    """One a bucket, in ascending order."""
+    """One per bucket, in ascending order."""
     counts: tuple[int, ...]
-    """Queries of each bucket."""
+    """Number of queries in each bucket."""
     means: tuple[tuple[float, ...], ...]
-    """Mean of the analysis' metric, rows by buckets."""
+    """Mean of the metric, rows by buckets."""
     pairs: tuple[tuple[tuple[int, int, float | None], ...], ...]
-    """For each pair of rows (0, 1), (0, 2) … (1, 2) …, for each bucket: queries on which the first row ranks the
-    positive higher, on which the second does, and the standard error of the mean difference of the metric."""
+    """For each pair of rows (0, 1), (0, 2) … (1, 2) … and each bucket: the number of queries in which the first row
+    ranks the positive higher, the number in which the second does, and the standard error of the mean difference."""
 
 
 @dataclass(frozen=True)
 class UserAnalysis:
-    """Who wins on which users."""
+    """Comparison of all rows by groups of queries."""
 
     metric: str
     axes: tuple[Axis, ...]
     missing: str
-    """Why there are no axes but ``all``; empty where there are."""
+    """Why ``all`` is the only axis; empty if there are others."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """Rows that ranked the same candidates of the same queries: nothing else is ever compared."""
+    """Rows that ranked the same candidates for the same queries; only these are compared."""
 
     id: str
     title: str
     dataset: str
     setting: str
     protocol: dict[str, Any]
-    """Everything of the protocol that matters in this setting."""
+    """The fields of the protocol that are relevant in this setting."""
     candidates_hash: str
     full_ranking: bool
-    """Whether positives were ranked among the whole catalogue."""
+    """Whether positives were ranked among the full catalogue."""
     n_candidates: int
-    """Candidates of each query, the positive included; of full ranking the items of the catalogue."""
+    """Number of candidates per query, including the positive; with full ranking, the number of items."""
     n_queries: int
     limit_queries: int | None
     caption: str
     footnotes: tuple[str, ...]
     chance: tuple[float, ...]
-    """What a scorer that knows nothing reaches, one a metric of the page."""
+    """Chance level, one per metric of the page."""
     rows: tuple[BoardRow, ...]
     users: UserAnalysis
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Something that changed while a method learned."""
+    """A learning curve."""
 
     title: str
     names: tuple[str, ...]
-    """One a line."""
+    """One per line."""
     lines: tuple[tuple[float, ...], ...]
-    """Values of each line, step by step."""
+    """Values of each line, one per step."""
     steps: tuple[float, ...] | None = None
-    """Where the values stand; None counts them from ``first_step``."""
+    """Positions of the values; None numbers them from ``first_step``."""
     first_step: int = 1
     kept: int | None = None
     """Index of the step whose weights were kept."""
@@ -159,26 +159,26 @@ class Curve:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """One run for its method's page."""
+    """One run on its method's page."""
 
     id: str
     method: str
     board: str
-    """Id of the board that shows it."""
+    """Id of the board that contains the run."""
     variant: str
-    """What sets it apart from the method's default run; empty where nothing does."""
+    """How it differs from the method's default run; empty if it does not."""
     created: str
     params: dict[str, Any]
     overrides: tuple[str, ...]
     """Names of the parameters that differ from their defaults."""
     facts: dict[str, Any]
-    """Backbone, sources, seeds, seconds, memory, device and what else the method reports, by readable names."""
+    """Backbone, sources, seeds, times, memory, device and other reported facts, by readable names."""
     cold_rule: str
     deviations: tuple[str, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     ended: str
-    """Why training ended, the worst of all that was trained; empty where nothing was."""
+    """Why training ended (the worst of all trainings); empty if nothing was trained."""
     weights: dict[str, float]
     """Weight λ of each merged adapter."""
     curves: tuple[Curve, ...]
@@ -194,13 +194,13 @@ class MethodFacts:
     family: str
     paper: str
     needs: tuple[str, ...]
-    """What it reads beside identifiers, in words."""
+    """Its inputs besides ids, in words."""
     run_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Software and device that runs were made with."""
+    """Software and device of runs."""
 
     device: str
     versions: dict[str, str]
@@ -210,11 +210,11 @@ class Environment:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything the page shows."""
+    """All data of the page."""
 
     version: str
     newest: str
-    """Time of the newest run, ISO, UTC."""
+    """Time of the newest run (ISO 8601, UTC)."""
     metrics: tuple[str, ...]
     metric_titles: tuple[str, ...]
     families: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What accuracy leaves out, for one row of a board: popularity bias, and what moves when nothing that matters does."""
+"""Popularity bias and stability of one row of a board."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DECIMALS = 6
 
 
 def bias_of(records: Sequence[RunRecord], store: RunStore) -> Bias | None:
-    """Return the mean over seeds; None where a run is from before its top items were stored."""
+    """Return the mean over seeds; None if a run does not store its top items."""
     tops = [store.tops(record.id) for record in records]
     biases = [popularity_bias(one) for one in tops if one is not None]
     if len(biases) < len(tops):
@@ -32,9 +32,9 @@ def bias_of(records: Sequence[RunRecord], store: RunStore) -> Bias | None:
 
 
 def repetitions_of(records: Sequence[RunRecord], store: RunStore) -> tuple[Repetition, ...]:
-    """Return how far the row's seeds lie apart, then what its runs answered when they were asked again.
+    """Return the variation over the row's seeds, then the results of repeated scoring.
 
-    Seeds are compared in the metric of the page's analysis, answers in the metric they were asked for.
+    Seeds are compared by the metric of the page; repeated scoring by the metric it was run with.
     """
     seeds = [stability for _, stability in across_seeds(records, store, Metric.parse(METRIC))]
     over_seeds = [_repetition("seeds", METRIC, records[0].n_queries, stability) for stability in seeds]

@@ -1,4 +1,4 @@
-"""Histories and popularity of a board's queries, from the prepared data where they are at hand."""
+"""History lengths and item popularity of a board's queries, from the prepared data if available."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from bench.files.folders import Folders
     from bench.plugin import ProgressHook
 
-IN_TRAINING = "Interactions of the wanted item in the training part"
-IN_ALL = "Interactions of the wanted item in the whole dataset (none is in the training part)"
+IN_TRAINING = "Training popularity of the target item"
+IN_ALL = "Popularity of the target item in the whole dataset (it has no training interactions)"
 
 _PATH = re.compile(r"(?<![\w/…])(?:~|/[^\s/'\",;()]+)(?:/[^\s/'\",;()]+)*/([^\s/'\",;()]+)")
 
 FactsOf = Callable[[RunRecord], "QueryFacts | str"]
-"""What is known of the queries of a run, or the reason why nothing is."""
+"""Returns the properties of a run's queries, or the reason why they are not available."""
 
 
 def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
-    """Return a function that reads each dataset once; nothing is ever downloaded for a report."""
+    """Return a function that reads each dataset once; nothing is downloaded for a report."""
 
     @cache
     def domain(name: str) -> Domain:
@@ -42,15 +42,15 @@ def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
         name = record.spec.protocol.dataset
         try:
             if not is_at_hand(card_of(name, folders.data_dir), folders.data_dir, folders.cache_dir):
-                return f"The data of '{name}' were not at hand when the page was made: give --data-dir or BENCH_DATA."
+                return f"The dataset '{name}' was not available: give --data-dir or set BENCH_DATA."
             prepared = prepare_task(domain(name), record.spec.protocol, folders.artifacts)
         except BenchError as error:
-            return f"The data of '{name}' could not be read when the page was made: {without_paths(str(error))}"
+            return f"The dataset '{name}' could not be read: {without_paths(str(error))}"
         found = catalogue_hash(prepared) if record.spec.full_ranking else prepared.candidates_hash
         if found != record.candidates_hash:
             return (
-                f"The data of '{name}' give other candidates ({found}) than the runs ranked: "
-                "they are not the data of these runs."
+                f"The dataset '{name}' has changed since the runs: its candidates are now {found}, "
+                f"the runs ranked {record.candidates_hash}."
             )
         return query_facts(prepared, record.spec.limit_queries)
 
@@ -63,7 +63,7 @@ def without_paths(text: str) -> str:
 
 
 def query_facts(prepared: PreparedTask, limit_queries: int | None) -> QueryFacts:
-    """Return what is known of the test queries that a run scored, in stored order."""
+    """Return the properties of the test queries a run scored, in stored order."""
     asked = prepared.test.sample(limit_queries, prepared.spec.seed)
     positives = asked.lists.positives
     in_training = prepared.training.item_counts()[positives]

@@ -1,4 +1,4 @@
-"""The page's data and its assets as one HTML text."""
+"""Render the page's data and assets as one HTML document."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from bench.report.page.content import Page
 
 SCRIPTS = ("dom", "charts", "leaderboard", "methods", "compare", "cost", "bias", "about", "main")
-"""Names of the scripts in the order in which they are put together."""
+"""Names of the scripts, in the order in which they are concatenated."""
 ESCAPED_IN_SCRIPTS = str.maketrans(
     {"<": r"\u003c", ">": r"\u003e", "&": r"\u0026", "\u2028": r"\u2028", "\u2029": r"\u2029"}
 )
-"""What could end a ``<script>`` element, written so that JSON reads it back as it was."""
+"""JSON escapes for characters that could end a ``<script>`` element."""
 
 
 def render_page(page: Page) -> str:
-    """Return the whole page: no address is fetched, and no text of a record is ever read as HTML or script.
+    """Return the page; it fetches nothing, and no text from a record is interpreted as HTML or script.
 
-    The content security policy names the one style sheet and the one script by their hashes and forbids the rest.
+    The content security policy only allows the style sheet and the script with the given hashes.
     """
     style, script = _asset("page.css"), _script()
     return Template(_asset("page.html")).substitute(
@@ -37,7 +37,7 @@ def render_page(page: Page) -> str:
 
 
 def data_json(page: Page) -> str:
-    """Return the page's data as JSON that may stand inside a ``<script>`` element."""
+    """Return the page's data as JSON for use inside a ``<script>`` element."""
     text = json.dumps(dataclasses.asdict(page), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate(ESCAPED_IN_SCRIPTS)
 

@@ -1,4 +1,4 @@
-"""A run record as the page shows it: the facts, curves and weights of what the method reported."""
+"""The facts, learning curves and merge weights of a run, as shown on the page."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ DECIMALS = 5
 SECONDS_DECIMALS = 3
 SIGNIFICANT_DIGITS = 5
 FEWEST_STEPS = 2
-"""Points that make a curve."""
+"""Minimum number of points of a curve."""
 TITLES = {
     "losses": "Training loss",
-    "slice_losses": "Loss on examples set aside",
+    "slice_losses": "Loss on held-out examples",
     "validation": "Validation NDCG@3",
     "validation_ndcg@3": "Validation NDCG@3",
 }
-"""Learning curves as a reader calls them."""
+"""Titles of learning curves."""
 
 
 def run_facts(record: RunRecord, board: str, environment: int) -> RunFacts:
-    """Return what the page says of one run."""
+    """Return the facts of one run."""
     fit = record.fit
     return RunFacts(
         id=record.id,
@@ -50,13 +50,13 @@ def run_facts(record: RunRecord, board: str, environment: int) -> RunFacts:
 
 
 def merge_weights(fit: FitReport) -> dict[str, float]:
-    """Return the weight λ of each merged adapter, where the report states any."""
+    """Return the weight λ of each merged adapter, if reported."""
     weights = {} if fit.merge is None else fit.merge.weights
     return {role: round(weight, DECIMALS) for role, weight in weights.items()}
 
 
 def curves(fit: FitReport) -> Iterator[Curve]:
-    """Yield everything that changed while the method learned, that of its adapters first."""
+    """Yield the learning curves of a method, starting with those of its adapters."""
     for role, adapter in fit.adapters.items():
         yield from _adapter_curves(adapter, f", adapter {role}")
     if fit.training is not None:
@@ -68,9 +68,10 @@ def curves(fit: FitReport) -> Iterator[Curve]:
 
 
 def training_seconds(record: RunRecord) -> float | None:
-    """Return the seconds that all training took, that of an earlier run which was found in the store included.
+    """Return the seconds of all training, including cached models and adapters of earlier runs.
 
-    A run that finds its adapters or its weights trained spends no time on them; its record says what they took.
+    A run that loads adapters or weights from the cache spends no time on training them, but its record contains the
+    time their training took.
     """
     if "fit" not in record.seconds:
         return None
@@ -82,7 +83,7 @@ def training_seconds(record: RunRecord) -> float | None:
 
 
 def fit_facts(fit: FitReport) -> dict[str, Any]:
-    """Return by readable names what the report states that is neither a curve nor shown by itself."""
+    """Return the reported facts by readable names, except curves and facts shown elsewhere."""
     stated = {
         "trained_parameters": fit.trained_parameters,
         **({} if fit.training is None else _training_facts(fit.training)),
@@ -133,7 +134,7 @@ def _merge_curves(merge: MergeReport) -> Iterator[Curve]:
 
 
 def _curve(name: str, values: Sequence[float], of: str, **facts: Any) -> Iterator[Curve]:
-    """Yield a curve where there are enough values to draw one."""
+    """Yield a curve if there are enough values to draw one."""
     if len(values) >= FEWEST_STEPS:
         words = _in_words(name)
         title = TITLES.get(name, words[:1].upper() + words[1:])
@@ -162,7 +163,7 @@ def _adapter_facts(adapter: AdapterReport) -> dict[str, Any]:
 
 
 def _too_short(curves: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
-    """Return the curves that have too few values to be drawn."""
+    """Return the curves with too few values to be drawn."""
     return {name: values for name, values in curves.items() if len(values) < FEWEST_STEPS}
 
 
@@ -171,17 +172,17 @@ def _own_facts(record: RunRecord) -> dict[str, Any]:
     backbone = record.backbone or {}
     return {
         "training seed": spec.seed,
-        "candidate seed": protocol.seed,
+        "split seed": protocol.seed,
         **(
             {"language model": f"{backbone.get('name')} ({backbone.get('kind')}, {backbone.get('revision')})"}
             if backbone
             else {}
         ),
-        **({"source domains": ", ".join(spec.sources)} if spec.sources else {}),
-        **({"ranking": spec.ranking} if spec.ranking else {}),
-        **({"engine": spec.engine} if spec.engine else {}),
+        **({"source datasets": ", ".join(spec.sources)} if spec.sources else {}),
+        **({"scoring": spec.ranking} if spec.ranking else {}),
+        **({"backend": spec.engine} if spec.engine else {}),
         **({"queries scored": spec.limit_queries} if spec.limit_queries else {}),
-        **({"share of the training part": spec.train_share} if spec.train_share < 1 else {}),
+        **({"fraction of the training data": spec.train_share} if spec.train_share < 1 else {}),
         **({"validation queries": spec.limit_validation} if spec.limit_validation else {}),
         **{f"seconds to {phase}": seconds for phase, seconds in record.seconds.items()},
         **{f"peak MiB to {phase}": round(size / 2**20) for phase, size in record.peak_memory_bytes.items()},
@@ -191,7 +192,7 @@ def _own_facts(record: RunRecord) -> dict[str, Any]:
 
 
 def _flattened(stated: Mapping[str, Any], within: str = "") -> dict[str, Any]:
-    """Return plain values by readable names; what is empty or None is left out."""
+    """Return plain values by readable names, without empty values and None."""
     flat: dict[str, Any] = {}
     for key, value in stated.items():
         name = f"{within} · {_in_words(key)}" if within else _in_words(key)

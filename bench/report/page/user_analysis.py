@@ -1,4 +1,4 @@
-"""Who wins on which users: wins, losses and differences of every pair of rows, by buckets of queries."""
+"""User analysis: wins, losses and differences of every pair of rows, by buckets of queries."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ if TYPE_CHECKING:
     from bench.report.tables.values import SlotValues
 
 METRIC = "ndcg@3"
-"""Whose means and differences are shown; wins are counted by the positive's rank, which no cut-off hides."""
+"""Metric of means and differences; wins are counted by the rank of the positive, independent of any cutoff."""
 MOST_BUCKETS = 5
 DECIMALS = 6
 
 
 @dataclass(frozen=True, eq=False)
 class QueryFacts:
-    """What is known of each query from the prepared data, in stored order."""
+    """Properties of each query from the prepared data, in stored order."""
 
     history_lengths: NDArray[np.int64]
-    """Items in the history that a recommender is shown, shape (n,)."""
+    """Length of the query's history, shape (n,)."""
     popularity: NDArray[np.int64]
-    """Interactions of the positive, shape (n,)."""
+    """Number of interactions of the positive, shape (n,)."""
     popularity_title: str
-    """Which interactions these are."""
+    """Description of these interactions."""
 
 
 @dataclass(frozen=True, eq=False)
 class _RowValues:
-    """Per-user values of one row, means over its seeds, shape (n,) each."""
+    """Per-user values of one row, averaged over seeds, shape (n,) each."""
 
     rank: NDArray[np.float64]
     metric: NDArray[np.float64]
 
 
 def analyze_users(rows: Sequence[SlotValues], facts: QueryFacts | str) -> UserAnalysis:
-    """Compare all rows of a board, query by query.
+    """Compare all rows of a board per query.
 
     Args:
         rows: The runs of each row with their ranks; all scored the same queries.
-        facts: What is known of the queries, or the reason why nothing is.
+        facts: The properties of the queries, or the reason why they are not available.
     """
     values = [_row_values(row) for row in rows]
     everything = np.zeros(len(values[0].rank), dtype=np.int64)
     axes = [_axis("all", "All queries", ("all",), everything, values)]
     if isinstance(facts, QueryFacts):
         for name, title, sizes in (
-            ("history", "Items in the history", facts.history_lengths),
+            ("history", "History length", facts.history_lengths),
             ("popularity", facts.popularity_title, facts.popularity),
         ):
             labels, bucket = buckets(sizes)
@@ -63,10 +63,10 @@ def analyze_users(rows: Sequence[SlotValues], facts: QueryFacts | str) -> UserAn
 
 
 def buckets(sizes: NDArray[np.integer], at_most: int = MOST_BUCKETS) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Part whole numbers into at most ``at_most`` ranges that hold about equally many; equal numbers stay together.
+    """Split integers into at most ``at_most`` ranges of about equal size, with equal numbers in the same range.
 
     Returns:
-        The ranges in words, ascending, and each number's range, shape (n,).
+        The ranges as text, ascending, and the index of each number's range, shape (n,).
     """
     shares = np.arange(1, at_most + 1) / at_most
     highest = np.unique(np.quantile(sizes, shares, method="inverted_cdf")).astype(np.int64)
@@ -104,7 +104,7 @@ def _pair(
 def standard_errors(
     differences: NDArray[np.float64], bucket: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> tuple[float | None, ...]:
-    """Return the standard error of each bucket's mean; None for a bucket of one query."""
+    """Return the standard error of each bucket's mean; None for a bucket with one query."""
     means = np.bincount(bucket, differences, len(counts)) / counts
     squares = np.bincount(bucket, (differences - means[bucket]) ** 2, len(counts))
     pairs = zip(squares.tolist(), counts.tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""What the audit of printed tables found, in words and for scripts."""
+"""Results of the audit of published tables, as text and for scripts."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ COLUMNS = ("paper", "table", "row", "dataset", "metric", "printed", "low", "high
 
 @dataclass(frozen=True)
 class Audit:
-    """The cells of one paper that no ranking can have."""
+    """The mathematically inconsistent cells of one paper."""
 
     paper: str
     n_cells: int
-    """Printed cells of several metrics, which are those that can be checked."""
+    """Number of published cells with several metrics, which are the ones that can be checked."""
     percent: bool
-    """Whether the paper prints its metrics in percent."""
+    """Whether the paper reports percentages."""
     cells: tuple[ImpossibleCell, ...]
 
 
 def audits_of(name: str) -> list[Audit]:
-    """Audit a paper (``weaverec``), one of its tables (``weaverec-table1``), a file of printed tables, or ``all``.
+    """Audit a paper (``weaverec``), one of its tables (``weaverec-table1``), a file of published tables, or ``all``.
 
     Raises:
-        BenchError: neither a paper nor a table of one nor a file.
+        BenchError: the name is not a paper, a table or a file.
     """
     if name == ALL:
         return [_audit(paper) for paper in published_papers()]
@@ -52,7 +52,7 @@ def audits_of(name: str) -> list[Audit]:
 
 
 def render_audits(audits: Sequence[Audit], output_format: str) -> str:
-    """Return the impossible cells, each with why, as text, Markdown, LaTeX, CSV or JSON; BenchError for another."""
+    """Return the inconsistent cells with reasons, as text, Markdown, LaTeX, CSV or JSON; BenchError for others."""
     lines = [line for audit in audits for line in _lines(audit)]
     if output_format == "json":
         cells = [{"paper": audit.paper, **asdict(cell)} for audit in audits for cell in audit.cells]
@@ -66,9 +66,9 @@ def render_audits(audits: Sequence[Audit], output_format: str) -> str:
         writer.writerows(lines)
         return stream.getvalue()
     if output_format not in GRID_FORMATS:
-        raise BenchError(f"An audit cannot be printed as '{output_format}'; use text, markdown or csv.")
+        raise BenchError(f"An audit cannot be printed as '{output_format}'; expected text, markdown or csv.")
     rows = [[line["paper"], line["table"], line["row"], line["dataset"], line["why"]] for line in lines]
-    heads = ["Paper", "Table", "Row", "Data", "Why no ranking has these figures"]
+    heads = ["Paper", "Table", "Row", "Data", "Inconsistency"]
     grid = tabulate(rows, heads, GRID_FORMATS[output_format], disable_numparse=True) + "\n\n" if rows else ""
     if output_format == "latex":
         return grid
@@ -105,7 +105,7 @@ def _why(cell: ImpossibleCell, found: Contradiction | None, percent: bool) -> st
         ]
     )
     room = f"{figure(found.low, percent)} to {figure(found.high, percent)}"
-    return f"{metric_title(found.metric)} {figure(found.value, percent)}, but {others} leave {room}"
+    return f"{metric_title(found.metric)} is {figure(found.value, percent)}, but {others} imply {room}"
 
 
 def _and(words: Sequence[str]) -> str:
@@ -118,4 +118,4 @@ def _n_metrics(figures: dict[str, float]) -> int:
 
 def _summary(audit: Audit) -> str:
     found = f"{len(audit.cells):,}" if audit.cells else "none"
-    return f"{audit.paper}: {found} of {audit.n_cells:,} cells impossible."
+    return f"{audit.paper}: {found} of {audit.n_cells:,} cells are inconsistent."

@@ -1,4 +1,4 @@
-"""Printed figures beside ours: the difference of each cell and a verdict on it."""
+"""Comparison of our results with published ones: the difference and a verdict per cell."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ if TYPE_CHECKING:
     from bench.registry import Registry
 
 ADAPTED_MODELS = ("encoder", "decoder")
-"""Kinds of language models to which a method's figures belong as much as to the method."""
+"""Kinds of language models that determine a method's results as much as the method itself."""
 FIGURES = ("ours", "printed", "difference")
-"""Fields of a comparison that are figures."""
+"""Numeric fields of a comparison."""
 
 
 @dataclass(frozen=True)
 class Beside:
-    """One cell of ours and the printed figure that stands for the same thing."""
+    """One of our scores and the corresponding published score."""
 
     row: str
     dataset: str
     setting: str
     metric: str
     ours: float | None
-    """None where no run is stored."""
+    """None if no run is stored."""
     printed: float
     source: str
     """Paper and table."""
@@ -74,18 +74,18 @@ class Beside:
 
 
 def beside_published(experiment: Experiment, table: Table, registry: Registry) -> list[Beside]:
-    """Put each figure that a paper printed beside ours; ``table`` was built from ``experiment``.
+    """Compare each published score with ours; ``table`` was built from ``experiment``.
 
-    Of a printed table that the experiment reproduces, what has no counterpart here is listed as well, at the end.
+    For a published table that the experiment reproduces, scores without a counterpart here are listed at the end.
 
     Raises:
-        BenchError: the experiment names no published table, or none of its cells was printed.
+        BenchError: the experiment lists no published table, or the published tables contain none of its cells.
     """
     if not experiment.published:
-        raise BenchError(f"Experiment '{experiment.name}' names no published tables (key 'published').")
+        raise BenchError(f"Experiment '{experiment.name}' does not list published tables (key 'published').")
     found = list(_pairs(experiment, table))
     if not found:
-        raise BenchError(f"No cell of experiment '{experiment.name}' was printed in the tables that it names.")
+        raise BenchError(f"The published tables of experiment '{experiment.name}' contain none of its cells.")
     ours = [_beside(pair, experiment, registry) for pair in found]
     reproduced = {(place.paper, place.place) for place in experiment.reproduces}
     references = {(one.paper, one.table): one for one in experiment.published if (one.paper, one.table) in reproduced}
@@ -93,9 +93,9 @@ def beside_published(experiment: Experiment, table: Table, registry: Registry) -
 
 
 def counts_beside_published(experiment: Experiment, table: Table) -> list[Beside]:
-    """Put each printed count beside ours; raise BenchError where the experiment names no published table."""
+    """Compare published dataset statistics with ours; raise BenchError if the experiment lists no published table."""
     if not experiment.published:
-        raise BenchError(f"Experiment '{experiment.name}' names no published tables (key 'published').")
+        raise BenchError(f"Experiment '{experiment.name}' does not list published tables (key 'published').")
     return [
         beside
         for dataset, row in zip(experiment.datasets, table.rows, strict=True)
@@ -106,7 +106,7 @@ def counts_beside_published(experiment: Experiment, table: Table) -> list[Beside
 def render_beside(cells: list[Beside], output_format: str, percent: bool = False) -> str:
     """Return the comparison as text, Markdown, LaTeX, CSV or JSON; BenchError for another format.
 
-    ``percent`` prints both sides in percent, as the heads then say; JSON keeps fractions, and CSV names its unit.
+    ``percent`` shows both sides in percent, as stated in the headers; JSON always contains fractions.
     """
     if output_format == "json":
         return json.dumps([asdict(cell) for cell in cells], indent=2, ensure_ascii=False) + "\n"
@@ -118,9 +118,9 @@ def render_beside(cells: list[Beside], output_format: str, percent: bool = False
         writer.writerows([_tidy(name, getattr(cell, name), percent) for name in names] for cell in cells)
         return stream.getvalue()
     if output_format not in GRID_FORMATS:
-        raise BenchError(f"Published figures cannot be printed as '{output_format}'; use text, markdown or csv.")
+        raise BenchError(f"Published results cannot be printed as '{output_format}'; expected text, markdown or csv.")
     unit = PERCENT_SIGN * percent
-    figures = ["Ours" + unit, "Printed" + unit, "Difference" + unit]
+    figures = ["Ours" + unit, "Published" + unit, "Difference" + unit]
     headers = ["Method", "Data", "Metric", *figures, "Verdict", "Source"]
     rows = [
         [
@@ -141,9 +141,9 @@ def render_beside(cells: list[Beside], output_format: str, percent: bool = False
 
 
 def _summary(cells: list[Beside], percent: bool) -> str:
-    """Return how many printed figures got which verdict."""
+    """Return the number of published scores per verdict."""
     counts = Counter(_verdict_text(re.split(":| by ", cell.verdict)[0], percent) for cell in cells)
-    return f"{len(cells):,} printed figures: {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."
+    return f"{len(cells):,} published scores: {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."
 
 
 def _figure(metric: str, value: float | None, percent: bool, sign: str = "") -> str:
@@ -164,7 +164,7 @@ def _verdict_text(text: str, percent: bool) -> str:
 
 @dataclass(frozen=True)
 class _Pair:
-    """One of our cells, where it stands, and the printed cell with its figures."""
+    """One of our cells with its place, and the corresponding published cell."""
 
     reference: PublishedReference
     row: ExperimentRow
@@ -179,7 +179,7 @@ def _pairs(experiment: Experiment, table: Table) -> Iterator[_Pair]:
     datasets = {dataset.name: dataset for dataset in experiment.datasets}
     for row, table_row in zip(experiment.rows, table.rows, strict=True):
         for (group, metric), cell in zip(table.columns, table_row.cells, strict=True):
-            if isinstance(group, CatalogueGroup):  # what was printed is of sampled lists
+            if isinstance(group, CatalogueGroup):  # published results are on sampled candidates
                 continue
             for reference in experiment.published:
                 is_wanted = experiment.wants(row, datasets[group.dataset], reference.setting)
@@ -206,7 +206,7 @@ def _beside(pair: _Pair, experiment: Experiment, registry: Registry) -> Beside:
 
 
 def _beside_row(experiment: Experiment, dataset: ExperimentDataset, row: TableRow) -> Iterator[Beside]:
-    """Yield each count of a dataset that a paper printed."""
+    """Yield each published statistic of a dataset."""
     for reference in experiment.published:
         printed = find_cell(reference.paper, reference.table, (dataset.name, dataset.title), "")
         for name, cell in zip(experiment.statistics, row.cells, strict=True):
@@ -226,7 +226,7 @@ def _beside_row(experiment: Experiment, dataset: ExperimentDataset, row: TableRo
 
 
 def _reasons(pair: _Pair, experiment: Experiment, registry: Registry) -> Iterator[str]:
-    """Yield everything for which our figure and the printed one are figures of different things."""
+    """Yield each reason why our score and the published one are not comparable."""
     reference, entry = pair.reference, known_entry(registry, pair.row.method)
     backbone = pair.row.backbone or experiment.backbone
     papers_model = published_language_model(reference.paper, reference.table)
@@ -235,15 +235,15 @@ def _reasons(pair: _Pair, experiment: Experiment, registry: Registry) -> Iterato
     if pair.table_row.toy:
         yield "toy backbone"
     elif entry is not None and entry.runs_on in ADAPTED_MODELS and backbone != papers_model:
-        yield f"backbone {backbone}, the paper's {papers_model}"
+        yield f"backbone {backbone} instead of the paper's {papers_model}"
     if not _is_possible(tuple(pair.printed.figures.items())):
-        yield "no ranking has the printed figures"
+        yield "the reported numbers are inconsistent"
     data = other_data(reference.paper, pair.group.dataset)
     if data:
-        yield f"other data ({data})"
+        yield f"different data ({data})"
     sources = published_sources(reference.paper, reference.table, pair.group.dataset)
     if sources and entry is not None and entry.needs_sources and sources != _sources(pair, experiment):
-        yield "other source domains"
+        yield "different source datasets"
     if reference.not_comparable:
         yield reference.not_comparable
 
@@ -259,14 +259,14 @@ def _is_possible(figures: tuple[tuple[str, float], ...]) -> bool:
 
 
 def _without_counterpart(reference: PublishedReference, found: list[_Pair], table: Table) -> Iterator[Beside]:
-    """Yield the printed figures of one table that stand beside nothing here, each with the reason."""
+    """Yield the published scores of one table without a counterpart here, each with the reason."""
     own = [pair for pair in found if (pair.reference.paper, pair.reference.table) == (reference.paper, reference.table)]
     beside = {(pair.printed.row, pair.printed.column, pair.metric) for pair in own}
     rows, columns = {pair.printed.row for pair in own}, {pair.printed.column for pair in own}
     for printed in printed_cells(reference.paper, reference.table):
         for metric, value in printed.figures.items():
             if metric in table.metrics and (printed.row, printed.column, metric) not in beside:
-                reason = "no such row here" if printed.row not in rows else "not made on these data"
+                reason = "no such row here" if printed.row not in rows else "not run on this dataset"
                 yield Beside(
                     row=printed.row,
                     dataset=printed.column,

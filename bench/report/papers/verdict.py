@@ -1,4 +1,4 @@
-"""The verdict on a figure of ours that stands beside a printed one."""
+"""Verdicts on our scores compared with published ones."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from bench.plugin.fit_report import Ending
 
 NEAR = 0.02
-"""A figure this far below the printed one is within what one repetition differs from the next in these papers."""
+"""Differences up to this size occur between repetitions in these papers."""
 WITHIN = f"within {NEAR}"
 UNCONVERGED_BELOW = "below, not converged"
 
 
 def verdict(ours: float | None, printed: float, reason: str = "", ended: Ending | None = None) -> str:
-    """Return the verdict on a figure.
+    """Return the verdict on one of our scores.
 
     Args:
-        ours: Our figure; None where no run is stored.
-        printed: The paper's.
-        reason: Why the two cannot be compared; empty where they can.
-        ended: Why our training ended; None where nothing was trained. A figure below the printed one says nothing of
-            the method as long as training had not converged.
+        ours: Our score; None if no run is stored.
+        printed: The published score.
+        reason: Why the two cannot be compared; empty if they can.
+        ended: Why our training ended; None if nothing was trained. A lower score is not indicative of the method if
+            training did not converge.
     """
     if reason:
         return f"not comparable: {reason}"

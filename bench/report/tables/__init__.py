@@ -1,8 +1,8 @@
-"""Tables: what is in which cell, and what is bold, starred or explained below.
+"""Tables: cells, marks, captions and notes.
 
 ``table`` defines a table, ``layout`` its rows and columns. ``values`` reads the stored runs of a cell, ``marks``
-compares rows, ``build`` does all of it. ``caption``, ``agreement`` and ``merge_weights`` write what is said around the
-cells, and ``counts`` makes the tables of dataset statistics.
+compares rows, and ``build`` combines these. ``caption``, ``agreement`` and ``merge_weights`` write the caption and the
+notes, and ``counts`` builds tables of dataset statistics.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Whether frozen lists and the whole catalogue order a table's rows alike: Kendall's tau and the pairs that swap."""
+"""Agreement between candidate lists and the full catalogue: Kendall's tau and the pairs of rows that swap."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from bench.report.tables.caption import Star
 
 EQUAL_WITHIN = 1e-12
-"""Values this close are a tie."""
+"""Values this close are treated as a tie."""
 MOST_PAIRS = 12
-"""Swapped pairs that a note names."""
+"""Maximum number of swapped pairs listed in a note."""
 
 UserValues = Sequence[NDArray[np.float64] | None]
-"""Each row's value for each user in one column; None where a row has no run."""
+"""Each row's value per user in one column; None for a row without a run."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two columns order the same rows."""
+    """Agreement of two columns on the order of the same rows."""
 
     tau: float | None
-    """Kendall's tau-b; None where a column puts all rows level."""
+    """Kendall's tau-b; None if all rows are tied in a column."""
     swapped: tuple[tuple[int, int], ...]
-    """Pairs of rows of which the first column puts the first higher, and the second column the second."""
+    """Pairs of rows in which the first row is higher in the first column and lower in the second."""
 
 
 def agreement(first: Sequence[float], second: Sequence[float]) -> Agreement:
-    """Compare two columns of values, one a row.
+    """Compare two columns with one value per row.
 
     tau-b = (concordant - discordant) / sqrt((pairs - tied in the first)(pairs - tied in the second)),
-    Kendall 1945; the same as scipy.stats.kendalltau, which takes longer to import than a table to build.
+    Kendall 1945; equals scipy.stats.kendalltau, whose import takes longer than building a table.
     """
     n_concordant = n_apart_first = n_apart_second = 0
     swapped = []
@@ -57,13 +57,13 @@ def agreement(first: Sequence[float], second: Sequence[float]) -> Agreement:
 
 
 def agreement_notes(table: Table, values: Sequence[UserValues], star: Star) -> tuple[str, ...]:
-    """Return a note for each metric of each place of which the table has both kinds of candidates.
+    """Return a note per metric and column group for which the table has both kinds of candidates.
 
-    Rows count that may take a mark and have a figure in both columns; fewer than two give no note.
+    Only ranked rows with a score in both columns are used; with fewer than two, there is no note.
 
     Args:
         table: A table without these notes.
-        values: Each column's values of each row and user, to tell a swap from noise.
+        values: Values per column, row and user, to test whether a swap is significant.
         star: The test and the level of the table's marks.
     """
     notes = []
@@ -73,7 +73,7 @@ def agreement_notes(table: Table, values: Sequence[UserValues], star: Star) -> t
             rows = [index for index, row in enumerate(table.rows) if _counts(row, columns)]
             if len(rows) > 1:
                 titles = (table.groups[listed].title, table.groups[whole].title)
-                heading = f"Orders of {len(rows)} rows by {metric_title(metric)}, {titles[0]} and {titles[1]}"
+                heading = f"Agreement of {titles[0]} and {titles[1]} on {len(rows)} rows by {metric_title(metric)}"
                 users = [[_present(values[column][row]) for row in rows] for column in columns]
                 labels = [table.rows[row].label for row in rows]
                 notes.append(f"{heading}: {_in_words(labels, users[0], users[1], star)}")
@@ -86,7 +86,7 @@ def beyond_noise(
     second: Sequence[NDArray[np.float64]],
     star: Star,
 ) -> list[bool]:
-    """Tell of each swapped pair whether its rows differ in both columns; Holm's family is all of these differences."""
+    """Return for each swapped pair whether its rows differ significantly in both columns (Holm over all of them)."""
     p_values = [
         p_value(
             star.test,
@@ -104,22 +104,22 @@ def _in_words(
     labels: Sequence[str], first: Sequence[NDArray[np.float64]], second: Sequence[NDArray[np.float64]], star: Star
 ) -> str:
     found = agreement(*([float(users.mean()) for users in column] for column in (first, second)))
-    tau = "undefined, all level in one of them" if found.tau is None else f"{found.tau:.2f}"
+    tau = "undefined (all rows tied in one of them)" if found.tau is None else f"{found.tau:.2f}"
     if not found.swapped:
-        return f"Kendall's τ-b = {tau}. No two rows swap."
+        return f"Kendall's τ-b = {tau}. No pairs swap."
     certain = beyond_noise(found.swapped, first, second, star)
     named = [
         f"{labels[above]} above {labels[below]}{' (!)' * is_certain}"
         for (above, below), is_certain in zip(found.swapped, certain, strict=True)
     ]
     rest = [f"and {len(named) - MOST_PAIRS} more"] * (len(named) > MOST_PAIRS)
-    test = f"p < {star.level:g}, {TEST_TITLES[star.test]}, Holm over the {2 * len(named)} differences of swapped pairs"
-    verdict = "(!): the two differ in both" if any(certain) else "None of these pairs differs in both"
-    return f"Kendall's τ-b = {tau}. Only the first puts {'; '.join(named[:MOST_PAIRS] + rest)}. {verdict} ({test})."
+    test = f"p < {star.level:g}, {TEST_TITLES[star.test]}, Holm-corrected over {2 * len(named)} differences"
+    verdict = "(!): significant in both" if any(certain) else "No pair is significant in both"
+    return f"Kendall's τ-b = {tau}. Only in the first: {'; '.join(named[:MOST_PAIRS] + rest)}. {verdict} ({test})."
 
 
 def _pairs(groups: Sequence[ColumnGroup]) -> Iterator[tuple[int, int]]:
-    """Yield the numbers of a group of frozen lists and of the group of the whole catalogue with the same queries."""
+    """Yield the indices of a candidate-list group and of the full-catalogue group with the same queries."""
     for number, group in enumerate(groups):
         if isinstance(group, CatalogueGroup):
             for other, listed in enumerate(groups):
@@ -134,7 +134,7 @@ def _counts(row: TableRow, columns: Sequence[int]) -> bool:
 
 def _present(users: NDArray[np.float64] | None) -> NDArray[np.float64]:
     if users is None:
-        raise ValueError("a row without runs has no place in an order")
+        raise ValueError("a row without runs cannot be ordered")
     return users
 
 

@@ -1,4 +1,4 @@
-"""From stored runs to a table: values, marks and stars."""
+"""Build tables from stored runs: values, marks and stars."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 
 def build_table(experiment: Experiment, store: RunStore, registry: Registry) -> Table:
-    """Build an experiment's table from the stored runs; a run that is missing leaves a dash and its command.
+    """Build an experiment's table from the stored runs; a missing run leaves a dash and its command.
 
-    Raises BenchError where the runs of one column group ranked different candidates or scored different users.
+    Raises:
+        BenchError: the runs of one column group ranked different candidates or scored different users.
     """
     star = Star(experiment.test, experiment.level, experiment.star_metrics, experiment.star_style)
     layout = experiment_layout(experiment, store.records(), registry)
@@ -43,9 +44,9 @@ def build_table(experiment: Experiment, store: RunStore, registry: Registry) -> 
 def stored_table(
     dataset: str, setting: str, metrics: Sequence[str], store: RunStore, registry: Registry, star: Star | None = None
 ) -> Table:
-    """Build a table of every stored run of one dataset and setting; raise BenchError where there is none."""
+    """Build a table of all stored runs on one dataset in one setting; raise BenchError if there are none."""
     layout = stored_layout(dataset, setting, store.records(), registry)
-    caption = f"All stored runs of {dataset}, {setting}."
+    caption = f"All stored runs on {dataset}, {setting}."
     return _table(f"{dataset}-{setting}", caption, layout, tuple(metrics), star or Star(), store)
 
 
@@ -129,7 +130,7 @@ def _row(row: RowSlots, cells: list[Cell], letter: str) -> TableRow:
 def _columns(
     group_values: Sequence[SlotValues], metrics: Sequence[str], repeated: Repeated, percent: bool
 ) -> list[Column]:
-    """Return one column a metric; where any row has several seeds, all share their draws of users."""
+    """Return one column per metric; if any row has several seeds, all columns share the resampled users."""
     by_metric = [[slot.by_seed(metric) if slot.records else None for slot in group_values] for metric in metrics]
     draws = _shared_draws(by_metric)
     columns = []
@@ -148,7 +149,7 @@ def _columns(
 def _shared_draws(
     by_metric: Sequence[Sequence[NDArray[np.float64] | None]],
 ) -> list[tuple[NDArray[np.float64] | None, ...]] | None:
-    """Return the resampled means of each metric and row; None where no row has more than one seed."""
+    """Return the resampled means of each metric and row; None if no row has more than one seed."""
     present = [by_seed for values in by_metric for by_seed in values if by_seed is not None]
     if all(len(by_seed) == 1 for by_seed in present):
         return None
@@ -185,7 +186,7 @@ def _printed(cell: Cell, percent: bool) -> Cell:
 def _interval(
     slot: SlotValues, metric: str, by_seed: NDArray[np.float64], draws: NDArray[np.float64] | None
 ) -> tuple[float, float]:
-    """Return the interval over users, the record's own where it has one, or over users and seeds."""
+    """Return the interval over users (from the record if it contains one), or over users and seeds."""
     if len(by_seed) > 1 and draws is not None:
         return interval(draws)
     stored = slot.records[0].metrics.get(metric)

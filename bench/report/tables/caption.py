@@ -1,4 +1,4 @@
-"""The words around a table: what is compared, on which queries, and what the marks mean."""
+"""Captions and notes of a table: what is compared, on which queries, and what the symbols mean."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
     from bench.report.tables.layout import RowSlots
     from bench.runs.record import RunRecord
 
-TOY_NOTE = "†toy: made with a toy language model; the figures say nothing of the method and take no mark."
-TRANSDUCTIVE_NOTE = "‡: read unlabeled test queries while it was fitted."
-REFERENCE_NOTE = "Shown for reference, without marks: {labels}."
-DEVIATION_NOTE = "Deviates from its paper ({labels}): {sentence}"
+TOY_NOTE = "†toy: toy language model; not indicative of the method, and excluded from bold and significance marks."
+TRANSDUCTIVE_NOTE = "‡: uses unlabeled test queries during training (transductive)."
+REFERENCE_NOTE = "Reference rows (not ranked): {labels}."
+DEVIATION_NOTE = "Departures from the paper ({labels}): {sentence}"
 POWER_NOTE = (
-    f"Smallest difference between best and second that a test finds with {100 * POWER:.0f} % power, at 5 % before "
-    "correction ({metric}): {sizes}."
+    f"Minimum detectable difference between best and second ({100 * POWER:.0f}% power, 5% level before correction), "
+    "{metric}: {sizes}."
 )
 FEW_USERS_NOTE = (
-    "Warning: few users: {groups}. A smaller true difference is missed more than one time in five, so that a missing "
-    "mark is no proof of equality."
+    "Warning: few users: {groups}. Smaller differences are missed in more than 20% of cases, so a missing mark does "
+    "not mean that two methods are equal."
 )
-UNSTATED_NOTE = "Made before records stated all of their data and code: {missing} of {runs} runs."
+UNSTATED_NOTE = "Stored before records contained all data and code versions: {missing} of {runs} runs."
 MOST_LABELS = 3
-"""Rows that a note names; a sweep has one deviation in twenty rows."""
+"""Maximum number of rows listed in a note; in a sweep, twenty rows can share one departure."""
 
 
 @dataclass(frozen=True)
 class Star:
-    """What earns the star."""
+    """The significance test of a table."""
 
     test: Test = "t-test"
     level: float = 0.05
-    """Corrected p-values below this earn it."""
+    """Significance level of corrected p-values."""
     metrics: tuple[str, ...] | None = None
     """Metrics that are tested; None tests all."""
     style: StarStyle = "star"
-    """``star`` marks a best that differs from the second; ``letters`` name, at each figure, the rows below it."""
+    """``star`` marks a best score that differs from the second; ``letters`` list the lower rows of each score."""
 
     def applies_to(self, metric: str) -> bool:
         """Whether the best value of this metric is tested."""
@@ -51,36 +51,36 @@ class Star:
 
 @dataclass(frozen=True)
 class Repeated:
-    """How often the runs behind one figure were repeated."""
+    """The number of runs of each score."""
 
     n_seeds: int
     n_subsets: int = 1
-    """Choices of training users, of the rows that learn from a number of them."""
+    """Subsets of training users, for rows trained on a number of users."""
 
     @classmethod
     def of(cls, rows: Sequence[RowSlots]) -> Repeated:
-        """Count the seeds and the subsets of all rows' runs."""
+        """Count the seeds and subsets over all rows' runs."""
         specs = [record.spec for row in rows for record in row.records]
         subsets = {spec.train_subset for spec in specs if spec.train_users is not None}
         return cls(len({spec.seed for spec in specs}), len(subsets) or 1)
 
     @property
     def what(self) -> str:
-        """What figures are means over; empty where each is of one run."""
+        """What scores are means over; empty if there is one run per score."""
         parts = ["seeds"] * (self.n_seeds > 1) + ["subsets of training users"] * (self.n_subsets > 1)
         return " and ".join(parts)
 
     def sentence(self) -> str:
-        """Return what a caption says of repetitions."""
-        of_users = f"{self.n_subsets} subsets of training users, where a row names their number"
+        """Return the caption's sentence on repeated runs."""
+        of_users = f"{self.n_subsets} subsets of training users (in rows trained on a number of users)"
         parts = [f"{self.n_seeds} seeds"] * (self.n_seeds > 1) + [of_users] * (self.n_subsets > 1)
         one_seed = "One seed." if self.n_seeds == 1 else ""
-        levels = "intervals draw users and runs, each at its own level"
+        levels = "confidence intervals from a hierarchical bootstrap over users and runs"
         means = f"Mean ± standard deviation over {' and '.join(parts)}; {levels}." if parts else ""
         return " ".join(filter(None, [one_seed, means]))
 
     def note(self, records: Sequence[RunRecord]) -> str:
-        """Return what a footnote says of a figure that has fewer runs than the others; empty where none is missing."""
+        """Return the footnote on a score with missing runs; empty if no run is missing."""
         has_subsets = any(record.spec.train_users is not None for record in records)
         expected = self.n_seeds * (self.n_subsets if has_subsets else 1)
         what = "runs" if has_subsets else "seeds"
@@ -96,11 +96,11 @@ def full_caption(
     families: Sequence[int] = (),
     percent: bool = False,
 ) -> str:
-    """Return the caption with everything a reader must know to read the figures."""
+    """Return the complete caption: title, candidates, symbols, significance test, queries, seeds and language model."""
     sentences = [
         caption,
         _ranking_sentence(rows, groups),
-        "Figures in percent." if percent else "",
+        "Scores in percent." if percent else "",
         "Best in bold, second underlined.",
         _star_sentence(star, repeated, families),
         _queries_sentence(groups),
@@ -117,7 +117,7 @@ def footnotes(
     slots: Sequence[RowSlots],
     percent: bool = False,
 ) -> tuple[str, ...]:
-    """Return the notes under the table: marks of rows, incomplete seeds, power, deviations, warnings."""
+    """Return the notes below the table: symbols of rows, missing runs, power, departures, warnings."""
     notes = [TOY_NOTE] * any(row.toy for row in rows) + [TRANSDUCTIVE_NOTE] * any(row.transductive for row in rows)
     references = [row.label for row in rows if row.reference]
     notes += [REFERENCE_NOTE.format(labels=_shortened(references))] if references else []
@@ -133,14 +133,14 @@ def footnotes(
 
 
 def _unstated(rows: Sequence[RowSlots]) -> list[str]:
-    """Return a note on the runs whose records do not say all that they were made from."""
+    """Return a note on runs whose records do not contain all data and code versions."""
     stated = {record.id: record.provenance.is_complete for row in rows for record in row.records}
     missing = len(stated) - sum(stated.values())
     return [UNSTATED_NOTE.format(missing=missing, runs=len(stated))] if missing else []
 
 
 def _warnings(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> list[str]:
-    """Return the runs' warnings, each once, with the column groups they are of where there are several."""
+    """Return the runs' distinct warnings, with their column groups if there are several."""
     places: dict[str, list[str]] = {}
     for group, slots in zip(groups, zip(*(row.slots for row in rows), strict=True), strict=True):
         for warning in dict.fromkeys(line for slot in slots for record in slot.records for line in record.warnings):
@@ -151,7 +151,7 @@ def _warnings(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> list[s
 
 
 def _power(rows: Sequence[TableRow], groups: Sequence[ColumnGroup], metrics: Sequence[str], percent: bool) -> list[str]:
-    """Return the smallest difference between best and second that each group can show, and a warning of few users."""
+    """Return the minimum detectable differences between best and second, and a warning about few users."""
     sizes: dict[str, list[str]] = {}
     few = []
     for number, group in enumerate(groups):
@@ -164,7 +164,7 @@ def _power(rows: Sequence[TableRow], groups: Sequence[ColumnGroup], metrics: Seq
 
 
 def _detectable(rows: Sequence[TableRow], group: int, metrics: Sequence[str]) -> list[tuple[str, Contrast]]:
-    """Return the first metric of a group that is tested, with its contrast of best and second, if there is one."""
+    """Return the first tested metric of a group, with its contrast of best and second, if there is one."""
     found = [
         (metric, cell.behind_best)
         for number, metric in enumerate(metrics)
@@ -175,7 +175,7 @@ def _detectable(rows: Sequence[TableRow], group: int, metrics: Sequence[str]) ->
 
 
 def _deviations(rows: Sequence[RowSlots]) -> list[str]:
-    """Return what the runs say of their methods' departures from the papers: one note for the same rows."""
+    """Return the departures from the papers stated by the runs, with one note per set of rows."""
     labels: dict[str, list[str]] = {}
     for row in rows:
         said = dict.fromkeys(line for record in row.records for line in record.fit.deviations)
@@ -188,7 +188,7 @@ def _deviations(rows: Sequence[RowSlots]) -> list[str]:
 
 
 def _as_sentence(words: str) -> str:
-    """Return the words with a capital and a full stop, which a plugin may have left out."""
+    """Return the text with an initial capital and a final period, which a plugin may have omitted."""
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", ".)")) else ".")
 
 
@@ -205,28 +205,31 @@ def _ranking_sentence(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -
         among.append(f"{' or '.join(map(str, sorted(found or {N_CANDIDATES})))} candidates")
     if whole:
         sizes = " or ".join(f"{size:,}" for size in sorted({group.n_items for group in whole if group.n_items}))
-        among.append(f"the whole catalogue ({f'{sizes} items, ' if sizes else ''}but for what the user touched)")
+        size = f"{sizes} items, " if sizes else ""
+        among.append(f"the full catalogue ({size}except those the user has interacted with)")
     return f"One positive among {' or '.join(among)}; ties count as their expected value."
 
 
 def family_sizes(rows: Sequence[TableRow]) -> list[int]:
-    """Return the different numbers of comparisons in the columns' families, ascending."""
+    """Return the distinct numbers of comparisons per column, ascending."""
     return sorted({cell.family_size for row in rows for cell in row.cells if cell.family_size is not None})
 
 
 def _star_sentence(star: Star, repeated: Repeated, families: Sequence[int]) -> str:
-    tested = "" if star.metrics is None else f" ({', '.join(map(metric_title, star.metrics))} alone)"
+    tested = "" if star.metrics is None else f" ({', '.join(map(metric_title, star.metrics))} only)"
     means = f" on each user's mean over {repeated.what}" if repeated.what else ""
-    over_runs = f", the two-level interval is clear of zero, and a t-test on the means of runs has p < {star.level:g}"
-    clear = over_runs if repeated.what else ""
+    over_runs = (
+        f"; in addition, the interval over users and runs excludes zero, and a t-test on the means of runs has "
+        f"p < {star.level:g}"
+    )
     mark, family = {
-        "star": ("Star{}: the best differs from the second", "the best row against every other row that can be marked"),
-        "letters": ("Letters{} name the rows that are lower", "all pairs of rows that can be marked"),
+        "star": ("*{}: significantly better than the runner-up", "comparisons of the best row with all eligible rows"),
+        "letters": ("Letters{}: rows that are significantly lower", "all pairs of eligible rows"),
     }[star.style]
     size = f" ({_counted(families)})" if families else ""
     return (
-        f"{mark.format(tested)}, p < {star.level:g}, {TEST_TITLES[star.test]}{means}, "
-        f"Holm-corrected{clear}; the family is, in each column, {family}{size}."
+        f"{mark.format(tested)} (p < {star.level:g}, {TEST_TITLES[star.test]}{means}, Holm-corrected per column over "
+        f"{family}{size}{over_runs if repeated.what else ''})."
     )
 
 

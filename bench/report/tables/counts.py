@@ -1,4 +1,4 @@
-"""Tables of counts: a row for each dataset, from the counts that are kept beside the runs."""
+"""Tables of dataset statistics, from the statistics stored with the runs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment, ExperimentDataset
 
 GROUP = ColumnGroup(dataset="", setting="", policy="", title="")
-"""All columns: counts are of no setting."""
+"""The group of all columns; statistics do not have a setting."""
 
 
 def counts_table(experiment: Experiment, results_dir: Path) -> Table:
-    """Build a table of counts; a dataset that was not counted leaves dashes and the command."""
+    """Build a table of dataset statistics; a dataset without stored statistics leaves dashes and the command."""
     kept = {dataset.name: kept_statistics(dataset.name, results_dir) for dataset in experiment.datasets}
     rows = tuple(_row(experiment, dataset, kept[dataset.name]) for dataset in experiment.datasets)
     notes = [

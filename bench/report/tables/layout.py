@@ -1,4 +1,4 @@
-"""Which stored runs belong in which place of a table."""
+"""Find the stored runs for each place of a table."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bench.errors import BenchError
 from bench.experiments.scaling import sizes_of, with_sizes
 from bench.files.hashing import canonical_json
 from bench.plugin import Entry, Family
+from bench.plugin.entry import displayed_family
 from bench.registry import Registry, load
 from bench.report.tables.table import CatalogueGroup, ColumnGroup
 from bench.runs.params import neutral_defaults
@@ -22,29 +23,29 @@ from bench.spec import Candidates, ProtocolSpec, RunSpec, Setting
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 
-WHOLE_CATALOGUE = "whole catalogue"
+WHOLE_CATALOGUE = "full catalogue"
 
 
 @dataclass(frozen=True)
 class Slot:
-    """The runs of one row in one column group, one a seed."""
+    """The runs of one row in one column group, one per seed."""
 
     records: tuple[RunRecord, ...]
     missing: tuple[str, ...] = ()
-    """Commands that make the runs that are not stored."""
+    """Commands for the missing runs."""
 
 
 @dataclass(frozen=True)
 class RowSlots:
-    """One row of a table before its values are read."""
+    """One row of a table, before values are read."""
 
     label: str
     method: str
     reference: bool
     slots: tuple[Slot, ...]
-    """One a column group."""
+    """One per column group."""
     group: str = ""
-    """What the table prints over rows that belong together."""
+    """Heading of the rows of the same group."""
 
     @property
     def records(self) -> list[RunRecord]:
@@ -54,7 +55,7 @@ class RowSlots:
 
 @dataclass(frozen=True)
 class Layout:
-    """Rows and column groups of a table before its values are read."""
+    """Rows and column groups of a table, before values are read."""
 
     groups: tuple[ColumnGroup, ...]
     rows: tuple[RowSlots, ...]
@@ -70,18 +71,19 @@ def experiment_layout(experiment: Experiment, records: Iterable[RunRecord], regi
 
 
 def stored_layout(dataset: str, setting: str, records: Iterable[RunRecord], registry: Registry) -> Layout:
-    """Lay out every stored run of one dataset and setting; raise BenchError where there is none."""
+    """Arrange all stored runs on one dataset in one setting; raise BenchError if there are none."""
     chosen = [r for r in records if (r.spec.protocol.dataset, r.spec.protocol.setting) == (dataset, setting)]
     if not chosen:
         command = f"bench run --method popularity --dataset {dataset} --setting {setting}"
-        raise BenchError(f"No stored run of dataset '{dataset}' in setting '{setting}'. Make one: '{command}'.")
+        raise BenchError(f"No runs on dataset '{dataset}' in setting '{setting}' are stored. Start with '{command}'.")
     return runs_layout(chosen, registry)
 
 
 def runs_layout(records: Sequence[RunRecord], registry: Registry) -> Layout:
-    """Lay out these stored runs: a row for each variant of a method, a cell for its seeds.
+    """Arrange stored runs: a row for each variant of a method, a cell for its seeds.
 
-    Runs of another dataset, setting, policy, candidate seed or sample of queries get a column group of their own.
+    Runs on another dataset, or with another setting, cold policy, split seed or sample of queries get their own column
+    group.
     """
     groups = list(dict.fromkeys(_group_of(record) for record in records))
     variants = sorted({_variant(record): record for record in records}.items(), key=lambda item: item[0])
@@ -96,16 +98,16 @@ def runs_layout(records: Sequence[RunRecord], registry: Registry) -> Layout:
 def matches(
     request: RunRequest, record: RunRecord, entry: Entry | None, sizes: Callable[[], Mapping[str, float]] = dict
 ) -> bool:
-    """Whether a stored run is the one that a table asks for.
+    """Whether a stored run is the one a table needs.
 
-    Parameters are compared through the record's overrides, so that no method's module must be imported for them.
+    Parameters are compared by the record's overrides, so that no method's module has to be imported.
 
     Args:
-        request: The run of the table.
+        request: The run needed by the table.
         record: The stored run.
-        entry: Tells what the method uses; None where it is not installed.
-        sizes: Returns the method's parameters that the table's scale sets; asked where all else agrees, for it may
-            import the method's module.
+        entry: The method's registry entry; None if the method is not installed.
+        sizes: Returns the method's parameters that the table's scale limits; only called if everything else matches,
+            because it may import the method's module.
     """
     spec = record.spec
     return (
@@ -117,7 +119,7 @@ def matches(
 
 
 def known_entry(registry: Registry, method: str) -> Entry | None:
-    """Return a method's entry; None where a stored run's method is not installed here."""
+    """Return a method's entry; None if the method is not installed."""
     try:
         return registry.entry(method)
     except BenchError:
@@ -169,31 +171,33 @@ def _stored_row(
         repetitions = sorted({record.repetition for record in inside})
         newest = [_newest(record for record in inside if record.repetition == one) for one in repetitions]
         slots.append(Slot(tuple(record for record in newest if record is not None)))
-    family = records[0].family.replace("-", " ").capitalize()
+    family = displayed_family(records[0].family).replace("-", " ").capitalize()
     return RowSlots(label, records[0].spec.method, _is_reference(slots, entry), tuple(slots), family)
 
 
 def _is_reference(slots: Iterable[Slot], entry: Entry | None) -> bool:
-    """A row that is given the answers, or that ties every query, is no system to be compared with."""
+    """Whether a row receives the answers or ties every query, so that comparing it is meaningless."""
     records = [record for slot in slots for record in slot.records]
     is_constant = bool(records) and all(record.tie_rate == 1.0 and record.family == "control" for record in records)
     return is_constant or (entry is not None and entry.privileged)
 
 
 def _newest(records: Iterable[RunRecord]) -> RunRecord | None:
-    # several match only where a method's defaults were changed between the runs; the last one has today's
+    # several match only if a method's defaults were changed between the runs; the last one has the current ones
     return max(records, key=lambda record: record.created, default=None)
 
 
 def _agrees(option: RequestOption, stored: RunSpec, request: RunRequest, entry: Entry | None) -> bool:
-    """Compare one option, which is at its default in a run of a method that does not use it."""
+    """Compare one option, which has its default in a run of a method that does not use it."""
     found, wanted = (_in_any_order(option.value_in(one)) for one in (stored, request))
     unused = _in_any_order(option.default)
     if entry is None and option.facts["needs"]:
         return found in (wanted, unused)
     if entry is not None and not option.is_used_by(entry):
         return bool(found == unused)
-    if option.name == "sources" and not wanted:  # a table that names none takes the card's own, whichever a run found
+    if (
+        option.name == "sources" and not wanted
+    ):  # without sources, a table uses those of the dataset card, whatever they were when the run was made
         return bool(found)
     return bool(found == wanted)
 
@@ -215,7 +219,7 @@ def _same_params(wanted: Mapping[str, Any], record: RunRecord, entry: Entry | No
 
 
 def _neutral(entry: Entry | None) -> dict[str, Any]:
-    """Return the parameters that a spec leaves out at their defaults; only the method's class knows them."""
+    """Return the parameters that are not part of a spec at their defaults, which only the method's class defines."""
     return {} if entry is None or not entry.target else neutral_defaults(load(entry.target).Params)
 
 
@@ -226,7 +230,7 @@ def _equal(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
 def _group_of(record: RunRecord) -> ColumnGroup:
     protocol, limit = record.spec.protocol, record.spec.limit_queries
     title = _title(protocol.dataset, protocol.setting, protocol.policy)
-    parts = [title] + [f"candidate seed {protocol.seed}"] * bool(protocol.seed) + [f"{limit} queries"] * bool(limit)
+    parts = [title] + [f"split seed {protocol.seed}"] * bool(protocol.seed) + [f"{limit} queries"] * bool(limit)
     listed = ", ".join(parts)
     place = (protocol.dataset, protocol.setting, protocol.policy)
     if record.spec.full_ranking:
@@ -255,7 +259,7 @@ def _title(dataset_title: str, setting: str, policy: str) -> str:
 
 
 def _variant(record: RunRecord) -> tuple[int, str, str]:
-    """Return what makes a row of stored runs: family, method and everything but protocol, seed and sample."""
+    """Return what identifies a row of stored runs: family, method, and all options except protocol, seed and sample."""
     spec = record.spec
     families: tuple[str, ...] = get_args(Family)
     family = families.index(record.family) if record.family in families else len(families)

@@ -1,4 +1,4 @@
-"""The marks of one column: best, second, star, letters, and how far each row is behind the best."""
+"""Marks of one column: best, second, star, letters, and each row's difference from the best."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from bench.report.tables.caption import Star
 
 EQUAL_WITHIN = 1e-12
-"""Means this close share a mark."""
+"""Means this close get the same mark."""
 N_RESAMPLES = 2_000
-"""Draws behind the interval of a difference: a table has dozens, and 'bench compare' gives one with more."""
+"""Bootstrap draws for the interval of a difference; a table has dozens of these, 'bench compare' uses more draws."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Column:
     values: tuple[NDArray[np.float64] | None, ...]
     """Per-user values, mean over seeds, shape (n_users,); None for a row without runs."""
     draws: tuple[NDArray[np.float64] | None, ...] | None = None
-    """Means under drawn users and seeds, shape (n_resamples,); None where every row has one seed."""
+    """Means over resampled users and seeds, shape (n_resamples,); None if every row has one seed."""
     seed_means: tuple[NDArray[np.float64] | None, ...] = ()
     """Mean over users of each seed, shape (n_seeds,); None for a row without runs."""
 
@@ -43,14 +43,14 @@ class Column:
         return paired_differences(_present(self.values[first]), _present(self.values[second]))
 
     def interval(self, first: int, second: int) -> tuple[float, float]:
-        """Return the 95 % interval of the mean difference of two rows: over users, or over users and seeds."""
+        """Return the 95% CI of the mean difference of two rows, over users or over users and seeds."""
         if self.draws is not None:
             return interval(_present(self.draws[first]) - _present(self.draws[second]))
         rng = np.random.default_rng(derived_seed(0, "difference", self.metric, str(first), str(second)))
         return bootstrap_interval(self.differences(first, second), rng, n_resamples=N_RESAMPLES)
 
     def contrast(self, first: int, second: int) -> Contrast:
-        """Describe how one row differs from another."""
+        """Return the difference of two rows with effect size and power."""
         return contrast(self.differences(first, second), *self.interval(first, second))
 
     def p(self, first: int, second: int, star: Star) -> float:
@@ -59,10 +59,11 @@ class Column:
         return p_value(star.test, self.differences(first, second), rng)
 
     def holds_over_seeds(self, first: int, second: int, level: float) -> bool:
-        """Whether other seeds would show the first row above the second too; True where every row has one seed.
+        """Whether the difference of two rows also holds over seeds; True if every row has one seed.
 
-        The two-level interval has to be clear of zero, and so has the t-test on the seeds' means: three seeds that
-        are drawn anew are never worse than the worst of them three times, so that the interval is too narrow.
+        The interval over users and seeds must exclude zero, and a t-test on the means of the seeds must be
+        significant: resampling three seeds never gives a result worse than the worst seed three times, so the
+        interval alone is too narrow.
         """
         if self.draws is None:
             return True
@@ -71,17 +72,17 @@ class Column:
 
 
 def row_letters(takes_part: Sequence[bool]) -> list[str]:
-    """Return a short name for each row that takes part: a to z, or numbers where there are more; else nothing."""
+    """Return a letter for each ranked row (numbers if there are more than 26), and an empty string for the others."""
     n = sum(takes_part)
     names = iter(string.ascii_lowercase if n <= len(string.ascii_lowercase) else map(str, range(1, n + 1)))
     return [next(names) if does else "" for does in takes_part]
 
 
 def marked(column: Column, takes_part: Sequence[bool], star: Star) -> list[Cell]:
-    """Mark best and second among the rows that take part, and what the tests of the column's family allow.
+    """Mark best and second among the ranked rows, and significant differences.
 
-    The family is the best row against every other, or all pairs where rows are named by letters. Over several seeds
-    a difference counts only where it holds over seeds as well: the tests of the family see users alone.
+    Holm's correction is applied to the comparisons of the best row with every other, or to all pairs if rows have
+    letters. These tests are over users; with several seeds, a difference must also hold over seeds.
     """
     cells = list(column.cells)
     rivals = [row for row, cell in enumerate(cells) if takes_part[row] and cell.value is not None]
@@ -113,7 +114,7 @@ class _Tested:
 
 
 def _tested(column: Column, best: list[int], rivals: list[int], star: Star) -> dict[tuple[int, int], _Tested]:
-    """Test the family of a column: pairs of rows, the higher first."""
+    """Test the pairs of rows of a column, the higher row first."""
     pairs = _all_pairs(column.cells, rivals) if star.style == "letters" else _against_best(best, rivals)
     p_values = [column.p(*pair, star) for pair in pairs]
     return {
@@ -160,5 +161,5 @@ def _highest(cells: Sequence[Cell], rows: Sequence[int]) -> list[int]:
 
 def _present(values: NDArray[np.float64] | None) -> NDArray[np.float64]:
     if values is None:
-        raise ValueError("a row without runs cannot be a rival")
+        raise ValueError("a row without runs cannot be compared")
     return values

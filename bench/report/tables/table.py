@@ -1,4 +1,4 @@
-"""A table as data: cells with their values, marks and runs, kept apart from every way of printing them."""
+"""Tables as data: cells with their values, marks and runs, independent of output formats."""
 
 from __future__ import annotations
 
@@ -15,100 +15,100 @@ if TYPE_CHECKING:
 TableFormat = Literal["text", "markdown", "latex", "csv", "html", "json"]
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
 MISSING_TEXT = "–"
-"""What a cell without a run shows."""
+"""Text of a cell without a run."""
 UNCONVERGED = "↗"
-"""Sign at a row or figure whose training had not converged."""
+"""Symbol of a row or score whose training did not converge."""
 COUNT_TITLES = {
     "users": "Users",
     "items": "Items",
     "interactions": "Interactions",
     "density_percent": "Density (%)",
-    "mean_length": "Interactions a user",
+    "mean_length": "Interactions per user",
     "untitled": "Untitled items",
 }
 DECIMALS_OF_COUNTS = {"density_percent": 4, "mean_length": 2}
 GRID_FORMATS = {"text": "simple", "markdown": "pipe", "latex": "latex_booktabs"}
-"""Names that tabulate has for the formats of plain grids."""
+"""Names of the formats in tabulate."""
 METRIC_TITLES = {"ndcg": "NDCG", "hit": "Hit", "mrr": "MRR"}
 PERCENT_SIGN = " (%)"
-"""What stands behind a metric whose figures are printed in percent."""
+"""Suffix of a metric whose scores are shown in percent."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure and how it came about."""
+    """One score and how it was computed."""
 
     text: str = MISSING_TEXT
-    """The figure as printed, without marks."""
+    """The score as shown, without marks."""
     value: float | None = None
-    """Mean over users (and over seeds, where there are several), a fraction; None where no run is stored."""
+    """Mean over users (and seeds, if there are several), a fraction; None if no run is stored."""
     low: float | None = None
-    """Lower end of the 95 % bootstrap interval of the value over users, or over users and seeds at two levels."""
+    """Lower end of the 95% bootstrap interval over users, or over users and seeds (hierarchical)."""
     high: float | None = None
-    """Upper end of it."""
+    """Upper end of the interval."""
     sd: float | None = None
     """Standard deviation over seeds; None for one seed."""
     n: int = 0
-    """Users behind the value."""
+    """Number of users."""
     n_seeds: int = 0
-    """Seeds behind the value."""
+    """Number of seeds."""
     best: bool = False
-    """Highest of its column among the rows that take part."""
+    """Highest in its column among the ranked rows."""
     second: bool = False
-    """Second highest of its column among the rows that take part."""
+    """Second highest in its column among the ranked rows."""
     starred: bool = False
-    """Best of its column, and different from the second after correction."""
+    """Best in its column and significantly different from the second."""
     p: float | None = None
-    """P-value of the best row against this rival before correction; None for other cells."""
+    """Uncorrected p-value of the difference from the best row; None for other cells."""
     p_corrected: float | None = None
-    """The same after Holm's correction over the column's family."""
+    """The p-value after Holm's correction."""
     family_size: int | None = None
-    """Comparisons in that family."""
+    """Number of comparisons in Holm's correction."""
     behind_best: Contrast | None = None
-    """How the best row differs from this rival, best minus this; None for other cells."""
+    """Difference of the best row from this one (best minus this); None for other cells."""
     better_than: tuple[str, ...] = ()
-    """Letters of the rows of this column that are lower after correction, where rows have letters."""
+    """Letters of the significantly lower rows of this column, if rows have letters."""
     run_ids: tuple[str, ...] = ()
-    """The runs behind the value, one a seed."""
+    """Ids of the runs, one per seed."""
     note: str = ""
-    """What a reader must know of this cell alone."""
+    """A note on this cell."""
     ended: Ending | None = None
-    """Why training ended, the worst over the seeds; None where nothing was trained."""
+    """Why training ended (the worst over seeds); None if nothing was trained."""
     arrow: bool = False
-    """Whether it shows ↗: its training had not converged, that of another cell of its row had."""
+    """Whether it shows ↗: its training did not converge, but that of another cell in its row did."""
 
     @property
     def arrow_text(self) -> str:
-        """The sign behind the figure: ``↗`` or nothing."""
+        """The symbol after the score: ``↗`` or nothing."""
         return UNCONVERGED * self.arrow
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row of figures."""
+    """One row of scores."""
 
     label: str
-    """What the table prints, without marks."""
+    """Label in the table, without marks."""
     method: str
     """The method's name."""
     cells: tuple[Cell, ...]
-    """Group by group, metric by metric."""
+    """Ordered by column group, then metric."""
     toy: bool = False
     """Whether a run of the row used a toy backbone."""
     transductive: bool = False
-    """Whether a run of the row read unlabeled test queries."""
+    """Whether a run of the row used unlabeled test queries."""
     reference: bool = False
-    """Shown for orientation: takes no mark and is no rival."""
+    """Shown for reference: not ranked and not compared."""
     letter: str = ""
-    """What other rows' cells call this one; empty where rows have no letters."""
+    """Letter of this row in other rows' cells; empty if rows have no letters."""
     group: str = ""
-    """What the table prints over rows that belong together."""
+    """Heading of the rows of the same group."""
     arrow: bool = False
-    """Whether it shows ↗: no training behind its figures had converged."""
+    """Whether it shows ↗: none of its scores' trainings converged."""
 
     @property
     def ended(self) -> Ending | None:
-        """Why training ended, the worst of its cells; None where nothing was trained."""
+        """Why training ended (the worst of its cells); None if nothing was trained."""
         return worst_ending(cell.ended for cell in self.cells)
 
     @property
@@ -150,24 +150,24 @@ class CatalogueGroup(ColumnGroup):
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of methods under groups of metric columns."""
+    """A table with one row per method and groups of metric columns."""
 
     name: str
     caption: str
-    """All that a reader must know, one paragraph."""
+    """The complete caption, one paragraph."""
     groups: tuple[ColumnGroup, ...]
     metrics: tuple[str, ...]
     """Repeated under each group."""
     rows: tuple[TableRow, ...]
     percent: bool = False
-    """Whether figures are printed in percent; the cells' values are fractions all the same."""
+    """Whether scores are shown in percent; the cells' values are always fractions."""
     row_title: str = "Method"
-    """What the table prints over the rows' labels."""
+    """Heading of the column of labels."""
     footnotes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    """Commands that make the runs that are not stored."""
+    """Commands for the missing runs."""
     title: str = ""
-    """What the table shows, without how it is to be read."""
+    """The first part of the caption, without the explanations."""
 
     @property
     def columns(self) -> list[tuple[ColumnGroup, str]]:
@@ -176,11 +176,11 @@ class Table:
 
     @property
     def run_ids(self) -> tuple[str, ...]:
-        """Return the ids of all runs behind the cells, each once."""
+        """Return the distinct ids of all runs of the cells."""
         return tuple(dict.fromkeys(run_id for row in self.rows for cell in row.cells for run_id in cell.run_ids))
 
     def metric_header(self, metric: str) -> str:
-        """Return a metric as the head of its column: ``NDCG@3``, or ``Hit@1 (%)`` in a table in percent."""
+        """Return a metric as a column header: ``NDCG@3``, or ``Hit@1 (%)`` in a table in percent."""
         return metric_title(metric) + PERCENT_SIGN * self.percent
 
     def __str__(self) -> str:
@@ -210,12 +210,12 @@ class Table:
         return pandas.DataFrame(values, labels, columns, dtype=float)
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values, numbers at the precision that they are written with."""
+        """Return JSON values, with rounded numbers."""
         return dict(rounded(asdict(self)))
 
 
 def shortened_letters(letters: tuple[str, ...]) -> str:
-    """Return letters in a row as a range, ``a–d,f``; numbers alike."""
+    """Return consecutive letters or numbers as a range, such as ``a–d,f``."""
     places = [int(letter) if letter.isdigit() else ord(letter) for letter in letters]
     runs: list[list[int]] = []
     for number, place in enumerate(places):
@@ -231,22 +231,22 @@ def shortened_letters(letters: tuple[str, ...]) -> str:
 
 
 def in_percent(value: float) -> float:
-    """Return a fraction in percent, without the digits that multiplying adds."""
+    """Return a fraction in percent, without floating-point noise."""
     return round(100 * value, 10)
 
 
 def figure(value: float, percent: bool = False, sign: str = "") -> str:
-    """Return a fraction as papers print it: ``0.0638``, or ``6.38`` in percent; ``sign`` is that of a format."""
+    """Return a fraction as text: ``0.0638``, or ``6.38`` in percent; ``sign`` is a format specifier such as ``+``."""
     return f"{100 * value:{sign}.2f}" if percent else f"{value:{sign}.4f}"
 
 
 def count_text(name: str, value: float, sign: str = "") -> str:
-    """Return a count of a dataset as it is printed: ``22,363``, or ``0.0734`` for a density in percent."""
+    """Return a dataset statistic as text: ``22,363``, or ``0.0734`` for a density in percent."""
     return f"{value:{sign},.{DECIMALS_OF_COUNTS.get(name, 0)}f}"
 
 
 def metric_title(metric: str) -> str:
-    """Return a metric as papers print it, ``NDCG@3``, or a count in words."""
+    """Return the title of a metric, such as ``NDCG@3``, or of a dataset statistic."""
     if metric in COUNT_TITLES:
         return COUNT_TITLES[metric]
     name, _, cutoff = metric.partition("@")

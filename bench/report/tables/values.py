@@ -1,4 +1,4 @@
-"""Per-user values of the runs in one column group, read from the store and checked to be comparable."""
+"""Per-user values of the runs in one column group, with checks that they are comparable."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SlotValues:
-    """The runs of one row in one column group with their ranks, one a seed."""
+    """The runs of one row in one column group with their ranks, one per seed."""
 
     records: tuple[RunRecord, ...]
     ranks: tuple[Ranks, ...]
 
     def by_seed(self, metric: str) -> NDArray[np.float64]:
-        """Return the metric of each seed and user, shape (n_seeds, n_users)."""
+        """Return the metric per seed and user, shape (n_seeds, n_users)."""
         parsed = Metric.parse(metric)
         runs = zip(self.records, self.ranks, strict=True)
         return np.stack([per_user(ranks, parsed, record.n_candidates) for record, ranks in runs])
 
 
 def read_group(slots: Sequence[Slot], store: RunStore) -> list[SlotValues]:
-    """Read the ranks of one column group, one entry a slot; raise BenchError where runs cannot be compared."""
+    """Read the ranks of one column group, one entry per slot; raise BenchError if runs cannot be compared."""
     records = [record for slot in slots for record in slot.records]
     check_same_candidates(records)
     check_same_data(records)
@@ -51,35 +51,34 @@ def read_group(slots: Sequence[Slot], store: RunStore) -> list[SlotValues]:
 
 
 def check_same_candidates(records: Sequence[RunRecord]) -> None:
-    """Raise BenchError unless all runs ranked the same candidates, naming two that did not."""
+    """Raise BenchError unless all runs ranked the same candidates."""
     for record in records[1:]:
         if record.spec.full_ranking != records[0].spec.full_ranking:
             raise BenchError(
-                f"{_named(records[0])} and {_named(record)} ranked different candidates, frozen lists and the whole "
-                "catalogue, and are never compared."
+                f"{_named(records[0])} and {_named(record)} cannot be compared: one ranked candidate lists, the other "
+                "the full catalogue."
             )
         if record.candidates_hash != records[0].candidates_hash:
             raise BenchError(
-                f"{_named(records[0])} and {_named(record)} ranked different candidates "
-                f"({records[0].candidates_hash} and {record.candidates_hash}) and cannot be compared; "
-                "run the older one again."
+                f"{_named(records[0])} and {_named(record)} cannot be compared: they ranked different candidates "
+                f"({records[0].candidates_hash} and {record.candidates_hash}). Run the older one again."
             )
 
 
 def check_same_data(records: Sequence[RunRecord]) -> None:
-    """Raise BenchError unless what runs share by name was the same in all, as far as their records state it."""
+    """Raise BenchError unless all runs used the same version of each dataset and language model they have in common."""
     first: dict[str, tuple[RunRecord, str]] = {}
     for record in records:
         contents = {f"data of '{name}'": content for name, content in record.data.items()}
-        # a toy is made from a run's own domains, and older records state the revision of the weights alone
+        # a toy is trained on a run's own domains, and older records only contain the revision of the weights
         if record.backbone is not None and not record.toy and record.provenance.is_complete:
             contents[f"language model '{record.backbone['name']}'"] = str(record.backbone["revision"])
         for what, content in contents.items():
             other, stated = first.setdefault(what, (record, content))
             if stated != content:
                 raise BenchError(
-                    f"{_named(other)} and {_named(record)} were made from different {what} ({stated} and {content}) "
-                    "and cannot be compared; run the older one again."
+                    f"{_named(other)} and {_named(record)} cannot be compared: they used different {what} "
+                    f"({stated} and {content}). Run the older one again."
                 )
 
 
@@ -89,8 +88,8 @@ def check_same_queries(
     """Raise BenchError unless both runs scored the same users in the same order."""
     if not np.array_equal(users_a, users_b):
         raise BenchError(
-            f"{_named(record_a)} and {_named(record_b)} scored different users ({len(users_a)} and {len(users_b)}) "
-            "and cannot be compared; run both with the same --limit-queries."
+            f"{_named(record_a)} and {_named(record_b)} cannot be compared: they scored different users "
+            f"({len(users_a)} and {len(users_b)}). Run both with the same --limit."
         )
 
 

@@ -116,7 +116,7 @@ def test_every_class_either_runs_or_is_refused_for_a_stated_reason(findings: dic
 
 
 def test_what_a_class_needs_and_allows_is_found_out(findings: dict[str, Finding]) -> None:
-    assert findings["KSR"].obstacle == "it reads the vectors of a knowledge graph"
+    assert findings["KSR"].obstacle == "it needs knowledge-graph embeddings"
     reading = {name for name, finding in findings.items() if finding.reads_categories}
     assert reading == {"FDSA", "GRU4RecF", "SASRecF"}
     at_every_position = {name for name, finding in findings.items() if finding.abilities.trains_every_position}

@@ -99,7 +99,7 @@ def test_a_wrong_items_file_is_told_by_file_and_line(tmp_path: Path, content: st
 
 def test_a_gzip_file_that_is_cut_short_is_named(tmp_path: Path) -> None:
     whole = gzip.compress(b"user_id,item_id\n" + b"ann,tea\n" * 1000)
-    with pytest.raises(BenchError, match=r"x\.csv\.gz is cut short"):
+    with pytest.raises(BenchError, match=r"x\.csv\.gz is truncated"):
         read_interactions(written(tmp_path / "x.csv.gz", whole[:-12]))
 
 

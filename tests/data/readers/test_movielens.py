@@ -66,7 +66,7 @@ def test_a_wrong_line_is_named(tmp_path: Path) -> None:
 def test_an_archive_without_the_member_or_no_archive_at_all_is_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "ml.zip", "w") as archive:
         archive.writestr("other.txt", "x")
-    with pytest.raises(BenchError, match=r"has no member 'ml-1m/ratings\.dat'"):
+    with pytest.raises(BenchError, match=r"does not contain 'ml-1m/ratings\.dat'"):
         read_ratings(SourceFile(tmp_path / "ml.zip", "ml-1m/ratings.dat"))
     (tmp_path / "no.zip").write_bytes(b"not an archive")
     with pytest.raises(BenchError, match="is damaged"):

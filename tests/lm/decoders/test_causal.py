@@ -222,5 +222,5 @@ def test_unmaskable_attention_is_refused(pico):
 
 def test_tokenizer_without_end_token_is_refused(pico):
     pico.tokenizer.eos_token = None
-    with pytest.raises(BenchError, match="no end token"):
+    with pytest.raises(BenchError, match="no end-of-sequence token"):
         CausalLanguageModel(pico.model, pico.tokenizer)

@@ -229,5 +229,5 @@ def test_an_engine_starts_afresh_for_a_higher_rank_or_after_another_one(
 
 
 def test_a_model_that_vllm_cannot_serve_is_an_error_with_the_way_out(pico, pico_folder: Path, store) -> None:
-    with pytest.raises(BenchError, match=r"vLLM cannot serve backbone .* Leave --engine out"):
+    with pytest.raises(BenchError, match=r"vLLM cannot load backbone .* Remove --backend"):
         VllmEngine(pico, pico_folder, store).greedy_ids([[5, 6, 7]], None, 1)

@@ -105,7 +105,7 @@ def test_weights_that_do_not_sum_to_one_are_refused_unless_asked_for() -> None:
 
 @pytest.mark.parametrize("any_sum", [False, True])
 def test_there_is_one_weight_an_adapter(any_sum: bool) -> None:
-    with pytest.raises(BenchError, match="one an adapter: 3 were given for 2"):
+    with pytest.raises(BenchError, match="one merge weight per adapter \\(2\\), got 3"):
         merge([adapter(0), adapter(1)], torch.tensor([0.5, 0.5, 0.0]), "factor", any_sum=any_sum)
 
 

@@ -150,7 +150,7 @@ def test_global_random_state_is_left_alone(store, quick, make_domain):
 
 def test_untitled_domains_are_refused(store, quick, make_domain):
     untitled = replace(make_domain(), titles=("",) * 40)
-    with pytest.raises(BenchError, match="titled source domain"):
+    with pytest.raises(BenchError, match="source dataset with titles"):
         tiny_backbone([untitled], store, silent, quick)
 
 

@@ -109,5 +109,5 @@ def test_an_encoder_decoder_is_refused_by_methods_of_the_other_kinds(store, make
     save_tiny_seq2seq(tmp_path / "t5", ["some text"], QUICK, seed=0)
     task = task_on(str(tmp_path / "t5"), store, make_domain())
     assert task_backbone(task, "seq2seq").kind == "seq2seq"
-    with pytest.raises(BenchError, match="kind 'seq2seq'; this method expects an encoder or a decoder"):
+    with pytest.raises(BenchError, match="kind 'seq2seq'; this method needs an encoder or a decoder"):
         task_backbone(task)

@@ -119,10 +119,10 @@ def test_a_row_has_its_place_on_the_axis(row: ExperimentRow, name: str, expected
 
 def test_nothing_to_draw_is_an_error_that_says_what_to_do(run_store: RunStore, save_run: Save) -> None:
     rows = (ExperimentRow("bpr", "BPR"),)
-    with pytest.raises(BenchError, match=r"No run of 'small' is stored\. Make them: 'bench reproduce small'"):
+    with pytest.raises(BenchError, match=r"No runs of 'small' are stored\. Run 'bench reproduce small'"):
         figure(experiment(*rows), run_store)
     save_run("bpr", [0, 5])
-    with pytest.raises(BenchError, match="'small' describes no figure"):
+    with pytest.raises(BenchError, match="'small' does not define a plot"):
         figure(experiment(*rows, figure=None), run_store)
 
 
@@ -156,7 +156,7 @@ def test_what_is_drawn_has_the_points_the_bands_and_the_words() -> None:
     assert canvas.get_supxlabel() == "Prompts (number)"
     (legend,) = canvas.legends
     assert [text.get_text() for text in legend.get_texts()] == ["one", "two", "across"]
-    assert "95 %" in legend.get_title().get_text()
+    assert "95%" in legend.get_title().get_text()
 
 
 def test_ticks_of_four_narrow_panels_do_not_overlap() -> None:
@@ -172,7 +172,7 @@ def test_ticks_of_four_narrow_panels_do_not_overlap() -> None:
 
 def test_a_panel_without_runs_says_so() -> None:
     empty = Figure("small", "lines", "x", ((Panel("Beauty, warm", "NDCG@1", ()),),))
-    assert [text.get_text() for text in draw(empty).axes[0].texts] == ["no run stored"]
+    assert [text.get_text() for text in draw(empty).axes[0].texts] == ["no runs stored"]
 
 
 def test_drawing_opens_no_window_and_imports_no_torch(tmp_path: Path) -> None:

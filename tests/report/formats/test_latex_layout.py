@@ -14,7 +14,7 @@ from bench.report.tables.table import Cell, ColumnGroup, Table, TableRow
 
 IN_COLUMN, ON_PAGE = LAYOUTS[:2]
 NOTE = (
-    "Deviates from its paper: titles are cut to twelve tokens and histories to eight items, and an epoch is a sample. "
+    "Departures from the paper: titles are cut to twelve tokens, histories to eight items, and an epoch is a sample. "
 )
 
 

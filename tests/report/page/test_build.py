@@ -71,7 +71,7 @@ def test_full_ranking_has_boards_of_its_own_even_under_one_hash(run_store: RunSt
         save_run(method, full, catalogue={"n_items": 500.0})
     page = built(run_store)
     listed, full = page.boards  # in this order
-    assert (listed.title, full.title) == ("beauty, warm", "beauty, warm, whole catalogue")
+    assert (listed.title, full.title) == ("beauty, warm", "beauty, warm, full catalogue")
     assert (listed.n_candidates, full.n_candidates) == (30, 500)
     assert listed.id != full.id
     hit_at_10 = page.metrics.index("hit@10")
@@ -79,13 +79,13 @@ def test_full_ranking_has_boards_of_its_own_even_under_one_hash(run_store: RunSt
     assert [one.figures[hit_at_10] and one.figures[hit_at_10].value for one in full.rows] == [0.5, 0.0]
     assert full.chance[hit_at_10] == pytest.approx(10 / 500)
     assert len(page.runs) == 4
-    assert {one.board for one in page.runs if "whole catalogue" in one.variant} == {full.id}
+    assert {one.board for one in page.runs if "full catalogue" in one.variant} == {full.id}
     assert any("29 sampled negatives" in limit for limit in page.limits)
-    assert any("whole catalogue" in limit and "never to be compared" in limit for limit in page.limits)
+    assert any("full catalogue" in limit and "are not comparable" in limit for limit in page.limits)
 
 
 def test_a_page_without_full_ranking_says_nothing_of_it(page: Page) -> None:
-    assert not any("A board named 'whole catalogue'" in limit for limit in page.limits)
+    assert not any("Boards titled 'full catalogue'" in limit for limit in page.limits)
 
 
 def test_a_policy_parts_cold_runs_alone(run_store: RunStore, save_run: Save) -> None:
@@ -113,7 +113,7 @@ def test_every_run_is_on_the_page_of_its_method(page: Page) -> None:
     families = [method.family for method in page.methods]
     assert families == sorted(families, key=page.families.index)
     facts = next(method for method in page.methods if method.name == "reccocktail")
-    assert facts.needs == ("titles", "source domains", "a language model")
+    assert facts.needs == ("titles", "source datasets", "a language model")
 
 
 def test_a_method_that_is_not_installed_keeps_its_page(run_store: RunStore, save_run: Save) -> None:
@@ -136,7 +136,7 @@ def test_chance_limits_and_environments_are_said(run_store: RunStore, save_run: 
 
 
 def test_an_empty_store_names_the_next_command(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"No stored run in .*'bench run --method popularity"):
+    with pytest.raises(BenchError, match=r"No runs are stored in .*'bench run --method popularity"):
         built(RunStore(tmp_path))
 
 

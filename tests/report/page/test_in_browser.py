@@ -110,7 +110,7 @@ def test_rows_are_filtered_by_text_family_dataset_setting_and_toys(browser: Brow
     browser.choose("Dataset", "toys")
     assert (status(), browser.texts("main h2")) == ("1 row", ["toys, warm"])
     browser.choose("Setting", "cold")
-    assert status() == "No row fits these filters."
+    assert status() == "No rows match these filters."
     for label in ("Family", "Dataset", "Setting"):
         browser.choose(label, "all")
     browser.driver.find_element("xpath", "//label[contains(., 'toy runs')]/input").click()
@@ -121,7 +121,7 @@ def test_rows_are_filtered_by_text_family_dataset_setting_and_toys(browser: Brow
 def test_marks_and_intervals_are_shown(browser: Browser) -> None:
     assert sorted(browser.texts(f"{FIRST_BOARD} sup")) == ["†toy ‡ ↗", "‡ ↗"]
     assert browser.texts(f"{FIRST_BOARD} .interval") == []
-    browser.driver.find_element("xpath", "//label[contains(., '95 %')]/input").click()
+    browser.driver.find_element("xpath", "//label[contains(., '95% CI')]/input").click()
     assert all(re.fullmatch(r"[01]\.\d{4}–[01]\.\d{4}", text) for text in browser.texts(f"{FIRST_BOARD} .interval"))
     assert len(browser.texts(f"{FIRST_BOARD} .interval")) == 5 * 8
 
@@ -149,7 +149,7 @@ def test_links_lead_to_a_methods_page_and_back(browser: Browser) -> None:
 def test_an_unknown_address_says_so(browser: Browser) -> None:
     for hash_ in ("#nowhere", "#method/nothing", "#method/%E0%A4%A"):
         browser.open(hash_)
-        assert browser.texts("h1") == ["Not here"]
+        assert browser.texts("h1") == ["Not found"]
 
 
 def test_a_methods_page_shows_weights_curves_parameters_and_departures(browser: Browser) -> None:
@@ -169,7 +169,7 @@ def test_a_methods_page_shows_weights_curves_parameters_and_departures(browser: 
 def test_two_methods_are_compared_by_history_and_popularity(browser: Browser) -> None:
     browser.open("#compare")
     assert browser.texts("h2") == ["sasrec against reccocktail (minilm, from clothing)"]
-    assert browser.texts("h3") == ["Items in the history", "Interactions of the item"]
+    assert browser.texts("h3") == ["History length", "Interactions of the item"]
     assert browser.texts("main tbody th") == ["3", "4", "0", "1"]
     wins = browser.texts(".wins span")
     browser.driver.find_element("xpath", "//button[.='Swap A and B']").click()
@@ -188,7 +188,7 @@ def test_the_scatter_names_its_points_and_those_without_a_place(browser: Browser
     assert len(points) == 4
     assert sum("sasrec: NDCG@3 0." in point and "training 8 s" in point for point in points) == 1
     assert sum("reccocktail" in point and "training 50 s" in point for point in points) == 2
-    assert "Without a place here: random." in browser.texts("figcaption")[0]
+    assert "Not shown: random." in browser.texts("figcaption")[0]
     browser.choose("Cost", "Peak memory of the process")
     assert "300 MiB" in browser.find("main table").text
 
@@ -229,7 +229,7 @@ def figure_of(browser: Browser, method: str) -> str:
 def test_limits_and_hashes_are_said(browser: Browser) -> None:
     browser.open("#about")
     text = browser.find("main").text
-    assert "29 sampled negatives, not among the whole catalogue" in text
+    assert "29 sampled negatives, not the full catalogue" in text
     assert "toy language model" in text
     assert "hash-beauty-warm" in text
 

@@ -61,14 +61,16 @@ def test_the_data_must_be_those_of_the_run(folders: Folders, save_run: Save) -> 
     read = facts_reader(folders, silent)
     same = save_run("bpr", [0], dataset="shop", candidates_hash=prepared(folders, "warm").candidates_hash)
     assert isinstance(read(same), QueryFacts)
-    assert "other candidates" in str(read(dataclasses.replace(same, candidates_hash="0")))
+    assert "has changed since the runs" in str(read(dataclasses.replace(same, candidates_hash="0")))
 
 
 def test_a_full_run_is_known_by_the_hash_of_its_catalogue(folders: Folders, save_run: Save) -> None:
     task, read = prepared(folders, "warm"), facts_reader(folders, silent)
     facts = {"dataset": "shop", "catalogue": {"n_items": 60.0}}
     assert isinstance(read(save_run("bpr", [0], **facts, candidates_hash=catalogue_hash(task))), QueryFacts)
-    assert "other candidates" in str(read(save_run("bpr", [0], **facts, candidates_hash=task.candidates_hash)))
+    assert "has changed since the runs" in str(
+        read(save_run("bpr", [0], **facts, candidates_hash=task.candidates_hash))
+    )
 
 
 def test_missing_data_are_a_reason_and_never_a_download(
@@ -79,7 +81,7 @@ def test_missing_data_are_a_reason_and_never_a_download(
 
     monkeypatch.setattr("bench.data.locate.download", refuse)
     read = facts_reader(Folders(tmp_path, tmp_path), silent)
-    assert "give --data-dir or BENCH_DATA" in str(read(save_run("bpr", [0], dataset="beauty")))
+    assert "give --data-dir or set BENCH_DATA" in str(read(save_run("bpr", [0], dataset="beauty")))
     assert "Unknown dataset 'nowhere'" in str(read(save_run("bpr", [0], dataset="nowhere")))
     absent = facts_reader(dataclasses.replace(folders, data_dir=tmp_path / "absent"), silent)
     assert "does not exist" in str(absent(save_run("bpr", [0], dataset="toys")))

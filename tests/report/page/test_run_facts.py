@@ -22,8 +22,8 @@ def test_each_learning_curve_has_the_step_that_was_kept() -> None:
 
 def test_an_adapters_curves_carry_its_name_and_the_weights_path_has_a_line_each() -> None:
     found = {curve.title: curve for curve in curves(MERGED)}
-    assert found["Loss on examples set aside, adapter general"].kept == 1
-    assert found["Loss on examples set aside, adapter general"].first_step == 0
+    assert found["Loss on held-out examples, adapter general"].kept == 1
+    assert found["Loss on held-out examples, adapter general"].first_step == 0
     assert found["Training loss, adapter specific"].lines == ((2.0, 1.2),)
     path = found["Weights λ, step by step"]
     assert (path.names, path.lines) == (("general", "specific"), ((0.5, 0.25), (0.5, 0.75)))

@@ -79,18 +79,18 @@ def test_a_table_is_audited_by_its_name_and_a_paper_without_such_cells_says_so()
     assert {cell.table for cell in audit.cells} == {"table2"}
     assert len(audit.cells) == 7
     text = render_audits(audits_of("reccocktail-table1"), "text")
-    assert text == "RecCocktail: none of 60 cells impossible.\n"
+    assert text == "RecCocktail: none of 60 cells are inconsistent.\n"
 
 
 def test_every_format_says_why() -> None:
     audits = audits_of("weaverec-table2")
-    why = "MRR@5 0.3662, but NDCG@1 0.2754, NDCG@3 0.3743 and NDCG@5 0.4339 leave 0.3721 to 0.3884"
+    why = "MRR@5 is 0.3662, but NDCG@1 0.2754, NDCG@3 0.3743 and NDCG@5 0.4339 imply 0.3721 to 0.3884"
     whys = [line["why"] for line in json.loads(render_audits(audits, "json"))]
     assert [line["why"] for line in csv.DictReader(io.StringIO(render_audits(audits, "csv")))] == whys
     assert why in whys
     for output_format in ("text", "markdown", "latex"):
         assert whys[0] in render_audits(audits, output_format)
-    assert "7 of 36 cells impossible" in render_audits(audits, "text")
+    assert "7 of 36 cells are inconsistent" in render_audits(audits, "text")
     with pytest.raises(BenchError, match="cannot be printed as 'html'"):
         render_audits(audits, "html")
 
@@ -99,8 +99,8 @@ def test_a_file_of_someones_own_can_be_audited(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(OWN_TABLE)
     text = render_audits(audits_of(str(path)), "text")
-    assert "Hit@3 9.00, but Hit@1 10.00 leave" in text
-    assert "1 of 2 cells impossible" in text
+    assert "Hit@3 is 9.00, but Hit@1 10.00 imply" in text
+    assert "1 of 2 cells are inconsistent" in text
 
 
 def test_an_unknown_name_brings_what_is_near() -> None:

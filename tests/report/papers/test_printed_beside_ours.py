@@ -67,7 +67,7 @@ def test_a_figure_below_of_a_training_that_still_rose_is_counted_apart(run_store
     save_run("bpr", [9, 9, 9, 9], fit=FitReport(training=TrainingReport(epochs=2, ended="rising")))
     cells = beside(run_store, "bpr")
     assert {cell.verdict for cell in cells} == {"below, not converged: validation was still rising"}
-    assert render_beside(cells, "text").endswith("2 printed figures: 2 below, not converged.\n")
+    assert render_beside(cells, "text").endswith("2 published scores: 2 below, not converged.\n")
 
 
 def test_a_run_that_was_not_made_has_no_verdict(run_store: RunStore) -> None:
@@ -78,12 +78,12 @@ def test_a_toy_another_backbone_and_an_impossible_cell_are_not_compared(run_stor
     save_run("fmlp", [0, 1, 5], toy=True)
     assert beside(run_store, "fmlp")[0].verdict == "not comparable: toy backbone"
     assert beside(run_store, "reccocktail")[0].verdict == (
-        "not comparable: backbone minilm, the paper's Qwen/Qwen2-7B-Instruct"
+        "not comparable: backbone minilm instead of the paper's Qwen/Qwen2-7B-Instruct"
     )
     weaverec = (PublishedReference("weaverec", "table1", "warm"),)
     save_run("mcrpl", [0, 1, 5])
     assert beside(run_store, "mcrpl", published=weaverec)[0].verdict == (
-        "not comparable: no ranking has the printed figures"
+        "not comparable: the reported numbers are inconsistent"
     )
 
 
@@ -98,9 +98,9 @@ def test_only_the_settings_own_tables_are_read(run_store: RunStore) -> None:
 
 
 def test_nothing_printed_is_an_error(run_store: RunStore) -> None:
-    with pytest.raises(BenchError, match="names no published tables"):
+    with pytest.raises(BenchError, match="does not list published tables"):
         beside(run_store, "bpr", published=())
-    with pytest.raises(BenchError, match="No cell of experiment 'small' was printed"):
+    with pytest.raises(BenchError, match="The published tables of experiment 'small' contain none"):
         beside(run_store, "text-knn")
 
 
@@ -155,7 +155,7 @@ def test_an_integrating_method_on_another_backbone_is_not_compared(run_store: Ru
     )
     cells = beside_published(described, build_table(described, run_store, known), known)
     assert [cell.verdict for cell in cells] == [
-        "not comparable: backbone minilm, the paper's microsoft/deberta-v3-base"
+        "not comparable: backbone minilm instead of the paper's microsoft/deberta-v3-base"
     ]
 
 
@@ -166,7 +166,7 @@ def test_a_row_that_is_not_made_on_a_dataset_has_no_counterpart_there(run_store:
     verdicts = {(cell.row, cell.dataset): cell.verdict for cell in cells}
     assert (verdicts["BPR", "sports"], verdicts["UNISREC", "beauty"]) == ("not run", "not run")
     assert ("UNISREC", "sports") not in verdicts
-    assert verdicts["UniSRec", "Sports"] == "no counterpart: not made on these data"
+    assert verdicts["UniSRec", "Sports"] == "no counterpart: not run on this dataset"
 
 
 def test_all_reasons_are_given(run_store: RunStore) -> None:
@@ -174,8 +174,8 @@ def test_all_reasons_are_given(run_store: RunStore) -> None:
     described = {"datasets": (ExperimentDataset("ml-1m", "ML-1M"),), "settings": ("cold",), "published": cold}
     verdicts = {cell.verdict for cell in beside(run_store, "reccocktail", **described)}
     assert verdicts == {
-        "not comparable: backbone minilm, the paper's Qwen/Qwen2-7B-Instruct; other data (the paper counts 6,883 "
-        "movies, the public data hold 3,706); other cold items"
+        "not comparable: backbone minilm instead of the paper's Qwen/Qwen2-7B-Instruct; different data (the paper "
+        "reports 6,883 movies, the public dataset contains 3,706); other cold items"
     }
 
 
@@ -199,7 +199,7 @@ def test_learning_from_other_sources_is_a_reason_where_a_method_uses_any() -> No
         return {cell.verdict for cell in beside_published(described, build_table(described, store, known), known)}
 
     assert verdicts("unisrec", datasets) == {"not run"}
-    assert verdicts("unisrec", others) == {"not comparable: other source domains"}
+    assert verdicts("unisrec", others) == {"not comparable: different source datasets"}
     assert verdicts("fmlp", others) == {"not run"}
 
 
@@ -210,4 +210,4 @@ def test_what_a_reproduced_table_prints_beyond_ours_is_listed_at_the_end(run_sto
     rest = {(cell.row, cell.dataset): cell.verdict for cell in cells[2:]}
     assert rest["SASRec", "Beauty"] == "no counterpart: no such row here"
     assert rest["BPR-MF", "Toys"] == "no counterpart: no such column here"
-    assert "120 printed figures: 2 at or above, 118 no counterpart." in render_beside(cells, "text")
+    assert "120 published scores: 2 at or above, 118 no counterpart." in render_beside(cells, "text")

@@ -20,8 +20,8 @@ def test_a_verdict_follows_the_difference(ours: float, expected: str) -> None:
         (None, "below"),
         ("converged", "below"),
         ("rising", "below, not converged: validation was still rising"),
-        ("budget", "below, not converged: the budget ran out"),
-        ("unknown", "below, not converged: nothing was checked"),
+        ("budget", "below, not converged: the training budget ran out"),
+        ("unknown", "below, not converged: there was no validation"),
     ],
 )
 def test_a_figure_below_is_no_verdict_on_the_method_until_training_converged(

@@ -84,26 +84,26 @@ def test_both_kinds_stand_side_by_side_with_tau_and_the_swap(
     fill(save_run, save_full)
     table = build_table(experiment("a", "b", "c"), run_store, REGISTRY)
     assert table.missing == ()
-    assert [group.title for group in table.groups] == ["Beauty, warm, 29 negatives", "Beauty, warm, whole catalogue"]
+    assert [group.title for group in table.groups] == ["Beauty, warm, 29 negatives", "Beauty, warm, full catalogue"]
     assert isinstance(table.groups[1], CatalogueGroup)
     assert (table.groups[0].candidates_hash, table.groups[1].candidates_hash) == ("hash-beauty-warm", "rule")
     assert table.groups[1].n_items == 500
     assert [cell.value for cell in table.rows[1].cells] == pytest.approx([2 / 3] * 4)
     assert [cell.value for cell in table.rows[0].cells] == pytest.approx([1, 1, 1 / 3, 1 / 3])
     assert table.footnotes[0] == (
-        "Orders of 3 rows by NDCG@3, Beauty, warm, 29 negatives and Beauty, warm, whole catalogue: "
-        "Kendall's τ-b = 0.33. Only the first puts A above B. None of these pairs differs in both (p < 0.05, "
-        "two-sided paired t-test over users, Holm over the 2 differences of swapped pairs)."
+        "Agreement of Beauty, warm, 29 negatives and Beauty, warm, full catalogue on 3 rows by NDCG@3: "
+        "Kendall's τ-b = 0.33. Only in the first: A above B. No pair is significant in both (p < 0.05, "
+        "two-sided paired t-test over users, Holm-corrected over 2 differences)."
     )
-    assert table.footnotes[1].startswith("Orders of 3 rows by Hit@1")
-    assert "One positive among 30 candidates or the whole catalogue (500 items, but for what" in table.caption
+    assert "on 3 rows by Hit@1" in table.footnotes[1]
+    assert "One positive among 30 candidates or the full catalogue (500 items, except those" in table.caption
 
 
 @pytest.mark.parametrize("output_format", ["text", "markdown", "latex", "html", "json", "csv"])
 def test_every_format_holds_both(run_store: RunStore, save_run: Save, save_full: Save, output_format: str) -> None:
     fill(save_run, save_full)
     text = render_table(build_table(experiment("a", "b", "c"), run_store, REGISTRY), output_format)
-    assert ("full" if output_format == "csv" else "whole catalogue") in text
+    assert ("full" if output_format == "csv" else "full catalogue") in text
     if output_format == "csv":
         lines = list(csv.DictReader(io.StringIO(text)))
         assert [line["candidates"] for line in lines[:4]] == ["sampled", "sampled", "full", "full"]
@@ -135,9 +135,9 @@ def test_stored_runs_of_both_kinds_get_columns_of_their_own(
 ) -> None:
     fill(save_run, save_full)
     table = stored_table("beauty", "warm", ["ndcg@3"], run_store, REGISTRY)
-    assert sorted(group.title for group in table.groups) == ["beauty, warm", "beauty, warm, whole catalogue"]
+    assert sorted(group.title for group in table.groups) == ["beauty, warm", "beauty, warm, full catalogue"]
     assert [row.label for row in table.rows] == ["a", "b", "c"]
-    assert "Only the first puts a above b. None" in table.footnotes[0]
+    assert "Only in the first: a above b. No pair" in table.footnotes[0]
 
 
 def test_a_swap_beyond_noise_is_marked_and_one_within_it_is_not() -> None:
@@ -158,7 +158,7 @@ def test_the_note_marks_what_is_beyond_noise(run_store: RunStore, save_run: Save
         save_run(method, np.where(rng.random(2000) < listed, 0, 9))
         save_full(method, np.where(rng.random(2000) < full, 0, 99))
     note = build_table(experiment("a", "b"), run_store, REGISTRY).footnotes[0]
-    assert "Kendall's τ-b = -1.00. Only the first puts A above B (!). (!): the two differ in both (p < 0.05, " in note
+    assert "Kendall's τ-b = -1.00. Only in the first: A above B (!). (!): significant in both (p < 0.05, " in note
 
 
 def test_rows_shown_for_orientation_have_no_part_in_tau(run_store: RunStore, save_run: Save, save_full: Save) -> None:
@@ -166,8 +166,8 @@ def test_rows_shown_for_orientation_have_no_part_in_tau(run_store: RunStore, sav
     wanted = experiment("a", "b", "c")
     rows = (wanted.rows[0], replace(wanted.rows[1], reference=True), wanted.rows[2])
     table = build_table(replace(wanted, rows=rows), run_store, REGISTRY)
-    assert "Orders of 2 rows" in table.footnotes[0]
-    assert "τ-b = 1.00. No two rows swap." in table.footnotes[0]
+    assert "on 2 rows" in table.footnotes[0]
+    assert "τ-b = 1.00. No pairs swap." in table.footnotes[0]
 
 
 def test_letters_and_repetitions_stand_in_both_kinds_of_columns(
@@ -191,7 +191,7 @@ def test_letters_and_repetitions_stand_in_both_kinds_of_columns(
         [(), (), ("a",), ("a",)],
     ]
     assert "2 seeds and 2 subsets of training users" in table.caption
-    assert "Only the first puts A above B (!)" in table.footnotes[0]
+    assert "Only in the first: A above B (!)" in table.footnotes[0]
     assert len(list(wanted.cells())) == 2 * 2 * 2 * 2
 
 

@@ -106,7 +106,7 @@ def test_references_and_toys_are_shown_but_take_no_mark(run_store: RunStore, sav
     assert cells["lora"].p_corrected is None
     assert {row.method: row.marks for row in table.rows}["lora"] == ("†toy",)
     assert any("toy language model" in note for note in table.footnotes)
-    assert any("without marks: ORACLE" in note for note in table.footnotes)
+    assert any("Reference rows (not ranked): ORACLE" in note for note in table.footnotes)
 
 
 def test_a_row_the_experiment_calls_a_reference_takes_no_mark(run_store: RunStore, save_run: Save) -> None:
@@ -181,7 +181,7 @@ def test_a_table_in_percent_has_two_decimals_a_head_that_says_so_and_fractions_a
     table = build_table(described, run_store, REGISTRY)
     cell = table.rows[0].cells[0]
     assert (cell.text, cell.value) == ("7.00 ± 0.71", pytest.approx(0.07))
-    assert "Figures in percent." in table.caption
+    assert "Scores in percent." in table.caption
     assert "percent" not in build_table(experiment("bpr"), run_store, REGISTRY).caption
     for output_format, head in (("text", "Hit@1 (%)"), ("markdown", "Hit@1 (%)"), ("html", "Hit@1 (%)"),
                                 ("latex", r"Hit@1 (\%)")):  # fmt: skip
@@ -264,5 +264,5 @@ def test_rows_of_stored_runs_are_grouped_by_family(run_store: RunStore, save_run
     save_run("bpr", ranks(0, 4))
     save_run("sasrec", ranks(0, 9), family="sequential")
     table = stored_table("beauty", "warm", ("ndcg@1",), run_store, REGISTRY)
-    assert [row.group for row in table.rows] == ["General", "Sequential"]
+    assert [row.group for row in table.rows] == ["Collaborative", "Sequential"]
     assert r"{l}{\textit{Sequential}}" in render_table(table, "latex")

@@ -42,8 +42,8 @@ def test_deviations_from_the_papers_stand_below_the_table_once_with_their_rows(
     save_run("sasrec", ranks(0, 6), fit=FitReport(deviations=(shared,)))
     table = build_table(experiment("bpr", "sasrec"), run_store, REGISTRY)
     assert table.footnotes == (
-        f"Deviates from its paper (BPR): {own}",
-        "Deviates from its paper (BPR, SASREC): Another backbone.",
+        f"Departures from the paper (BPR): {own}",
+        "Departures from the paper (BPR, SASREC): Another backbone.",
     )
 
 
@@ -52,7 +52,7 @@ def test_a_deviation_of_many_rows_names_the_first_of_them(run_store: RunStore, s
     for number in range(3, 8):
         save_run("bpr", ranks(0, 6), overrides={"layers": number}, fit=FitReport(deviations=("Rounded.",)))
     table = build_table(experiment("bpr", rows=rows), run_store, REGISTRY)
-    assert table.footnotes == ("Deviates from its paper (α 3, α 4, α 5 and 2 more): Rounded.",)
+    assert table.footnotes == ("Departures from the paper (α 3, α 4, α 5 and 2 more): Rounded.",)
 
 
 def test_the_caption_states_the_family_and_its_size(run_store: RunStore, save_run: Save) -> None:
@@ -60,8 +60,8 @@ def test_the_caption_states_the_family_and_its_size(run_store: RunStore, save_ru
         save_run(method, ranks(2, highest))
     stars = build_table(experiment("bpr", "sasrec", "random"), run_store, REGISTRY)
     letters = build_table(experiment("bpr", "sasrec", "random", star_style="letters"), run_store, REGISTRY)
-    assert "the best row against every other row that can be marked (2 comparisons)" in stars.caption
-    assert "all pairs of rows that can be marked (3 comparisons)" in letters.caption
+    assert "comparisons of the best row with all eligible rows (2 comparisons)" in stars.caption
+    assert "all pairs of eligible rows (3 comparisons)" in letters.caption
 
 
 def test_few_users_are_warned_of_and_the_detectable_difference_is_told(run_store: RunStore, save_run: Save) -> None:
@@ -70,8 +70,8 @@ def test_few_users_are_warned_of_and_the_detectable_difference_is_told(run_store
         save_run(method, ranks(1, highest)[:52], setting="cold")
     table = build_table(experiment("bpr", "random", settings=("warm", "cold")), run_store, REGISTRY)
     size = table.rows[1].cells[0].behind_best.detectable_difference
-    assert any("80 % power" in note and f"Beauty, warm {size:.4f}" in note for note in table.footnotes)
+    assert any("80% power" in note and f"Beauty, warm {size:.4f}" in note for note in table.footnotes)
     assert [note for note in table.footnotes if note.startswith("Warning: few users")] == [
-        "Warning: few users: Beauty, cold (52). A smaller true difference is missed more than one time in five, so "
-        "that a missing mark is no proof of equality."
+        "Warning: few users: Beauty, cold (52). Smaller differences are missed in more than 20% of cases, so a missing "
+        "mark does not mean that two methods are equal."
     ]

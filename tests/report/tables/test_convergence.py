@@ -40,7 +40,8 @@ def test_a_row_that_converged_nowhere_has_the_arrow_and_one_that_did_somewhere_h
 
 def test_the_caption_counts_the_rows_by_their_worst_ending(table: Table) -> None:
     said = (
-        "↗: not trained to convergence, 2 of 3 trained rows: validation was still rising (1), the budget ran out (1)."
+        "↗: not trained to convergence (2 of 3 trained rows: validation was still rising (1), the training budget ran "
+        "out (1))."
     )
     assert table.caption.endswith(said)
 
@@ -69,5 +70,5 @@ def test_a_stage_that_nothing_checked_is_named_below_the_table(run_store: RunSto
     save_run("unisrec", ranks(1, 6), fit=ended("converged", stages={"pretraining": TrainingReport(epochs=5)}))
     save_run("sasrec", ranks(1, 9), fit=ended("converged"))
     table = build_table(experiment("unisrec", "sasrec"), run_store, REGISTRY)
-    assert "Pre-trained for a fixed length, without checks: UNISREC." in table.footnotes
+    assert "Pre-trained for a fixed number of epochs without validation: UNISREC." in table.footnotes
     assert table.rows[0].marks == ()

@@ -82,5 +82,5 @@ def test_counts_that_differ_say_by_how_much(results: Path) -> None:
 
 def test_a_table_that_names_no_printed_one_has_nothing_beside_it(results: Path) -> None:
     experiment = described(published=())
-    with pytest.raises(BenchError, match="names no published tables"):
+    with pytest.raises(BenchError, match="does not list published tables"):
         counts_beside_published(experiment, counts_table(experiment, results))

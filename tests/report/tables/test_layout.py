@@ -103,7 +103,7 @@ def test_oracle_and_constant_are_references_and_other_controls_are_not(run_store
 
 
 def test_a_dataset_without_runs_is_an_error_with_the_next_command(run_store: RunStore) -> None:
-    with pytest.raises(BenchError, match=r"No stored run of dataset 'beauty' in setting 'warm'\..*bench run"):
+    with pytest.raises(BenchError, match=r"No runs on dataset 'beauty' in setting 'warm' are stored\..*bench run"):
         stored_layout("beauty", "warm", run_store.records(), REGISTRY)
 
 

@@ -43,7 +43,7 @@ def test_a_row_that_learns_from_some_users_is_a_mean_over_subsets_and_others_sta
     assert "One seed. Mean ± standard deviation over 3 subsets of training users" in table.caption
     assert "each user's mean over subsets of training users" in table.caption
     assert [command.split("--train-users ")[1] for command in table.missing] == [
-        f"100 --train-subset {subset}" for subset in (1, 2)
+        f"100 --subset-index {subset}" for subset in (1, 2)
     ]
 
 
@@ -83,7 +83,7 @@ def test_over_seeds_a_star_needs_the_seeds_to_agree_as_well(run_store: RunStore,
     assert cells["sasrec"].p_corrected < 0.001
     assert cells["sasrec"].behind_best.low < 0
     assert not cells["bpr"].starred
-    assert "the two-level interval is clear of zero" in table.caption
+    assert "the interval over users and runs excludes zero" in table.caption
 
 
 @pytest.mark.parametrize(("firsts", "is_starred"), [((242, 209, 242), False), ((242, 236, 242), True)])

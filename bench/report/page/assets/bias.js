@@ -1,6 +1,6 @@
-// What accuracy leaves out: whom popularity serves, and what moves when nothing that matters does.
+// Popularity bias and stability.
 const biasState = { board: data.boards[0]?.id };
-const POPULARITY = { title: "Popularity ratio", long: "popularity of the top item by that of the wanted one", show: brief, better: null,
+const POPULARITY = { title: "Popularity ratio", long: "popularity of the top item divided by that of the target item", show: brief, better: null,
   ticks: [0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000] };
 function biasView() {
   const parts = el("div", {});
@@ -8,7 +8,7 @@ function biasView() {
     const board = boards.get(biasState.board), width = Math.min(parts.clientWidth || 320, 900);
     parts.replaceChildren(...[meta(board), popularityPart(board, width), stabilityPart(board)].flat(Infinity).filter(Boolean));
   };
-  const view = el("div", {}, pageHead("Bias and stability", "Two methods of one accuracy can serve different users, and one method can change its mind. What is shown here is not in any average."),
+  const view = el("div", {}, pageHead("Bias and stability", "Equal accuracy can hide different behavior: methods can favor popular items, or give different rankings when scoring is repeated."),
     el("form", { class: "controls", on: { submit: (event) => event.preventDefault() } },
       choice("Board", data.boards.map((board) => [board.id, `${board.title} (${board.candidates_hash})`]), biasState.board, (id) => { biasState.board = id; draw(); })),
     familyLegend(data.families), parts);
@@ -22,16 +22,16 @@ function popularityPart(board, width) {
   return [
     el("h2", {}, "Popularity"),
     axis ? [el("h3", {}, axis.title), el("figure", { class: "scatter" }, bucketChart(board, axis, title, width),
-      el("figcaption", {}, `${title} by fifths of the queries, the least popular wanted items first; equally popular ones stay together. Of a method with several rows the best is drawn.`))]
-      : el("p", { class: "warning" }, "Not parted by popularity. ", board.users.missing),
+      el("figcaption", {}, `${title} by quintiles of the queries, from least to most popular target items; ties are in the same group. If a method has several rows, the best one is shown.`))]
+      : el("p", { class: "warning" }, "Popularity groups are not available. ", board.users.missing),
     popularityTable(board, axis, title),
     placed.length ? [el("h3", {}, "What is ranked first"), el("figure", { class: "scatter" }, scatter(placed, POPULARITY, title, width),
-      el("figcaption", {}, "At 1 the items ranked first are as popular as the wanted ones; to the right of it they are more popular."))] : null,
-    board.rows.some((row) => row.bias === null) ? el("p", { class: "meta" }, "A dash: a run from before its top items were stored.") : null,
+      el("figcaption", {}, "At 1, top-ranked items are as popular as the target items; further right, they are more popular."))] : null,
+    board.rows.some((row) => row.bias === null) ? el("p", { class: "meta" }, "A dash means that the run does not store its top items.") : null,
   ];
 }
 function popularityTable(board, axis, title) {
-  const heads = ["Method", ...(axis?.labels ?? []).map((label) => `${title}, ${label}`), "Popularity of the top", "of the wanted", "Ratio"];
+  const heads = ["Method", ...(axis?.labels ?? []).map((label) => `${title}, ${label}`), "Popularity of top item", "Popularity of target", "Ratio"];
   const number = (value) => (value === null || value === undefined ? el("td", { class: "none" }, "–") : el("td", {}, brief(value)));
   const rows = rowsByMetric(board).map((at) => {
     const row = board.rows[at];
@@ -41,12 +41,12 @@ function popularityTable(board, axis, title) {
   return scrollBox("Popularity", el("table", {}, el("thead", {}, el("tr", {}, heads.map((head, index) => el("th", { scope: "col", class: index ? null : "text" }, head)))), el("tbody", {}, rows)));
 }
 const lineName = (row) => row.method + (row.toy ? " †toy" : "");
-// Forty variants of one method would hide all others: the best one stands for them, the table shows each.
+// Many variants of one method would hide the others, so only the best is drawn; the table shows all.
 function bestOfEachMethod(board) {
   const seen = new Set();
   return rowsByMetric(board).map((at) => board.rows[at]).filter((row) => !seen.has(lineName(row)) && seen.add(lineName(row)));
 }
-// One line a method over the fifths; names stand at the right end, moved apart where they would hide each other.
+// One line per method over the quintiles; names are on the right, moved apart if they would overlap.
 function bucketChart(board, axis, title, width) {
   const drawn = bestOfEachMethod(board), names = drawn.map(lineName), means = drawn.map((row) => axis.means[board.rows.indexOf(row)]);
   const left = 46, top = 12, bottom = 30, right = 14 + 6.4 * Math.min(Math.max(...names.map((name) => name.length)), 18);
@@ -59,7 +59,7 @@ function bucketChart(board, axis, title, width) {
   ends.forEach((end, place) => { if (place) end.at = Math.max(end.at, ends[place - 1].at + apart); });
   ends.forEach((end, place) => { end.at = Math.min(end.at, lowestEnd - apart * (ends.length - 1 - place)); });
   const [lowest, highest] = [low, high].map((value) => value.toFixed(2));
-  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title} by popularity of the wanted item, figures in the table` },
+  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title} by popularity of the target item, values in the table` },
     svg("path", { class: "axis", d: `M${left} ${top}V${height - bottom}H${width - right}` }),
     svg("text", { x: left - 6, y: top + 8, "text-anchor": "end" }, highest), svg("text", { x: left - 6, y: height - bottom, "text-anchor": "end" }, lowest),
     axis.labels.map((label, bucket) => svg("text", { x: x(bucket), y: height - 10, "text-anchor": "middle" }, label)),
@@ -72,14 +72,14 @@ function stabilityPart(board) {
   const found = board.rows.flatMap((row) => row.repetitions.map((one) => ({ row, one })));
   const example = board.rows.find((row) => row.family !== "control") ?? board.rows[0];
   const command = el("code", {}, `bench diagnose ${example.run_ids[0]} --permutations 5`);
-  if (!found.length) return [el("h2", {}, "Stability"), el("p", {}, "No row has several seeds, and none was asked again: ", command)];
+  if (!found.length) return [el("h2", {}, "Stability"), el("p", {}, "No row has several seeds or repeated scoring. To repeat the scoring of a run: ", command)];
   const scale = { low: Math.min(...found.map(({ one }) => one.lowest)), high: Math.max(...found.map(({ one }) => one.highest)) };
   const rows = found.map(({ row, one }) => el("tr", { class: row.toy ? "toy" : null }, el("th", { scope: "row" }, rowName(row)), el("td", { class: "text" }, one.over),
     el("td", {}, String(one.times)), el("td", {}, one.n_queries.toLocaleString("en")), el("td", { class: "text" }, one.metric),
     el("td", { class: "plot" }, whisker({ value: one.first, low: one.lowest, high: one.highest }, scale, row.family, null)),
     el("td", {}, figure(one.lowest)), el("td", {}, figure(one.highest)),
     one.flip_rate === null ? el("td", { class: "none" }, "–") : el("td", {}, percent(one.flip_rate))));
-  const heads = ["Method", "Over", "Times", "Queries", "Metric", "Lowest to highest", "Lowest", "Highest", "Top items that change"];
+  const heads = ["Method", "Over", "Times", "Queries", "Metric", "Range", "Lowest", "Highest", "Top item changes"];
   return [el("h2", {}, "Stability"), scrollBox("Stability", el("table", {}, el("thead", {}, el("tr", {}, heads.map((head, index) => el("th", { scope: "col", class: [0, 1, 4].includes(index) ? "text" : null }, head)))), el("tbody", {}, rows))),
-    el("p", { class: "meta" }, "The dot is the run as it is stored. Rows of several seeds stand here, and runs that were asked again: ", command)];
+    el("p", { class: "meta" }, "The dot is the stored run. This table contains rows with several seeds and runs with repeated scoring: ", command)];
 }

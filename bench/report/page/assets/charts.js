@@ -1,4 +1,4 @@
-// Drawings: shapes for families, intervals, curves and split bars. Every one is repeated in text beside it.
+// Drawings: shapes for families, intervals, curves and split bars. All of them are also given as text.
 const SHAPES = {
   control: "M0-5A5 5 0 1 1 0 5A5 5 0 1 1 0-5ZM0-2.6A2.6 2.6 0 1 0 0 2.6A2.6 2.6 0 1 0 0-2.6Z",
   general: "M-4.4-4.4H4.4V4.4H-4.4Z",
@@ -15,7 +15,7 @@ function familyShape(family) {
     svg("path", { d: shapeOf(family), "fill-rule": "evenodd" }));
 }
 function familyLegend(families) {
-  return el("ul", { class: "legend", "aria-label": "Families" }, families.map((family) => el("li", {}, familyShape(family), family)));
+  return el("ul", { class: "legend", "aria-label": "Families" }, families.map((family) => el("li", {}, familyShape(family), familyName(family))));
 }
 
 function whisker(found, scale, family, chance) {
@@ -26,7 +26,7 @@ function whisker(found, scale, family, chance) {
     svg("path", { d: `M${at(found.value)} ${height / 2}h0`, "vector-effect": "non-scaling-stroke" }));
 }
 
-// One small chart: lines over steps, the ends of both axes in figures, a ring on the step that was kept.
+// One small chart: lines over steps, with the ends of both axes labeled and a ring on the step that was kept.
 function curveChart(curve) {
   const width = 300, height = 140, left = 44, right = curve.names.length > 1 ? 78 : 12, top = 10, bottom = 22;
   const steps = curve.steps ?? curve.lines[0].map((_, index) => index + curve.first_step);
@@ -54,7 +54,7 @@ function curveChart(curve) {
   return el("figure", {}, drawing, el("figcaption", {}, curve.title + note));
 }
 
-// A bar parted in three: A's wins, ties, B's wins; B is hatched, so that it needs no color.
+// A bar in three parts: A's wins, ties, B's wins; B is hatched, so that it does not depend on color.
 function splitBar(wins, ties, losses, large) {
   const total = wins + ties + losses || 1, a = (100 * wins) / total, t = (100 * ties) / total;
   const hatches = [];

@@ -1,10 +1,10 @@
-// What a method costs against what it reaches: a scatter, and the same figures as a table.
+// Cost versus accuracy: a scatter plot, and the same values as a table.
 const costState = { board: data.boards[0]?.id, cost: "training_seconds", metric: firstMetric };
 const COST_TITLES = {
-  training_seconds: "Training seconds, adapters that were found trained included",
-  users_per_second: "Users scored a second",
+  training_seconds: "Training time in seconds, including cached adapters",
+  users_per_second: "Users scored per second",
   peak_memory_bytes: "Peak memory of the process",
-  trained_parameters: "Parameters trained",
+  trained_parameters: "Trained parameters",
 };
 function costView() {
   const plot = el("figure", { class: "scatter" }), table = el("div", {}), note = el("div", {});
@@ -14,13 +14,13 @@ function costView() {
     const points = board.rows.map((row) => ({ row, x: row.cost[cost.key], y: row.figures[metric]?.value ?? null })).filter((point) => point.y !== null);
     const placed = points.filter((point) => point.x !== null && point.x > 0);
     note.replaceChildren(meta(board));
-    plot.replaceChildren(placed.length ? scatter(placed, cost, data.metric_titles[metric], Math.min(plot.clientWidth || 320, 900)) : el("p", {}, "No row of this board has both figures."),
-      el("figcaption", {}, "The dashed line joins the rows that no other row beats in both. Hollow points are toys and take no part."
-        + (placed.length < points.length ? ` Without a place here: ${points.filter((point) => !placed.includes(point)).map((point) => point.row.label).join(", ")}.` : "")));
+    plot.replaceChildren(placed.length ? scatter(placed, cost, data.metric_titles[metric], Math.min(plot.clientWidth || 320, 900)) : el("p", {}, "No row of this board has both values."),
+      el("figcaption", {}, "The dashed line is the Pareto front. Hollow points are toys and are not part of it."
+        + (placed.length < points.length ? ` Not shown: ${points.filter((point) => !placed.includes(point)).map((point) => point.row.label).join(", ")}.` : "")));
     table.replaceChildren(costTable(points, cost, data.metric_titles[metric]));
   };
   const set = (name) => (value) => { costState[name] = value; draw(); };
-  const view = el("div", {}, pageHead("Cost", "Time, memory and size against accuracy. Seconds and memory are those of the machine that made the run."),
+  const view = el("div", {}, pageHead("Cost", "Time, memory and size versus accuracy. Times and memory depend on the machine."),
     el("form", { class: "controls", on: { submit: (event) => event.preventDefault() } },
       choice("Board", data.boards.map((board) => [board.id, `${board.title} (${board.candidates_hash})`]), costState.board, set("board")),
       choice("Cost", COSTS.map((cost) => [cost.key, COST_TITLES[cost.key]]), costState.cost, set("cost")),
@@ -47,10 +47,10 @@ function scatter(points, cost, metricTitle, width) {
   const box = { left, right: width - right, top, bottom: height - bottom };
   const ticks = cost.ticks.filter((value) => Math.log10(value) >= from && Math.log10(value) <= to);
   const lines = Array.from({ length: Math.round((most - least) / step) + 1 }, (_, index) => least + index * step);
-  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${metricTitle} against ${COST_TITLES[cost.key] ?? cost.long}` },
+  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${metricTitle} versus ${COST_TITLES[cost.key] ?? cost.long}` },
     lines.map((value) => [svg("line", { class: "axis", x1: left, x2: width - right, y1: y(value), y2: y(value) }), svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(2))]),
     ticks.map((value) => [svg("line", { class: "axis", x1: x(value), x2: x(value), y1: height - bottom, y2: height - bottom + 5 }), svg("text", { x: x(value), y: height - bottom + 18, "text-anchor": "middle" }, cost.show(value))]),
-    svg("text", { x: width - right, y: height - 6, "text-anchor": "end" }, `${cost.title}, logarithmic`),
+    svg("text", { x: width - right, y: height - 6, "text-anchor": "end" }, `${cost.title}, log scale`),
     svg("text", { x: left, y: 10 }, metricTitle),
     svg("path", { class: "front", d: front(points, cost).map((point, index) => `${index ? "L" : "M"}${x(point.x)} ${y(point.y)}`).join("") }),
     withLabels(points.map((point) => ({ ...point, at: [x(point.x), y(point.y)] })), box).map((point) => scatterPoint(point, cost, metricTitle)));
@@ -62,7 +62,7 @@ function front(points, cost) {
   const rivals = points.filter((point) => !point.row.toy && !point.row.reference);
   return rivals.filter((point) => !rivals.some((other) => beats(other, point))).sort((a, b) => a.x - b.x);
 }
-// A label goes to the first of four places where it hides neither a point nor another label; else the table names it.
+// A label goes to the first of four places without overlap; points without a label are only named in the table.
 function withLabels(points, box) {
   const taken = points.map(({ at }) => [at[0] - 6, at[1] - 6, at[0] + 6, at[1] + 6]);
   const free = (a) => a[0] >= box.left && a[2] <= box.right && a[1] >= box.top - 8 && a[3] <= box.bottom && taken.every((b) => a[2] < b[0] || b[2] < a[0] || a[3] < b[1] || b[3] < a[1]);

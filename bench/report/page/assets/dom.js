@@ -1,4 +1,4 @@
-// Elements and figures. Text only ever becomes a text node, so no label of a record is read as HTML.
+// Elements and numbers. Text only becomes text nodes, so no label of a record is interpreted as HTML.
 const data = JSON.parse(document.getElementById("data").textContent);
 const boards = new Map(data.boards.map((board) => [board.id, board]));
 const runs = new Map(data.runs.map((run) => [run.id, run]));
@@ -19,11 +19,12 @@ const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} 
 const address = (...parts) => "#" + parts.map(encodeURIComponent).join("/");
 const familyClass = (family) => `f${Math.max(0, FAMILIES.indexOf(family)) % 7}`;
 const FAMILIES = ["control", "general", "sequential", "transferable", "language-model", "merging", "integrating"];
+const familyName = (family) => ({ general: "collaborative", merging: "adapter-merging", integrating: "adapter-integration" })[family] ?? family;
 
 const figure = (value) => value.toFixed(4);
 const signed = (value) => (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(4);
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
-// Three digits, or as many as keep two ends of an axis apart.
+const percent = (share) => `${(100 * share).toFixed(1)}%`;
+// Three digits, or as many as needed to distinguish the two ends of an axis.
 function twoEnds(low, high) {
   for (let digits = 3; digits < 8; digits += 1) if (low === high || low.toPrecision(digits) !== high.toPrecision(digits)) return [low, high].map((value) => (Number.isInteger(value) ? String(value) : value.toPrecision(digits)));
   return [String(low), String(high)];
@@ -54,19 +55,19 @@ function marks(row) {
   const text = [row.toy && "†toy", row.transductive && "‡", unconverged(row.ended) && "↗"].filter(Boolean).join(" ");
   return text ? el("sup", {}, text) : null;
 }
-// "reccocktail (tiny, from a+b)": the method links to its page, the rest of the label says which variant it is.
+// "reccocktail (tiny, from a+b)": the method links to its page, the rest of the label describes the variant.
 const variantOf = (row) => (row.label.startsWith(row.method) ? row.label.slice(row.method.length) : row.label).trim().replace(/^\((.*)\)$/, "$1");
 function rowName(row) {
   const rest = variantOf(row);
   return [el("span", { class: "name" }, familyShape(row.family), el("a", { href: address("method", row.method) }, row.method), marks(row)),
     rest ? el("span", { class: "variant" }, rest) : null];
 }
-// What a positive is ranked among, in a word or two for tables.
+// What a positive is ranked among, as short text for tables.
 const amongOf = (board) => (board.full_ranking ? `all of ${board.n_candidates.toLocaleString("en")}` : String(board.protocol.n_negatives));
 function meta(board) {
   const among = board.full_ranking
-    ? `1 positive among the whole catalogue of ${plural(board.n_candidates, "item")} but for what the user touched`
-    : `1 positive and ${board.protocol.n_negatives} negatives each`;
+    ? `1 positive among the full catalogue of ${plural(board.n_candidates, "item")}, except those the user has interacted with`
+    : `1 positive and ${board.protocol.n_negatives} negatives per query`;
   return el("p", { class: "meta" }, `${plural(board.n_queries, "query", "queries")}, `,
     `${among}, candidates `, el("code", {}, board.candidates_hash));
 }

@@ -1,4 +1,4 @@
-// The leaderboard: one table a board, all sorted and filtered alike. Rows are made once and only moved or hidden.
+// The leaderboard: one table per board, sorted and filtered together. Rows are created once, then moved or hidden.
 const powers = (base, from, to) => Array.from({ length: to - from }, (_, index) => base ** (from + index));
 const COSTS = [
   { key: "training_seconds", title: "Training", show: inSeconds, better: "ascending", ticks: [1, 10, 60, 600, 3600, 36000, 360000] },
@@ -6,7 +6,7 @@ const COSTS = [
   { key: "peak_memory_bytes", title: "Memory", show: inBytes, better: "ascending", ticks: powers(2, 20, 44) },
   { key: "trained_parameters", title: "Parameters", show: inThousands, better: "ascending", ticks: powers(10, 0, 12) },
 ];
-// Popularity of what is ranked first by that of what was wanted, and how often other orders of the candidates change it.
+// Popularity of top-ranked items relative to target items, and how often the order of candidates changes the top item.
 const flipsOf = (row) => row.repetitions.find((one) => one.over === "candidate order")?.flip_rate ?? null;
 const QUALITIES = [
   { key: "popularity_ratio", title: "Pop. ratio", show: brief, better: "ascending", of: (row) => row.bias?.ratio ?? null },
@@ -30,12 +30,12 @@ function metricCell(found) {
   const mark = found.mark === "starred" ? "best" : found.mark;
   const spread = found.sd === null ? "" : ` ± ${figure(found.sd)}`;
   return el("td", { class: mark || null }, el("span", { class: "value" }, figure(found.value) + spread),
-    found.mark === "starred" ? el("span", { class: "star", title: "differs from the second" }, "*") : null,
+    found.mark === "starred" ? el("span", { class: "star", title: "significantly better than the runner-up" }, "*") : null,
     el("span", { class: "interval" }, `${figure(found.low)}–${figure(found.high)}`));
 }
 function boardRow(row) {
   const cells = columns.slice(1).map((column) => {
-    if (column.key === "family") return el("td", { class: "text" }, row.family);
+    if (column.key === "family") return el("td", { class: "text" }, familyName(row.family));
     if (column.metric !== undefined) return metricCell(row.figures[column.metric]);
     const value = column.of(row);
     if (value === null) return el("td", { class: "none" }, "–");
@@ -45,7 +45,7 @@ function boardRow(row) {
   const classes = [row.reference && "reference", row.toy && "toy"].filter(Boolean).join(" ");
   const element = el("tr", { class: classes || null },
     el("th", { scope: "row" }, rowName(row)), plot, cells);
-  const words = [row.label, row.family, runs.get(row.run_ids[0])?.variant ?? "", ...row.run_ids].join(" ").toLowerCase();
+  const words = [row.label, row.family, familyName(row.family), runs.get(row.run_ids[0])?.variant ?? "", ...row.run_ids].join(" ").toLowerCase();
   return { row, element, plot, words, cells: [null, ...cells] };
 }
 function boardSection(board) {
@@ -108,7 +108,7 @@ function applyFilters(count, main) {
     shown += rows;
   }
   main.classList.toggle("no-intervals", !filters.intervals);
-  count.textContent = shown ? plural(shown, "row") : "No row fits these filters.";
+  count.textContent = shown ? plural(shown, "row") : "No rows match these filters.";
 }
 function leaderboardView() {
   drawn = data.boards.map(boardSection);
@@ -116,18 +116,18 @@ function leaderboardView() {
   const view = el("div", {});
   const update = () => applyFilters(count, view);
   const set = (name) => (value) => { filters[name] = value; update(); };
-  const every = (values) => [["", "all"], ...[...new Set(values)].map((value) => [value, value])];
+  const every = (values, shown = (value) => value) => [["", "all"], ...[...new Set(values)].map((value) => [value, shown(value)])];
   const check = (name, text) => {
     const box = el("input", { type: "checkbox", checked: filters[name], on: { change: () => set(name)(box.checked) } });
     return el("label", { class: "check" }, box, text);
   };
   const search = el("input", { type: "search", value: filters.text, placeholder: "sasrec, clothing, tiny …", on: { input: () => set("text")(search.value) } });
   const controls = el("form", { class: "controls", role: "search", on: { submit: (event) => event.preventDefault() } },
-    el("label", {}, "Text", search),
-    choice("Family", every(data.families), filters.family, set("family")),
+    el("label", {}, "Search", search),
+    choice("Family", every(data.families, familyName), filters.family, set("family")),
     choice("Dataset", every(data.boards.map((board) => board.dataset)), filters.dataset, set("dataset")),
     choice("Setting", every(data.boards.map((board) => board.setting)), filters.setting, set("setting")),
-    check("intervals", "95 % intervals"),
+    check("intervals", "95% CI"),
     data.boards.some((board) => board.rows.some((row) => row.toy)) ? check("toys", "toy runs") : null);
   filled(view, {}, [pageHead("Leaderboard"), leadLine(), controls, count, familyLegend(data.families), drawn.map((part) => part.section), marksLegend()]);
   drawn.forEach(sortBoard);
@@ -136,14 +136,14 @@ function leaderboardView() {
 }
 function leadLine() {
   const counts = [...new Set(data.boards.filter((board) => !board.full_ranking).map((board) => board.protocol.n_negatives))].join(" or ");
-  const among = [counts && `${counts} frozen negatives`, data.boards.some((board) => board.full_ranking) && "the whole catalogue"].filter(Boolean).join(" or ");
+  const among = [counts && `${counts} fixed negatives`, data.boards.some((board) => board.full_ranking) && "the full catalogue"].filter(Boolean).join(" or ");
   return el("p", { class: "lead" }, `${plural(data.runs.length, "run")} of ${plural(data.methods.length, "method")}, each ranking one positive among ${among}. `,
-    "A click on a column's head sorts every board by it; dots are values, lines 95 % intervals, the dashed line is chance.");
+    "Click a column header to sort. Dots are means, lines are 95% confidence intervals, and the dashed line is the chance level.");
 }
 function marksLegend() {
-  return el("p", { class: "meta" }, "Bold is best, underlined second; * differs from the second after Holm's correction. ",
-    "†toy: a toy language model, whose figures say nothing of the method. ‡: read unlabeled test queries. ",
+  return el("p", { class: "meta" }, "Bold: best. Underlined: second. *: significantly better than the runner-up (Holm-corrected). ",
+    "†toy: toy language model, not indicative of the method. ‡: uses unlabeled test queries during training. ",
     "↗: not trained to convergence. ",
-    "Training counts the seconds of adapters that were found trained. ",
-    "Pop. ratio: popularity of the items ranked first by that of the wanted ones. Flips: top items that change with the order of the candidates. ", el("a", { href: "#about" }, "Protocol and limits"));
+    "Training: includes the training time of cached adapters. ",
+    "Pop. ratio: popularity of top-ranked items divided by that of target items. Flips: share of top items that change with the order of the candidates. ", el("a", { href: "#about" }, "Protocol and limitations"));
 }

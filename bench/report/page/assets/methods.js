@@ -1,10 +1,10 @@
-// All methods, and the page of one: figures, λ weights, learning curves, parameters, deviations, notes and warnings.
+// All methods, and the page of one: results, λ weights, learning curves, parameters, departures, notes and warnings.
 function methodsView() {
   const rows = data.methods.map((method) => el("tr", {},
     el("th", { scope: "row" }, familyShape(method.family), el("a", { href: address("method", method.name) }, method.name)),
-    el("td", { class: "text" }, method.family), el("td", { class: "text" }, method.paper || "–"),
-    el("td", { class: "text" }, method.needs.join(", ") || "–"), el("td", {}, String(method.run_ids.length))));
-  const heads = ["Method", "Family", "Paper", "Reads beside identifiers", "Runs"];
+    el("td", { class: "text" }, familyName(method.family)), el("td", { class: "text" }, method.paper || "–"),
+    el("td", { class: "text" }, method.needs.join(", ") || "ids"), el("td", {}, String(method.run_ids.length))));
+  const heads = ["Method", "Family", "Paper", "Inputs", "Runs"];
   return el("div", {}, pageHead("Methods"), scrollBox("Methods", el("table", {},
     el("thead", {}, el("tr", {}, heads.map((head, index) => el("th", { scope: "col", class: index < 4 ? "text" : null }, head)))),
     el("tbody", {}, rows))));
@@ -12,15 +12,15 @@ function methodsView() {
 
 function methodView(name) {
   const method = methods.get(name);
-  if (!method) return notFound(`No run of a method '${name}' is stored.`);
+  if (!method) return notFound(`No runs of method '${name}' are stored.`);
   const own = method.run_ids.map((id) => runs.get(id));
   const said = (key) => [...new Set(own.flatMap((run) => run[key]))];
-  const facts = [method.family, method.paper, method.needs.length ? `reads ${method.needs.join(", ")}` : "reads identifiers alone"];
+  const facts = [familyName(method.family), method.paper, `inputs: ${method.needs.join(", ") || "ids"}`];
   return el("div", {},
     pageHead(name, facts.filter(Boolean).join(" · ")),
     el("h2", {}, "Results"), methodResults(name),
     el("div", { class: "columns" },
-      sentences("How it scores an item that was never trained", said("cold_rule")),
+      sentences("Cold-item rule", said("cold_rule")),
       sentences("Departures from the paper", said("deviations"))),
     weightsPart(own),
     curvesPart(own),
@@ -42,7 +42,7 @@ function methodResults(name) {
         el("td", {}, place ? `${place} of ${ranked.length}` : "–"), row.figures.map(metricCell));
     });
   });
-  const heads = ["Board", `Place by ${data.metric_titles[sorting.metric]}`, ...data.metric_titles];
+  const heads = ["Board", `Rank by ${data.metric_titles[sorting.metric]}`, ...data.metric_titles];
   return scrollBox(`Results of ${name}`, el("table", {}, el("thead", {}, el("tr", {}, heads.map((head, index) => el("th", { scope: "col", class: index ? null : "text" }, head)))), el("tbody", {}, rows)));
 }
 const runTitle = (run) => [boards.get(run.board)?.title ?? "", run.variant].filter(Boolean).join(" · ");
@@ -53,7 +53,7 @@ function weightsPart(own) {
   const names = [...new Set(weighted.flatMap((run) => Object.keys(run.weights)))];
   const rows = weighted.map((run) => el("tr", {}, el("th", { scope: "row" }, runTitle(run)),
     names.map((name) => (name in run.weights ? el("td", {}, run.weights[name].toFixed(3)) : el("td", { class: "none" }, "–")))));
-  return [el("h2", {}, "Weights λ of the merged adapters"), scrollBox("Weights of the merged adapters", el("table", {},
+  return [el("h2", {}, "Merge weights λ"), scrollBox("Merge weights", el("table", {},
     el("thead", {}, el("tr", {}, ["Run", ...names].map((head, index) => el("th", { scope: "col", class: index ? null : "text" }, head)))),
     el("tbody", {}, rows)))];
 }
@@ -63,7 +63,7 @@ function curvesPart(own) {
   return [el("h2", {}, "Learning curves"), learned.map((run, index) =>
     el("details", { open: index === 0 }, el("summary", {}, runTitle(run), endingOf(run)), el("div", { class: "charts" }, run.curves.map(curveChart))))];
 }
-const ENDINGS = { converged: "converged", budget: "budget ran out ↗", rising: "still rising ↗", unknown: "not checked ↗" };
+const ENDINGS = { converged: "converged", budget: "budget ran out ↗", rising: "still rising ↗", unknown: "no validation ↗" };
 const endingOf = (run) => (run.ended ? ` · training: ${ENDINGS[run.ended]}` : "");
 function runDetails(run) {
   const environment = data.environments[run.environment];
@@ -76,7 +76,7 @@ function runDetails(run) {
     run.warnings.map((line) => el("p", { class: "warning" }, line)),
     run.notes.length ? el("ul", {}, run.notes.map((line) => el("li", {}, line))) : null,
     el("div", { class: "columns" },
-      el("section", {}, el("h3", {}, "Parameters"), params.length ? list(params) : el("p", { class: "muted" }, "It has none.")),
-      el("section", {}, el("h3", {}, "What the record says"),
-        list([...Object.entries(run.facts), ["made", run.created], ["environment", `${environment.device}, Python ${environment.versions.python ?? "?"}, torch ${environment.versions.torch ?? "?"}`]]))));
+      el("section", {}, el("h3", {}, "Parameters"), params.length ? list(params) : el("p", { class: "muted" }, "None.")),
+      el("section", {}, el("h3", {}, "Run record"),
+        list([...Object.entries(run.facts), ["created", run.created], ["environment", `${environment.device}, Python ${environment.versions.python ?? "?"}, torch ${environment.versions.torch ?? "?"}`]]))));
 }
