@@ -149,7 +149,7 @@ def test_a_data_directory_that_is_not_there_is_refused_for_a_stored_run_too(benc
 def test_a_device_that_is_not_there_is_refused_for_a_stored_run_too(bench: Bench) -> None:
     words = ("run", "--method", "popularity", "--dataset", "shop")
     assert bench(*words, "--device", "cpu").code == 0
-    assert "Device 'cpu:7' cannot be used" in bench(*words, "--device", "cpu:7").mistake
+    assert "Device 'cpu:7' is not available" in bench(*words, "--device", "cpu:7").mistake
 
 
 def test_threads_sleep_at_barriers_unless_the_user_chose_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
