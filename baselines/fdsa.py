@@ -81,6 +81,7 @@ class TwoStreamEncoder(RecBoleSASRec):  # type: ignore[misc]  # RecBole has no t
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial ID embedding, which is not "
     "trained; titles are only used in histories",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class FDSA(SASRec):
     """FDSA on titles: h = LN(W [items' state; titles' state] + b), and a score is h · (the candidate's embedding).

@@ -188,6 +188,7 @@ class BinaryPrefixLearner(PrefixLearner):
     cold_rule="drawn as a negative like any item, as published, so it is trained to rank last; with "
     "loss=ce, zero in the cold setting and otherwise the dot product with its initial embedding",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class FMLP(RecBoleRecommender):
     """FMLP-Rec, trained on the last position of each prefix."""

@@ -19,6 +19,7 @@ from bench.registry import register
     paper="Hidasi et al. 2016",
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial embedding, which is not trained",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class GRU4Rec(RecBoleRecommender):
     """RecBole's GRU4Rec, trained on all positions of a sequence at once.

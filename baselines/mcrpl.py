@@ -60,6 +60,7 @@ Stage = Literal["all domains", "target"]
     needs_sources=True,
     cold_rule="its initial vector, which is not trained and not part of the softmax; trained outputs are centered",
     ranks_catalogue=True,
+    extras=("lm",),
 )
 class MCRPL(Recommender):
     """Prompt learning over item ids, first on all domains, then on the target."""

@@ -16,6 +16,7 @@ from bench.registry import register
     cold_rule="a zero embedding in the cold setting; otherwise, its initial embedding, which is not trained",
     wraps=True,
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class RecBole(RecBoleRecommender, WrappingRecommender):
     """Any sequential or general model of RecBole, as ``recbole:<Class>``."""

@@ -34,6 +34,7 @@ FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size
     needs_titles=True,
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial embedding, which is not trained",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class S3Rec(SASRec):
     """SASRec, pre-trained with the sum of four losses: 0.2 AAP + MIP + MAP + 0.5 SP.

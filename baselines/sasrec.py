@@ -35,6 +35,7 @@ CROSS_ENTROPY = "Cross-entropy over all items of the training part in place of t
     paper="Kang & McAuley 2018",
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial embedding, which is not trained",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class SASRec(RecBoleRecommender):
     """RecBole's SASRec, trained on all positions of a sequence at once."""

@@ -161,6 +161,7 @@ class UniSRecModel(TransferableModel):
     runs_on="text-encoder",
     cold_rule="title text through the adaptor; its item embedding, if there is one, is zero",
     ranks_catalogue=True,
+    extras=("recbole",),
 )
 class UniSRec(TransferableRecommender):
     """Universal sequence representations from title vectors."""

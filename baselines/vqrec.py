@@ -158,6 +158,7 @@ class VQRecModel(TransferableModel):
     runs_on="text-encoder",
     cold_rule="codes of its title, with centroids fitted to the titles of items with training interactions",
     ranks_catalogue=True,
+    extras=("recbole", "vqrec"),
 )
 class VQRec(TransferableRecommender):
     """Vector-quantized item representations from title vectors."""

@@ -50,6 +50,7 @@ def register(  # noqa: PLR0913  # one keyword for each fact of an entry
     transductive: bool = False,
     privileged: bool = False,
     ranks_catalogue: bool = False,
+    extras: tuple[str, ...] = (),
 ) -> Callable[[AnyRecommender], AnyRecommender]:
     """Register a class as the recommender ``name``; see :class:`Entry` for the arguments."""
     facts = {key: value for key, value in locals().items() if key != "name"}
@@ -92,11 +93,19 @@ class Registry:
         raise unknown_name("method", name, [*self.entries, *self.defined], "bench list methods")
 
     def recommender(self, name: str) -> type[Recommender]:
-        """Import and return the class with a name; a wrapper's class is created for its suffix."""
+        """Import and return the class with a name; a wrapper's class is created for its suffix.
+
+        Raises:
+            BenchError: there is no such method, or its module cannot be imported because an extra is missing.
+        """
         entry = self.entry(name)
         if name in self.defined and self.defined[name].entry is entry:
             return self.defined[name]
-        recommender = load(entry.target)
+        try:
+            recommender = load(entry.target)
+        except ModuleNotFoundError:
+            entry.require_installed()
+            raise
         suffix = name.partition(WRAPPER_SEPARATOR)[2]
         return recommender.wrapping(suffix) if issubclass(recommender, WrappingRecommender) else recommender
 

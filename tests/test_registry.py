@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 import bench.registry
 from bench.errors import BenchError
+from bench.files.revisions import modules_behind
 from bench.plugin import Entry, Recommender
 from bench.registry import Registry, register, registry, scan_package, scan_source
 
@@ -88,6 +90,24 @@ def test_decorators_are_read_from_the_text_of_a_file() -> None:
 def test_what_is_read_from_the_text_is_what_the_decorator_says() -> None:
     for entry in (*scan_package("bench.baselines"), *scan_package("bench.methods")):
         assert bench.registry.load(entry.target).entry == entry  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("entry", registry().entries.values(), ids=lambda entry: entry.name)
+def test_a_method_names_the_extras_of_what_it_imports(entry: Entry) -> None:
+    sources = [path.read_text(encoding="utf-8") for path in modules_behind(entry.target.partition(":")[0]).values()]
+    imported = {name.partition(".")[0] for source in sources for name in imported_names(source)}
+    assert ("torch" in imported) == bool({"lm", "recbole"} & set(entry.needed_extras))
+    assert ("recbole" in imported) == ("recbole" in entry.needed_extras)
+    assert ("faiss" in imported) == ("vqrec" in entry.needed_extras)
+    assert "lm" in entry.needed_extras or not {"transformers", "peft"} & imported
+
+
+def imported_names(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
 
 
 def test_the_rooms_hold_the_controls_and_the_named_methods() -> None:

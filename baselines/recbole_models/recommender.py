@@ -92,8 +92,8 @@ class RecBoleRecommender(Recommender):
 
     def _build(self, task: Task, seed: int) -> tuple[Any, Transform]:
         """Return the model, and the change of a batch that it asks for: masking, turning round, or none."""
-        from recbole.data.transform import construct_transform
-
+        with zoo.importing_recbole():
+            from recbole.data.transform import construct_transform
         model_class = self.model_class()
         sequential = hasattr(model_class, "get_attention_mask")
         dataset = DomainAsDataset(task.target, self.params.max_length, sequential)

@@ -6,7 +6,6 @@ Names and defaults are read from RecBole's files as text, so asking for them imp
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping
@@ -15,12 +14,13 @@ from dataclasses import field, make_dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from bench.baselines.recbole_models.ranges import limits_of
 
 from bench.errors import BenchError, unknown_name
+from bench.files.extras import package_folder, require
 from bench.learning.params import TrainingParams
 
 FAMILIES = ("sequential_recommender", "general_recommender")
@@ -131,7 +131,12 @@ def require_model(name: str) -> None:
 
 @contextmanager
 def importing_recbole() -> Iterator[None]:
-    """Keep what RecBole's modules do when they are imported from reaching the rest of the process."""
+    """Keep what RecBole's modules do when they are imported from reaching the rest of the process.
+
+    Raises:
+        BenchError: RecBole or a package that its models import is not installed.
+    """
+    require("A RecBole model", "recbole")
     import torch
 
     detects_anomalies = torch.is_anomaly_enabled()
@@ -181,10 +186,8 @@ def model_config(values: Mapping[str, Any], params: TrainingParams, device: str,
 
 
 def _folder() -> Path:
-    spec = importlib.util.find_spec("recbole")
-    if spec is None or spec.origin is None:
-        raise BenchError("RecBole is not installed. Run 'pip install recbole==1.2.1'.")
-    return Path(spec.origin).parent
+    require("A RecBole model", "recbole")
+    return cast("Path", package_folder("recbole"))
 
 
 def _properties(name: str) -> str:

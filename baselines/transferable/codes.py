@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
+from bench.files.extras import require
 from bench.files.hashing import content_hash, derived_seed
 from bench.files.revisions import revision_of
 
@@ -88,8 +88,7 @@ def nearest_centroids(
 
 def faiss_library() -> Any:
     """Import faiss; raise BenchError that says how to get it."""
-    try:
-        import faiss
-    except ImportError as error:
-        raise BenchError("Method 'vqrec' needs faiss: pip install 'llmrec-bench[vqrec]'.") from error
+    require("Method 'vqrec'", "vqrec")
+    import faiss
+
     return faiss

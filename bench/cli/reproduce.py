@@ -9,6 +9,7 @@ import click
 
 from bench.cli.options import (
     AliasedOption,
+    NearChoice,
     cache_dir_option,
     data_dir_option,
     progress_on_stderr,
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from bench.files.folders import Folders
     from bench.report.experiment_report import ExperimentReport
     from bench.report.tables.table import TableFormat
+    from bench.runs.executors.choice import ExecutorChoice, ExecutorName
+    from bench.runs.plan import Plan
 
+EXECUTORS = ("processes", "ray", "slurm")
 SUFFIXES: dict[TableFormat, str] = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
 EXAMPLES = """\b
 Examples:
@@ -46,6 +50,21 @@ Examples:
 @click.option("--full-ranking", is_flag=True, help="Also rank the full catalogue, with each method that supports it.")
 @click.option("--dry-run", is_flag=True, help="Only print the commands of the missing runs.")
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of jobs at a time.")
+@click.option(
+    "--executor",
+    type=NearChoice(EXECUTORS),
+    default="processes",
+    show_default=True,
+    help="Where the jobs run: processes on this machine, a Ray cluster or Slurm. All share cache and results.",
+)
+@click.option("--job-cpus", type=click.IntRange(min=1), help="Cores per job (default: an equal share of this machine).")
+@click.option("--job-gpus", type=click.IntRange(min=0), help="GPUs per job (default: one if available).")
+@click.option(
+    "--job-memory", type=click.IntRange(min=1), default=8, show_default=True, help="Memory per job in GB, for Slurm."
+)
+@click.option("--ray-address", help="Address of a Ray cluster (default: start one on this machine).")
+@click.option("--slurm-partition", help="Slurm partition (default: Slurm's default).")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
@@ -56,6 +75,13 @@ def reproduce(
     full_ranking: bool,
     dry_run: bool,
     device: str,
+    workers: int,
+    executor: ExecutorName,
+    job_cpus: int | None,
+    job_gpus: int | None,
+    job_memory: int,
+    ray_address: str | None,
+    slurm_partition: str | None,
     data_dir: Path | None,
     cache_dir: Path,
     results_dir: Path,
@@ -65,22 +91,30 @@ def reproduce(
     NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Completed runs are reused, and
     an interrupted reproduction resumes where it stopped. With --scale smoke or full, or with --full-ranking, the
     names of the files written say so.
+
+    With several workers, each adapter is trained once, and a run starts when its adapters are ready. The output of each
+    job is written to results/logs.
     """
+    from bench.files.extras import require
     from bench.files.folders import Folders
     from bench.registry import registry
     from bench.report.experiment_report import experiment_at, report_of
+    from bench.runs.executors.choice import ExecutorChoice
 
     experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
+    if experiment.figure is not None and not dry_run:
+        require(f"The figure of '{name}'", "plots")  # before the runs, which take long
     folders = Folders(cache_dir, results_dir, data_dir)
+    choice = ExecutorChoice(executor, workers, job_cpus, job_gpus, job_memory, ray_address, slurm_partition)
     if experiment.statistics:
         _count(experiment, folders, dry_run)
     else:
-        _run(experiment, folders, dry_run, device)
+        _run(experiment, folders, dry_run, device, choice)
     if not dry_run:
         _write(report_of(experiment, results_dir, registry()))
 
 
-def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -> None:
+def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str, choice: ExecutorChoice) -> None:
     """Execute the runs that are not stored, or print their commands."""
     from bench.experiments.complete import complete_experiment
     from bench.plugin import LastLoaded
@@ -105,12 +139,30 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str) -
         for job in missing:
             click.echo(commands[job.id])
         return
+    if not choice.in_this_process:
+        _hand_out(plan, folders, choice)
+        return
     torch_device = chosen_device(device)
     with LastLoaded() as held:
         for number, job in enumerate(missing, start=1):
             spec, protocol = job.spec, job.spec.protocol
             progress_on_stderr(f"[{number}/{len(missing)}] {spec.method} on {protocol.dataset} {protocol.setting}")
             run(spec, folders, progress_on_stderr, device=torch_device, held=held)
+
+
+def _hand_out(plan: Plan, folders: Folders, choice: ExecutorChoice) -> None:
+    """Let workers execute the missing jobs; raise BenchError if some of them fail."""
+    from bench.runs.executors.walk import carry_out, failures
+
+    with choice.open(folders.results_dir) as executor:
+        outcomes = carry_out(plan, executor, folders.absolute(), choice.resources, progress_on_stderr)
+    failed = failures(outcomes)
+    if failed:
+        first, error = next(iter(failed.items()))
+        raise BenchError(
+            f"{len(failed)} of {len(outcomes)} jobs failed, the first of them {first}: {error} The results of the "
+            "others are stored; repeat the command to try again."
+        )
 
 
 def _count(experiment: Experiment, folders: Folders, dry_run: bool) -> None:

@@ -53,6 +53,7 @@ def check_method(
     entry = registry().entry(method)
     if entry.privileged:
         raise BenchError(f"Method '{method}' receives the answers; the contract only applies to methods that do not.")
+    entry.require_installed()
     sources = SOURCES if entry.needs_sources else ()
     request = RunRequest(method, TARGET, _setting(entry), params=params or {}, sources=sources, backbone=backbone)
     spec = complete(request)

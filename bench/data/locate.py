@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from bench.data.download import download
 from bench.data.readers.formats import ATOMIC, GENERIC
 from bench.data.source_files import SourceFile
 from bench.errors import BenchError
+from bench.files.extras import RECBOLE_COMMAND, package_folder
 
 GENERIC_INTERACTIONS = ("interactions.csv.gz", "interactions.csv")
 GENERIC_ITEMS = ("items.csv.gz", "items.csv")
@@ -72,6 +72,11 @@ def by_hand(name: str) -> str:
     return f"$BENCH_DATA/{name}/{GENERIC_INTERACTIONS[0]}"
 
 
+def shipping_command(card: Card) -> str:
+    """Return the shell command that installs the package with a copy of the dataset."""
+    return RECBOLE_COMMAND if card.shipped_with == "recbole" else f"pip install {card.shipped_with}"
+
+
 def find_in(folder: Path, card: Card) -> Source | None:
     """Return the source in one folder: generic files, then official ones, then RecBole atomic files."""
     return _generic(folder) or _official(card, folder) or _atomic(folder, card.name)
@@ -111,23 +116,26 @@ def _atomic(folder: Path, name: str) -> Source | None:
 
 
 def _shipped(card: Card) -> Source | None:
-    spec = importlib.util.find_spec(card.shipped_with) if card.shipped_with else None
-    if spec is None or not spec.submodule_search_locations:
+    package = package_folder(card.shipped_with) if card.shipped_with else None
+    if package is None:
         return None
-    folders = [Path(place) / card.shipped_folder for place in spec.submodule_search_locations]
-    # Atomic files carry the name of the folder that the package keeps them in.
-    found = (_atomic(folder, folder.name) for folder in folders)
-    return next((source for source in found if source is not None), None)
+    folder = package / card.shipped_folder
+    return _atomic(folder, folder.name)  # atomic files carry the name of the folder that the package keeps them in
 
 
 def _downloaded(card: Card, files: OfficialFiles, folder: Path) -> Source:
     for file in (files.interactions, files.items):
         if file is not None and not (folder / file.name).exists():
-            download(file.address, folder / file.name, sha256=file.sha256, by_hand=by_hand(card.name))
+            download(file.address, folder / file.name, sha256=file.sha256, by_hand=_by_hand_or_shipped(card))
     found = _official(card, folder)
     if found is None:
         raise BenchError(f"The download of '{card.name}' contains no usable file: see {folder}.")
     return found
+
+
+def _by_hand_or_shipped(card: Card) -> str:
+    place = by_hand(card.name)
+    return f"{place}, or install the package with a copy: {shipping_command(card)}" if card.shipped_with else place
 
 
 def _first(folder: Path, names: Iterable[str]) -> SourceFile | None:

@@ -2,7 +2,7 @@
 
 ``store`` writes files whole or not at all and keeps artifacts under the hash of what made them; ``hashing`` hashes
 values, ``revisions`` code. ``yaml_fields`` reads YAML strictly, ``shipped`` finds the files that come with the package,
-``folders`` are those of a run, and ``lazy`` is how every package offers its names.
+``folders`` are those of a run, ``extras`` names optional packages, and ``lazy`` is how every package offers its names.
 """
 
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bench.files.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from bench.files.extras import install_command, is_installed, package_folder, require
     from bench.files.folders import Folders
     from bench.files.hashing import canonical_json, content_hash, derived_seed, file_sha256
     from bench.files.lazy import lazy_names  # noqa: TC004  # here as well, for the list is to be whole
@@ -31,9 +32,13 @@ __all__ = [
     "content_hash",
     "derived_seed",
     "file_sha256",
+    "install_command",
+    "is_installed",
     "is_yaml_file",
     "lazy_names",
+    "package_folder",
     "read_json",
+    "require",
     "require_new",
     "revision_of",
     "rounded",

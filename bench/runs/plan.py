@@ -1,6 +1,6 @@
 """What a set of runs needs, as a graph of distinct jobs: what two runs share is one job, known by what makes it.
 
-A run needs every adapter that its method plans; an adapter may need the one that its training goes on from. Jobs are
+A run needs every adapter that its method plans; an adapter may need others, as the one that it goes on from. Jobs are
 plain data in an order in which each comes after what it needs, so whoever carries them out, one after the other or
 many at a time, follows ``needs`` alone.
 """
@@ -40,7 +40,7 @@ class AdapterJob:
     backbone: str | None
     """The language model's name in the first run that needs the adapter; the key has its revision."""
     needs: tuple[str, ...]
-    """The adapter that training goes on from, if any."""
+    """Adapters to be trained before it."""
     is_done: bool
     """Whether it is in the cache."""
 
@@ -191,33 +191,30 @@ def plan_runs(
         is_stored: Whether a run is done.
 
     Raises:
-        BenchError: a method plans an adapter that goes on from one that it does not plan.
+        BenchError: a method plans an adapter that needs one that it does not plan.
     """
     jobs: dict[str, Job] = {}
     for spec in specs:
         if spec.hash() in jobs:
             continue
         planned = {content_hash(adapter.key()): adapter for adapter in adapters_of(spec)}
-        for adapter_id in _starts_first(spec.method, planned):
+        for adapter_id in _needed_first(spec.method, planned):
             adapter = planned[adapter_id]
-            needs = () if adapter.start is None else (adapter.start,)
-            jobs.setdefault(adapter_id, AdapterJob(adapter_id, adapter, spec.backbone, needs, is_cached(adapter)))
+            is_done = is_cached(adapter)
+            jobs.setdefault(adapter_id, AdapterJob(adapter_id, adapter, spec.backbone, adapter.needs, is_done))
         jobs[spec.hash()] = RunJob(spec.hash(), spec, tuple(planned), is_stored(spec))
     return Plan(tuple(jobs.values()))
 
 
-def _starts_first(method: str, planned: Mapping[str, Planned]) -> list[str]:
-    """Return the adapters' ids so that what training goes on from stands before it."""
+def _needed_first(method: str, planned: Mapping[str, Planned]) -> list[str]:
+    """Return the adapters' ids so that each comes after those it needs."""
     ordered: dict[str, None] = {}
 
     def add(adapter_id: str) -> None:
         if adapter_id not in planned:
-            raise BenchError(
-                f"Method '{method}' plans to continue from adapter {adapter_id}, which is not in its plan."
-            )
-        start = planned[adapter_id].start
-        if start is not None:
-            add(start)
+            raise BenchError(f"Method '{method}' plans an adapter that needs {adapter_id}, which is not in its plan.")
+        for needed in planned[adapter_id].needs:
+            add(needed)
         ordered[adapter_id] = None
 
     for adapter_id in planned:

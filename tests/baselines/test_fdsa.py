@@ -157,7 +157,7 @@ def test_it_trains_every_position_and_states_its_facts(planted: tuple[Task, Quer
     report = recommender.report()
     assert report.extra["shortcuts"] == {"cuts_padding": True, "scores_by_dot": True, "trains_every_position": True}
     assert (report.extra["title_dimensions"], report.extra["n_untitled_items"]) == (VECTOR_LENGTH, 0)
-    assert "first ID embedding" in recommender.entry.cold_rule
+    assert "initial ID embedding" in recommender.entry.cold_rule
     assert recommender.deviations()
     sasrec = SASRec(recommender.params)
     sasrec.fit(planted[0])

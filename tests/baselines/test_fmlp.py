@@ -39,7 +39,7 @@ class TestBehaviorWithCrossEntropy(SequentialBehaviors):
 
     def test_the_facts_of_a_fit_are_stated(self, tmp_path: Path) -> None:
         recommender = self.fitted(planted_successors(tmp_path, n_users=20)[0], epochs=1)
-        assert "with loss=ce zero in the cold setting" in recommender.entry.cold_rule
+        assert "with loss=ce, zero in the cold setting" in recommender.entry.cold_rule
         assert any("Cross-entropy" in deviation for deviation in recommender.deviations())
 
 

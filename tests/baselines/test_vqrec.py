@@ -263,7 +263,7 @@ def test_the_nearest_centroid_of_each_block_is_found() -> None:
 
 def test_blocks_must_divide_the_title_vectors(tmp_path: Path, pico_encoder_folder: Path) -> None:
     task, _, _ = planted_titles(tmp_path, pico_encoder_folder, n_users=20)
-    with pytest.raises(BenchError, match="'code_blocks' of 'vqrec' must divide the 32 dimensions"):
+    with pytest.raises(BenchError, match="'code_blocks' of 'vqrec' must divide the title vectors' 32 dimensions"):
         fitted(task, **{**UNTRAINED, "code_blocks": 7})
 
 
@@ -272,7 +272,7 @@ def test_without_faiss_it_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     task, _, _ = planted_titles(tmp_path, pico_encoder_folder, n_users=20)
-    with pytest.raises(BenchError, match=r"needs faiss: pip install 'llmrec-bench\[vqrec\]'"):
+    with pytest.raises(BenchError, match=r"\(faiss cannot be found\): pip install 'llmrec-bench\[vqrec\]'"):
         fitted(task, **UNTRAINED)
 
 

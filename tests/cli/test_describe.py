@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 
 import pytest
+from bench.baselines.recbole_models.zoo import params_class
 
 from bench.data.card import list_cards
 from tests.support.command_line import Outcome
@@ -52,6 +54,16 @@ def test_a_wrapper_is_shown_alone_and_with_a_class(bench: Bench) -> None:
     parameters = {item["name"]: item["meaning"] for item in facts["parameters"]}
     assert parameters["epochs"].startswith("Maximum number of epochs")
     assert parameters["hidden_size"]
+
+
+def test_a_method_that_is_not_installed_comes_with_the_command(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "recbole", None)
+    params_class.cache_clear()
+    facts = json.loads(bench("describe", "recbole:NARM", "--json").stdout)
+    assert facts["install"].endswith("pip install --no-deps recbole==1.2.1")
+    assert "parameters" not in facts
+    assert json.loads(bench("describe", "sasrec", "--json").stdout)["parameters"]  # its own module is there
+    assert "install" not in json.loads(bench("describe", "popularity", "--json").stdout)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def test_this_installation_is_sound(bench: Bench) -> None:
     assert checks["embedded dataset"]["finding"] == "ml-100k: 943 users, 1682 items, 100000 interactions"
     assert checks["Hugging Face datasets"]["finding"] == "'import datasets' imports the Hugging Face package"
     assert "numpy" in checks["packages"]["finding"]
+    assert checks["extras"]["finding"].startswith("lm, recbole, plots")
     assert set(checks) >= {"minilm", "cards", "plugins", "device"}
 
 
@@ -62,6 +63,18 @@ def test_a_bare_folder_in_the_place_of_datasets_is_a_fault(
     assert outcome.code == 1
     assert not found["ok"]
     assert found["finding"].endswith("pip install datasets")
+
+
+def test_what_is_an_extra_may_be_missing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("recbole", "matplotlib"):
+        monkeypatch.setitem(sys.modules, module, None)
+    outcome = bench("doctor", "--json")
+    checks = {check["name"]: check["finding"] for check in json.loads(outcome.stdout)}
+    assert outcome.code == 0
+    assert checks["embedded dataset"] == (
+        "ml-100k is not here (pip install --no-deps recbole==1.2.1); it is downloaded when needed"
+    )
+    assert "pip install 'llmrec-bench[recbole,plots" in checks["extras"]
 
 
 def test_from_the_repository_root_datasets_is_hugging_faces_package() -> None:

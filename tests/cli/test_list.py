@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -53,8 +54,21 @@ def test_methods_come_with_family_and_settings(bench: Bench) -> None:
         "family": "sequential",
         "settings": "warm cold user-split",
         "paper": "Kang & McAuley 2018",
+        "install": "",
     }
     assert "recbole:<Class>" in rows
+    assert bench("list", "methods").stdout.splitlines()[0].split() == ["name", "family", "settings", "paper"]
+
+
+def test_methods_that_are_not_installed_come_with_the_command(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "recbole", None)
+    command = "pip install 'llmrec-bench[recbole]' && pip install --no-deps recbole==1.2.1"
+    rows = {row["name"]: row["install"] for row in json.loads(bench("list", "methods", "--json").stdout)}
+    assert rows["sasrec"] == rows["recbole:<Class>"] == rows["unisrec"] == command
+    assert rows["popularity"] == rows["reccocktail"] == ""
+    lines = {line.split()[0]: line for line in bench("list", "methods").stdout.splitlines()}
+    assert lines["name"].endswith("install")
+    assert lines["bpr"].endswith(command)
 
 
 def test_every_card_and_every_experiment_is_listed(bench: Bench) -> None:
@@ -72,6 +86,7 @@ def test_a_plugin_that_cannot_be_loaded_is_listed_with_the_reason(bench: Bench) 
         "family": "cannot be loaded",
         "settings": "",
         "paper": "ImportError: no module named 'magic_wand'",
+        "install": "",
     }
     assert "random" in {row["name"] for row in rows}
     assert "no module named 'magic_wand'" in bench("list", "methods").stdout

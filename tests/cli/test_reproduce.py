@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,6 +161,16 @@ def test_a_figure_is_written_beside_its_table(bench: Bench, folders: Folders, ex
     assert outcome.code == 0, outcome.stderr
     assert outcome.stderr.splitlines()[-1].endswith("small.{tex,md,csv,json,pdf,png}.")
     assert (folders.results_dir / "tables" / "small.png").stat().st_size > 5000
+
+
+def test_a_figure_that_cannot_be_drawn_is_refused_before_the_runs(
+    bench: Bench, folders: Folders, experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment.write_text(EXPERIMENT + "figure: {kind: dots}\n")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert "needs the extra 'plots'" in bench("reproduce", experiment, "--device", "cpu").mistake
+    assert not folders.results_dir.exists()
+    assert bench("reproduce", experiment, "--dry-run").code == 0
 
 
 def test_datasets_are_counted_once_and_their_table_needs_no_data(

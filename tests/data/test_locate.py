@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import zipfile
 from pathlib import Path
 
@@ -89,6 +90,19 @@ def test_missing_files_are_downloaded_into_the_cache(cache_dir: Path, monkeypatc
     found = locate(load_card("beauty"), None, cache_dir)
     assert found.interactions.path == cache_dir / "downloads" / "beauty" / "reviews_Beauty_5.json.gz"
     assert locate(load_card("beauty"), None, cache_dir) == found
+
+
+def test_without_the_package_that_ships_a_copy_the_error_says_how_to_install_it(
+    cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(address: str, target: Path, *, sha256: str, by_hand: str) -> Path:
+        raise BenchError(f"put your own data at {by_hand}.")
+
+    monkeypatch.setitem(sys.modules, "recbole", None)
+    monkeypatch.setattr(source_module, "download", unreachable)
+    for name, hint in (("ml-100k", r", or .*: pip install --no-deps recbole==1\.2\.1\."), ("beauty", r"\.csv\.gz\.$")):
+        with pytest.raises(BenchError, match=hint):
+            locate(load_card(name), None, cache_dir)
 
 
 def test_a_half_finished_pair_of_downloads_is_completed(cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,8 @@ METHODS = [entry.name for entry in registry().entries.values() if not entry.wrap
 NOT_OUR_WORDS = {
     "operator torchvision::nms does not exist",
     "np.float_ was removed in the NumPy 2.0 release",
-    "No module named 'pkg_resources'",
+    "No matching distribution found for ray",
+    "No module named 'ray'",
     "A cell shows a dash",
 }
 """Headings of the troubleshooting page that other packages say, or nobody."""

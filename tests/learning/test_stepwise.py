@@ -199,7 +199,7 @@ def test_a_training_without_batches_is_refused() -> None:
     regression = Regression()
     training = regression.training()
     training.batches = lambda _epoch: iter(())
-    with pytest.raises(BenchError, match="nothing to train on"):
+    with pytest.raises(BenchError, match="There are no training examples"):
         training.run()
 
 

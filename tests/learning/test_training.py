@@ -109,7 +109,7 @@ def test_a_diverged_training_is_an_error_that_says_what_to_try() -> None:
     model = nn.Linear(1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     losses = (model(torch.ones(1)).sum() * factor for factor in (1.0, float("nan")))
-    with pytest.raises(BenchError, match="mean loss of an epoch is nan; try a lower -p learning_rate"):
+    with pytest.raises(BenchError, match=r"mean loss of an epoch is nan\. Try a lower -p learning_rate"):
         descend(model, optimizer, losses)
 
 

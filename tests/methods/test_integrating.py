@@ -263,7 +263,7 @@ def test_a_target_without_learnable_users_is_refused(task: Task) -> None:
 
 
 def test_a_decoder_is_refused(task: Task, pico_folder: Path) -> None:
-    with pytest.raises(BenchError, match="expects an encoder"):
+    with pytest.raises(BenchError, match="needs an encoder"):
         fitted("lora", dataclasses.replace(task, backbone=str(pico_folder)))
 
 

@@ -205,7 +205,7 @@ def test_the_ablations_differ_in_what_they_mix(
 def test_more_layers_than_the_encoder_has_are_refused(pairs: PairLanguageModel) -> None:
     recommender = quick_recommender("xcross", integrated_layers=3)
     recommender.language_model = pairs
-    with pytest.raises(BenchError, match="has 2 layers"):
+    with pytest.raises(BenchError, match="'integrated_layers' must be from 1 to 2, not 3"):
         recommender.integration([random_adapter(pairs, seed) for seed in range(2)])
 
 

@@ -173,7 +173,7 @@ def test_a_score_that_depends_on_the_list_is_refused() -> None:
     def by_place(asked: QuerySet) -> NDArray[np.floating]:
         return np.tile(np.arange(asked.queries.candidates.shape[1], dtype=float), (len(asked), 1))
 
-    with pytest.raises(BenchError, match=r"Method 'toy' scores an item of a list of 2 otherwise .* \(2 of 3 queries\)"):
+    with pytest.raises(BenchError, match=r"Method 'toy' scores items differently in a list of 2 .* \(2 of 3 queries\)"):
         ranked(by_place)
 
 

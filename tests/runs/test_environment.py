@@ -4,13 +4,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 import bench.runs.environment
-from bench.runs.environment import Meter, computing_threads, git_state, package_versions, peak_memory_bytes
+from bench.errors import BenchError
+from bench.runs.environment import (
+    Meter,
+    chosen_device,
+    computing_threads,
+    git_state,
+    package_versions,
+    peak_memory_bytes,
+)
 
 MEBIBYTE = 1 << 20
 
@@ -53,6 +62,22 @@ def test_systems_without_proc_give_the_peak_of_the_process(monkeypatch: pytest.M
     with meter.phase("fit"):
         pass
     assert meter.peak_memory_bytes["fit"] == peak_memory_bytes() > MEBIBYTE
+
+
+def test_windows_gives_the_peak_of_its_working_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = SimpleNamespace(peak_wset=3 * MEBIBYTE)
+    process = SimpleNamespace(memory_info=lambda: memory)
+    monkeypatch.setitem(sys.modules, "psutil", SimpleNamespace(Process=lambda: process))
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert peak_memory_bytes() == 3 * MEBIBYTE
+
+
+def test_without_torch_there_is_the_processor_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert chosen_device("auto") == chosen_device("cpu") == "cpu"
+    with pytest.raises(BenchError, match=r"Device 'cuda' needs the extra 'lm' \(torch cannot be found\)"):
+        chosen_device("cuda")
 
 
 def test_versions_name_python_and_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

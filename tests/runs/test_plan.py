@@ -244,6 +244,10 @@ class Part:
     max_examples: int = 1
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        return () if self.start is None else (self.start,)
+
+    @property
     def names(self) -> tuple[str, ...]:
         return (self.name,)
 
@@ -270,5 +274,5 @@ def test_a_chain_is_put_in_order_whatever_order_it_is_planned_in() -> None:
 
 
 def test_going_on_from_what_is_not_planned_is_an_error_that_names_the_method() -> None:
-    with pytest.raises(BenchError, match="Method 'stranger' plans to continue from adapter"):
+    with pytest.raises(BenchError, match="Method 'stranger' plans an adapter that needs"):
         planned([Part("second", Part("first").id)])

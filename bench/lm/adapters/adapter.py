@@ -103,6 +103,11 @@ class AdapterSpec:
         """Training examples that it reads at most, all epochs together."""
         return self.n_examples
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Hashes of the adapters that must be trained before it."""
+        return (*((self.start,) if self.start is not None else ()), *self.as_long_as)
+
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the adapter."""
         fields = asdict(self)

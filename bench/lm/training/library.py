@@ -99,10 +99,22 @@ def planned_specs(
 
     ``reader`` is the class that trains them; None takes the usual one of the backbone's kind.
     """
-    backbone = planned_backbone(task)
-    reading = _Reading(backbone.revision, reader or language_model_class(backbone, task.ranking), task)
+    reading = _planned_reading(task, reader)
     specs = [reading.spec(step) for plan in plans for step in _steps(plan)]
     return list({content_hash(spec.key()): spec for spec in specs}.values())
+
+
+def plan_by_hash(
+    task: Task, plans: Sequence[AdapterPlan], adapter: str, reader: type[LanguageModel] | None = None
+) -> AdapterPlan:
+    """Return the plan among ``plans`` and all that they need whose adapter is stored under this hash."""
+    reading = _planned_reading(task, reader)
+    return next(step for plan in plans for step in _steps(plan) if reading.hash(step) == adapter)
+
+
+def _planned_reading(task: Task, reader: type[LanguageModel] | None) -> _Reading:
+    backbone = planned_backbone(task)
+    return _Reading(backbone.revision, reader or language_model_class(backbone, task.ranking), task)
 
 
 def carry_out(plan: AdapterPlan, language_model: LanguageModel, task: Task) -> tuple[Adapter, AdapterReport]:

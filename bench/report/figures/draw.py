@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.files.extras import require
 from bench.files.output import written_output
 
 if TYPE_CHECKING:
@@ -45,7 +46,12 @@ UNDATED = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "pn
 
 
 def write_figure(figure: Figure, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write ``folder/NAME.pdf`` and ``.png`` atomically; the same plot gives the same bytes."""
+    """Write ``folder/NAME.pdf`` and ``.png`` atomically; the same plot gives the same bytes.
+
+    Raises:
+        BenchError: matplotlib is not installed.
+    """
+    require("A plot", "plots")
     import matplotlib.style
 
     paths = [folder / f"{figure.name}.{suffix}" for suffix in formats]

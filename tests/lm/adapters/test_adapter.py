@@ -54,7 +54,7 @@ def test_a_cut_off_adapter_file_is_found_by_its_hash(tmp_path: Path) -> None:
     save_adapter(tmp_path, ONE, {})
     path = tmp_path / "adapter.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(BenchError, match=r"adapter\.safetensors is damaged: its SHA-256 .* Delete its folder"):
+    with pytest.raises(BenchError, match=r"adapter\.safetensors is damaged \(its SHA-256 has changed\)"):
         load_adapter(tmp_path)
 
 
@@ -62,7 +62,7 @@ def test_a_cut_off_adapter_file_is_found_by_its_hash(tmp_path: Path) -> None:
 def test_an_adapter_whose_facts_are_damaged_or_gone_is_refused_in_one_line(tmp_path: Path, facts: str) -> None:
     save_adapter(tmp_path, ONE, {})
     (tmp_path / "adapter.json").write_text(facts)
-    with pytest.raises(BenchError, match=r"cannot be read .* Delete its folder and run again") as error:
+    with pytest.raises(BenchError, match=r"cannot be read .* Delete its directory and run again") as error:
         load_adapter(tmp_path)
     assert "\n" not in str(error.value)
     (tmp_path / "adapter.json").unlink()

@@ -60,5 +60,5 @@ def test_the_model_attends_as_before_afterwards_even_if_reading_failed(pico, att
 
 def test_a_model_that_attends_its_own_way_is_refused(pico, monkeypatch):
     monkeypatch.setattr(pico.model, "set_attn_implementation", lambda _name: None)
-    with pytest.raises(BenchError, match="does not attend through transformers' attention interface"):
+    with pytest.raises(BenchError, match="does not use the attention interface of transformers"):
         last_hidden_states(pico.model, laid_out(pico))

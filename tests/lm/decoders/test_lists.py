@@ -165,7 +165,7 @@ def test_the_prompt_is_that_of_likelihood_and_each_query_is_asked_once(writer, q
     writer.score(make_domain(), queries, lines.append)
     asked = [prompt for prompts, *_ in engine.asked for prompt in prompts]
     assert asked == writer.causal.token_ids(writer.causal.shared_prompts(*titles_of(make_domain(), queries)))
-    assert lines == ["wrote 3 of 4 lists", "wrote 4 of 4 lists"]
+    assert lines == ["generated 3 of 4 lists", "generated 4 of 4 lists"]
 
 
 def test_it_is_taught_the_next_title_and_four_others_that_are_offered(writer, make_domain) -> None:

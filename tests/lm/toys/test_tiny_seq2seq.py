@@ -91,7 +91,7 @@ def test_the_seed_alone_decides_the_weights_and_global_random_state_is_left_alon
 
 
 def test_untitled_domains_are_refused(store, make_domain) -> None:
-    with pytest.raises(BenchError, match="needs a domain with titles"):
+    with pytest.raises(BenchError, match="needs a dataset with titles"):
         tiny_seq2seq([replace(make_domain(), titles=("",) * 40)], store, silent, QUICK)
 
 

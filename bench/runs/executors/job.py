@@ -1,0 +1,126 @@
+"""One job as a worker gets it: plain data, so that any engine can send it, and what a worker does with it."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TextIO
+
+from bench.errors import BenchError
+from bench.files.folders import Folders
+from bench.plugin import LastLoaded
+from bench.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a job may use of its machine."""
+
+    cpus: int = 1
+    """Cores, and threads of each library."""
+    gpus: int = 0
+    """Accelerators; 0 computes on the processor."""
+    memory_gb: int = 8
+    """Gigabytes of memory, which a scheduler must know beforehand."""
+
+    @property
+    def device(self) -> str:
+        """The torch device; an engine makes only the job's own accelerators visible."""
+        return "cuda" if self.gpus else "cpu"
+
+
+@dataclass(frozen=True)
+class WorkItem:
+    """An adapter to train or a run to carry out."""
+
+    id: str
+    """The job's id in the plan."""
+    name: str
+    """What it is, for people."""
+    spec: RunSpec
+    """The run; of an adapter, a run that needs it."""
+    adapter: str | None
+    """Id of the adapter to train; None carries out the run."""
+    folders: Folders
+    resources: Resources
+    log: Path
+    """File that the job's progress goes to."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job."""
+
+    id: str
+    seconds: float
+    """Wall seconds in the worker."""
+    error: str | None = None
+    """What went wrong, in one line; None where it is done."""
+
+
+def do(item: WorkItem) -> Outcome:
+    """Carry out a job in this process; whatever it prints goes to its log, and an error is an outcome."""
+    began = time.monotonic()
+    with _logged(item.log) as log:
+        error = None
+        try:
+            _do(item, log)
+        except BenchError as failure:
+            error = str(failure)
+            _say(log, f"Error: {error}")
+        except Exception as failure:
+            error = f"{type(failure).__name__}: {failure}".splitlines()[0]
+            traceback.print_exc(file=log)
+    return Outcome(item.id, time.monotonic() - began, error)
+
+
+def begin_worker(n_threads: int) -> None:
+    """Limit the threads of a new process, before it loads any library that starts some."""
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(n_threads)
+
+
+def _do(item: WorkItem, log: TextIO) -> None:
+    from bench.runs.engine import run, train_adapter
+
+    def progress(line: str) -> None:
+        _say(log, line)
+
+    if item.adapter is None:
+        run(item.spec, item.folders, progress, device=item.resources.device, held=_held())
+    else:
+        train_adapter(item.spec, item.adapter, item.folders, progress, device=item.resources.device, held=_held())
+
+
+@cache
+def _held() -> LastLoaded:
+    """Return what this process keeps loaded from one job to the next."""
+    return LastLoaded()
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[TextIO]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8", buffering=1) as log, redirect_stdout(log), redirect_stderr(log):
+        yield log
+
+
+def _say(log: TextIO, line: str) -> None:
+    print(time.strftime("%H:%M:%S"), line, file=log)
+
+
+def last_line(path: Path, n_bytes: int = 4096) -> str:
+    """Return the last line of a log, without its time; empty where there is none."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - n_bytes))
+            lines = log.read().decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return lines[-1].partition(" ")[2] if lines else ""

@@ -1,0 +1,105 @@
+"""Processes of this machine, each with its share of the cores and, where there are some, an accelerator of its own."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from multiprocessing import get_context, parent_process
+from typing import TYPE_CHECKING, Self
+
+from bench.runs.executors.job import Outcome, Resources, WorkItem, begin_worker, do
+from bench.runs.executors.machine import n_accelerators, n_cores
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+    from types import TracebackType
+
+MOST_ATTEMPTS = 3
+"""How often a job is begun whose worker vanishes."""
+
+
+class Processes:
+    """A pool of processes that outlive their jobs, so that libraries and backbones are loaded once in each.
+
+    A worker that is killed takes its pool down and with it the jobs of its neighbors. Each of them begins again in a
+    process of its own, where it finds its checkpoint and harms no other.
+    """
+
+    def __init__(self, n_workers: int, resources: Resources) -> None:
+        self.n_workers, self.resources = n_workers, resources
+        self._lock, self._own_pools = threading.Lock(), ExitStack()
+        self._begun = get_context("spawn").Value("i", 0)
+        self._pool = self._new_pool(n_workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is not None:
+            for process in list((self._pool._processes or {}).values()):  # a future that runs cannot be canceled
+                process.terminate()
+        self._pool.shutdown(cancel_futures=True)
+        self._own_pools.close()
+
+    def begin(self, items: Sequence[WorkItem]) -> list[Future[Outcome]]:
+        """Begin jobs."""
+        return [self._begin(item) for item in items]
+
+    def _begin(self, item: WorkItem) -> Future[Outcome]:
+        result: Future[Outcome] = Future()
+        with self._lock:
+            try:
+                attempt = self._pool.submit(do, item)
+            except BrokenProcessPool:
+                self._pool = self._new_pool(self.n_workers)
+                attempt = self._pool.submit(do, item)
+        self._follow(attempt, item, result, 1)
+        return result
+
+    def _follow(self, attempt: Future[Outcome], item: WorkItem, result: Future[Outcome], number: int) -> None:
+        """Hand an attempt's outcome on, or begin again where its worker vanished."""
+
+        def end(attempt: Future[Outcome]) -> None:
+            error = attempt.exception()
+            if error is None:
+                result.set_result(attempt.result())
+            elif isinstance(error, BrokenProcessPool) and number < MOST_ATTEMPTS:
+                with self._lock:
+                    pool = self._own_pools.enter_context(self._new_pool(1))
+                self._follow(pool.submit(do, item), item, result, number + 1)
+            else:
+                result.set_exception(error)
+
+        attempt.add_done_callback(end)
+
+    def _new_pool(self, n_workers: int) -> ProcessPoolExecutor:
+        context = get_context("spawn")  # a forked process would inherit the locks of this one's threads
+        return ProcessPoolExecutor(n_workers, context, _begin_worker, (self.resources, self._begun))
+
+
+def share_of_machine(n_workers: int) -> Resources:
+    """Return what each of some workers may use of this machine."""
+    return Resources(cpus=max(1, n_cores() // n_workers), gpus=min(1, n_accelerators()))
+
+
+def _begin_worker(resources: Resources, n_begun: Synchronized[int]) -> None:
+    """Give a new worker its threads and, in turn, its accelerator; it ends when this program does."""
+    begin_worker(resources.cpus)
+    with n_begun.get_lock():
+        number = n_begun.value
+        n_begun.value += 1
+    if resources.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(number % n_accelerators())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the program that began this worker, and end with it: a killed one cannot say so."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

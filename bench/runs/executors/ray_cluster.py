@@ -1,0 +1,62 @@
+"""A Ray cluster: one that is there already, or one of this machine alone, started for the jobs and stopped after them.
+
+A cluster that is started here listens on the loopback address and shows no dashboard: whoever can reach Ray's ports can
+run any code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from bench.files.extras import require
+from bench.runs.executors.job import Outcome, Resources, WorkItem, begin_worker, do
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from types import TracebackType
+
+RETRIES = 3
+"""How often Ray begins a job again whose worker or node vanished."""
+LOOPBACK = "127.0.0.2"
+"""Of Linux, for Ray takes 127.0.0.1 to mean the address by which others reach this machine."""
+
+
+class RayCluster:
+    """Hands jobs to Ray."""
+
+    def __init__(self, n_workers: int, resources: Resources, address: str | None = None) -> None:
+        """Connect to the cluster at ``address``, or start one where it is None."""
+        self.ray = _ray()
+        self.n_workers, self.resources = n_workers, resources
+        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        if address is None:
+            n_gpus = {"num_gpus": n_workers * resources.gpus} if resources.gpus else {}
+            cpus = n_workers * resources.cpus
+            self.ray.init(num_cpus=cpus, **n_gpus, include_dashboard=False, _node_ip_address=LOOPBACK, **quiet)
+        else:
+            self.ray.init(address=address, **quiet)
+        settings = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_retries": RETRIES}
+        self.remote = self.ray.remote(**settings)(_do_in_its_share)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.ray.shutdown()
+
+    def begin(self, items: Sequence[WorkItem]) -> list[Future[Outcome]]:
+        """Begin jobs."""
+        return [self.remote.remote(item).future() for item in items]
+
+
+def _do_in_its_share(item: WorkItem) -> Outcome:
+    begin_worker(item.resources.cpus)
+    return do(item)
+
+
+def _ray() -> Any:
+    require("--executor ray", "ray")
+    import ray
+
+    return ray
