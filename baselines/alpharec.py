@@ -14,7 +14,7 @@ history is what the user was trained on, it is the trained user's vector, and a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -32,7 +32,7 @@ from bench.learning.sequences import random_batches
 from bench.learning.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
-from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most
 from bench.registry import register
 
 ROWS_SHARING_NEGATIVES = 64
@@ -58,27 +58,27 @@ class AlphaRec(Recommender):
 
         map: Literal["mlp", "linear"] = "mlp"
         """Two layers with a leaky ReLU, or one matrix without bias (the paper's ``homo``)."""
-        hidden: int = 192
+        hidden: int = field(default=192, metadata=at_least(1))
         """Size of the hidden layer: half of minilm's 384, as the paper uses half of 3072."""
-        dimensions: int = 64
+        dimensions: int = field(default=64, metadata=at_least(1))
         """Size of mapped vectors."""
-        layers: int = 2
+        layers: int = field(default=2, metadata=at_least(0))
         """Propagation steps in the graph; 0 uses only the map."""
-        temperature: float = 0.15
+        temperature: float = field(default=0.15, metadata=above(0))
         """Temperature of the loss (the paper: .15 or .2)."""
-        negatives: int = 256
+        negatives: int = field(default=256, metadata=at_least(1))
         """Number of negatives per training pair."""
         user_vector: Literal["query", "training"] = "query"
         """How user vectors are computed: from the query's history, or from training items if any (the paper)."""
-        epochs: int = 200
+        epochs: int = field(default=200, metadata=at_least(1))
         """Maximum number of epochs (the paper: 500)."""
-        patience: int = 10
+        patience: int = field(default=10, metadata=at_least(1))
         """Epochs without improvement of validation NDCG@3 before training stops (the paper: 20)."""
-        learning_rate: float = 5e-4
+        learning_rate: float = field(default=5e-4, metadata=above(0) | at_most(1))
         """Adam's learning rate."""
-        batch_size: int = 4096
+        batch_size: int = field(default=4096, metadata=at_least(1))
         """Training pairs per batch."""
-        weight_decay: float = 1e-6
+        weight_decay: float = field(default=1e-6, metadata=at_least(0))
         """Adam's L2 penalty."""
 
     def fit(self, task: Task) -> None:

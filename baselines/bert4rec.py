@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy, pad
 from bench.learning.cross_entropy import linear_cross_entropy
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, Sequences, ordered_batches, random_batches, windows
+from bench.plugin import above, at_least, at_most, below, between, divides
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -147,21 +148,21 @@ class BERT4Rec(RecBoleRecommender):
     class Params(TrainingParams):
         """Hyper-parameters of BERT4Rec."""
 
-        copies: int = 10
+        copies: int = field(default=10, metadata=at_least(1))
         """Masked copies of each history per epoch (10, as in the authors' code)."""
-        mask_share: float = 0.2
+        mask_share: float = field(default=0.2, metadata=above(0) | at_most(1))
         """Probability that an item is masked (the authors: 0.2 for MovieLens, 0.6 for Beauty)."""
-        last_only_share: float = 0.5
+        last_only_share: float = field(default=0.5, metadata=between(0, 1))
         """Fraction of copies in which only the last item of a prefix is masked."""
-        dimensions: int = 64
+        dimensions: int = field(default=64, metadata=at_least(1))
         """Size of item vectors."""
-        inner_dimensions: int = 256
+        inner_dimensions: int = field(default=256, metadata=at_least(1))
         """Size of the feed-forward layers."""
-        layers: int = 2
+        layers: int = field(default=2, metadata=at_least(1))
         """Self-attention blocks."""
-        heads: int = 2
+        heads: int = field(default=2, metadata=at_least(1) | divides("dimensions"))
         """Attention heads per block."""
-        dropout: float = 0.2
+        dropout: float = field(default=0.2, metadata=at_least(0) | below(1))
         """Dropout rate of units and attention weights."""
 
     def model_class(self) -> type[Any]:

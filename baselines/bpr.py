@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.baselines.recbole_models.recommender import RecBoleRecommender
 
 from bench.learning.params import TrainingParams
+from bench.plugin import at_least
 from bench.registry import register
 
 
@@ -30,7 +31,7 @@ class BPR(RecBoleRecommender):
     class Params(TrainingParams):
         """Hyper-parameters of BPR."""
 
-        dimensions: int = 64
+        dimensions: int = field(default=64, metadata=at_least(1))
         """Size of user and item vectors."""
 
     def model_values(self) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ model's width by a small network. The joint state is compared with the items' ow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from bench.files.hashing import content_hash
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
+from bench.plugin import at_least
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class FDSA(SASRec):
     class Params(SASRec.Params):
         """Hyper-parameters of FDSA."""
 
-        dimensions: int = 64
+        dimensions: int = field(default=64, metadata=at_least(1))
         """Size of item and state vectors; 300 for parity with UniSRec."""
 
     def model_class(self) -> type[Any]:

@@ -9,7 +9,7 @@ position is needed, where the convolution is a weighted sum over the slots.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -23,6 +23,7 @@ from torch.nn.functional import cross_entropy, gelu, logsigmoid
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, prefixes, random_batches
 from bench.lm.training.dropout import IntegerDropout
+from bench.plugin import at_least, below
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -200,13 +201,13 @@ class FMLP(RecBoleRecommender):
 
         loss: Literal["bce", "ce"] = "bce"
         """The paper's binary loss with one negative, or cross-entropy over all items with training interactions."""
-        dimensions: int = 64
+        dimensions: int = field(default=64, metadata=at_least(1))
         """Size of item vectors."""
-        inner_dimensions: int = 256
+        inner_dimensions: int = field(default=256, metadata=at_least(1))
         """Size of the feed-forward layers."""
-        layers: int = 2
+        layers: int = field(default=2, metadata=at_least(1))
         """Filter blocks."""
-        dropout: float = 0.5
+        dropout: float = field(default=0.5, metadata=at_least(0) | below(1))
         """Dropout rate."""
 
     def model_class(self) -> type[Any]:

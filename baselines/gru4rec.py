@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.baselines.recbole_models.recommender import RecBoleRecommender
 
 from bench.learning.params import TrainingParams
+from bench.plugin import at_least, below
 from bench.registry import register
 
 
@@ -32,13 +33,13 @@ class GRU4Rec(RecBoleRecommender):
     class Params(TrainingParams):
         """Hyper-parameters of GRU4Rec."""
 
-        dimensions: int = 64
+        dimensions: int = field(default=64, metadata=at_least(1))
         """Size of item vectors."""
-        hidden_dimensions: int = 128
+        hidden_dimensions: int = field(default=128, metadata=at_least(1))
         """Size of the recurrent state (100 in the original)."""
-        layers: int = 1
+        layers: int = field(default=1, metadata=at_least(1))
         """Recurrent layers."""
-        dropout: float = 0.3
+        dropout: float = field(default=0.3, metadata=at_least(0) | below(1))
         """Dropout rate of item vectors."""
 
     def model_values(self) -> Mapping[str, Any]:

@@ -49,7 +49,7 @@ from bench.learning.training import (
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.lm.training.lora import attached
-from bench.plugin import FitReport, Queries, Recommender, Task, shrinks_to
+from bench.plugin import FitReport, Queries, Recommender, Task, at_least, below, shrinks_to
 from bench.registry import register
 
 SEPARATOR = ";"
@@ -120,23 +120,23 @@ class LlmRec(Recommender):
     class Params(TextParams):
         """Hyper-parameters of LLM-Rec; the defaults of sizes are cut to what a processor trains in minutes."""
 
-        max_examples: int = field(default=8_000, metadata=shrinks_to("examples"))
+        max_examples: int = field(default=8_000, metadata=shrinks_to("examples") | at_least(1))
         """Training histories per epoch, one per sampled user and equally many per domain (the paper: all users)."""
-        warm_up_steps: int = 1
+        warm_up_steps: int = field(default=1, metadata=at_least(0))
         """Warm-up steps of the learning rate (the paper: a thousandth of all steps)."""
-        weight_decay: float = 1e-3
+        weight_decay: float = field(default=1e-3, metadata=at_least(0))
         """AdamW's weight decay."""
         domains: Literal["all", "target"] = "all"
         """Whether to train on the source datasets together with the target."""
-        n_negatives: int = 10
+        n_negatives: int = field(default=10, metadata=at_least(1))
         """Negatives per history, drawn from items of the same domain that the user has not interacted with."""
-        negative_pool: int = 64
+        negative_pool: int = field(default=64, metadata=at_least(1))
         """Size of a batch's pool of negatives, each encoded once (the paper: separate draws per user)."""
-        lora_rank: int = 0
+        lora_rank: int = field(default=0, metadata=at_least(0))
         """Rank of LoRA factors (the paper: 16); 0 trains all weights."""
-        lora_alpha: int = 16
+        lora_alpha: int = field(default=16, metadata=at_least(1))
         """LoRA's alpha: its scaling times its rank."""
-        lora_dropout: float = 0.05
+        lora_dropout: float = field(default=0.05, metadata=at_least(0) | below(1))
         """Dropout rate of LoRA."""
 
     def fit(self, task: Task) -> None:

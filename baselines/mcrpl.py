@@ -17,7 +17,7 @@ of one domain moves, and pays for, that domain's rows only; a mask to one domain
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -42,7 +42,7 @@ from bench.learning.training import (
     train_until_no_better,
     trained_once,
 )
-from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task, at_least, below
 from bench.registry import register
 
 TARGET = 0
@@ -69,23 +69,23 @@ class MCRPL(Recommender):
     class Params(TrainingParams):
         """Hyper-parameters of MCRPL."""
 
-        dimensions: int = 100
+        dimensions: int = field(default=100, metadata=at_least(1))
         """Size of item vectors and prompts."""
-        inner_dimensions: int = 2048
+        inner_dimensions: int = field(default=2048, metadata=at_least(1))
         """Size of the feed-forward layer."""
-        dropout: float = 0.25
+        dropout: float = field(default=0.25, metadata=at_least(0) | below(1))
         """Dropout rate of item vectors."""
         softmax: Literal["sampled", "domain", "all"] = "sampled"
         """Classes of stage 1: the batch's domain (sampled for sources), the domain, or all domains (the paper)."""
-        source_epochs: int = 10
+        source_epochs: int = field(default=10, metadata=at_least(0))
         """Maximum number of epochs of stage 1, on all domains (the paper: 50, with one example per user)."""
-        epochs: int = 30
+        epochs: int = field(default=30, metadata=at_least(1))
         """Maximum number of epochs of stage 2, on the target."""
         orthogonality: Literal["clean", "coded"] = "clean"
         """Penalty on the cosines of target and shared prompts, or that of the authors' code, which has no effect."""
         trains: Literal["everything", "prompts"] = "everything"
         """What stage 2 trains: everything (the authors' code), or only the target's prompts (the paper)."""
-        penalty: float = 0.002
+        penalty: float = field(default=0.002, metadata=at_least(0))
         """Weight of the orthogonality penalty in stage 2."""
 
     def fit(self, task: Task) -> None:

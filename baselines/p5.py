@@ -35,7 +35,7 @@ from bench.learning.training import (
 from bench.lm.decoders.examples import untouched_items
 from bench.lm.loading import task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, clean_title, plain_chat, shared_prompt
-from bench.plugin import FitReport, Queries, Recommender, Task, shrinks_to
+from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, shrinks_to
 from bench.registry import register
 
 WARM_UP_SHARE = 0.05
@@ -64,25 +64,25 @@ class P5(Recommender):
 
         mode: Literal["text", "id"] = "text"
         """Represent items by titles in the shared prompt, or by random numbers in P5's prompts."""
-        max_length: int = 10
+        max_length: int = field(default=10, metadata=at_least(1))
         """Maximum number of history items in a prompt; fewer if they do not fit (P5: only limited by the prompt)."""
-        max_tokens: int = 512
+        max_tokens: int = field(default=512, metadata=at_least(1))
         """Maximum prompt length in tokens; the oldest items are dropped if necessary, candidates never."""
-        title_tokens: int = 8
+        title_tokens: int = field(default=8, metadata=at_least(1))
         """Maximum title length in tokens, in prompt and answer (P5 does not use titles in this task)."""
-        epochs: int = 10
+        epochs: int = field(default=10, metadata=at_least(1))
         """Maximum number of epochs; the learning rate decays to 0 over them."""
-        training_negatives: int = 29
+        training_negatives: int = field(default=29, metadata=at_least(1))
         """Negatives per training prompt, as many as in scoring (P5: 79 to 99)."""
-        max_examples: int | None = field(default=1_000, metadata=shrinks_to("examples"))
+        max_examples: int | None = field(default=1_000, metadata=shrinks_to("examples") | at_least(0))
         """Training prefixes per epoch, limited so that training takes minutes on a CPU; None uses all, as in P5."""
-        batch_size: int = 32
+        batch_size: int = field(default=32, metadata=at_least(1))
         """Prompts per step."""
-        learning_rate: float = 1e-3
+        learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
         """Peak learning rate of AdamW, reached after 5% of the steps."""
-        weight_decay: float = 0.01
+        weight_decay: float = field(default=0.01, metadata=at_least(0))
         """AdamW's weight decay."""
-        validation_queries: int | None = field(default=500, metadata=shrinks_to("validation"))
+        validation_queries: int | None = field(default=500, metadata=shrinks_to("validation") | at_least(0))
         """Number of validation queries (a random sample) for choosing the best epoch; None uses all."""
 
     from_scratch: bool = False

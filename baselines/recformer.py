@@ -47,7 +47,7 @@ from bench.learning.training import (
     validation_sample,
 )
 from bench.lm.encoders.text_encoder import load_encoder
-from bench.plugin import FitReport, Queries, Recommender, Task, TrainingReport, shrinks_to
+from bench.plugin import FitReport, Queries, Recommender, Task, TrainingReport, above, at_least, at_most, shrinks_to
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -83,17 +83,17 @@ class RecFormer(Recommender):
     class Params(TextParams):
         """Hyper-parameters of RecFormer; the defaults of sizes are cut to what a processor trains in minutes."""
 
-        temperature: float = 0.05
+        temperature: float = field(default=0.05, metadata=above(0))
         """Temperature by which cosines are divided."""
         attribute_names: bool = True
         """Whether each title is preceded by the attribute name ``title``."""
-        pretrain_examples: int = field(default=5_000, metadata=shrinks_to("examples"))
+        pretrain_examples: int = field(default=5_000, metadata=shrinks_to("examples") | at_least(0))
         """Source histories in pre-training (one pass, equally many per source); 0 skips pre-training."""
-        mlm_weight: float = 0.1
+        mlm_weight: float = field(default=0.1, metadata=at_least(0))
         """Weight of each of the two masked-word losses in pre-training; 0 disables them."""
-        mask_share: float = 0.15
+        mask_share: float = field(default=0.15, metadata=above(0) | at_most(1))
         """Fraction of masked words."""
-        second_epochs: int = 2
+        second_epochs: int = field(default=2, metadata=at_least(0))
         """Maximum number of epochs with the best table of item vectors fixed (the paper: 128 in each stage)."""
 
     def fit(self, task: Task) -> None:

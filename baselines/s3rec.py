@@ -6,7 +6,7 @@ The second stage is :mod:`bench.baselines.sasrec` with the binary loss, and with
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from bench.baselines.sasrec import SASRec
 
 from bench.files.hashing import derived_seed
 from bench.learning.training import TrainingRecord, descend, seeded, trained_once
+from bench.plugin import above, at_least, at_most
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -48,27 +49,27 @@ class S3Rec(SASRec):
 
         loss: Literal["ce", "bce"] = "bce"
         """Second stage: binary loss with one negative (the paper), or cross-entropy over items with interactions."""
-        pretrain_epochs: int = 50
+        pretrain_epochs: int = field(default=50, metadata=at_least(0))
         """Epochs of the first stage, with one prefix per user (the paper: 300, with all prefixes); 0 skips it."""
-        pretrain_batch_size: int = 100
+        pretrain_batch_size: int = field(default=100, metadata=at_least(1))
         """Prefixes per batch in the first stage."""
-        pretrain_learning_rate: float = 1e-3
+        pretrain_learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
         """Adam's learning rate in the first stage."""
-        mask_share: float = 0.2
+        mask_share: float = field(default=0.2, metadata=above(0) | at_most(1))
         """Fraction of masked items; the last item is always masked."""
-        attribute_weight: float = 0.2
+        attribute_weight: float = field(default=0.2, metadata=at_least(0))
         """Weight of the visible items' attributes (AAP)."""
-        masked_item_weight: float = 1.0
+        masked_item_weight: float = field(default=1.0, metadata=at_least(0))
         """Weight of the masked items (MIP)."""
-        masked_attribute_weight: float = 1.0
+        masked_attribute_weight: float = field(default=1.0, metadata=at_least(0))
         """Weight of the masked items' attributes (MAP)."""
-        segment_weight: float = 0.5
+        segment_weight: float = field(default=0.5, metadata=at_least(0))
         """Weight of the masked segments (SP)."""
-        attributes: int = 512
+        attributes: int = field(default=512, metadata=at_least(1))
         """Maximum number of attributes; if there are more title words, they are hashed."""
-        min_titles: int = 5
+        min_titles: int = field(default=5, metadata=at_least(1))
         """Minimum number of titles in which an attribute's word must occur."""
-        max_title_share: float = 0.01
+        max_title_share: float = field(default=0.01, metadata=above(0) | at_most(1))
         """Maximum fraction of titles in which an attribute's word may occur."""
 
     def report(self) -> FitReport:

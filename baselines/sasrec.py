@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.baselines.recbole_models.learners import EveryPositionLearner, Learner, Transform
@@ -11,6 +11,7 @@ from bench.baselines.recbole_models.recommender import RecBoleRecommender
 from torch.nn.functional import logsigmoid
 
 from bench.learning.params import TrainingParams
+from bench.plugin import at_least, below, divides
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -47,15 +48,15 @@ class SASRec(RecBoleRecommender):
 
         loss: Literal["ce", "bce"] = "ce"
         """Cross-entropy over all items with training interactions, or the original binary loss with one negative."""
-        dimensions: int = 64
+        dimensions: int = field(default=64, metadata=at_least(1))
         """Size of item vectors."""
-        inner_dimensions: int = 256
+        inner_dimensions: int = field(default=256, metadata=at_least(1))
         """Size of the feed-forward layers."""
-        layers: int = 2
+        layers: int = field(default=2, metadata=at_least(1))
         """Self-attention blocks."""
-        heads: int = 2
+        heads: int = field(default=2, metadata=at_least(1) | divides("dimensions"))
         """Attention heads per block."""
-        dropout: float = 0.5
+        dropout: float = field(default=0.5, metadata=at_least(0) | below(1))
         """Dropout rate of units and attention weights."""
 
     def model_values(self) -> Mapping[str, Any]:

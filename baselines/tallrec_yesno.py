@@ -32,7 +32,19 @@ from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat
 from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
-from bench.plugin import FitReport, ProgressHook, Queries, Recommender, Task, shrinks_to
+from bench.plugin import (
+    FitReport,
+    ProgressHook,
+    Queries,
+    Recommender,
+    Task,
+    above,
+    at_least,
+    at_most,
+    below,
+    between,
+    shrinks_to,
+)
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -209,29 +221,29 @@ def log_odds(logits: Tensor, n_yes: int) -> Tensor:
 class YesNoParams:
     """How the adapter is trained."""
 
-    n_samples: int = 64
+    n_samples: int = field(default=64, metadata=at_least(1))
     """Number of training samples, half of them with the answer yes (the paper: 16, 64 and 256)."""
-    rank: int = 8
+    rank: int = field(default=8, metadata=at_least(1))
     """Rank of the LoRA factors."""
-    alpha: int = 16
+    alpha: int = field(default=16, metadata=at_least(1))
     """LoRA's alpha: its scaling times its rank."""
-    dropout: float = 0.05
+    dropout: float = field(default=0.05, metadata=at_least(0) | below(1))
     """Dropout rate of LoRA."""
-    learning_rate: float = 1e-3
+    learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
     """Peak learning rate of AdamW (the paper: 1e-4 for seven billion parameters)."""
-    epochs: int = 20
+    epochs: int = field(default=20, metadata=at_least(1))
     """Passes over the samples (the paper: 200, in batches of 128)."""
-    batch_size: int = 16
+    batch_size: int = field(default=16, metadata=at_least(1))
     """Samples per step (the paper: 128)."""
-    max_history: int = 20
+    max_history: int = field(default=20, metadata=at_least(1))
     """Number of latest items in the prompt."""
-    warmup_steps: int = 4
+    warmup_steps: int = field(default=4, metadata=at_least(0))
     """Warm-up steps of the learning rate."""
-    patience: int = 5
+    patience: int = field(default=5, metadata=at_least(1))
     """Consecutive epochs without improvement before the learning rate decays and training ends."""
-    decay_share: float = 0.1
+    decay_share: float = field(default=0.1, metadata=between(0, 1))
     """Number of decay steps, as a fraction of the steps up to the best state."""
-    n_validation: int = field(default=200, metadata=shrinks_to("validation"))
+    n_validation: int = field(default=200, metadata=shrinks_to("validation") | at_least(0))
     """Number of validation queries (a random sample) for model selection and early stopping."""
 
     def recipe(self) -> LoraRecipe:

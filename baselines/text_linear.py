@@ -25,7 +25,7 @@ from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.encoders.tower_batches import Positions, TowerBatch
 from bench.lm.encoders.towers import LearnedTemperature, batch_loss, tower_scores
 from bench.lm.loading import task_backbone
-from bench.plugin import FitReport, Queries, Recommender, Task, shrinks_to
+from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, between, shrinks_to
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -36,27 +36,27 @@ if TYPE_CHECKING:
 class TextLinearParams:
     """How the map is trained."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
     """Peak learning rate of AdamW."""
-    epochs: int = 40
+    epochs: int = field(default=40, metadata=at_least(1))
     """Maximum number of passes over the examples."""
-    batch_size: int = 768
+    batch_size: int = field(default=768, metadata=at_least(1))
     """Examples per step."""
-    max_examples: int = field(default=0, metadata=shrinks_to("examples"))
+    max_examples: int = field(default=0, metadata=shrinks_to("examples") | at_least(0))
     """Training examples per epoch (a random sample); 0 uses all."""
-    max_history: int = 20
+    max_history: int = field(default=20, metadata=at_least(1))
     """Maximum length of a history, in training and scoring."""
-    n_negatives: int = 32
+    n_negatives: int = field(default=32, metadata=at_least(0))
     """Titles drawn uniformly per batch as negatives, in addition to those in the batch."""
-    warmup_steps: int = 30
+    warmup_steps: int = field(default=30, metadata=at_least(0))
     """Warm-up steps of the learning rate."""
-    checks_an_epoch: int = 4
+    checks_an_epoch: int = field(default=4, metadata=at_least(1))
     """Validation checks per epoch."""
-    patience: int = 5
+    patience: int = field(default=5, metadata=at_least(1))
     """Consecutive checks without improvement (at least one epoch) before the learning rate decays and training ends."""
-    decay_share: float = 0.1
+    decay_share: float = field(default=0.1, metadata=between(0, 1))
     """Number of decay steps, as a fraction of the steps up to the best state."""
-    n_validation: int = field(default=2000, metadata=shrinks_to("validation"))
+    n_validation: int = field(default=2000, metadata=shrinks_to("validation") | at_least(0))
     """Number of validation queries (a random sample) for model selection and early stopping; 0 uses all."""
 
 

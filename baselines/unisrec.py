@@ -7,7 +7,7 @@ within batches that mix the source domains.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -27,6 +27,7 @@ from torch.nn.functional import dropout, embedding, softplus
 
 from bench.files.hashing import derived_seed
 from bench.lm.encoders.title_vectors import title_vectors
+from bench.plugin import at_least, below, between
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -45,17 +46,17 @@ class UniSRecParams(TransferableParams):
 
     mode: Literal["auto", "inductive", "transductive"] = "auto"
     """Titles only, or titles and item embeddings; ``auto``: inductive for cold, transductive for warm items."""
-    experts: int = 8
+    experts: int = field(default=8, metadata=at_least(1))
     """Number of whitening experts, all of which are used for every item."""
-    text_dropout: float = 0.2
+    text_dropout: float = field(default=0.2, metadata=at_least(0) | below(1))
     """Dropout rate of title vectors."""
-    sequence_loss_weight: float = 1e-3
+    sequence_loss_weight: float = field(default=1e-3, metadata=at_least(0))
     """Weight of the pre-training loss between a sequence and its augmented copy."""
-    item_drop: float = 0.2
+    item_drop: float = field(default=0.2, metadata=at_least(0) | below(1))
     """Fraction of items dropped from an augmented copy."""
-    item_drop_share: float = 0.9
+    item_drop_share: float = field(default=0.9, metadata=between(0, 1))
     """Fraction of augmented copies made by dropping items; the others have words dropped from their titles."""
-    word_drop: float = 0.15
+    word_drop: float = field(default=0.15, metadata=at_least(0) | below(1))
     """Fraction of words dropped from a title; with 0, all copies are made by dropping items."""
 
 

@@ -8,7 +8,7 @@ re-assigned to codes by a learned permutation and then trained.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -32,6 +32,7 @@ from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.learning.training import descend
 from bench.lm.encoders.title_vectors import title_vectors
+from bench.plugin import above, at_least, at_most, between
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -47,22 +48,22 @@ SLOTS = 2**BITS + 1
 class VQRecParams(TransferableParams):
     """Hyper-parameters of VQ-Rec."""
 
-    learning_rate: float = 3e-3
+    learning_rate: float = field(default=3e-3, metadata=above(0) | at_most(1))
     """Adam's learning rate in fine-tuning."""
-    code_blocks: int = 32
+    code_blocks: int = field(default=32, metadata=at_least(1))
     """Number of codes per item, which is the number of blocks of its rotated title vector."""
-    rotation_rounds: int = 20
+    rotation_rounds: int = field(default=20, metadata=at_least(1))
     """Rounds of fitting the rotation and the centroids (faiss's default: 50)."""
-    synthetic_share: float = 0.75
+    synthetic_share: float = field(default=0.75, metadata=between(0, 1))
     """Fraction of an item's codes replaced by random ones in its semi-synthetic negative."""
     permutation: Literal["straight-through", "random", "none"] = "straight-through"
     """How pre-trained vectors are reassigned to the target's codes: learned (as described in the paper), random (the
     effect of the published code), or not at all."""
-    permutation_epochs: int = 5
+    permutation_epochs: int = field(default=5, metadata=at_least(0))
     """Epochs in which only the permutation is learned."""
-    permutation_temperature: float = 0.7
+    permutation_temperature: float = field(default=0.7, metadata=above(0))
     """Temperature of the permutation's scores."""
-    sinkhorn_rounds: int = 3
+    sinkhorn_rounds: int = field(default=3, metadata=at_least(1))
     """Number of Sinkhorn iterations."""
 
 

@@ -22,7 +22,7 @@ from bench.lm.decoders.engines import TransformersEngine
 from bench.lm.decoders.likelihood import GenerativeLanguageModel, Scoring
 from bench.lm.decoders.lists import ListLanguageModel, WrittenList, list_facts, write_lists
 from bench.lm.loading import load_language_model
-from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task, at_least
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ class ZeroShot(Recommender):
     class Params:
         """What the model writes; nothing is trained."""
 
-        n_written: int = 0
+        n_written: int = field(default=0, metadata=at_least(0))
         """When scoring by likelihood: number of test queries (a random sample) for which the model also generates
         a list, to count titles that are not candidates. Does not change scores; 0 generates none."""
         scoring: Scoring = field(default="sum", metadata={"neutral": True})
         """When scoring by likelihood: ``sum`` over a title's tokens, which favors short titles; ``mean``;
         ``prior-corrected``: minus the log-likelihood without a history; ``prior-corrected-mean``: both."""
-        max_new_tokens: int = 400
+        max_new_tokens: int = field(default=400, metadata=at_least(1))
         """Maximum length of a generated list in tokens."""
 
     by_likelihood: bool = True

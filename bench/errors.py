@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
 LONGEST_SHOWN = 60
 """Characters of a value that an error message repeats."""
+
+LONGEST_LINE = 800
+"""Signs of a message that are shown; of a longer one the middle is left out."""
 
 
 class BenchWarning(UserWarning):
@@ -16,6 +20,32 @@ class BenchWarning(UserWarning):
 
 class BenchError(Exception):
     """A user error or missing input; the command line prints it in one line and exits with 2."""
+
+
+def one_line(text: str) -> str:
+    """Return a message as one line of printable signs: white space is one space, and a very long one is cut."""
+    shown = printable(" ".join(text.split()))
+    if len(shown) <= LONGEST_LINE:
+        return shown
+    return f"{shown[: LONGEST_LINE * 3 // 4]} … {shown[-LONGEST_LINE // 4 :]}"
+
+
+def unbroken(text: str) -> str:
+    """Return a text, such as a shell command, without line breaks and control characters, and otherwise whole."""
+    return printable(" ".join(text.splitlines()))
+
+
+def printable(text: str) -> str:
+    """Return a text for a terminal: what would control it or turn the direction of writing is escaped, lines stay."""
+    return "".join(_escaped(sign) if _controls(sign) else sign for sign in text)
+
+
+def _controls(sign: str) -> bool:
+    return sign != "\n" and unicodedata.category(sign) in ("Cc", "Cf", "Cs")
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
 
 
 def near_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
@@ -36,5 +66,5 @@ def unknown_name(kind: str, name: str, known: Iterable[str], command: str) -> Be
 
 def shown(text: str, longest: int = LONGEST_SHOWN) -> str:
     """Return a text from a file or an argument fit for one line: control characters escaped, a long end left out."""
-    start = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text[:longest])
+    start = "".join(sign if sign.isprintable() else _escaped(sign) for sign in text[:longest])
     return start + "…" if len(text) > longest else start

@@ -17,7 +17,7 @@ from bench.experiments.reader import experiment_names, load_experiment
 from bench.plugin.entry import displayed_family
 from bench.registry import registry
 from bench.report.tables.table import metric_title
-from bench.runs.params import field_docstrings
+from bench.runs.params import allowed_values, field_docstrings
 from bench.runs.record import RunRecord, describe_variant
 from bench.runs.store import RunStore
 
@@ -144,12 +144,17 @@ def _facts(entry: Entry) -> str:
 
 
 def _parameters(recommender: type[Recommender]) -> str:
-    meanings = field_docstrings(recommender.Params)
+    meanings, allowed = field_docstrings(recommender.Params), allowed_values(recommender.Params)
     rows = [
-        (f"`{item.name}`", f"`{item.default}`", escaped(meanings.get(item.name) or item.metadata.get("help", "")))
+        (
+            f"`{item.name}`",
+            f"`{item.default}`",
+            escaped(allowed[item.name]),
+            escaped(meanings.get(item.name) or item.metadata.get("help", "")),
+        )
         for item in dataclasses.fields(recommender.Params)
     ]
-    return table(("Name", "Default", "Meaning"), rows) if rows else ""
+    return table(("Name", "Default", "Range", "Meaning"), rows) if rows else ""
 
 
 def _runs(records: Sequence[RunRecord], metrics: Sequence[str]) -> str:

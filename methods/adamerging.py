@@ -20,11 +20,11 @@ from bench.lm.merging.by_entropy import (
     EntropyRecipe,
     Granularity,
     LearnedWeights,
-    check_entropy_tokens,
     learn_pooled_weights,
     mean_weights,
 )
 from bench.lm.recommenders import DomainMerge
+from bench.plugin import at_least, between
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -39,23 +39,20 @@ class AdaMergingParams(LoraRecipe):
     """``delta`` weights the updates (the paper's task vectors); ``factor`` weights A and B separately."""
     granularity: Granularity = "per_module"
     """``per_module``: one weight per adapter and layer; ``global``: one weight per adapter."""
-    initial: float | None = None
+    initial: float | None = field(default=None, metadata=between(0, 1))
     """Initial value of all weights; none: one divided by the number of adapters (the authors: 0.3)."""
-    n_prompts: int = 50
+    n_prompts: int = field(default=50, metadata=at_least(1))
     """Number of unlabeled prompts per domain."""
-    entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True})
+    entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True} | at_least(1))
     """First answer tokens whose entropy is used, decoders only (RecCocktail: 5 on Beauty, otherwise 3)."""
-    prompts_a_step: int = 10
+    prompts_a_step: int = field(default=10, metadata=at_least(1))
     """Prompts per domain in each gradient step (the authors: 16)."""
-    passes: int = 2
+    passes: int = field(default=2, metadata=at_least(1))
     """Passes over the prompts: with 50 of them in tens, 10 steps (the authors: 500). A step encodes the titles of
     ``prompts_a_step`` queries of each domain and goes back through the model: with four domains on two cores and
     ``minilm`` about 20 seconds."""
-    entropy_learning_rate: float = 0.05
+    entropy_learning_rate: float = field(default=0.05, metadata=between(0, 1))
     """Adam's learning rate for the weights (the authors: 0.001, over fifty times as many steps)."""
-
-    def __post_init__(self) -> None:
-        check_entropy_tokens(self.entropy_tokens)
 
 
 @register(

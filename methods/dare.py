@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 
-from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.dare import DROP, merge_dare
 from bench.lm.merging.updates import merged_rank
 from bench.lm.recommenders import DomainMerge
+from bench.plugin import at_least, below
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -28,15 +28,11 @@ class DareParams(LoraRecipe):
 
     space: MergeSpace = "delta"
     """``delta`` drops entries of the updates; ``factor`` drops entries of A and B, with separate masks."""
-    drop: float = DROP
+    drop: float = field(default=DROP, metadata=at_least(0) | below(1))
     """Probability p that an entry is dropped (the authors: 0.2 for language models, otherwise 0.9)."""
-    merged_rank: int | None = None
+    merged_rank: int | None = field(default=None, metadata=at_least(0))
     """Rank to which the merged update is reduced in ``delta`` space; 0 keeps the full rank, which needs too much memory
     for large models; none: 0 for an encoder, 16 for a decoder."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.drop < 1:
-            raise BenchError(f"Parameter 'drop' must be at least 0 and below 1, not {self.drop}.")
 
 
 @register(

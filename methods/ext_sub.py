@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.ext_sub import ExtSubVariant, merge_ext_sub
 from bench.lm.recommenders import DomainMerge
+from bench.plugin import at_least
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class ExtSubParams(LoraRecipe):
     variant: ExtSubVariant = "average"
     """``average`` adds the shared parts to the target's update and averages; ``subtract`` (the authors' formula)
     subtracts the parts that are not shared from the target's update."""
-    strength: float = 1.0
+    strength: float = field(default=1.0, metadata=at_least(0))
     """α of ``subtract``."""
 
 

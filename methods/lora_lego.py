@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.lego import merge_lego
 from bench.lm.recommenders import DomainMerge
+from bench.plugin import at_least
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -19,14 +19,10 @@ if TYPE_CHECKING:
 class LegoParams(LoraRecipe):
     """The recipe of the adapters and how they are merged."""
 
-    n_clusters: int | None = None
+    n_clusters: int | None = field(default=None, metadata=at_least(1))
     """Rank k of the merged adapter; none: the rank of the adapters."""
     reweight: bool = True
     """Whether to rescale centroids to the mean norm of their members, and the output by √(r/k)."""
-
-    def __post_init__(self) -> None:
-        if self.n_clusters is not None and self.n_clusters < 1:
-            raise BenchError(f"Parameter 'n_clusters' must be at least 1, not {self.n_clusters}.")
 
 
 @register(

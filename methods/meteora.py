@@ -10,15 +10,15 @@ comparison, without MeteoRA's labels of tasks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 from bench.methods.shared.integrating import IntegratingParams, IntegratingRecommender, Integration
 from torch import Tensor, nn
 
-from bench.errors import BenchError
 from bench.lm.adapters.experts import MixedExperts
+from bench.plugin import at_least
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -31,12 +31,8 @@ if TYPE_CHECKING:
 class MeteoraParams(IntegratingParams):
     """Adds how many adapters a token may use."""
 
-    top_k: int = 2
+    top_k: int = field(default=2, metadata=at_least(1))
     """Number of adapters with the largest gates that are used; the others have weight zero."""
-
-    def __post_init__(self) -> None:
-        if self.top_k < 1:
-            raise BenchError(f"Parameter 'top_k' must be at least 1, not {self.top_k}.")
 
 
 class GatedExperts(MixedExperts):

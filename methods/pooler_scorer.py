@@ -9,12 +9,13 @@ as ``source-lora``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.methods.shared.integrating import IntegratingParams, IntegratingRecommender, Integration
 
 from bench.lm.adapters.experts import ParallelExperts
+from bench.plugin import at_least
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class PoolerScorerParams(IntegratingParams):
     """The recipe of the source adapters and of the head."""
 
-    n_sources: int = 1
+    n_sources: int = field(default=1, metadata=at_least(1))
     """Number of adapters: the one with the best validation result."""
 
 

@@ -24,14 +24,13 @@ from bench.lm.merging.by_entropy import (
     Granularity,
     LearnedWeights,
     Search,
-    check_entropy_tokens,
     entropy_grid,
     learn_weights,
     mean_weights,
 )
 from bench.lm.recommenders import AdapterRecommender, SingleAdapter, general_domains, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, MergeReport, Queries, Task
+from bench.plugin import FitReport, MergeReport, Queries, Task, at_least, between
 from bench.registry import register
 
 
@@ -87,21 +86,20 @@ class CocktailParams(MergeParams):
     search: Literal["auto", "grid", "adam"] = "auto"
     """``grid``: the best of 21 global weights on all prompts; ``adam``: gradient descent; ``auto``: grid for global
     weights, Adam for weights per layer."""
-    n_prompts: int = 50
+    n_prompts: int = field(default=50, metadata=at_least(1))
     """Number of unlabeled test prompts (the paper: 50 or 100)."""
-    entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True})
+    entropy_tokens: int = field(default=ENTROPY_TOKENS, metadata={"neutral": True} | at_least(1))
     """First answer tokens whose entropy is used, decoders only (the paper: 5 on Beauty, otherwise 3)."""
-    prompts_a_step: int = 10
+    prompts_a_step: int = field(default=10, metadata=at_least(1))
     """Prompts per gradient step of Adam."""
-    passes: int = 4
+    passes: int = field(default=4, metadata=at_least(1))
     """Passes of Adam over the prompts."""
-    entropy_learning_rate: float = 0.2
+    entropy_learning_rate: float = field(default=0.2, metadata=between(0, 1))
     """Adam's learning rate for the logits of the weights."""
 
     def __post_init__(self) -> None:
         if self.search == "grid" and self.granularity == "per_module":
             raise BenchError("A grid search has one weight per adapter: granularity=per_module needs search=adam.")
-        check_entropy_tokens(self.entropy_tokens)
 
     @property
     def searched_by(self) -> Search:

@@ -6,12 +6,13 @@ fresh optimizer, same recipe. The paper's table 3 gives it 10, 20 and 30 % of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.recommenders import SingleAdapter, general_domains, recipe_of
 from bench.lm.training.library import AdapterPlan
+from bench.plugin import at_least
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class SecondFinetuneParams(LoraRecipe):
     """The recipe of both trainings, and what the second does otherwise."""
 
-    target_epochs: int | None = None
+    target_epochs: int | None = field(default=None, metadata=at_least(0))
     """Passes over the target's examples; none: as many as for the general adapter; 0: only the general adapter."""
 
 

@@ -6,7 +6,7 @@ has branches (Wortsman et al. 2022, arXiv 2203.05482, average models that differ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +15,7 @@ from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.recommenders import AdapterRecommender, recipe_of
 from bench.lm.training.library import AdapterPlan
+from bench.plugin import at_least
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class SoupParams(LoraRecipe):
 
     space: MergeSpace = "factor"
     """``factor`` averages A and B (as in the WeaveRec paper); ``delta`` the updates (as in the authors' code)."""
-    n_adapters: int = 0
+    n_adapters: int = field(default=0, metadata=at_least(0))
     """Number of averaged adapters; 0: as many as in WeaveRec (one more than the number of sources)."""
 
 

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace
 from bench.lm.merging.ties import DENSITY, merge_ties
 from bench.lm.merging.updates import merged_rank
 from bench.lm.recommenders import DomainMerge
+from bench.plugin import above, at_least, at_most
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -26,17 +26,13 @@ class TiesParams(LoraRecipe):
 
     space: MergeSpace = "delta"
     """``delta`` merges the updates; ``factor`` merges A and B separately, as in PEFT."""
-    density: float = DENSITY
+    density: float = field(default=DENSITY, metadata=above(0) | at_most(1))
     """Fraction of entries kept when trimming."""
-    scale: float = 1.0
+    scale: float = field(default=1.0, metadata=above(0))
     """λ, the factor of the merged update."""
-    merged_rank: int | None = None
+    merged_rank: int | None = field(default=None, metadata=at_least(0))
     """Rank to which the merged update is reduced in ``delta`` space; 0 keeps the full rank, which needs too much memory
     for large models; none: 0 for an encoder, 16 for a decoder."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.density <= 1:
-            raise BenchError(f"Parameter 'density' must be above 0 and at most 1, not {self.density}.")
 
 
 @register(

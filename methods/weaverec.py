@@ -13,7 +13,7 @@ A hybrid of A and B serves both as target: it is trained once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -30,7 +30,7 @@ from bench.lm.merging.ties import merge_ties
 from bench.lm.merging.updates import merged_rank
 from bench.lm.recommenders import AdapterRecommender, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, MergeReport, Queries, Task
+from bench.plugin import FitReport, MergeReport, Queries, Task, at_least, between
 from bench.registry import register
 
 GRID = tuple(round(step / 10, 1) for step in range(11))
@@ -55,23 +55,20 @@ class WeaveRecParams(WeaveParams):
     """For ``average``: ``factor`` as in the paper, ``delta`` as in the authors' code."""
     weights: Literal["uniform", "validated"] = "uniform"
     """For ``average``: equal weights 1/(N + 1), or the target adapter's weight chosen on validation queries."""
-    target_weight: float | None = None
+    target_weight: float | None = field(default=None, metadata=between(0, 1))
     """For ``average``: weight α of the target's adapter, with equal weights for the hybrids; none: 1/(N + 1)."""
-    branch: int | None = None
+    branch: int | None = field(default=None, metadata=at_least(0))
     """Use only one adapter: 0 is the target's, n the hybrid with the n-th source; none: merge all."""
-    merged_rank: int | None = None
+    merged_rank: int | None = field(default=None, metadata=at_least(0))
     """Rank to which ``ties`` and ``dare`` reduce the merged update; 0: full rank; none: 0 for an encoder, 16 for a
     decoder."""
 
     def __post_init__(self) -> None:
         if self.weights == "validated" and self.merging != "average":
             raise BenchError(f"weights=validated needs merging=average, not merging={self.merging}.")
-        if self.target_weight is not None:
-            if self.merging != "average" or self.weights == "validated":
-                raise BenchError("Parameter 'target_weight' needs merging=average and weights=uniform.")
-            if not 0 <= self.target_weight <= 1:
-                raise BenchError(f"Parameter 'target_weight' must be from 0 to 1, not {self.target_weight}.")
-        if self.branch is not None and (self.branch < 0 or self._merges_otherwise):
+        if self.target_weight is not None and (self.merging != "average" or self.weights == "validated"):
+            raise BenchError("Parameter 'target_weight' needs merging=average and weights=uniform.")
+        if self.branch is not None and self._merges_otherwise:
             raise BenchError(
                 "Parameter 'branch' selects one adapter without merging: it must be at least 0 and cannot be combined "
                 "with merging, weights or target_weight."

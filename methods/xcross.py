@@ -16,7 +16,7 @@ The ablations drop integration altogether (β = γ = 0), interactions (γ = 0) o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from bench.errors import BenchError
 from bench.lm.adapters.experts import ParallelExperts
 from bench.lm.precision import float32_products
+from bench.plugin import at_least
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -40,11 +41,11 @@ DIRECT, INTERACTION = 0, 1
 class XCrossParams(IntegratingParams):
     """Adds how states are mixed."""
 
-    beta: float = 0.5
+    beta: float = field(default=0.5, metadata=at_least(0))
     """Scale β of the other encoders' states."""
-    gamma: float = 0.4
+    gamma: float = field(default=0.4, metadata=at_least(0))
     """Scale γ of the differences between states."""
-    integrated_layers: int = 0
+    integrated_layers: int = field(default=0, metadata=at_least(0))
     """Number of top layers after which states are mixed; 0 uses three quarters of all layers (X-Cross: 9 of 12)."""
 
 
@@ -52,9 +53,9 @@ class XCrossParams(IntegratingParams):
 class NoLayersParams(XCrossParams):
     """X-Cross whose encoders meet in the end alone."""
 
-    beta: float = 0.0
+    beta: float = field(default=0.0, metadata=at_least(0))
     """Scale β of the other encoders' states."""
-    gamma: float = 0.0
+    gamma: float = field(default=0.0, metadata=at_least(0))
     """Scale γ of the differences between states."""
 
 
@@ -62,7 +63,7 @@ class NoLayersParams(XCrossParams):
 class NoInteractionsParams(XCrossParams):
     """X-Cross without differences between states."""
 
-    gamma: float = 0.0
+    gamma: float = field(default=0.0, metadata=at_least(0))
     """Scale γ of the differences between states."""
 
 
@@ -70,7 +71,7 @@ class NoInteractionsParams(XCrossParams):
 class NoExpertsParams(XCrossParams):
     """X-Cross without the other encoders' own states."""
 
-    beta: float = 0.0
+    beta: float = field(default=0.0, metadata=at_least(0))
     """Scale β of the other encoders' states."""
 
 

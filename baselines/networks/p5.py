@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.errors import BenchError
-from bench.lm.backbones import Backbone, quiet_transformers
+from bench.lm.backbones import Backbone, quiet_transformers, reading_model
 from bench.lm.batching import NO_ANSWER, PackedAnswers, length_buckets, padded
 
 N_WHOLE_WORDS = 512
@@ -95,9 +95,9 @@ def load_t5(backbone: Backbone, device: str) -> tuple[WholeWordT5, Any]:
     """Load a T5 with its tokenizer; raise BenchError for another encoder-decoder."""
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-    with quiet_transformers():
-        t5 = AutoModelForSeq2SeqLM.from_pretrained(backbone.folder, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(backbone.folder)
+    with quiet_transformers(), reading_model(backbone):
+        t5 = AutoModelForSeq2SeqLM.from_pretrained(backbone.folder, trust_remote_code=False, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(backbone.folder, trust_remote_code=False)
     n_vectors = t5.get_input_embeddings().num_embeddings
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     starts_word = [token.startswith(WORD_START) for token in tokens] + [False] * (n_vectors - len(tokens))

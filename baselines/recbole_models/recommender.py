@@ -7,8 +7,8 @@ candidates and the storing of models are ours. A baseline is a short subclass of
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -100,7 +100,23 @@ class RecBoleRecommender(Recommender):
         config = zoo.model_config(self.model_values(), self.params, task.device, seed)
         change = construct_transform(config)  # before the model, which reads the names of the columns it adds
         made = with_every_position(model_class) if sequential else model_class
-        return made(config, dataset).to(config["device"]), lambda batch: change(dataset, batch)
+        with self._refused_parameters():
+            model = made(config, dataset)
+        return model.to(config["device"]), lambda batch: change(dataset, batch)
+
+    @contextmanager
+    def _refused_parameters(self) -> Iterator[None]:
+        """Raise BenchError where RecBole's class fails in the block for parameters that are not its defaults."""
+        defaults = asdict(type(self.params)())
+        changed = {name: value for name, value in asdict(self.params).items() if value != defaults[name]}
+        try:
+            yield
+        except Exception as error:  # how a class refuses a value is its own affair: an assertion, a KeyError, ...
+            if isinstance(error, BenchError) or not changed:
+                raise
+            named = ", ".join(f"{name}={value}" for name, value in changed.items())
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise BenchError(f"RecBole's {self.model_name} cannot be built with {named} ({reason}).") from error
 
     def _require_known_users(self, task: Task) -> None:
         """Raise BenchError where the model looks users up by number and the setting asks for users it never saw."""

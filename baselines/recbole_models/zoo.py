@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import field, make_dataclass
 from functools import cache
@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import yaml
+from bench.baselines.recbole_models.ranges import limits_of
 
 from bench.errors import BenchError, unknown_name
 from bench.files.extras import package_folder, require
@@ -163,8 +164,7 @@ def params_class(name: str) -> type[Any]:
     shared = TrainingParams.__dataclass_fields__
     own = {key: value for key, value in _defaults(name).items() if key.isidentifier() and key not in shared}
     fields = [
-        (key, type(value), field(default=value, metadata={"help": _helps(name).get(key, "")}))
-        for key, value in own.items()
+        (key, type(value), field(default=value, metadata=_facts(name, key, value, own))) for key, value in own.items()
     ]
     made = make_dataclass(f"{name}Params", fields, bases=(TrainingParams,), frozen=True)
     made.__doc__ = f"Parameters of RecBole's {name}."
@@ -206,6 +206,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?e[+-]?\d+", value):
         return float(value)
     return value
+
+
+def _facts(name: str, key: str, default: Any, own: Collection[str]) -> dict[str, Any]:
+    """Return the metadata of a parameter: RecBole's explanation and its range."""
+    return {"help": _helps(name).get(key, ""), **limits_of(key, default, own)}
 
 
 def _helps(name: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from bench.lm.batching import length_batches
 from bench.lm.encoders.text_encoder import BATCHES_BETWEEN_REPORTS
 from bench.lm.loading import task_backbone
 from bench.lm.precision import training_dtype
-from bench.plugin import ProgressHook, Queries, Recommender, Task, shrinks_to
+from bench.plugin import ProgressHook, Queries, Recommender, Task, above, at_least, at_most, below, shrinks_to
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
@@ -40,29 +40,29 @@ class TextParams:
 
     pooling: Pooling = "mean"
     """Pooling of a text's token states: the mean, or the first token (the paper: ``cls``)."""
-    title_tokens: int = 12
+    title_tokens: int = field(default=12, metadata=at_least(1))
     """Maximum title length in tokens."""
-    max_history: int = 8
+    max_history: int = field(default=8, metadata=at_least(1))
     """Maximum history length, counted from its end (RecFormer: 50, LLM-Rec: 10)."""
-    max_examples: int = field(default=6_000, metadata=shrinks_to("examples"))
+    max_examples: int = field(default=6_000, metadata=shrinks_to("examples") | at_least(1))
     """Training histories per epoch, one per sampled user (the paper: all users)."""
-    epochs: int = 3
+    epochs: int = field(default=3, metadata=at_least(1))
     """Maximum number of epochs."""
-    patience: int = 10
+    patience: int = field(default=10, metadata=at_least(1))
     """Epochs without improvement of validation NDCG@3 before training stops."""
-    learning_rate: float = 5e-5
+    learning_rate: float = field(default=5e-5, metadata=above(0) | at_most(1))
     """Peak learning rate of AdamW."""
-    warm_up_steps: int = 100
+    warm_up_steps: int = field(default=100, metadata=at_least(0))
     """Warm-up steps of the learning rate."""
-    weight_decay: float = 0.0
+    weight_decay: float = field(default=0.0, metadata=at_least(0))
     """AdamW's weight decay."""
-    batch_size: int = 32
+    batch_size: int = field(default=32, metadata=at_least(1))
     """Histories per batch."""
-    dropout: float = 0.0
+    dropout: float = field(default=0.0, metadata=at_least(0) | below(1))
     """Dropout rate of the encoder (the paper: 0.1; drawing masks is slow on a CPU)."""
     freeze_words: bool = True
     """Whether the encoder's word embeddings are frozen."""
-    validation_queries: int = field(default=1_000, metadata=shrinks_to("validation"))
+    validation_queries: int = field(default=1_000, metadata=shrinks_to("validation") | at_least(0))
     """Number of validation queries (a random sample) for choosing the best epoch; 0 uses all."""
 
 

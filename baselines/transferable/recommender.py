@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -38,7 +38,7 @@ from bench.learning.training import (
 )
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
-from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, below, divides
 
 if TYPE_CHECKING:
     from bench.lm.backbones import Backbone
@@ -55,27 +55,27 @@ FINE_TUNING_FIELDS = frozenset(
 class TransferableParams(TrainingParams):
     """The parameters that UniSRec and VQ-Rec share."""
 
-    epochs: int = 100
+    epochs: int = field(default=100, metadata=at_least(1))
     """Maximum number of fine-tuning epochs."""
-    batch_size: int = 512
+    batch_size: int = field(default=512, metadata=at_least(1))
     """Sequences per fine-tuning batch; every position is an example."""
-    dimensions: int = 128
+    dimensions: int = field(default=128, metadata=at_least(1))
     """Size of item vectors (published: 300, which needs 2.5 times the computation)."""
-    inner_dimensions: int = 256
+    inner_dimensions: int = field(default=256, metadata=at_least(1))
     """Size of the feed-forward layers."""
-    layers: int = 2
+    layers: int = field(default=2, metadata=at_least(1))
     """Self-attention blocks."""
-    heads: int = 2
+    heads: int = field(default=2, metadata=at_least(1) | divides("dimensions"))
     """Attention heads per block."""
-    dropout: float = 0.5
+    dropout: float = field(default=0.5, metadata=at_least(0) | below(1))
     """Dropout rate of units and attention weights."""
-    temperature: float = 0.07
+    temperature: float = field(default=0.07, metadata=above(0))
     """Temperature by which cosines are divided in every loss."""
-    pretrain_epochs: int = 5
+    pretrain_epochs: int = field(default=5, metadata=at_least(0))
     """Pre-training epochs on the source datasets (published: 300); 0 skips pre-training."""
-    pretrain_batch_size: int = 2048
+    pretrain_batch_size: int = field(default=2048, metadata=at_least(1))
     """Approximate number of examples (positions) per pre-training batch (published: 8192)."""
-    pretrain_learning_rate: float = 1e-3
+    pretrain_learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
     """Adam's learning rate in pre-training."""
     frozen_encoder: bool = False
     """Freeze the pre-trained encoder and its position embeddings in fine-tuning, as in the published code."""

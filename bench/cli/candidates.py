@@ -13,9 +13,11 @@ from bench.cli.options import (
     data_dir_option,
     json_option,
     progress_on_stderr,
+    require_data_dir,
     results_dir_option,
     some_request_options,
 )
+from bench.cli.paths import OutputPath
 
 EXAMPLES = """\b
 Examples:
@@ -28,7 +30,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("dataset")
 @some_request_options("setting", "policy", "protocol_seed")
-@click.option("--export", type=click.Path(path_type=Path, dir_okay=False), help="Write the test lists to a CSV file.")
+@click.option("--export", type=OutputPath(), help="Write the test lists to a CSV file.")
 @data_dir_option
 @cache_dir_option
 @results_dir_option
@@ -51,9 +53,11 @@ def candidates(
     import numpy as np
 
     from bench.files.folders import Folders
+    from bench.files.output import STANDARD_OUTPUT
     from bench.runs.tasks import Tasks
     from bench.spec import ProtocolSpec
 
+    require_data_dir(data_dir)
     spec = ProtocolSpec(dataset, setting, policy, protocol_seed)
     prepared = Tasks(Folders(cache_dir, results_dir, data_dir), progress_on_stderr).prepared(spec)
     if export is not None:
@@ -73,9 +77,10 @@ def candidates(
         "notes": list(prepared.domain.notes),
         "warnings": list(prepared.warnings),
     }
+    is_taken = export == STANDARD_OUTPUT  # by the lists, which a program reads there
     if as_json:
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps(facts, indent=2), err=is_taken)
         return
     for name, value in facts.items():
         text = " ".join(value) or "none" if isinstance(value, list) else value
-        click.echo(f"{name.replace('_', ' ')}: {text}")
+        click.echo(f"{name.replace('_', ' ')}: {text}", err=is_taken)

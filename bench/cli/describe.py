@@ -78,14 +78,15 @@ def _facts(name: str) -> dict[str, Any]:
 def _parameters(params_class: Any) -> list[dict[str, Any]]:
     import dataclasses
 
-    from bench.runs.params import field_docstrings
+    from bench.runs.params import allowed_values, field_docstrings
 
-    meanings = field_docstrings(params_class)
+    meanings, allowed = field_docstrings(params_class), allowed_values(params_class)
     return [
         {
             "name": item.name,
             "default": item.default,
             "type": str(item.type),
+            "range": allowed[item.name],
             "meaning": meanings.get(item.name, item.metadata.get("help", "")),
         }
         for item in dataclasses.fields(params_class)
@@ -104,7 +105,8 @@ def _text(facts: dict[str, Any]) -> str:
     text = tabulate(rows, tablefmt="plain", disable_numparse=True)
     if not parameters:
         return text
-    columns = [(item["name"], item["default"], item["meaning"]) for item in parameters]
+    ranges = ("range",) if any(item["range"] for item in parameters) else ()
+    columns = [[item[key] for key in ("name", "default", *ranges, "meaning")] for item in parameters]
     return f"{text}\n\nParameters (-p name=value)\n" + tabulate(columns, tablefmt="plain", disable_numparse=True)
 
 

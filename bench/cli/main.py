@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import click
 
 from bench import __version__
-from bench.errors import BenchError, BenchWarning, unknown_name
+from bench.cli.failures import INTERRUPTED, failure_of_machine, flush_streams, make_streams_lenient
+from bench.errors import BenchError, BenchWarning, one_line, unknown_name
 
 COMMANDS = {
     "run": "Train and evaluate one method on one dataset.",
@@ -36,6 +38,7 @@ COMMANDS = {
 }
 """Name and one-line help of each subcommand, so that ``bench --help`` imports none of them."""
 USER_ERROR = 2
+INTERRUPT = 128 + signal.SIGINT
 
 
 class LazyGroup(click.Group):
@@ -83,7 +86,7 @@ def _warnings_told() -> Iterator[None]:
                 usual(message, category, *place, **more)
             elif str(message) not in told:
                 told.add(str(message))
-                click.echo(f"Warning: {message}", err=True)
+                click.echo(f"Warning: {one_line(str(message))}", err=True)
 
         warnings.simplefilter("always", BenchWarning)
         warnings.showwarning = show
@@ -104,21 +107,70 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user error is reported in one line on stderr, with exit code 2."""
+    """Run the command line; an error of the user or the machine is reported in one line on stderr, with exit code 2."""
     signal.signal(signal.SIGTERM, _terminated)
+    wait_passively()
+    make_streams_lenient()
+    try:
+        code = _run()
+    except KeyboardInterrupt:
+        code = _told(INTERRUPTED, INTERRUPT, label="")
+    try:
+        flush_streams()
+    except BrokenPipeError:
+        pass  # whoever reads has read enough
+    except OSError as error:
+        code = code or _told(f"Cannot write to standard output: {error.strerror}.", USER_ERROR)
+    sys.exit(code)
+
+
+def wait_passively() -> None:
+    """Let threads of OpenMP sleep at barriers, unless the user chose otherwise; effective before torch is loaded.
+
+    They spin by default, and beside another busy process a training then takes many times as long.
+    """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+
+def _run() -> int:
+    """Run the command and return the exit code; what is wrong is told on stderr.
+
+    Raises:
+        KeyboardInterrupt: the user ended it.
+        Exception: a fault of the bench itself.
+    """
     try:
         # without standalone mode click returns the code of an Exit instead of raising it
-        sys.exit(cli.main(prog_name="bench", standalone_mode=False))
-    except click.Abort:
-        click.echo("Aborted.", err=True)
-        sys.exit(1)
+        returned = cli.main(prog_name="bench", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-    except click.UsageError as error:
-        click.echo(f"Error: {_usage_message(error)}", err=True)
-    except (BenchError, click.ClickException, PermissionError, FileExistsError, NotADirectoryError) as error:
-        click.echo(f"Error: {error}", err=True)
-    sys.exit(USER_ERROR)
+        return USER_ERROR
+    except Exception as error:
+        if isinstance(error, click.Abort) and not isinstance(error.__cause__, EOFError):
+            raise KeyboardInterrupt from error
+        mistake = _mistake(error)
+        if mistake is None:
+            raise
+        return _told(mistake, USER_ERROR)
+    return returned if isinstance(returned, int) else 0
+
+
+def _mistake(error: Exception) -> str | None:
+    """Return what is to be told of a user's mistake or a machine's; None for a fault of the bench itself."""
+    if isinstance(error, click.UsageError):
+        return _usage_message(error)
+    if isinstance(error, BenchError | click.ClickException):
+        return str(error)
+    # click makes an Abort of the end of standard input
+    return failure_of_machine(error.__cause__ if isinstance(error, click.Abort) and error.__cause__ else error)
+
+
+def _told(message: str, code: int, label: str = "Error: ") -> int:
+    """Print a message in one line on stderr, and return the exit code."""
+    with suppress(OSError):
+        click.echo(f"{label}{one_line(message)}", err=True)
+    return code
 
 
 def _terminated(number: int, _: object) -> NoReturn:

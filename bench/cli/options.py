@@ -5,18 +5,21 @@ from __future__ import annotations
 import functools
 import typing
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bench.errors import did_you_mean
+from bench.cli.paths import DirectoryPath
+from bench.errors import BenchError, did_you_mean, one_line
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
 from bench.files.folders import CACHE_VARIABLE, DATA_VARIABLE, RESULTS_VARIABLE, USUAL_RESULTS, usual_cache
 from bench.runs.params import parse_assignments
 from bench.runs.request import PARAMS, RequestOption, RunRequest, request_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bench.files.folders import Folders
     from bench.runs.record import RunRecord
 
@@ -54,9 +57,15 @@ def data_dir_option(command: Command) -> Command:
         "--data-dir",
         envvar=DATA_VARIABLE,
         show_envvar=True,
-        type=click.Path(path_type=Path),
+        type=DirectoryPath(),
         help="Directory with one subdirectory of source data per dataset.",
     )(command)
+
+
+def require_data_dir(data_dir: Path | None) -> None:
+    """Raise BenchError for a data directory that is named and not there, even where what is asked is stored."""
+    if data_dir is not None and not data_dir.is_dir():
+        raise BenchError(f"The data directory {data_dir} does not exist: change --data-dir or BENCH_DATA.")
 
 
 def cache_dir_option(command: Command) -> Command:
@@ -65,7 +74,7 @@ def cache_dir_option(command: Command) -> Command:
         "--cache-dir",
         envvar=CACHE_VARIABLE,
         show_envvar=True,
-        type=click.Path(path_type=Path),
+        type=DirectoryPath(),
         default=usual_cache,
         show_default="the platform's cache directory",
         help="Directory for downloads, prepared data, models and adapters.",
@@ -78,7 +87,7 @@ def results_dir_option(command: Command) -> Command:
         "--results-dir",
         envvar=RESULTS_VARIABLE,
         show_envvar=True,
-        type=click.Path(path_type=Path),
+        type=DirectoryPath(),
         default=USUAL_RESULTS,
         show_default="./results",
         help="Directory for runs and tables.",
@@ -177,5 +186,6 @@ def say_of_data(records: Iterable[RunRecord], folders: Folders) -> None:
 
 
 def progress_on_stderr(line: str) -> None:
-    """Print a progress line on stderr."""
-    click.echo(line, err=True)
+    """Print a progress line on stderr; a stream that takes no more, such as a full disk, does not end the work."""
+    with suppress(OSError):
+        click.echo(one_line(line), err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bench.cli.options import cache_dir_option, data_dir_option, progress_on_stderr, results_dir_option, say_of_data
+from bench.cli.paths import OutputPath
 
 BYTES_IN_KB = 1000
 EXAMPLES = """\b
@@ -19,7 +20,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputPath(),
     default=Path("report.html"),
     show_default=True,
     help="File to write.",
@@ -34,7 +35,7 @@ def report(output: Path, results_dir: Path, data_dir: Path | None, cache_dir: Pa
     popularity need the datasets of the runs, from --data-dir or an installed package. Nothing is downloaded or run.
     """
     from bench.files.folders import Folders
-    from bench.files.store import write_text
+    from bench.files.output import write_output
     from bench.registry import registry
     from bench.report.page.build import build_page
     from bench.report.page.query_facts import facts_reader
@@ -45,7 +46,7 @@ def report(output: Path, results_dir: Path, data_dir: Path | None, cache_dir: Pa
     page = build_page(store, registry(), facts_reader(folders, progress_on_stderr))
     say_of_data(store.records(), folders)
     text = render_page(page)
-    write_text(output, text)
+    write_output(output, text)
     for reason in dict.fromkeys(board.users.missing for board in page.boards if board.users.missing):
         click.echo(f"Wins by history length and popularity are not available: {reason}", err=True)
     size = len(text.encode()) // BYTES_IN_KB

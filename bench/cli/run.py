@@ -13,6 +13,7 @@ from bench.cli.options import (
     data_dir_option,
     json_option,
     progress_on_stderr,
+    require_data_dir,
     results_dir_option,
     run_request_options,
 )
@@ -60,6 +61,7 @@ def run(
     from bench.files.folders import Folders
     from bench.report.run_summary import summary
 
+    require_data_dir(data_dir)
     folders = Folders(cache_dir, results_dir, data_dir)
     record = carried_out(request, folders, progress_on_stderr, device, force=force, rescore=rescore)
     click.echo(json.dumps(record.to_json(), indent=2) if as_json else summary(record))

@@ -15,6 +15,7 @@ from bench.cli.options import (
     say_of_data,
     scale_option,
 )
+from bench.cli.paths import OutputPath
 from bench.errors import BenchError
 from bench.experiments.scale import DEFAULT_SCALE
 from bench.report.tables.table import TABLE_FORMATS
@@ -58,9 +59,7 @@ Examples:
 )
 @click.option("--strict", is_flag=True, help="Fail if a row was not trained to convergence (↗).")
 @click.option("--format", "output_format", type=click.Choice(TABLE_FORMATS), default="text", show_default=True)
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of standard output."
-)
+@click.option("--output", type=OutputPath(), help="Write to this file instead of standard output.")
 @results_dir_option
 @data_dir_option
 @cache_dir_option
@@ -121,12 +120,12 @@ def _say_of_data(made: Table, folders: Folders) -> None:
 
 def _put(text: str, output: Path | None) -> None:
     """Print a text, or write it to a file."""
-    from bench.files.store import write_text
+    from bench.files.output import write_output
 
     if output is None:
         click.echo(text, nl=False)
     else:
-        write_text(output, text)
+        write_output(output, text)
         click.echo(f"Wrote {output}.", err=True)
 
 

@@ -130,7 +130,7 @@ def read_card(path: Path) -> Card:
     fields = Fields.of(document, (), "the card", document.content, *_keys(Card))
     return Card(
         name=fields.name_of_file(),
-        description=fields.text("description"),
+        description=fields.text("description", is_long=True),
         format=fields.choice("format", tuple(FORMATS)),
         licence=fields.text("licence"),
         homepage=fields.text("homepage", ""),

@@ -105,7 +105,7 @@ def read_experiment(path: Path) -> Experiment:
     targets = [dataset.name for dataset in datasets]
     return Experiment(
         name=fields.text("name"),
-        caption=fields.text("caption").strip(),
+        caption=fields.text("caption", is_long=True).strip(),
         rows=tuple(_row(row, targets) for row in fields.rows("rows", "row", ROW_KEYS, ("method",))),
         datasets=datasets,
         settings=fields.choices("settings", SETTINGS),
@@ -134,7 +134,7 @@ def _statistics_table(document: Document) -> Experiment:
     fields = _top(document, STATISTICS_REQUIRED, STATISTICS_OPTIONAL)
     return Experiment(
         name=fields.text("name"),
-        caption=fields.text("caption").strip(),
+        caption=fields.text("caption", is_long=True).strip(),
         rows=(),
         datasets=_datasets(fields),
         settings=(),
@@ -159,7 +159,7 @@ def _row(fields: Fields, targets: Collection[str]) -> ExperimentRow:
     return ExperimentRow(
         method=method,
         label=fields.text("label", method),
-        params=fields.mapping("params"),
+        params=fields.parameters("params"),
         backbone=fields.text("backbone") if fields.has("backbone") else None,
         ranking=fields.choice("ranking", RANKINGS),
         reference=fields.flag("reference"),

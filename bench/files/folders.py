@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.errors import BenchError
+
 if TYPE_CHECKING:
     from bench.files.store import ArtifactStore
 
@@ -64,12 +66,23 @@ def usual_folders(
 
 
 def usual_cache() -> Path:
-    """Return the platform's cache folder."""
+    """Return the platform's cache folder; raise BenchError where no home directory is known."""
     import platformdirs
 
-    return platformdirs.user_cache_path("bench")
+    path = platformdirs.user_cache_path("bench")
+    if not path.is_absolute():
+        raise BenchError(f"No home directory is known for the cache: give --cache-dir or set {CACHE_VARIABLE}.")
+    return path
 
 
 def _named(path: AnyPath | None, variable: str) -> Path | None:
     found = path or os.environ.get(variable)
-    return Path(found).expanduser() if found else None
+    return expanded(found) if found else None
+
+
+def expanded(path: AnyPath) -> Path:
+    """Return a path with ``~`` expanded; raise BenchError where no home directory is known."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise BenchError(f"'{path}' cannot be found: no home directory is known. Write the path in full.") from error

@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 import yaml
 
 from bench.errors import BenchError, did_you_mean
+from bench.files.yaml_structure import check_structure, is_one_line, key_given_twice
 
 Keys = tuple[str | int, ...]
 """Where a value stands in a document: keys of mappings and numbers of list entries, from the outside in."""
@@ -28,12 +29,14 @@ class Document:
     def read(cls, path: Path) -> Document:
         """Read a file; raise BenchError where it is not YAML or gives a key twice, which YAML would not mind."""
         try:
-            loader = _loader()(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            check_structure(yaml.parse(text, _loader()))
+            loader = _loader()(text)
             root = loader.get_single_node()
             content = None if root is None else loader.construct_document(root)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
             raise _unreadable(path, error) from error
-        twice = None if root is None else _key_given_twice(root)
+        twice = None if root is None else key_given_twice(root)
         if twice is not None:
             raise BenchError(f"{path}:{twice.start_mark.line + 1}: key '{twice.value}' occurs twice.")
         return cls(path, root, content)
@@ -75,18 +78,6 @@ def _inside(node: yaml.Node | None, key: str | int) -> tuple[int, yaml.Node] | N
     if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
         return node.value[key].start_mark.line + 1, node.value[key]
     return None
-
-
-def _key_given_twice(node: yaml.Node) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        names = [name.value for name, _ in node.value]
-        repeated = [name for number, (name, _) in enumerate(node.value) if name.value in names[:number]]
-        children = [value for _, value in node.value]
-    elif isinstance(node, yaml.SequenceNode):
-        repeated, children = [], node.value
-    else:
-        return None
-    return next(iter([*repeated, *filter(None, map(_key_given_twice, children))]), None)
 
 
 class Fields:
@@ -156,12 +147,13 @@ class Fields:
         """Whether a key is given."""
         return key in self.values
 
-    def text(self, key: str, default: str | None = None) -> str:
-        """Return a text that is not empty, or the default where there is none."""
+    def text(self, key: str, default: str | None = None, *, is_long: bool = False) -> str:
+        """Return a text that is not empty, or the default where there is none; one line unless it may be long."""
         if default is not None and not self.has(key):
             return default
         value = self.values.get(key)
-        return str(self.checked(key, value, isinstance(value, str) and bool(value), "some text"))
+        text = str(self.checked(key, value, isinstance(value, str) and bool(value), "some text"))
+        return str(self.checked(key, text, is_long or is_one_line(text), "some text in one line"))
 
     def name_of_file(self, key: str = "name") -> str:
         """Return the name of the whole, which is the file's."""
@@ -192,13 +184,19 @@ class Fields:
     def mapping(self, key: str) -> dict[str, Any]:
         """Return the mapping under a key, empty where there is none."""
         value = self.values.get(key, {})
-        is_named = isinstance(value, dict) and all(isinstance(name, str) for name in value)
+        is_named = isinstance(value, dict) and all(isinstance(name, str) and is_one_line(name) for name in value)
         return dict(self.checked(key, value, is_named, "a mapping from names to values"))
+
+    def parameters(self, key: str) -> dict[str, Any]:
+        """Return the mapping from names to texts of one line, numbers, truth values, nulls or lists of these."""
+        value = self.mapping(key)
+        are_plain = all(map(_is_plain, value.values()))
+        return dict(self.checked(key, value, are_plain, "a mapping from names to numbers, texts of one line or lists"))
 
     def texts(self, key: str) -> dict[str, str]:
         """Return the mapping from names to texts under a key, empty where there is none."""
         value = self.mapping(key)
-        are_texts = all(isinstance(text, str) and text for text in value.values())
+        are_texts = all(isinstance(text, str) and text and is_one_line(text) for text in value.values())
         return dict(self.checked(key, value, are_texts, "a mapping from names to texts"))
 
     def items(self, key: str) -> list[Any]:
@@ -210,6 +208,7 @@ class Fields:
         """Return a list of names, empty where there is none."""
         value = self.values.get(key, [])
         are_names = isinstance(value, list) and all(isinstance(name, str) and name for name in value)
+        are_names = are_names and all(map(is_one_line, value))
         return tuple(self.checked(key, value, are_names, "a list of names"))
 
     def seeds(self, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
@@ -246,6 +245,13 @@ class Fields:
         if wrong:
             raise self.wrong(key, expected, did_you_mean(wrong[0], known))
         return tuple(self.checked(key, values, len(set(values)) == len(values), f"{expected}, each once"))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value can be given on a command line and kept in a record: a date, for one, cannot."""
+    if isinstance(value, list):
+        return all(_is_plain(one) and not isinstance(one, list) for one in value)
+    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and is_one_line(value))
 
 
 def _is_whole(value: Any) -> TypeGuard[int]:

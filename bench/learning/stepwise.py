@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 from pathlib import Path
@@ -29,6 +30,7 @@ from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_ten
 from bench.learning.convergence import EPOCHS_WITHOUT_GAIN
 from bench.learning.freed_memory import keep_freed_memory
 from bench.learning.steps import StepLog, StepPlan
+from bench.learning.stopping import Stop, held_back
 from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, clip_gradients, state_copy
 from bench.plugin import ProgressHook
 from bench.plugin.fit_report import as_tuples
@@ -75,6 +77,15 @@ class Stepwise:
         # the untrained state is checked as well: a training that only makes it worse returns it
         if not self._resumed():
             self._look()
+        with nullcontext(Stop()) if self.checkpoint is None else held_back() as stop:
+            self._train(stop)
+        if self.check is not None:
+            self._put(self.best)
+        self.log = replace(self.log, seconds=self._seconds())
+        return self.log
+
+    def _train(self, stop: Stop) -> None:
+        """Take steps until training ends, or until a signal came: then the state is saved once more."""
         for batch, n_examples in self._stream() if self.plan.epochs else ():
             self._step(batch, n_examples)
             if self._is_check_due():
@@ -84,10 +95,10 @@ class Stepwise:
             if self._is_finished():
                 break
             self._report()
-        if self.check is not None:
-            self._put(self.best)
-        self.log = replace(self.log, seconds=self._seconds())
-        return self.log
+            if stop.signal is not None:
+                self.save()
+                self.progress(f"stopped and saved at {self._where()}; the same command continues from there")
+                break
 
     def _stream(self) -> Iterator[tuple[Any, int]]:
         """Yield the batches of one epoch after the other, from where the log is."""

@@ -34,6 +34,8 @@ TOKENIZER_FILES = (
     "*.jinja",
 )
 HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "*.jinja"]
+LONGEST_REASON = 300
+"""Signs of a library's message that an error shows."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,9 @@ def local_backbone(name: str, folder: Path, *, toy: bool = False) -> Backbone:
     weights = _files(folder, WEIGHT_FILES)
     if not config_file.exists() or not weights:
         raise BenchError(f"'{folder}' does not contain a language model: expected config.json and *.safetensors.")
-    architectures = json.loads(config_file.read_text(encoding="utf-8")).get("architectures") or [""]
     return Backbone(
         name,
-        _kind_of(architectures[0]),
+        _kind_of(_architecture(config_file)),
         folder,
         content_hash(config_file, *weights, *_files(folder, TOKENIZER_FILES)),
         toy,
@@ -84,6 +85,18 @@ def local_backbone(name: str, folder: Path, *, toy: bool = False) -> Backbone:
 def _files(folder: Path, patterns: Sequence[str]) -> list[Path]:
     """Return the files in a directory that match any pattern, sorted by name."""
     return sorted({path for pattern in patterns for path in folder.glob(pattern)})
+
+
+def _architecture(config_file: Path) -> str:
+    """Return the first class that a model's configuration names, empty where it names none."""
+    try:
+        settings = json.loads(config_file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BenchError(f"{config_file} is no JSON file ({error}).") from error
+    named = settings.get("architectures") or [""] if isinstance(settings, dict) else None
+    if not isinstance(named, list) or not isinstance(named[0], str):
+        raise BenchError(f"{config_file} describes no language model: 'architectures' must be a list of names.")
+    return named[0]
 
 
 def _kind_of(architecture: str) -> BackboneKind:
@@ -135,6 +148,24 @@ def packaged_minilm() -> Path | None:
     """Return the directory of the packaged weights, found without importing the package."""
     folder = package_folder(MINILM_PACKAGE)
     return None if folder is None else folder / "model"
+
+
+@contextmanager
+def reading_model(backbone: Backbone) -> Iterator[None]:
+    """Raise BenchError where the block cannot load the backbone's files: damaged, incomplete, or in need of own code.
+
+    Code that comes with a model is never run: every load in the block says so itself.
+    """
+    try:
+        yield
+    except (BenchError, MemoryError):
+        raise
+    except Exception as error:  # the library raises many kinds, by the part that is damaged
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
+        raise BenchError(
+            f"Backbone '{backbone.name}' cannot be loaded from {backbone.folder} ({reason}). Fetch its files again, or "
+            "choose another; models that bring code of their own are not supported."
+        ) from error
 
 
 @contextmanager

@@ -30,12 +30,16 @@ def task_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
     Raises:
         BenchError: the task names none, or one of another kind.
     """
+    if task.backbone == TINY and kind == "encoder":
+        raise _of_other_kind(TINY, "causal", kind)
     backbone = _made_tiny(task, kind) if task.backbone == TINY else planned_backbone(task)
     if backbone.kind not in ((kind,) if kind else ("causal", "encoder")):
-        raise BenchError(
-            f"Backbone '{task.backbone}' is of kind '{backbone.kind}'; this method needs {_EXPECTED[kind]}"
-        )
+        raise _of_other_kind(backbone.name, backbone.kind, kind)
     return backbone
+
+
+def _of_other_kind(name: str, kind: BackboneKind, expected: BackboneKind | None) -> BenchError:
+    return BenchError(f"Backbone '{name}' is of kind '{kind}'; this method needs {_EXPECTED[expected]}")
 
 
 def planned_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:

@@ -38,7 +38,7 @@ def read_published(path: Path) -> dict[str, Any]:
         top.texts(key)
     top.names("notes")
     for figure in top.named("figures", "figure", FIGURE_KEYS, FIGURE_KEYS).values():
-        figure.text("caption")
+        figure.text("caption", is_long=True)
     for table in top.named("tables", "table", (*TABLE_REQUIRED, *TABLE_OPTIONAL), TABLE_REQUIRED).values():
         _check_table(table)
     return dict(top.values)
@@ -73,7 +73,7 @@ def _check_row(row: Fields) -> None:
 
 def _check_names(fields: Fields, names: Collection[str], lists: Collection[str]) -> None:
     for key in names:
-        fields.text(key, "")
+        fields.text(key, "", is_long=key == "caption")
     for key in lists:
         fields.names(key)
 

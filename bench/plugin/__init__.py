@@ -6,7 +6,7 @@ A recommender is one class with a frozen ``Params`` dataclass, ``fit`` and ``sco
     class SASRec(Recommender):
         @dataclass(frozen=True)
         class Params:
-            dropout: float = 0.5
+            dropout: float = field(default=0.5, metadata=at_least(0) | below(1))
             \"\"\"Share of units dropped in training.\"\"\"
 
         def fit(self, task: Task) -> None: ...
@@ -15,8 +15,8 @@ A recommender is one class with a frozen ``Params`` dataclass, ``fit`` and ``sco
 It receives training histories, validation queries with answers, and test queries without answers.
 
 ``task`` defines the inputs of a recommender, ``recommender`` its base classes, ``entry`` its registry entry,
-``fit_report`` the report of a fit, and ``last_loaded`` a cache shared by several runs. The project's own methods import
-these names from here, as yours do.
+``fit_report`` the report of a fit, ``ranges`` the allowed values of a parameter, and ``last_loaded`` a cache shared by
+several runs. The project's own methods import these names from here, as yours do.
 """
 
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bench.plugin.entry import Entry, Family, RunsOn
     from bench.plugin.fit_report import AdapterReport, Ending, FitReport, MergeReport, PromptReport, TrainingReport
     from bench.plugin.last_loaded import LastLoaded
+    from bench.plugin.ranges import above, at_least, at_most, below, between, divides
     from bench.plugin.recommender import (
         NoParams,
         PrivilegedRecommender,
@@ -60,5 +61,11 @@ __all__ = [
     "Task",
     "TrainingReport",
     "WrappingRecommender",
+    "above",
+    "at_least",
+    "at_most",
+    "below",
+    "between",
+    "divides",
     "shrinks_to",
 ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from bench.files.store import written_whole
+from bench.files.csv_cells import inert
+from bench.files.output import written_output
 
 if TYPE_CHECKING:
     from bench.protocol.task import PreparedTask
@@ -16,11 +18,14 @@ if TYPE_CHECKING:
 def export_lists(prepared: PreparedTask, path: Path) -> None:
     """Write the test lists as CSV, whole or not at all.
 
+    An id that a spreadsheet would compute as a formula gets an apostrophe in front.
+
     Columns: ``user_id``, ``positive`` and ``candidate_1`` to ``candidate_30``; one row for each query.
     """
     domain, test = prepared.domain, prepared.test
-    columns = {"user_id": domain.user_ids[test.queries.users], "positive": domain.item_ids[test.lists.positives]}
+    user_ids, item_ids = (np.array(list(map(inert, ids)), object) for ids in (domain.user_ids, domain.item_ids))
+    columns = {"user_id": user_ids[test.queries.users], "positive": item_ids[test.lists.positives]}
     for column in range(test.queries.candidates.shape[1]):
-        columns[f"candidate_{column + 1}"] = domain.item_ids[test.queries.candidates[:, column]]
-    with written_whole(path) as temporary:
+        columns[f"candidate_{column + 1}"] = item_ids[test.queries.candidates[:, column]]
+    with written_output(path) as temporary:
         pd.DataFrame(columns).to_csv(temporary, index=False)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from bench.data.card import has_card, list_cards, load_card
 from bench.data.names import check_name
 from bench.errors import BenchError, did_you_mean, near_names
+from bench.files.folders import expanded
+from bench.lm.backbones import TINY
 from bench.registry import registry
 from bench.runs.params import build_params, named_params
 from bench.runs.request import RequestOption, RunRequest, request_options, run_options
@@ -31,7 +33,8 @@ def complete(request: RunRequest) -> RunSpec:
         _check_value(option, request)
     _check_method(entry, request)
     _check_users(request)
-    backbone = (request.backbone or _default_backbone(entry)) if entry.needs_backbone else None
+    backbone = _named_backbone(request.backbone or _default_backbone(entry)) if entry.needs_backbone else None
+    _check_kind(entry, backbone)
     _check_ranking(entry, request, backbone)
     params = build_params(request.method, recommender.Params, request.params)
     completed = dataclasses.replace(request, backbone=backbone, sources=_chosen_sources(entry, request))
@@ -44,6 +47,8 @@ def _check_value(option: RequestOption, request: RunRequest) -> None:
     value = getattr(request, option.name)
     if value is None:
         return
+    if value == "" and not option.is_required:
+        raise BenchError(f"{option.flag} is empty; leave it out for the default.")
     if option.choices and value not in option.choices:
         expected = " or ".join(option.choices)
         raise BenchError(f"{option.flag} must be {expected}, not {value!r}.{did_you_mean(value, option.choices)}")
@@ -93,6 +98,24 @@ def _check_ranking(entry: Entry, request: RunRequest, backbone: str | None) -> N
         from bench.lm.backbones import writes_no_lists
 
         raise writes_no_lists(backbone)
+
+
+def _check_kind(entry: Entry, backbone: str | None) -> None:
+    """Refuse a backbone whose name alone says that it is of another kind, before one is made."""
+    if backbone == TINY and entry.runs_on in ("encoder", "text-encoder"):
+        raise BenchError(
+            f"Backbone '{backbone}' is a decoder, and method '{entry.name}' runs on an encoder, such as --backbone "
+            f"{DEFAULT_BACKBONE}. See 'bench describe {entry.name}'."
+        )
+
+
+def _named_backbone(name: str) -> str:
+    """Return a backbone's name as records keep it: a directory has one spelling, and the home directory is ``~``."""
+    if name in (DEFAULT_BACKBONE, TINY) or not expanded(name).is_dir():
+        return name
+    path, home = expanded(name), expanded("~")
+    is_at_home = path.is_absolute() and home.is_absolute() and path != home and path.is_relative_to(home)
+    return f"~/{path.relative_to(home)}" if is_at_home else str(path)
 
 
 def _default_backbone(entry: Entry) -> str:

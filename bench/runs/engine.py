@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bench import __version__
 from bench.errors import BenchError
+from bench.files.output import require_writable
 from bench.metrics import Ranks, Tops, rank_positive, top_ranked
 from bench.plugin import (
     Answers,
@@ -28,11 +29,11 @@ from bench.plugin import (
 from bench.protocol.full_ranking import Ask, rank_in_catalogue
 from bench.protocol.sources import source_warnings
 from bench.registry import registry
-from bench.runs.environment import Meter, git_state, package_versions
+from bench.runs.environment import Meter, computing_threads, git_state, package_versions
 from bench.runs.freshness import freshness_of, provenance_of
 from bench.runs.params import overrides
 from bench.runs.record import RunRecord, with_metrics
-from bench.runs.store import RunStore
+from bench.runs.store import RUNS, RunStore
 from bench.runs.tasks import Tasks, recommender_of
 from bench.runs.ties import tie_warnings
 
@@ -70,6 +71,7 @@ def run(
     stored = None if again else usable(spec, store, tasks)
     if stored is not None:
         return stored
+    require_writable(folders.results_dir / RUNS)  # before a long training, not after it
     entry, recommender = registry().entry(spec.method), recommender_of(spec)
     entry.require_installed()
     meter = Meter()
@@ -215,6 +217,7 @@ def _record(
         overrides=overrides(recommender.params),
         seconds=meter.seconds,
         peak_memory_bytes=meter.peak_memory_bytes,
+        threads=computing_threads(),
         versions=package_versions(),
         git=git_state(Path(__file__).parents[1]),
         backbone=None if backbone is None else {key: backbone[key] for key in ("name", "kind", "revision")},

@@ -64,6 +64,12 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
+def computing_threads() -> int | None:
+    """Return how many threads PyTorch computes with; None where nothing has loaded it."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else int(torch.get_num_threads())
+
+
 def git_state(folder: Path) -> dict[str, Any] | None:
     """Return ``commit`` and ``dirty`` of the repository around ``folder``; None where there is none."""
     try:
@@ -109,7 +115,10 @@ def chosen_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=name).cpu()
+        wanted = torch.device(name)
+        if wanted.type == "cpu" and wanted.index:
+            raise RuntimeError("there is one cpu")
+        torch.empty(0, device=wanted).cpu()
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise BenchError(f"Device '{name}' is not available ({reason}). Use --device cpu or --device auto.") from error

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from bench.errors import BenchError, did_you_mean
+from bench.plugin.ranges import allows, described, divides_other
 
 TRUE_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -30,7 +31,8 @@ def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> A
     """Build a ``Params`` dataclass, converting strings to each field's type.
 
     Raises:
-        BenchError: an unknown key (similar names are suggested), or a value of the wrong type.
+        BenchError: an unknown key (similar names are suggested), a value of the wrong type or outside
+            the declared range (see :mod:`bench.plugin.ranges`).
     """
     types = typing.get_type_hints(params_class)
     names = [field.name for field in dataclasses.fields(params_class)]
@@ -38,7 +40,18 @@ def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> A
         if key not in names:
             hint = did_you_mean(key, names) or (f" Its parameters are {', '.join(names)}." if names else "")
             raise BenchError(f"Method '{method}' has no parameter '{key}'.{hint} See 'bench describe {method}'.")
-    return params_class(**{key: _converted(method, key, value, types[key]) for key, value in given.items()})
+    params = params_class(**{key: _converted(method, key, value, types[key]) for key, value in given.items()})
+    _check_ranges(method, params)
+    return params
+
+
+def allowed_values(params_class: type) -> dict[str, str]:
+    """Return parameter name -> what it may be, in words: its choices or its range; empty for any value of its type."""
+    types = typing.get_type_hints(params_class)
+    return {
+        field.name: _choices(types[field.name]) or described(field.metadata)
+        for field in dataclasses.fields(params_class)
+    }
 
 
 def named_params(params: Any) -> dict[str, Any]:
@@ -65,6 +78,15 @@ def overrides(params: Any) -> dict[str, Any]:
     return {name: getattr(params, name) for name in fields if getattr(params, name) != getattr(defaults, name)}
 
 
+def _check_ranges(method: str, params: Any) -> None:
+    values = dataclasses.asdict(params)
+    for field in dataclasses.fields(params):
+        value = values[field.name]
+        if not (allows(field.metadata, value) and divides_other(field.metadata, value, values)):
+            expected = f"must be {described(field.metadata)}, not {value!r}"
+            raise BenchError(f"Parameter '{field.name}' of '{method}' {expected}. See 'bench describe {method}'.")
+
+
 def _converted(method: str, key: str, value: Any, wanted: Any) -> Any:
     try:
         return _convert(value, wanted)
@@ -74,9 +96,12 @@ def _converted(method: str, key: str, value: Any, wanted: Any) -> Any:
 
 
 def _described(wanted: Any) -> str:
-    if typing.get_origin(wanted) is typing.Literal:
-        return " or ".join(str(option) for option in typing.get_args(wanted))
-    return f"of type {wanted.__name__ if isinstance(wanted, type) else wanted}"
+    return _choices(wanted) or f"of type {wanted.__name__ if isinstance(wanted, type) else wanted}"
+
+
+def _choices(wanted: Any) -> str:
+    is_choice = typing.get_origin(wanted) is typing.Literal
+    return " or ".join(map(str, typing.get_args(wanted))) if is_choice else ""
 
 
 def _convert(value: Any, wanted: Any) -> Any:

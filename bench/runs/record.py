@@ -30,7 +30,7 @@ STATES_RANKS = 3
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The record of one run; ``run.json`` contains exactly these fields."""
+    """The record of one run; ``run.json`` contains these fields."""
 
     id: str
     """Hash of the spec, and name of the run's directory."""
@@ -56,6 +56,8 @@ class RunRecord:
     peak_memory_bytes: dict[str, int] = field(default_factory=dict)
     """Peak memory by phase."""
     device: str = "cpu"
+    threads: int | None = None
+    """Threads that PyTorch computed with; None where the record does not state it."""
     versions: dict[str, str] = field(default_factory=dict)
     """Package versions."""
     git: dict[str, Any] | None = None
@@ -84,6 +86,8 @@ class RunRecord:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of ``run.json``."""
         plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        if self.threads is None:
+            del plain["threads"]  # records from before it was stated stay as they are
         return {**plain, "spec": spec_to_json(self.spec), "fit": self.fit.to_json()}
 
     @classmethod

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from bench.plugin.ranges import allows, described
 from bench.runs.params import field_docstrings
 from bench.spec import ColdPolicy, ProtocolSpec, RunOptions, RunSpec, Setting, option
 
@@ -136,18 +137,11 @@ class RequestOption:
     @property
     def range(self) -> str:
         """The allowed range in words."""
-        limits = [("above {}", "above"), ("at least {}", "minimum"), ("at most {}", "maximum")]
-        named = [(words, self.facts.get(limit)) for words, limit in limits]
-        return " and ".join(words.format(limit) for words, limit in named if limit is not None)
+        return described(self.facts)
 
     def allows(self, value: Any) -> bool:
         """Whether a value is in range."""
-        above, minimum, maximum = (self.facts.get(limit) for limit in ("above", "minimum", "maximum"))
-        return (
-            (above is None or value > above)
-            and (minimum is None or value >= minimum)
-            and (maximum is None or value <= maximum)
-        )
+        return allows(self.facts, value)
 
     def is_used_by(self, entry: Entry) -> bool:
         """Whether a method uses it."""

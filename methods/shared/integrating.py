@@ -24,7 +24,7 @@ from bench.learning.stepwise import Stepwise, trained_by_steps
 from bench.learning.training import STOPPING_METRIC, seeded, stopping_score
 from bench.lm.pairs.model import PairExamples, PairLanguageModel, candidates_loss
 from bench.lm.precision import training_precision
-from bench.plugin import FitReport, Queries, Task, shrinks_to
+from bench.plugin import FitReport, Queries, Task, above, at_least, at_most, shrinks_to
 
 if TYPE_CHECKING:
     from bench.learning.checkpoints import Checkpoint
@@ -41,15 +41,15 @@ WEIGHT_DECAY = 0.01
 class IntegratingParams(PairParams):
     """The recipe of the source adapters, and how what integrates them is trained on the target."""
 
-    n_sources: int = 2
+    n_sources: int = field(default=2, metadata=at_least(1))
     """Number of integrated adapters: those with the best validation results among the sources (X-Cross: 2)."""
-    target_examples: int = field(default=0, metadata=shrinks_to("examples"))
+    target_examples: int = field(default=0, metadata=shrinks_to("examples") | at_least(0))
     """Target users per epoch (a random sample, drawn again in each epoch); 0 uses all (X-Cross)."""
-    target_epochs: int = 40
+    target_epochs: int = field(default=40, metadata=at_least(1))
     """Maximum number of epochs (X-Cross: 40)."""
-    target_batch_size: int = 4
+    target_batch_size: int = field(default=4, metadata=at_least(1))
     """Target users per step (X-Cross: 1)."""
-    target_learning_rate: float = 5e-4
+    target_learning_rate: float = field(default=5e-4, metadata=above(0) | at_most(1))
     """Peak learning rate of AdamW (X-Cross: 5e-5)."""
 
 

@@ -17,7 +17,7 @@ from bench.lm.loading import task_backbone
 from bench.lm.pairs.model import PairLanguageModel, PairRecipe, PairScorer, learnable_users
 from bench.lm.recommenders import AdapterRecommender
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import Answers, FitReport, PromptReport, Queries, Task, shrinks_to
+from bench.plugin import Answers, FitReport, PromptReport, Queries, Task, at_least, shrinks_to
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class PairParams(PairRecipe):
     """The recipe of the adapters, and what is measured with them."""
 
-    n_validation: int = field(default=200, metadata=shrinks_to("validation"))
+    n_validation: int = field(default=200, metadata=shrinks_to("validation") | at_least(0))
     """Validation queries (a random sample) for choosing states and sources and early stopping; 0 uses all."""
 
 

@@ -101,14 +101,16 @@ def test_a_file_in_the_place_of_a_folder_is_a_mistake_of_one_line(bench: Bench, 
     assert bench(*words, "--cache-dir", tmp_path / "file").code == 2
 
 
-def test_an_interrupt_ends_with_code_1(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_ends_with_code_130_and_says_what_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("bench.data.card.list_cards", interrupted)
     outcome = bench("list", "datasets")
-    assert (outcome.code, outcome.stdout) == (1, "")
-    assert outcome.stderr.strip() == "Aborted."
+    assert (outcome.code, outcome.stdout) == (130, "")
+    told = outcome.stderr.strip()
+    assert told.startswith("Interrupted. Finished runs, trained models and checkpoints are kept")
+    assert "\n" not in told
 
 
 def test_a_scheduler_that_ends_a_process_leaves_no_temporary_folder(tmp_path: Path) -> None:

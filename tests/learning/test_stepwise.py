@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -197,7 +199,7 @@ def test_a_training_without_batches_is_refused() -> None:
     regression = Regression()
     training = regression.training()
     training.batches = lambda _epoch: iter(())
-    with pytest.raises(BenchError, match="no training examples"):
+    with pytest.raises(BenchError, match="There are no training examples"):
         training.run()
 
 
@@ -267,6 +269,36 @@ def test_between_two_saves_a_kill_costs_the_steps_since_the_first(tmp_path: Path
     assert checkpoint.load() is None
     again = Regression()
     again.run(PLAN, checkpoint)
+    assert same(again.state(), undisturbed.state())
+
+
+@pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_saves_once_more_and_the_training_goes_on_from_there(
+    number: int, ending: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes in the middle of a step, within a minute in which nothing would be saved."""
+    undisturbed, checkpoint, told = Regression(), Checkpoint(tmp_path / "state"), list[str]()
+    undisturbed.run()
+    earlier = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+    class Interrupted(Regression):
+        def loss(self, rows: Tensor, step: int) -> Tensor:
+            if step == 9:
+                signal.raise_signal(number)
+            return super().loss(rows, step)
+
+    training = Interrupted().training(PLAN, checkpoint)
+    monkeypatch.setattr(training, "progress", told.append)
+    try:
+        with pytest.raises(ending):
+            training.run()
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+    assert training.log.n_steps == 10
+    assert told[-1] == f"stopped and saved at {training._where()}; the same command continues from there"
+    again = Regression()
+    again.run(PLAN, checkpoint)
+    assert len(again.rates) == again.stepwise.log.n_steps - 10
     assert same(again.state(), undisturbed.state())
 
 

@@ -346,7 +346,7 @@ def test_a_shorter_history_is_shorter_in_scoring_too(kind: str, make_task, prepa
 def test_a_run_reads_as_long_histories_as_it_says_whatever_the_run_before_it_read(make_task, prepared) -> None:
     task, queries = make_task(held=LastLoaded()), prepared.test.queries
     before = fitted("zeroshot", task).score(queries)
-    short = fitted("target-only", task, max_history=1, epochs=0)
+    short = fitted("target-only", task, max_history=1, epochs=1)
     assert np.abs(short.score(queries) - before).max() > 1e-4
     again = fitted("zeroshot", task)
     assert again.language_model is short.language_model
@@ -387,22 +387,14 @@ def test_it_runs_on_a_causal_backbone_too(method: str, make_task, prepared, pico
 @pytest.mark.parametrize(
     ("method", "params", "message"),
     [
-        ("ties-merging", {"density": 0.0}, "'density' must be above 0"),
-        ("dare", {"drop": 1.0}, "'drop' must be at least 0 and below 1"),
-        ("lora-lego", {"n_clusters": 0}, "'n_clusters' must be at least 1"),
+        ("ties-merging", {"density": 0.0}, "'density' of 'ties-merging' must be above 0"),
+        ("dare", {"drop": 1.0}, "'drop' of 'dare' must be at least 0 and below 1"),
+        ("lora-lego", {"n_clusters": 0}, "'n_clusters' of 'lora-lego' must be at least 1"),
         ("weaverec", {"merging": "sum"}, "must be average or ties"),
-        ("weaverec", {"target_weight": 1.5}, "'target_weight' must be from 0 to 1"),
-        (
-            "weaverec",
-            {"target_weight": 0.5, "merging": "ties"},
-            "'target_weight' needs merging=average and",
-        ),
-        (
-            "weaverec",
-            {"target_weight": 0.5, "weights": "validated"},
-            "'target_weight' needs merging=average and",
-        ),
-        ("weaverec", {"branch": -1}, "'branch' selects one adapter without merging"),
+        ("weaverec", {"target_weight": 1.5}, "'target_weight' of 'weaverec' must be at least 0 and at most 1"),
+        ("weaverec", {"target_weight": 0.5, "merging": "ties"}, "'target_weight' needs merging=average and"),
+        ("weaverec", {"target_weight": 0.5, "weights": "validated"}, "'target_weight' needs merging=average and"),
+        ("weaverec", {"branch": -1}, "'branch' of 'weaverec' must be at least 0"),
         ("weaverec", {"branch": 1, "target_weight": 0.5}, "'branch' selects one adapter without merging"),
         ("weaverec", {"branches": "two"}, "must be each or joint"),
         ("weight-average", {"space": "average"}, "must be factor or delta"),

@@ -181,7 +181,7 @@ def test_the_tokens_that_count_do_not_change_the_id_of_a_run_at_their_default() 
     [
         ("granularity", "gobal", "'granularity' of 'reccocktail' must be global or per_module, not 'gobal'"),
         ("search", "gird", "'search' of 'reccocktail' must be auto or grid or adam, not 'gird'"),
-        ("entropy_tokens", 0, "'entropy_tokens' must be at least 1, not 0"),
+        ("entropy_tokens", 0, "'entropy_tokens' of 'reccocktail' must be at least 1, not 0"),
         ("space", "average", "'space' of 'reccocktail' must be factor or delta, not 'average'"),
     ],
 )

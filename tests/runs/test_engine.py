@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from numpy.typing import NDArray
 
 import bench.runs.engine
@@ -85,6 +86,7 @@ def test_a_run_is_stored_with_all_that_a_reader_must_know(folders: Folders, sett
         False,
         None,
     )
+    assert content["threads"] == torch.get_num_threads()
     assert content["fit"] == FitReport(cold_rule="zero (no interactions)").to_json() | {"deviations": []}
     assert content["warnings"] == list(prepared.warnings)
     assert bool(content["warnings"]) == (setting == "cold")

@@ -9,10 +9,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 import bench.runs.environment
 from bench.errors import BenchError
-from bench.runs.environment import Meter, chosen_device, git_state, package_versions, peak_memory_bytes
+from bench.runs.environment import (
+    Meter,
+    chosen_device,
+    computing_threads,
+    git_state,
+    package_versions,
+    peak_memory_bytes,
+)
 
 MEBIBYTE = 1 << 20
 
@@ -105,3 +113,17 @@ def test_there_is_no_state_outside_a_repository(tmp_path: Path, monkeypatch: pyt
 def test_there_is_no_state_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_state(tmp_path) is None
+
+
+def test_the_number_of_threads_is_that_of_torch() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert computing_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_without_torch_there_is_no_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch")
+    assert computing_threads() is None

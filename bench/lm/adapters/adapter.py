@@ -19,7 +19,7 @@ from torch import Tensor
 from bench.errors import BenchError
 from bench.files.hashing import file_sha256
 from bench.files.store import read_json, write_json
-from bench.plugin import shrinks_to
+from bench.plugin import above, at_least, at_most, below, between, shrinks_to
 
 HEAD_PREFIX = "head:"
 
@@ -31,37 +31,37 @@ class LoraRecipe:
     What is None depends on the kind of the language model; :meth:`completed` fills it in.
     """
 
-    rank: int = 16
+    rank: int = field(default=16, metadata=at_least(1))
     """Rank r of the factors."""
-    alpha: int = 32
+    alpha: int = field(default=32, metadata=at_least(1))
     """LoRA's alpha: its scaling times its rank."""
-    dropout: float | None = None
+    dropout: float | None = field(default=None, metadata=at_least(0) | below(1))
     """Share of a layer's input dropped before A; none: 0 for an encoder, .05 for a decoder."""
-    learning_rate: float | None = None
+    learning_rate: float | None = field(default=None, metadata=above(0) | at_most(1))
     """Peak learning rate of AdamW; none: 0.004 for an encoder, 0.001 for a decoder."""
-    epochs: int | None = None
+    epochs: int | None = field(default=None, metadata=at_least(1))
     """Passes over the examples at most; none: 40 for an encoder, one for a decoder."""
-    batch_size: int | None = None
+    batch_size: int | None = field(default=None, metadata=at_least(1))
     """Examples a step; none: 768 for an encoder, 32 for a decoder."""
-    max_examples: int | None = field(default=None, metadata=shrinks_to("examples"))
+    max_examples: int | None = field(default=None, metadata=shrinks_to("examples") | at_least(0))
     """Training examples of an epoch, a seeded sample, the same number from each domain (WeaveRec: 40,000 a domain);
     0 takes all; none: all for an encoder, 10,000 for a decoder."""
-    max_history: int = 20
+    max_history: int = field(default=20, metadata=at_least(1))
     """Maximum length of a history, in training and scoring."""
-    n_negatives: int = 32
+    n_negatives: int = field(default=32, metadata=at_least(0))
     """Of an encoder: titles drawn uniformly for each batch, wrong answers beside those of the batch itself."""
-    adapted_layers: int | None = None
+    adapted_layers: int | None = field(default=None, metadata=at_least(0))
     """Top layers that get an adapter, and below which a title's states are computed once; 0 takes all; none: 2 of an
     encoder whose layers can be told apart, all of a decoder."""
-    warmup_steps: int = 30
+    warmup_steps: int = field(default=30, metadata=at_least(0))
     """Warm-up steps of the learning rate."""
-    checks_an_epoch: int = 4
+    checks_an_epoch: int = field(default=4, metadata=at_least(1))
     """Validation checks per epoch."""
-    patience: int = 5
+    patience: int = field(default=5, metadata=at_least(1))
     """Consecutive checks without improvement (at least one epoch) before the learning rate decays and training ends."""
-    decay_share: float = 0.1
+    decay_share: float = field(default=0.1, metadata=between(0, 1))
     """Number of decay steps, as a fraction of the steps up to the best state."""
-    n_validation: int = field(default=2000, metadata=shrinks_to("validation"))
+    n_validation: int = field(default=2000, metadata=shrinks_to("validation") | at_least(0))
     """Validation queries of each domain trained on, a seeded sample, that choose the kept state and the end; 0 takes
     all."""
 

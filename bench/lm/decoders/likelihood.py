@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.lm.backbones import Backbone, quiet_transformers
+from bench.lm.backbones import Backbone, quiet_transformers, reading_model
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import n_prefixes, sampled_prefixes, titles_of, untouched_items
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel
@@ -172,8 +172,10 @@ def loaded_decoder(
     """Load a decoder with frozen weights, by default in the number format that the device trains in."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with quiet_transformers():
-        model = AutoModelForCausalLM.from_pretrained(backbone.folder, dtype=dtype or training_dtype(device))
+    with quiet_transformers(), reading_model(backbone):
+        model = AutoModelForCausalLM.from_pretrained(
+            backbone.folder, trust_remote_code=False, dtype=dtype or training_dtype(device)
+        )
+        tokenizer = AutoTokenizer.from_pretrained(backbone.folder, trust_remote_code=False)
     model.requires_grad_(False)
-    tokenizer = AutoTokenizer.from_pretrained(backbone.folder)
     return CausalLanguageModel(model.eval().to(device), tokenizer, max_history=max_history)

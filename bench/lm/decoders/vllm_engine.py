@@ -156,6 +156,7 @@ class VllmEngine:
 
                 llm = LLM(
                     model=str(self.folder),
+                    trust_remote_code=False,
                     dtype=self.dtype,
                     seed=self.seed,
                     max_model_len=self.max_model_len,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.lm.backbones import Backbone, quiet_transformers
+from bench.lm.backbones import Backbone, quiet_transformers, reading_model
 from bench.lm.batching import length_batches
 
 if TYPE_CHECKING:
@@ -60,9 +60,11 @@ def load_encoder(backbone: Backbone, device: str) -> tuple[Any, Any]:
     """Load tokenizer and model from the backbone's folder, float32, evaluation mode, without its unused pooler."""
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(backbone.folder)
-    with quiet_transformers():
-        settings = AutoConfig.from_pretrained(backbone.folder)
-        model = AutoModel.from_pretrained(backbone.folder, config=settings, dtype=torch.float32)
+    with quiet_transformers(), reading_model(backbone):
+        tokenizer = AutoTokenizer.from_pretrained(backbone.folder, trust_remote_code=False)
+        settings = AutoConfig.from_pretrained(backbone.folder, trust_remote_code=False)
+        model = AutoModel.from_pretrained(
+            backbone.folder, config=settings, trust_remote_code=False, dtype=torch.float32
+        )
     model.requires_grad_(False)
     return tokenizer, model.eval().to(device)

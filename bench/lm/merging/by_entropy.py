@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.lm.merging.average import MergeSpace, mixed
@@ -229,12 +228,6 @@ def merged_temperature(adapters: Sequence[Adapter], weights: Tensor) -> Tensor |
     shares = weights.reshape(-1, len(adapters)).mean(0)
     total = shares.sum()
     return temperatures.mean() if total == 0 else shares @ temperatures / total
-
-
-def check_entropy_tokens(n_tokens: int) -> None:
-    """Raise BenchError where no token would count."""
-    if n_tokens < 1:
-        raise BenchError(f"Parameter 'entropy_tokens' must be at least 1, not {n_tokens}.")
 
 
 def _batches(queries: Queries, size: int) -> Iterator[Queries]:

@@ -28,7 +28,7 @@ from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.lm.pairs.layers import LayerWalk, Pooling
 from bench.lm.pairs.prompts import TITLE_WORDS, PairBatch, PairPrompts, mean_jaccard_distance
 from bench.lm.precision import float32_products, full_width_float32, training_precision
-from bench.plugin import ProgressHook, PromptReport, Queries, shrinks_to
+from bench.plugin import ProgressHook, PromptReport, Queries, above, at_least, at_most, shrinks_to
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.popular_negatives import popular_negatives
 
@@ -53,19 +53,19 @@ PairScorer = Callable[[PairBatch], Tensor]
 class PairRecipe(LoraRecipe):
     """How an adapter of a cross-encoder is trained with its pooler and scorer."""
 
-    learning_rate: float = 5e-4
+    learning_rate: float = field(default=5e-4, metadata=above(0) | at_most(1))
     """Peak learning rate of AdamW (X-Cross: 5e-5)."""
-    epochs: int = 40
+    epochs: int = field(default=40, metadata=at_least(1))
     """Passes over the examples at most (X-Cross: 40)."""
-    batch_size: int = 4
+    batch_size: int = field(default=4, metadata=at_least(1))
     """Users a step, each with all candidates (X-Cross: 1)."""
-    max_examples: int = field(default=0, metadata=shrinks_to("examples"))
+    max_examples: int = field(default=0, metadata=shrinks_to("examples") | at_least(0))
     """Users of an epoch, a seeded sample, the same number from each domain; 0 takes all (X-Cross)."""
-    max_history: int = 15
+    max_history: int = field(default=15, metadata=at_least(0))
     """Most recent items that a history keeps, in training and in scoring; 0 keeps all."""
-    max_tokens: int = 128
+    max_tokens: int = field(default=128, metadata=at_least(1))
     """Tokens of a prompt; the oldest titles are dropped first, a candidate never (X-Cross: 512)."""
-    n_negatives: int = 29
+    n_negatives: int = field(default=29, metadata=at_least(1))
     """Negatives of a training example, by popularity, drawn anew every epoch."""
     pooling: Pooling = field(default="first", metadata={"neutral": True})
     """What of a prompt is scored: its first token's last state (X-Cross), or the mean over all its tokens."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.files.extras import require
-from bench.files.store import written_whole
+from bench.files.output import written_output
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,7 @@ def write_figure(figure: Figure, folder: Path, formats: Sequence[str] = FORMATS)
     with matplotlib.style.context(["default", STYLE]):  # independent of the user's settings
         canvas = draw(figure)
         for path, suffix in zip(paths, formats, strict=True):
-            with written_whole(path) as temporary:
+            with written_output(path) as temporary:
                 canvas.savefig(temporary, format=suffix, dpi=DOTS_PER_INCH, metadata=UNDATED[suffix])
     return paths
 

@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from bench.files.csv_cells import inert
 from bench.files.rounding import rounded
 from bench.report.tables.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, in_percent
 
@@ -65,7 +66,7 @@ def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Ce
         "run_ids": " ".join(cell.run_ids),
         "note": cell.note,
     }
-    return dict(rounded(line))
+    return {name: inert(value) for name, value in dict(rounded(line)).items()}
 
 
 def _candidates(table: Table, group: ColumnGroup) -> dict[str, str]:

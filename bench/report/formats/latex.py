@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from bench.errors import unbroken
 from bench.report.formats.latex_layout import FLOAT_HEIGHT, Layout, height_in_points, laid_out
 from bench.report.formats.latex_text import escape
 from bench.report.tables.table import Cell, ColumnGroup, Table, TableRow, shortened_letters
@@ -23,7 +24,7 @@ def to_latex(table: Table) -> str:
     floats, layout = laid_out(table)
     last = height_in_points(table, len(floats[-1]), layout, has_caption=len(floats) == 1)
     notes_fit = last <= FLOAT_HEIGHT
-    lines = [f"% missing: {command}" for command in table.missing]
+    lines = [f"% missing: {unbroken(command)}" for command in table.missing]
     for number, panels in enumerate(floats, start=1):
         head = _caption(table) if number == 1 else _continued(table)
         lines += _float(head, panels, _notes(table) if notes_fit and number == len(floats) else [], layout)

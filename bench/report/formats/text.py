@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import re
+
 from tabulate import tabulate
 
+from bench.errors import printable, unbroken
 from bench.report.tables.table import Cell, Table, TableRow, shortened_letters
 
+_LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*")
+_ELEMENT = re.compile(r"<(?=[A-Za-z/!?])")
+"""Before a space, ``<`` means what it says."""
 TEXT_LEGEND = "(1) best, (2) second."
 
 
 def to_text(table: Table) -> str:
     """Return a table for a terminal: best and second as ``(1)`` and ``(2)``, a star as ``*``."""
-    headers = _headers(table, "\n")
+    headers = ["\n".join(head) for head in _heads(table)]
     rows = [[_label(row), *(_text_cell(cell) for cell in row.cells)] for row in table.rows]
     grid = tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=_alignment(table))
     caption = table.caption.replace("Best in bold, second underlined.", TEXT_LEGEND)
-    return "\n".join([f"{table.name}: {caption}", "", grid, *_lines_below(table)]) + "\n"
+    return printable("\n".join([f"{table.name}: {caption}", "", grid, *_lines_below(table)]) + "\n")
 
 
 def to_markdown(table: Table) -> str:
     """Return a Markdown table: best bold, second underlined by ``<u>``, a star as ``*``."""
-    headers = _headers(table, "<br>")
+    headers = ["<br>".join(map(_markdown, head)) for head in _heads(table)]
     rows = [[_markdown(_label(row)), *(_markdown_cell(cell) for cell in row.cells)] for row in table.rows]
     ruler = ["---", *("---:" for _ in table.columns)]
-    lines = [_markdown_row(row) for row in ([_markdown(header) for header in headers], ruler, *rows)]
+    lines = [_markdown_row(row) for row in (headers, ruler, *rows)]
     below = [_markdown(line) if line and not line.startswith("    ") else line for line in _lines_below(table)]
     return "\n".join([f"**{_markdown(table.name)}.** {_markdown(table.caption)}", "", *lines, *below]) + "\n"
 
 
-def _headers(table: Table, line_break: str) -> list[str]:
+def _heads(table: Table) -> list[list[str]]:
+    """Return the lines of each column's head."""
     heads = ((group.title, table.metric_header(metric)) for group, metric in table.columns)
-    return [table.row_title, *(line_break.join(filter(None, head)) for head in heads)]
+    return [[table.row_title], *(list(filter(None, head)) for head in heads)]
 
 
 def _label(row: TableRow) -> str:
@@ -54,10 +61,11 @@ def _markdown_row(cells: list[str]) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Escape Markdown syntax, except ``<br>`` and ``<`` before a space."""
+    """Escape Markdown syntax, including HTML elements and links, and join all lines into one."""
     for sign in "\\*_`|":
         text = text.replace(sign, f"\\{sign}")
-    return text
+    text = _ELEMENT.sub("&lt;", _LINE_BREAKS.sub(" ", text)).replace("](", "]\\(")
+    return printable(text)
 
 
 def _alignment(table: Table) -> list[str]:
@@ -66,8 +74,8 @@ def _alignment(table: Table) -> list[str]:
 
 def _lines_below(table: Table) -> list[str]:
     notes = ["", *_separated(table.footnotes)] if table.footnotes else []
-    missing = ["", "Missing runs:", "", *(f"    {command}" for command in table.missing)] if table.missing else []
-    return notes + missing
+    missing = [f"    {unbroken(command)}" for command in table.missing]
+    return notes + (["", "Missing runs:", "", *missing] if missing else [])
 
 
 def _separated(notes: tuple[str, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 IN_TRAINING = "Training popularity of the target item"
 IN_ALL = "Popularity of the target item in the whole dataset (it has no training interactions)"
 
+_PATH = re.compile(r"(?<![\w/…])(?:~|/[^\s/'\",;()]+)(?:/[^\s/'\",;()]+)*/([^\s/'\",;()]+)")
+
 FactsOf = Callable[[RunRecord], "QueryFacts | str"]
 """Returns the properties of a run's queries, or the reason why they are not available."""
 
@@ -42,7 +45,7 @@ def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
                 return f"The dataset '{name}' was not available: give --data-dir or set BENCH_DATA."
             prepared = prepare_task(domain(name), record.spec.protocol, folders.artifacts)
         except BenchError as error:
-            return f"The dataset '{name}' could not be read: {error}"
+            return f"The dataset '{name}' could not be read: {without_paths(str(error))}"
         found = catalogue_hash(prepared) if record.spec.full_ranking else prepared.candidates_hash
         if found != record.candidates_hash:
             return (
@@ -52,6 +55,11 @@ def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
         return query_facts(prepared, record.spec.limit_queries)
 
     return read
+
+
+def without_paths(text: str) -> str:
+    """Return a message without the folders of the machine that made the page: a path is its last part."""
+    return _PATH.sub(r"…/\1", text)
 
 
 def query_facts(prepared: PreparedTask, limit_queries: int | None) -> QueryFacts:

@@ -1,0 +1,73 @@
+"""Files that a user names as a command's output: what is there keeps being what it is.
+
+A regular file is replaced whole, or not at all, and keeps its mode; a link is followed; into anything else, such as a
+device or a pipe, the output is written; ``-`` is standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+STANDARD_OUTPUT = Path("-")
+
+
+@contextmanager
+def written_output(path: Path) -> Iterator[Path]:
+    """Yield a temporary path with the suffix of ``path``; its content gets there only if the block succeeds."""
+    is_replaced = path != STANDARD_OUTPUT and (path.is_file() or not path.exists())
+    # a link such as /dev/stdout may lead to what has no path, so only those to files are followed here
+    target = path.resolve() if is_replaced else path
+    if is_replaced:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{path.name[:100]}.", suffix=path.suffix[-20:], dir=target.parent if is_replaced else None
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        if is_replaced:
+            temporary.chmod(_mode_of(target))
+            temporary.replace(target)
+        else:
+            _copy(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a text to an output that a user named."""
+    with written_output(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def require_writable(folder: Path) -> None:
+    """Make a directory where it is missing, and raise OSError unless files can be written in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(prefix=".writable.", dir=folder) as trial:
+        trial.write(b"1")
+
+
+def _mode_of(path: Path) -> int:
+    """Return the permissions of a file, or those that a new one gets."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    mask = os.umask(0)  # there is no way to read it without setting it
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _copy(source: Path, path: Path) -> None:
+    if path == STANDARD_OUTPUT:
+        sys.stdout.write(source.read_text(encoding="utf-8"))
+        sys.stdout.flush()
+        return
+    with source.open("rb") as read, path.open("wb", buffering=0) as written:
+        shutil.copyfileobj(read, written)

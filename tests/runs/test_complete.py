@@ -1,0 +1,50 @@
+"""What a request's backbone is called in a record, and which are refused before anything is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.runs.complete import complete
+from bench.runs.request import RunRequest
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home directory, with a folder for a model in it."""
+    (tmp_path / "home" / "models" / "mine").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def named(backbone: str) -> str | None:
+    return complete(RunRequest("text-knn", "shop", backbone=backbone)).backbone
+
+
+def test_a_backbone_in_the_home_directory_does_not_say_whose_it_is(home: Path) -> None:
+    spellings = [str(home / "models" / "mine"), f"{home}/models/mine/", "~/models/mine", "~/models//mine/."]
+    assert {named(spelling) for spelling in spellings} == {"~/models/mine"}
+
+
+def test_a_folder_has_one_spelling(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home / "models")
+    assert {named("mine"), named("./mine"), named("mine/")} == {"mine"}
+
+
+@pytest.mark.parametrize("name", ["minilm", "google-t5/t5-small"])
+@pytest.mark.usefixtures("home")
+def test_a_name_that_is_no_folder_stays(name: str) -> None:
+    assert named(name) == name
+
+
+@pytest.mark.parametrize("method", ["text-knn", "text-linear", "unisrec", "lora"])
+def test_a_toy_decoder_is_refused_where_an_encoder_is_needed_before_it_is_made(method: str) -> None:
+    with pytest.raises(BenchError, match=f"Backbone 'tiny' is a decoder, and method '{method}' runs on an encoder"):
+        complete(RunRequest(method, "shop", backbone="tiny", sources=("other",) if method == "unisrec" else ()))
+
+
+def test_an_empty_backbone_is_not_the_default() -> None:
+    with pytest.raises(BenchError, match="--backbone is empty; leave it out for the default"):
+        named("")
