@@ -100,7 +100,7 @@ def test_two_processes_give_the_ranks_of_one_and_train_each_adapter_once(
 
 def children_of(process: int) -> list[int]:
     """Return the workers that a reproduction has begun, those alone that can train."""
-    words = ["ps", "-o", "pid=,args=", "--ppid", str(process)]
+    words = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process)]  # whole lines on a narrow terminal too
     listed = subprocess.run(words, capture_output=True, text=True, check=True)
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line]
 
@@ -122,9 +122,11 @@ def test_killed_workers_cost_no_job(experiment: Path, data: Path, undisturbed: d
     words = [sys.executable, "-m", "bench", *words_of(experiment, folders, "--workers", "2")]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         wait_for(folders.results_dir / "logs", "training an adapter")
-        for worker in children_of(running.pid):
+        workers = children_of(running.pid)
+        for worker in workers:
             os.kill(worker, signal.SIGKILL)
         _, said = running.communicate(timeout=480)
+    assert len(workers) == 2
     assert running.returncode == 0, said
     assert ranks(folders) == undisturbed
     assert not list(folders.cache_dir.rglob("checkpoint.safetensors"))
