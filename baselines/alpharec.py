@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,14 +27,18 @@ from torch.nn.functional import embedding, leaky_relu, normalize
 
 from bench.files.hashing import derived_seed
 from bench.learning.dot_scores import candidate_dots
+from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better, trained_once
 from bench.learning.interaction_graph import Graph, touched, untouched
 from bench.learning.keys import training_key
 from bench.learning.sequences import random_batches
-from bench.learning.training import TrainingRecord, descend, seeded, stopping_score, train_until_no_better, trained_once
+from bench.learning.training import descend, seeded, stopping_score
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.learning.checkpoints import Checkpoint
 
 ROWS_SHARING_NEGATIVES = 64
 """Training pairs that are compared with the same drawn items: a 64th of the vectors to fetch, the same expectation."""
@@ -92,7 +97,7 @@ class AlphaRec(Recommender):
             graph = Graph(self.histories, self.degrees, task.device)
             self.model = Network(torch.from_numpy(vectors), graph, self.params).to(task.device)
             key = training_key(self, task, read_by=(title_vectors.__module__,), backbone=backbone.revision)
-            self.record = trained_once(task.artifacts, "models", key, self.model, lambda: self._train(task))
+            self.record = trained_once(task.artifacts, "models", key, self.model, partial(self._train, task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the cosines of users and candidates, shape (n, 30)."""
@@ -148,7 +153,7 @@ class AlphaRec(Recommender):
         trained = self.histories[queries.users]
         return sp.csr_array(trained + sp.diags_array((trained.sum(axis=1) == 0).astype(np.float32)) @ given)
 
-    def _train(self, task: Task) -> TrainingRecord:
+    def _train(self, task: Task, checkpoint: Checkpoint) -> TrainingRecord:
         rng = np.random.default_rng(derived_seed(task.seed, "batches", "alpharec"))
         optimizer = torch.optim.Adam(
             self.model.parameters(), self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
@@ -160,6 +165,7 @@ class AlphaRec(Recommender):
             self.params.epochs,
             self.params.patience,
             lambda line: task.progress(f"AlphaRec on {task.target.name}, {line}"),
+            Resumable(checkpoint, optimizer, rng),
         )
 
 

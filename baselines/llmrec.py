@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -36,21 +37,17 @@ from torch.nn.functional import cross_entropy
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better, trained_once
 from bench.learning.sequences import bucketed_batches
-from bench.learning.training import (
-    TrainingRecord,
-    descend,
-    seeded,
-    stopping_score,
-    train_until_no_better,
-    trained_once,
-    validation_sample,
-)
+from bench.learning.training import descend, seeded, stopping_score, validation_sample
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.lm.training.lora import attached
 from bench.plugin import FitReport, Queries, Recommender, Task, at_least, below, shrinks_to
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.learning.checkpoints import Checkpoint
 
 SEPARATOR = ";"
 
@@ -155,7 +152,7 @@ class LlmRec(Recommender):
             self.texts = Texts(self.domains, tokenizer, encoder)
             self.model = TextVectors(encoder, self.params)
             key = encoder_key(self, task, backbone, sources)
-            self.record = trained_once(task.artifacts, ARTIFACT_KIND, key, self.model, lambda: self._trained(task))
+            self.record = trained_once(task.artifacts, ARTIFACT_KIND, key, self.model, partial(self._trained, task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return dot products of users' and candidates' vectors, shape (n, n_candidates)."""
@@ -223,7 +220,7 @@ class LlmRec(Recommender):
         )
         return Batch([domains.items[examples.starts[row] : examples.ends[row]] for row in rows], items, chosen, allowed)
 
-    def _trained(self, task: Task) -> TrainingRecord:
+    def _trained(self, task: Task, checkpoint: Checkpoint) -> TrainingRecord:
         """Train all weights or LoRA factors, which are then added to the weights."""
         params, seed = self.params, derived_seed(task.seed, "llmrec", "examples")
         rng = np.random.default_rng(seed)
@@ -241,6 +238,7 @@ class LlmRec(Recommender):
                 params.epochs,
                 params.patience,
                 lambda line: task.progress(f"LLM-Rec on {task.target.name}, {line}"),
+                Resumable(checkpoint, adam, rng),
             )
             updates = {name: (b @ a).detach() * recipe.alpha / recipe.rank for name, (a, b) in factors.items()}
         for name, update in updates.items():

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -30,20 +31,16 @@ from torch.nn.functional import embedding
 from bench.files.hashing import derived_seed
 from bench.learning.cross_entropy import linear_cross_entropy
 from bench.learning.dot_scores import candidate_dots
+from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better, trained_once
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, last_stretches, ordered_batches, random_batches, windows
-from bench.learning.training import (
-    TrainingRecord,
-    descend,
-    keep_rows,
-    seeded,
-    stopping_score,
-    train_until_no_better,
-    trained_once,
-)
+from bench.learning.training import descend, keep_rows, seeded, stopping_score
 from bench.plugin import FitReport, Queries, Recommender, Task, at_least, below
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.learning.checkpoints import Checkpoint
 
 TARGET = 0
 """Place of the target among the domains; the sources follow in the task's order."""
@@ -215,10 +212,12 @@ class MCRPL(Recommender):
         """Train one stage or load it; its dropout does not depend on whether the stage before it was loaded."""
         with seeded(derived_seed(task.seed, "mcrpl", stage)):
             return trained_once(
-                task.artifacts, "models", key, self.model, lambda: self._train(task, stage, domains, epochs)
+                task.artifacts, "models", key, self.model, partial(self._train, task, stage, domains, epochs)
             )
 
-    def _train(self, task: Task, stage: Stage, domains: Sequence[int], epochs: int) -> TrainingRecord:
+    def _train(
+        self, task: Task, stage: Stage, domains: Sequence[int], epochs: int, checkpoint: Checkpoint
+    ) -> TrainingRecord:
         rng = np.random.default_rng(derived_seed(task.seed, "batches", "mcrpl", stage))
         only_prompts = stage == "target" and self.params.trains == "prompts"
         trained = [self.model.specific[TARGET]] if only_prompts else list(self.model.parameters())
@@ -241,6 +240,7 @@ class MCRPL(Recommender):
             epochs,
             self.params.patience,
             lambda line: task.progress(f"MCRPL on {stage}, {line}"),
+            Resumable(checkpoint, optimizer, rng),
         )
 
     def _key(self, task: Task) -> dict[str, Any]:

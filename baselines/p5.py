@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -18,18 +19,16 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
+from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better, trained_once
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import bucketed_batches, prefixes
 from bench.learning.training import (
-    TrainingRecord,
     clip_gradients,
     descend,
     schedule_step_size,
     seeded,
     stopping_score,
-    train_until_no_better,
-    trained_once,
     validation_sample,
 )
 from bench.lm.decoders.examples import untouched_items
@@ -37,6 +36,9 @@ from bench.lm.loading import task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, clean_title, plain_chat, shared_prompt
 from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, shrinks_to
 from bench.registry import register
+
+if TYPE_CHECKING:
+    from bench.learning.checkpoints import Checkpoint
 
 WARM_UP_SHARE = 0.05
 QUERIES_BETWEEN_REPORTS = 1000
@@ -96,7 +98,9 @@ class P5(Recommender):
         with seeded(derived_seed(task.seed, "p5")):
             self.model, tokenizer = load_t5(self.backbone, task.device)
             self.writer = PromptWriter(task, tokenizer, self.params)
-            self.record = trained_once(task.artifacts, "models", self._key(task), self.model, lambda: self._train(task))
+            self.record = trained_once(
+                task.artifacts, "models", self._key(task), self.model, partial(self._train, task)
+            )
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the log-likelihood of each candidate as the answer, shape (n, n_candidates)."""
@@ -134,7 +138,7 @@ class P5(Recommender):
             *(["the T5 starts from random weights"] if self.from_scratch else []),
         )
 
-    def _train(self, task: Task) -> TrainingRecord:
+    def _train(self, task: Task, checkpoint: Checkpoint) -> TrainingRecord:
         params, rng = self.params, np.random.default_rng(derived_seed(task.seed, "p5", "examples"))
         optimizer = torch.optim.AdamW(
             self.model.parameters(), params.learning_rate, weight_decay=params.weight_decay, fused=True
@@ -152,6 +156,7 @@ class P5(Recommender):
             params.epochs,
             params.patience,
             lambda line: task.progress(f"p5 on {task.target.name}, {line}"),
+            Resumable(checkpoint, optimizer, rng),
         )
 
     def _examples(self, task: Task, rng: np.random.Generator) -> Iterator[tuple[list[Tokens], list[Tokens]]]:

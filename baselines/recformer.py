@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from time import perf_counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,23 +35,19 @@ from torch.nn.functional import cross_entropy
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, train_until_no_better, trained_once
 from bench.learning.sequences import bucketed_batches
-from bench.learning.training import (
-    TrainingRecord,
-    descend,
-    seeded,
-    state_copy,
-    stopping_score,
-    train_until_no_better,
-    trained_once,
-    validation_sample,
-)
+from bench.learning.training import descend, seeded, state_copy, stopping_score, validation_sample
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.plugin import FitReport, Queries, Recommender, Task, TrainingReport, above, at_least, at_most, shrinks_to
 from bench.registry import register
 
 if TYPE_CHECKING:
+    from bench.learning.checkpoints import Checkpoint
     from bench.lm.backbones import Backbone
+
+BATCHES_A_PART = 50
+"""Batches of pre-training between two lines of progress, and between two states that can be saved."""
 
 
 class Ranker(nn.Module):
@@ -109,7 +105,7 @@ class RecFormer(Recommender):
             self.model = Ranker(reader, task.target.n_items)
             sources = task.sources if self.params.pretrain_examples else ()
             key = encoder_key(self, task, backbone, sources)
-            self.record = trained_once(task.artifacts, ARTIFACT_KIND, key, self.model, lambda: self._fine_tuned(task))
+            self.record = trained_once(task.artifacts, ARTIFACT_KIND, key, self.model, partial(self._fine_tuned, task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return cosines over the temperature, shape (n, n_candidates)."""
@@ -157,12 +153,12 @@ class RecFormer(Recommender):
         early = _pretraining_params(self.params)
         key = encoder_key(self, task, backbone, task.sources, early, knows_target=False, stage="pre-training")
         record = trained_once(
-            task.artifacts, ARTIFACT_KIND, key, reader, lambda: pretrain(reader, self.tokenizer, task, self.params)
+            task.artifacts, ARTIFACT_KIND, key, reader, partial(pretrain, reader, self.tokenizer, task, self.params)
         )
         report = record.report(sorted(domain.name for domain in task.sources))
         return replace(report, n_examples=self.params.pretrain_examples)
 
-    def _fine_tuned(self, task: Task) -> TrainingRecord:
+    def _fine_tuned(self, task: Task, checkpoint: Checkpoint) -> TrainingRecord:
         """Train in two stages; the second's best state is kept only where it is better than the first's."""
         model = self.model
         model.reader.make_trainable(freeze_words=self.params.freeze_words)
@@ -180,16 +176,17 @@ class RecFormer(Recommender):
             model.table.copy_(self.item_vectors())
             return validate()
 
-        def stage(what: str, epochs: int, look: Callable[[], float]) -> TrainingRecord:
+        def stage(what: str, epochs: int, look: Callable[[], float], resumable: Resumable) -> TrainingRecord:
             def report(line: str) -> None:
                 task.progress(f"RecFormer on {task.target.name}, {what}, {line}")
 
-            return train_until_no_better(model, train_epoch, look, epochs, self.params.patience, report)
+            return train_until_no_better(model, train_epoch, look, epochs, self.params.patience, report, resumable)
 
         model.table.copy_(self.item_vectors())
-        first = stage("items encoded anew", self.params.epochs, encode_and_validate)
+        in_stage = [Resumable(checkpoint.of_stage(name), adam, rng) for name in ("first", "second")]
+        first = stage("items encoded anew", self.params.epochs, encode_and_validate, in_stage[0])
         best_of_first = state_copy(model)
-        second = stage("items held still", self.params.second_epochs, validate)
+        second = stage("items held still", self.params.second_epochs, validate, in_stage[1])
         if max(second.validation, default=0.0) <= max(first.validation, default=-1.0):
             model.load_state_dict(best_of_first)
         return TrainingRecord(
@@ -223,7 +220,9 @@ class RecFormer(Recommender):
         )
 
 
-def pretrain(reader: SequenceEncoder, tokenizer: Any, task: Task, params: RecFormer.Params) -> TrainingRecord:
+def pretrain(
+    reader: SequenceEncoder, tokenizer: Any, task: Task, params: RecFormer.Params, checkpoint: Checkpoint
+) -> TrainingRecord:
     """Train the reader for one pass over the sources: the next item among the batch's, and masked words."""
     sources = sorted(task.sources, key=lambda domain: domain.content_hash)
     domains = TitledDomains(sources, tokenizer, params.title_tokens)
@@ -234,22 +233,28 @@ def pretrain(reader: SequenceEncoder, tokenizer: Any, task: Task, params: RecFor
     rng = np.random.default_rng(derived_seed(task.seed, "recformer", "pre-training"))
     examples = draw_examples(domains, params.pretrain_examples, params.max_history, rng, second_half=True)
     batches = list(bucketed_batches(examples.ends - examples.starts, params.batch_size, rng))
+    parts = [batches[start : start + BATCHES_A_PART] for start in range(0, len(batches), BATCHES_A_PART)]
+    adam = optimizer(both, params)
 
-    def losses() -> Iterator[Tensor]:
-        for number, rows in enumerate(batches):
+    def losses(batches: Sequence[Rows]) -> Iterator[Tensor]:
+        for rows in batches:
             items, columns = np.unique(domains.items[examples.ends[rows]], return_inverse=True)
             histories = texts.padded(_histories(texts, domains, examples, rows), reader.device)
             alone = texts.padded([texts.flattened([item]) for item in items], reader.device)
             loss = contrast(reader(histories), reader(alone), torch.from_numpy(columns), params.temperature)
             if params.mlm_weight:
                 loss = loss + params.mlm_weight * (head(reader, histories, rng) + head(reader, alone, rng))
-            if number % 50 == 0:
-                task.progress(f"RecFormer, pre-training: batch {number} of {len(batches)}, loss {loss.item():.3f}")
             yield loss
 
-    started = perf_counter()
-    loss = descend(both, optimizer(both, params), losses())
-    return TrainingRecord((loss,), (), (perf_counter() - started,))
+    record = train_epochs(
+        both,
+        lambda part: descend(both, adam, losses(parts[part])),
+        len(parts),
+        lambda line: task.progress(f"RecFormer, pre-training in {len(parts)} parts, {line}"),
+        Resumable(checkpoint, adam, rng),
+    )
+    loss = float(np.average(record.losses, weights=[len(part) for part in parts]))
+    return TrainingRecord((loss,), (), (sum(record.seconds),))
 
 
 def contrast(histories: Tensor, items: Tensor, columns: Tensor, temperature: float) -> Tensor:

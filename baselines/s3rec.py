@@ -5,8 +5,8 @@ The second stage is :mod:`bench.baselines.sasrec` with the binary loss, and with
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,11 +16,13 @@ from bench.baselines.recbole_models.recommender import ARTIFACT_KIND
 from bench.baselines.sasrec import SASRec
 
 from bench.files.hashing import derived_seed
-from bench.learning.training import TrainingRecord, descend, seeded, trained_once
+from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, trained_once
+from bench.learning.training import descend, seeded
 from bench.plugin import above, at_least, at_most
 from bench.registry import register
 
 if TYPE_CHECKING:
+    from bench.learning.checkpoints import Checkpoint
     from bench.plugin import FitReport, Task
 
 FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size", "weight_decay")
@@ -100,11 +102,11 @@ class S3Rec(SASRec):
         if params.pretrain_epochs:
             key = self._pretraining_key(task)
             self.pretraining = trained_once(
-                task.artifacts, ARTIFACT_KIND, key, self.model, lambda: self._pretrain(task)
+                task.artifacts, ARTIFACT_KIND, key, self.model, partial(self._pretrain, task)
             )
         return super()._learn(task)
 
-    def _pretrain(self, task: Task) -> TrainingRecord:
+    def _pretrain(self, task: Task, checkpoint: Checkpoint) -> TrainingRecord:
         """Train the model by the four losses; draw from no generator that the second stage draws from."""
         params = self.params
         rng = np.random.default_rng(derived_seed(task.seed, "batches", "s3rec pre-training"))
@@ -112,22 +114,22 @@ class S3Rec(SASRec):
         weights = Weights(
             params.attribute_weight, params.masked_item_weight, params.masked_attribute_weight, params.segment_weight
         )
-        losses: list[float] = []
-        seconds: list[float] = []
         with seeded(derived_seed(task.seed, "s3rec pre-training")):
             stage = Pretraining(self.model, self.attributes).to(self.model.device)
             optimizer = torch.optim.Adam(stage.parameters(), params.pretrain_learning_rate, fused=True)
             self._keep_cold_embeddings(optimizer, task)
-            for epoch in range(1, params.pretrain_epochs + 1):
-                started = time.perf_counter()
+
+            def train_epoch(_: int) -> float:
                 batches = (batch.to(self.model.device) for batch in maker.epoch(rng))
-                losses.append(descend(stage, optimizer, (stage.total(batch, weights) for batch in batches)))
-                seconds.append(time.perf_counter() - started)
-                task.progress(
-                    f"S3Rec on {task.target.name}, pre-training epoch {epoch} of {params.pretrain_epochs}: "
-                    f"loss {losses[-1]:.4f}, {seconds[-1]:.1f} s"
-                )
-        return TrainingRecord(tuple(losses), (), tuple(seconds))
+                return descend(stage, optimizer, (stage.total(batch, weights) for batch in batches))
+
+            return train_epochs(
+                stage,
+                train_epoch,
+                params.pretrain_epochs,
+                lambda line: task.progress(f"S3Rec on {task.target.name}, pre-training, {line}"),
+                Resumable(checkpoint, optimizer, rng),
+            )
 
     def _pretraining_key(self, task: Task) -> dict[str, Any]:
         params = {name: value for name, value in asdict(self.params).items() if name not in FINE_TUNING_PARAMS}

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -23,21 +24,15 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better, trained_once
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
-from bench.learning.training import (
-    TrainingRecord,
-    descend,
-    keep_rows,
-    seeded,
-    stopping_score,
-    train_until_no_better,
-    trained_once,
-)
+from bench.learning.training import descend, keep_rows, seeded, stopping_score
 from bench.plugin import FitReport, Queries, Recommender, Task
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
+    from bench.learning.checkpoints import Checkpoint
 
 ARTIFACT_KIND = "models"
 
@@ -137,9 +132,9 @@ class RecBoleRecommender(Recommender):
         return TrainingRecord((), (), ())
 
     def _learn(self, task: Task) -> TrainingRecord:
-        return trained_once(task.artifacts, ARTIFACT_KIND, self._key(task), self.model, lambda: self._train(task))
+        return trained_once(task.artifacts, ARTIFACT_KIND, self._key(task), self.model, partial(self._train, task))
 
-    def _train(self, task: Task) -> TrainingRecord:
+    def _train(self, task: Task, checkpoint: Checkpoint) -> TrainingRecord:
         rng = np.random.default_rng(derived_seed(task.seed, "batches", self.model_name))
         optimizer = torch.optim.Adam(
             self.model.parameters(), self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
@@ -152,6 +147,7 @@ class RecBoleRecommender(Recommender):
             self.params.epochs,
             self.params.patience,
             lambda line: task.progress(f"{self.model_name} on {task.target.name}, {line}"),
+            Resumable(checkpoint, optimizer, rng),
         )
 
     def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, task: Task) -> None:

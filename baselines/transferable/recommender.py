@@ -6,10 +6,10 @@ sources, parameters and seed shares one pre-training.
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -26,21 +26,16 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
+from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, train_until_no_better, trained_once
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
-from bench.learning.training import (
-    TrainingRecord,
-    descend,
-    seeded,
-    stopping_score,
-    train_until_no_better,
-    trained_once,
-)
+from bench.learning.training import descend, seeded, stopping_score
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, below, divides
 
 if TYPE_CHECKING:
+    from bench.learning.checkpoints import Checkpoint
     from bench.lm.backbones import Backbone
 
 PRETRAINED_KIND = "pretrained"
@@ -118,7 +113,7 @@ class TransferableRecommender(Recommender):
             self.read_target(self.model, task, text)
             self.model.to(task.device)
             key = self._fine_tuning_key(task, backbone)
-            self.record = trained_once(task.artifacts, FINE_TUNED_KIND, key, self.model, lambda: self._fine_tune(task))
+            self.record = trained_once(task.artifacts, FINE_TUNED_KIND, key, self.model, partial(self._fine_tune, task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the cosines of histories and candidates, shape (n, n_candidates)."""
@@ -157,28 +152,25 @@ class TransferableRecommender(Recommender):
                 "-p pretrain_epochs=0."
             )
         key = self._pretraining_key(task, backbone)
-        return trained_once(task.artifacts, PRETRAINED_KIND, key, self.model, lambda: self._pretrain(task, backbone))
+        return trained_once(task.artifacts, PRETRAINED_KIND, key, self.model, partial(self._pretrain, task, backbone))
 
-    def _pretrain(self, task: Task, backbone: Backbone) -> TrainingRecord:
+    def _pretrain(self, task: Task, backbone: Backbone, checkpoint: Checkpoint) -> TrainingRecord:
         with seeded(self._seed(task, "pre-training")):
             self.read_sources(self.model, task, backbone)
             self.model.to(task.device)
             sequences = mixed(task.sources, self.params.max_length)
             rng = np.random.default_rng(self._seed(task, "pre-training batches"))
             optimizer = torch.optim.Adam(self.model.parameters(), self.params.pretrain_learning_rate, fused=True)
-            losses, seconds = [], []
-            for epoch in range(1, self.params.pretrain_epochs + 1):
-                started = time.perf_counter()
-                batches = pretraining_losses(self.model, sequences, self.params.pretrain_batch_size, rng)
-                losses.append(descend(self.model, optimizer, batches))
-                seconds.append(time.perf_counter() - started)
-                task.progress(
-                    f"{self._name} on {', '.join(self.sources)}, pre-training epoch {epoch}: "
-                    f"loss {losses[-1]:.4f}, {seconds[-1]:.1f} s"
-                )
-        return TrainingRecord(tuple(losses), (), tuple(seconds))
+            size = self.params.pretrain_batch_size
+            return train_epochs(
+                self.model,
+                lambda _: descend(self.model, optimizer, pretraining_losses(self.model, sequences, size, rng)),
+                self.params.pretrain_epochs,
+                lambda line: task.progress(f"{self._name} on {', '.join(self.sources)}, pre-training, {line}"),
+                Resumable(checkpoint, optimizer, rng),
+            )
 
-    def _fine_tune(self, task: Task) -> TrainingRecord:
+    def _fine_tune(self, task: Task, checkpoint: Checkpoint) -> TrainingRecord:
         params = self.params
         learner = FineTuning(task.target, params.max_length, params.batch_size, params.temperature)
         self.before_fine_tuning(self.model, task, learner)
@@ -192,6 +184,7 @@ class TransferableRecommender(Recommender):
             params.epochs,
             params.patience,
             lambda line: task.progress(f"{self._name} on {task.target.name}, {line}"),
+            Resumable(checkpoint, optimizer, rng),
         )
 
     @property

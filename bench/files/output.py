@@ -49,9 +49,9 @@ def write_output(path: Path, text: str) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Make a directory where it is missing, and raise OSError unless files can be written in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(prefix=".writable.", dir=folder) as trial:
+    """Raise OSError unless files can be written in a directory, or where it would be made; nothing is left there."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    with tempfile.NamedTemporaryFile(prefix=".writable.", dir=existing) as trial:
         trial.write(b"1")
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bench.learning.cross_entropy import linear_cross_entropy
     from bench.learning.dot_scores import all_dots, candidate_dots
     from bench.learning.entropy import softmax_entropy
+    from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, train_until_no_better, trained_once
     from bench.learning.interaction_graph import Graph, touched, untouched
     from bench.learning.keys import training_key
     from bench.learning.params import TrainingParams
@@ -29,15 +30,12 @@ if TYPE_CHECKING:
         windows,
     )
     from bench.learning.training import (
-        TrainingRecord,
         clip_gradients,
         descend,
         schedule_step_size,
         seeded,
         state_copy,
         stopping_score,
-        train_until_no_better,
-        trained_once,
         validation_sample,
     )
 else:
@@ -46,6 +44,7 @@ else:
 __all__ = [
     "Graph",
     "NegativeSampler",
+    "Resumable",
     "Sequences",
     "TrainingParams",
     "TrainingRecord",
@@ -66,6 +65,7 @@ __all__ = [
     "state_copy",
     "stopping_score",
     "touched",
+    "train_epochs",
     "train_until_no_better",
     "trained_once",
     "training_key",

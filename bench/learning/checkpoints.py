@@ -40,6 +40,10 @@ class Checkpoint:
         except (FileNotFoundError, SafetensorError, KeyError, TypeError, json.JSONDecodeError):
             return None
 
+    def of_stage(self, name: str) -> Checkpoint:
+        """Return the checkpoint of one of several trainings that make one artifact together."""
+        return Checkpoint(self.path.with_name(f"{name}{self.path.suffix}"))
+
     def remove(self) -> None:
         """Remove the file: the training is finished."""
         self.path.unlink(missing_ok=True)

@@ -1,29 +1,22 @@
-"""Training with early stopping: the best state is kept in memory, and a trained model is kept by what made it."""
+"""Parts that trainings share: steps of an optimizer, validation metric and sample, copies of weights, and seeds."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.files.store import ArtifactStore, read_json, write_json
-from bench.learning.convergence import decayed_ending, ending
 from bench.metrics import Metric, per_user, rank_positive
-from bench.plugin import Answers, ProgressHook, Queries, Task, TrainingReport
+from bench.plugin import Answers, Queries, Task
 
 STOPPING_METRIC = Metric("ndcg", 3)
 """What early stopping watches on the validation candidates."""
@@ -33,82 +26,6 @@ WEIGHTS_FILE = "model.safetensors"
 RECORD_FILE = "training.json"
 
 State = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class TrainingRecord:
-    """What happened in each epoch of a training."""
-
-    losses: tuple[float, ...]
-    """Mean training loss of each epoch."""
-    validation: tuple[float, ...]
-    """Validation metric after each epoch."""
-    seconds: tuple[float, ...]
-    """Seconds of each epoch, validation not included."""
-
-    @property
-    def epochs(self) -> int:
-        """Number of epochs trained."""
-        return len(self.losses)
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch, counted from 1, whose weights were kept; 0 where none was trained."""
-        return int(np.argmax(self.validation)) + 1 if self.validation else 0
-
-    def report(self, domains: Sequence[str] = (), *, decays: bool = False) -> TrainingReport:
-        """Return what a run record states of this training, why it ended among it.
-
-        Args:
-            domains: Names of the domains that it learned from; none where that is the target alone.
-            decays: Whether the learning rate fell to zero over the epochs, so that the end is not convergence.
-        """
-        curves = {f"validation_{STOPPING_METRIC}": self.validation, "losses": self.losses}
-        return TrainingReport(
-            domains=tuple(domains),
-            seconds=round(sum(self.seconds), 3),
-            epochs=self.epochs,
-            best_epoch=self.best_epoch if self.validation or not self.losses else None,
-            curves={name: tuple(round(value, 6) for value in values) for name, values in curves.items() if values},
-            ended=(decayed_ending if decays else ending)(self.validation),
-        )
-
-
-def train_until_no_better(
-    model: nn.Module,
-    train_epoch: Callable[[], float],
-    validate: Callable[[], float],
-    epochs: int,
-    patience: int,
-    progress: ProgressHook,
-) -> TrainingRecord:
-    """Train until ``patience`` epochs in a row are no better, then give the model its best epoch's state.
-
-    Args:
-        model: Left in the state of its best epoch.
-        train_epoch: Trains one epoch and returns its mean loss.
-        validate: Returns the validation metric, larger is better.
-        epochs: Maximum number of epochs.
-        patience: Epochs without a new best before training stops.
-        progress: Gets one line an epoch.
-    """
-    losses: list[float] = []
-    validation: list[float] = []
-    seconds: list[float] = []
-    best: State = state_copy(model)
-    best_epoch = 0
-    for epoch in range(1, epochs + 1):
-        started = time.perf_counter()
-        losses.append(train_epoch())
-        seconds.append(time.perf_counter() - started)
-        validation.append(validate())
-        if epoch == 1 or validation[-1] > validation[best_epoch - 1]:
-            best, best_epoch = state_copy(model), epoch
-        progress(_line(epoch, losses[-1], validation[-1], best_epoch, seconds[-1]))
-        if epoch - best_epoch >= patience:
-            break
-    model.load_state_dict(best)
-    return TrainingRecord(tuple(losses), tuple(validation), tuple(seconds))
 
 
 def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable[Tensor]) -> float:
@@ -149,12 +66,13 @@ def schedule_step_size(optimizer: torch.optim.Optimizer, share_of_peak: Callable
         share_of_peak: Returns the share for each step, counted from 0.
     """
     peaks = [group["lr"] for group in optimizer.param_groups]
-    numbers = itertools.count()
+    for group in optimizer.param_groups:
+        group["n_steps"] = 0  # in the group, where a checkpoint finds it
 
     def before_step(*_: Any) -> None:
-        share = share_of_peak(next(numbers))
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["lr"] = peak * share
+            group["lr"] = peak * share_of_peak(group["n_steps"])
+            group["n_steps"] += 1
 
     optimizer.register_step_pre_hook(before_step)
 
@@ -199,25 +117,6 @@ def sample_of(
     return queries.take(rows), Answers(answers.positive_column[rows])
 
 
-def trained_once(
-    store: ArtifactStore, kind: str, key: Any, model: nn.Module, train: Callable[[], TrainingRecord]
-) -> TrainingRecord:
-    """Train the model, or give it the stored weights of an earlier training with the same ``key``.
-
-    ``key`` must name everything that made the weights. The weights are read back from the store in either case,
-    so what is scored is what is kept.
-    """
-
-    def make(folder: Path) -> None:
-        record = train()
-        save_file(state_copy(model), folder / WEIGHTS_FILE)
-        write_json(folder / RECORD_FILE, asdict(record))
-
-    folder = store.get_or_make(kind, key, make)
-    model.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    return TrainingRecord(**{name: tuple(values) for name, values in read_json(folder / RECORD_FILE).items()})
-
-
 def state_copy(model: nn.Module) -> State:
     """Return a copy of the model's state on the CPU, each tensor with memory of its own."""
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
@@ -240,8 +139,3 @@ def seeded(seed: int) -> Iterator[None]:
         finally:
             np.random.set_state(numpy_state)  # noqa: NPY002
             random.setstate(python_state)
-
-
-def _line(epoch: int, loss: float, validation: float, best_epoch: int, seconds: float) -> str:
-    best = "best" if best_epoch == epoch else f"best was epoch {best_epoch}"
-    return f"epoch {epoch}: loss {loss:.4f}, validation {STOPPING_METRIC} {validation:.4f} ({best}), {seconds:.1f} s"

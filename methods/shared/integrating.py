@@ -45,7 +45,7 @@ class IntegratingParams(PairParams):
     """Number of integrated adapters: those with the best validation results among the sources (X-Cross: 2)."""
     target_examples: int = field(default=0, metadata=shrinks_to("examples") | at_least(0))
     """Target users per epoch (a random sample, drawn again in each epoch); 0 uses all (X-Cross)."""
-    target_epochs: int = field(default=40, metadata=at_least(1))
+    target_epochs: int = field(default=40, metadata=at_least(0))
     """Maximum number of epochs (X-Cross: 40)."""
     target_batch_size: int = field(default=4, metadata=at_least(1))
     """Target users per step (X-Cross: 1)."""

@@ -16,7 +16,7 @@ from bench.baselines.p5 import NUMBER_PROMPTS, P5, random_numbers, share_of_peak
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.learning.training import TrainingRecord
+from bench.learning.epochs import TrainingRecord
 from bench.lm.prompts.shared import NO_HISTORY, plain_chat, shared_prompt
 from bench.lm.toys.tiny_seq2seq import TinySeq2SeqParams, save_tiny_seq2seq
 from bench.metrics import Metric, chance

@@ -74,6 +74,13 @@ def test_an_export_into_a_folder_is_a_mistake(bench: Bench, tmp_path: Path) -> N
     assert "is a directory" in bench("candidates", "shop", "--export", tmp_path).mistake
 
 
-@pytest.mark.parametrize("name", ["", "../shop", "beaty"])
-def test_a_name_that_is_no_dataset_is_a_mistake(bench: Bench, name: str) -> None:
-    assert f"Unknown dataset '{name}'" in bench("candidates", name).mistake
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "'' is not a valid dataset name"),
+        ("../shop", "'../shop' is not a valid dataset name"),
+        ("beaty", "Unknown dataset 'beaty'"),
+    ],
+)
+def test_a_name_that_is_no_dataset_is_a_mistake(bench: Bench, name: str, said: str) -> None:
+    assert said in bench("candidates", name).mistake

@@ -89,7 +89,7 @@ def test_a_broken_off_reproduction_goes_on_where_it_stopped(
 
     with monkeypatch.context() as patch:
         patch.setattr(Spy, "fit", interrupted)
-        assert bench("reproduce", experiment, "--device", "cpu").code == 1
+        assert bench("reproduce", experiment, "--device", "cpu").code == 130
     assert len(RunStore(folders.results_dir).records()) == 2
     assert not (folders.results_dir / "tables").exists()
     outcome = bench("reproduce", experiment, "--device", "cpu")

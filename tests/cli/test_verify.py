@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,12 @@ from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
 TABLE = ("table", "--dataset", "shop", "--setting", "warm")
+
+
+@pytest.fixture
+def folders(folders: Folders, tmp_path: Path) -> Folders:
+    """The shop with a cache of the test's own, which it may damage."""
+    return dataclasses.replace(folders, cache_dir=tmp_path / "cache")
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def test_a_row_of_some_training_users_is_run_once_a_subset(tmp_path: Path) -> No
         ("[warm, cold]", "[warm, colder]", r"'settings' .*expected a list of warm or cold"),
         ("[warm, cold]", "[warm, warm]", r"'settings' "),
         ("{beauty:", "{../beauty:", r"small\.yaml:3: '\.\./beauty' is not a valid dataset name.*Did you mean beauty\?"),
-        ("{beauty:", '{"beauty\\ntouch x\\n#":', r"small\.yaml:3: 'beauty\\ntouch x\\n#' is not a valid dataset name"),
+        ("{beauty:", '{"beauty\\ntouch x\\n#":', r"small\.yaml:3: 'datasets' .*expected a mapping from names"),
         ("[clothing]", "[./clothing]", r"small\.yaml:3: '\./clothing' is not a valid.* Did you mean clothing\?"),
         ("{method: bpr}", "{method: bpr, sources: [toys/]}", r"small\.yaml:7: 'toys/' is not a valid dataset name"),
         ("[clothing]", "[beauty]", r"expected source domains other than 'beauty' itself"),

@@ -10,90 +10,17 @@ import torch
 from torch import nn
 
 from bench.errors import BenchError
-from bench.files.store import ArtifactStore
 from bench.learning.training import (
     GRADIENT_NORM,
-    TrainingRecord,
     clip_gradients,
     descend,
     schedule_step_size,
     seeded,
     stopping_score,
-    train_until_no_better,
-    trained_once,
     validation_sample,
 )
 from bench.plugin import Answers, Task
 from tests.support.recbole_toy import planted_successors
-
-
-class Counter(nn.Module):
-    """A model whose only weight counts its epochs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = nn.Parameter(torch.zeros(1))
-
-    def train_epoch(self) -> float:
-        self.count.data += 1
-        return self.count.item()
-
-
-def trained(validation: list[float], epochs: int, patience: int) -> tuple[Counter, TrainingRecord, list[str]]:
-    model, lines = Counter(), []
-    values = iter(validation)
-    record = train_until_no_better(model, model.train_epoch, lambda: next(values), epochs, patience, lines.append)
-    return model, record, lines
-
-
-def test_training_stops_after_patience_epochs_without_a_better_one() -> None:
-    _, record, _ = trained([0.1, 0.3, 0.2, 0.3, 0.2, 0.9], epochs=10, patience=3)
-    assert record.epochs == 5
-    assert record.best_epoch == 2
-
-
-def test_the_model_is_left_in_its_best_epochs_state() -> None:
-    model, _, _ = trained([0.1, 0.3, 0.2, 0.3, 0.2], epochs=5, patience=9)
-    assert model.count.item() == 2
-
-
-def test_training_ends_with_the_last_epoch_allowed() -> None:
-    model, record, _ = trained([0.1, 0.2, 0.3], epochs=3, patience=10)
-    assert record.epochs == 3
-    assert model.count.item() == 3
-
-
-def test_a_validation_that_is_never_above_zero_keeps_the_first_epoch() -> None:
-    model, record, _ = trained([0.0] * 4, epochs=10, patience=3)
-    assert (record.best_epoch, model.count.item()) == (1, 1.0)
-
-
-def test_each_epoch_reports_one_line() -> None:
-    _, _, lines = trained([0.1, 0.2, 0.15], epochs=3, patience=10)
-    assert len(lines) == 3
-    assert lines[2].startswith("epoch 3: loss 3.0000, validation ndcg@3 0.1500 (best was epoch 2)")
-
-
-def test_a_second_training_with_an_equal_key_is_read_from_the_store(tmp_path: Path) -> None:
-    record = TrainingRecord((0.5,), (0.25,), (1.0,))
-    first, second, store = nn.Linear(3, 2), nn.Linear(3, 2), ArtifactStore(tmp_path)
-    assert trained_once(store, "models", {"seed": 1}, first, lambda: record) == record
-    assert trained_once(store, "models", {"seed": 1}, second, pytest.fail) == record
-    assert torch.equal(first.weight, second.weight)
-
-
-def test_a_training_with_another_key_is_done(tmp_path: Path) -> None:
-    records = iter([TrainingRecord((0.5,), (0.25,), (1.0,)), TrainingRecord((0.7,), (0.35,), (1.0,))])
-    store = ArtifactStore(tmp_path)
-    made = [trained_once(store, "models", {"seed": seed}, nn.Linear(3, 2), lambda: next(records)) for seed in (1, 2)]
-    assert [record.losses for record in made] == [(0.5,), (0.7,)]
-
-
-def test_weights_that_share_memory_are_stored_too(tmp_path: Path) -> None:
-    tied = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    tied[1].weight = tied[0].weight
-    trained_once(ArtifactStore(tmp_path), "models", {}, tied, lambda: TrainingRecord((), (), ()))
-    assert torch.equal(tied[0].weight, tied[1].weight)
 
 
 def test_descending_returns_the_mean_loss_and_takes_a_step_for_each() -> None:
@@ -184,11 +111,3 @@ def test_a_validation_sample_follows_the_seed_and_what_it_is_for(task: Task) -> 
 @pytest.mark.parametrize("n_queries", [0, None, 40, 41])
 def test_a_validation_sample_may_be_all(task: Task, n_queries: int | None) -> None:
     assert validation_sample(task, n_queries) == (task.validation, task.validation_answers)
-
-
-def test_a_report_says_why_training_ended_from_the_validation_of_each_epoch() -> None:
-    record = TrainingRecord((1.0,) * 7, (0.1, 0.3, *[0.2] * 5), (1.0,) * 7)
-    assert record.report().ended == "converged"
-    assert record.report(decays=True).ended == "budget"
-    assert TrainingRecord((1.0,), (0.1,), (1.0,)).report().ended == "rising"
-    assert TrainingRecord((1.0,) * 5, (), (1.0,) * 5).report().ended == "unknown"

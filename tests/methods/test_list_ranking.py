@@ -65,4 +65,4 @@ def test_those_made_of_adapters_and_the_zero_shot_row_are_among_them() -> None:
 @pytest.mark.parametrize("method", OTHERS)
 def test_the_others_refuse_lists_in_one_sentence(method: str) -> None:
     with pytest.raises(BenchError, match=rf"'{method}' cannot generate ranked lists.*bench describe {method}"):
-        complete(RunRequest(method, "ml-100k-drama", backbone="tiny", ranking="generate"))
+        complete(RunRequest(method, "ml-100k-drama", ranking="generate"))

@@ -39,7 +39,9 @@ def test_a_source_does_not_train_on_titles_that_are_cold_in_the_target(tmp_path:
     task = prepared(tmp_path)
     cold, warm = np.flatnonzero(task.cold_items)[0], np.flatnonzero(~task.cold_items)[0]
     whole = source([f"  TITLE   {cold} ", f"title {warm}", "something else"], [[0, 1, 2], [2, 0]])
-    with pytest.raises(BenchError, match="2 training interactions of source elsewhere are with items that share a cold item's title"):
+    with pytest.raises(
+        BenchError, match="2 training interactions of source elsewhere are with items that share a cold item's title"
+    ):
         check_source(whole, task.cold_titles)
     kept = without_titles(whole, task.cold_titles)
     check_source(kept, task.cold_titles)

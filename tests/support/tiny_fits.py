@@ -91,12 +91,16 @@ class TinyFit:
         Of each query's scores the mean is taken off, for all that matters is how they differ, and their sizes are
         added up with fixed random weights. Nothing is read but what a method must offer, its scores.
         """
+        scores = self.scores(task, queries, **changes).astype(np.float64)
+        weights = np.random.default_rng(0).uniform(0.5, 1.5, size=scores.shape)
+        return float((weights * np.abs(scores - scores.mean(axis=1, keepdims=True))).mean())
+
+    def scores(self, task: Task, queries: Queries, **changes: Any) -> NDArray[np.float32]:
+        """Fit the method with changed parameters and return its scores."""
         method = registry().recommender(self.method)
         recommender = method(build_params(self.method, method.Params, {**self.params, **changes}))
         recommender.fit(task)
-        scores = recommender.score(queries).astype(np.float64)
-        weights = np.random.default_rng(0).uniform(0.5, 1.5, size=scores.shape)
-        return float((weights * np.abs(scores - scores.mean(axis=1, keepdims=True))).mean())
+        return recommender.score(queries)
 
 
 FITS = (

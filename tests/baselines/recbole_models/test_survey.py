@@ -134,4 +134,5 @@ def test_a_class_that_fails_is_a_finding(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(zoo, "MIXINS", {})
     finding = try_class("GCMC", tmp_path)
     assert not finding.runs
-    assert finding.obstacle.startswith("it fails: AttributeError")
+    assert finding.obstacle.startswith("it fails: BenchError: RecBole's GCMC cannot be built with")
+    assert "AttributeError" in finding.obstacle

@@ -1,0 +1,274 @@
+"""Training by epochs until validation stops rising; a stopped training continues from the end of its last epoch."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from bench.files.store import ArtifactStore, read_json, write_json
+from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
+from bench.learning.convergence import decayed_ending, ending
+from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, State, state_copy
+from bench.plugin import ProgressHook, TrainingReport
+from bench.plugin.fit_report import as_tuples
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+BEST, NOW, MOMENTS, GENERATORS = "best/", "now/", "moments", "generators/"
+"""Parts of a checkpoint: the best weights, the current ones, the optimizer's moments and torch's generators."""
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What happened in each epoch of a training."""
+
+    losses: tuple[float, ...] = ()
+    """Mean training loss of each epoch."""
+    validation: tuple[float, ...] = ()
+    """Validation metric after each epoch; empty if the training is not validated."""
+    seconds: tuple[float, ...] = ()
+    """Seconds of each epoch, validation not included."""
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs trained."""
+        return len(self.losses)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, whose weights were kept; 0 if there was no validation."""
+        return int(np.argmax(self.validation)) + 1 if self.validation else 0
+
+    def followed_by(self, loss: float, validation: Sequence[float], seconds: float) -> TrainingRecord:
+        """Return the record with one more epoch; ``validation`` has one value, or none."""
+        return TrainingRecord((*self.losses, loss), (*self.validation, *validation), (*self.seconds, seconds))
+
+    def report(self, domains: Sequence[str] = (), *, decays: bool = False) -> TrainingReport:
+        """Return what a run record states about this training, including why it ended.
+
+        Args:
+            domains: Names of the domains it learned from; empty if that is the target alone.
+            decays: Whether the learning rate fell to zero over the epochs, so that the end is not convergence.
+        """
+        curves = {f"validation_{STOPPING_METRIC}": self.validation, "losses": self.losses}
+        return TrainingReport(
+            domains=tuple(domains),
+            seconds=round(sum(self.seconds), 3),
+            epochs=self.epochs,
+            best_epoch=self.best_epoch if self.validation or not self.losses else None,
+            curves={name: tuple(round(value, 6) for value in values) for name, values in curves.items() if values},
+            ended=(decayed_ending if decays else ending)(self.validation),
+        )
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """What is saved besides the model, so that a stopped training can continue."""
+
+    checkpoint: Checkpoint
+    optimizer: torch.optim.Optimizer
+    rng: np.random.Generator
+    """The generator of batches, negatives and so on; the global ones are saved as well."""
+
+
+def train_until_no_better(
+    model: nn.Module,
+    train_epoch: Callable[[], float],
+    validate: Callable[[], float],
+    epochs: int,
+    patience: int,
+    progress: ProgressHook,
+    resumable: Resumable | None = None,
+) -> TrainingRecord:
+    """Train until ``patience`` epochs in a row are no better, then give the model its best epoch's state.
+
+    Args:
+        model: Left in the state of its best epoch.
+        train_epoch: Trains one epoch and returns its mean loss.
+        validate: Returns the validation metric, larger is better.
+        epochs: Maximum number of epochs.
+        patience: Epochs without a new best before training stops.
+        progress: Called with one line per epoch.
+        resumable: What else to save; None saves nothing.
+    """
+    record, best = TrainingRecord(), state_copy(model)
+    checkpoints = _Checkpoints(model, resumable, progress)
+    with checkpoints.saved_if_stopped():
+        record, best = checkpoints.resumed() or (record, best)
+        while record.epochs < epochs and (not record.epochs or record.epochs - record.best_epoch < patience):
+            started = time.perf_counter()
+            loss = train_epoch()
+            seconds = time.perf_counter() - started
+            record = record.followed_by(loss, [validate()], seconds)
+            if record.best_epoch == record.epochs:
+                best = state_copy(model)
+            progress(_line(record))
+            checkpoints.note(record, best)
+    model.load_state_dict(best)
+    return record
+
+
+def train_epochs(
+    model: nn.Module,
+    train_epoch: Callable[[int], float],
+    epochs: int,
+    progress: ProgressHook,
+    resumable: Resumable | None = None,
+) -> TrainingRecord:
+    """Train for a fixed number of epochs without validation, and leave the model in its last state.
+
+    Args:
+        model: Everything that ``train_epoch`` trains.
+        train_epoch: Trains one epoch and returns its mean loss.
+        train_epoch: Trains one epoch, given its number counted from 0, and returns its mean loss.
+        epochs: Number of epochs.
+        progress: Called with one line per epoch.
+        resumable: What else to save; None saves nothing.
+    """
+    record = TrainingRecord()
+    checkpoints = _Checkpoints(model, resumable, progress)
+    with checkpoints.saved_if_stopped():
+        record, _ = checkpoints.resumed() or (record, {})
+        while record.epochs < epochs:
+            started = time.perf_counter()
+            loss = train_epoch(record.epochs)
+            record = record.followed_by(loss, [], time.perf_counter() - started)
+            progress(f"epoch {record.epochs} of {epochs}: loss {loss:.4f}, {record.seconds[-1]:.1f} s")
+            checkpoints.note(record, {})
+    return record
+
+
+def trained_once(
+    store: ArtifactStore, kind: str, key: Any, model: nn.Module, train: Callable[[Checkpoint], TrainingRecord]
+) -> TrainingRecord:
+    """Train the model, or give it the stored weights of an earlier training with the same ``key``.
+
+    ``key`` must name everything that made the weights; ``train`` is given the place of the checkpoint. The weights are
+    read back from the store in either case, so what is scored is what is kept.
+    """
+    checkpoint = Checkpoint(store.unfinished(kind, key) / "checkpoint.safetensors")
+
+    def make(folder: Path) -> None:
+        record = train(checkpoint)
+        save_file(state_copy(model), folder / WEIGHTS_FILE)
+        write_json(folder / RECORD_FILE, asdict(record))
+
+    folder = store.get_or_make(kind, key, make)
+    model.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    return TrainingRecord(**{name: tuple(values) for name, values in read_json(folder / RECORD_FILE).items()})
+
+
+@dataclass
+class _Checkpoints:
+    """The state after the last epoch: kept in memory, written every so often and when the process is stopped."""
+
+    model: nn.Module
+    resumable: Resumable | None
+    progress: ProgressHook
+    _unsaved: tuple[State, dict[str, Any]] | None = None
+    _saved: float = field(default_factory=time.monotonic)
+
+    def note(self, record: TrainingRecord, best: State) -> None:
+        """Take the state at the end of an epoch."""
+        if self.resumable is None:
+            return
+        parts = {BEST: best, NOW: state_copy(self.model), GENERATORS: _torch_generators()}
+        tensors = {prefix + name: tensor for prefix, part in parts.items() for name, tensor in part.items()}
+        moments = optimizer_tensors(self.resumable.optimizer, MOMENTS)
+        tensors |= {name: tensor.detach().cpu().clone() for name, tensor in moments.items()}
+        facts = {
+            "record": asdict(record),
+            "n_steps": [group.get("n_steps") for group in self.resumable.optimizer.param_groups],
+            "rng": self.resumable.rng.bit_generator.state,
+            "numpy": _numpy_generator(),
+            "python": random.getstate(),
+        }
+        self._unsaved = tensors, facts
+        if time.monotonic() - self._saved > SECONDS_BETWEEN_CHECKPOINTS:
+            self._save()
+
+    @contextmanager
+    def saved_if_stopped(self) -> Iterator[None]:
+        """Write the state after the last epoch if Ctrl-C or SIGTERM ends the block."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            n_epochs = self._save()
+            if n_epochs:
+                self.progress(f"stopped; the same command continues after epoch {n_epochs}")
+            raise
+
+    def resumed(self) -> tuple[TrainingRecord, State] | None:
+        """Restore what was saved; return the record and the best state, or None if nothing was saved."""
+        saved = None if self.resumable is None else self.resumable.checkpoint.load()
+        if saved is None or self.resumable is None:
+            return None
+        tensors, facts = saved
+        record = TrainingRecord(**as_tuples(facts["record"]))
+        self.model.load_state_dict(_part(tensors, NOW))
+        load_optimizer(self.resumable.optimizer, tensors, MOMENTS)
+        for group, n_steps in zip(self.resumable.optimizer.param_groups, facts["n_steps"], strict=True):
+            if n_steps is not None:
+                group["n_steps"] = n_steps
+        self.resumable.rng.bit_generator.state = facts["rng"]
+        _restore_generators(_part(tensors, GENERATORS), facts["numpy"], facts["python"])
+        self.progress(f"resuming after epoch {record.epochs}")
+        return record, _part(tensors, BEST)
+
+    def _save(self) -> int:
+        """Write the state unless it is written already; return after how many epochs it is, 0 if there is none."""
+        if self._unsaved is None or self.resumable is None:
+            return 0
+        tensors, facts = self._unsaved
+        self.resumable.checkpoint.save(tensors, facts)
+        self._saved = time.monotonic()
+        return len(facts["record"]["losses"])
+
+
+def _part(tensors: State, prefix: str) -> State:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _torch_generators() -> dict[str, Tensor]:
+    """Return the states of torch's default generators, by device."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        states |= {f"cuda:{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
+    return states
+
+
+def _numpy_generator() -> dict[str, Any]:
+    """Return the state of NumPy's global generator as JSON can hold it."""
+    name, words, *rest = np.random.get_state()  # noqa: NPY002
+    return {"name": name, "words": np.asarray(words).tolist(), "rest": rest}
+
+
+def _restore_generators(of_torch: State, of_numpy: dict[str, Any], of_python: Any) -> None:
+    torch.set_rng_state(of_torch["cpu"])
+    for device, state in of_torch.items():
+        if device != "cpu" and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state, device)
+    words = np.asarray(of_numpy["words"], dtype=np.uint32)
+    np.random.set_state((of_numpy["name"], words, *of_numpy["rest"]))  # noqa: NPY002
+    random.setstate(as_tuples(of_python))
+
+
+def _line(record: TrainingRecord) -> str:
+    epoch, best_epoch = record.epochs, record.best_epoch
+    best = "best" if best_epoch == epoch else f"best was epoch {best_epoch}"
+    return (
+        f"epoch {epoch}: loss {record.losses[-1]:.4f}, "
+        f"validation {STOPPING_METRIC} {record.validation[-1]:.4f} ({best}), {record.seconds[-1]:.1f} s"
+    )
