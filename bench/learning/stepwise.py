@@ -86,19 +86,21 @@ class Stepwise:
 
     def _train(self, stop: Stop) -> None:
         """Take steps until training ends, or until a signal came: then the state is saved once more."""
-        for batch, n_examples in self._stream() if self.plan.epochs else ():
+        # a training that was stopped at its last step is finished when it resumes
+        is_trained = self.plan.epochs > 0 and not self._is_finished()
+        for batch, n_examples in self._stream() if is_trained else ():
             self._step(batch, n_examples)
             if self._is_check_due():
                 self._look()
             if self._may_decay():
                 self._begin_decay()
-            if self._is_finished():
-                break
-            self._report()
             if stop.signal is not None:
                 self.save()
                 self.progress(f"stopped and saved at {self._where()}; the same command continues from there")
                 break
+            if self._is_finished():
+                break
+            self._report()
 
     def _stream(self) -> Iterator[tuple[Any, int]]:
         """Yield the batches of one epoch after the other, from where the log is."""
