@@ -24,18 +24,31 @@ from bench.errors import BenchError
 from bench.experiments.scale import DEFAULT_SCALE
 
 if TYPE_CHECKING:
-    from bench.runs.plan import AdapterJob, Plan, RunJob
+    from bench.runs.estimate import PlanEstimate
+    from bench.runs.plan import AdapterJob, Job, Plan, RunJob
     from bench.runs.request import RunRequest
     from bench.spec import RunSpec
 
 ADAPTER_STATES = {"done": "cached", "to do": "to train", "not needed": "not needed"}
 RUN_STATES = {"done": "stored", "to do": "to do"}
-OF_EVERY_PLAN = ("names", "scale", "limit_queries", "full_ranking", "data_dir", "cache_dir", "results_dir", "as_json")
+OF_EVERY_PLAN = (
+    "names",
+    "scale",
+    "limit_queries",
+    "full_ranking",
+    "data_dir",
+    "cache_dir",
+    "results_dir",
+    "estimate",
+    "workers",
+    "as_json",
+)
 """Parameters of the command that do not describe a single run."""
 EXAMPLES = """\b
 Examples:
   bench plan main-warm-cold baselines-warm
   bench plan reccocktail-table3 --scale smoke
+  bench plan main-warm-cold --estimate --workers 2
   bench plan --method weaverec --dataset beauty --source-datasets clothing,health --json
 """
 
@@ -47,6 +60,8 @@ Examples:
 @data_dir_option
 @cache_dir_option
 @results_dir_option
+@click.option("--estimate", is_flag=True, help="Estimate time, memory and disk space from earlier runs.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Workers, for --estimate.")
 @json_option
 @click.pass_context
 def plan(
@@ -57,15 +72,22 @@ def plan(
     data_dir: Path | None,
     cache_dir: Path,
     results_dir: Path,
+    estimate: bool,
+    workers: int,
     as_json: bool,
 ) -> None:
     """Show what would be trained and run, and what exists already. Nothing is trained or run.
 
     EXPERIMENT is a name (see 'bench list experiments') or the path of a YAML file. Shared work is listed once.
     Datasets that have not been prepared yet are prepared first.
+
+    With --estimate, jobs are expected to take as long as they took in earlier runs, scaled by the size of the data:
+    your own runs, or the shipped ones for methods that you have not run.
     """
     from bench.files.folders import Folders
     from bench.runs.complete import complete
+    from bench.runs.earlier_runs import estimated
+    from bench.runs.environment import chosen_device
     from bench.runs.plan import plan_of
 
     if names:
@@ -78,18 +100,26 @@ def plan(
     else:
         raise BenchError("Give one or more experiments, or both --method and --dataset. See 'bench list experiments'.")
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the plan
-        made = plan_of(specs, Folders(cache_dir, results_dir, data_dir), progress_on_stderr)
-    click.echo(json.dumps(made.to_json(), indent=2) if as_json else as_text(made))
+        folders = Folders(cache_dir, results_dir, data_dir)
+        made = plan_of(specs, folders, progress_on_stderr)
+        expected = estimated(made, folders, chosen_device("auto"), workers) if estimate else None
+    if as_json:
+        fields = made.to_json() if expected is None else {**made.to_json(), "estimate": expected.to_json()}
+        click.echo(json.dumps(fields, indent=2))
+    else:
+        click.echo(as_text(made, expected))
 
 
-def as_text(made: Plan) -> str:
+def as_text(made: Plan, expected: PlanEstimate | None = None) -> str:
     """Return the totals, a table of adapters, and a table of runs that refers to adapters by number."""
     numbers = {job.id: number for number, job in enumerate(made.adapters, start=1)}
     parts = [made.summary()]
     if numbers:
         parts[0] += f"\n({made.totals()['unshared_adapters']:,} adapters if nothing were shared)"
-        parts.append(_table([_adapter_row(made, job, numbers) for job in made.adapters]))
-    parts.append(_table([_run_row(made, job, numbers) for job in made.runs]))
+        parts.append(_table([_adapter_row(made, job, numbers) | _time(job, expected) for job in made.adapters]))
+    parts.append(_table([_run_row(made, job, numbers) | _time(job, expected) for job in made.runs]))
+    if expected is not None:
+        parts.append(f"estimate: {expected.summary()}")
     return "\n\n".join(parts)
 
 
@@ -111,6 +141,15 @@ def _specs_of(name: str, scale: str, request: RunRequest) -> list[RunSpec]:
 
     experiment = experiment_at(name, scale, registry(), request.limit_queries, request.full_ranking)
     return [spec for _, spec in complete_experiment(experiment)]
+
+
+def _time(job: Job, expected: PlanEstimate | None) -> dict[str, str]:
+    """Return the column with the expected time of a job; empty if it is not estimated."""
+    from bench.runs.estimate import in_words
+
+    if expected is None:
+        return {}
+    return {"time": in_words(expected.jobs[job.id].seconds) if job.id in expected.jobs else ""}
 
 
 def _adapter_row(made: Plan, job: AdapterJob, numbers: dict[str, int]) -> dict[str, Any]:

@@ -118,6 +118,7 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str, c
     """Execute the runs that are not stored, or print their commands."""
     from bench.experiments.complete import complete_experiment
     from bench.plugin import LastLoaded
+    from bench.runs.earlier_runs import announced
     from bench.runs.engine import run
     from bench.runs.environment import chosen_device
     from bench.runs.plan import plan_of
@@ -139,6 +140,7 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str, c
         for job in missing:
             click.echo(commands[job.id])
         return
+    announced(plan, folders, chosen_device(device), progress_on_stderr, choice.n_workers)
     if not choice.in_this_process:
         _hand_out(plan, folders, choice)
         return

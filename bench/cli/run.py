@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bench.files.folders import Folders
     from bench.runs.request import RunRequest
 
 EXAMPLES = """\b
@@ -63,5 +66,22 @@ def run(
 
     require_data_dir(data_dir)
     folders = Folders(cache_dir, results_dir, data_dir)
+    _announce(request, folders, device)
     record = carried_out(request, folders, progress_on_stderr, device, force=force, rescore=rescore)
     click.echo(json.dumps(record.to_json(), indent=2) if as_json else summary(record))
+
+
+def _announce(request: RunRequest, folders: Folders, device: str) -> None:
+    """Report how long the run is expected to take if that is over a minute and its data are prepared already."""
+    from bench.data.prepare import prepared_hash
+    from bench.runs.complete import complete
+    from bench.runs.earlier_runs import announced
+    from bench.runs.environment import chosen_device
+    from bench.runs.plan import plan_of
+
+    spec = complete(request)
+    names = (spec.protocol.dataset, *spec.sources)
+    if all(prepared_hash(name, folders.data_dir, folders.cache_dir) for name in names):
+        with redirect_stdout(sys.stderr):  # some libraries print
+            plan = plan_of([spec], folders, lambda _line: None)
+            announced(plan, folders, chosen_device(device), progress_on_stderr)

@@ -1,4 +1,4 @@
-"""Where cards, experiments and published figures live: inside an installed package, or in the repository."""
+"""Locations of cards, experiments, published and measured results: in an installed package or in the repository."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-Shipped = Literal["cards", "experiments", "published"]
+Shipped = Literal["cards", "experiments", "published", "measured"]
 IN_REPOSITORY = MappingProxyType(
-    {"cards": "datasets", "experiments": "results/experiments", "published": "results/published"}
+    {
+        "cards": "datasets",
+        "experiments": "results/experiments",
+        "published": "results/published",
+        "measured": "results/measured",
+    }
 )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,14 @@ def test_a_plan_of_a_scale_has_its_sizes(bench: Bench, write) -> None:
         "--scale applies to experiments"
         in bench("plan", "--method", "bpr", "--dataset", "books", "--scale", "smoke").mistake
     )
+
+
+def test_an_estimate_adds_the_time_of_each_run_and_of_all(bench: Bench) -> None:
+    bench("run", "--method", "popularity", "--dataset", "books")
+    words = ("plan", "--method", "popularity", "--dataset", "books", "--seed", 1)
+    text = bench(*words, "--estimate").stdout
+    assert re.search(r"^estimate: about \d+ s in total, up to \d+\.\d GB of memory per job, 0 MB on disk$", text, re.M)
+    assert "time" in text.splitlines()[2]
+    fields = json.loads(bench(*words, "--estimate", "--workers", 2, "--json").stdout)
+    assert list(fields["estimate"]["jobs"]) == fields["order"]
+    assert "estimate" not in json.loads(bench(*words, "--json").stdout)

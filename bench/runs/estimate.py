@@ -1,0 +1,206 @@
+"""Expected time, memory and disk space of planned jobs, from the records of earlier runs.
+
+A job takes as long as the same work took before, scaled by the number of interactions it trains on and of queries it
+scores. The seconds are those of the machines that made the records: the estimate is a guide for planning, not a bound.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from bench.runs.plan import AdapterJob, Job, RunJob
+
+if TYPE_CHECKING:
+    from bench.plugin.fit_report import AdapterReport
+    from bench.runs.plan import Plan
+    from bench.runs.record import RunRecord
+    from bench.spec import RunSpec
+
+BYTES_A_WEIGHT = 4
+BYTES_A_QUERY = 20
+"""Size of a stored run per query, with its ranks and the items ranked first."""
+SECONDS_PER_MINUTE, MINUTES_PER_HOUR = 60, 60
+GIGABYTE, MEGABYTE = 1e9, 1e6
+
+Sizes = Callable[[str], int | None]
+"""Returns the number of interactions of a dataset, or None if it is not known."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one job is expected to need."""
+
+    seconds: float
+    memory_bytes: int
+    """Peak memory of the process."""
+    disk_bytes: int
+    """Size of what the job stores."""
+    n_records: int
+    """Number of earlier runs that this is the median of."""
+
+
+@dataclass(frozen=True)
+class PlanEstimate:
+    """What the jobs of a plan that are still to do are expected to need."""
+
+    jobs: Mapping[str, Estimate]
+    """Estimate of each job by its id, in the plan's order; jobs without an earlier run are missing."""
+    unknown: tuple[str, ...]
+    """Ids of jobs to do without an earlier run to estimate them from."""
+    n_workers: int
+    seconds: float
+    """Time until all estimated jobs are done by that many workers, each as fast as the earlier runs."""
+
+    @property
+    def total_seconds(self) -> float:
+        """Sum over the jobs: the time that one worker takes."""
+        return sum(one.seconds for one in self.jobs.values())
+
+    def summary(self) -> str:
+        """Return the estimate in one line."""
+        if not self.jobs:
+            return "no estimate: there are no earlier runs of these methods" if self.unknown else "nothing to do"
+        memory = max(one.memory_bytes for one in self.jobs.values()) / GIGABYTE
+        disk = sum(one.disk_bytes for one in self.jobs.values()) / MEGABYTE
+        parts = [f"about {in_words(self.total_seconds)} in total"]
+        if self.n_workers > 1:
+            parts.append(f"{in_words(self.seconds)} with {self.n_workers} workers")
+        parts += [f"up to {memory:.1f} GB of memory per job", f"{disk:,.0f} MB on disk"]
+        text = ", ".join(parts)
+        if self.unknown:
+            text += f"; {len(self.unknown):,} of {len(self.jobs) + len(self.unknown):,} jobs have no earlier run"
+        return text
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the totals, and the estimate of each job by its id."""
+        return {
+            "total_seconds": round(self.total_seconds, 1),
+            "workers": self.n_workers,
+            "seconds": round(self.seconds, 1),
+            "jobs": {
+                job_id: {
+                    "seconds": round(one.seconds, 1),
+                    "memory_bytes": one.memory_bytes,
+                    "disk_bytes": one.disk_bytes,
+                    "n_records": one.n_records,
+                }
+                for job_id, one in self.jobs.items()
+            },
+            "unknown": list(self.unknown),
+        }
+
+
+def estimate_plan(plan: Plan, records: Sequence[RunRecord], sizes: Sizes, n_workers: int = 1) -> PlanEstimate:
+    """Estimate the jobs of a plan that are to do.
+
+    Args:
+        plan: The plan.
+        records: Earlier runs, preferably on the device that will be used.
+        sizes: Number of interactions of a dataset.
+        n_workers: Number of jobs that run at a time.
+    """
+    jobs = plan.to_do()
+    found = {job.id: _estimate(job, records, sizes) for job in jobs}
+    known = {job_id: one for job_id, one in found.items() if one is not None}
+    return PlanEstimate(
+        known,
+        tuple(job_id for job_id, one in found.items() if one is None),
+        n_workers,
+        _seconds_with(n_workers, jobs, known),
+    )
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration for people, such as ``40 s``, ``12 min`` or ``3 h 05 min``."""
+    minutes = round(seconds / SECONDS_PER_MINUTE)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    if minutes < 2 * MINUTES_PER_HOUR:
+        return f"{minutes} min"
+    return f"{minutes // MINUTES_PER_HOUR} h {minutes % MINUTES_PER_HOUR:02d} min"
+
+
+def _estimate(job: Job, records: Sequence[RunRecord], sizes: Sizes) -> Estimate | None:
+    return _of_run(job, records, sizes) if isinstance(job, RunJob) else _of_adapter(job, records, sizes)
+
+
+def _of_run(job: RunJob, records: Sequence[RunRecord], sizes: Sizes) -> Estimate | None:
+    """Estimate a run whose adapters are trained already."""
+    spec = job.spec
+    same_method = [one for one in records if (one.spec.method, one.spec.backbone) == (spec.method, spec.backbone)]
+    same_data = [one for one in same_method if one.spec.protocol == spec.protocol]
+    alike = same_data or same_method
+    if not alike:
+        return None
+    n_queries = median(one.n_queries for one in alike)
+    if spec.limit_queries is not None:
+        n_queries = min(n_queries, spec.limit_queries)
+    return Estimate(
+        seconds=median(_seconds_of_run(one, spec, n_queries, sizes) for one in alike),
+        memory_bytes=round(median(max(one.peak_memory_bytes.values(), default=0) for one in alike)),
+        disk_bytes=round(n_queries * BYTES_A_QUERY),
+        n_records=len(alike),
+    )
+
+
+def _seconds_of_run(record: RunRecord, spec: RunSpec, n_queries: float, sizes: Sizes) -> float:
+    """Scale the phases of an earlier run, without the adapters that it may have trained itself."""
+    seconds = record.seconds
+    of_adapters = sum(one.seconds for one in record.fit.adapters.values())
+    fit = seconds.get("fit", 0.0)
+    fit -= of_adapters if fit >= of_adapters else 0.0
+    learned = _share_learned(spec) / _share_learned(record.spec)
+    growth = learned * _growth([record.spec.protocol.dataset], [spec.protocol.dataset], sizes)
+    return seconds.get("prepare", 0.0) + fit * growth + seconds.get("score", 0.0) * n_queries / record.n_queries
+
+
+def _share_learned(spec: RunSpec) -> float:
+    return spec.train_share or 1.0
+
+
+def _of_adapter(job: AdapterJob, records: Sequence[RunRecord], sizes: Sizes) -> Estimate | None:
+    reports = {
+        one.id: (one, record)
+        for record in records
+        if record.spec.backbone == job.backbone
+        for one in record.fit.adapters.values()
+        if one.trained
+    }
+    same_domains = [pair for pair in reports.values() if set(_domains(*pair)) == set(job.adapter.names)]
+    alike = same_domains or list(reports.values())
+    if not alike:
+        return None
+    return Estimate(
+        seconds=median(one.seconds * _growth(_domains(one, record), job.adapter.names, sizes) for one, record in alike),
+        memory_bytes=round(median(record.peak_memory_bytes.get("fit", 0) for _, record in alike)),
+        disk_bytes=round(median(record.fit.trained_parameters or 0 for _, record in alike) * BYTES_A_WEIGHT),
+        n_records=len(alike),
+    )
+
+
+def _domains(report: AdapterReport, record: RunRecord) -> Sequence[str]:
+    return report.domains or (record.spec.protocol.dataset,)
+
+
+def _growth(before: Iterable[str], now: Iterable[str], sizes: Sizes) -> float:
+    """Return how many times as many interactions there are now; 1 if that is not known."""
+    earlier, later = ([sizes(name) for name in names] for names in (before, now))
+    if None in (*earlier, *later):
+        return 1.0
+    return sum(filter(None, later)) / max(1, sum(filter(None, earlier)))
+
+
+def _seconds_with(n_workers: int, jobs: Sequence[Job], known: Mapping[str, Estimate]) -> float:
+    """Return when the last job is done if each free worker takes the first job whose needs are met."""
+    done_at: dict[str, float] = {}
+    free_at = [0.0] * n_workers
+    for job in jobs:  # each comes after all that it needs
+        seconds = known[job.id].seconds if job.id in known else 0.0
+        ready_at = max((done_at.get(needed, 0.0) for needed in job.needs), default=0.0)
+        done_at[job.id] = max(heapq.heappop(free_at), ready_at) + seconds
+        heapq.heappush(free_at, done_at[job.id])
+    return max(done_at.values(), default=0.0)
