@@ -93,5 +93,5 @@ class XLora(IntegratingRecommender):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "One linear classifier (depth 1, temperature 1) that starts at zero, so all adapters weigh the same at first.",
+            "One linear classifier (depth 1, temperature 1) that starts at zero, so all adapters first weigh the same.",
         )
