@@ -242,6 +242,6 @@ def _sample(queries: Queries, n_queries: int, seed: int) -> Queries:
 
 
 def mean_weights(weights: Tensor) -> list[float]:
-    """Return the mean weight of each adapter over the layers, as in the papers' figures."""
+    """Return the mean weight of each adapter over the layers, as the papers' plots show it."""
     means: list[float] = weights.reshape(-1, weights.shape[-1]).mean(0).tolist()
     return means

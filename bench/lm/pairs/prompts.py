@@ -61,7 +61,7 @@ class PairBatch:
     index: Tensor
     """Index into ``tokens`` of each prompt's tokens, 0 beyond its end, shape (n_prompts, longest)."""
     mask: Tensor | None
-    """True where there is a token, shape (n_prompts, longest); None where all prompts are equally long."""
+    """True where there is a token, shape (n_prompts, longest); None if all prompts are equally long."""
 
     @classmethod
     def of(cls, prompts: Sequence[TokenRow], device: torch.device | str) -> PairBatch:
