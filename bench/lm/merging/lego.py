@@ -53,7 +53,7 @@ def merge_lego(
 
 
 def cluster_units(units: Tensor, n_clusters: int, *, reweight: bool, seed: int) -> Tensor:
-    """Return the centroids (k, d) of k-means over units (n, d); ``reweight`` scales them to their members' mean norm."""
+    """Return the centroids (k, d) of k-means over units (n, d); with ``reweight``, of their members' mean norm."""
     membership = torch.nn.functional.one_hot(_labels(units, n_clusters, seed)).to(units)
     sizes = membership.sum(0)[:, None]
     centroids: Tensor = membership.T @ units / sizes
