@@ -125,11 +125,11 @@ def _append(place: _Place, n_have: int, version: str) -> None:
         return
     with response:
         if response.headers.get_content_type() == WEB_PAGE:
-            raise place.failure("received a web page instead of the file, perhaps the login page of this network")
+            raise place.failure("a web page came instead of the file, perhaps of a log-in to this network")
         n_start = n_have if response.status == PARTIAL_CONTENT else 0
         if n_start and not _continues(response, n_have, version):
             place.discard()
-            raise place.failure("the file on the server has changed since the partial download, which was deleted")
+            raise place.failure("the server has another version by now than the part that is here, which was deleted")
         length = response.headers.get("Content-Length", "")
         n_total = n_start + int(length) if length.isdecimal() else None
         if not n_start:
@@ -204,7 +204,7 @@ def _check_kind(place: _Place) -> None:
         check_whole(place.part, place.target.suffix)
     except BenchError as error:
         place.discard()
-        raise place.failure(f"the download is not a complete {place.target.suffix} file and was deleted") from error
+        raise place.failure(f"what came is no whole {place.target.suffix} file and was deleted") from error
 
 
 def _say(line: str) -> None:

@@ -113,7 +113,7 @@ def _time_of(review: dict[str, Any]) -> int:
     except (TypeError, ValueError, OverflowError):
         raise ValueError("unixReviewTime has the wrong type, expected a whole number of seconds") from None
     if abs(seconds) > LARGEST_TIME:
-        raise ValueError("unixReviewTime is invalid, expected a 64-bit integer")
+        raise ValueError("unixReviewTime is no time, expected a whole number of 64 bits")
     return seconds
 
 

@@ -69,7 +69,7 @@ def test_titles_of_2018_are_json_and_script_remains_count_as_missing(gzipped: Gz
         (r'{"reviewerID": "A", "asin": "B\ud800"}', r"line 2: asin contains '\ud800'"),
         (r'{"reviewerID": "A\u0000", "asin": "B1"}', r"line 2: reviewerID contains '\x00'"),
         ('{"reviewerID": "A", "asin": "B1", "unixReviewTime": Infinity}', "line 2: unixReviewTime has the wrong type"),
-        ('{"reviewerID": "A", "asin": "B1", "unixReviewTime": 1' + "0" * 30 + "}", "line 2: unixReviewTime is invalid"),
+        ('{"reviewerID": "A", "asin": "B1", "unixReviewTime": 1' + "0" * 30 + "}", "line 2: unixReviewTime is no time"),
         ("[" * 100_000, "line 2: not a valid record"),
     ],
 )
