@@ -124,7 +124,7 @@ class Plan:
             parts.insert(
                 0,
                 f"{_counted(totals['adapters'], 'adapter')} ({of_domains}), {totals['adapters_cached']:,} cached, "
-                f"{totals['adapters_to_train']:,} to train" + (f", {idle:,} for stored runs alone" if idle else ""),
+                f"{totals['adapters_to_train']:,} to train" + (f", {idle:,} for stored runs only" if idle else ""),
             )
         return "; ".join(parts)
 

@@ -51,9 +51,9 @@ class RankedQueries:
         """
         better, tied = self.ranks.better, self.ranks.tied
         if len(better) != n_queries:
-            return f"it holds {len(better):,} queries, its record states {n_queries:,}"
+            return f"it contains {len(better):,} queries, its record states {n_queries:,}"
         if min(better.min(), tied.min()) < 0 or int((better.astype(np.int64) + tied).max()) >= n_candidates:
-            return f"it holds ranks beyond {n_candidates:,} candidates"
+            return f"it contains ranks beyond {n_candidates:,} candidates"
         if sha256 and self.sha256() != sha256:
             return "its SHA-256 is not the one that its record states"
         return None
@@ -127,7 +127,7 @@ def _numbers(table: pyarrow.Table, name: str) -> NDArray[Any]:
     column = table.column(name)
     kind = pyarrow.types.is_floating if name == "top_count" else pyarrow.types.is_integer
     if column.null_count or not kind(column.type) or not len(column):
-        raise ValueError(f"column '{name}' holds {len(column)} of {column.type}, not a number a query")
+        raise ValueError(f"column '{name}' contains {len(column)} of {column.type}, not one number per query")
     # Arrow's own conversion to numpy imports pandas, which takes longer than reading a whole table of runs
     return np.from_dlpack(column.chunk(0))
 

@@ -108,7 +108,7 @@ class RunRecord:
         if wrong:
             raise TypeError(wrong)
         if not record.ranks_sha256 and version >= STATES_RANKS:
-            raise ValueError("it does not state what its ranks are")
+            raise ValueError("it does not state the hash of its ranks")
         if not (record.provenance.candidates and record.n_candidates > 1 and record.n_queries > 0):
             raise ValueError("it states no candidates or no queries")
         return record

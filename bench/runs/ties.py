@@ -17,7 +17,7 @@ def tie_warnings(record: RunRecord) -> list[str]:
         return []
     return [
         f"{record.spec.method}: the positive ties with another candidate in {record.tie_rate:.1%} of the queries, "
-        "so its scores are too coarse and its figures drawn towards chance"
+        "so its scores are too coarse and its results biased towards chance"
     ]
 
 

@@ -96,7 +96,7 @@ class _Walk:
                 self.waits_for[job].discard(outcome.id)
             elif job in self.waits_for:
                 del self.waits_for[job]
-                failed = Outcome(job, 0.0, f"not begun, since {self.items[outcome.id].name} failed")
+                failed = Outcome(job, 0.0, f"not started, because {self.items[outcome.id].name} failed")
                 yield self._told(failed)
                 yield from self._settled(failed)
 
