@@ -1,5 +1,5 @@
-"""Baselines: one recommender for each module, readable from top to bottom; packages hold what some of them share.
+"""Baselines, one recommender per module; packages contain code that several of them share.
 
-The modules are read as text for their ``@register`` decorators (:mod:`bench.registry`), so listing the methods imports
+The ``@register`` decorators are read from the modules' text (:mod:`bench.registry`), so listing the methods imports
 none of them.
 """

@@ -1,4 +1,4 @@
-"""AlphaRec: title vectors of a frozen language model, mapped by a small network and smoothed over who touched what.
+"""AlphaRec: title vectors of a frozen language model, mapped by a small network and propagated over interactions.
 
 Paper: Sheng et al. 2024, "Language Representations Can be What Recommenders Need". With frozen title vectors ``e_i``,
 the map ``f`` and the degrees ``d`` of the training graph::
@@ -7,8 +7,8 @@ the map ``f`` and the degrees ``d`` of the training graph::
     iˡ⁺¹ = Σ_u uˡ / √(d_u d_i)        uˡ⁺¹ = Σ_i iˡ / √(d_u d_i)
     score(u, i) = cosine(mean of uˡ over the layers, mean of iˡ over the layers)
 
-Nothing belongs to one user, so the vector of a query is built from its history by these very equations; where the
-history is what the user was trained on, it is the trained user's vector, and a user who was not trained has one too.
+No parameter belongs to a single user, so a query's user vector is computed from its history by the same equations.
+If the history equals the user's training items, the result is the trained user's vector; unseen users get one as well.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from bench.learning.checkpoints import Checkpoint
 
 ROWS_SHARING_NEGATIVES = 64
-"""Training pairs that are compared with the same drawn items: a 64th of the vectors to fetch, the same expectation."""
+"""Training pairs that share their drawn negatives: a 64th of the vectors to fetch, the same expectation."""
 QUERIES_AT_ONCE = 4096
 
 
@@ -87,7 +87,7 @@ class AlphaRec(Recommender):
         """Adam's L2 penalty."""
 
     def fit(self, task: Task) -> None:
-        """Fetch the title vectors, then train the map, or load the weights of an equal training."""
+        """Load the title vectors, then train the map or load the weights of an identical training."""
         self.domain, self.device = task.target, task.device
         backbone = task_backbone(task)
         vectors = title_vectors(task.target, backbone, task.artifacts, task.progress, task.device)
@@ -111,7 +111,7 @@ class AlphaRec(Recommender):
             return scores
 
     def report(self) -> FitReport:
-        """Return the size of the map and the course of its training."""
+        """Return the size of the map and its training log."""
         return FitReport(
             trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
             training=self.record.report(),
@@ -125,15 +125,15 @@ class AlphaRec(Recommender):
         """Return where this differs from the paper."""
         return (
             "Title vectors come from the run's backbone, not from text-embedding-3-large.",
-            f"{ROWS_SHARING_NEGATIVES} training pairs share their negatives; an item that a pair's user touched is "
-            "left out, and the others count for it.",
-            "Negatives are drawn from items that somebody touched in training.",
-            "A query's user vector is built from its history by the trained equations.",
-            "Early stopping watches NDCG@3 over the frozen validation candidates.",
+            f"{ROWS_SHARING_NEGATIVES} training pairs share their negatives; an item that a pair's user interacted "
+            "with is left out, and the weight of the others is increased to compensate.",
+            "Negatives are drawn from items with training interactions.",
+            "A query's user vector is computed from its history by the trained equations.",
+            "Early stopping uses NDCG@3 on the fixed validation candidates.",
         )
 
     def losses(self, rng: np.random.Generator) -> Iterator[Tensor]:
-        """Yield the loss of each batch of one epoch; all pairs of a user and a touched item, in random order."""
+        """Yield the loss of each batch of one epoch: all training interactions in random order."""
         pairs = self.histories.tocoo()
         pool = np.flatnonzero(self.domain.item_counts())
         for rows in random_batches(pairs.nnz, self.params.batch_size, rng):
@@ -170,7 +170,7 @@ class AlphaRec(Recommender):
 
 
 class Network(nn.Module):
-    """The map and its propagation; title vectors and graph are given and kept out of the stored weights."""
+    """The map and its propagation; the given title vectors and graph are not stored with the weights."""
 
     titles: Tensor
 
@@ -186,14 +186,14 @@ class Network(nn.Module):
     def encode(self, readers: Graph | None = None) -> tuple[Tensor, Tensor]:
         """Return unit vectors of the readers (by default the training users) and of all items, (n, d), (n_items, d).
 
-        The map's first layer is linear, so it is applied to the items alone: a reader's is the mean of theirs.
+        The map's first layer is linear, so it is applied only to items: a reader's output is the mean of its items'.
         """
         projected = self.first(self.titles)
         readers_mean = None if readers is None else readers.mean_of(projected)
         users = [self._finish(self.graph.mean_of(projected))]
         items = [self._finish(projected)]
         for _ in range(self.n_layers):
-            # both sides step from the same layer: the users' next one is made before the items' is appended
+            # both sides use the same previous layer, so the users' next one is computed before the items' is appended
             following = self.graph.to_users(items[-1])
             items.append(self.graph.to_items(users[-1]))
             users.append(following)
@@ -202,13 +202,13 @@ class Network(nn.Module):
         return normalize(torch.stack(users).mean(dim=0), dim=1), normalize(torch.stack(items).mean(dim=0), dim=1)
 
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor) -> Tensor:
-        """Return the mean sampled-softmax loss of pairs of a user and a touched item.
+        """Return the mean sampled-softmax loss of pairs of a user and an item they interacted with.
 
         Args:
             users: User of each pair, shape (n,).
             positives: Item of each pair, shape (n,).
-            negatives: Items that :data:`ROWS_SHARING_NEGATIVES` pairs in a row share, shape (n_groups, k).
-            allowed: Which of its group's negatives count for each pair, shape (n, k).
+            negatives: Items shared by :data:`ROWS_SHARING_NEGATIVES` consecutive pairs, shape (n_groups, k).
+            allowed: Which of its group's negatives are used for each pair, shape (n, k).
         """
         all_users, all_items = self.encode()
         vectors = embedding(users, all_users)
@@ -218,7 +218,7 @@ class Network(nn.Module):
         return sampled_softmax_loss(wanted / self.temperature, unwanted / self.temperature, allowed)
 
     def _finish(self, projected: Tensor) -> Tensor:
-        """Return the map's output from that of its first layer, which is overwritten: it is the largest array here."""
+        """Return the map's output from that of its first layer, which is overwritten to save memory."""
         if self.last is None:
             return projected
         mapped: Tensor = self.last(leaky_relu(projected, inplace=True))
@@ -226,9 +226,9 @@ class Network(nn.Module):
 
 
 def sampled_softmax_loss(wanted: Tensor, unwanted: Tensor, allowed: Tensor) -> Tensor:
-    """Return the mean cross-entropy of one wanted logit (n, 1) against k others (n, k), of which some are allowed.
+    """Return the mean cross-entropy of a positive logit (n, 1) against k negatives (n, k), of which some are allowed.
 
-    The allowed ones count as k altogether, as if each refused one had been drawn again.
+    The allowed negatives are weighted to count as k in total, as if each excluded one had been drawn again.
     """
     k = allowed.shape[1]
     weights = (k / allowed.sum(dim=1, keepdim=True).clamp(min=1)).log()

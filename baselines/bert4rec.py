@@ -1,4 +1,4 @@
-"""BERT4Rec: a bidirectional self-attention encoder that learns to name masked items; [MASK] stands for the next one."""
+"""BERT4Rec: a bidirectional self-attention encoder trained to predict masked items; [MASK] marks the next item."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class ReadsTheMask:
-    """Mixin for RecBole's BERT4Rec: [MASK] comes after the last item, and no item has to go for it.
+    """Mixin for RecBole's BERT4Rec that puts [MASK] after the last item without dropping an item.
 
-    RecBole's own moves the history along by one to make room for [MASK], which costs even a short history its oldest
-    item, and its loss passes over a masked first position. Attention gives padding a weight of exactly zero, so
-    however far a batch is padded, its vectors are the same.
+    RecBole shifts the history by one to make room for [MASK], which drops the oldest item even of a short history, and
+    its loss ignores a masked first position. Attention gives padding a weight of exactly zero, so the vectors do not
+    depend on the width of the padding.
     """
 
     def __init__(self, config: zoo.ModelConfig, dataset: Any) -> None:
@@ -52,7 +52,7 @@ class ReadsTheMask:
         return vectors
 
     def head(self: Any, vectors: Tensor) -> Tensor:
-        """Return what is compared with the items' embeddings, shape (n, d)."""
+        """Return the vectors that are compared with the item embeddings, shape (n, d)."""
         compared: Tensor = self.output_ln(self.output_gelu(self.output_ffn(vectors)))
         return compared
 
@@ -65,7 +65,7 @@ class ReadsTheMask:
         return scores
 
     def biases(self: Any) -> Tensor:
-        """Return the items' biases, shape (n_items,): what nobody touched is as popular as the least popular."""
+        """Return the items' biases, shape (n_items,); items without interactions get the lowest trained bias."""
         return torch.where(self.touched, self.output_bias, self.output_bias[self.touched].min())
 
     def calculate_loss(self, batch: Interaction) -> Tensor:
@@ -74,10 +74,10 @@ class ReadsTheMask:
 
 
 class MaskedItemLearner(EveryPositionLearner):
-    """Several copies of each history an epoch, each masked anew, with the loss at the masked positions alone.
+    """Trains on several copies of each history per epoch, each masked anew; the loss is over masked positions only.
 
-    In a copy either every item is masked with the same probability, or the last item of a prefix of random length is:
-    that is what a query looks like. Items that nobody touched are no classes, as in the other softmaxes.
+    In a copy, either every item is masked with the same probability, or only the last item of a prefix of random
+    length, which is what a query looks like. Items without interactions are not classes, as in the other softmaxes.
     """
 
     name = "a history with masked items"
@@ -94,10 +94,10 @@ class MaskedItemLearner(EveryPositionLearner):
                 yield self.masked_loss(*self.masked(histories.padded(rows), histories.lengths[rows], rng))
 
     def masked(self, items: Rows, lengths: Rows, rng: np.random.Generator) -> tuple[Rows, NDArray[np.bool_]]:
-        """Choose what is masked: return the ids without what a prefix cuts off, and the choice, both (n, width)."""
+        """Choose the masked positions; return the ids, cut to the prefixes, and the choice, both (n, width)."""
         column = np.arange(items.shape[1])
         last_only = rng.random(len(items)) < self.params.last_only_share
-        # a prefix has two items or more, so that the masked one follows another
+        # a prefix has at least two items, so that the masked one follows another
         ends = np.where(last_only, rng.integers(2, lengths + 1), lengths)[:, None]
         drawn = (rng.random(items.shape) < self.params.mask_share) & (column < ends)
         chosen = np.where(last_only[:, None], column == ends - 1, drawn)
@@ -118,15 +118,15 @@ class MaskedItemLearner(EveryPositionLearner):
         return self.cross_entropy(self.model.head(torch.cat(vectors)), self.tensor(np.concatenate(targets)))
 
     def cross_entropy(self, vectors: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean cross-entropy of target ids (n,) under vectors (n, d): the bias is one more dimension."""
-        # linear_cross_entropy knows no bias, so it is one more column
+        """Return the mean cross-entropy of target ids (n,) under vectors (n, d)."""
+        # linear_cross_entropy has no bias, so the bias is one more column
         ones = vectors.new_ones(len(vectors), 1)
         weight = torch.cat([self.model.item_embedding.weight[: self.model.n_items], self.model.output_bias[:, None]], 1)
         return linear_cross_entropy(torch.cat([vectors, ones], 1), weight[self.classes], self.class_of_id[targets])
 
 
 def whole_windows(domain: Domain, max_length: int) -> Sequences:
-    """Cut each history of two items or more into windows of up to ``max_length`` + 1 that share their end items."""
+    """Cut each history of at least two items into windows of up to ``max_length`` + 1 that share their end items."""
     inputs = windows(domain, max_length)
     return Sequences(inputs.items, inputs.starts, inputs.lengths + 1, inputs.users)
 
@@ -192,8 +192,8 @@ class BERT4Rec(RecBoleRecommender):
     def deviations(self) -> tuple[str, ...]:
         """Return where this differs from the paper."""
         return (
-            "A last-item example masks the last item of a prefix drawn at random, as RecBole does; the paper masks "
-            "the last item of the whole history.",
-            "An example in which no item would be masked has one masked at random.",
-            "Adam with a constant step size, without the paper's warm-up, decay and weight decay.",
+            "A last-item example masks the last item of a random prefix, as RecBole does; the paper masks the last "
+            "item of the whole history.",
+            "If no item of an example would be masked, a random one is.",
+            "Adam with a constant learning rate, without the paper's warm-up, decay and weight decay.",
         )

@@ -1,4 +1,4 @@
-"""BPR-MF: user and item vectors trained so that a touched item's dot product beats an untouched one's."""
+"""BPR-MF: user and item vectors trained to score items with an interaction above items without one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.registry import register
     "bpr",
     family="general",
     paper="Rendle et al. 2009",
-    settings=("warm", "cold"),  # a user who was not trained on has no vector
+    settings=("warm", "cold"),  # a user outside the training part has no vector
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial vector, which is not trained",
     ranks_catalogue=True,
     extras=("recbole",),
@@ -41,6 +41,6 @@ class BPR(RecBoleRecommender):
     def deviations(self) -> tuple[str, ...]:
         """Return where this differs from the paper."""
         return (
-            "Every training interaction once an epoch, by Adam; the original draws triples with replacement, for "
-            "stochastic gradient descent.",
+            "Adam over every training interaction once per epoch; the original uses stochastic gradient descent on "
+            "triples drawn with replacement.",
         )

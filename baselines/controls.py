@@ -1,4 +1,4 @@
-"""Controls: scorers whose results are known in advance, or need no model at all."""
+"""Controls: scorers whose results are known in advance or that need no model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RandomScorer(Recommender):
         self.seed = task.seed
 
     def score(self, queries: Queries) -> NDArray[np.float64]:
-        """Draw a score from (seed, user, item), so that it does not depend on the candidates' order."""
+        """Derive each score from (seed, user, item), so that it does not depend on the order of candidates."""
         mixed = queries.users[:, None].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         mixed = mixed ^ (queries.candidates.astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F))
         return _scrambled(mixed ^ np.uint64(derived_seed(self.seed, "random-scorer")))
@@ -64,7 +64,7 @@ class Oracle(PrivilegedRecommender):
 
 
 def _scrambled(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Map 64-bit keys to uniform numbers in [0, 1): the finaliser of splitmix64."""
+    """Map 64-bit keys to uniform numbers in [0, 1): the finalizer of splitmix64."""
     keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     uniform: NDArray[np.float64] = (keys ^ (keys >> np.uint64(31))).astype(np.float64) / 2.0**64

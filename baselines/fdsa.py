@@ -1,7 +1,7 @@
 """FDSA: one self-attention encoder over a history's items, one over their titles, and a linear map of both states.
 
-With titles alone an item has one feature: the vector that an untouched encoder gives its title, brought to the
-model's width by a small network. The joint state is compared with the items' own embeddings.
+An item has only one feature, its title: the title's vector from a frozen encoder is mapped to the model's width by a
+small network. The joint state is compared with the items' own embeddings.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class TwoStreamEncoder(RecBoleSASRec):  # type: ignore[misc]  # RecBole has no t
 class FDSA(SASRec):
     """FDSA on titles: h = LN(W [items' state; titles' state] + b), and a score is h · (the candidate's embedding).
 
-    Trained, as SASRec is, at every position of a sequence at once.
+    Like SASRec, it is trained at all positions of a sequence at once.
     """
 
     model_name = "FDSA"
@@ -107,14 +107,14 @@ class FDSA(SASRec):
         return {**super().model_values(), "title_vectors": self.title_vectors}
 
     def fit(self, task: Task) -> None:
-        """Encode the titles, or find their vectors in the store, then train as every RecBole model."""
+        """Encode the titles or load their vectors, then train like every RecBole model."""
         vectors = title_vectors(task.target, task_backbone(task), task.artifacts, task.progress, task.device)
-        # A unit vector's many entries are too small for weights of standard deviation 0.02: give them unit variance.
+        # The entries of a unit vector are too small for weights of standard deviation 0.02: scale to unit variance.
         self.title_vectors = torch.from_numpy(vectors) * vectors.shape[1] ** 0.5
         super().fit(task)
 
     def report(self) -> FitReport:
-        """Add the titles' encoder."""
+        """Add facts about the title vectors."""
         return (
             super()
             .report()
@@ -127,10 +127,10 @@ class FDSA(SASRec):
     def deviations(self) -> tuple[str, ...]:
         """Return where this differs from the paper."""
         return (
-            "the title's vector is an item's only feature, so there is nothing for the paper's attention over features",
-            "its vectors come from the run's encoder, mean-pooled, not from BERT's first token",
-            "the joint state is normalized and dropped out before the softmax, as RecBole's FDSA does",
-            "200 epochs at most and early stopping on validation NDCG@3 over the frozen candidates",
+            "the title's vector is an item's only feature, so the paper's attention over features is not needed",
+            "title vectors come from the run's encoder, mean-pooled, not from BERT's first token",
+            "layer normalization and dropout of the joint state before the softmax, as in RecBole's FDSA",
+            "at most 200 epochs and early stopping on validation NDCG@3 over the fixed candidates",
         )
 
     def _key(self, task: Task) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """FMLP-Rec: learned filters in the frequency domain mix a history's positions; the last is compared with the items.
 
-Written as one more of RecBole's sequential models, since RecBole has none. A product in the frequency domain is a
-circular convolution over the slots, padding included, so the number of slots is part of the model, no position but
-the last can be trained, and each prefix of a history is an example of its own. Of the last block only the last
-position is needed, where the convolution is a weighted sum over the slots.
+RecBole does not include FMLP-Rec, so it is implemented here as a RecBole sequential model. A product in the frequency
+domain is a circular convolution over the slots, padding included. Therefore the number of slots is part of the model,
+only the last position can be trained, and each prefix of a history is a separate example. The last block only
+computes the last position, where the convolution is a weighted sum over the slots.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ with importing_recbole():
 
 LAYER_NORM_EPSILON = 1e-12
 INITIAL_DEVIATION = 0.02
-BEST_EPOCH = "The best epoch is that of the highest validation NDCG@3, not of the highest MRR."
-CROSS_ENTROPY = "Cross-entropy over all items of the training part in place of the binary loss."
+BEST_EPOCH = "The best epoch is the one with the highest validation NDCG@3, not the highest MRR."
+CROSS_ENTROPY = "Cross-entropy over all items of the training part instead of the binary loss."
 
 
 class Filter(nn.Module):
@@ -51,19 +51,19 @@ class Filter(nn.Module):
         self.weight = nn.Parameter(torch.randn(n_slots // 2 + 1, dimensions, 2) * INITIAL_DEVIATION)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return what passes the filter, shape (n, n_slots, d) as it comes in."""
+        """Return the filtered states, of the same shape (n, n_slots, d)."""
         spectrum = torch.fft.rfft(hidden, dim=1, norm="ortho") * torch.view_as_complex(self.weight)
         passed: Tensor = torch.fft.irfft(spectrum, n=self.n_slots, dim=1, norm="ortho")
         return passed
 
     def at_last(self, hidden: Tensor) -> Tensor:
-        """Return what passes the filter at the last slot, shape (n, d)."""
+        """Return the filtered state of the last slot, shape (n, d)."""
         kernel = torch.fft.irfft(torch.view_as_complex(self.weight), n=self.n_slots, dim=0)
         return torch.einsum("nsd,sd->nd", hidden, kernel.flip(0))
 
 
 class Block(nn.Module):
-    """A filter and a feed-forward layer, each with dropout, a shortcut and layer normalization after it."""
+    """A filter and a feed-forward layer, each followed by dropout, a residual connection and layer normalization."""
 
     def __init__(self, n_slots: int, dimensions: int, inner_dimensions: int, dropout: IntegerDropout) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Block(nn.Module):
         self.dropout = dropout
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return all slots, shape (n, n_slots, d) as they come in."""
+        """Return all slots, of the same shape (n, n_slots, d)."""
         return self._after_filter(hidden, self.filter(hidden))
 
     def at_last(self, hidden: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class Block(nn.Module):
 
 
 class FMLPModel(SequentialRecommender):  # type: ignore[misc]
-    """FMLP-Rec behind RecBole's interface; a history may come with any padding on its right."""
+    """FMLP-Rec with RecBole's interface; a history may have any padding on its right."""
 
     def __init__(self, config: ModelConfig, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -113,7 +113,7 @@ class FMLPModel(SequentialRecommender):  # type: ignore[misc]
         return last.at_last(hidden)
 
     def slots(self, items: Tensor, lengths: Tensor) -> Tensor:
-        """Return what enters the blocks, shape (n, n_slots, d): the last item is in the last slot."""
+        """Return the input of the blocks, shape (n, n_slots, d), with the last item in the last slot."""
         slot = torch.arange(self.max_seq_length, device=items.device)
         source = slot - (self.max_seq_length - lengths[:, None])
         moved = torch.where(source >= 0, items.gather(1, source.clamp(0, items.shape[1] - 1)), 0)
@@ -137,7 +137,7 @@ class FMLPModel(SequentialRecommender):  # type: ignore[misc]
 
 
 class PrefixLearner(EveryPositionLearner):
-    """Each prefix of each history against all items that were touched in training."""
+    """Trains each prefix of each history against all items with training interactions."""
 
     name = "one prefix"
 
@@ -150,10 +150,11 @@ class PrefixLearner(EveryPositionLearner):
 
 
 class BinaryPrefixLearner(PrefixLearner):
-    """Each prefix's next item against one item, drawn anew every time, that the user never touched.
+    """Trains each prefix's next item against one item the user has not interacted with, drawn anew every time.
 
-    As published, that may be an item that nobody touched. This loss gives a logit of zero a meaning: were such items
-    never drawn, their logits would stay at zero, above those of nearly all others, and being new would be a merit.
+    As published, the negative may be an item that nobody interacted with. This loss gives a logit of zero a meaning:
+    if such items were never drawn, their logits would stay at zero, above those of nearly all other items, and new
+    items would rank first.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -170,7 +171,7 @@ class BinaryPrefixLearner(PrefixLearner):
         return -(logsigmoid(logits[0]) + logsigmoid(-logits[1])).mean()
 
     def untouched(self, users: Rows, rng: np.random.Generator) -> Rows:
-        """Return one item index for each user, uniform over the catalogue without what the user touched."""
+        """Return one item index per user, uniform over the items the user has not interacted with."""
         items = rng.integers(self.domain.n_items, size=len(users))
         again = np.arange(len(users))
         while len(again):
@@ -197,7 +198,7 @@ class FMLP(RecBoleRecommender):
 
     @dataclass(frozen=True)
     class Params(TrainingParams):
-        """Hyper-parameters of FMLP-Rec; ``max_length`` is the number of slots that a filter runs round."""
+        """Hyper-parameters of FMLP-Rec; ``max_length`` is the number of slots that a filter covers."""
 
         loss: Literal["bce", "ce"] = "bce"
         """The paper's binary loss with one negative, or cross-entropy over all items with training interactions."""

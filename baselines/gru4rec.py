@@ -24,7 +24,7 @@ from bench.registry import register
 class GRU4Rec(RecBoleRecommender):
     """RecBole's GRU4Rec, trained on all positions of a sequence at once.
 
-    A state depends on the items up to its position alone, so this gives what one prefix at a time would.
+    A state depends only on the items up to its position, so the result equals training on one prefix at a time.
     """
 
     model_name = "GRU4Rec"
@@ -55,7 +55,7 @@ class GRU4Rec(RecBoleRecommender):
     def deviations(self) -> tuple[str, ...]:
         """Return where this differs from the paper."""
         return (
-            "Cross-entropy over all items of the training part in place of the original's ranking losses over the "
+            "Cross-entropy over all items of the training part instead of the original's ranking losses over the "
             "other sessions of a batch.",
             "Every session starts from an empty state and is trained at all its positions at once.",
             "The recurrent layer has no biases, and a linear layer maps its state to the length of an item's vector.",

@@ -1,7 +1,7 @@
 """LLM-Rec: one text encoder for users and items, trained to tell a user's next item from others of its domain.
 
-A user's text is the titles of the last items joined by ``"; "``, an item's is its title; a score is the dot product of
-the two vectors. The target and all source domains are mixed in training, or the target is trained on alone.
+A user's text is the titles of the last items joined by ``"; "``, and an item's text is its title; a score is the dot
+product of the two vectors. It is trained on the target mixed with all source domains, or only on the target.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ class Texts:
         self._padding = tokenizer.pad_token_id or 0
 
     def joined(self, items: Sequence[int] | Rows) -> list[int]:
-        """Return the text of the items' titles in the order given; an item without a title is passed over."""
+        """Return the text of the items' titles in the given order; items without a title are skipped."""
         ids = list(self._before)
         for title in (self._titles[item] for item in items if self._titles[item]):
             ids += [*self._separator, *title] if len(ids) > len(self._before) else title
         return [*ids[: self._room], *self._after]
 
     def padded(self, texts: Sequence[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return token ids padded on the right and which are real, both (n, width)."""
+        """Return token ids padded on the right and a mask of the real ones, both (n, width)."""
         lengths = np.array([len(text) for text in texts])
         real = np.arange(lengths.max()) < lengths[:, None]
         ids = np.full(real.shape, self._padding, dtype=np.int64)
@@ -79,7 +79,7 @@ class Texts:
 
 
 class TextVectors(PooledEncoder):
-    """The encoder with its pooling: a vector a text, not scaled to unit length."""
+    """The encoder with its pooling: one vector per text, not scaled to unit length."""
 
     def forward(self, ids: Tensor, real: Tensor) -> Tensor:
         """Return the vectors, (n, dimension)."""
@@ -88,7 +88,7 @@ class TextVectors(PooledEncoder):
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Histories of one domain over the batch's distinct items, each of whose titles is encoded once."""
+    """Histories of one domain and the batch's distinct items, whose titles are each encoded once."""
 
     histories: list[Rows]
     """Items of each history, oldest first."""
@@ -97,7 +97,7 @@ class Batch:
     columns: NDArray[np.int64]
     """Columns of ``items``: the positive of each history, then its negatives, (n, 1 + n_negatives)."""
     allowed: NDArray[np.bool_]
-    """Whether each of them counts; false where the pool held too few items that the user never touched."""
+    """Whether each column is used; false if the pool had too few items the user has not interacted with."""
 
 
 @register(
@@ -115,7 +115,7 @@ class LlmRec(Recommender):
 
     @dataclass(frozen=True)
     class Params(TextParams):
-        """Hyper-parameters of LLM-Rec; the defaults of sizes are cut to what a processor trains in minutes."""
+        """Hyper-parameters of LLM-Rec; the default sizes are small enough to train in minutes on a CPU."""
 
         max_examples: int = field(default=8_000, metadata=shrinks_to("examples") | at_least(1))
         """Training histories per epoch, one per sampled user and equally many per domain (the paper: all users)."""
@@ -137,7 +137,7 @@ class LlmRec(Recommender):
         """Dropout rate of LoRA."""
 
     def fit(self, task: Task) -> None:
-        """Train the encoder on the domains, or find its weights in the store."""
+        """Train the encoder on the domains or load its weights."""
         if self.params.domains == "all" and not task.sources:
             raise BenchError(
                 "LLM-Rec trains on the target and source datasets: give --source-datasets A,B or -p domains=target."
@@ -168,7 +168,7 @@ class LlmRec(Recommender):
         return dot_scores(histories, table, queries)
 
     def report(self) -> FitReport:
-        """Return the size of the model and the course of its training."""
+        """Return the size of the model and its training log."""
         return FitReport(
             trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
             training=self.record.report(),
@@ -186,7 +186,7 @@ class LlmRec(Recommender):
         return encode_by_length([len(text) for text in texts], encode, self.progress)
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """Yield one epoch of batches of one domain each, the domains interleaved at random."""
+        """Yield the batches of one epoch, each from one domain, in random order."""
         examples = draw_examples(self.domains, self.params.max_examples, self.params.max_history, rng)
         lengths, of_domain = examples.ends - examples.starts, self.domains.user_domain[examples.users]
         plan = []
@@ -207,7 +207,7 @@ class LlmRec(Recommender):
         return choice_loss(scores, torch.from_numpy(batch.allowed).to(device))
 
     def _batch(self, examples: Examples, rows: Rows, trained: Rows, rng: np.random.Generator) -> Batch:
-        """Draw a pool of items that somebody trained on, and each user's negatives from it."""
+        """Draw a pool of items with training interactions, and each user's negatives from it."""
         domains, n_negatives = self.domains, min(self.params.n_negatives, len(trained))
         pool = rng.choice(trained, size=min(max(self.params.negative_pool, n_negatives), len(trained)), replace=False)
         positives = domains.items[examples.ends[rows]]
@@ -221,7 +221,7 @@ class LlmRec(Recommender):
         return Batch([domains.items[examples.starts[row] : examples.ends[row]] for row in rows], items, chosen, allowed)
 
     def _trained(self, task: Task, checkpoint: Checkpoint) -> TrainingRecord:
-        """Train all weights or LoRA factors, which are then added to the weights."""
+        """Train all weights, or LoRA factors that are then added to the weights."""
         params, seed = self.params, derived_seed(task.seed, "llmrec", "examples")
         rng = np.random.default_rng(seed)
         queries, answers = validation_sample(task, params.validation_queries)
@@ -251,17 +251,17 @@ class LlmRec(Recommender):
         return (
             f"titles are cut to {params.title_tokens} tokens (the paper: 40) "
             f"and histories to {params.max_history} items (10)",
-            f"an epoch is a sample of at most {params.max_examples} users, the same number of each domain (all users), "
-            f"and {params.validation_queries} validation queries choose it",
-            f"the negatives of a batch of {params.batch_size} histories come from {params.negative_pool} items, "
-            "and never from the user's own (the code draws each user's anew and does not look)",
+            f"an epoch is a sample of at most {params.max_examples} users, the same number per domain (all users), "
+            f"and {params.validation_queries} validation queries choose the best one",
+            f"the negatives of a batch of {params.batch_size} histories come from {params.negative_pool} items and "
+            "exclude the user's own (the code draws separately per user and does not exclude them)",
             f"pooling is {params.pooling} (the paper: the first token's state for BERT)",
             f"the encoder's dropout is {params.dropout} (0.1)",
-            "early stopping watches NDCG@3 over the frozen candidates (Recall@1 on a tenth of the validation part)",
+            "early stopping uses NDCG@3 on the fixed candidates (Recall@1 on a tenth of the validation part)",
         )
 
 
 def choice_loss(scores: Tensor, allowed: Tensor) -> Tensor:
-    """Return the mean cross-entropy of the first column, (n, 1 + n_negatives), over those that are allowed."""
+    """Return the mean cross-entropy of the first column of (n, 1 + n_negatives) scores over the allowed columns."""
     targets = torch.zeros(len(scores), dtype=torch.long, device=scores.device)
     return cross_entropy(scores.masked_fill(~allowed, -torch.inf), targets)

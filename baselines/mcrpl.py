@@ -1,4 +1,4 @@
-"""MCRPL: prompts that all domains share and prompts of each domain, learned from item ids of several domains.
+"""MCRPL: shared and domain-specific prompts, learned from the item ids of several domains.
 
 Paper: Liu et al. 2024, arXiv 2401.08228 (domains without common users, several sources for one target). At each
 position of a history an item vector ``x`` (id plus position) is mixed with two shared and two domain prompts::
@@ -6,12 +6,12 @@ position of a history an item vector ``x`` (id plus position) is mixed with two 
     weights = softmax over c of MLP([c; x]),   c = the four prompts and x itself
     mixed   = Σ_c weight_c · c
 
-One causal transformer block reads the mixed vectors, and a class head names the next item. Stage 1 trains on all
-domains; stage 2 on the target alone, its logits masked to the target's ids, with a penalty that keeps the target's
+One causal transformer block reads the mixed vectors, and a class head predicts the next item. Stage 1 trains on all
+domains. Stage 2 trains only on the target, with logits masked to the target's ids and a penalty that keeps the target's
 prompts orthogonal to the shared ones.
 
-The domains' ids form one space, the target's first. Each domain's part of it is a table of its own, so that a batch
-of one domain moves, and pays for, that domain's rows only; a mask to one domain's ids is then its table alone.
+The domains' ids form one space, starting with the target's. Each domain has its own table, so a batch of one domain
+only updates, and only costs, that domain's rows; masking to one domain's ids means using only its table.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from bench.learning.checkpoints import Checkpoint
 
 TARGET = 0
-"""Place of the target among the domains; the sources follow in the task's order."""
+"""Index of the target among the domains; the sources follow in the task's order."""
 SAMPLED_CLASSES = 1024
-"""Items drawn for the sampled softmax of a source batch, beside the batch's own answers."""
+"""Items drawn for the sampled softmax of a source batch, in addition to the batch's targets."""
 QUERIES_AT_ONCE = 512
 Stage = Literal["all domains", "target"]
 
@@ -86,7 +86,7 @@ class MCRPL(Recommender):
         """Weight of the orthogonality penalty in stage 2."""
 
     def fit(self, task: Task) -> None:
-        """Train both stages, or load the weights of equal trainings."""
+        """Train both stages or load the weights of identical trainings."""
         self.device = task.device
         self.domains = (task.target, *task.sources)
         self.sequences = [windows(domain, self.params.max_length) for domain in self.domains]
@@ -105,7 +105,7 @@ class MCRPL(Recommender):
         self.records["target"] = self._learned(task, "target", (TARGET,), self.params.epochs, second)
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the logits of all candidates, shape (n, 30), without what a query adds to all trained items alike."""
+        """Return the centered logits of all candidates, shape (n, 30)."""
         histories = last_stretches(queries.history_indptr, queries.history_items, queries.users, self.params.max_length)
         scores = np.zeros(queries.candidates.shape, dtype=np.float32)
         known = np.flatnonzero(histories.lengths)
@@ -119,7 +119,7 @@ class MCRPL(Recommender):
         return scores
 
     def report(self) -> FitReport:
-        """Return the model's size, both trainings and the domains."""
+        """Return the model's size, both training logs and the domains' sizes."""
         names = [domain.name for domain in self.domains]
         return FitReport(
             trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
@@ -131,17 +131,17 @@ class MCRPL(Recommender):
     def deviations(self) -> tuple[str, ...]:
         """Return where this differs from the paper."""
         return (
-            "Every prefix of a training history is an example, not one a user; 10 epochs of stage 1 then show about "
-            "as many as the paper's 50.",
-            "The softmax of stage 1 is over the items of the batch's own domain, for sources over a part of them "
+            "Every prefix of a training history is an example, not one per user; 10 epochs of stage 1 then have about "
+            "as many examples as the paper's 50.",
+            "The softmax of stage 1 is over the items of the batch's own domain, for sources over a sample of them "
             "(softmax=all: over the items of all domains).",
-            "Batches of one domain each; Adam leaves the tables of other domains alone in that step.",
-            "Histories are read up to 50 items, not 15, and an item's position is counted from the history's start.",
-            "The penalty compares prompts with prompts (orthogonality=coded: as the authors' code does).",
-            "Both stages keep their best epoch by NDCG@3 over the frozen validation candidates of the target.",
-            "Stage 2 trains everything, as the authors' code does (trains=prompts: the target's prompts alone, as the "
+            "Each batch is from one domain; Adam does not update the tables of other domains in that step.",
+            "Histories have up to 50 items, not 15, and an item's position is counted from the start of the history.",
+            "The penalty compares prompts with prompts (orthogonality=coded: as in the authors' code).",
+            "Both stages keep their best epoch by NDCG@3 on the target's fixed validation candidates.",
+            "Stage 2 trains everything, as in the authors' code (trains=prompts: only the target's prompts, as in the "
             "paper).",
-            "The class head has no bias, and the layer norms no weights, as the code's are never trained.",
+            "The class head has no bias and the layer norms have no weights, as those in the code are never trained.",
         )
 
     def losses(self, stage: Stage, domains: Sequence[int], rng: np.random.Generator) -> Iterator[Tensor]:
@@ -156,7 +156,7 @@ class MCRPL(Recommender):
             yield self.loss(stage, domain, rows, rng)
 
     def loss(self, stage: Stage, domain: int, rows: Rows, rng: np.random.Generator) -> Tensor:
-        """Return the mean cross-entropy over all positions of a domain's sequences, and in stage 2 the penalty."""
+        """Return the mean cross-entropy over all positions of a domain's sequences, plus the penalty in stage 2."""
         batch = Packed.of(self.sequences[domain], rows)
         answers = self.sequences[domain].items[batch.at + 1].astype(np.int64)
         classes, weight = self._softmax(stage, domain, answers, rng)
@@ -169,10 +169,10 @@ class MCRPL(Recommender):
         return loss.add(penalty, alpha=self.params.penalty)
 
     def _centered_classes(self) -> Tensor:
-        """Return the target's class vectors, the trained ones less their mean.
+        """Return the target's class vectors, with the mean of the trained ones subtracted from these.
 
-        A softmax does not feel a vector that is added to all of its classes, but training drifts along it: trained
-        logits sink, and an untrained item would stand out by never having been trained.
+        A softmax is invariant to a vector added to all of its classes, but training drifts along this direction:
+        trained logits decrease, so an untrained item would rank high only because it was never trained.
         """
         table: Tensor = self.model.classes[TARGET].detach().clone()
         trained = self._tensor(self.classes[TARGET])
@@ -182,7 +182,7 @@ class MCRPL(Recommender):
     def _softmax(
         self, stage: Stage, domain: int, answers: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], Tensor]:
-        """Return the ascending classes of a batch's softmax, touched items all, and the table they are rows of."""
+        """Return the sorted classes of a batch's softmax, all with interactions, and the table they index."""
         if self._over_all(stage):
             offsets = [self._offset(each, stage) for each in range(len(self.domains))]
             ids = [classes + offset for classes, offset in zip(self.classes, offsets, strict=True)]
@@ -193,7 +193,7 @@ class MCRPL(Recommender):
         return classes, self.model.classes[domain]
 
     def _offset(self, domain: int, stage: Stage) -> int:
-        """Return the first id of a domain in the table that its softmax is over."""
+        """Return the first id of a domain in the table of its softmax."""
         return sum(each.n_items for each in self.domains[:domain]) if self._over_all(stage) else 0
 
     def _over_all(self, stage: Stage) -> bool:
@@ -209,7 +209,7 @@ class MCRPL(Recommender):
     def _learned(
         self, task: Task, stage: Stage, domains: Sequence[int], epochs: int, key: dict[str, Any]
     ) -> TrainingRecord:
-        """Train one stage or load it; its dropout does not depend on whether the stage before it was loaded."""
+        """Train one stage or load it; its dropout does not depend on whether the previous stage was loaded."""
         with seeded(derived_seed(task.seed, "mcrpl", stage)):
             return trained_once(
                 task.artifacts, "models", key, self.model, partial(self._train, task, stage, domains, epochs)
@@ -244,7 +244,7 @@ class MCRPL(Recommender):
         )
 
     def _key(self, task: Task) -> dict[str, Any]:
-        """Name everything that makes the weights of stage 1."""
+        """Return everything that determines the weights of stage 1."""
         of_stage_2 = ("epochs", "orthogonality", "trains", "penalty")
         params = {name: value for name, value in asdict(self.params).items() if name not in of_stage_2}
         return training_key(self, task, params, sources=[domain.content_hash for domain in task.sources])

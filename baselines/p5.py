@@ -1,7 +1,7 @@
-"""P5: recommendation as text to text. A T5 reads a prompt with history and candidates and writes the next item.
+"""P5: recommendation as text-to-text: a T5 reads a prompt with history and candidates and generates the next item.
 
-All weights are trained. A vector for the place of each whole word is added to the encoder's input, so that the pieces
-of one word stay together. A candidate's score is the log-likelihood of its title (or number) as the answer.
+All weights are trained. A whole-word embedding is added to the encoder's input, so that the subwords of a word belong
+together. A candidate's score is the log-likelihood of its title (or number) as the answer.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NUMBER_PROMPTS = (
     "{user} bought {history} . Which of {candidates} is bought next ?",
     "Of {candidates} choose what {user} buys after {history} .",
 )
-"""Prompts with numbers for items, in the manner of P5's 2-7 and 2-9; training draws one, scoring uses the first."""
+"""Prompts with numbers for items, modeled on P5's 2-7 and 2-9; training draws one, scoring uses the first."""
 
 
 @register(
@@ -91,7 +91,7 @@ class P5(Recommender):
     """Whether the T5 starts from random weights; known after fitting."""
 
     def fit(self, task: Task) -> None:
-        """Fine-tune the T5, or load the weights of an equal training."""
+        """Fine-tune the T5 or load the weights of an identical training."""
         self.backbone = task_backbone(task, "seq2seq")
         self.from_scratch = self.backbone.toy
         self.progress = task.progress
@@ -118,7 +118,7 @@ class P5(Recommender):
         return scores
 
     def report(self) -> FitReport:
-        """Return the size of the model and the course of its training."""
+        """Return the size of the model and its training log."""
         return FitReport(
             trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
             training=self.record.report(decays=True),
@@ -131,10 +131,10 @@ class P5(Recommender):
         is_titled = self.params.mode == "text"
         return (
             "trained on one task with its prompts, not on five families of tasks",
-            f"{self.params.training_negatives} training negatives a prompt; P5 draws 79 to 99",
-            "candidates are ranked by their likelihood, each ended by the end token; P5 searches with a beam",
-            "item numbers are random; P5 hands them out along the full histories, which gives the test item away",
-            *(["T5 has no line breaks, so the shared prompt has ' ; ' for them"] if is_titled else []),
+            f"{self.params.training_negatives} training negatives per prompt; P5 draws 79 to 99",
+            "candidates are ranked by their likelihood, including the end token; P5 uses beam search",
+            "item numbers are random; P5 assigns them along the full histories, which reveals the test item",
+            *(["T5 has no line breaks, so the shared prompt uses ' ; ' instead"] if is_titled else []),
             *(["the T5 starts from random weights"] if self.from_scratch else []),
         )
 
@@ -160,7 +160,7 @@ class P5(Recommender):
         )
 
     def _examples(self, task: Task, rng: np.random.Generator) -> Iterator[tuple[list[Tokens], list[Tokens]]]:
-        """Yield an epoch's batches: the prompts of training prefixes, of similar length, and their answers."""
+        """Yield an epoch's batches: prompts of training prefixes of similar length, and their answers."""
         sequences = prefixes(task.target, self.params.max_length)
         chosen = rng.permutation(len(sequences))[: self.params.max_examples]
         for places in bucketed_batches(sequences.lengths[chosen], self.params.batch_size, rng):
@@ -176,12 +176,12 @@ class P5(Recommender):
             yield written, self.writer.answers(following)
 
     def _key(self, task: Task) -> dict[str, Any]:
-        """Name everything that makes the weights."""
+        """Return everything that determines the weights."""
         return training_key(self, task, libraries=("transformers",), backbone=self.backbone.revision)
 
 
 class PromptWriter:
-    """Writes prompts and answers as token ids; words are cut apart once, for each is cut on its own anyway."""
+    """Writes prompts and answers as token ids; texts are tokenized once, as each is tokenized independently."""
 
     def __init__(self, task: Task, tokenizer: Any, params: P5.Params) -> None:
         def cut(texts: Sequence[str]) -> list[Tokens]:
@@ -215,7 +215,7 @@ class PromptWriter:
 
     @property
     def n_alike(self) -> int:
-        """Number of items whose cut title is also another's; such candidates tie."""
+        """Number of items that share their truncated title with another item; such candidates tie."""
         _, places, counts = np.unique(
             [content_hash(ids) for ids in self.items], return_inverse=True, return_counts=True
         )
@@ -226,10 +226,10 @@ class PromptWriter:
         return [[*self.items[item], self.end] for item in items]
 
     def write(self, form: int, user: int, history: NDArray[np.integer], candidates: NDArray[np.integer]) -> Tokens:
-        """Write one prompt with as much of the latest history as fits, candidates as they stand, and the end token.
+        """Write a prompt with as much recent history as fits, the candidates in the given order, and the end token.
 
         Raises:
-            BenchError: the candidates alone are too long.
+            BenchError: the prompt is too long even without history.
         """
         offered = self._joined(candidates)
         fixed = sum(len(part) for part in self.forms[form] if not isinstance(part, str)) + len(self.users[user]) + 1
@@ -255,19 +255,19 @@ class PromptWriter:
 
 
 def random_numbers(count: int, seed: int, purpose: str) -> NDArray[np.int64]:
-    """Return the numbers 1 to ``count`` in random order: neighboring numbers say nothing of who bought what."""
+    """Return the numbers 1 to ``count`` in random order, so that numbers carry no information about interactions."""
     rng = np.random.default_rng(derived_seed(seed, "p5", "numbers", purpose))
     return rng.permutation(count) + 1
 
 
 def share_of_peak(step: int, n_steps: int) -> float:
-    """Return the share of the peak learning rate at a step: a linear rise, then a linear fall to 0."""
+    """Return the fraction of the peak learning rate at a step: a linear rise, then a linear decay to 0."""
     n_rising = max(1, round(WARM_UP_SHARE * n_steps))
     return min((step + 1) / n_rising, max(0.0, (n_steps - step) / max(1, n_steps - n_rising)))
 
 
 def _parts(form: str, cut: Callable[[Sequence[str]], list[Tokens]]) -> list[str | Tokens]:
-    """Split a prompt's wording at its slots: a slot's name, or the tokens of what stands between."""
+    """Split a prompt's template at its slots into slot names and the tokens of the text between them."""
     return [
         part[1:-1] if part.startswith("{") else cut([part.strip()])[0] for part in re.split(r"(\{\w+\})", form) if part
     ]

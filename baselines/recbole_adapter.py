@@ -1,4 +1,4 @@
-"""Any of RecBole's sequential and general models as a recommender, with RecBole's parameters and defaults."""
+"""Any sequential or general RecBole model as a recommender, with RecBole's parameters and defaults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RecBole(RecBoleRecommender, WrappingRecommender):
 
     @classmethod
     def wrapping(cls, suffix: str) -> type[RecBole]:
-        """Return the recommender for one RecBole class; raise BenchError with near names for an unknown one."""
+        """Return the recommender of a RecBole class; raise BenchError with similar names for an unknown one."""
         zoo.require_model(suffix)
         attributes = {
             "__module__": cls.__module__,

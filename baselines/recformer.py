@@ -1,8 +1,8 @@
-"""RecFormer: one encoder reads a history as one text, its items' titles most recent first, and an item likewise.
+"""RecFormer: one encoder reads histories and items as text; a history is its items' titles, most recent first.
 
-A score is the cosine of the two vectors over the temperature. The encoder reads two more embeddings with each token,
-its type and which item it belongs to. It is pre-trained on the source domains, then fine-tuned on the target in two
-stages: in the first the table of item vectors is encoded anew after each epoch, in the second the best one stays.
+A score is the cosine of the two vectors divided by the temperature. Each token has two additional embeddings: its type
+and the item it belongs to. The encoder is pre-trained on the source domains, then fine-tuned on the target in two
+stages: in the first, the table of item vectors is re-encoded after each epoch; in the second, the best table is fixed.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class RecFormer(Recommender):
 
     @dataclass(frozen=True)
     class Params(TextParams):
-        """Hyper-parameters of RecFormer; the defaults of sizes are cut to what a processor trains in minutes."""
+        """Hyper-parameters of RecFormer; the default sizes are small enough to train in minutes on a CPU."""
 
         temperature: float = field(default=0.05, metadata=above(0))
         """Temperature by which cosines are divided."""
@@ -93,7 +93,7 @@ class RecFormer(Recommender):
         """Maximum number of epochs with the best table of item vectors fixed (the paper: 128 in each stage)."""
 
     def fit(self, task: Task) -> None:
-        """Pre-train on the sources, fine-tune on the target, or find either in the store."""
+        """Pre-train on the sources and fine-tune on the target, or load the weights of either."""
         self.progress = task.progress
         backbone = encoder_backbone(task, "recformer")
         with seeded(derived_seed(task.seed, "recformer")):
@@ -108,12 +108,12 @@ class RecFormer(Recommender):
             self.record = trained_once(task.artifacts, ARTIFACT_KIND, key, self.model, partial(self._fine_tuned, task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return cosines over the temperature, shape (n, n_candidates)."""
+        """Return cosines divided by the temperature, shape (n, n_candidates)."""
         histories = self.history_vectors(list(recent_histories(queries, self.params.max_history)))
         return dot_scores(histories, self.model.table, queries) / np.float32(self.params.temperature)
 
     def report(self) -> FitReport:
-        """Return the size of the model and the course of both trainings."""
+        """Return the size of the model and both training logs."""
         weights = list(self.model.parameters())
         return FitReport(
             trained_parameters=sum(one.numel() for one in weights if one.requires_grad),
@@ -127,7 +127,7 @@ class RecFormer(Recommender):
         return self._vectors([self.texts.flattened(history[::-1]) for history in histories])
 
     def item_vectors(self) -> Tensor:
-        """Return the unit vector of each item of the target, (n_items, dimension); without a title it is zero."""
+        """Return the unit vector of each item of the target, (n_items, dimension); zero for items without a title."""
         texts = [self.texts.flattened([item]) for item in range(len(self.domains.titled))]
         titled = torch.from_numpy(self.domains.titled).to(self.model.table.device)
         return self._vectors(texts) * titled[:, None]
@@ -143,7 +143,7 @@ class RecFormer(Recommender):
         return encode_by_length([text.shape[1] for text in texts], encode, self.progress)
 
     def _pretrained(self, task: Task, backbone: Backbone, reader: SequenceEncoder) -> TrainingReport | None:
-        """Give the reader the weights pre-trained on the sources; the target has no part in them."""
+        """Pre-train the reader on the sources or load its weights; the target is not used."""
         if not self.params.pretrain_examples:
             return None
         if not task.sources:
@@ -159,7 +159,7 @@ class RecFormer(Recommender):
         return replace(report, n_examples=self.params.pretrain_examples)
 
     def _fine_tuned(self, task: Task, checkpoint: Checkpoint) -> TrainingRecord:
-        """Train in two stages; the second's best state is kept only where it is better than the first's."""
+        """Train in two stages; the second's best state is kept only if it is better than the first's."""
         model = self.model
         model.reader.make_trainable(freeze_words=self.params.freeze_words)
         adam = optimizer(model, self.params)
@@ -194,9 +194,9 @@ class RecFormer(Recommender):
         )
 
     def _losses(self, rng: np.random.Generator) -> Iterator[Tensor]:
-        """Yield the cross-entropy over the table of each batch of one epoch, one random target a user."""
+        """Yield the cross-entropy over the table for each batch of one epoch, with one random target per user."""
         examples = draw_examples(self.domains, self.params.max_examples, self.params.max_history, rng)
-        trained = np.flatnonzero(self.domains.trained)  # a held-out item must not be taught to be a wrong answer
+        trained = np.flatnonzero(self.domains.trained)  # held-out items must not be trained as negatives
         classes = self.model.table[torch.from_numpy(trained).to(self.model.table.device)]
         for rows in bucketed_batches(examples.ends - examples.starts, self.params.batch_size, rng):
             vectors = self.model.reader(
@@ -208,22 +208,22 @@ class RecFormer(Recommender):
     def deviations(self) -> tuple[str, ...]:
         """Return where this differs from the paper."""
         return (
-            "the base is the given encoder, which reads all its tokens at once, in place of Longformer",
-            "pre-trained on the given sources for a fixed number of histories, in place of the authors' checkpoint",
-            f"titles are cut to {self.params.title_tokens} tokens (the paper: 32 an attribute) "
+            "the base is the given encoder with full attention instead of Longformer",
+            "pre-trained on a fixed number of histories of the given sources instead of the authors' checkpoint",
+            f"titles are cut to {self.params.title_tokens} tokens (the paper: 32 per attribute) "
             f"and histories to {self.params.max_history} items (50)",
             f"an epoch is a sample of at most {self.params.max_examples} users, "
-            f"and {self.params.validation_queries} validation queries choose it",
+            f"and {self.params.validation_queries} validation queries choose the best one",
             f"pooling is {self.params.pooling} (the paper: the first token's state)",
             f"the encoder's dropout is {self.params.dropout} (0.1)",
-            "the softmax leaves out items that nobody touched in training",
+            "the softmax excludes items without training interactions",
         )
 
 
 def pretrain(
     reader: SequenceEncoder, tokenizer: Any, task: Task, params: RecFormer.Params, checkpoint: Checkpoint
 ) -> TrainingRecord:
-    """Train the reader for one pass over the sources: the next item among the batch's, and masked words."""
+    """Train the reader for one pass over the sources on the next item among the batch's and on masked words."""
     sources = sorted(task.sources, key=lambda domain: domain.content_hash)
     domains = TitledDomains(sources, tokenizer, params.title_tokens)
     texts = Texts(domains, tokenizer, reader.encoder, params.attribute_names)
@@ -275,6 +275,6 @@ def _histories(texts: Texts, domains: TitledDomains, examples: Examples, rows: R
 
 
 def _pretraining_params(params: RecFormer.Params) -> dict[str, Any]:
-    """Return the parameters that matter before the target is seen."""
+    """Return the parameters that affect pre-training."""
     later = {"max_examples", "epochs", "second_epochs", "patience", "validation_queries"}
     return {name: value for name, value in asdict(params).items() if name not in later}

@@ -1,6 +1,6 @@
-"""S3-Rec: a SASRec that first learns which items, attributes and segments belong together, then to recommend.
+"""S3-Rec: a SASRec pre-trained to relate items, attributes and segments, then trained to recommend.
 
-The second stage is :mod:`bench.baselines.sasrec` with the binary loss, and without the first stage is equal to it.
+The second stage is :mod:`bench.baselines.sasrec` with the binary loss; without the first stage, both are equal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bench.plugin import FitReport, Task
 
 FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size", "weight_decay")
-"""Parameters of the second stage alone: the first stage's weights are kept whatever they are."""
+"""Parameters that only affect the second stage; the first stage's weights are reused when they change."""
 
 
 @register(
@@ -41,8 +41,8 @@ FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size
 class S3Rec(SASRec):
     """SASRec, pre-trained with the sum of four losses: 0.2 AAP + MIP + MAP + 0.5 SP.
 
-    The attributes are words of the titles. Both stages align histories to the left, so that a position means the
-    same in both; the encoder sees both directions in the first and the past alone in the second.
+    The attributes are words of the titles. Both stages align histories to the left, so that a position has the same
+    meaning in both. The encoder is bidirectional in the first stage and causal in the second.
     """
 
     @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class S3Rec(SASRec):
         """Maximum fraction of titles in which an attribute's word may occur."""
 
     def report(self) -> FitReport:
-        """Add the first stage's course and its attributes."""
+        """Add the first stage's training log and its attributes."""
         return replace(super().report(), stages={"pretraining": self.pretraining.report()}).stating(
             n_attributes=self.attributes.shape[1], n_attribute_words=self.n_attribute_words
         )
@@ -85,12 +85,12 @@ class S3Rec(SASRec):
         params = self.params
         return (
             f"attributes are words of titles (in {params.min_titles} titles to {params.max_title_share:.0%} of "
-            f"them, hashed to {params.attributes} where there are more), not categories and brands",
-            f"{params.pretrain_epochs} pre-training epochs of one prefix a user, drawn from all prefixes; the "
+            f"them, hashed to {params.attributes} if there are more), not categories and brands",
+            f"{params.pretrain_epochs} pre-training epochs of one prefix per user, drawn from all prefixes; the "
             "paper has 300 epochs of all prefixes",
             "histories are aligned to the left in both stages",
-            "a prefix of one item, which has no segment, is left out of pre-training",
-            "early stopping on validation NDCG@3 over the frozen candidates",
+            "prefixes of one item, which have no segment, are not used in pre-training",
+            "early stopping on validation NDCG@3 over the fixed candidates",
         )
 
     def _learn(self, task: Task) -> TrainingRecord:
@@ -107,7 +107,7 @@ class S3Rec(SASRec):
         return super()._learn(task)
 
     def _pretrain(self, task: Task, checkpoint: Checkpoint) -> TrainingRecord:
-        """Train the model by the four losses; draw from no generator that the second stage draws from."""
+        """Train the model on the four losses, with random generators that the second stage does not use."""
         params = self.params
         rng = np.random.default_rng(derived_seed(task.seed, "batches", "s3rec pre-training"))
         maker = BatchMaker(task.target, params.max_length, params.pretrain_batch_size, params.mask_share)

@@ -1,4 +1,4 @@
-"""SASRec: a causal self-attention encoder over the history, its last vector compared with the items' embeddings."""
+"""SASRec: a causal self-attention encoder over the history, whose last vector is compared with item embeddings."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from bench.learning.sequences import Rows
 
 LAYERS = (
-    "RecBole's layers: GELU, a norm after each sum and a feed-forward part four times as wide, with two heads; the "
-    "original has ReLU, a norm before each part, equal widths and one head."
+    "RecBole's layers: GELU, post-norm, a feed-forward part four times as wide, and two heads; the original has ReLU, "
+    "pre-norm, equal widths and one head."
 )
-CROSS_ENTROPY = "Cross-entropy over all items of the training part in place of the binary loss with one negative."
+CROSS_ENTROPY = "Cross-entropy over all items of the training part instead of the binary loss with one negative."
 
 
 @register(
@@ -86,7 +86,7 @@ class SASRec(RecBoleRecommender):
 
 
 class BinaryLearner(EveryPositionLearner):
-    """The original's loss: at each position the next item against one that the user never touched."""
+    """The original loss: at each position, the next item against one the user has not interacted with."""
 
     def loss(self, vectors: Tensor, targets: Tensor, users: Rows, rng: np.random.Generator) -> Tensor:
         """Return the mean over positions of the two binary cross-entropies."""

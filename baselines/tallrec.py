@@ -1,9 +1,9 @@
-"""TALLRec as the papers' tables have it: one LoRA adapter, taught to answer the common prompt with the next title.
+"""TALLRec as in the papers' tables: one LoRA adapter, trained to answer the shared prompt with the next title.
 
-Paper: Bao et al. 2023, arXiv 2305.00447. Their method judges one item at a time (``tallrec-yesno``); RecCocktail and
-WeaveRec instead tune on lists of candidates, with rank 16, RecCocktail on the target alone (``domains=target``) and
-WeaveRec on the target and all sources (``domains=all``). With the same recipe the target's adapter is RecCocktail's
-ingredient, and the same file.
+Paper: Bao et al. 2023, arXiv 2305.00447. The original judges one item at a time (``tallrec-yesno``). RecCocktail and
+WeaveRec instead tune it on lists of candidates with rank 16: RecCocktail on the target only (``domains=target``),
+WeaveRec on the target and all sources (``domains=all``). With the same recipe, the target's adapter equals
+RecCocktail's ingredient, and both share one stored adapter.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class TallRec(SingleAdapter):
     Params = TallRecParams
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
-        """Return the one adapter that is needed."""
+        """Return the plan of the adapter."""
         domains = (task.target, *(task.sources if self.params.domains == "all" else ()))
         return {" + ".join(domain.name for domain in domains): AdapterPlan(domains, recipe_of(self.params))}
 
     def deviations(self) -> tuple[str, ...]:
         """Return where this differs from the paper."""
         return (
-            "The common backbone instead of LLaMA-7B, without tuning on general instructions first.",
+            "The common backbone instead of LLaMA-7B, without prior tuning on general instructions.",
             "List-wise as in RecCocktail's and WeaveRec's tables; tallrec-yesno is the published form.",
         )

@@ -1,13 +1,13 @@
-"""TALLRec as published: a language model asked of one item at a time whether the user will like it.
+"""TALLRec as published: a language model judges for one item at a time whether the user will like it.
 
 Paper: Bao et al. 2023, arXiv 2305.00447. A LoRA adapter on the query and value projections is tuned on a handful of
 samples (16, 64 or 256) whose answers are "Yes." or "No.". With l the logits of the answer's first token,
 
     P(yes) = exp(l_yes) / (exp(l_yes) + exp(l_no)) = sigmoid(l_yes - l_no),
 
-and candidates rank by l_yes - l_no. The authors' evaluator takes a softmax of probabilities instead, which is monotone
-in their difference, not in their ratio, and so may order candidates of different prompts otherwise. The 30 prompts of
-a query share the user's history: its keys and values are computed once.
+and candidates are ranked by l_yes - l_no. The authors' evaluator instead applies a softmax to the two probabilities,
+which is monotone in their difference, not in their ratio, and so may order candidates of different prompts
+differently. The 30 prompts of a query share the user's history, so its keys and values are computed once.
 """
 
 from __future__ import annotations
@@ -58,25 +58,25 @@ USER_TURN = (
 YES, NO = "Yes.", "No."
 ADAPTED_LAYERS = ("q_proj", "v_proj")
 _ITEM_PLACE = "\ue000item\ue000"
-"""Stands for the item until the chat format is around it; of a private Unicode area, so in no title."""
+"""Placeholder for the item while the chat format is applied; from a private Unicode area, so it is in no title."""
 QUERIES_BETWEEN_REPORTS = 500
 
 
 def question_parts(history: Sequence[str], chat: ChatFormat) -> tuple[str, str]:
-    """Return the prompt's text before and after the item; the first ends and the item begins a line."""
+    """Return the prompt's text before and after the item; the item starts on a new line."""
     titles = "\n".join(map(clean_title, history)) or NO_HISTORY
     opening, _, closing = chat(SYSTEM_LINE, USER_TURN.format(history=titles, item=_ITEM_PLACE)).partition(_ITEM_PLACE)
     return opening, closing
 
 
 def question_hash(chat: ChatFormat) -> str:
-    """Hash the wording by what it makes of a fixed example."""
+    """Return the hash of the prompts that the wording gives for fixed examples."""
     return content_hash([question_parts(["a", "b"], chat), question_parts([], chat), YES, NO])
 
 
 @dataclass(frozen=True)
 class Question:
-    """One sample: token ids of what a user's questions share and of the rest, and the answer."""
+    """One sample: token ids of the part shared by a user's questions and of the rest, and the answer."""
 
     opening: list[int]
     """Everything before the item."""
@@ -99,7 +99,7 @@ class YesNoLanguageModel(LanguageModel):
         max_history: int = 20,
         refused: NDArray[np.int64] | None = None,
     ) -> None:
-        """Load the decoder; ``refused`` are the items to be asked of as untouched, by default all trained on."""
+        """Load the decoder; negatives are drawn from ``refused``, by default all items with training interactions."""
         self.backbone = backbone
         self.causal = loaded_decoder(backbone, device, max_history)
         self.model = self.causal.model
@@ -108,14 +108,14 @@ class YesNoLanguageModel(LanguageModel):
         self.yes_tokens, self.no_tokens = answer_tokens(self.causal.tokenizer)
 
     def facts(self) -> dict[str, Any]:
-        """Return the wording's hash and the tokens whose logits count."""
+        """Return the wording's hash and the tokens whose logits are used."""
         pieces = [list(map(self.causal.tokenizer.decode, tokens)) for tokens in (self.yes_tokens, self.no_tokens)]
         return {"prompt_hash": question_hash(self.chat), "yes_tokens": pieces[0], "no_tokens": pieces[1]}
 
     def batches(
         self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
     ) -> Iterator[tuple[list[Question], int]]:
-        """Yield the same samples in every epoch, in another order; of each domain half are answered with yes."""
+        """Yield the same samples in every epoch, shuffled; half of each domain's samples have the answer yes."""
         questions = [question for domain in domains for question in self.samples(domain, recipe.max_examples or 0)]
         order, size = rng.permutation(len(questions)), recipe.batch_size or 1
         for start in range(0, len(order), size):
@@ -123,7 +123,7 @@ class YesNoLanguageModel(LanguageModel):
             yield batch, len(batch)
 
     def count_examples(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
-        """Return how many samples an epoch has."""
+        """Return the number of samples per epoch."""
         return sum(min(recipe.max_examples or 0, int(n_prefixes(domain).sum())) for domain in domains)
 
     def loss(self, batch: list[Question]) -> Tensor:
@@ -132,7 +132,7 @@ class YesNoLanguageModel(LanguageModel):
         return self.causal.loss_behind(prompts, [question.answer for question in batch])
 
     def samples(self, domain: Domain, n_samples: int) -> list[Question]:
-        """Draw training prefixes and ask, in turn, of the item that followed and of one the user never touched."""
+        """Draw training prefixes, in turn with the item that followed and one the user has not interacted with."""
         rng = np.random.default_rng(derived_seed(self.seed, "yes-no-samples", domain.content_hash))
         refused = np.flatnonzero(domain.item_counts()) if self.refused is None else self.refused
         counts = n_prefixes(domain)
@@ -151,10 +151,10 @@ class YesNoLanguageModel(LanguageModel):
         return questions
 
     def question(self, history: Sequence[str], items: Sequence[str]) -> tuple[list[int], list[list[int]]]:
-        """Return token ids of what the questions about some items share, and for each item of the rest.
+        """Return the token ids of the shared part of the questions about some items, and of each item's rest.
 
-        The two are cut into tokens apart, in training as in scoring, so that sharing changes nothing. The oldest
-        history is left out where the shared part is too long.
+        The two parts are tokenized separately in training and in scoring, so that sharing does not change the results.
+        The oldest history items are dropped if the shared part is too long.
         """
         kept = list(last_items(history, self.max_history))
         while True:
@@ -192,12 +192,12 @@ class YesNoLanguageModel(LanguageModel):
 
 
 def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Return the tokens with which each answer may begin: with and without a leading space and the full stop.
+    """Return the possible first tokens of each answer, with and without a leading space and the full stop.
 
-    A token that is nothing but space, or that begins both, says nothing and is left out.
+    Tokens that are only whitespace or that begin both answers are left out.
 
     Raises:
-        BenchError: the tokenizer begins both answers alike, so that no first token tells them apart.
+        BenchError: both answers begin with the same tokens, so the first token cannot distinguish them.
     """
     yes, no = (
         {
@@ -279,16 +279,16 @@ class TallRecYesNo(Recommender):
     Params = YesNoParams
 
     def plan(self, task: Task) -> AdapterPlan:
-        """Return the one adapter that is needed."""
+        """Return the plan of the adapter."""
         return AdapterPlan((task.target,), self.params.recipe())
 
     def adapters(self, task: Task) -> list[AdapterSpec]:
-        """Return the spec of the adapter that ``fit`` trains or finds."""
+        """Return the spec of the adapter that ``fit`` trains or loads."""
         _require_decoder(planned_backbone(task))
         return planned_specs(task, [self.plan(task)], YesNoLanguageModel)
 
     def fit(self, task: Task) -> None:
-        """Train the adapter, or find it."""
+        """Train (or load) the adapter."""
         backbone = task_backbone(task)
         _require_decoder(backbone)
         self.task = task
@@ -313,13 +313,13 @@ class TallRecYesNo(Recommender):
     def deviations(self) -> tuple[str, ...]:
         """Return where this differs from the paper."""
         return (
-            "The common backbone instead of LLaMA-7B, without tuning on general instructions first.",
-            "Purchases stand for liked items; there is no list of disliked ones, and No. is the answer to an "
-            "item of the training part that the user never touched.",
-            "Ranks by the difference of the two answers' logits; the authors' evaluator takes a softmax of "
+            "The common backbone instead of LLaMA-7B, without prior tuning on general instructions.",
+            "Purchases represent liked items; there is no list of disliked ones, so No. is the answer to an "
+            "item of the training part that the user has not interacted with.",
+            "Ranks by the difference of the two answers' logits; the authors' evaluator applies a softmax to "
             "probabilities.",
-            "Learning rate, batch and epochs are those of a small backbone, and the best state is chosen by "
-            "NDCG@3 on validation queries, not by AUC.",
+            "Learning rate, batch size and epochs suit a small backbone, and the best state is chosen by NDCG@3 on "
+            "validation queries, not by AUC.",
         )
 
 

@@ -1,7 +1,8 @@
-"""The floor that no paper prints: nearest title to the recent history, without any training.
+"""Text k-NN: rank candidates by the similarity of their titles to the recent history, without any training.
 
-A candidate's score is the cosine of its title vector with the sum of the history's unit vectors, each step back in
-time weighted by 0.7, over the last 20 items. A trained text method that scores less needs an explanation.
+A candidate's score is the cosine of its title vector with the sum of the history's unit vectors over the last 20
+items, weighted by 0.7 per step back in time. No paper reports this baseline; a trained text method with a lower score
+needs an explanation.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class TextNearestNeighbor(Recommender):
     """Cosine between title vectors of the pre-trained encoder."""
 
     def fit(self, task: Task) -> None:
-        """Encode the catalogue's titles, or find their vectors in the cache."""
+        """Encode the catalogue's titles or load their vectors from the cache."""
         self.vectors = title_vectors(task.target, task_backbone(task), task.artifacts, task.progress, task.device)
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
@@ -42,5 +43,5 @@ class TextNearestNeighbor(Recommender):
         return tower_scores(self.vectors, queries)
 
     def report(self) -> FitReport:
-        """State the two constants."""
+        """Return the two constants."""
         return FitReport(trained_parameters=0).stating(recency_decay=RECENCY_DECAY, max_history=MAX_HISTORY)

@@ -1,8 +1,8 @@
-"""A linear map on frozen title vectors: what a trained text method must add to that.
+"""Linear text baseline: a linear map on frozen title vectors.
 
-Two towers as in :mod:`bench.lm.encoders.towers`, but all that learns is one square matrix over the vectors of an
-untouched encoder. It starts as the identity, which is ``text-knn``, and is trained with the loss, the wrong answers and
-the stopping of the encoder's adapters. A trained text method that scores less needs an explanation.
+It has two towers as in :mod:`bench.lm.encoders.towers`, but trains only one square matrix over the vectors of a frozen
+encoder. The matrix starts as the identity, which is ``text-knn``, and is trained with the same loss, negatives and
+early stopping as the encoder's adapters. A trained text method with a lower score needs an explanation.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class TextLinearParams:
 
 
 class LinearTowers(nn.Module):
-    """The map and the temperature; the vectors that it maps are no part of the state."""
+    """The map and the temperature; the frozen vectors are not part of the state."""
 
     def __init__(self, title_vectors: NDArray[np.float32]) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class LinearTowers(nn.Module):
         self.temperature = LearnedTemperature()
 
     def vectors(self, items: NDArray[np.int64]) -> Tensor:
-        """Return the mapped unit vectors of items, shape (n, d); an item without a title keeps its zero vector."""
+        """Return the mapped unit vectors of items, shape (n, d); items without a title keep their zero vector."""
         frozen = self.get_buffer("frozen")[torch.from_numpy(items).to(self.map.device)]
         return nn.functional.normalize(frozen @ self.map.T, dim=-1)
 
@@ -99,7 +99,7 @@ class TextLinear(Recommender):
     Params = TextLinearParams
 
     def fit(self, task: Task) -> None:
-        """Train the map, or find it."""
+        """Train (or load) the map."""
         backbone = task_backbone(task)
         self.task = task
         self.model = LinearTowers(title_vectors(task.target, backbone, task.artifacts, task.progress, task.device))
@@ -134,6 +134,6 @@ class TextLinear(Recommender):
         return tower_scores(self.model.table(), queries, self.params.max_history)
 
     def report(self) -> FitReport:
-        """Return the course of the training."""
+        """Return the training log."""
         n_trained = sum(weights.numel() for weights in self.model.parameters())
         return FitReport(trained_parameters=n_trained, training=self.log.report())

@@ -1,8 +1,8 @@
-"""UniSRec: title vectors through gated whitening experts into a causal encoder, pre-trained on other domains.
+"""UniSRec: a causal encoder over title vectors transformed by gated whitening experts, pre-trained on other domains.
 
-An item is the gate-weighted sum of parametric whitenings of its title's vector; the transductive form adds an item
-embedding on both sides. Pre-training contrasts a history with its next item, and with an augmented copy of itself,
-within batches that mix the source domains.
+An item's vector is the gate-weighted sum of parametric whitenings of its title vector; the transductive form adds an
+item embedding to history items and candidates. Pre-training contrasts a history with its next item and with an
+augmented copy of itself, in batches that mix the source domains.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class GatedWhitening(nn.Module):
         gates = self.gates(text)
         side_by_side = self.map.transpose(0, 1).reshape(text_dimensions, experts * dimensions)
         mapped = dropout(text, self.text_dropout, self.training) @ side_by_side
-        # The shifts are mapped once an expert, not once an item.
+        # The shifts are mapped once per expert, not once per item.
         shifts = torch.einsum("et,etd->ed", self.shift, self.map)
         return torch.einsum("ne,ned->nd", gates, mapped.view(-1, experts, dimensions)) - gates @ shifts
 
@@ -93,7 +93,7 @@ class UniSRecModel(TransferableModel):
     """The adaptor and the encoder over a catalogue of title vectors."""
 
     text: Tensor
-    """Title vectors, in pre-training followed by those of the titles with words dropped."""
+    """Title vectors; in pre-training, followed by those of the titles with words dropped."""
 
     def __init__(self, params: UniSRecParams, text_dimensions: int, encoder: SequenceEncoder) -> None:
         super().__init__()
@@ -104,18 +104,18 @@ class UniSRecModel(TransferableModel):
         self.register_buffer("text", torch.empty(0, text_dimensions), persistent=False)
 
     def read(self, text: NDArray[np.float32]) -> None:
-        """Take a catalogue's unit title vectors, scaled to coordinates of about unit variance as BERT's have."""
+        """Set the catalogue's unit title vectors, scaled to coordinates of about unit variance as in BERT."""
         self.text = torch.from_numpy(text * np.float32(text.shape[1] ** 0.5)).to(self.device)
 
     def identify(self, touched: NDArray[np.bool_]) -> None:
-        """Add an item embedding, zero for items that nobody touched: they are scored by their titles alone."""
+        """Add an item embedding, zero for items without interactions, which are scored by title only."""
         self.identity = nn.Embedding(len(touched), self.params.dimensions)
         nn.init.normal_(self.identity.weight, std=INITIAL_DEVIATION)
         with torch.no_grad():
             self.identity.weight[torch.from_numpy(~touched)] = 0
 
     def item_vectors(self, items: Tensor) -> Tensor:
-        """Return the adapted title vectors, plus the item embeddings where there are any, shape (n, d)."""
+        """Return the adapted title vectors, plus the item embeddings if there are any, shape (n, d)."""
         vectors: Tensor = self.adaptor(self.text[items])
         return vectors if self.identity is None else vectors + self.identity(items)
 
@@ -137,9 +137,9 @@ class UniSRecModel(TransferableModel):
         return loss + params.sequence_loss_weight * between
 
     def augmented(self, batch: Batch, rng: np.random.Generator) -> tuple[Rows, Rows]:
-        """Return the items and the lengths of a batch's copies, some items or some words of their titles dropped.
+        """Return the items and lengths of a batch's augmented copies, with some items or title words dropped.
 
-        A copy keeps at least one item. The title with words dropped of item ``i`` is item ``i + n`` of the ``2 n``.
+        A copy keeps at least one item. Item ``i + n`` of the ``2 n`` is item ``i`` with words dropped from its title.
         """
         params = self.params
         n_sequences = len(batch.lengths)
@@ -174,7 +174,7 @@ class UniSRec(TransferableRecommender):
         return UniSRecModel(self.params, text_dimensions, self.encoder())
 
     def read_sources(self, model: UniSRecModel, task: Task, backbone: Backbone) -> None:
-        """Give the model all source titles, and if wanted those with words dropped after them."""
+        """Give the model all source titles, followed by those with words dropped if ``word_drop`` is set."""
         versions = [task.sources]
         if self.params.word_drop:
             versions.append(tuple(with_words_dropped(domain, self.params.word_drop) for domain in task.sources))
@@ -183,7 +183,7 @@ class UniSRec(TransferableRecommender):
         model.read(np.concatenate(text))
 
     def read_target(self, model: UniSRecModel, task: Task, text: NDArray[np.float32]) -> None:
-        """Give the model the target's titles, and item embeddings in the transductive mode."""
+        """Give the model the target's titles, and item embeddings in transductive mode."""
         model.read(text)
         by_setting = "inductive" if task.setting == "cold" else "transductive"
         self.mode = by_setting if self.params.mode == "auto" else self.params.mode
@@ -191,11 +191,11 @@ class UniSRec(TransferableRecommender):
             model.identify(task.target.item_counts() > 0)
 
     def report(self) -> FitReport:
-        """Add the mode that was chosen."""
+        """Add the chosen mode."""
         return super().report().stating(mode=self.mode)
 
     def deviations(self) -> tuple[str, ...]:
-        """Add UniSRec's own departures, before the shared ones."""
+        """Return where this differs from the paper: UniSRec's own deviations, then the shared ones."""
         found = ["the experts share one dropout mask of a title vector"]
         if self.params.pretrain_epochs and not self.params.word_drop:
             found.append("every augmented copy is made by dropping items")
@@ -203,9 +203,9 @@ class UniSRec(TransferableRecommender):
 
 
 def with_words_dropped(domain: Domain, share: float) -> Domain:
-    """Return the domain with this share of words gone from its titles, at random but always the same ones.
+    """Return the domain with this fraction of words dropped from its titles, drawn with a fixed seed.
 
-    A title keeps at least one word. The draw depends on the titles alone, so that every run shares the vectors.
+    A title keeps at least one word. The draw depends only on the titles, so that all runs share the vectors.
     """
     rng = np.random.default_rng(derived_seed(0, "word drop", str(share)))
     return replace(domain, titles=tuple(_shortened(title, share, rng) for title in domain.titles))

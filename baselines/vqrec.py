@@ -1,8 +1,8 @@
-"""VQ-Rec: titles become discrete codes by optimized product quantization, an item is the mean of its codes' vectors.
+"""VQ-Rec: titles are quantized to discrete codes (optimized product quantization); items are means of code vectors.
 
-Pre-training contrasts a history with its next item, against the other items of a batch that mixes the source domains
-and against a semi-synthetic item. For the target, whose codes are its own, the pre-trained vectors are first
-re-assigned to codes by a learned permutation and then trained.
+Pre-training contrasts a history's next item with the other items of a batch that mixes the source domains and with a
+semi-synthetic item. The target has its own codes, so the pre-trained vectors are first reassigned to them by a learned
+permutation and then trained.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from bench.plugin import Task
 
 SLOTS = 2**BITS + 1
-"""Rows of a block of the code table: slot 0 is padding, code ``c`` is slot ``c + 1``."""
+"""Rows per block of the code table: slot 0 is padding, code ``c`` is slot ``c + 1``."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class VQRecParams(TransferableParams):
 
 
 class Permutation(nn.Module):
-    """For each slot of each block the slot whose vector it takes over, learned through Sinkhorn balancing."""
+    """Maps each slot of each block to the slot whose vector it takes over, learned with Sinkhorn balancing."""
 
     padding: Tensor
-    """The moves between padding and codes, which never happen, shape (slots, slots)."""
+    """Whether a move is between padding and a code, which is not allowed, shape (slots, slots)."""
 
     def __init__(self, blocks: int, temperature: float, rounds: int) -> None:
         super().__init__()
@@ -82,9 +82,9 @@ class Permutation(nn.Module):
         self.register_buffer("padding", padding, persistent=False)
 
     def forward(self, noisy: bool) -> Tensor:
-        """Return the assignment, shape (blocks, slots, slots): a one in each row; the gradient is the balanced scores'.
+        """Return the one-hot assignment, shape (blocks, slots, slots), with the gradient of the balanced scores.
 
-        Rows may agree on a column, as in the published code. The padding keeps its place.
+        Several rows may select the same column, as in the published code. The padding keeps its slot.
         """
         scores: Tensor = self.scores
         if noisy:
@@ -111,27 +111,27 @@ class VQRecModel(TransferableModel):
         self.register_buffer("codes", torch.empty(0, params.code_blocks, dtype=torch.int64), persistent=False)
 
     def read(self, codes: NDArray[np.int64], n_centroids: int) -> None:
-        """Take a catalogue's codes, shape (n_items, blocks), each less than ``n_centroids``."""
+        """Set the catalogue's codes, shape (n_items, blocks), each less than ``n_centroids``."""
         self.codes = torch.from_numpy(table_rows(codes)).to(self.device)
         self.n_centroids = n_centroids
 
     def item_vectors(self, items: Tensor) -> Tensor:
-        """Return the means of the items' code vectors, shape (n, d)."""
+        """Return the mean of each item's code vectors, shape (n, d)."""
         return embedding_bag(self.codes[items], self.code_vectors(), mode="mean")
 
     def code_vectors(self) -> Tensor:
-        """Return the table, re-assigned while a permutation is being learned, shape (blocks * slots, d)."""
+        """Return the table, permuted while a permutation is being learned, shape (blocks * slots, d)."""
         if self.permutation is None:
             return self.table.weight
         return self.permuted(self.permutation(noisy=self.training))
 
     def permuted(self, assignment: Tensor) -> Tensor:
-        """Return the table with every block's rows re-assigned, shape (blocks * slots, d)."""
+        """Return the table with the rows of every block reassigned, shape (blocks * slots, d)."""
         blocks = self.table.weight.view(len(assignment), SLOTS, -1)
         return torch.bmm(assignment, blocks).flatten(0, 1)
 
     def pretraining_loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
-        """Return the loss of histories against next items, other items of the batch and semi-synthetic ones."""
+        """Return the contrastive loss of next items against the batch's other items and semi-synthetic ones."""
         distinct, rows = np.unique(np.concatenate([batch.items, batch.following]), return_inverse=True)
         items, following = np.split(rows, 2)
         vectors_of_items = self.vectors_of(distinct)
@@ -142,7 +142,7 @@ class VQRecModel(TransferableModel):
         return info_nce(vectors, positives, targets, users, self.params.temperature, self.params.quirk, synthetic)
 
     def synthetic(self, items: Tensor) -> Tensor:
-        """Return the items' rows of the table with a share of the codes replaced by random ones, (n, blocks)."""
+        """Return the items' table rows with a fraction of the codes replaced by random ones, (n, blocks)."""
         real = self.codes[items]
         first = torch.arange(real.shape[1], device=real.device) * SLOTS + 1
         drawn = first + torch.randint(self.n_centroids, real.shape, device=real.device)
@@ -181,22 +181,22 @@ class VQRec(TransferableRecommender):
         return VQRecModel(self.params, self.encoder())
 
     def made_with(self) -> dict[str, str]:
-        """Return faiss's, which makes the codes."""
+        """Return the version of faiss, which computes the codes."""
         return {"faiss": faiss_library().__version__}
 
     def read_sources(self, model: VQRecModel, task: Task, backbone: Backbone) -> None:
-        """Give the model the codes of all source items, by centroids that the sources share."""
+        """Give the model the codes of all source items, with centroids shared by the sources."""
         text = [title_vectors(domain, backbone, task.artifacts, task.progress, task.device) for domain in task.sources]
         trained = np.concatenate([domain.item_counts() > 0 for domain in task.sources])
         titles = [title for domain in task.sources for title in domain.titles]
         model.read(*self._codes(task, titles, np.concatenate(text), trained))
 
     def read_target(self, model: VQRecModel, task: Task, text: NDArray[np.float32]) -> None:
-        """Give the model the codes of the target's items, by centroids of its own."""
+        """Give the model the codes of the target's items, with the target's own centroids."""
         model.read(*self._codes(task, task.target.titles, text, task.target.item_counts() > 0))
 
     def before_fine_tuning(self, model: VQRecModel, task: Task, learner: FineTuning) -> None:
-        """Re-assign the pre-trained code vectors to the target's codes."""
+        """Reassign the pre-trained code vectors to the target's codes."""
         params = self.params
         if not params.pretrain_epochs or params.permutation == "none":
             return
@@ -209,9 +209,9 @@ class VQRec(TransferableRecommender):
         model.permutation = None
 
     def deviations(self) -> tuple[str, ...]:
-        """Add VQ-Rec's own departures, before the shared ones."""
+        """Return where this differs from the paper: VQ-Rec's own deviations, then the shared ones."""
         found = [
-            "no inverted list: with the published code's single list it changes no code",
+            "no inverted list: the published code has a single list, which does not change the codes",
             f"rotation fitted in {self.params.rotation_rounds} rounds instead of 50",
         ]
         if self.params.pretrain_epochs and self.params.permutation == "none":
@@ -233,7 +233,7 @@ class VQRec(TransferableRecommender):
     def _codes(
         self, task: Task, titles: Sequence[str], vectors: NDArray[np.float32], trained: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], int]:
-        """Code each distinct title once: rounding could give two copies of a vector different nearest centroids."""
+        """Quantize each distinct title once, because rounding could give equal vectors different centroids."""
         numbers: dict[str, int] = {}
         distinct = np.array([numbers.setdefault(title, len(numbers)) for title in titles])
         _, first = np.unique(distinct, return_index=True)
@@ -245,7 +245,7 @@ class VQRec(TransferableRecommender):
 
 
 def sinkhorn(scores: Tensor, rounds: int) -> Tensor:
-    """Return ``exp(scores)`` with rows and columns balanced in turn, shape (..., n, n): each sums to about one."""
+    """Return ``exp(scores)`` with rows and columns normalized in turn to sum to about one, shape (..., n, n)."""
     for _ in range(rounds):
         scores = scores - scores.logsumexp(dim=-1, keepdim=True)
         scores = scores - scores.logsumexp(dim=-2, keepdim=True)
@@ -253,6 +253,6 @@ def sinkhorn(scores: Tensor, rounds: int) -> Tensor:
 
 
 def table_rows(codes: NDArray[np.int64]) -> Rows:
-    """Return the table's row of each code of each block: code ``c`` of block ``b`` is ``257 b + c + 1``."""
+    """Return the table rows of codes: code ``c`` of block ``b`` is row ``257 b + c + 1``."""
     rows: Rows = codes + 1 + SLOTS * np.arange(codes.shape[1])
     return rows

@@ -1,11 +1,11 @@
-"""The backbone as it is: the fine-tuned systems' own prompt and scoring, without any adapter.
+"""Zero-shot: the backbone without an adapter, with the same prompt and scoring as the fine-tuned systems.
 
-A causal backbone ranks candidates by the likelihood of their titles as the first of the list that the prompt asks for:
-untrained, it would not end its answer after one title. The papers (RecCocktail, arXiv
-2502.08271; WeaveRec, arXiv 2510.26546) let it write a list instead (``--ranking generate``), and print figures near or
-below chance; most of that is lists that name no product on offer, which the record counts (``n_written`` counts them
-beside a ranking by likelihood). ``scoring`` corrects the likelihood for length and for what the model expects without a
-history. An encoder ranks by two towers.
+A causal backbone ranks candidates by the likelihood of their titles as the first title of the list that the prompt
+requests, because an untrained model would not end its answer after one title. The papers (RecCocktail, arXiv
+2502.08271; WeaveRec, arXiv 2510.26546) let it generate a list instead (``--scoring generate``) and report scores near
+or below chance level, mostly because the lists contain none of the candidates. The record counts such lists;
+``n_written`` counts them in addition to a ranking by likelihood. ``-p scoring`` corrects the likelihood for title
+length and for the title's likelihood without a history. An encoder ranks with two towers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bench.lm.prompts.shared import AnswerStyle
 
 ANSWER_STYLE: AnswerStyle = "list"
-"""What the prompt asks for: a title ends with the separator before the next one."""
+"""The answer that the prompt requests: a title ends with the separator before the next one."""
 
 
 @register(
@@ -47,7 +47,7 @@ class ZeroShot(Recommender):
 
     @dataclass(frozen=True)
     class Params:
-        """What the model writes; nothing is trained."""
+        """Parameters of scoring and generation; nothing is trained."""
 
         n_written: int = field(default=0, metadata=at_least(0))
         """When scoring by likelihood: number of test queries (a random sample) for which the model also generates
@@ -91,7 +91,7 @@ class ZeroShot(Recommender):
         return model.title_scores(task.target, queries, task.progress, ANSWER_STYLE, self.params.scoring)
 
     def report(self) -> FitReport:
-        """State the prompt, how candidates are ranked and what was seen of written lists."""
+        """Return the prompt, how candidates are ranked and statistics of generated lists."""
         is_encoder = self.language_model.backbone.kind == "encoder"
         same_as = {"equals": "text-knn, for without an adapter both towers are the encoder"} if is_encoder else {}
         scored = {"scoring": self.params.scoring, "scored_answer": ANSWER_STYLE} if self.by_likelihood else {}
@@ -101,10 +101,10 @@ class ZeroShot(Recommender):
 
     def deviations(self) -> tuple[str, ...]:
         """Return where this differs from the paper."""
-        return ("Ranks by likelihood, not by a written list.",) if self.by_likelihood else ()
+        return ("Ranks by likelihood, not by a generated list.",) if self.by_likelihood else ()
 
     def _written_lists(self, causal: CausalLanguageModel, queries: Queries) -> list[WrittenList]:
-        """Let the model write its list for a sample."""
+        """Return the lists that the model generates for a sample of the queries."""
         rng = np.random.default_rng(derived_seed(self.task.seed, "written-lists"))
         sample = queries.take(rng.permutation(len(queries))[: self.params.n_written])
         engine = TransformersEngine(causal)

@@ -1,8 +1,8 @@
 """Benchmark recommenders under one protocol: classical, transferable and language-model methods.
 
-The names below are what a notebook, a script or a method of your own needs: :func:`run`, :func:`compare` and
-:func:`table` do what the commands of these names do. They are loaded when they are first used. Each package says what
-it offers, and the page "Architecture" of the documentation how they fit together.
+The names below are what a notebook, a script or your own method needs. :func:`run`, :func:`compare` and :func:`table`
+do the same as the commands of these names. Each name is imported on first use. Every package's docstring lists what
+it offers, and the page "Architecture" of the documentation explains how the packages fit together.
 """
 
 from typing import TYPE_CHECKING

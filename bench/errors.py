@@ -11,11 +11,11 @@ LONGEST_SHOWN = 60
 """Characters of a value that an error message repeats."""
 
 LONGEST_LINE = 800
-"""Signs of a message that are shown; of a longer one the middle is left out."""
+"""Maximum number of characters of a message that are shown; the middle of a longer message is left out."""
 
 
 class BenchWarning(UserWarning):
-    """Something that a user should know of and that stopped nothing."""
+    """Something a user should know about that does not stop the command."""
 
 
 class BenchError(Exception):
@@ -23,7 +23,7 @@ class BenchError(Exception):
 
 
 def one_line(text: str) -> str:
-    """Return a message as one line of printable signs: white space is one space, and a very long one is cut."""
+    """Return a message as one line of printable characters, white space collapsed and the middle cut if too long."""
     shown = printable(" ".join(text.split()))
     if len(shown) <= LONGEST_LINE:
         return shown
@@ -31,12 +31,15 @@ def one_line(text: str) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Return a text, such as a shell command, without line breaks and control characters, and otherwise whole."""
+    """Return a text, such as a shell command, without line breaks and control characters, and otherwise unchanged."""
     return printable(" ".join(text.splitlines()))
 
 
 def printable(text: str) -> str:
-    """Return a text for a terminal: what would control it or turn the direction of writing is escaped, lines stay."""
+    """Return a text that is safe to print to a terminal.
+
+    Control characters and characters that change the writing direction are escaped; line breaks are kept.
+    """
     return "".join(_escaped(sign) if _controls(sign) else sign for sign in text)
 
 
@@ -65,6 +68,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str], command: str) -> Be
 
 
 def shown(text: str, longest: int = LONGEST_SHOWN) -> str:
-    """Return a text from a file or an argument fit for one line: control characters escaped, a long end left out."""
+    """Return a text from a file or argument for display on one line: control characters escaped, a long end cut off."""
     start = "".join(sign if sign.isprintable() else _escaped(sign) for sign in text[:longest])
     return start + "…" if len(text) > longest else start

@@ -1,4 +1,4 @@
-"""Rank of the positive and the metrics that follow from it; pure functions of arrays.
+"""Compute the rank of the positive and the metrics that follow from it, as pure functions of arrays.
 
 Ties count as their expected value over all orders of the tied candidates, so a constant scorer scores chance.
 """
@@ -17,33 +17,33 @@ from numpy.typing import NDArray
 DEFAULT_METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@1", "hit@3", "hit@5", "hit@10", "mrr@5", "mrr@10")
 FULL_CUTOFFS = (1, 3, 5, 10, 20, 50, 100)
 FULL_METRICS = tuple(f"{name}@{cutoff}" for name in ("ndcg", "hit", "mrr") for cutoff in FULL_CUTOFFS)
-"""Metrics of a run that ranks the whole catalogue."""
+"""Metrics of a run that ranks the full catalogue."""
 N_CANDIDATES = 30
 LONGEST_TABULATED = 256
-"""Lists of at most this many candidates have a table of expected gains; a catalogue's would fill the memory."""
+"""Longest candidate list with a table of expected gains; a table for a whole catalogue would not fit in memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ranks:
-    """Where the positive of each query stands."""
+    """The rank of each query's positive, given as the candidates above it and tied with it."""
 
     better: NDArray[np.integer]
     """Candidates scored strictly above the positive, shape (n,)."""
     tied: NDArray[np.integer]
-    """Other candidates with the positive's very score, shape (n,)."""
+    """Other candidates with the same score as the positive, shape (n,)."""
 
     def __len__(self) -> int:
         return len(self.better)
 
     @property
     def tie_rate(self) -> float:
-        """Share of queries whose positive is tied with another candidate."""
+        """Fraction of queries whose positive is tied with another candidate."""
         return float(np.mean(self.tied > 0)) if len(self) else 0.0
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric with its cut-off; prints back as it was parsed: ``ndcg@3``."""
+    """A metric with its cutoff; its string form is the parsed text, such as ``ndcg@3``."""
 
     name: str
     cutoff: int
@@ -60,9 +60,9 @@ class Metric:
         return cls(match[1], int(match[2]))
 
     def gains(self, n_candidates: int) -> NDArray[np.float64]:
-        """Return the metric's value for ranks 1 to ``n_candidates`` of the one positive."""
+        """Return the metric's value for each rank of the positive from 1 to ``n_candidates``."""
         gain: Callable[[int], float] = {
-            "ndcg": lambda rank: 1 / math.log2(rank + 1),  # numpy's log2 depends on the processor in its last digit
+            "ndcg": lambda rank: 1 / math.log2(rank + 1),  # the last digit of numpy's log2 depends on the CPU
             "hit": lambda _rank: 1.0,
             "mrr": lambda rank: 1 / rank,
         }[self.name]
@@ -73,31 +73,31 @@ class Metric:
 
 
 def rank_positive(scores: NDArray[np.floating], positive_column: NDArray[np.int64]) -> Ranks:
-    """Count the candidates above and beside each positive.
+    """Count the candidates above each positive and tied with it.
 
     ``scores`` has shape (n, n_candidates) without NaN; ``positive_column`` has shape (n,).
     """
     positive = np.take_along_axis(scores, positive_column[:, None], axis=1)
-    # the positive equals itself, which is no tie
+    # the positive equals itself, which is not a tie
     return Ranks(_count_rows(scores > positive), _count_rows(scores == positive) - np.int16(1))
 
 
 def per_user(ranks: Ranks, metric: Metric, n_candidates: int = N_CANDIDATES) -> NDArray[np.float64]:
-    """Return the metric's expected value for each query, shape (n,); ``n_candidates`` is that of the longest list."""
+    """Return the metric's expected value per query, shape (n,); ``n_candidates`` is the length of the longest list."""
     if n_candidates > LONGEST_TABULATED:
         return _mean_gains(metric.gains(n_candidates), ranks.better.astype(np.int64), ranks.tied.astype(np.int64))
-    # a metric has one value for each (better, tied), so a lookup in a small table does for all queries
+    # a metric has one value per (better, tied), so a lookup in a small table is enough for all queries
     gains = _expected_gains(metric, n_candidates).ravel()
     return gains.take(ranks.better.astype(np.int32) * n_candidates + ranks.tied)
 
 
 def chance(metric: Metric, n_candidates: int = N_CANDIDATES) -> float:
-    """Return the expected value of a scorer that knows nothing."""
+    """Return the chance level: the expected value of random ranking."""
     return float(metric.gains(n_candidates).mean())
 
 
 def _count_rows(mask: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """Count the true values of each row; summing bytes is several times faster than count_nonzero on short rows."""
+    """Count the true values per row; summing bytes is several times faster than count_nonzero on short rows."""
     total = np.uint8 if mask.shape[1] <= np.iinfo(np.uint8).max else np.int16
     counts: NDArray[np.integer] = np.einsum("ij->i", mask.view(np.uint8), dtype=total)
     return counts.astype(np.int16)
@@ -111,9 +111,9 @@ def _expected_gains(metric: Metric, n_candidates: int) -> NDArray[np.float64]:
 
 
 def _mean_gains(gains: NDArray[np.float64], better: NDArray[np.int64], tied: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the mean gain of ranks better + 1 … better + 1 + tied; ``gains`` has one for each rank."""
-    # the sum of gains over a run of ranks is a difference of running sums; the cut at the end is for pairs (better,
-    # tied) of the table that no list has
+    """Return the mean gain of ranks better + 1 … better + 1 + tied; ``gains`` has one value per rank."""
+    # a sum of gains over consecutive ranks is a difference of running sums; the minimum handles the pairs
+    # (better, tied) of the table that do not occur in any list
     cumulative = np.concatenate([[0.0], np.cumsum(gains)])
     last = np.minimum(better + tied + 1, len(gains))
     expected: NDArray[np.float64] = (cumulative[last] - cumulative[better]) / (tied + 1)
@@ -122,12 +122,12 @@ def _mean_gains(gains: NDArray[np.float64], better: NDArray[np.int64], tied: NDA
 
 @dataclass(frozen=True, eq=False)
 class Tops:
-    """The top of each query's ranking beside its positive."""
+    """The top candidate of each query's ranking, and the training popularity of that candidate and of the positive."""
 
     top_item: NDArray[np.int32]
-    """The candidate with the highest score, the lowest item index where several have it, shape (n,)."""
+    """The candidate with the highest score, shape (n,); the lowest item index if several share it."""
     top_count: NDArray[np.float32]
-    """Training interactions of the top candidate, the mean over those that share the highest score, shape (n,)."""
+    """Training interactions of the top candidate, shape (n,); the mean if several share the highest score."""
     positive_count: NDArray[np.int32]
     """Training interactions of the positive, shape (n,)."""
 
@@ -136,7 +136,7 @@ class Tops:
 
 
 def top_items(scores: NDArray[np.floating], candidates: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Return the item with the highest score of each query, the lowest index of several, shape (n,)."""
+    """Return the item with the highest score per query, shape (n,); the lowest item index if several share it."""
     is_top = scores == scores.max(axis=1, keepdims=True)
     lowest: NDArray[np.int32] = np.where(is_top, candidates, np.iinfo(np.int32).max).min(axis=1).astype(np.int32)
     return lowest
@@ -148,7 +148,7 @@ def top_ranked(
     positive_column: NDArray[np.int64],
     counts: NDArray[np.integer],
 ) -> Tops:
-    """Find the top of each ranking; neither it nor its popularity depends on the order of the candidates.
+    """Find the top of each ranking and its popularity, independently of the order of the candidates.
 
     Args:
         scores: Larger is better, no NaN, shape (n, n_candidates).

@@ -35,7 +35,7 @@ WRAPPER_SEPARATOR = ":"
 AnyRecommender = TypeVar("AnyRecommender", bound=type[Recommender])
 
 
-def register(  # noqa: PLR0913  # one keyword for each fact of an entry
+def register(  # noqa: PLR0913  # one keyword per field of an entry
     name: str,
     *,
     family: Family,
@@ -72,7 +72,7 @@ class Registry:
     entries: Mapping[str, Entry]
     broken: Mapping[str, str]
     defined: Mapping[str, type[Recommender]] = field(default_factory=dict)
-    """Classes of this process that no other would find by their name."""
+    """Classes that were registered in this process and that no other process could find by name."""
 
     def entry(self, name: str) -> Entry:
         """Return the entry of a name or of the wrapper before ``:``; raise BenchError with similar names."""
@@ -93,7 +93,7 @@ class Registry:
         raise unknown_name("method", name, [*self.entries, *self.defined], "bench list methods")
 
     def recommender(self, name: str) -> type[Recommender]:
-        """Import and return the class with a name; a wrapper's class is created for its suffix.
+        """Import and return the class of the given name; for a wrapper, create the class for its suffix.
 
         Raises:
             BenchError: there is no such method, or its module cannot be imported because an extra is missing.
@@ -110,7 +110,7 @@ class Registry:
         return recommender.wrapping(suffix) if issubclass(recommender, WrappingRecommender) else recommender
 
     def _check_own(self, name: str) -> None:
-        """Refuse a name that a notebook gave to its own class though an installed method has it."""
+        """Raise BenchError if a class defined in a notebook has the name of an installed method."""
         if name in self.entries and name in self.defined and self.defined[name].__module__ == "__main__":
             raise BenchError(
                 f"The name '{name}' is taken by {self.entries[name].target}; register your method under another name."
@@ -119,13 +119,13 @@ class Registry:
 
 @cache
 def defined_here() -> dict[str, type[Recommender]]:
-    """Return the classes outside the rooms that ``@register`` named in this process; the newest of each name."""
+    """Return the classes outside :data:`PACKAGES` registered in this process; of one name, the latest."""
     return {}
 
 
 @cache
 def registry() -> Registry:
-    """Return all recommenders of this installation, of other packages, and those defined in this process."""
+    """Return all recommenders: those of this installation, of other packages, and those defined in this process."""
     own = _by_name(entry for package in PACKAGES for entry in scan_package(package))
     foreign, broken = _foreign_entries(own)
     return Registry({**own, **foreign}, broken, defined_here())
@@ -171,14 +171,14 @@ def _entry_of(call: ast.Call, target: str) -> Entry:
 
 
 def _foreign_entries(own: Mapping[str, Entry]) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Return the entries of other packages by name, and the reason for each one that cannot be loaded."""
+    """Return the entries of other packages by name, and for each plugin that cannot be loaded the reason."""
     found: dict[str, Entry] = {}
     broken: dict[str, str] = {}
     for point in entry_points(group=ENTRY_POINT_GROUP):
         try:
             with redirect_stdout(sys.stderr):  # plugins may print, and standard output is for results
                 entry = _own_entry(point.load())
-        except (Exception, SystemExit) as error:  # it may fail in any way, and must not break the rest
+        except (Exception, SystemExit) as error:  # a plugin may fail in any way and must not affect the others
             broken[point.name] = f"{type(error).__name__}: {error}"
             continue
         taken = own.get(entry.name) or found.get(entry.name)

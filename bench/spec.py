@@ -1,4 +1,7 @@
-"""Frozen specifications of a run. Equal specifications have equal hashes; nothing else configures a run."""
+"""Define the frozen specification of a run.
+
+Equal specifications have equal hashes, and nothing else configures a run.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ SETTINGS: tuple[Setting, ...] = get_args(Setting)
 POLICIES: tuple[ColdPolicy, ...] = get_args(ColdPolicy)
 RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
 CANDIDATES: tuple[Candidates, ...] = get_args(Candidates)
-"""What a positive is ranked among: the protocol's fixed candidate list, or the full catalogue."""
+"""What a positive is ranked against: the protocol's fixed candidate list, or the full catalogue."""
 DEFAULT_BACKBONE = "minilm"
 DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
-"""No pre-trained encoder-decoder is packaged, and defaults never need the network."""
+"""The default is a toy, because no pre-trained encoder-decoder is packaged and defaults never need the network."""
 DEFAULT_RANKING: Ranking = "likelihood"
 DEFAULT_ENGINE: Engine = "transformers"
 
@@ -27,7 +30,7 @@ PROTOCOL_SEED = "protocol_seed"
 """Name of the protocol's seed in records, where the run's own seed is called ``seed``."""
 
 
-def option(  # noqa: PLR0913  # one keyword for each fact of an option
+def option(  # noqa: PLR0913  # one keyword per property of an option
     default: Any,
     *,
     flag: str = "",
@@ -42,17 +45,17 @@ def option(  # noqa: PLR0913  # one keyword for each fact of an option
     above: float | None = None,
     maximum: float | None = None,
 ) -> Any:
-    """Return a dataclass field with the metadata that command line, reports and run ids are derived from.
+    """Return a dataclass field with the metadata from which the command line, reports and run ids are derived.
 
     Args:
         default: The value if the option is not given.
-        flag: Its name on the command line where that is not the field's name, which then works as well.
-        words: What reports print for it, a format string for the value; empty to print nothing.
-        circumstance: Whether it distinguishes runs but not the rows of a table, as seeds do.
+        flag: Its name on the command line if that differs from the field's name, which then works as well.
+        words: What reports print for it, a format string for the value; empty prints nothing.
+        circumstance: Whether it distinguishes runs but not the rows of a table, such as a seed.
         neutral: Whether it is left out of the run's id at its default, so that existing runs keep their ids.
         needs: The field of the method's registry entry that must be true for the option to be used; empty for any
             method.
-        belongs_to: The option that this one refines: in the id if and only if that one is given.
+        belongs_to: The option that this one refines; this one is part of the id if and only if that one is given.
         unset: The choice that None means.
         within: The only setting in which it has an effect; empty for every setting.
         minimum: Smallest allowed value.
@@ -68,11 +71,11 @@ class ProtocolSpec:
     """How a dataset is split and how its candidate lists are drawn."""
 
     dataset: str
-    """The card's name."""
+    """Name of the dataset card."""
     setting: Setting = "warm"
     """How the data is split: leave-one-out, leave-one-out on cold items, or by users with popular negatives."""
     policy: ColdPolicy = "holdout"
-    """How the cold setting chooses its items; ignored elsewhere."""
+    """How the cold setting chooses its items; ignored in other settings."""
     seed: int = 0
     """Seed for drawing held-out items, user splits and candidates (not used in training)."""
     n_negatives: int = 29
@@ -81,7 +84,7 @@ class ProtocolSpec:
     """Fraction of items that the cold holdout removes from all training and validation data."""
 
     def key(self) -> dict[str, Any]:
-        """Return the fields that are relevant in this setting, for hashing."""
+        """Return the fields that matter in this setting, for hashing."""
         fields: dict[str, Any] = {
             "dataset": self.dataset,
             "setting": self.setting,

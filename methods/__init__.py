@@ -1,4 +1,4 @@
-"""RecCocktail, WeaveRec, X-Cross and the methods they are compared with; one recommender for each module.
+"""RecCocktail, WeaveRec, X-Cross and the methods they are compared with, one recommender per module.
 
-As in :mod:`bench.baselines`, the modules are read as text for their ``@register`` decorators.
+As in :mod:`bench.baselines`, the ``@register`` decorators are read from the modules' text, without importing them.
 """

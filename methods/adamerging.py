@@ -1,9 +1,9 @@
-"""AdaMerging: weights of single-domain adapters that make the model surest of unlabeled prompts of all domains.
+"""AdaMerging: merge single-domain adapters with the weights that minimize entropy on unlabeled prompts of all domains.
 
-Paper: Yang et al. 2024, arXiv 2310.02575. Δ = Σ λ_n Δ_n with each λ in [0, 1] and any sum, one for each adapter
-(task-wise) or for each adapter and layer (layer-wise); Adam minimizes the mean over the domains of the prediction
-entropy. WeaveRec pools 50 unlabeled test prompts of each domain. Of a source domain a task holds no test queries, so
-its prompts are made of training histories. Rows are transductive: the target's prompts are test queries.
+Paper: Yang et al. 2024, arXiv 2310.02575. Δ = Σ λ_n Δ_n with each λ in [0, 1] and any sum. There is one λ per adapter
+(task-wise) or per adapter and layer (layer-wise). Adam minimizes the prediction entropy, averaged over the domains.
+WeaveRec pools 50 unlabeled test prompts per domain. A task contains no test queries of source domains, so their
+prompts are built from training histories. The method is transductive: the target's prompts are test queries.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class AdaMergingParams(LoraRecipe):
     prompts_a_step: int = field(default=10, metadata=at_least(1))
     """Prompts per domain in each gradient step (the authors: 16)."""
     passes: int = field(default=2, metadata=at_least(1))
-    """Passes over the prompts: with 50 of them in tens, 10 steps (the authors: 500). A step encodes the titles of
-    ``prompts_a_step`` queries of each domain and goes back through the model: with four domains on two cores and
-    ``minilm`` about 20 seconds."""
+    """Passes over the prompts. The defaults, 50 prompts in tens, give 10 steps (the authors: 500). A step encodes the
+    titles of ``prompts_a_step`` queries per domain and backpropagates through the model: about 20 seconds with four
+    domains, ``minilm`` and two cores."""
     entropy_learning_rate: float = field(default=0.05, metadata=between(0, 1))
     """Adam's learning rate for the weights (the authors: 0.001, over fifty times as many steps)."""
 
@@ -73,12 +73,12 @@ class AdaMerging(DomainMerge):
     learned: LearnedWeights | None = None
 
     def fit(self, task: Task) -> None:
-        """Train (or find) the adapters; the weights are learned when the queries are there."""
+        """Train (or load) the adapters; the weights are learned once the queries are given."""
         super().fit(task)
         self.learned = None
 
     def merge(self, queries: Queries) -> Adapter:
-        """Learn the weights on the queries (their answers are not to be had here) and the sources' prompts."""
+        """Learn the weights on the queries (their answers are not available here) and the sources' prompts."""
         settings, adapters = self.params, list(self.trained.values())
         recipe = EntropyRecipe(
             n_prompts=settings.n_prompts,
@@ -103,7 +103,7 @@ class AdaMerging(DomainMerge):
         return merge(adapters, self.learned.weights, settings.space, any_sum=True)
 
     def report(self) -> FitReport:
-        """Add the mean weights, the entropy and the weights' path."""
+        """Add the mean weights, the entropy and how the weights changed."""
         report = super().report().stating(merge_space=self.params.space)
         if self.learned is None:
             return report
@@ -114,7 +114,7 @@ class AdaMerging(DomainMerge):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "Prompts of source domains are made of their training histories; their test queries are not in the task.",
-            "Weights start at one over the number of adapters and take a fiftieth of the authors' steps of fifty times "
-            "their size; a step out of [0, 1] ends at its edge.",
+            "Prompts of source domains are built from training histories; the task lacks their test queries.",
+            "Weights start at one over the number of adapters and take a fiftieth as many steps as the authors', each "
+            "fifty times as large; weights are clipped to [0, 1].",
         )

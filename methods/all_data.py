@@ -1,6 +1,6 @@
 """All data: one adapter trained on the target and all source domains at once.
 
-It learns from what WeaveRec's adapters together have seen, without any merging.
+It learns from the same data as all of WeaveRec's adapters together, but without merging.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""DARE, then a weight average, of the target's adapter and one of each source domain; see :mod:`bench.lm.merging.dare`.
+"""DARE and weight averaging of the target's adapter and one adapter per source; see :mod:`bench.lm.merging.dare`.
 
 Δ = Σ m_n ⊙ Δ_n / ((1 − p)(N + 1)) with masks m_n that drop each entry with probability p.
 """
@@ -72,5 +72,5 @@ class Dare(DomainMerge):
         return (
             *super().deviations(),
             "In delta space the merged update of a decoder is cut to merged_rank by singular value decomposition; "
-            "kept_share states what is left of it.",
+            "kept_share states how much of it is kept.",
         )

@@ -1,7 +1,7 @@
-"""Equal steps: the control that tells what merging adds from what more training alone would have.
+"""Equal steps: a control that separates the effect of merging from that of longer training.
 
-One adapter of the target that takes as many optimizer steps as all branches of WeaveRec together. A step reads as many
-examples in either, so it has read as many of them as well.
+It trains one adapter on the target for as many optimizer steps as all branches of WeaveRec together. The batch size is
+the same, so it also reads as many examples.
 """
 
 from __future__ import annotations
@@ -33,6 +33,6 @@ class EqualSteps(SingleAdapter):
     Params = WeaveParams
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
-        """Return that adapter; its length is known once WeaveRec's are trained."""
+        """Return that adapter; its number of steps is known once WeaveRec's adapters are trained."""
         branches = tuple(woven(self.params, task).values())
         return {"target": AdapterPlan((task.target,), recipe_of(self.params), as_long_as=branches)}

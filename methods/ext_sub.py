@@ -1,4 +1,7 @@
-"""Ext-Sub: the target's adapter with what each source's shares with it; see :mod:`bench.lm.merging.ext_sub`."""
+"""Ext-Sub: merge the target's adapter with the part of each source's adapter that both share.
+
+See :mod:`bench.lm.merging.ext_sub`.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,6 @@ class ExtSub(DomainMerge):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "The method was made to unlearn; by default the shared parts are averaged with the target's update.",
-            "The authors' formula takes one source; with several, the parts taken away are averaged.",
+            "The method was made for unlearning; by default the shared parts are averaged with the target's update.",
+            "The authors' formula has one source; with several, the subtracted parts are averaged.",
         )

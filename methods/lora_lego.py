@@ -1,4 +1,4 @@
-"""LoRA-LEGO: single-domain adapters taken apart into ranks and clustered; see :mod:`bench.lm.merging.lego`."""
+"""LoRA-LEGO: split single-domain adapters into ranks and merge them by clustering; see :mod:`bench.lm.merging.lego`."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ class LoraLego(DomainMerge):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "No code of the authors was found: a cluster counts once, whatever its size, and the constants of the "
-            "reweighting are our reading.",
+            "The authors' code was not found: a cluster counts once, whatever its size, and the constants of the "
+            "reweighting are our interpretation.",
         )

@@ -1,10 +1,10 @@
-"""MeteoRA: a gate at every adapted layer weighs the adapters by that layer's own input.
+"""MeteoRA: a gate at every adapted layer weights the adapters by that layer's input.
 
     g = softmax(top-2(G·x)),    ΔW·x = Σ_m g_m · scaling · B_m A_m x
 
 Each adapted layer has a gate G (n × d, no bias): 36,864 values on DeBERTa-v3-base with 24 layers and two adapters.
-The gates start at zero, where all adapters weigh the same; they learn from the ranking loss alone, as in X-Cross's
-comparison, without MeteoRA's labels of tasks.
+The gates start at zero, which gives all adapters the same weight. They learn only from the ranking loss, as in
+X-Cross's comparison, without MeteoRA's task labels.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class MeteoraParams(IntegratingParams):
 
 
 class GatedExperts(MixedExperts):
-    """Adapters weighed by linear gates of the states that come in."""
+    """Adapters weighted by linear gates of the input states."""
 
     gates: Tensor
     """Shape (n_modules, n_adapters, d)."""
@@ -52,7 +52,7 @@ class GatedExperts(MixedExperts):
 
 
 class LayerGates(Integration):
-    """One gate an adapted layer."""
+    """One gate per adapted layer."""
 
     def __init__(self, language_model: PairLanguageModel, adapters: Sequence[Adapter], top_k: int) -> None:
         super().__init__(language_model, adapters)
@@ -89,7 +89,7 @@ class Meteora(IntegratingRecommender):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "Gates learn from the ranking loss alone; MeteoRA also teaches them which task a token belongs to.",
-            "Gates start at zero, where all adapters weigh the same; with top_k below the adapters' number, the first "
-            "ones go ahead at such ties.",
+            "Gates learn only from the ranking loss; MeteoRA also trains them to predict a token's task.",
+            "Gates start at zero, which gives all adapters the same weight; if top_k is less than the number of "
+            "adapters, such ties are resolved in favor of the first ones.",
         )

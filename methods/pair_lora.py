@@ -1,12 +1,12 @@
-"""LoRA on a cross-encoder: the target's own adapter, and each source's asked of the target as it is (X-Cross, §4.2).
+"""LoRA on a cross-encoder: the target's own adapter, or a source's adapter applied to the target (X-Cross, §4.2).
 
     score(history, candidate) = scorer(GELU(pooler(h)))
 
-where h is the encoder's last state of the pair's first token, or the mean of all.
+where h is the encoder's last state of the pair's first token, or the mean over all tokens.
 
-One adapter (rank 16, α 32, on query and value) with its pooler and scorer is trained a domain, on the softmax
-cross-entropy of the next item among 29 popular negatives. ``lora`` is the bound that learns from the target;
-``source-lora`` never does, but for the choice of the source that validates best.
+One adapter (rank 16, α 32, on query and value) with its pooler and scorer is trained per domain, on the softmax
+cross-entropy of the next item among 29 popular negatives. ``lora`` learns from the target and serves as an upper
+bound. ``source-lora`` uses the target only to choose the source with the best validation result.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TargetLora(PairRecommender):
         return self.trained[self.task.target.name]
 
     def report(self) -> FitReport:
-        """Add what the target's training prompts are like."""
+        """Add statistics of the target's training prompts."""
         return replace(super().report(), training_prompts=self.training_prompts())
 
 
@@ -62,11 +62,11 @@ class SourceLora(PairRecommender):
     """The source adapter with the best result on the target's validation queries, without training on the target."""
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
-        """Return one adapter a source."""
+        """Return one adapter per source."""
         return source_plans(task, self.params, 1)
 
     def fit(self, task: Task) -> None:
-        """Train the sources' adapters, or find them, and ask each of the target's validation queries."""
+        """Train (or load) the sources' adapters and evaluate each on the target's validation queries."""
         super().fit(task)
         self.validated = self.zero_shot()
         self.chosen = max(self.validated, key=self.validated.__getitem__)

@@ -1,9 +1,9 @@
-"""Pooler + scorer: the best source's adapter as it is, with a new reading of its states (X-Cross, table 2).
+"""Pooler + scorer: the best source's frozen adapter with a head trained on the target (X-Cross, table 2).
 
-    score = u·GELU(P·h + p) + c,    h the frozen encoder's last state of the first token, or the mean of all
+    score = u·GELU(P·h + p) + c
 
-P, p, u and c are trained on the target, d² + 2d + 1 values (591,361 on DeBERTa-v3-base); with no step taken it scores
-as ``source-lora``.
+where h is the frozen encoder's last state of the first token, or the mean over all tokens. P, p, u and c are trained
+on the target: d² + 2d + 1 values (591,361 on DeBERTa-v3-base). Before the first step it scores like ``source-lora``.
 """
 
 from __future__ import annotations

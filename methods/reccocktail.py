@@ -1,10 +1,10 @@
-"""RecCocktail: a general and a domain LoRA, merged by the weights under which the model is surest.
+"""RecCocktail: a general and a domain LoRA, merged with the weights that minimize the entropy of predictions.
 
-Paper: RecCocktail, arXiv 2502.08271. The base spirit g is an adapter trained on a mixture of general domains, the
-ingredient s one trained on the target; both start from one initialisation. Merging averages their factors (eq. 7,
-``space=factor``) or, as the authors' code does, their updates (``space=delta``); the weights minimize the entropy of
-predictions on unlabeled test prompts (§3.3). Two weights are found on a grid, weights of each layer by Adam. The
-ablations use g alone, s alone, or equal weights.
+Paper: RecCocktail, arXiv 2502.08271. The base spirit g is an adapter trained on a mixture of general domains; the
+ingredient s is trained on the target. Both start from the same initialization. Merging averages their factors (eq. 7,
+``space=factor``) or, as the authors' code does, their updates (``space=delta``). The weights minimize the entropy of
+predictions on unlabeled test prompts (§3.3). Two global weights are found on a grid, weights per layer by Adam. The
+ablations use only g, only s, or equal weights.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class CocktailParams(MergeParams):
 
 
 class MergedPair(AdapterRecommender):
-    """Shared by the merging variants: both adapters, then weights, then one merged adapter."""
+    """Base of the merging variants: train both adapters, choose the weights, merge."""
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the general and the target's adapter."""
@@ -121,7 +121,7 @@ class MergedPair(AdapterRecommender):
         }
 
     def fit(self, task: Task) -> None:
-        """Train (or find) the general and the target adapter."""
+        """Train (or load) the general and the target adapter."""
         super().fit(task)
         self.weights = torch.full((2,), 0.5)
 
@@ -140,7 +140,7 @@ class MergedPair(AdapterRecommender):
         return replace(report, merge=MergeReport(self.mean_weights()))
 
     def mean_weights(self) -> dict[str, float]:
-        """Return the weight of each adapter by its role, the mean over layers."""
+        """Return each adapter's weight by its role, averaged over layers."""
         return dict(zip(self.trained, mean_weights(self.weights), strict=True))
 
 
@@ -178,9 +178,9 @@ class RecCocktail(MergedPair):
     learned: LearnedWeights | None = None
 
     def choose_weights(self, queries: Queries) -> Tensor:
-        """Learn the weights on a seeded sample of the queries; their answers are not to be had here.
+        """Learn the weights on a seeded sample of the queries; their answers are not available here.
 
-        The grid is computed in any case: the record shows how much entropy depends on the weights.
+        The grid is always computed, because the record shows how much entropy depends on the weights.
         """
         recipe = EntropyRecipe(
             n_prompts=self.params.n_prompts,
@@ -198,7 +198,7 @@ class RecCocktail(MergedPair):
         return self.learned.weights
 
     def report(self) -> FitReport:
-        """Add how the weights were found, their entropy and their path."""
+        """Add how the weights were found, their entropy and how they changed."""
         report, weights = super().report().stating(weights_found_by=self.params.searched_by), self.mean_weights()
         merge = report.merge if self.learned is None else self.learned.report(weights, chosen=weights["specific"])
         return replace(report, merge=merge)
@@ -209,6 +209,6 @@ class RecCocktail(MergedPair):
             *super().deviations(),
             "Two weights are the best of a grid; the authors take gradient steps."
             if self.params.searched_by == "grid"
-            else "The weights' step size is fixed beforehand; the authors' scripts try several and keep the run that "
-            "does best on the test file.",
+            else "The weights' learning rate is fixed in advance; the authors' scripts try several and keep the run "
+            "that does best on the test file.",
         )

@@ -1,7 +1,8 @@
-"""Second fine-tuning: RecCocktail's general adapter, trained on with the target's examples.
+"""Second fine-tuning: RecCocktail's general adapter, fine-tuned further on the target's examples.
 
-The rival that spends the same data one after the other in one adapter, where RecCocktail trains two and merges them:
-fresh optimizer, same recipe. The paper's table 3 gives it 10, 20 and 30 % of the target: ``--train-share``.
+It trains one adapter on the general data and then on the target, while RecCocktail trains two adapters and merges
+them. The second training uses a fresh optimizer and the same recipe. The paper's table 3 trains it on 10, 20 and 30%
+of the target (``--train-fraction``).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SecondFinetuneParams(LoraRecipe):
-    """The recipe of both trainings, and what the second does otherwise."""
+    """The recipe of both trainings, and what differs in the second."""
 
     target_epochs: int | None = field(default=None, metadata=at_least(0))
     """Passes over the target's examples; none: as many as for the general adapter; 0: only the general adapter."""
@@ -43,12 +44,12 @@ class SecondFinetune(SingleAdapter):
     Params = SecondFinetuneParams
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
-        """Return the general adapter and the one that goes on from it."""
+        """Return the general adapter and the one whose training continues from it."""
         recipe = recipe_of(self.params)
         epochs = recipe.epochs if self.params.target_epochs is None else self.params.target_epochs
         general = AdapterPlan(general_domains(task), recipe)
         return {"general": general, "target": AdapterPlan((task.target,), replace(recipe, epochs=epochs), general)}
 
     def report(self) -> FitReport:
-        """Count the one adapter's parameters once."""
+        """Count the parameters once: both trainings update the same adapter."""
         return replace(super().report(), trained_parameters=self.trained["target"].n_trained_parameters)

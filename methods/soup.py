@@ -1,7 +1,8 @@
-"""Soup: the control that tells what other domains add to a merge from what averaging alone does.
+"""Soup: a control that separates the effect of other domains in a merge from that of averaging.
 
-The average of adapters of the target that start alike and read its examples in different orders, as many as WeaveRec
-has branches (Wortsman et al. 2022, arXiv 2203.05482, average models that differ in their hyper-parameters).
+It averages as many target adapters as WeaveRec has branches. They start from the same initialization and read the
+examples in different orders (Wortsman et al. 2022, arXiv 2203.05482, average models that differ in their
+hyper-parameters).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class TargetSoup(AdapterRecommender):
     Params = SoupParams
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
-        """Return the adapters, ``target-only``'s first."""
+        """Return the adapters; the first is that of ``target-only``."""
         n_adapters = self.params.n_adapters or 1 + len(task.sources)
         recipe = recipe_of(self.params)
         return {f"order {order}": AdapterPlan((task.target,), recipe, order=order) for order in range(n_adapters)}

@@ -1,6 +1,6 @@
-"""Target-only: one adapter trained on the target domain, WeaveRec's θ₀ and the floor that a merge must beat.
+"""Target-only: one adapter trained on the target domain. It is WeaveRec's θ₀ and the baseline that a merge must beat.
 
-It has the spec of RecCocktail's ingredient and therefore is the same file.
+Its spec equals that of RecCocktail's ingredient, so both share one stored adapter.
 """
 
 from __future__ import annotations

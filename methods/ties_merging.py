@@ -1,4 +1,4 @@
-"""TIES-Merging of the target's adapter with one of each source domain alone; see :mod:`bench.lm.merging.ties`.
+"""TIES-Merging of the target's adapter with one adapter per source domain; see :mod:`bench.lm.merging.ties`.
 
 τ_i = Δ_i trimmed to its largest entries, γ = sign(Σ τ_i), Δ = λ · mean of the τ_i whose sign is γ, entry by entry.
 """
@@ -69,7 +69,7 @@ class TiesMerging(DomainMerge):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "Trimming and the majority sign are of each layer, not of the whole model.",
+            "Trimming and the majority sign are computed per layer, not over the whole model.",
             "In delta space the merged update of a decoder is cut to merged_rank by singular value decomposition; "
-            "kept_share states what is left of it.",
+            "kept_share states how much of it is kept.",
         )

@@ -1,14 +1,16 @@
-"""WeaveRec: the target's adapter merged with hybrid ones, each trained on the target and one source together.
+"""WeaveRec: the target's adapter merged with hybrid adapters, each trained on the target and one source together.
 
-Paper: WeaveRec, arXiv 2510.26546 (eq. 5 to 11). θ₀ learns from the target D_T, θ_n from D_T ∪ D_n for each source
-n = 1 … N, all from one initialisation; the merged adapter is their average with weights 1/(N + 1). Every branch has
-learned the target, so that none pulls the average far from it. ``space=factor`` averages A and B as printed,
-``space=delta`` the updates as the authors' code does. ``weights=validated`` chooses the target adapter's weight α on
-validation queries, the hybrids sharing the rest, and ``target_weight`` sets it (figure 8); ``merging`` replaces the
-average by a rival's operator with its defaults (table 4); ``branch`` scores with one adapter alone (table 3) and
-``branches=joint`` trains one hybrid on the target and all sources (figure 10a).
+Paper: WeaveRec, arXiv 2510.26546 (eq. 5 to 11). θ₀ learns from the target D_T and θ_n from D_T ∪ D_n for each source
+n = 1 … N, all from the same initialization. The merged adapter is their average with weights 1/(N + 1). Every branch
+is trained on the target, so none pulls the average far from it.
 
-A hybrid of A and B serves both as target: it is trained once.
+``space=factor`` averages A and B as printed; ``space=delta`` averages the updates as the authors' code does.
+``weights=validated`` chooses the target adapter's weight α on validation queries and ``target_weight`` sets it
+(figure 8); the hybrids share the rest. ``merging`` replaces the average by another method's operator with its defaults
+(table 4). ``branch`` scores with a single adapter (table 3). ``branches=joint`` trains one hybrid on the target and
+all sources (figure 10a).
+
+A hybrid of A and B is trained once and used for both targets.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from bench.plugin import FitReport, MergeReport, Queries, Task, at_least, betwee
 from bench.registry import register
 
 GRID = tuple(round(step / 10, 1) for step in range(11))
-"""Weights of the target's adapter that validation chooses from, beside the uniform one."""
+"""Weights of the target's adapter that validation chooses from, in addition to the uniform weight."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class WeaveRec(AdapterRecommender):
         return plans
 
     def fit(self, task: Task) -> None:
-        """Train the adapters, or find them, and choose the weights."""
+        """Train (or load) the adapters and choose the weights."""
         super().fit(task)
         self.grid: dict[float, float] = {}
         given = self.params.target_weight
@@ -126,7 +128,7 @@ class WeaveRec(AdapterRecommender):
             self.target_weight = max(self.grid, key=lambda weight: (self.grid[weight], -abs(weight - uniform)))
 
     def adapter_for(self, queries: Queries) -> Adapter:
-        """Merge; with no source domain that is the target's adapter."""
+        """Return the merged adapter; without source domains, it is the target's adapter."""
         target, *hybrids = adapters = list(self.trained.values())
         rank, seed = merged_rank(self.params.merged_rank, self.language_model.backbone.kind), self.task.seed
         alone: int | None = self.params.branch
@@ -158,7 +160,7 @@ class WeaveRec(AdapterRecommender):
         return replace(report, merge=self._merge_report())
 
     def _merge_report(self) -> MergeReport | None:
-        """Return the weights of those ways of merging that have any."""
+        """Return the merge weights; None for operators without weights."""
         if self.params.branch is not None or self.params.merging not in ("average", "dare"):
             return None
         weights = dict(zip(self.trained, self._shares(self.target_weight), strict=True))

@@ -1,6 +1,6 @@
 """WeaveRec's branches with AdaMerging's weights (WeaveRec, table 4, "w/ AdaMerging").
 
-A name of its own, for its rows are transductive: the weights are learned on unlabeled test queries.
+It is registered as a separate method because it is transductive: the weights are learned on unlabeled test queries.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Weight average: equal weights for the target's adapter and one of each source domain alone (WeaveRec, eq. 5 to 7).
+"""Weight average: equal weights for the target's adapter and one adapter per source domain (WeaveRec, eq. 5 to 7).
 
-θ = Σ θ_n / (N + 1), over A and B apart as printed (``space=factor``) or over the updates as in the authors' code
+θ = Σ θ_n / (N + 1), over A and B separately as printed (``space=factor``) or over the updates as in the authors' code
 (``space=delta``).
 """
 

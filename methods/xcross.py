@@ -5,12 +5,12 @@ Paper: X-Cross, SIGIR '25. After each integrated layer, for every token,
     z = W·[h_1; …; h_n],    W ∈ R^{2n(n-1) × nd}
     h̃_m = h_m + Σ_{m' ≠ m} (β·z_direct(m, m')·h_{m'} + γ·z_interaction(m, m')·(h_m − h_{m'}))
 
-and h̃_m is what the next layer of encoder m reads. In the end h = Σ_m w_m h̃_m goes to the pooler and the scorer.
-W starts at zero (independent encoders) and w at 1/n; only they, the pooler and the scorer learn. The order of z is:
-for each m its n − 1 direct weights, then its n − 1 interaction weights, each by ascending m'.
+and the next layer of encoder m reads h̃_m. Finally, h = Σ_m w_m h̃_m goes to the pooler and the scorer.
+W starts at zero (independent encoders) and w at 1/n; only W, w, the pooler and the scorer are trained. The order of z
+is: for each m its n − 1 direct weights, then its n − 1 interaction weights, each by ascending m'.
 
-All encoders are one batched forward; what lies below the first integrated layer runs once a source, without gradient.
-The ablations drop integration altogether (β = γ = 0), interactions (γ = 0) or direct expert weights (β = 0).
+All encoders run in one batched forward pass. The layers below the first integrated one run once per source, without
+gradient. The ablations drop integration altogether (β = γ = 0), interactions (γ = 0) or direct expert weights (β = 0).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class XCrossParams(IntegratingParams):
 
 @dataclass(frozen=True)
 class NoLayersParams(XCrossParams):
-    """X-Cross whose encoders meet in the end alone."""
+    """X-Cross whose encoders are only combined at the end."""
 
     beta: float = field(default=0.0, metadata=at_least(0))
     """Scale β of the other encoders' states."""
@@ -69,7 +69,7 @@ class NoInteractionsParams(XCrossParams):
 
 @dataclass(frozen=True)
 class NoExpertsParams(XCrossParams):
-    """X-Cross without the other encoders' own states."""
+    """X-Cross without the states of the other encoders."""
 
     beta: float = field(default=0.0, metadata=at_least(0))
     """Scale β of the other encoders' states."""
@@ -123,7 +123,7 @@ class CrossLayers(Integration):
             return self.language_model.walk.pooled(batch, self._experts, self.n_streams, self.integrate)
 
     def integrate(self, number: int, states: Tensor) -> Tensor:
-        """Mix the states after a layer, (n, n_tokens, d); below the first integrated one they pass as they are."""
+        """Mix the states after a layer, (n, n_tokens, d); below the first integrated layer, return them unchanged."""
         if number < self.first_integrated:
             return states
         integrator = self.integrators[number - self.first_integrated]
@@ -140,7 +140,7 @@ class CrossLayers(Integration):
         return self.head(summed)  # type: ignore[no-any-return]
 
     def facts(self) -> dict[str, Any]:
-        """Return the encoders' weights, the layers that are integrated and the largest weight met."""
+        """Return the encoders' weights, the integrated layers and the largest absolute z so far."""
         return {
             "source_weights": [round(float(weight), 6) for weight in self.weights.detach()],
             "integrated_layers": [
@@ -172,14 +172,14 @@ class XCross(IntegratingRecommender):
         if not 0 < n_layers <= n_all:
             raise BenchError(f"Parameter 'integrated_layers' must be from 1 to {n_all}, not {n_layers}.")
         if params.beta == 0 and params.gamma == 0:
-            n_layers = 0  # nothing is added to any state, so W would have no gradient
+            n_layers = 0  # nothing is added to the states, so W would have no gradient
         return CrossLayers(self.language_model, adapters, params.beta, params.gamma, n_layers)
 
     def deviations(self) -> tuple[str, ...]:
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "Mixed are the layers' outputs after their normalization; the paper's equation prints one linear map.",
+            "The layers' outputs are mixed after normalization; the paper's equation shows a single linear map.",
             "W starts at zero and the encoders' weights at 1/n, unconstrained; the paper states neither.",
         )
 

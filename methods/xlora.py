@@ -1,10 +1,10 @@
-"""XLoRA: a classifier over the plain encoder's last states weighs every adapter, at every token and layer.
+"""XLoRA: a classifier over the plain encoder's last states weights every adapter, per token and layer.
 
     w = softmax(C·h⁰ + c) for each token,    ΔW·x = Σ_m w_m · scaling · B_m A_m x
 
-h⁰ is the token's last state in the encoder without any adapter, so each prompt is read twice. C has one row for each
+h⁰ is the token's last state in the encoder without any adapter, so each prompt is encoded twice. C has one row per
 adapter and adapted layer (36,912 values with its bias on DeBERTa-v3-base: 24 layers, 2 adapters) and starts at zero,
-which gives all adapters the same weight. The adapters stay frozen; the classifier, the pooler and the scorer learn.
+which gives all adapters the same weight. The adapters are frozen; the classifier, the pooler and the scorer learn.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class XLoraParams(IntegratingParams):
-    """Adds what the classifier weighs."""
+    """Adds the granularity of the classifier's weights."""
 
     layerwise: bool = True
     """Whether adapters have separate weights per adapted layer (as in X-Cross) or the same in all layers."""
 
 
 class WeighedExperts(MixedExperts):
-    """Adapters with weights that were made before, for each token of each prompt."""
+    """Adapters with precomputed weights for each token of each prompt."""
 
     by_token_alone = False
     by_prompt: Tensor
     """Weights (n_prompts, length, n_modules or 1, n_adapters)."""
 
     def weights(self, module: str, states: Tensor) -> Tensor:
-        """Return the weights at one layer; relative positions belong to no token and weigh all adapters alike."""
+        """Return the weights at one layer; relative positions belong to no token, so all adapters weigh the same."""
         if self.stream is not None:
             return states.new_full((1, 1, self.n_adapters), 1 / self.n_adapters)
         number = self.modules.index(module) if self.by_prompt.shape[2] > 1 else 0
@@ -62,7 +62,7 @@ class TokenClassifier(Integration):
         nn.init.zeros_(self.classifier.bias)
 
     def states(self, batch: PairBatch) -> Tensor:
-        """Return the states of the encoder with the weighed adapters, (1, n_prompts, d)."""
+        """Return the states of the encoder with the weighted adapters, (1, n_prompts, d)."""
         walk = self.language_model.walk
         with torch.no_grad():
             plain = walk.all_tokens(batch)
@@ -93,5 +93,5 @@ class XLora(IntegratingRecommender):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "One linear classifier (depth 1, temperature 1), starting at zero: all adapters weigh the same at first.",
+            "One linear classifier (depth 1, temperature 1) that starts at zero, so all adapters first weigh the same.",
         )

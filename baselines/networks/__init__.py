@@ -1,4 +1,4 @@
-"""Networks that one recommender each trains, apart from the recommender that fits them.
+"""Networks of single recommenders, separate from the code that trains them.
 
 ``mcrpl`` belongs to MCRPL, ``p5`` to P5, ``s3rec_pretraining`` to S³-Rec.
 """

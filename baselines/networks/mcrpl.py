@@ -1,4 +1,4 @@
-"""MCRPL's network: item tables, prompts that are mixed into a history, one transformer block, class heads."""
+"""MCRPL's network: item tables, prompts mixed into the history, one transformer block and class heads."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from torch.nn.functional import dropout, embedding, layer_norm, normalize, relu,
 from bench.learning.sequences import Rows, Sequences
 
 N_PROMPTS = 2
-"""Shared prompts, and prompts of each domain."""
+"""Number of shared prompts, and of prompts per domain."""
 MIXING_UNITS = 16
-"""Width of the network that weighs the prompts."""
+"""Width of the network that weights the prompts."""
 
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """Sequences from short to long, one behind the other without padding."""
+    """Sequences sorted by length and concatenated without padding."""
 
     rows: Rows
-    """Which sequence each one is, shape (n,)."""
+    """Index of each sequence, shape (n,)."""
     lengths: Rows
     """Ascending, shape (n,)."""
     at: Rows
@@ -66,11 +66,11 @@ class Network(nn.Module):
                 nn.init.xavier_uniform_(weights)
 
     def encode(self, domain: int, items: Tensor, lengths: Rows) -> Tensor:
-        """Return the vector of every position, which has read its sequence up to itself.
+        """Return the vector of every position, computed from its sequence up to that position.
 
         Args:
-            domain: Whose tables and prompts are used.
-            items: Item of each position of sequences one behind the other, shape (n_positions,).
+            domain: Index of the domain whose tables and prompts are used.
+            items: Item of each position of the concatenated sequences, shape (n_positions,).
             lengths: Lengths of the sequences, ascending, shape (n,).
         """
         starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -91,7 +91,7 @@ class Network(nn.Module):
         return mixed
 
     def _attended(self, mixed: Tensor, lengths: Rows) -> Tensor:
-        """Attend causally within each sequence; sequences of one length lie together and need no padding."""
+        """Attend causally within each sequence; sequences of the same length are adjacent and need no padding."""
         distinct, counts = np.unique(lengths, return_counts=True)
         sizes = (distinct * counts).tolist()
         queries, keys, values = (torch.split(each(mixed), sizes) for each in (self.query, self.key, self.value))
@@ -106,7 +106,7 @@ def orthogonality_penalty(specific: Tensor, shared: Tensor, form: str) -> Tensor
     """Return the mean square of a product of unit prompts, each (n, d).
 
     ``clean`` multiplies (n, d) by (d, n): the cosines, 0 for orthogonal prompts. ``coded`` multiplies (d, n) by (n, d)
-    as the authors' code does, which is the same for equal as for orthogonal prompts.
+    as the authors' code does, which gives the same value for equal and for orthogonal prompts.
     """
     specific, shared = normalize(specific, dim=1), normalize(shared, dim=1)
     product = specific.T @ shared if form == "coded" else specific @ shared.T

@@ -1,4 +1,4 @@
-"""The network of P5: a T5 whose encoder is also told which word each piece belongs to."""
+"""The network of P5: a T5 with whole-word embeddings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.lm.backbones import Backbone, quiet_transformers, reading_model
 from bench.lm.batching import NO_ANSWER, PackedAnswers, length_buckets, padded
 
 N_WHOLE_WORDS = 512
-"""Slots of the whole-word embedding; slot 0 is that of the end token."""
+"""Rows of the whole-word embedding; row 0 is for the end token."""
 MAX_BATCH_TOKENS = 4096
 MAX_LOGITS = 2**25
 """Logits held at once while scoring (128 MB)."""
@@ -26,7 +26,7 @@ Tokens = list[int]
 
 
 class WholeWordT5(nn.Module):
-    """A T5 whose encoder is also told which word each piece belongs to."""
+    """A T5 whose encoder has an additional embedding of the word that each subword belongs to."""
 
     starts_word: Tensor
 
@@ -39,7 +39,7 @@ class WholeWordT5(nn.Module):
         self.register_buffer("starts_word", torch.tensor(starts_word), persistent=False)
 
     def encode(self, written: Sequence[Tokens]) -> tuple[Tensor, Tensor]:
-        """Return the encoder's vectors, shape (n, longest, d), and which of them are no padding, (n, longest)."""
+        """Return the encoder's vectors, shape (n, longest, d), and which are not padding, (n, longest)."""
         config = self.t5.config
         ids = padded(written, config.pad_token_id, self.starts_word.device)
         words = whole_words(ids, self.starts_word, (config.eos_token_id, config.pad_token_id))
@@ -56,7 +56,7 @@ class WholeWordT5(nn.Module):
 
     @torch.no_grad()
     def score(self, written: Sequence[Tokens], answers: Sequence[Sequence[Tokens]]) -> NDArray[np.float32]:
-        """Return the log-likelihood of each of a prompt's answers, shape (n, n_answers); each prompt is read once."""
+        """Return the log-likelihood of each prompt's answers, shape (n, n_answers); each prompt is encoded once."""
         self.eval()
         scores = np.empty((len(written), len(answers[0]) if answers else 0), dtype=np.float32)
         lengths = [max(len(ids), sum(map(len, row))) for ids, row in zip(written, answers, strict=True)]
@@ -65,7 +65,7 @@ class WholeWordT5(nn.Module):
             logits, packed = self._packed_logits(vectors, read, [answers[row] for row in rows])
             gained = -F.cross_entropy(logits.flatten(0, 1), packed.targets.flatten(), reduction="none")
             totals = vectors.new_zeros(len(rows), scores.shape[1] + 1)
-            # What only fills a row up (index -1) is gathered in the last column and dropped.
+            # Padding (index -1) is gathered in the last column and dropped.
             totals.scatter_add_(1, packed.answer_index % totals.shape[1], gained.view_as(packed.targets))
             scores[rows] = totals[:, :-1].float().cpu().numpy()
         return scores
@@ -73,10 +73,10 @@ class WholeWordT5(nn.Module):
     def _packed_logits(
         self, vectors: Tensor, read: Tensor, answers: Sequence[Sequence[Tokens]]
     ) -> tuple[Tensor, PackedAnswers]:
-        """Return logits, shape (n, longest row, vocabulary), and the rows: each prompt's answers one after another.
+        """Return logits, shape (n, longest row, vocabulary), and the rows of concatenated answers per prompt.
 
-        Every answer sees itself alone. T5 knows only distances between tokens, which are the same in a packed row, so
-        the prompt's keys and values are made once for all its answers and nothing is padded but the row.
+        Every answer attends only to itself. T5 uses only relative positions, which are the same in a packed row, so
+        the prompt's keys and values are computed once for all its answers, and only rows are padded.
         """
         start = self.t5.config.decoder_start_token_id
         packed = PackedAnswers.of([[[start, *ids] for ids in row] for row in answers], vectors.device)
@@ -110,7 +110,7 @@ def load_t5(backbone: Backbone, device: str) -> tuple[WholeWordT5, Any]:
 
 
 def whole_words(ids: Tensor, starts_word: Tensor, special: Sequence[int]) -> Tensor:
-    """Return the number of the word that each token belongs to, counted from 1, and 0 for special tokens.
+    """Return the index of the word that each token belongs to, counted from 1, and 0 for special tokens.
 
     Args:
         ids: Token ids, shape (n, length).

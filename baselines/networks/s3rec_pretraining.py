@@ -1,7 +1,8 @@
-"""The first stage of S3-Rec: four self-supervised losses that shape a SASRec before it learns to recommend.
+"""The first stage of S3-Rec: pre-train a SASRec with four self-supervised losses.
 
-A batch holds prefixes of histories. Some of their items are masked, always the last one; besides, one segment is
-masked, and a segment of the same length is taken from other users' histories. The encoder sees both directions.
+A batch contains prefixes of histories. Some of their items are masked, always including the last one. For the segment
+loss, one segment is masked and a segment of the same length is taken from other users' histories. The encoder is
+bidirectional.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Weights:
-    """What each loss counts for in their sum."""
+    """The weight of each loss in the total."""
 
     attribute: float
     masked_item: float
@@ -42,7 +43,7 @@ class Losses(NamedTuple):
     attribute: Tensor
     """AAP: attributes of the visible items, from their own states."""
     masked_item: Tensor
-    """MIP: a masked item against one that the user never touched."""
+    """MIP: a masked item against one the user has not interacted with."""
     masked_attribute: Tensor
     """MAP: attributes of the masked items."""
     segment: Tensor
@@ -51,20 +52,20 @@ class Losses(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What the four losses of some prefixes are computed from; all but ``lengths`` have shape (n, width)."""
+    """Inputs of the four losses for some prefixes; all except ``lengths`` have shape (n, width)."""
 
     lengths: Tensor
-    """Items of each prefix, shape (n,)."""
+    """Number of items of each prefix, shape (n,)."""
     items: Tensor
-    """Ids, 0 beyond a prefix's end."""
+    """Ids, 0 after the end of a prefix."""
     masked: Tensor
-    """Which items are masked one by one."""
+    """Which items are masked individually."""
     negatives: Tensor
-    """For each masked item an id that the user never touched; 0 elsewhere."""
+    """For each masked item, the id of an item the user has not interacted with; 0 elsewhere."""
     segment: Tensor
     """Which items make up the masked segment."""
     others: Tensor
-    """``items`` with a segment of other users' histories in the place of the masked one."""
+    """``items`` with the masked segment replaced by a segment of other users' histories."""
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -72,7 +73,7 @@ class Batch:
 
 
 class BatchMaker:
-    """Draws the prefixes of an epoch and what is masked in them."""
+    """Draws the prefixes of an epoch and their masks."""
 
     def __init__(self, domain: Domain, max_length: int, batch_size: int, mask_share: float) -> None:
         self.domain = domain
@@ -87,7 +88,7 @@ class BatchMaker:
         self.per_epoch = len(np.unique(before.users[self.usable]))
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """Yield batches of as many prefixes as there are users, drawn from all, those of similar length together."""
+        """Yield batches of prefixes of similar length: as many as there are users, drawn from all prefixes."""
         drawn = rng.choice(self.usable, self.per_epoch, replace=False)
         for batch in bucketed_batches(self.prefixes.lengths[drawn], self.batch_size, rng):
             yield self.batch(drawn[batch], rng)
@@ -112,26 +113,26 @@ class BatchMaker:
         return Batch(*map(torch.from_numpy, arrays))
 
     def _starts_elsewhere(self, users: Rows, sizes: Rows, rng: np.random.Generator) -> Rows:
-        """Draw where, among all users' items, a stretch of each size begins that holds none of the user's own."""
+        """Draw the start, among all users' items, of a stretch of each size outside the user's own history."""
         before, behind = self._room(users, sizes)
         nth = rng.integers(before + behind)
         return np.where(nth < before, nth, nth - before + self.domain.indptr[users + 1])
 
     def _room(self, users: Rows, sizes: Rows) -> tuple[Rows, Rows]:
-        """Return how many stretches of each size lie before and how many behind a user's own history."""
+        """Return the number of stretches of each size before and after the user's own history."""
         before = self.domain.indptr[users] - sizes + 1
         behind = self.domain.n_interactions - self.domain.indptr[users + 1] - sizes + 1
         return np.maximum(before, 0), np.maximum(behind, 0)
 
 
 class Pretraining(nn.Module):
-    """A RecBole SASRec with what the first stage alone needs: a mask's vector, attributes' vectors, four maps."""
+    """A RecBole SASRec with the parts that only the first stage needs: a mask vector, attribute vectors, four maps."""
 
     attributes: Tensor
     """Each id's attributes as ones and zeros, shape (n_items + 1, n_attributes)."""
 
     def __init__(self, model: Any, attributes: NDArray[np.float32]) -> None:
-        """Take the model, and each item's attributes as ones and zeros, shape (n_items, n_attributes)."""
+        """Wrap the model; ``attributes`` are each item's as ones and zeros, shape (n_items, n_attributes)."""
         super().__init__()
         size = model.hidden_size
         self.model = model
@@ -143,7 +144,7 @@ class Pretraining(nn.Module):
         self.maps.apply(model._init_weights)
 
     def encode(self, items: Tensor, masked: Tensor) -> Tensor:
-        """Return the states of ids of shape (n, width), masked where told, shape (n, width, d)."""
+        """Return the states of ids of shape (n, width), with the ``masked`` positions masked, shape (n, width, d)."""
         model = self.model
         vectors = torch.where(masked[..., None], self.mask, model.item_embedding(items))
         entering = model.dropout(model.LayerNorm(vectors + model.position_embedding.weight[: items.shape[1]]))
@@ -169,7 +170,7 @@ class Pretraining(nn.Module):
         )
 
     def total(self, batch: Batch, weights: Weights) -> Tensor:
-        """Return the weighted sum of the four losses, a prefix's mean."""
+        """Return the weighted sum of the four losses, averaged over prefixes."""
         parts = zip(Losses._fields, self.losses(batch), strict=True)
         return torch.stack([getattr(weights, name) * loss for name, loss in parts]).sum() / len(batch.items)
 
@@ -185,10 +186,10 @@ class Pretraining(nn.Module):
 def title_attributes(
     titles: Sequence[str], width: int, min_titles: int, max_share: float
 ) -> tuple[NDArray[np.float32], int]:
-    """Return each title's words as ones and zeros, (n_items, at most width), and how many words count.
+    """Return each title's words as ones and zeros, (n_items, at most width), and the number of words used.
 
-    A word counts that occurs in ``min_titles`` titles and in at most ``max_share`` of them. Up to ``width`` words
-    have a column each; more are hashed to ``width`` columns, and some then share one.
+    A word is used if it occurs in at least ``min_titles`` titles and in at most ``max_share`` of them. Up to ``width``
+    words have a column each; more are hashed to ``width`` columns, so that some share one.
     """
     words = [set(WORD.findall(normalize_title(title))) for title in titles]
     counts = Counter(chain.from_iterable(words))
@@ -202,6 +203,6 @@ def title_attributes(
 
 
 def _beats(states: Tensor, wanted: Tensor, unwanted: Tensor) -> Tensor:
-    """Return the sum of -log σ(σ(f⁺) - σ(f⁻)) with f a dot product: the double sigmoid is the authors'."""
+    """Return the sum of -log σ(σ(f⁺) - σ(f⁻)) with f a dot product; the double sigmoid is as in the authors' code."""
     positive, negative = (torch.sigmoid((states * each).sum(dim=1)) for each in (wanted, unwanted))
     return -logsigmoid(positive - negative).sum()

@@ -1,8 +1,8 @@
-"""RecBole's models under this protocol: train them, score candidates with them.
+"""RecBole's models under this protocol: train them and score candidates with them.
 
-``recommender`` is the class behind ``recbole:<Class>`` and the baselines that are RecBole's. ``zoo`` builds a model by
-name, ``dataset`` shows it our data. ``learners`` trains it, ``shortcuts`` does so faster with the same result,
-``scoring`` scores. ``survey`` tries which of RecBole's models work.
+``recommender`` contains the base class of ``recbole:<Class>`` and of the baselines from RecBole. ``zoo`` builds a model
+by name and ``dataset`` gives it our data. ``learners`` trains it, ``shortcuts`` makes this faster with the same
+results, and ``scoring`` computes scores. ``survey`` tests which RecBole models work.
 """
 
 from typing import TYPE_CHECKING

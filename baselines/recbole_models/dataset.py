@@ -1,4 +1,4 @@
-"""A domain behind the few questions that RecBole's models ask of RecBole's dataset class."""
+"""A domain with the part of RecBole's dataset interface that RecBole's models use."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Interaction = Any
 
 
 def interaction(**columns: Tensor) -> Interaction:
-    """Return RecBole's batch of these columns."""
+    """Return a RecBole batch of these columns."""
     from recbole.data.interaction import Interaction as RecBoleInteraction
 
     return RecBoleInteraction(columns)
 
 
 class DomainAsDataset:
-    """Answers as RecBole's dataset would: ids count from 1, and 0 is padding."""
+    """Implements RecBole's dataset interface over a domain: ids start at 1, and 0 is padding."""
 
     uid_field, iid_field, time_field = USER, ITEM, TIME
     dataset_path = ""
@@ -45,7 +45,7 @@ class DomainAsDataset:
         self.field2seqlen = {ITEMS: max_length}
 
     def num(self, field: str) -> int:
-        """Return how many ids a column has, the padding included."""
+        """Return the number of ids of a column, including padding."""
         if field == FEATURE:
             return int(self._categories.max()) + 1
         return {USER: self.user_num, ITEM: self.item_num}[field]
@@ -62,7 +62,7 @@ class DomainAsDataset:
         return interaction(**{USER: torch.arange(self.user_num)})
 
     def get_item_feature(self) -> Interaction:
-        """Return the items' table: their ids, and their categories where the domain has any."""
+        """Return the items' table: their ids, and their categories if the domain has any."""
         columns = {ITEM: torch.arange(self.item_num)}
         if self._domain.categories is not None:
             columns[FEATURE] = torch.from_numpy(self._categories)
@@ -70,7 +70,7 @@ class DomainAsDataset:
 
     @property
     def inter_feat(self) -> Interaction:
-        """Return the training examples: interactions, for a sequential model each with the items before it."""
+        """Return the training examples: interactions, each with the preceding items if the model is sequential."""
         if not self._sequential:
             return interaction(**{USER: torch.from_numpy(self._users), ITEM: torch.from_numpy(self._items)})
         examples = prefixes(self._domain, self._max_length)
@@ -88,13 +88,13 @@ class DomainAsDataset:
     def history_item_matrix(
         self, value_field: str | None = None, max_history_len: int | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return each user's items, a one for each, and their number."""
+        """Return each user's items, a matrix of ones for them, and their number."""
         return _padded_rows(self._users, self._items, self.user_num, max_history_len)
 
     def history_user_matrix(
         self, value_field: str | None = None, max_history_len: int | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return each item's users, a one for each, and their number."""
+        """Return each item's users, a matrix of ones for them, and their number."""
         return _padded_rows(self._items, self._users, self.item_num, max_history_len)
 
     @cached_property
@@ -107,7 +107,7 @@ class DomainAsDataset:
 
     @cached_property
     def _categories(self) -> NDArray[np.int64]:
-        """Ids of the words of each item's categories, shape (item_num, most words of an item)."""
+        """Ids of the words of each item's categories, shape (item_num, maximum number of words)."""
         if self._domain.categories is None:
             raise BenchError(
                 f"Dataset '{self._domain.name}' has no item categories, which this RecBole class needs. "

@@ -1,4 +1,4 @@
-"""How RecBole models are fed: the batches that each kind learns from, and the loss of each batch."""
+"""Learners for RecBole models: the batches that each kind of model is trained on, and the loss of each batch."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from bench.learning.params import TrainingParams
 
 Transform = Callable[[Interaction], Interaction]
-"""RecBole's change of a batch before the loss."""
+"""RecBole's transformation of a batch before the loss."""
 
 GROUP_SIZE = 32
-"""Sequences of similar length that are encoded together: their padding costs little, and so does another call."""
+"""Sequences of similar length encoded together: a compromise between the cost of padding and of calls."""
 
 
 class Learner(ABC):
-    """One way to learn from a domain; a new order and new negatives every epoch."""
+    """One way to train on a domain, with a new order and new negatives in every epoch."""
 
     name: str
     """What one training example is, for the run record."""
@@ -59,16 +59,16 @@ class Learner(ABC):
         return torch.from_numpy(array).to(self.model.device)
 
     def batch(self, **columns: NDArray[Any]) -> Interaction:
-        """Return RecBole's batch on the model's device."""
+        """Return a RecBole batch on the model's device."""
         return interaction(**{name: self.tensor(column) for name, column in columns.items()})
 
 
 class EveryPositionLearner(Learner):
-    """A causal model's loss at all positions of whole sequences: what one prefix at a time would give.
+    """Trains a causal model at all positions of whole sequences, which is equivalent to one prefix at a time.
 
-    A batch is encoded in groups of similar length, each padded to its own longest, and the loss is the mean over the
-    real positions of the batch. The softmax is over the items that were touched in training (and RecBole's padding):
-    an item that nobody touched is never an answer, and as a wrong one it would only teach the model to avoid it.
+    A batch is encoded in groups of similar length, each padded to its longest sequence, and the loss is the mean over
+    the real positions of the batch. The softmax is over the items with training interactions (and RecBole's padding):
+    other items are never targets, and as negatives they would only be pushed down.
     """
 
     name = "every position of a sequence"
@@ -108,7 +108,7 @@ class EveryPositionLearner(Learner):
 
 
 class PrefixLearner(Learner):
-    """RecBole's own loss of a sequential model, an example for each prefix of each history."""
+    """RecBole's own loss for sequential models, with one example per prefix of each history."""
 
     name = "one prefix"
 
@@ -118,7 +118,7 @@ class PrefixLearner(Learner):
         self.transform = transform
 
     def losses(self, rng: np.random.Generator) -> Iterator[Tensor]:
-        """Yield each batch's loss; where padding can be cut, the prefixes of a batch are of similar length."""
+        """Yield each batch's loss; if padding can be cut, the prefixes of a batch have similar lengths."""
         examples = prefixes(self.domain, self.max_length)
         usable = np.flatnonzero(self.negatives.usable(examples.users))
         lengths = examples.lengths[usable]
@@ -136,7 +136,7 @@ class PrefixLearner(Learner):
 
 
 class PairLearner(Learner):
-    """RecBole's own loss of a general model, an example for each interaction, with one negative."""
+    """RecBole's own loss for general models, with one example per interaction and one negative."""
 
     name = "one interaction with a negative"
 
@@ -152,7 +152,7 @@ class PairLearner(Learner):
 
 
 class UserLearner(Learner):
-    """RecBole's own loss of an auto-encoder, an example for each user's whole history."""
+    """RecBole's own loss for autoencoders, with one example per user's whole history."""
 
     name = "one user"
 
@@ -166,7 +166,7 @@ class UserLearner(Learner):
 def with_negatives(
     model: Any, columns: dict[str, NDArray[Any]], negatives: NDArray[np.int64]
 ) -> dict[str, NDArray[Any]]:
-    """Add negatives to a batch's columns: as a column, or for a model that reads labels as rows of their own."""
+    """Add negatives to a batch: as a column, or as additional rows if the model uses labels."""
     if not reads_labels(model):
         return {**columns, NEGATIVE: negatives}
     doubled = {name: np.concatenate([column, column]) for name, column in columns.items()}
@@ -175,7 +175,7 @@ def with_negatives(
 
 
 def reads_labels(model: Any) -> bool:
-    """Whether the model's loss is that of single pairs, each labelled as a positive or a negative."""
+    """Whether the model's loss is over single pairs that are labeled as positive or negative."""
     from recbole.utils import InputType
 
     pointwise = getattr(model, "input_type", None) == InputType.POINTWISE
@@ -185,7 +185,7 @@ def reads_labels(model: Any) -> bool:
 def choose_learner(
     model: Any, abilities: Abilities, domain: Domain, params: TrainingParams, transform: Transform
 ) -> Learner:
-    """Return the fastest learner that gives the model's own loss."""
+    """Return the fastest learner that computes the model's own loss."""
     arguments = (model, domain, params.batch_size, params.max_length)
     if abilities.trains_every_position:
         return EveryPositionLearner(*arguments)

@@ -1,4 +1,4 @@
-"""Ranges of RecBole's own parameters, which its files of defaults do not state, by their names."""
+"""Ranges of RecBole's parameters, inferred from their names because RecBole's default files do not state them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from bench.plugin.ranges import Limits, above, at_least, at_most, below, between, divides, only
 
 WIDTHS = ("hidden_size", "embedding_size")
-"""Parameters whose value attention heads share; the first that a model has counts."""
+"""Parameters that the number of attention heads must divide; the first one that a model has is used."""
 _RANGES: Mapping[str, Limits] = MappingProxyType(
     {
         r"\w*drop(out|_ratio)\w*": at_least(0) | below(1),
@@ -28,11 +28,11 @@ _RANGES: Mapping[str, Limits] = MappingProxyType(
 )
 
 _READS_FILES = r"\w*pretrain_path|pre_model_path|use_pretrain|train_method|n_cate"
-"""Parameters by which a class would unpickle a file that a user names."""
+"""Parameters that would make a class unpickle a file named by the user."""
 
 
 def limits_of(name: str, default: Any, others: Collection[str]) -> Limits:
-    """Return the range of a parameter as the metadata of a dataclass field; empty for what needs none.
+    """Return the range of a parameter as the metadata of a dataclass field; empty if it needs none.
 
     Args:
         name: RecBole's name.

@@ -1,7 +1,7 @@
-"""The base of all recommenders whose model is one of RecBole's, or is written as RecBole writes them.
+"""Base class of the recommenders that use a RecBole model or one with RecBole's interface.
 
-RecBole is the model zoo: its classes are used untouched. Batches, negatives, early stopping on the frozen validation
-candidates and the storing of models are ours. A baseline is a short subclass of :class:`RecBoleRecommender`.
+RecBole's model classes are used unmodified. Batches, negatives, early stopping on the fixed validation candidates and
+storing of models are ours. A baseline is a short subclass of :class:`RecBoleRecommender`.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ ARTIFACT_KIND = "models"
 
 
 class RecBoleRecommender(Recommender):
-    """A recommender whose model is a RecBole class; subclasses name it and translate their parameters."""
+    """A recommender with a RecBole model; subclasses name the model and translate their parameters."""
 
     model_name: ClassVar[str] = ""
     """RecBole's class name."""
 
     def model_class(self) -> type[Any]:
-        """Return the RecBole class; override it for a model of one's own."""
+        """Return the RecBole class; override it for a custom model."""
         return zoo.model_class(self.model_name)
 
     def model_values(self) -> Mapping[str, Any]:
@@ -53,11 +53,11 @@ class RecBoleRecommender(Recommender):
         return {key: value for key, value in asdict(self.params).items() if key not in shared}
 
     def choose_learner(self, model: Any, abilities: Abilities, domain: Domain, transform: Transform) -> Learner:
-        """Return how the model learns from the domain."""
+        """Return the learner that trains the model on the domain."""
         return choose_learner(model, abilities, domain, self.params, transform)
 
     def fit(self, task: Task) -> None:
-        """Build the model and train it, or load the weights of an equal training."""
+        """Build the model, then train it or load the weights of an identical training."""
         seed = derived_seed(task.seed, "recbole", self.model_name)
         with seeded(seed), redirect_stdout(sys.stderr):  # some models print, and standard output is for results
             self.model, transform = self._build(task, seed)
@@ -65,7 +65,7 @@ class RecBoleRecommender(Recommender):
             self._require_known_users(task)
             self.abilities = abilities_of(self.model, self.params.max_length)
             self.learner = self.choose_learner(self.model, self.abilities, task.target, transform)
-            # What RecBole keeps outside the weights is made with the model, or a cache of the weights before these.
+            # RecBole's state outside the weights is built with the model, or is a cache of earlier weights.
             self.model.load_other_parameter(made_with_model)
             if self._has_weights():
                 self.record = self._learn(task)
@@ -78,7 +78,7 @@ class RecBoleRecommender(Recommender):
         return score_queries(self.model, self.abilities, queries, self.params.max_length)
 
     def report(self) -> FitReport:
-        """Return the size of the model, the course of its training and the shortcuts it took."""
+        """Return the size of the model, its training log and the shortcuts used."""
         return FitReport(
             trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
             training=self.record.report(),
@@ -86,7 +86,7 @@ class RecBoleRecommender(Recommender):
         )
 
     def _build(self, task: Task, seed: int) -> tuple[Any, Transform]:
-        """Return the model, and the change of a batch that it asks for: masking, turning round, or none."""
+        """Return the model and the batch transformation that it needs: masking, reversing, or none."""
         with zoo.importing_recbole():
             from recbole.data.transform import construct_transform
         model_class = self.model_class()
@@ -101,12 +101,12 @@ class RecBoleRecommender(Recommender):
 
     @contextmanager
     def _refused_parameters(self) -> Iterator[None]:
-        """Raise BenchError where RecBole's class fails in the block for parameters that are not its defaults."""
+        """Raise BenchError if RecBole's class fails in the block and some parameters are not the defaults."""
         defaults = asdict(type(self.params)())
         changed = {name: value for name, value in asdict(self.params).items() if value != defaults[name]}
         try:
             yield
-        except Exception as error:  # how a class refuses a value is its own affair: an assertion, a KeyError, ...
+        except Exception as error:  # a class may reject a value in any way: an assertion, a KeyError, ...
             if isinstance(error, BenchError) or not changed:
                 raise
             named = ", ".join(f"{name}={value}" for name, value in changed.items())
@@ -114,7 +114,7 @@ class RecBoleRecommender(Recommender):
             raise BenchError(f"RecBole's {self.model_name} cannot be built with {named} ({reason}).") from error
 
     def _require_known_users(self, task: Task) -> None:
-        """Raise BenchError where the model looks users up by number and the setting asks for users it never saw."""
+        """Raise BenchError if the model has a vector per user and the setting evaluates users it has not seen."""
         if task.setting == "user-split" and not reads_histories_alone(self.model):
             raise BenchError(
                 f"RecBole's {self.model_name} learns a vector per user and cannot score the user-split setting's new "
@@ -122,11 +122,11 @@ class RecBoleRecommender(Recommender):
             )
 
     def _has_weights(self) -> bool:
-        # RecBole gives a model that is not trained by gradients one number, to keep its own trainer content.
+        # RecBole gives models that are not trained by gradients a single dummy weight, for its own trainer.
         return any(weights.requires_grad and weights.numel() > 1 for weights in self.model.parameters())
 
     def _learn_at_once(self) -> TrainingRecord:
-        """Show each example once: a model without weights is done when it is made, or counts what it is shown."""
+        """Pass each example once: a model without weights is fitted when built, or counts the examples it sees."""
         for _ in self.learner.losses(np.random.default_rng(0)):
             pass
         return TrainingRecord((), (), ())
@@ -151,10 +151,10 @@ class RecBoleRecommender(Recommender):
         )
 
     def _keep_cold_embeddings(self, optimizer: torch.optim.Optimizer, task: Task) -> None:
-        """Keep the embeddings of items that nobody touched from weight decay and RecBole's softmax.
+        """Protect the embeddings of items without interactions from weight decay and RecBole's softmax.
 
-        In the cold setting they are zero, so that such an item scores zero against any history: of what was never
-        trained nothing is known, and a first embedding would be noise that ranks all the same.
+        In the cold setting they are zero, so that such an item scores zero for any history. Nothing is known about
+        untrained items, and a random initial embedding would rank them by noise.
         """
         embedding = getattr(self.model, "item_embedding", None)
         if isinstance(embedding, torch.nn.Embedding):
@@ -164,12 +164,12 @@ class RecBoleRecommender(Recommender):
             keep_rows(optimizer, embedding.weight, cold)
 
     def _key(self, task: Task) -> dict[str, Any]:
-        """Name everything that makes the weights."""
+        """Return everything that determines the weights."""
         rule = {"untrained_items": "zero"} if task.setting == "cold" else {}
         return {**training_key(self, task, libraries=("recbole",)), **rule}
 
 
 def reads_histories_alone(model: Any) -> bool:
-    """Whether a model is sequential and has no weights of single users."""
+    """Whether a model is sequential and has no user-specific weights."""
     sequential = hasattr(model, "get_attention_mask")
     return sequential and not any("user" in name for name, _ in model.named_parameters())

@@ -1,4 +1,4 @@
-"""Candidate scores of a trained RecBole model, as few of them computed as it allows."""
+"""Candidate scores of a trained RecBole model, computing as few scores as the model allows."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from bench.plugin import Queries
 
 QUERIES_AT_ONCE = 512
-"""Queries encoded together where only their candidates are scored."""
+"""Queries encoded together if only their candidates are scored."""
 SCORES_AT_ONCE = 2**24
-"""Scores computed together where a model scores the whole catalogue: 64 MB."""
+"""Scores computed together if a model scores the whole catalogue: 64 MB."""
 PAIRS_AT_ONCE = 2**15
-"""Pairs of a query and a candidate scored together where a model knows no other way; one query's at least."""
+"""Query-candidate pairs scored together if a model can only score pairs; at least those of one query."""
 
 
 def score_queries(model: Any, abilities: Abilities, queries: Queries, max_length: int) -> NDArray[np.float32]:
@@ -40,11 +40,11 @@ def score_queries(model: Any, abilities: Abilities, queries: Queries, max_length
 
 
 def history_batch(model: Any, histories: Sequences, rows: Rows, width: int | None) -> Interaction:
-    """Return RecBole's batch of these histories and their users, on the model's device."""
+    """Return a RecBole batch of these histories and their users, on the model's device."""
     columns = {
         USER: histories.users[rows] + 1,
         ITEMS: histories.padded(rows, width),
-        # RecBole reads the state at length - 1; of an empty history that is the padding
+        # RecBole reads the state at length - 1, which is padding for an empty history
         LENGTH: np.maximum(histories.lengths[rows], 1),
     }
     return interaction(**{name: torch.from_numpy(column).to(model.device) for name, column in columns.items()})
@@ -64,7 +64,7 @@ def _batch_scores(model: Any, abilities: Abilities, batch: Interaction, queries:
 
 
 def _pair_scores(model: Any, batch: Interaction, candidates: Tensor) -> Tensor:
-    """Score each pair of a query and a candidate by itself, for models that know no other way."""
+    """Score each query-candidate pair separately, for models that support nothing else."""
     n_candidates = candidates.shape[1]
     at_once = max(1, PAIRS_AT_ONCE // n_candidates)
     scores = []

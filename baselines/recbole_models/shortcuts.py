@@ -1,4 +1,4 @@
-"""What a RecBole model can do, found out by trying: which shortcuts leave its loss and its scores as they are."""
+"""Test which shortcuts leave the loss and scores of a RecBole model unchanged."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 PROBE_LENGTHS = (1, 2, 3, 5, 8)
-"""Lengths of the made-up histories on which a model is tried."""
+"""Lengths of the generated histories on which a model is tested."""
 RELATIVE_TOLERANCE = 1e-9
-"""Largest difference that counts as rounding in double precision, relative to what is compared."""
+"""Largest relative difference that counts as rounding in double precision."""
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,27 @@ class Abilities:
     """The shortcuts that are exact for a model."""
 
     cuts_padding: bool = False
-    """Padding beyond the longest history of a batch changes nothing."""
+    """Whether padding beyond the longest history of a batch has no effect."""
     scores_by_dot: bool = False
-    """A score is the dot product of the history's vector and the item's embedding."""
+    """Whether a score is the dot product of the history's vector and the item's embedding."""
     trains_every_position: bool = False
-    """The model is causal, and its loss over prefixes is that over all positions of the whole sequence."""
+    """Whether the model is causal and its loss over prefixes equals that over all positions of a sequence."""
 
 
 class EveryPosition:
-    """Mixin: with ``every_position`` set, ``forward`` returns the vectors of all positions, not the last one's."""
+    """Mixin that lets ``forward`` return the vectors of all positions if ``every_position`` is set."""
 
     every_position = False
 
     def gather_indexes(self, output: Tensor, gather_index: Tensor) -> Tensor:
-        """Return the output whole, or as RecBole does the vector at one index a row."""
+        """Return the whole output or, as RecBole does, the vector at one index per row."""
         recbole: Any = super()
         gathered: Tensor = output if self.every_position else recbole.gather_indexes(output, gather_index)
         return gathered
 
 
 def with_every_position(model_class: type[Any]) -> type[Any]:
-    """Return a subclass of a RecBole model that can give the vectors of all positions."""
+    """Return a subclass of a RecBole model that can return the vectors of all positions."""
     return type(model_class.__name__, (EveryPosition, model_class), {})
 
 
@@ -67,22 +67,22 @@ def vectors_of_all_positions(model: Any, items: Tensor, lengths: Tensor) -> Tens
 
 
 def query_vectors(model: Any, batch: Interaction) -> Tensor:
-    """Return the vectors of a batch's histories, or in a model of users and items of its users, shape (n, d)."""
+    """Return the vectors of a batch's histories, or of its users if the model is not sequential, shape (n, d)."""
     sequential = hasattr(model, "ITEM_SEQ")
     vectors: Tensor = model.forward(batch[ITEMS], batch[LENGTH]) if sequential else model.user_embedding(batch[USER])
     return vectors
 
 
 def total_loss(model: Any, batch: Interaction) -> Tensor:
-    """Return the loss that RecBole's trainer minimizes: a model may give it in parts."""
+    """Return the loss that RecBole's trainer minimizes; a model may return it in parts."""
     loss: Tensor | tuple[Tensor, ...] = model.calculate_loss(batch)
     return torch.stack(loss).sum() if isinstance(loss, tuple) else loss
 
 
 def abilities_of(model: Any, max_length: int, seed: int = 0) -> Abilities:
-    """Try each shortcut on made-up histories, without dropout, and return those that change nothing.
+    """Try each shortcut on generated histories, without dropout, and return those that change nothing.
 
-    The model is tried in double precision, where rounding and a real, small difference are far apart.
+    The test uses double precision, which separates rounding from small real differences.
     """
     batch = _probe_batch(model, max_length, np.random.default_rng(seed)).to(model.device)
     was_training = model.training
@@ -117,7 +117,7 @@ def _probe_batch(model: Any, max_length: int, rng: np.random.Generator) -> Inter
 def _holds(question: Any) -> bool:
     try:
         return bool(question())
-    except Exception:  # a model may fail in any way on what it was not made for, and then the answer is no
+    except Exception:  # a model may fail in any way on an unsupported use; then the answer is no
         return False
 
 
@@ -145,7 +145,7 @@ def _padding_is_inert(model: Any, batch: Interaction, max_length: int) -> bool:
 
 
 def _positions_are_prefixes(model: Any, batch: Interaction) -> bool:
-    """Whether position ``t`` holds what the prefix of ``t + 1`` items gives, and the loss is plain cross-entropy."""
+    """Whether position ``t`` equals the vector of the prefix of ``t + 1`` items and the loss is cross-entropy."""
     items, lengths = batch[ITEMS], batch[LENGTH]
     longest = items[lengths.argmax()][None]
     ends = torch.arange(1, longest.shape[1] + 1, device=items.device)

@@ -1,6 +1,6 @@
-"""Which of RecBole's sequential and general classes run here, found out by running each on a small made-up domain.
+"""Test which of RecBole's sequential and general classes are supported by running each on small generated data.
 
-``python -m bench.baselines.recbole_models.survey`` writes the answer to ``docs/pages/methods/recbole-models.md``.
+``python -m bench.baselines.recbole_models.survey`` writes the results to ``docs/pages/methods/recbole-models.md``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bench.plugin import Answers, Queries, Task
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "pages" / "methods" / "recbole-models.md"
 N_ITEMS = 120
-"""More than the 100 items that some classes rank a second time."""
+"""More than 100, the number of items that some classes rerank."""
 N_USERS = 40
 HISTORY_LENGTH = 6
 N_CANDIDATES = 30
@@ -34,14 +34,14 @@ QUICK: dict[str, Any] = {"epochs": 1, "batch_size": 32, "max_length": 10}
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of trying one class."""
+    """The result of testing one class."""
 
     name: str
     """RecBole's class name."""
     family: str
     """``sequential`` or ``general``."""
     obstacle: str = ""
-    """Why the class does not run here; empty where it does."""
+    """Why the class does not run here; empty if it does."""
     reads_categories: bool = False
     """Whether it runs only on data with categories."""
     example: str = ""
@@ -62,7 +62,7 @@ def survey() -> list[Finding]:
 
 
 def try_class(name: str, folder: Path) -> Finding:
-    """Train a class for one epoch and let it score; ``folder`` is for what it stores."""
+    """Train a class for one epoch and score with it; artifacts are stored in ``folder``."""
     finding = Finding(name, "sequential" if "sequential" in zoo.model_modules()[name] else "general")
     if name in zoo.UNSUPPORTED:
         return replace(finding, obstacle=zoo.UNSUPPORTED[name])
@@ -70,15 +70,15 @@ def try_class(name: str, folder: Path) -> Finding:
     try:
         try:
             return replace(finding, **_facts(name, task))
-        except BenchError:  # it asks for categories
+        except BenchError:  # it needs categories
             titled = replace(task.target, categories=tuple(f"kind{item % 7}" for item in range(N_ITEMS)))
             return replace(finding, reads_categories=True, **_facts(name, replace(task, target=titled)))
-    except Exception as error:  # a class may fail in any way, and how it does is the finding
+    except Exception as error:  # a class may fail in any way, and the error is the finding
         return replace(finding, obstacle=f"it fails: {type(error).__name__}: {error}")
 
 
 def made_up_task(folder: Path) -> Task:
-    """Return a small task in which each user's items count upwards."""
+    """Return a small task in which each user's items have consecutive indices."""
     histories = (np.arange(N_USERS)[:, None] * 10 + np.arange(HISTORY_LENGTH)) % N_ITEMS
     lengths = np.arange(N_USERS + 1) * HISTORY_LENGTH
     domain = Domain(
@@ -134,7 +134,7 @@ def _facts(name: str, task: Task) -> dict[str, Any]:
     recommender = RecBole.wrapping(name)
     instance = recommender(recommender.Params(**QUICK))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what RecBole's files call that has become old
+        warnings.simplefilter("ignore")  # RecBole's files call deprecated functions
         instance.fit(task)
     if not np.isfinite(instance.score(task.validation)).all():
         raise ValueError("a score is not finite")

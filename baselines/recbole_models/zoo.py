@@ -1,6 +1,6 @@
-"""RecBole's model classes: which there are, their parameters, and how to make one without RecBole's other layers.
+"""RecBole's model classes: list them, read their parameters, and build one without RecBole's other layers.
 
-Names and defaults are read from RecBole's files as text, so asking for them imports neither RecBole nor torch.
+Names and defaults are read from RecBole's files as text, which imports neither RecBole nor torch.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FIELD_NAMES: Mapping[str, Any] = MappingProxyType(
         "train_neg_sample_args": {"distribution": "uniform", "sample_num": 1, "dynamic": False},
     }
 )
-"""What RecBole's own configuration would say about the columns of a batch."""
+"""The settings in RecBole's configuration that describe the columns of a batch."""
 
 UNSUPPORTED: Mapping[str, str] = MappingProxyType(
     {
@@ -61,7 +61,7 @@ UNSUPPORTED: Mapping[str, str] = MappingProxyType(
 
 
 class ModelConfig(dict[str, Any]):
-    """What a RecBole model reads its settings from; like RecBole's own, it answers None for a missing key."""
+    """The configuration that a RecBole model reads; like RecBole's own, it returns None for a missing key."""
 
     def __missing__(self, key: str) -> None:
         return None
@@ -73,7 +73,7 @@ class ModelConfig(dict[str, Any]):
 
 
 class PublicAdjacency:
-    """Mixin for RecBole's graph models, whose own method calls a private function that scipy no longer has."""
+    """Mixin for RecBole's graph models, which call a private scipy function that no longer exists."""
 
     interaction_matrix: Any
 
@@ -93,10 +93,10 @@ class PublicAdjacency:
 
 
 class ScoresWithoutAnswer:
-    """Mixin for RecBole's softmax-CPR models, which otherwise read the answer even where they only score."""
+    """Mixin for RecBole's softmax-CPR models, which otherwise read the target even when only scoring."""
 
     def calculate_loss_prob(self, interaction: Any, only_compute_prob: bool = False) -> Any:
-        """Return the loss, or None where the batch holds no answer, and the probability of every item."""
+        """Return the loss, or None if the batch contains no target, and the probability of every item."""
         recbole: Any = super()
         return recbole.calculate_loss_prob(interaction, only_compute_prob or ITEM not in interaction.interaction)
 
@@ -107,12 +107,12 @@ MIXINS: Mapping[str, type[Any]] = MappingProxyType(
         **dict.fromkeys(("GRU4RecCPR", "SASRecCPR"), ScoresWithoutAnswer),
     }
 )
-"""Classes of which one method cannot run here as it is, each with what replaces it."""
+"""Classes with a method that does not work here, each with the mixin that replaces the method."""
 
 
 @cache
 def model_modules() -> Mapping[str, str]:
-    """Return the module of each sequential and general model class of the installed RecBole, by class name."""
+    """Return the modules of the installed RecBole's sequential and general model classes, by class name."""
     found: dict[str, str] = {}
     for family in FAMILIES:
         for path in sorted((_folder() / "model" / family).glob("*.py")):
@@ -122,7 +122,7 @@ def model_modules() -> Mapping[str, str]:
 
 
 def require_model(name: str) -> None:
-    """Raise BenchError unless RecBole has this class and it can run here."""
+    """Raise BenchError unless RecBole has this class and it is supported."""
     if name not in model_modules():
         raise unknown_name("RecBole class", name, model_modules(), LIST_COMMAND)
     if name in UNSUPPORTED:
@@ -131,7 +131,7 @@ def require_model(name: str) -> None:
 
 @contextmanager
 def importing_recbole() -> Iterator[None]:
-    """Keep what RecBole's modules do when they are imported from reaching the rest of the process.
+    """Keep the side effects of importing RecBole's modules from the rest of the process.
 
     Raises:
         BenchError: RecBole or a package that its models import is not installed.
@@ -141,10 +141,10 @@ def importing_recbole() -> Iterator[None]:
 
     detects_anomalies = torch.is_anomaly_enabled()
     with warnings.catch_warnings():
-        # Python warns of RecBole's unescaped backslashes when it first compiles some of its files.
+        # Python warns about unescaped backslashes when it first compiles some of RecBole's files.
         warnings.filterwarnings("ignore", message=".*invalid escape sequence")
         yield
-    # One of RecBole's models turns this on for everybody, and every step then takes two to three times as long.
+    # One of RecBole's models turns this on globally, which makes every step two to three times slower.
     torch.autograd.set_detect_anomaly(detects_anomalies)
 
 
@@ -200,7 +200,7 @@ def _defaults(name: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Make a value hashable, and a number of what YAML 1.1 takes for text: ``1e-12`` without a point."""
+    """Make a value hashable, and parse numbers that YAML 1.1 reads as text (``1e-12`` without a point)."""
     if isinstance(value, list):
         return tuple(_plain(part) for part in value)
     if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?e[+-]?\d+", value):
@@ -214,6 +214,6 @@ def _facts(name: str, key: str, default: Any, own: Collection[str]) -> dict[str,
 
 
 def _helps(name: str) -> dict[str, str]:
-    """Return the explanations that RecBole's file gives beside its defaults."""
+    """Return the explanations that RecBole's file gives next to its defaults."""
     matches = re.finditer(r"^(\w+):.*?#\s*(?:\([^)]*\)\s*)?(.+)$", _properties(name), flags=re.MULTILINE)
     return {match[1]: match[2].strip() for match in matches}

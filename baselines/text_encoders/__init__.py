@@ -1,6 +1,6 @@
-"""What recommenders share that train a text encoder on items: ``shared``.
+"""Code for recommenders that train a text encoder.
 
-``recformer_reader`` is Recformer's encoder, which reads a history as one text.
+``shared`` is used by all of them. ``recformer_reader`` is RecFormer's encoder, which reads a history as one text.
 """
 
 from typing import TYPE_CHECKING

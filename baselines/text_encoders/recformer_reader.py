@@ -1,4 +1,4 @@
-"""What RecFormer reads with: flattened texts, an encoder with two more embeddings, and masked words."""
+"""RecFormer's input and encoder: flattened texts, two additional embeddings, and masked-word prediction."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 SPECIAL, KEY, VALUE, PADDING = range(4)
-"""Types of a token: the encoder's own signs, an attribute's name, an attribute's text, and nothing."""
+"""Types of a token: special token, attribute name, attribute text, and padding."""
 ATTRIBUTE = "title"
 IDS, TYPES, POSITIONS, WORDS = range(4)
-"""Rows of a text: token ids, token types, which item (from 1), which word (from 1; 0 is never masked)."""
+"""Rows of a text: token ids, token types, item index (from 1), word index (from 1; 0 is never masked)."""
 KEPT_WHEN_MASKED = 0.2
-"""Of the tokens to be guessed, half of this share stays itself and half becomes a random token, as in BERT."""
+"""Fraction of tokens to predict that are not masked: half are kept and half become random tokens, as in BERT."""
 
 
 class Texts:
@@ -39,7 +39,7 @@ class Texts:
         self._fill = np.array([tokenizer.pad_token_id or 0, PADDING, 0, 0])
 
     def flattened(self, items: Sequence[int] | Rows) -> NDArray[np.int64]:
-        """Return one text of the items in the order given; an item without a title is passed over."""
+        """Return one text of the items in the given order; items without a title are skipped."""
         parts = [self._before]
         for number, item in enumerate((item for item in items if self._titled[item]), start=1):
             part = self._titles[item].copy()
@@ -59,7 +59,7 @@ class Texts:
 
 
 class SequenceEncoder(PooledEncoder):
-    """The encoder with its two further embeddings, zero at first, so that step 0 is the plain language model."""
+    """The encoder with two additional embeddings that start at zero, so step 0 equals the plain language model."""
 
     def __init__(self, encoder: nn.Module, params: TextParams) -> None:
         super().__init__(encoder, params)
@@ -75,12 +75,12 @@ class SequenceEncoder(PooledEncoder):
         return self.states(batch[IDS], batch[TYPES] != PADDING, added)
 
     def forward(self, batch: Tensor) -> Tensor:
-        """Return a unit vector a text, (n, dimension)."""
+        """Return one unit vector per text, (n, dimension)."""
         return normalize(self.pool(self.token_states(batch), batch[TYPES] != PADDING), dim=-1)
 
 
 class MaskedWords(nn.Module):
-    """The head that guesses masked words; its output layer is the encoder's own word embeddings."""
+    """The head that predicts masked words; its output layer is the encoder's word embeddings."""
 
     def __init__(self, reader: SequenceEncoder, tokenizer: Any, mask_share: float) -> None:
         super().__init__()
@@ -94,12 +94,12 @@ class MaskedWords(nn.Module):
         self.mask_share = mask_share
 
     def logits(self, states: Tensor, words: Tensor) -> Tensor:
-        """Return a logit for each word, (n, n_words), from states (n, dimension) and the embeddings' weight."""
+        """Return a logit per word, (n, n_words), from states (n, dimension) and the embedding weights."""
         logits: Tensor = self.transform(states) @ words.T + self.bias
         return logits
 
     def hide(self, batch: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Return the batch with whole words hidden, and which tokens are to be guessed, (n, width)."""
+        """Return the batch with whole words hidden and a mask of the tokens to predict, (n, width)."""
         words = batch[WORDS].cpu().numpy()
         drawn = rng.random((len(words), words.max(initial=0) + 1)) < self.mask_share
         drawn[:, 0] = False
@@ -115,7 +115,7 @@ class MaskedWords(nn.Module):
         return hidden, torch.from_numpy(wanted).to(batch.device)
 
     def forward(self, reader: SequenceEncoder, batch: Tensor, rng: np.random.Generator) -> Tensor:
-        """Return the mean cross-entropy of the hidden words, 0 where none is hidden."""
+        """Return the mean cross-entropy of the hidden words, 0 if none is hidden."""
         hidden, wanted = self.hide(batch, rng)
         if not wanted.any():
             return self.bias.sum() * 0.0

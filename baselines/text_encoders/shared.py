@@ -1,4 +1,4 @@
-"""What the recommenders that train a text encoder share: title tokens, examples, pooling, optimizer, keys."""
+"""Code shared by recommenders that train a text encoder: title tokens, examples, pooling, optimizer, keys."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ARTIFACT_KIND = "models"
 QUERIES_SCORED_AT_ONCE = 2048
 UNUSED = "pooler"
-"""A layer of BERT-type encoders that neither pooling reads."""
+"""A layer of BERT-type encoders that neither kind of pooling uses."""
 
 Pooling = Literal["mean", "cls"]
 Rows = NDArray[np.int64]
@@ -36,7 +36,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TextParams:
-    """The parameters that every recommender over a trained text encoder shares."""
+    """Parameters shared by all recommenders that train a text encoder."""
 
     pooling: Pooling = "mean"
     """Pooling of a text's token states: the mean, or the first token (the paper: ``cls``)."""
@@ -67,7 +67,7 @@ class TextParams:
 
 
 def encoder_backbone(task: Task, method: str) -> Backbone:
-    """Return the task's backbone; raise BenchError where it is no encoder."""
+    """Return the task's backbone; raise BenchError if it is not an encoder."""
     backbone = task_backbone(task)
     if backbone.kind != "encoder":
         raise BenchError(
@@ -77,7 +77,7 @@ def encoder_backbone(task: Task, method: str) -> Backbone:
 
 
 class TitledDomains:
-    """Several domains as one: users and items are numbered through, those of the first domain keep their numbers."""
+    """Several domains as one: users and items are numbered consecutively, starting with the first domain."""
 
     def __init__(self, domains: Sequence[Domain], tokenizer: Any, title_tokens: int) -> None:
         first_items = np.cumsum([0, *(domain.n_items for domain in domains)])
@@ -104,20 +104,20 @@ class TitledDomains:
         return history
 
     def trained_items(self, domain: int) -> Rows:
-        """Return the titled items of one domain that somebody touched."""
+        """Return the items of one domain that have a title and interactions."""
         return np.flatnonzero(self.trained & (self.item_domain == domain))
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Histories with the item that came next: positions into the items of :class:`TitledDomains`."""
+    """Histories and their next items, as positions in the items of :class:`TitledDomains`."""
 
     users: Rows
     """User of each example."""
     starts: Rows
-    """Where the part of the history that is read starts."""
+    """Start of the part of the history that is used."""
     ends: Rows
-    """Where it ends; the item there is the target."""
+    """Its end; the item at this position is the target."""
 
     def __len__(self) -> int:
         return len(self.users)
@@ -126,9 +126,9 @@ class Examples:
 def draw_examples(
     domains: TitledDomains, n_examples: int, max_history: int, rng: np.random.Generator, *, second_half: bool = False
 ) -> Examples:
-    """Draw one random target each from randomly chosen users, the same number of users from every domain.
+    """Draw one random target per randomly chosen user, with the same number of users from every domain.
 
-    ``second_half`` draws targets from the second half of a history only. Users whose drawn target has no title are
+    ``second_half`` draws targets only from the second half of a history. Users whose drawn target has no title are
     left out.
     """
     lengths = np.diff(domains.indptr)
@@ -144,7 +144,7 @@ def draw_examples(
 
 
 class PooledEncoder(nn.Module):
-    """A pre-trained encoder and the pooling of its last states; trained in the device's own number format."""
+    """A pre-trained encoder and the pooling of its last states; trained in the device's number format."""
 
     def __init__(self, encoder: nn.Module, params: TextParams) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class PooledEncoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return next(self.parameters()).device
 
     @property
@@ -166,7 +166,7 @@ class PooledEncoder(nn.Module):
         return words
 
     def make_trainable(self, *, freeze_words: bool) -> None:
-        """Let all weights learn, the word embeddings only unless they are frozen."""
+        """Make all weights trainable, except the word embeddings if they are frozen."""
         for name, weights in self.named_parameters():
             weights.requires_grad_(UNUSED not in name.split("."))
         self.word_embeddings.requires_grad_(not freeze_words)
@@ -180,7 +180,7 @@ class PooledEncoder(nn.Module):
         return states.float()
 
     def pool(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Return one vector a text, (n, dimension)."""
+        """Return one vector per text, (n, dimension)."""
         if self.pooling == "cls":
             return states[:, 0]
         real = mask[..., None].to(states)
@@ -196,7 +196,7 @@ def framing(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def most_tokens(tokenizer: Any, encoder: nn.Module) -> int:
-    """Return how many tokens the encoder can read at once."""
+    """Return the maximum number of tokens that the encoder can read."""
     positions = getattr(encoder.config, "max_position_embeddings", None) or tokenizer.model_max_length
     return int(min(positions, tokenizer.model_max_length))
 
@@ -204,12 +204,12 @@ def most_tokens(tokenizer: Any, encoder: nn.Module) -> int:
 def encode_by_length(
     lengths: Sequence[int], encode: Callable[[Rows], Tensor], progress: ProgressHook | None = None
 ) -> Tensor:
-    """Encode all texts without gradients, those of similar length together; return their vectors in order.
+    """Encode all texts without gradients, in batches of similar length; return their vectors in the given order.
 
     Args:
-        lengths: Tokens of each text.
+        lengths: Number of tokens of each text.
         encode: Returns the vectors of the texts at the given rows, (n_rows, dimension).
-        progress: Gets a line every so often.
+        progress: Called with a line at regular intervals.
     """
     order = np.argsort(np.asarray(lengths), kind="stable").astype(np.int64)
     vectors = []
@@ -238,7 +238,7 @@ def dot_scores(histories: Tensor, table: Tensor, queries: Queries) -> NDArray[np
 
 
 def optimizer(model: nn.Module, params: TextParams) -> torch.optim.Optimizer:
-    """Return AdamW over what may learn, with a linear warm-up and clipped gradients at every step."""
+    """Return AdamW over the trainable weights, with a linear warm-up and clipped gradients."""
     weights = [each for each in model.parameters() if each.requires_grad]
     adam = torch.optim.AdamW(weights, params.learning_rate, weight_decay=params.weight_decay, fused=True)
     schedule_step_size(adam, lambda step: min(1.0, (step + 1) / max(1, params.warm_up_steps)))
@@ -254,15 +254,15 @@ def encoder_key(
     params: Mapping[str, Any] | None = None,
     **facts: Any,
 ) -> dict[str, Any]:
-    """Return :func:`training_key` of a training over an encoder.
+    """Return the :func:`training_key` of a training that starts from an encoder.
 
     Args:
-        recommender: Whose training it is.
-        task: What it learns.
+        recommender: The recommender that is trained.
+        task: The task it is trained on.
         backbone: The encoder.
-        sources: The source domains that are learned from, in any order.
-        params: The parameters that matter to this training; None takes all.
-        facts: What else :func:`training_key` takes.
+        sources: The source domains used in training, in any order.
+        params: The parameters that affect this training; None uses all.
+        facts: Further arguments of :func:`training_key`.
     """
     return training_key(
         recommender,

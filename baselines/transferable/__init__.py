@@ -1,6 +1,6 @@
-"""What UniSRec and VQ-Rec share: they learn from source domains and read items by their text.
+"""Code shared by UniSRec and VQ-Rec, which learn from source domains and represent items by their text.
 
-``recommender`` pre-trains and fine-tunes, ``model`` is the network, ``codes`` turns texts into discrete codes.
+``recommender`` pre-trains and fine-tunes, ``model`` is the network, ``codes`` quantizes text vectors to discrete codes.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Discrete codes of title vectors: an optimized product quantizer fitted by faiss, kept by what it was fitted to."""
+"""Discrete codes of title vectors from an optimized product quantizer fitted by faiss, cached by their inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CODES_KIND = "item-codes"
 BITS = 8
-"""Of a code where there are items enough: 256 centroids."""
+"""Bits of a code if there are enough items: 256 centroids."""
 
 
 def stored_codes(
@@ -29,7 +29,7 @@ def stored_codes(
     rounds: int,
     seed: int,
 ) -> tuple[NDArray[np.int64], int]:
-    """Return each item's codes, shape (n_items, blocks), and the number of centroids a block; kept by content."""
+    """Return the items' codes, shape (n_items, blocks), and the number of centroids per block; cached by content."""
     faiss = faiss_library()
     key = {
         "revision": revision_of(__name__),
@@ -55,8 +55,8 @@ def fitted_centroids(
     """Fit an optimized product quantizer (Ge et al. 2013) to vectors of shape (n, d).
 
     Returns:
-        The rotation, shape (d, d), and the centroids, shape (blocks, n_centroids, d / blocks): 256 of them, or where
-        there are fewer vectors the largest power of two that they fill.
+        The rotation, shape (d, d), and the centroids, shape (blocks, n_centroids, d / blocks): 256 of them or, with
+        fewer vectors, the largest power of two that is at most the number of vectors.
     """
     faiss = faiss_library()
     faiss.omp_set_num_threads(torch.get_num_threads())
@@ -64,7 +64,7 @@ def fitted_centroids(
     bits = max(1, min(BITS, len(vectors).bit_length() - 1))
     quantizer = faiss.ProductQuantizer(dimensions, blocks, bits)
     quantizer.cp.seed = derived_seed(seed, "centroids") % 2**31
-    quantizer.cp.min_points_per_centroid = 1  # it would only complain, and on standard error
+    quantizer.cp.min_points_per_centroid = 1  # avoids a warning on standard error
     rotation = faiss.OPQMatrix(dimensions, blocks)
     rotation.niter = rounds
     rotation.pq = quantizer
@@ -87,7 +87,7 @@ def nearest_centroids(
 
 
 def faiss_library() -> Any:
-    """Import faiss; raise BenchError that says how to get it."""
+    """Import faiss; raise BenchError with instructions if it is not installed."""
     require("Method 'vqrec'", "vqrec")
     import faiss
 

@@ -1,4 +1,4 @@
-"""What UniSRec and VQ-Rec share as models: a SASRec-type encoder over given item vectors, and their losses."""
+"""The model shared by UniSRec and VQ-Rec: a SASRec-type encoder over given item vectors, and the losses."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from bench.plugin import Queries
 
 GROUP_SIZE = 64
-"""Sequences of similar length that are encoded together: their padding costs little, and so does another call."""
+"""Sequences of similar length encoded together: a compromise between the cost of padding and of calls."""
 QUERIES_AT_ONCE = 1024
 MASKED = -1e4
-"""Added to the attention that a position may not pay."""
+"""Added to the attention logits of masked positions."""
 INITIAL_DEVIATION = 0.02
 """Standard deviation of weights before training."""
 
@@ -65,13 +65,13 @@ class SequenceEncoder(nn.Module):
 
 
 class TransferableModel(nn.Module, ABC):
-    """An encoder and a way to make items' vectors from what their titles say, over an exchangeable catalogue."""
+    """An encoder and a mapping from titles to item vectors, over an exchangeable catalogue."""
 
     encoder: SequenceEncoder
 
     @abstractmethod
     def item_vectors(self, items: Tensor) -> Tensor:
-        """Return the vectors of items of the present catalogue, shape (n, d)."""
+        """Return the vectors of items of the current catalogue, shape (n, d)."""
 
     @abstractmethod
     def pretraining_loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
@@ -79,7 +79,7 @@ class TransferableModel(nn.Module, ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.encoder.positions.weight.device
 
     def vectors_of(self, items: Rows) -> Tensor:
@@ -89,14 +89,14 @@ class TransferableModel(nn.Module, ABC):
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Sequences one after another, every position an example: an item read, and the item that came next."""
+    """Concatenated sequences; every position is an example of an item read and the item that came next."""
 
     items: Rows
     """The items read, shape (n_positions,)."""
     following: Rows
     """The item after each of them, shape (n_positions,)."""
     lengths: Rows
-    """Positions of each sequence, shape (n_sequences,)."""
+    """Number of positions of each sequence, shape (n_sequences,)."""
     users: Rows
     """The user of each position, shape (n_positions,)."""
 
@@ -123,22 +123,22 @@ def initialize(module: nn.Module) -> None:
 
 
 def flat_positions(starts: Rows, lengths: Rows) -> Rows:
-    """Return ``starts[i], starts[i] + 1, …`` of each stretch, one stretch after another."""
+    """Return the concatenated positions ``starts[i], starts[i] + 1, …`` of all stretches."""
     before = np.cumsum(lengths) - lengths
     positions: Rows = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
     return positions
 
 
 def position_vectors(encoder: SequenceEncoder, table: Tensor, items: Rows, lengths: Rows) -> Tensor:
-    """Return the encoder's vector of every position of sequences that stand one after another.
+    """Return the encoder's vector of every position of concatenated sequences.
 
-    Sequences of similar length are encoded together, each group padded to its own longest.
+    Sequences of similar length are encoded together, each group padded to its longest sequence.
 
     Args:
-        encoder: Causal, so that padding on the right reaches no real position.
+        encoder: A causal encoder, so that padding on the right does not affect real positions.
         table: Vectors of the items, shape (n_items, d).
         items: Rows of ``table``, shape (n_positions,).
-        lengths: Positions of each sequence, shape (n_sequences,).
+        lengths: Number of positions of each sequence, shape (n_sequences,).
 
     Returns:
         Shape (n_positions, d), in the order of ``items``.
@@ -169,8 +169,8 @@ def info_nce(
 ) -> Tensor:
     """Return the mean InfoNCE of the cosines of ``queries`` with ``keys``; row ``i``'s positive is key ``i``.
 
-    The other rows' keys are negatives, but for those of the same user, which that user wanted as well, and for those
-    of the same item.
+    The other rows' keys are negatives, except those of the same user, who also interacted with them, and those of the
+    same item.
 
     Args:
         queries: Shape (n, d).
@@ -179,7 +179,7 @@ def info_nce(
         users: User of each row, shape (n,).
         temperature: Divides the cosines.
         quirk: Give another row of the same item the logit 0, as the published code does, instead of leaving it out.
-        more_negatives: One further negative of each row alone, shape (n, d).
+        more_negatives: One additional negative per row, used only for that row, shape (n, d).
     """
     queries = normalize(queries, dim=-1) / temperature
     logits = queries @ normalize(keys, dim=-1).T
@@ -192,7 +192,7 @@ def info_nce(
 
 
 def mixed(domains: Sequence[Domain], max_length: int) -> Sequences:
-    """Return the windows of all domains as one set of sequences; items and users are numbered on."""
+    """Return the windows of all domains as one set of sequences, with items and users numbered consecutively."""
     items, starts, lengths, users = [], [], [], []
     n_items, n_events, n_users = 0, 0, 0
     for domain in domains:
@@ -212,16 +212,16 @@ def mixed(domains: Sequence[Domain], max_length: int) -> Sequences:
 def pretraining_losses(
     model: TransferableModel, sequences: Sequences, batch_size: int, rng: np.random.Generator
 ) -> Iterator[Tensor]:
-    """Yield the contrastive loss of each batch of an epoch: about ``batch_size`` examples of all domains."""
+    """Yield the contrastive loss of each batch of an epoch, with about ``batch_size`` examples of all domains."""
     at_once = max(2, round(batch_size / max(1.0, float(sequences.lengths.mean()))))
     for rows in random_batches(len(sequences), at_once, rng):
         yield model.pretraining_loss(Batch.of(sequences, rows), rng)
 
 
 class FineTuning:
-    """Cross-entropy of every next item over the items that training touched: cosines divided by a temperature.
+    """Cross-entropy of every next item over the items with training interactions: cosines divided by a temperature.
 
-    An item that nobody touched is never an answer; as a wrong one it would only teach the model to avoid its title.
+    Items without interactions are never targets; as negatives, they would only teach the model to avoid their titles.
     """
 
     def __init__(self, domain: Domain, max_length: int, batch_size: int, temperature: float) -> None:
@@ -237,7 +237,7 @@ class FineTuning:
             yield self.loss(model, Batch.of(self.sequences, rows))
 
     def loss(self, model: TransferableModel, batch: Batch) -> Tensor:
-        """Return the mean loss over a batch's positions; each item's vector is made once a batch."""
+        """Return the mean loss over a batch's positions; each item's vector is computed once per batch."""
         table = model.vectors_of(self.classes)
         vectors = position_vectors(model.encoder, table, self.class_of[batch.items], batch.lengths)
         targets = torch.from_numpy(self.class_of[batch.following]).to(table.device)
@@ -245,7 +245,7 @@ class FineTuning:
 
 
 def cosine_scores(model: TransferableModel, queries: Queries, n_items: int, max_length: int) -> NDArray[np.float32]:
-    """Return the cosines of histories and candidates, shape (n, n_candidates); after an empty history all are 0."""
+    """Return the cosines of histories and candidates, shape (n, n_candidates); 0 for an empty history."""
     histories = last_stretches(queries.history_indptr, queries.history_items, queries.users, max_length)
     scores = np.zeros(queries.candidates.shape, dtype=np.float32)
     nonempty = np.flatnonzero(histories.lengths)

@@ -1,7 +1,7 @@
-"""What UniSRec and VQ-Rec share as recommenders: pre-training on the source domains, then fine-tuning on the target.
+"""The recommender shared by UniSRec and VQ-Rec: pre-train on the source domains, then fine-tune on the target.
 
-The pre-trained weights are kept by what made them, the target not among it: every target and setting with the same
-sources, parameters and seed shares one pre-training.
+The pre-trained weights are cached by everything that determines them, which excludes the target: all targets and
+settings with the same sources, parameters and seed share one pre-training.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ FINE_TUNED_KIND = "models"
 FINE_TUNING_FIELDS = frozenset(
     {"epochs", "patience", "learning_rate", "batch_size", "weight_decay", "frozen_encoder"},
 )
-"""Parameters of which pre-trained weights know nothing, whatever the method."""
+"""Parameters that do not affect pre-trained weights, for any method."""
 
 
 @dataclass(frozen=True)
 class TransferableParams(TrainingParams):
-    """The parameters that UniSRec and VQ-Rec share."""
+    """Parameters shared by UniSRec and VQ-Rec."""
 
     epochs: int = field(default=100, metadata=at_least(1))
     """Maximum number of fine-tuning epochs."""
@@ -79,15 +79,15 @@ class TransferableParams(TrainingParams):
 
 
 class TransferableRecommender(Recommender):
-    """A recommender that reads titles, learns on source domains first and on the target second."""
+    """A recommender over titles that is trained on source domains first and then on the target."""
 
     Params = TransferableParams
     fine_tuning_fields: ClassVar[frozenset[str]] = FINE_TUNING_FIELDS
-    """Parameters that pre-training does not read."""
+    """Parameters that do not affect pre-training."""
 
     @abstractmethod
     def build_model(self, text_dimensions: int) -> TransferableModel:
-        """Return the untrained model, its catalogue still empty."""
+        """Return the untrained model with an empty catalogue."""
 
     @abstractmethod
     def read_sources(self, model: Any, task: Task, backbone: Backbone) -> None:
@@ -98,10 +98,10 @@ class TransferableRecommender(Recommender):
         """Give the model the target's catalogue, whose title vectors are ``text``."""
 
     def before_fine_tuning(self, model: Any, task: Task, learner: FineTuning) -> None:
-        """Fit the pre-trained weights to the target's catalogue, where a method has a stage for it."""
+        """Adapt the pre-trained weights to the target's catalogue; by default, do nothing."""
 
     def fit(self, task: Task) -> None:
-        """Pre-train and fine-tune the model, or load the weights of equal trainings."""
+        """Pre-train and fine-tune the model, or load the weights of identical trainings."""
         backbone = task_backbone(task)
         text = title_vectors(task.target, backbone, task.artifacts, task.progress, task.device)
         with seeded(self._seed(task, "weights")):
@@ -120,7 +120,7 @@ class TransferableRecommender(Recommender):
         return cosine_scores(self.model, queries, self.n_items, self.params.max_length)
 
     def report(self) -> FitReport:
-        """Return the model's size and the course of both trainings."""
+        """Return the model's size and both training logs."""
         return FitReport(
             trained_parameters=sum(weights.numel() for weights in self.model.parameters()),
             training=self.record.report(),
@@ -128,7 +128,7 @@ class TransferableRecommender(Recommender):
         )
 
     def made_with(self) -> dict[str, str]:
-        """Return the versions of packages that shape the weights besides torch and RecBole."""
+        """Return the versions of packages that affect the weights, other than torch and RecBole."""
         return {}
 
     def encoder(self) -> SequenceEncoder:
@@ -139,7 +139,7 @@ class TransferableRecommender(Recommender):
         )
 
     def adam(self, weights: Any, learning_rate: float) -> torch.optim.Optimizer:
-        """Return the optimizer of all that is not frozen."""
+        """Return the optimizer of the weights that are not frozen."""
         trained = [weight for weight in weights if weight.requires_grad]
         return torch.optim.Adam(trained, learning_rate, weight_decay=self.params.weight_decay, fused=True)
 
@@ -189,7 +189,7 @@ class TransferableRecommender(Recommender):
 
     @property
     def _frozen(self) -> bool:
-        # A random encoder that is frozen would stay random.
+        # Without pre-training, a frozen encoder would stay random.
         return bool(self.params.frozen_encoder and self.params.pretrain_epochs)
 
     @property
@@ -200,7 +200,7 @@ class TransferableRecommender(Recommender):
         return derived_seed(task.seed, self._name, purpose)
 
     def _pretraining_key(self, task: Task, backbone: Backbone) -> dict[str, Any]:
-        """Name everything that makes the pre-trained weights; the target is not part of it."""
+        """Return everything that determines the pre-trained weights; the target is not part of it."""
         early = {key: value for key, value in asdict(self.params).items() if key not in self.fine_tuning_fields}
         sources = [domain.content_hash for domain in task.sources]
         return self._key(task, backbone, early, knows_target=False, sources=sources)
@@ -224,12 +224,12 @@ class TransferableRecommender(Recommender):
         )
 
     def deviations(self) -> tuple[str, ...]:
-        """Return what differs from both publications."""
+        """Return where this differs from both papers."""
         found = [
-            "titles alone are the items' text, encoded by the run's backbone",
-            "every position of a sequence is an example at once; an item's vector is made once a batch",
-            "the softmax of fine-tuning is over the items that training touched",
-            "early stopping on NDCG@3 of the frozen validation candidates",
+            "the items' text is only the title, encoded by the run's backbone",
+            "all positions of a sequence are examples at once; an item's vector is computed once per batch",
+            "the softmax of fine-tuning is over the items with training interactions",
+            "early stopping on NDCG@3 over the fixed validation candidates",
         ]
         if self.params.dimensions != 300:
             found.append(f"vectors of {self.params.dimensions} dimensions instead of 300")
@@ -239,7 +239,7 @@ class TransferableRecommender(Recommender):
             f"pre-trained for {self.params.pretrain_epochs} epochs in batches of {self.params.pretrain_batch_size} on "
             "the run's source domains, not for 300 in batches of 8192 on the authors' five domains"
         )
-        found.append("items of the same user are no negatives in pre-training")
+        found.append("items of the same user are not negatives in pre-training")
         if not self.params.quirk:
             found.append("another example of the same item is left out of the negatives, not counted with logit 0")
         if not self.params.frozen_encoder:

@@ -1,8 +1,8 @@
-"""The Python interface: what ``bench`` offers to notebooks and scripts, and what the command line calls.
+"""The Python interface for notebooks and scripts, also used by the command line.
 
 ``runs`` carries out runs and finds stored ones, ``results`` compares them and builds tables, ``datasets`` loads
-datasets and adds your own. ``requests`` turns keyword arguments into a run request, ``query_ranks`` is the DataFrame
-of a run's ranks. ``bench`` itself offers the same names: ``bench.run``, ``bench.compare`` and so on.
+datasets and adds your own. ``requests`` turns keyword arguments into a run request, ``query_ranks`` returns a run's
+ranks as a DataFrame. ``bench`` exports the same names: ``bench.run``, ``bench.compare`` and so on.
 """
 
 from typing import TYPE_CHECKING

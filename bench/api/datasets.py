@@ -1,4 +1,4 @@
-"""Datasets by name, and your own as a DataFrame."""
+"""Load datasets by name, and add your own as a DataFrame."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def load_domain(
     cache_dir: AnyPath | None = None,
     data_dir: AnyPath | None = None,
 ) -> Domain:
-    """Load a dataset, from the prepared cache where its source has not changed.
+    """Load a dataset, from the cache if its source has not changed.
 
     Args:
-        name: A name from ``bench list datasets``, or the folder of your own data in the data folder.
+        name: A name from ``bench list datasets``, or the name of your own data's directory in the data directory.
         progress: Called with a short line before long steps; None is silent.
-        cache_dir: Folder for downloads and prepared data; default ``BENCH_CACHE``, else the platform's.
-        data_dir: Folder with one subfolder of source data per dataset; default ``BENCH_DATA``, else none.
+        cache_dir: Directory for downloads and prepared data; default ``BENCH_CACHE``, else the platform's.
+        data_dir: Directory with one subdirectory of source data per dataset; default ``BENCH_DATA``, else none.
 
     Returns:
         Users, items and time-ordered histories of the whole dataset, before any split.
@@ -43,24 +43,24 @@ def load_domain(
 
 
 def add_dataset(interactions: pandas.DataFrame, name: str, *, data_dir: AnyPath | None = None) -> Domain:
-    """Write a DataFrame into the data folder as a dataset of your own; ``bench data import`` does so with CSV files.
+    """Add a DataFrame to the data directory as a dataset; for CSV files, use ``bench data import``.
 
-    Nothing is filtered, unless ``name`` is a dataset that ``bench list datasets`` shows: then its rules apply.
+    The data is not filtered, unless ``name`` is a dataset listed by ``bench list datasets``; then its rules apply.
 
     Args:
         interactions: One row per interaction with ``user_id`` and ``item_id``; optionally ``timestamp`` (Unix seconds
             or datetimes) or ``position`` (order within a user), and the item's ``title`` and ``categories``. Without
             ``timestamp`` and ``position``, rows are in order. Other columns are ignored.
         name: Name of the new dataset: lower-case letters, digits, ``.``, ``_`` and ``-``.
-        data_dir: Folder with one subfolder of source data per dataset; default ``BENCH_DATA``.
+        data_dir: Directory with one subdirectory of source data per dataset; default ``BENCH_DATA``.
 
     Returns:
-        The dataset as ``bench.load_domain`` loads it.
+        The dataset as returned by ``bench.load_domain``.
 
     Raises:
-        BenchError: there is no data folder, the name is taken or not possible, a column is missing or a value wrong.
+        BenchError: there is no data directory, the name is taken or invalid, a column is missing or a value invalid.
     """
     folder = usual_folders(data_dir=data_dir).data_dir
     if folder is None:
-        raise BenchError("No data folder to add a dataset to; set BENCH_DATA or give data_dir.")
+        raise BenchError("No data directory to add a dataset to; set BENCH_DATA or give data_dir.")
     return import_frame(interactions, name, folder)

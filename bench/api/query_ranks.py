@@ -1,4 +1,4 @@
-"""What a run ranked where, with the ids that the dataset's source gives to users and items."""
+"""Return the ranks of a run's queries, with the user and item ids of the dataset's source."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def ranks_frame(record: RunRecord, folders: Folders, metrics: Sequence[str]) -> 
 
     Args:
         record: The run.
-        folders: Where its ranks are, and its dataset.
+        folders: Directories with its ranks and its dataset.
         metrics: Names of the metric columns.
 
     Raises:
-        BenchError: the dataset is not available, or no longer the one that was ranked.
+        BenchError: the dataset is not available or has changed since the run.
     """
     import pandas
 
@@ -51,13 +51,13 @@ def ranks_frame(record: RunRecord, folders: Folders, metrics: Sequence[str]) -> 
 
 
 def _queries(record: RunRecord, prepared: PreparedTask, users: NDArray[np.int64]) -> QuerySet:
-    """Return the queries that a run ranked; raise BenchError where the data at hand give others."""
+    """Return the queries that a run ranked; raise BenchError if the current data gives others."""
     spec = record.spec
     queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
     found = catalogue_hash(prepared) if spec.full_ranking else prepared.candidates_hash
     if found != record.candidates_hash or not np.array_equal(users, queries.queries.users):
         raise BenchError(
-            f"The data of '{spec.protocol.dataset}' at hand are not those of run {record.id} ({record.token}): run it "
+            f"The data of '{spec.protocol.dataset}' has changed since run {record.id} ({record.token}): run it "
             f"again, or give the data_dir that it was run with."
         )
     return queries

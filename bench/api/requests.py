@@ -1,4 +1,4 @@
-"""From keyword arguments to a run request."""
+"""Convert keyword arguments to a run request."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if typing.TYPE_CHECKING:
     from bench.plugin import Recommender
 
 CONVERTERS: dict[Any, Callable[[Any], Any]] = {int: operator.index, float: float}
-"""Accept what behaves like a number, such as numpy's."""
+"""Converters that accept any integer or float type, such as numpy's."""
 
 
 def on_stderr(line: str) -> None:
-    """Print a line of progress on standard error."""
+    """Print a progress line on standard error."""
     print(line, file=sys.stderr)  # noqa: T201  # where a notebook shows it
 
 
 def request_of(method: str | type[Recommender], dataset: str, options: Mapping[str, Any]) -> RunRequest:
-    """Return the request that keyword arguments ask for.
+    """Return the request for keyword arguments.
 
     Args:
         method: A registered name or class.
         dataset: The dataset's name.
-        options: Field of :class:`RunRequest` -> value; None takes the default.
+        options: Field of :class:`RunRequest` -> value; None means the default.
 
     Raises:
-        BenchError: there is no such option, or its value has the wrong type.
+        BenchError: an option is unknown, or its value has the wrong type.
     """
     known = {option.name: option for option in request_options() if not option.is_required}
     for name in options:
@@ -46,7 +46,7 @@ def request_of(method: str | type[Recommender], dataset: str, options: Mapping[s
 
 
 def method_name(method: str | type[Recommender]) -> str:
-    """Return the name of a method; raise BenchError for a class that is not registered, or not the one of its name."""
+    """Return a method's name; raise BenchError for a class that is not registered, or whose name is taken."""
     if isinstance(method, str):
         return method
     entry = vars(method).get("entry")
@@ -59,7 +59,7 @@ def method_name(method: str | type[Recommender]) -> str:
 
 
 def _converted(option: RequestOption, value: Any) -> Any:
-    """Return a value as its field holds it."""
+    """Return a value converted to the type of its field."""
     kind = option.kind
     try:
         if typing.get_origin(kind) is tuple:

@@ -1,4 +1,4 @@
-"""Comparisons and tables of runs."""
+"""Compare runs and build tables of runs."""
 
 from __future__ import annotations
 
@@ -35,19 +35,18 @@ def compare(
     """Compare two systems user by user with paired tests.
 
     Args:
-        a: A run, the runs of several seeds, or a stored one by name: the start of its id or
-            ``method@dataset@setting[@full][@seedN]``; without its seed, such a name stands for all seeds.
+        a: A run, the runs of several seeds, or the name of a stored one: a prefix of its id or
+            ``method@dataset@setting[@full][@seedN]``; such a name without a seed means all seeds.
         b: The same; differences are ``a`` minus ``b``.
         metrics: Metrics to compare, such as ``ndcg@3``, ``hit@1`` or ``mrr@10``.
-        test: Test whose p-values Holm's correction is applied to, across the metrics: ``t-test``, ``wilcoxon`` or
-            ``permutation``.
+        test: Test whose p-values are Holm-corrected across the metrics: ``t-test``, ``wilcoxon`` or ``permutation``.
         results_dir: Where named runs are stored; default that of the given run, else as for ``bench.run``.
 
     Returns:
         One ``Comparison`` per metric with means, difference and its 95% interval, p-values of three tests, effect size.
 
     Raises:
-        BenchError: a name is not that of a run, or the runs ranked different candidates or scored different users.
+        BenchError: no run has the given name, or the runs ranked different candidates or scored different users.
     """
     if test not in TESTS:
         raise BenchError(f"test must be {' or '.join(TESTS)}, not {test!r}.")
@@ -70,9 +69,9 @@ def table(
     """Build a table from stored runs: of given runs, of an experiment, or of all runs of one dataset and setting.
 
     Args:
-        *what: Runs, each a row (in the order of families), or the one name of an experiment (see ``bench list
-            experiments``) or its YAML file.
-        dataset: Instead: all stored runs of this dataset.
+        *what: Runs, one per row (ordered by family), or one name of an experiment (see ``bench list experiments``) or
+            the path of its YAML file.
+        dataset: Instead of ``what``: all stored runs of this dataset.
         setting: The setting of these runs.
         metrics: Metrics of the columns, by default ``ndcg@1`` and ``ndcg@3``; an experiment has its own.
         scale: Scale of an experiment, by default ``cpu``.
@@ -80,11 +79,11 @@ def table(
         results_dir: Where runs are stored; default that of the given runs, else as for ``bench.run``.
 
     Returns:
-        A table that a notebook shows; ``print(table)`` prints it, ``table.render("latex")`` and ``table.frame()``
+        A table that notebooks display; ``print(table)`` prints it, ``table.render("latex")`` and ``table.frame()``
         return it as text and as a DataFrame.
 
     Raises:
-        BenchError: the arguments do not go together, there is no such experiment or no stored run, or the runs of one
+        BenchError: the arguments cannot be combined, the experiment is unknown, no run is stored, or the runs of one
             dataset and setting cannot be compared.
     """
     runs = [one for one in what if not isinstance(one, str)]
@@ -113,7 +112,7 @@ def _of_experiment(
 
 
 def _results_dir(runs: Sequence[Run | Runs], results_dir: AnyPath | None) -> Path:
-    """Return the folder that runs are stored in; raise BenchError where they were made again or are in several."""
+    """Return the directory of runs; raise BenchError if runs were repeated since, or are in several directories."""
     found = list(dict.fromkeys(one.folders.results_dir.resolve() for run in runs for one in _each(run)))
     if len(found) > 1:
         raise BenchError(f"The runs are stored in different folders, {' and '.join(map(str, found))}; use one.")
@@ -126,7 +125,7 @@ def _results_dir(runs: Sequence[Run | Runs], results_dir: AnyPath | None) -> Pat
 
 
 def _records(runs: Sequence[Run | Runs]) -> list[RunRecord]:
-    """Return the records of runs, each once."""
+    """Return the distinct records of runs."""
     return list({one.id: one.record for run in runs for one in _each(run)}.values())
 
 

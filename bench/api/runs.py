@@ -1,4 +1,4 @@
-"""Runs: carried out, or found among those that are stored."""
+"""Carry out runs, and load or list stored ones."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run. A notebook shows it as a table; ``print`` shows what ``bench run`` prints."""
+    """One finished run. Notebooks display it as a table; ``print`` gives the output of ``bench run``."""
 
     record: RunRecord
-    """Everything that is stored of the run, as in its ``run.json``."""
+    """The stored record of the run, as in its ``run.json``."""
     folders: Folders
-    """Where its ranks and its dataset are read."""
+    """Directories with its ranks and its dataset."""
 
     @property
     def id(self) -> str:
@@ -63,12 +63,12 @@ class Run:
             metrics: Metric columns; default those of the run.
 
         Returns:
-            One row per query with the ``user_id`` and the ``item_id`` of the positive as the dataset's source has them,
-            its ``rank`` (1 is best; with ties the mean over all orders of the tied candidates), the number of other
+            One row per query with the ``user_id`` and the positive's ``item_id`` from the dataset's source, its
+            ``rank`` (1 is best; with ties the mean over all orders of the tied candidates), the number of other
             candidates tied with it (``ties``), and a column per metric, whose mean is the run's.
 
         Raises:
-            BenchError: the dataset is not available or has changed, or the run was made again since.
+            BenchError: the dataset is not available or has changed, or the run was repeated since.
         """
         from bench.api.query_ranks import ranks_frame
         from bench.report.metric_names import checked_metrics
@@ -77,10 +77,10 @@ class Run:
         return ranks_frame(self.record, self.folders, checked_metrics(metrics or self.metrics))
 
     def check_stored(self) -> None:
-        """Raise BenchError where the store has another run of this id, made later by other code or from other data."""
+        """Raise BenchError if the stored run with this id is a newer one, made with other code or data."""
         stored = RunStore(self.folders.results_dir).load(self.id)
         if (stored.created, stored.ranks_sha256) != (self.record.created, self.record.ranks_sha256):
-            raise BenchError(f"Run {self.id} ({self.name}) was made again since; use the newer one (bench.load_run).")
+            raise BenchError(f"Run {self.id} ({self.name}) was repeated since; use the newer one (bench.load_run).")
 
     def __repr__(self) -> str:
         return f"Run('{self.name}', id='{self.id}')"
@@ -94,7 +94,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Runs(Sequence[Run]):
-    """Runs that differ in their seed alone, in the order of their seeds; compared and tabulated as one system."""
+    """Runs that differ only in their seed, ordered by seed; compared and tabulated as one system."""
 
     runs: tuple[Run, ...]
 
@@ -104,7 +104,7 @@ class Runs(Sequence[Run]):
         return {name: sum(run.metrics[name] for run in self) / len(self) for name in self[0].metrics}
 
     def ranks(self, metrics: Sequence[str] | None = None) -> pandas.DataFrame:
-        """Return the ranks of all runs below each other, with a column ``seed`` in front; see ``Run.ranks``."""
+        """Return the concatenated ranks of all runs, with a first column ``seed``; see ``Run.ranks``."""
         import pandas
 
         frames = [run.ranks(metrics) for run in self]
@@ -138,7 +138,7 @@ class Runs(Sequence[Run]):
 def run(method: str | type[Recommender], dataset: str, *, seeds: None = None, **options: Any) -> Run: ...
 @overload
 def run(method: str | type[Recommender], dataset: str, *, seeds: Iterable[int], **options: Any) -> Runs: ...
-def run(  # noqa: PLR0913  # the options that are used most, by name
+def run(  # noqa: PLR0913  # the most common options, by name
     method: str | type[Recommender],
     dataset: str,
     *,
@@ -156,29 +156,29 @@ def run(  # noqa: PLR0913  # the options that are used most, by name
 ) -> Run | Runs:
     """Train a method (or load its cached model), score the test queries and store the run.
 
-    A run that is stored already is returned without running again, while its data, backbone and code are unchanged.
+    A stored run is returned without running again, if its data, backbone and code are unchanged.
 
     Args:
-        method: A name from ``bench list methods``, or a class that is decorated with ``@bench.register``.
-        dataset: A name from ``bench list datasets``, or one of your own.
-        setting: Which split: ``warm``, ``cold`` or ``user-split``.
-        params: Hyper-parameters that differ from the method's defaults; see ``bench describe METHOD``.
+        method: A name from ``bench list methods``, or a class decorated with ``@bench.register``.
+        dataset: A name from ``bench list datasets``, or your own dataset.
+        setting: The split: ``warm``, ``cold`` or ``user-split``.
+        params: Hyperparameters that differ from the method's defaults; see ``bench describe METHOD``.
         seeds: Train once per seed and return all runs. With ``seed=`` instead, or neither, one run is returned.
         device: Torch device; ``auto`` uses a GPU if available.
-        force: Train and score again although the run is stored.
-        rescore: Score again with the trained model although the run is stored.
+        force: Train and score again even if the run is stored.
+        rescore: Score again with the trained model even if the run is stored.
         progress: Called with a short line before long steps; None is silent.
-        cache_dir: Folder for downloads, prepared data and models; default ``BENCH_CACHE``, else the platform's.
-        results_dir: Folder for runs; default ``BENCH_RESULTS``, else ``./results``.
-        data_dir: Folder with one subfolder of source data per dataset; default ``BENCH_DATA``, else none.
+        cache_dir: Directory for downloads, prepared data and models; default ``BENCH_CACHE``, else the platform's.
+        results_dir: Directory for runs; default ``BENCH_RESULTS``, else ``./results``.
+        data_dir: Directory with one subdirectory of source data per dataset; default ``BENCH_DATA``, else none.
         **options: The other options of ``bench run``, such as ``seed``, ``backbone``, ``sources``, ``limit_queries``
-            or ``full_ranking``; the fields of ``bench.RunRequest`` are all of them.
+            or ``full_ranking``; see ``bench.RunRequest`` for all of them.
 
     Returns:
         A ``Run``, or a ``Runs`` if ``seeds`` is given.
 
     Raises:
-        BenchError: a name, option or value is wrong, or data or backbone are not available.
+        BenchError: a name, option or value is invalid, or data or backbone are not available.
     """
     folders = usual_folders(cache_dir, results_dir, data_dir)
     options |= {"setting": setting, "params": params}
@@ -207,10 +207,10 @@ def carried_out(
     rescore: bool = False,
     held: LastLoaded | None = None,
 ) -> RunRecord:
-    """Return the record of the run that is requested; standard output is left to the caller.
+    """Return the record of the requested run, without writing to standard output.
 
     Raises:
-        BenchError: the request cannot be carried out, or asks for both ``force`` and ``rescore``.
+        BenchError: the request cannot be carried out, or both ``force`` and ``rescore`` are set.
     """
     spec = complete(request)
     if force and rescore:
@@ -232,13 +232,13 @@ def load_run(
     """Return a stored run.
 
     Args:
-        name: The start of its id, or ``method@dataset@setting[@full][@seedN]``.
+        name: A prefix of its id, or ``method@dataset@setting[@full][@seedN]``.
         cache_dir: As for ``bench.run``.
         results_dir: As for ``bench.run``.
         data_dir: As for ``bench.run``.
 
     Raises:
-        BenchError: no run has this name, or several have.
+        BenchError: no run or several runs have this name.
     """
     folders = usual_folders(cache_dir, results_dir, data_dir)
     store = RunStore(folders.results_dir)
@@ -255,15 +255,15 @@ def stored_runs(
     """List the stored runs.
 
     Args:
-        method: Only those of this method.
-        dataset: Only those of this dataset.
-        setting: Only those of this setting.
+        method: Only runs of this method.
+        dataset: Only runs on this dataset.
+        setting: Only runs in this setting.
         results_dir: As for ``bench.run``.
 
     Returns:
         One row per run, ordered by method, dataset and setting, with ``id``, ``method``, ``dataset``, ``setting``,
         ``seed``, ``variant`` (what differs from the method's defaults), ``n_queries``, ``created``, and a column per
-        metric with its mean over the queries; NaN where a run does not have it.
+        metric with its mean over the queries; NaN if a run does not have it.
     """
     import pandas
 

@@ -1,5 +1,5 @@
-"""The command line: ``main`` has the group, every other module one subcommand of its name.
+"""The command line: ``main`` defines the group; subcommands are in modules of the same name.
 
-A subcommand reads options, calls one of the packages and prints what it returns. ``options`` has what several of them
-share. Nothing imports from here.
+A subcommand reads options, calls one of the packages and prints the result. ``options`` defines shared options. No
+other package imports from here.
 """

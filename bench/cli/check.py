@@ -1,4 +1,4 @@
-"""``bench check``: whether a method follows the contract."""
+"""``bench check``: check that a method follows the contract."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check(
     saving and loading. The method must find a planted pattern, find nothing in random data, and not use the test
     answers. A method that trains should report whether its training converged.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # on toy data this small, threads would only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # on such small data, threads would only wait for each other
     from bench.contract.examine import check_method
     from bench.runs.environment import chosen_device
 

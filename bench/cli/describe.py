@@ -30,7 +30,7 @@ LABELS = {
     "one_a_day": "one interaction per user and day",
     "order_as_days": "order used as days",
 }
-"""Displayed names of fields whose own names do not explain themselves."""
+"""Displayed names of fields whose names are not self-explanatory."""
 
 
 @click.command(epilog=EXAMPLES)
@@ -68,7 +68,7 @@ def _facts(name: str) -> dict[str, Any]:
     try:
         recommender = known.recommender(name)
     except BenchError:
-        if command:  # what it is can be said, but not its parameters
+        if command:  # the parameters cannot be shown, but the other facts can
             return facts
         raise
     meaning = next(iter((recommender.__doc__ or "").strip().splitlines()), "")

@@ -1,4 +1,4 @@
-"""What ends a command early, in one line: what the machine lacks is told, what is wrong in the code is raised."""
+"""One-line messages for failures of the machine; errors in the code itself are raised."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ INTERRUPTED = (
     "Interrupted. Finished runs, trained models and checkpoints are kept; the same command continues from them."
 )
 _LIBRARY_ERRORS = ("SafetensorError", "OutOfMemoryError")
-"""Classes of libraries that are not imported to name them."""
+"""Names of exception classes of libraries that are not imported here."""
 _NO_MEMORY = "can't allocate memory"
-"""Of the error that PyTorch raises on a processor, which has no class of its own."""
+"""Text of PyTorch's out-of-memory error on a CPU, which has no separate class."""
 
 
 def failure_of_machine(error: BaseException) -> str | None:
-    """Return what is to be told of an error that disk, memory or a stream caused; None for any other."""
+    """Return the message for an error caused by disk, memory or a stream; None for any other error."""
     if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
         return f"'{error.filename}' is in the way: a directory is expected there."
     if isinstance(error, OSError):
@@ -34,10 +34,10 @@ def failure_of_machine(error: BaseException) -> str | None:
 
 
 def flush_streams() -> None:
-    """Write out what is held back; a stream that takes nothing is let go, so that Python's own end does not fail.
+    """Flush the output streams; a stream that cannot be written is redirected, so that Python's shutdown does not fail.
 
     Raises:
-        OSError: standard output takes nothing: a full disk or a closed pipe.
+        OSError: standard output cannot be written, because of a full disk or a closed pipe.
     """
     with suppress(OSError):
         _flush(sys.stderr)
@@ -45,7 +45,7 @@ def flush_streams() -> None:
 
 
 def make_streams_lenient() -> None:
-    """Print a sign that the terminal's encoding lacks as an escape, where it would be an error."""
+    """Print characters that the terminal's encoding lacks as escapes, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -69,7 +69,7 @@ def _flush(stream: TextIO | None) -> None:
     try:
         stream.flush()
     except OSError:
-        # Python flushes once more at its end
+        # Python flushes once more at exit
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise

@@ -33,7 +33,7 @@ COMMANDS = {
     "check": "Check that a method follows the contract, on toy data.",
     "diagnose": "Show the cost, popularity bias and stability of stored runs.",
     "migrate": "Update records written by older versions, or pack runs.",
-    "verify": "Check that stored runs and the cache are what was written.",
+    "verify": "Check that stored runs and the cache are unchanged.",
     "doctor": "Check this installation.",
 }
 """Name and one-line help of each subcommand, so that ``bench --help`` imports none of them."""
@@ -42,7 +42,7 @@ INTERRUPT = 128 + signal.SIGINT
 
 
 class LazyGroup(click.Group):
-    """A group that knows its subcommands' names and imports a subcommand's file on first use."""
+    """A group with known subcommand names that imports a subcommand's module on first use."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
         """Return the names in the order in which they are used."""
@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(context, args)
 
     def invoke(self, context: click.Context) -> Any:
-        """Carry out the subcommand; warnings meant for users are told on stderr, once each."""
+        """Invoke the subcommand; warnings for users are printed on stderr, once each."""
         with _warnings_told():
             return super().invoke(context)
 
@@ -118,27 +118,27 @@ def main() -> None:
     try:
         flush_streams()
     except BrokenPipeError:
-        pass  # whoever reads has read enough
+        pass  # the reader closed the pipe
     except OSError as error:
         code = code or _told(f"Cannot write to standard output: {error.strerror}.", USER_ERROR)
     sys.exit(code)
 
 
 def wait_passively() -> None:
-    """Let threads of OpenMP sleep at barriers, unless the user chose otherwise; effective before torch is loaded.
+    """Let OpenMP threads sleep at barriers, unless the user chose otherwise; must be called before torch is loaded.
 
-    They spin by default, and beside another busy process a training then takes many times as long.
+    They spin by default, which makes training many times slower if another process is busy.
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def _run() -> int:
-    """Run the command and return the exit code; what is wrong is told on stderr.
+    """Run the command and return the exit code; errors of the user or the machine are printed on stderr.
 
     Raises:
-        KeyboardInterrupt: the user ended it.
-        Exception: a fault of the bench itself.
+        KeyboardInterrupt: the user interrupted it.
+        Exception: an error in bench itself.
     """
     try:
         # without standalone mode click returns the code of an Exit instead of raising it
@@ -157,24 +157,24 @@ def _run() -> int:
 
 
 def _mistake(error: Exception) -> str | None:
-    """Return what is to be told of a user's mistake or a machine's; None for a fault of the bench itself."""
+    """Return the message for an error of the user or the machine; None for an error in bench itself."""
     if isinstance(error, click.UsageError):
         return _usage_message(error)
     if isinstance(error, BenchError | click.ClickException):
         return str(error)
-    # click makes an Abort of the end of standard input
+    # click raises Abort at the end of standard input
     return failure_of_machine(error.__cause__ if isinstance(error, click.Abort) and error.__cause__ else error)
 
 
 def _told(message: str, code: int, label: str = "Error: ") -> int:
-    """Print a message in one line on stderr, and return the exit code."""
+    """Print a one-line message on stderr, and return the exit code."""
     with suppress(OSError):
         click.echo(f"{label}{one_line(message)}", err=True)
     return code
 
 
 def _terminated(number: int, _: object) -> NoReturn:
-    """Exit as an exception would, so that a scheduler's signal leaves no temporary directory behind."""
+    """Raise SystemExit, so that temporary directories are removed if a scheduler's signal ends the program."""
     sys.exit(128 + number)
 
 

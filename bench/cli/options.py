@@ -63,7 +63,7 @@ def data_dir_option(command: Command) -> Command:
 
 
 def require_data_dir(data_dir: Path | None) -> None:
-    """Raise BenchError for a data directory that is named and not there, even where what is asked is stored."""
+    """Raise BenchError if a data directory is given but does not exist, even if the data is not needed."""
     if data_dir is not None and not data_dir.is_dir():
         raise BenchError(f"The data directory {data_dir} does not exist: change --data-dir or BENCH_DATA.")
 
@@ -133,7 +133,7 @@ def run_request_options(instead_of: str = "") -> Callable[[Command], Command]:
 
 
 def some_request_options(*names: str) -> Callable[[Command], Command]:
-    """Add the options of a run request with these names, each passed as an argument of its own."""
+    """Add the options of a run request with these names, each passed as a separate argument."""
 
     def add(command: Command) -> Command:
         for option in reversed(request_options()):
@@ -186,6 +186,6 @@ def say_of_data(records: Iterable[RunRecord], folders: Folders) -> None:
 
 
 def progress_on_stderr(line: str) -> None:
-    """Print a progress line on stderr; a stream that takes no more, such as a full disk, does not end the work."""
+    """Print a progress line on stderr; a stream that cannot be written, such as a full disk, does not end the run."""
     with suppress(OSError):
         click.echo(one_line(line), err=True)

@@ -1,4 +1,4 @@
-"""Types of options that name directories and output files: ``~`` is the home directory, an empty name is a mistake."""
+"""Option types for directories and output files: ``~`` is the home directory, and empty names are errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DirectoryPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path with ``~`` expanded."""
         if not str(value):
-            self.fail("An empty name is no directory; '.' is the current one.", param, ctx)
+            self.fail("An empty name is not a directory; '.' is the current one.", param, ctx)
         return super().convert(expanded(value), param, ctx)
 
 
@@ -32,5 +32,5 @@ class OutputPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path with ``~`` expanded."""
         if not str(value):
-            self.fail("An empty name is no file; '-' is standard output.", param, ctx)
+            self.fail("An empty name is not a file; '-' is standard output.", param, ctx)
         return super().convert(expanded(value), param, ctx)

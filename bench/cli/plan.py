@@ -1,4 +1,4 @@
-"""``bench plan``: which adapters and runs are needed, which exist already, and what the runs share."""
+"""``bench plan``: show which adapters and runs are needed, which exist already, and what the runs share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``bench verify``: whether stored runs and cached artifacts are still what was written."""
+"""``bench verify``: check that stored runs and cached artifacts are unchanged."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Examples:
 @json_option
 @click.pass_context
 def verify(context: click.Context, cache_dir: Path, results_dir: Path, as_json: bool) -> None:
-    """Hash all stored runs and cached artifacts again, and derive all metrics again; exit with 1 if anything differs.
+    """Recompute all metrics and the hashes of stored runs and cached artifacts; exit with 1 if anything differs.
 
-    Source data are checked by 'bench data verify'.
+    Source data is checked by 'bench data verify'.
     """
     from bench.files.store import ArtifactStore
     from bench.runs.store import RunStore

@@ -1,7 +1,7 @@
-"""The contract of a recommender: each check returns what it saw, or raises what is broken.
+"""The contract of a recommender: each check returns what it found, or raises an exception that says what is broken.
 
-The planted catalogue has five topics that users stay in and one that nobody touches, so that whoever learns from
-users, histories or titles finds the next item, and whoever learns nothing does not.
+The planted catalogue has five topics, each user stays in one of them, and no user interacts with a sixth. A recommender
+that learns from users, histories or titles therefore finds the next item; one that learns nothing does not.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NDCG_AT_1 = Metric("ndcg", 1)
 CHANCE = chance(NDCG_AT_1)
 LEARNED = 0.25
-"""Least NDCG@1 on the planted catalogue; knowing the topics gives 1, chance 0.033."""
+"""Minimum NDCG@1 on the planted catalogue; knowing the topics gives 1, chance 0.033."""
 FALSE_ALARM = 1e-4
 """Probability that a recommender without any knowledge fails the check on shuffled histories."""
 TOLERANCE = 1e-4
@@ -38,34 +38,34 @@ class Broken(Exception):  # noqa: N818  # a finding, no error
 
 
 class NotChecked(Exception):  # noqa: N818  # a finding, no error
-    """The check has no meaning for this recommender; the message says why."""
+    """The check does not apply to this recommender; the message says why."""
 
 
 class Doubtful(Exception):  # noqa: N818  # a finding, no error
-    """The contract is kept, and something is missing all the same; the message says what."""
+    """The contract is kept, but something is missing; the message says what."""
 
 
 def fits(subject: Subject) -> str:
-    """Fit it to the planted task."""
+    """Fit the recommender to the planted task."""
     fit, n_users = subject.first_fit, subject.world.task.target.n_users
     return f"{type(fit.recommender).__name__} learned from {n_users} users in {fit.seconds:.1f} s"
 
 
 def scores_every_candidate(subject: Subject) -> str:
-    """Ask for one number a candidate, and no NaN."""
+    """Check that there is one score per candidate, and no NaN."""
     n, n_candidates = subject.scores.shape
     return f"one number for each of {n} × {n_candidates} candidates, no NaN"
 
 
 def reports_its_fit(subject: Subject) -> str:
-    """Ask for a report that JSON can hold."""
+    """Check that the fit report can be stored as JSON."""
     report = fit_report(subject.spec.method, subject.entry, subject.recommender)
     n_stated = sum(bool(value) for value in report.to_json().values())
     return f"the run record can hold its report ({n_stated} fields)"
 
 
 def says_why_training_ended(subject: Subject) -> str:
-    """Ask whether training on the toys converged; what trains and checks no validation cannot say."""
+    """Check that training on the toy data converged; a training without validation cannot state that."""
     try:
         ended = fit_report(subject.spec.method, subject.entry, subject.recommender).ended
     except BenchError as refusal:
@@ -83,14 +83,14 @@ def says_why_training_ended(subject: Subject) -> str:
 
 
 def states_its_cold_rule(subject: Subject) -> str:
-    """Ask by what an item is scored that was never trained on; such items are among the candidates."""
+    """Check that the recommender states how it scores items that are not in the training data."""
     if not subject.entry.cold_rule:
         raise Broken("@register states no cold_rule: by what is an item scored that was never trained on?")
     return subject.entry.cold_rule
 
 
 def leaves_its_inputs(subject: Subject) -> str:
-    """Compare what it was given with the same made again."""
+    """Check that the recommender has not changed the data it was given, by making the same data again."""
     given, untouched = subject.world, subject.new_world("untouched")
     for what, one, other in (
         ("training part", given.task.target, untouched.task.target),
@@ -103,7 +103,7 @@ def leaves_its_inputs(subject: Subject) -> str:
 
 
 def follows_the_candidates(subject: Subject) -> str:
-    """Permute each list of candidates."""
+    """Check that scores do not depend on the order of the candidates."""
     queries = subject.world.queries
     columns = np.broadcast_to(np.arange(queries.candidates.shape[1]), queries.candidates.shape)
     order = np.random.default_rng(1).permuted(columns, axis=1)
@@ -114,7 +114,7 @@ def follows_the_candidates(subject: Subject) -> str:
 
 
 def scores_each_query_alone(subject: Subject) -> str:
-    """Ask for every other query only, backwards."""
+    """Check that scores do not depend on the other queries, by scoring every second query in reverse order."""
     if subject.entry.transductive:
         raise NotChecked("it adapts to the queries that it is asked, and is marked as transductive")
     rows = np.arange(len(subject.world.queries))[::-2]
@@ -124,7 +124,7 @@ def scores_each_query_alone(subject: Subject) -> str:
 
 
 def repeats_itself(subject: Subject) -> str:
-    """Fit it again from nothing."""
+    """Check that a second fit with an empty cache gives the same scores."""
     again = subject.fitted(subject.world.anew(subject.folder / "again")).recommender
     found = subject.scored(again, subject.world.queries)
     _require_same(found, subject.scores, "two fits with one seed score differently; draw from task.seed alone")
@@ -132,7 +132,7 @@ def repeats_itself(subject: Subject) -> str:
 
 
 def reads_back_what_it_stored(subject: Subject) -> str:
-    """Fit it again where the first fit left its artifacts."""
+    """Check that a second fit with the cache of the first gives the same scores."""
     again = subject.fitted(subject.world.task)
     found = subject.scored(again.recommender, subject.world.queries)
     _require_same(found, subject.scores, "what it reads back scores differently from what it stored")
@@ -140,7 +140,7 @@ def reads_back_what_it_stored(subject: Subject) -> str:
 
 
 def learns(subject: Subject) -> str:
-    """Compare it with chance where there is something to learn."""
+    """Check that results are above chance on data that can be learned from."""
     if subject.entry.family == "control" and not subject.entry.needs_titles:
         raise NotChecked("a control that reads no titles need not learn anyone's taste")
     found = ndcg_at_1(subject.scores, subject.world.positive_column)
@@ -153,7 +153,7 @@ def learns(subject: Subject) -> str:
 
 
 def finds_nothing_where_nothing_is(subject: Subject) -> str:
-    """Compare it with chance where histories are drawn at random: whoever is above it has seen the answers."""
+    """Check that results are at chance level on random histories; anything better has seen the answers."""
     world = subject.new_world("shuffled", shuffled=True)
     found = ndcg_at_1(subject.scored(subject.fitted(world.task).recommender, world.queries), world.positive_column)
     highest = highest_by_chance(len(world.queries))
@@ -163,7 +163,10 @@ def finds_nothing_where_nothing_is(subject: Subject) -> str:
 
 
 def does_not_peek(subject: Subject) -> str:
-    """Fit it where users end on other items, and ask the same queries as before; the first answers are let go."""
+    """Check that scores do not depend on the test answers, by fitting and scoring where these are others.
+
+    The first fit is released before the second one.
+    """
     queries, expected = subject.world.queries, subject.scores
     other = with_other_answers(subject.world, subject.folder / "other")
     subject.let_go()
@@ -187,9 +190,9 @@ CHECKS: Mapping[str, Callable[[Subject], str]] = {
     "shuffled": finds_nothing_where_nothing_is,
     "no peeking": does_not_peek,  # the last one, for it lets go of what the others share
 }
-"""Every check by its name on the command line, in order."""
+"""All checks by their name on the command line, in order."""
 NEEDED_BY_ALL = ("fit", "scores")
-"""Checks without which no other has anything to look at."""
+"""Checks that all others depend on."""
 
 
 def ndcg_at_1(scores: NDArray[np.floating], positive_column: NDArray[np.int64]) -> float:
@@ -198,14 +201,14 @@ def ndcg_at_1(scores: NDArray[np.floating], positive_column: NDArray[np.int64]) 
 
 
 def highest_by_chance(n_queries: int) -> float:
-    """Return the NDCG@1 that knowing nothing exceeds with probability :data:`FALSE_ALARM`, by the binomial tail."""
+    """Return the NDCG@1 that random scores exceed with probability :data:`FALSE_ALARM`, by the binomial tail."""
     from scipy.stats import binom
 
     return float(binom.isf(FALSE_ALARM, n_queries, CHANCE) / n_queries)
 
 
 def _require_same(found: NDArray[np.floating], expected: NDArray[np.floating], broken: str) -> None:
-    """Raise Broken unless the scores are the same but for rounding; infinite ones must stand in the same places."""
+    """Raise Broken unless the scores are equal up to rounding; infinite ones must be in the same places."""
     finite = np.isfinite(expected)
     if not np.array_equal(found[~finite], expected[~finite]):
         raise Broken(broken)

@@ -1,4 +1,4 @@
-"""Takes a registered method through all checks, on a toy task that the engine's own protocol prepares."""
+"""Runs all checks on a registered method, on a toy task prepared by the engine's own protocol."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Status = Literal["ok", "failed", "skipped", "warning"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one check came to."""
+    """The outcome of one check."""
 
     name: str
-    """The check."""
+    """Name of the check."""
     status: Status
     """Whether the contract is kept."""
     detail: str
-    """What was seen, what is broken or missing, or why there was nothing to check."""
+    """What was found, what is broken or missing, or why the check does not apply."""
 
 
 def check_method(
@@ -48,7 +48,7 @@ def check_method(
         device: Torch device.
 
     Raises:
-        BenchError: an unknown method or parameter, a backbone that cannot be had, or a method that is handed answers.
+        BenchError: the method or a parameter is unknown, the backbone is not available, or the method receives answers.
     """
     entry = registry().entry(method)
     if entry.privileged:
@@ -87,10 +87,10 @@ def _outcome(name: str, check: Callable[[Subject], str], subject: Subject) -> Ou
     except Broken as finding:
         return Outcome(name, "failed", str(finding))
     except BenchError as refusal:
-        if name == "fit":  # a missing backbone, for instance, is for the user to mend
+        if name == "fit":  # such as a missing backbone, which the user can fix
             raise
         return Outcome(name, "failed", str(refusal))
-    except Exception as error:  # a recommender may fail in any way, and that is what is to be found out
+    except Exception as error:  # a recommender may fail in any way, and the check reports it
         return Outcome(name, "failed", f"{type(error).__name__}: {error} ({_place(error, subject.entry)})")
 
 

@@ -30,25 +30,25 @@ class Fit:
 
     recommender: Recommender
     seconds: float
-    """How long it took."""
+    """Duration of the fit."""
     n_steps: int = 0
-    """Steps that optimizers of torch took."""
+    """Number of steps taken by torch optimizers."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A recommender that is fitted once, and the scores that later fits are compared with."""
+    """A recommender fitted once, and its scores, which later fits are compared with."""
 
     spec: RunSpec
-    """What it is, on a toy dataset."""
+    """The method and its parameters, on a toy dataset."""
     folder: Path
-    """An empty folder for all that is stored."""
+    """An empty directory for everything that is stored."""
     device: str
     """Torch device."""
 
     @property
     def entry(self) -> Entry:
-        """Return what it is registered as."""
+        """Return the entry of the method in the registry."""
         return registry().entry(self.spec.method)
 
     @cached_property

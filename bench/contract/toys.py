@@ -1,4 +1,4 @@
-"""Small planted catalogues on which a recommender must find what was planted, and nothing where nothing was."""
+"""Small generated catalogues with a planted structure that a recommender must find."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOUNS = " ".join(
 
 
 def domain_of(histories: Sequence[Sequence[int]], titles: Sequence[str], name: str = "toy") -> Domain:
-    """Return a domain with these histories, oldest first, and one title an item."""
+    """Return a domain with these histories, oldest first, and one title per item."""
     lengths = [len(history) for history in histories]
     return Domain(
         name=name,
@@ -40,7 +40,7 @@ def domain_of(histories: Sequence[Sequence[int]], titles: Sequence[str], name: s
 def queries_of(
     histories: Sequence[Sequence[int]], positives: Sequence[int], n_items: int, rng: np.random.Generator
 ) -> tuple[Queries, Answers]:
-    """Return one query a user: the positive among 29 items that are neither it nor in the history."""
+    """Return one query per user: the positive among 29 other items that are not in the history."""
     columns = rng.integers(N_CANDIDATES, size=len(positives))
     rows = [
         _candidates(history, positive, int(column), n_items, rng)

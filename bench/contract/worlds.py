@@ -1,4 +1,4 @@
-"""Toy tasks prepared as real ones are: planted tastes, no tastes at all, or the same task with other test answers."""
+"""Toy tasks, prepared like real ones: planted topics, random histories, or the same task with other test answers."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ TOPICS = {
     "toy-cars": ("engine", "brake", "tyre", "dashboard", "gearbox", "paint"),
     "toy-pets": ("dog", "cat", "parrot", "goldfish", "hamster", "horse"),
 }
-"""First word of the titles of each group of a domain; nobody touches the last group, whose items are cold."""
+"""First word of the titles of each group of a domain; no user interacts with the last group, whose items are cold."""
 N_USERS, GROUP_SIZE, N_LIKED = 200, 10, 5
 
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """One toy task, and what nobody but the engine may know of it."""
+    """One toy task, with the parts that only the engine may know."""
 
     spec: RunSpec
     prepared: PreparedTask
     task: Task
-    """What the recommender learns from."""
+    """The task that the recommender is fitted to."""
 
     @property
     def queries(self) -> Queries:
-        """What it is asked."""
+        """The queries that it scores."""
         return self.prepared.test.queries
 
     @property
@@ -58,15 +58,15 @@ class World:
 
 
 def planted_world(spec: RunSpec, folder: Path, device: str = "cpu", *, shuffled: bool = False) -> World:
-    """Return the task of a spec on users who each stay in one topic; ``shuffled``: in none."""
+    """Return the task of a spec on users who each stay in one topic, or in none if ``shuffled``."""
     prepared = prepare_task(toy_domain(TARGET, shuffled=shuffled), spec.protocol, ArtifactStore(folder))
     return World(spec, prepared, _task(spec, prepared, folder, device))
 
 
 def with_other_answers(world: World, folder: Path) -> World:
-    """Return a world whose users end on other items: the training and validation parts are the same, nothing else is.
+    """Return a world with other test items; only the training and validation parts are the same.
 
-    Each new answer was a candidate of the old query, so that it may well be an item of the test part alone.
+    Each new answer was a candidate of the old query, so it can be an item that only occurs in the test part.
     """
     domain, queries = world.prepared.domain, world.queries
     n, n_candidates = queries.candidates.shape
@@ -78,7 +78,7 @@ def with_other_answers(world: World, folder: Path) -> World:
 
 
 def toy_domain(name: str, *, shuffled: bool = False) -> Domain:
-    """Return the toy target or a toy source; ``shuffled`` leaves no item cold, for a cold one is never the answer."""
+    """Return the toy target or a toy source; if ``shuffled`` no item is cold, since a cold item is never the answer."""
     domain = planted_groups(
         N_USERS,
         GROUP_SIZE,

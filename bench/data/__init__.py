@@ -1,9 +1,9 @@
-"""Datasets: from a card and source files to a :class:`Domain`, the arrays that all other packages read.
+"""Datasets: turn a card and source files into a :class:`Domain`, the arrays that all other packages read.
 
-A ``card`` says what a dataset is. ``locate`` finds its source files or downloads them, ``readers`` read them into
-``events``, ``build`` filters and numbers these, and ``prepare`` does all of it and caches the result:
-:func:`load_domain` is what callers need. ``import_files`` takes a user's own data in, ``counts`` and ``verify`` compare
-a dataset with what others say of it.
+A ``card`` describes a dataset. ``locate`` finds its source files or downloads them, ``readers`` read them into
+``events``, ``build`` filters and numbers these, and ``prepare`` does all of it and caches the result; callers use
+:func:`load_domain`. ``import_files`` imports a user's own data. ``counts`` compares a dataset with published counts,
+and ``verify`` checks it from its source files up.
 """
 
 from typing import TYPE_CHECKING

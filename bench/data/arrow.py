@@ -1,7 +1,7 @@
-"""Arrow columns from and to plain arrays and texts.
+"""Convert Arrow columns from and to plain arrays and texts.
 
-Arrow's own conversions import pandas on first use, which takes longer than reading a dataset; these go through the
-buffers and do not.
+Arrow's own conversions import pandas on first use, which takes longer than reading a dataset. These functions use the
+buffers and do not import pandas.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Texts: TypeAlias = NDArray[Any]
-"""An array of texts; where it was read, of numpy's ``StringDType``, which stores each text at its own length."""
+"""An array of texts. If read from a file, its type is numpy's ``StringDType``, which stores each text at its own
+length."""
 ROWS_A_PIECE = 1 << 16
-"""Texts that are Python objects at a time while a column is converted."""
+"""Number of texts that are Python objects at the same time while a column is converted."""
 
 
 def integers_of(column: Any, null: int) -> NDArray[np.int64]:
-    """Return an Arrow integer column, whole or in pieces, as an array with ``null`` where it has no value."""
+    """Return an Arrow integer column, whole or chunked, as an array with ``null`` for missing values."""
     pieces = [_integers_of_piece(piece, null) for piece in getattr(column, "chunks", [column])]
     return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
 
@@ -34,7 +35,7 @@ def integer_column(values: NDArray[np.integer]) -> Any:
 
 
 def texts_of(column: Any) -> Texts:
-    """Return an Arrow text column, whole or in pieces, as an array; its memory is in proportion to the text."""
+    """Return an Arrow text column, whole or chunked, as an array; its memory is proportional to the text."""
     texts = np.empty(len(column), dtype=np.dtypes.StringDType())
     for start in range(0, len(column), ROWS_A_PIECE):
         texts[start : start + ROWS_A_PIECE] = column.slice(start, ROWS_A_PIECE).to_pylist()
@@ -52,14 +53,14 @@ def text_column(values: Sequence[str]) -> Any:
 
 
 def matches_any(column: Any, pattern: str) -> bool:
-    """Whether some text of an Arrow column has a match of a regular expression in RE2's syntax."""
+    """Return whether any text of an Arrow column matches a regular expression in RE2 syntax."""
     import pyarrow.compute
 
     return bool(pyarrow.compute.any(pyarrow.compute.match_substring_regex(column, pattern)).as_py())
 
 
 def text_order(column: Any) -> NDArray[np.int64]:
-    """Return the indices that sort an Arrow text column by code points, as Python sorts texts."""
+    """Return the indices that sort an Arrow text column by code points, like Python sorts strings."""
     import pyarrow.compute
 
     return integers_of(pyarrow.compute.sort_indices(column), null=-1)

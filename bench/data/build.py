@@ -1,7 +1,7 @@
-"""From events in file order to a domain: cut, filter, renumber, order in time.
+"""Build a domain from events in file order: select, filter, renumber, and order in time.
 
 Users and items are numbered by the order of their source ids as text, so the numbering does not depend on the order
-of the rows. A user's events are ordered by position where the source has positions, else by (timestamp, file order).
+of the rows. A user's events are ordered by position if the source has positions, else by (timestamp, file order).
 Items without any event are not in the catalogue. Repeated (user, item) events are all kept.
 """
 
@@ -27,7 +27,7 @@ SECONDS_A_DAY = 86_400
 
 
 def build_domain(card: Card, events: Events, facts: ItemFacts, source_note: str = "") -> Domain:
-    """Return the domain that the card describes; raise BenchError where no event survives its filters."""
+    """Return the domain that the card describes; raise BenchError if no event survives its filters."""
     keep = selected(card, events, facts)
     if not keep.any():
         raise BenchError(f"Dataset '{card.name}' has no interactions left after filtering (k_core {card.k_core}).")
@@ -50,7 +50,7 @@ def build_domain(card: Card, events: Events, facts: ItemFacts, source_note: str 
 
 
 def selected(card: Card, events: Events, facts: ItemFacts) -> NDArray[np.bool_]:
-    """Return which events the card's genres, user sample, daily draw and k-core keep, applied in that order."""
+    """Return a mask of the events kept by the card's genres, user sample, daily draw and k-core, in that order."""
     keep = np.ones(len(events), dtype=bool)
     if card.genres:
         keep &= _of_genres(events.items, facts, card.genres)[events.items.codes]
@@ -64,7 +64,7 @@ def selected(card: Card, events: Events, facts: ItemFacts) -> NDArray[np.bool_]:
 
 
 def k_core(users: NDArray[np.int64], items: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
-    """Return which events remain once every user and every item has at least ``k`` of them (an iterated k-core).
+    """Return a mask of the events in the iterated k-core: every user and every item has at least ``k`` of them.
 
     Users and items with too few events are dropped together, round after round, until nothing changes; the result
     does not depend on the order of the rounds. Repeated events of one pair each count.
@@ -72,7 +72,7 @@ def k_core(users: NDArray[np.int64], items: NDArray[np.int64], k: int) -> NDArra
     Args:
         users: User code of each event, non-negative, shape (n_events,).
         items: Item code of each event, non-negative, shape (n_events,).
-        k: Least number of events; 0 and 1 keep everything.
+        k: Minimum number of events; 0 and 1 keep everything.
 
     Returns:
         Mask of the kept events, shape (n_events,).
@@ -117,7 +117,7 @@ def _of_genres(items: Coded, facts: ItemFacts, genres: tuple[str, ...]) -> NDArr
 
 
 def _sampled(users: Coded, share: float) -> NDArray[np.bool_]:
-    # a hash of the id and not a draw, so that the same users are kept whatever else the file contains
+    # a hash of the id instead of a random draw, so that the rest of the file does not change which users are kept
     draws = [int.from_bytes(hashlib.sha256(user.encode()).digest()[:8], "big") for user in users.ids.tolist()]
     return np.array(draws, dtype=np.float64) < share * 2.0**64
 
@@ -126,7 +126,7 @@ def _one_a_day(events: Events, keep: NDArray[np.bool_], seed: int) -> NDArray[np
     if events.timestamps is None:
         raise BenchError("Drawing one interaction per user and day needs timestamps, and the source has none.")
     users, days = events.users.codes[keep], events.timestamps[keep] // SECONDS_A_DAY
-    # the first of a day in a random order is a uniform draw from that day
+    # the first event of a day in a random order is a uniform draw from that day
     priority = np.random.default_rng(seed).permutation(len(users))
     order = np.lexsort((priority, days, users))
     first = np.ones(len(users), dtype=bool)

@@ -1,4 +1,4 @@
-"""Dataset cards: what a dataset is, where it officially lives and what the papers count in it."""
+"""Dataset cards: what a dataset is, where its official files are, and which counts the papers report."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class OfficialFile:
     """One official file."""
 
     address: str
-    """Where it is downloaded from."""
+    """Download address."""
     member: str = ""
-    """Path inside it, where it is a zip archive."""
+    """Path inside it, if it is a zip archive."""
     sha256: str = ""
-    """Checksum of the download, where it is known in advance; else the first download's is kept."""
+    """Checksum of the download, if known in advance; otherwise that of the first download is recorded."""
 
     @property
     def name(self) -> str:
@@ -37,7 +37,7 @@ class OfficialFile:
 
 @dataclass(frozen=True)
 class OfficialFiles:
-    """The files of a dataset by what they hold."""
+    """The files of a dataset by content."""
 
     interactions: OfficialFile
     """Reviews or ratings."""
@@ -47,10 +47,10 @@ class OfficialFiles:
 
 @dataclass(frozen=True)
 class Expected:
-    """Counts that somebody else states for the dataset."""
+    """Published counts of the dataset."""
 
     by: str
-    """Who states them."""
+    """Who reports them."""
     users: int
     """Number of users."""
     items: int
@@ -61,10 +61,10 @@ class Expected:
 
 @dataclass(frozen=True)
 class Card:
-    """All that is known of a dataset without reading it."""
+    """Everything known about a dataset without reading it."""
 
     name: str
-    """Name on the command line and of the folder with its source data."""
+    """Name on the command line, and name of the directory with its source data."""
     description: str
     """One sentence."""
     format: str
@@ -74,50 +74,50 @@ class Card:
     homepage: str = ""
     """Official page."""
     files: OfficialFiles | None = None
-    """Official files; None where there is nothing to download."""
+    """Official files; None if there is nothing to download."""
     titles: str = ""
     """Where item titles come from."""
     k_core: int = 0
-    """Least number of events of each user and item, filtered iteratively; 0 filters nothing."""
+    """Minimum number of events of each user and item, filtered iteratively; 0 filters nothing."""
     one_a_day: bool = False
-    """Whether one event, drawn by hash, is kept for each user and day."""
+    """Whether one event, drawn by hash, is kept per user and day."""
     order_as_days: bool = False
-    """Whether, where the source has no timestamps, the user-split setting may take each event for a day of its own."""
+    """Whether the user-split setting may treat each event as a separate day if the source has no timestamps."""
     user_share: float = 1.0
-    """Share of the users that is kept, drawn by hash of the user id."""
+    """Fraction of the users that is kept, drawn by a hash of the user id."""
     derived_from: str = ""
-    """Card from whose data this one is cut."""
+    """Card of the dataset that this one is a subset of."""
     genres: tuple[str, ...] = ()
-    """Items whose first listed genre is one of these make up a cut dataset."""
+    """Genres of a derived dataset: it consists of the items whose first listed genre is one of these."""
     shipped_with: str = ""
-    """Installed Python package that carries a copy in RecBole's atomic files."""
+    """Python package that contains a copy as RecBole atomic files."""
     shipped_folder: str = ""
-    """Folder of that copy inside the package."""
+    """Directory of that copy inside the package."""
     sources: tuple[str, ...] = ()
-    """Source domains that transfer methods learn from unless told otherwise."""
+    """Default source domains of transfer methods."""
     stands_in_for: str = ""
-    """What the dataset replaces where the papers' own data are out of reach."""
+    """What the dataset replaces if the papers' own data cannot be downloaded."""
     expected: tuple[Expected, ...] = ()
-    """Counts stated by papers or by the publisher."""
+    """Counts reported by papers or by the publisher."""
 
 
 def cards_folder() -> Path:
-    """Return the folder of the cards: inside an installed wheel, else beside the package in the repository."""
+    """Return the directory of the cards: inside an installed wheel, else next to the package in the repository."""
     return shipped_folder("cards")
 
 
 def list_cards() -> list[Card]:
-    """Return all cards, by name."""
+    """Return all cards, ordered by name."""
     return [read_card(path) for path in sorted(cards_folder().glob("*.yaml"))]
 
 
 def has_card(name: str) -> bool:
-    """Whether there is a card of this name."""
+    """Return whether there is a card with this name."""
     return name in _names()
 
 
 def load_card(name: str) -> Card:
-    """Return the card of this name; raise BenchError with near names where there is none."""
+    """Return the card with this name; raise BenchError with similar names if there is none."""
     check_name(name)
     if name not in _names():
         raise unknown_name("dataset", name, _names(), LIST_COMMAND)
@@ -125,7 +125,7 @@ def load_card(name: str) -> Card:
 
 
 def read_card(path: Path) -> Card:
-    """Read a card; raise BenchError with file and line for a key or value that is not exactly as expected."""
+    """Read a card; raise BenchError with file and line for an unexpected key or value."""
     document = Document.read(path)
     fields = Fields.of(document, (), "the card", document.content, *_keys(Card))
     return Card(
@@ -151,7 +151,7 @@ def read_card(path: Path) -> Card:
 
 
 def own_data_card(name: str) -> Card:
-    """Return the card of a user's own data: generic files, nothing filtered."""
+    """Return a card for a user's own data: generic files, no filtering."""
     return Card(name=name, description="User's own data.", format=GENERIC, licence="The user's own.")
 
 
@@ -160,7 +160,7 @@ def _names() -> list[str]:
 
 
 def _keys(part: type) -> tuple[list[str], list[str]]:
-    """Return the names of all fields of a part of the card, and of those without a default."""
+    """Return the names of all fields of a part of the card, and the names of those without a default."""
     fields = dataclasses.fields(part)
     return [field.name for field in fields], [field.name for field in fields if field.default is dataclasses.MISSING]
 

@@ -1,4 +1,4 @@
-"""Recorded SHA-256 sums of source files: ``<file>.sha256`` beside a file, or ``SHA256SUMS`` in a folder above it."""
+"""Recorded SHA-256 sums of source files: ``<file>.sha256`` next to a file, or ``SHA256SUMS`` in a parent directory."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from bench.files.hashing import file_sha256
 
 SUMS = "SHA256SUMS"
 LINE = re.compile(r"(?P<sum>[0-9a-fA-F]{64})(?:\s+\*?(?P<name>\S.*))?")
-"""A line as sha256sum writes it, where a name may be missing; an asterisk stands before the name of a binary file."""
+"""A line as written by sha256sum, except that the name may be missing; an asterisk precedes a binary file's name."""
 
 
 def checksum_file(path: Path) -> Path:
-    """Return where the checksum of one file is recorded."""
+    """Return the path at which the checksum of one file is recorded."""
     return path.with_name(path.name + ".sha256")
 
 
 def recorded_checksum(path: Path, data_dir: Path | None = None) -> str:
-    """Return the SHA-256 recorded for a file, or an empty text.
+    """Return the SHA-256 recorded for a file, or an empty string.
 
     Raises:
-        BenchError: Naming the line of a record that is no checksum.
+        BenchError: A line of the record is not a checksum.
     """
     return _recorded(path, data_dir)[0]
 
 
 def check_recorded(path: Path, data_dir: Path | None = None, *, sha256: str = "", actual: str = "") -> None:
-    """Raise BenchError where a file differs from its expected or recorded checksum; no record is no error."""
+    """Raise BenchError if a file differs from its expected or recorded checksum; a missing record is not an error."""
     expected, record = (sha256, None) if sha256 else _recorded(path, data_dir)
     actual = actual or (file_sha256(path) if expected else "")
     if expected and actual != expected:
@@ -38,7 +38,7 @@ def check_recorded(path: Path, data_dir: Path | None = None, *, sha256: str = ""
 
 
 def _recorded(path: Path, data_dir: Path | None) -> tuple[str, Path | None]:
-    """Return the recorded checksum and the file that records it; an empty text and None where there is none."""
+    """Return the recorded checksum and the file that records it; an empty string and None if there is none."""
     beside = checksum_file(path)
     if beside.exists():
         sums = _sums(beside)
@@ -54,7 +54,7 @@ def _recorded(path: Path, data_dir: Path | None) -> tuple[str, Path | None]:
 
 
 def _sums(path: Path) -> dict[str, str]:
-    """Return the checksum of each name in a record."""
+    """Return the checksum by file name in a record."""
     sums = {}
     for number, line in enumerate(path.read_bytes().decode("utf-8", "replace").splitlines(), start=1):
         if not line.strip() or line.startswith("#"):

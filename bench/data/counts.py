@@ -1,4 +1,4 @@
-"""Counts of a domain: beside those that papers state, and kept with the runs for tables made without the data."""
+"""Count a domain, compare with published counts, and store the counts with the runs for tables without the data."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 COUNTS = ("users", "items", "interactions")
 SMALLEST_TENTH = 0.05
-"""What is less would be rounded to 0.0."""
+"""Smaller percentages would be rounded to 0.0."""
 STATISTICS_FOLDER = "statistics"
 KEPT = ("name", "users", "items", "interactions", "density_percent", "mean_length", "untitled", "content_hash", "notes")
 
 
 @dataclass(frozen=True)
 class Stats:
-    """What a reader wants to know of a dataset before using it."""
+    """Basic statistics of a dataset."""
 
     users: int
     """Number of users."""
@@ -39,21 +39,21 @@ class Stats:
     interactions: int
     """Number of events."""
     density: float
-    """Events over users times items, as a fraction."""
+    """Events divided by users times items, as a fraction."""
     mean_length: float
-    """Mean number of events of a user."""
+    """Mean number of events per user."""
     untitled: int
-    """Items without a title."""
+    """Number of items without a title."""
     shared_titles: int
-    """Items whose normalized title another item has as well."""
+    """Number of items whose normalized title is shared with another item."""
     untimed_share: float
-    """Share of the events without a timestamp."""
+    """Fraction of the events without a timestamp."""
     repeats: int
-    """Events that repeat an earlier (user, item) pair."""
+    """Number of events that repeat an earlier (user, item) pair."""
 
 
 def stats_of(domain: Domain) -> Stats:
-    """Count a domain."""
+    """Return the statistics of a domain."""
     times = domain.timestamps
     return Stats(
         users=domain.n_users,
@@ -69,12 +69,12 @@ def stats_of(domain: Domain) -> Stats:
 
 
 def verdict(actual: float, expected: float) -> str:
-    """Say whether a count is the expected one, else by how many per cent of the expected one it differs."""
+    """Return "equal", or by how many percent of the expected count the actual count differs."""
     if actual == expected:
         return "equal"
     share = 100 * (actual - expected) / expected
     shown = f"{share:+.1f}" if abs(share) >= SMALLEST_TENTH else f"{share:+.1g}"
-    return f"differs by {shown} %"
+    return f"differs by {shown}%"
 
 
 def verdicts(stats: Stats, expected: Expected) -> dict[str, str]:
@@ -83,7 +83,7 @@ def verdicts(stats: Stats, expected: Expected) -> dict[str, str]:
 
 
 def summary(domain: Domain, card: Card) -> dict[str, Any]:
-    """Return all that ``bench data stats`` prints, as JSON values."""
+    """Return everything that ``bench data stats`` prints, as JSON values."""
     stats = stats_of(domain)
     return {
         "name": domain.name,
@@ -104,13 +104,13 @@ def summary(domain: Domain, card: Card) -> dict[str, Any]:
 
 
 def statistics_file(name: str, results_dir: Path) -> Path:
-    """Return where the counts of a dataset are kept, whether or not they are; raise BenchError for a wrong name."""
+    """Return the path of a dataset's stored counts, which may not exist; raise BenchError for an invalid name."""
     check_name(name)
     return results_dir / STATISTICS_FOLDER / f"{name}.json"
 
 
 def kept_statistics(name: str, results_dir: Path) -> dict[str, Any] | None:
-    """Return the kept counts of a dataset, or None; BenchError where they cannot be read."""
+    """Return the stored counts of a dataset, or None; raise BenchError if they cannot be read."""
     path = statistics_file(name, results_dir)
     if not path.exists():
         return None
@@ -124,7 +124,7 @@ def kept_statistics(name: str, results_dir: Path) -> dict[str, Any] | None:
 def count_and_keep(
     name: str, data_dir: Path | None, cache_dir: Path, results_dir: Path, progress: Callable[[str], None]
 ) -> None:
-    """Count a dataset and keep the counts in ``results_dir``; raise BenchError where its data are not available."""
+    """Count a dataset and store the counts in ``results_dir``; raise BenchError if its data is not available."""
     counted = summary(load_domain(name, data_dir, cache_dir, progress), card_of(name, data_dir))
     write_json(statistics_file(name, results_dir), {key: counted[key] for key in KEPT})
 

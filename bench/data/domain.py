@@ -118,7 +118,7 @@ class Domain:
         kept_before = np.concatenate([[0], np.cumsum(keep)])
         return replace(
             self,
-            # a history begins behind all kept interactions of the histories before it
+            # a history starts after all kept interactions of the preceding histories
             indptr=kept_before[self.indptr].astype(np.int64),
             items=self.items[keep],
             timestamps=None if self.timestamps is None else self.timestamps[keep],

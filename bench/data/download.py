@@ -1,4 +1,4 @@
-"""Downloads that can be resumed, are checked, and appear whole or not at all."""
+"""Download files: resumable, with checksums, and without ever leaving an incomplete file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONGEST_REASON = 200
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a download goes and what is said when it fails."""
+    """The destination of a download, and the error if it fails."""
 
     address: str
     target: Path
@@ -40,11 +40,11 @@ class _Place:
 
     @property
     def version_file(self) -> Path:
-        """Holds what the server calls the version that the part is of."""
+        """The file with the server's identifier of the version that the part belongs to."""
         return self.target.with_name(self.target.name + ".part.version")
 
     def version(self) -> str:
-        """Return the version that the part is of; empty where it is unknown, so that the part cannot be continued."""
+        """Return the version that the part belongs to; empty if unknown, in which case the part cannot be resumed."""
         known = self.part.exists() and self.version_file.exists()
         return self.version_file.read_text(encoding="utf-8") if known else ""
 
@@ -60,7 +60,7 @@ class _Place:
 
 
 class SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect from https to http, where anyone on the way could change the file."""
+    """Refuses redirects from https to http, because anyone on the network path could change the file."""
 
     def redirect_request(
         self,
@@ -71,27 +71,27 @@ class SafeRedirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        """Return the request for the new address; raise URLError where it is less safe than the old one."""
+        """Return the request for the new address; raise URLError if it is less secure than the old one."""
         if req.type == "https" and not newurl.startswith("https:"):
             raise urllib.error.URLError(f"the server redirects from https to {newurl}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def download(address: str, target: Path, *, sha256: str = "", by_hand: str = "") -> Path:
-    """Fetch an address into ``target`` and record the file's SHA-256 beside it.
+    """Download an address to ``target`` and record the file's SHA-256 next to it.
 
-    An interrupted download leaves ``target`` absent and ``<target>.part``, from which the next call goes on while the
-    server still has the same version. Where no checksum is known, a file named as an archive is unpacked once to see
-    that it is whole.
+    An interrupted download leaves ``<target>.part`` and no ``target``. The next call resumes it if the server still has
+    the same version. If no checksum is known, a file with an archive's name is unpacked once to check that it is
+    complete.
 
     Args:
         address: An http or https address.
-        target: The file to be made; where it exists it is only checked.
-        sha256: Expected checksum; empty accepts the first download and keeps its checksum.
+        target: The file to create; an existing file is only checked.
+        sha256: Expected checksum; empty accepts the first download and records its checksum.
         by_hand: Where a user may put data instead, for error messages.
 
     Raises:
-        BenchError: Where the address is unreachable, the download is cut short or no such file, or a checksum differs.
+        BenchError: The address is unreachable, the download is incomplete or not the file, or a checksum differs.
     """
     place = _Place(address, target, by_hand)
     if not target.exists():
@@ -142,7 +142,7 @@ def _append(place: _Place, n_have: int, version: str) -> None:
 
 
 def _response(place: _Place, n_have: int, version: str) -> http.client.HTTPResponse | None:
-    """Ask for the bytes after the first ``n_have``; None where the server says that there are no more."""
+    """Request the bytes after the first ``n_have``; return None if the server reports that there are no more."""
     headers = {"Range": f"bytes={n_have}-", "If-Range": version} if n_have else {}
     request = urllib.request.Request(place.address, headers=headers)  # noqa: S310 (the scheme is checked)
     try:
@@ -160,14 +160,14 @@ def _response(place: _Place, n_have: int, version: str) -> http.client.HTTPRespo
 
 
 def _version_of(response: http.client.HTTPResponse) -> str:
-    """Return what names the version of a file to If-Range: an entity tag that is strong, else the time of change."""
+    """Return a file's version for If-Range: a strong entity tag, else the modification time."""
     tag: str = response.headers.get("ETag", "")
     changed: str = response.headers.get("Last-Modified", "")
     return tag if tag.startswith('"') else changed
 
 
 def _continues(response: http.client.HTTPResponse, n_have: int, version: str) -> bool:
-    """Whether a partial answer goes on where the part ends, in the same version; some servers ignore If-Range."""
+    """Return whether a partial response continues the part in the same version; some servers ignore If-Range."""
     begins = response.headers.get("Content-Range", "").startswith(f"bytes {n_have}-")
     return begins and _version_of(response) in ("", version)
 
@@ -199,7 +199,7 @@ def _accept(place: _Place, sha256: str) -> None:
 
 
 def _check_kind(place: _Place) -> None:
-    """Raise BenchError where what came is not the whole archive that its name promises."""
+    """Raise BenchError if the file has an archive's name but is not a complete archive."""
     try:
         check_whole(place.part, place.target.suffix)
     except BenchError as error:
@@ -208,7 +208,7 @@ def _check_kind(place: _Place) -> None:
 
 
 def _say(line: str) -> None:
-    """Print a line where the bar of a download is shown."""
+    """Print a line to the stream of the download's progress bar."""
     from tqdm import tqdm
 
     tqdm.write(line, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What every reader returns: events in file order and facts about items, before any filtering."""
+"""The data that readers return: events in file order and facts about items, before any filtering."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from bench.data.arrow import text_column
 
 UNKNOWN_TIME = -1
-"""Stands for a missing timestamp; a file that holds this number says the same."""
+"""Marks a missing timestamp, also in files."""
 GENRE_SEPARATOR = "|"
-"""Stands between the genres in an item's category text."""
+"""Separates the genres in an item's category text."""
 
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """A column of ids: row ``i`` holds ``ids[codes[i]]``."""
+    """A column of ids: row ``i`` contains ``ids[codes[i]]``."""
 
     codes: NDArray[np.int64]
     """Index into ``ids`` of each row, shape (n_rows,)."""
@@ -33,13 +33,13 @@ class Events:
     """Interactions in the order of the file; repeated (user, item) events are all kept."""
 
     users: Coded
-    """Who."""
+    """User of each event."""
     items: Coded
-    """What."""
+    """Item of each event."""
     timestamps: NDArray[np.int64] | None = None
-    """Unix seconds, :data:`UNKNOWN_TIME` where missing; None where the source has no such column."""
+    """Unix seconds, :data:`UNKNOWN_TIME` if missing; None if the source has no such column."""
     positions: NDArray[np.int64] | None = None
-    """Order within a user, authoritative where the source has it."""
+    """Order within a user, which takes precedence over timestamps if the source has it."""
 
     def __len__(self) -> int:
         return len(self.users.codes)
@@ -47,7 +47,7 @@ class Events:
 
 @dataclass(frozen=True)
 class ItemFacts:
-    """Titles and categories by item id; an id that is missing has none."""
+    """Titles and categories by item id; items without one are left out."""
 
     titles: dict[str, str] = field(default_factory=dict)
     """Title of each item that has one."""
@@ -63,9 +63,9 @@ def coded(values: Sequence[str]) -> Coded:
 
 
 def id_fault(value: str) -> str:
-    """Say what is wrong with an id, or return an empty text.
+    """Return what is wrong with an id, or an empty string.
 
-    An id has at least one character and none that breaks a line, moves a terminal's cursor or is half of another.
+    A valid id has at least one character, and no line break, control character or lone surrogate.
     """
     if not value:
         return "is empty"
@@ -76,5 +76,5 @@ def id_fault(value: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Collapse every run of white space to one space and strip the ends."""
+    """Replace each run of white space with one space and strip the ends."""
     return " ".join(text.split())

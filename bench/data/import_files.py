@@ -1,4 +1,4 @@
-"""Taking a user's own files into a data folder."""
+"""Import a user's own files into a data directory."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 def import_dataset(name: str, interactions: Path, items: Path | None, data_dir: Path) -> Domain:
-    """Copy generic files into ``data_dir/<name>/`` once they have been read without fault.
+    """Copy generic files to ``data_dir/<name>/`` after they have been read without errors.
 
-    A name that has a card takes the card's rules (its k-core, for instance); any other name is the user's own data,
-    of which nothing is filtered.
+    If the name has a card, the card's rules apply (its k-core, for instance). Otherwise it is the user's own data,
+    which is not filtered.
 
     Returns:
-        The domain that the files give.
+        The domain built from the files.
 
     Raises:
-        BenchError: For a name that cannot be a folder or is taken, and for any fault in the files.
+        BenchError: The name is invalid or taken, or the files contain an error.
     """
     check_name(name)
     card = load_card(name) if has_card(name) else own_data_card(name)
@@ -57,7 +57,7 @@ def _copy(interactions: Path, items: Path | None, target: Path) -> None:
             if path is not None:
                 shutil.copyfile(path, temporary / f"{stem}.csv{'.gz' if path.suffix == '.gz' else ''}")
         synced(temporary)
-        require_new(target)  # another import may have taken the name meanwhile
+        require_new(target)  # another import may have taken the name in the meantime
         temporary.rename(target)
         sync_names(target.parent)
     finally:

@@ -1,4 +1,4 @@
-"""A user's own DataFrame as a dataset: written as generic files and imported like them."""
+"""Import a user's own DataFrame as a dataset: it is written as generic files, which are then imported."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ TEXTS = ("title", "categories")
 
 
 def import_frame(frame: pandas.DataFrame, name: str, data_dir: Path) -> Domain:
-    """Write a DataFrame of interactions as the dataset ``name`` into ``data_dir``, with the checks of its files.
+    """Write a DataFrame of interactions as the dataset ``name`` to ``data_dir``, with the same checks as for files.
 
-    Columns are those of the generic files: ``user_id``, ``item_id`` and optionally ``timestamp`` (Unix seconds or
+    The columns are those of the generic files: ``user_id``, ``item_id`` and optionally ``timestamp`` (Unix seconds or
     datetimes), ``position``, ``title`` and ``categories``; others are ignored.
 
     Returns:
-        The domain that the interactions give.
+        The domain built from the interactions.
 
     Raises:
-        BenchError: a missing column, an empty id, a time that is none, two titles of one item, and whatever
-            :func:`bench.data.import_files.import_dataset` refuses.
+        BenchError: a missing column, an empty id, an invalid time, an item with two titles, or any error of
+            :func:`bench.data.import_files.import_dataset`.
     """
     _check_columns(frame)
     with tempfile.TemporaryDirectory() as folder:
@@ -63,7 +63,7 @@ def _texts(values: pandas.Series[Any], column: str) -> pandas.Series[Any]:
 
 
 def _integers(values: pandas.Series[Any], column: str) -> pandas.Series[Any]:
-    """Return whole numbers, missing ones as missing; datetimes become Unix seconds."""
+    """Return integers, keeping missing values; datetimes become Unix seconds."""
     import pandas
 
     if pandas.api.types.is_datetime64_any_dtype(values):
@@ -77,7 +77,7 @@ def _integers(values: pandas.Series[Any], column: str) -> pandas.Series[Any]:
 
 
 def _facts_of_items(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """Return a row per item with its title and categories, of those that the frame has."""
+    """Return one row per item with its title and categories, if the frame has these columns."""
     columns = [column for column in TEXTS if column in frame]
     facts = frame[["item_id", *columns]].fillna("").drop_duplicates()
     is_repeated = facts["item_id"].duplicated()
@@ -88,7 +88,7 @@ def _facts_of_items(frame: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def _refuse(values: pandas.Series[Any], is_wrong: pandas.Series[Any], fault: str) -> None:
-    """Raise BenchError for the first row that is wrong."""
+    """Raise BenchError for the first invalid row."""
     wrong = values[is_wrong.to_numpy(dtype=bool)]
     if len(wrong):
         raise BenchError(f"Row {wrong.index[0]} of the DataFrame: {fault} (found '{wrong.iloc[0]}').")

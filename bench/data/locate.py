@@ -1,4 +1,4 @@
-"""Where a dataset's source files are: the user's folder, an installed package, or the official address."""
+"""Find a dataset's source files: in the user's directory, in an installed package, or at the official address."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ DOWNLOADS = "downloads"
 
 @dataclass(frozen=True)
 class Source:
-    """Files that hold one dataset, and how they are written."""
+    """The files of one dataset, and their format."""
 
     format: str
     """Key of :data:`bench.data.readers.formats.FORMATS`."""
     interactions: SourceFile
     """The events."""
     items: SourceFile | None
-    """Titles and categories, where there are any."""
+    """Titles and categories, if there are any."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -37,13 +37,13 @@ class Source:
 
 
 def locate(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
-    """Return the dataset's source, downloading the official files where there is no other.
+    """Return the dataset's source, downloading the official files if there is no other.
 
-    Looked for in turn: ``data_dir/<name>/`` (generic, official, then RecBole files), the installed package that ships a
+    Search order: ``data_dir/<name>/`` (generic, official, then RecBole files), the installed package that ships a
     copy, earlier downloads, the official addresses.
 
     Raises:
-        BenchError: Where there is no source, saying where files may be put.
+        BenchError: There is no source; the message says where to put files.
     """
     found = _in_user_folder(card, data_dir) or _shipped(card)
     if found is not None:
@@ -54,10 +54,10 @@ def locate(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
 
 
 def is_at_hand(card: Card, data_dir: Path | None, cache_dir: Path) -> bool:
-    """Whether a dataset's source is here, so that :func:`locate` would download nothing.
+    """Return whether a dataset's source is available locally, so that :func:`locate` would download nothing.
 
     Raises:
-        BenchError: Where the data folder does not exist or the dataset's folder in it holds no source.
+        BenchError: The data directory does not exist, or the dataset's directory in it contains no source.
     """
     origin = load_card(card.derived_from) if card.derived_from else card
     if _in_user_folder(origin, data_dir) or _shipped(origin):
@@ -68,7 +68,7 @@ def is_at_hand(card: Card, data_dir: Path | None, cache_dir: Path) -> bool:
 
 
 def by_hand(name: str) -> str:
-    """Return where a user may put source files."""
+    """Return a description of where a user may put source files."""
     return f"$BENCH_DATA/{name}/{GENERIC_INTERACTIONS[0]}"
 
 
@@ -78,7 +78,7 @@ def shipping_command(card: Card) -> str:
 
 
 def require_folder(data_dir: Path) -> Path:
-    """Return the data folder; raise BenchError where it does not exist."""
+    """Return the data directory; raise BenchError if it does not exist."""
     if not data_dir.is_dir():
         raise BenchError(
             f"The data directory {data_dir} does not exist: set BENCH_DATA or --data-dir to an existing one."
@@ -87,7 +87,7 @@ def require_folder(data_dir: Path) -> Path:
 
 
 def find_in(folder: Path, card: Card) -> Source | None:
-    """Return the source in one folder: generic files, then official ones, then RecBole atomic files."""
+    """Return the source in one directory: generic files, then official ones, then RecBole atomic files."""
     return _generic(folder) or _official(card, folder) or _atomic(folder, card.name)
 
 
@@ -125,7 +125,7 @@ def _shipped(card: Card) -> Source | None:
     if package is None:
         return None
     folder = package / card.shipped_folder
-    return _atomic(folder, folder.name)  # atomic files carry the name of the folder that the package keeps them in
+    return _atomic(folder, folder.name)  # atomic files are named after their directory in the package
 
 
 def _downloaded(card: Card, files: OfficialFiles, folder: Path) -> Source:

@@ -1,4 +1,4 @@
-"""Names of datasets: never a path, for they name folders and files and seed the draw of candidates."""
+"""Check names of datasets. A name cannot be a path, because directories, files and the candidates' seed use it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RULE = "use at most 100 lower-case letters, digits, '.', '_' and '-', a letter o
 
 
 def check_name(name: str) -> None:
-    """Raise BenchError for a text that cannot name a dataset; the end of a path is offered instead."""
+    """Raise BenchError for an invalid dataset name; for a path, its last part is suggested."""
     if not NAME.fullmatch(name):
         near = name.rstrip("/").rpartition("/")[2].lower()
         hint = f" Did you mean {near}?" if NAME.fullmatch(near) else ""

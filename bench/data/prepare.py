@@ -71,15 +71,15 @@ def prepared_hash(name: str, data_dir: Path | None, cache_dir: Path) -> str | No
     store = ArtifactStore(cache_dir)
     try:
         return stored_content_hash(store.path(KIND, key)) if store.made(KIND, key) else None
-    except (OSError, ValueError, AttributeError):  # damaged: it is made again when it is needed
+    except (OSError, ValueError, AttributeError):  # damaged: it is prepared again when needed
         return None
 
 
 def card_of(name: str, data_dir: Path | None) -> Card:
-    """Return the card of a name, or a default card where only the user's folder has that name.
+    """Return the card with this name, or a default card if only the user's directory has that name.
 
     Raises:
-        BenchError: For a text that cannot name a dataset, an unknown name, or a data folder that does not exist.
+        BenchError: An invalid or unknown name, or a data directory that does not exist.
     """
     check_name(name)
     if has_card(name) or data_dir is None:
@@ -91,7 +91,7 @@ def card_of(name: str, data_dir: Path | None) -> Card:
 
 
 def own_names(data_dir: Path) -> list[str]:
-    """Return the names of the folders of a data folder that can name a dataset."""
+    """Return the names of the subdirectories of a data directory that are valid dataset names."""
     return sorted(path.name for path in data_dir.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
 
 
@@ -111,7 +111,7 @@ def read_source(card: Card, source: Source) -> Domain:
 
 
 def checksum(path: Path, cache_dir: Path, data_dir: Path | None = None) -> str:
-    """Return a file's SHA-256, remembered for large files; raise BenchError where a recorded one differs."""
+    """Return a file's SHA-256, cached for large files; raise BenchError if a recorded one differs."""
     state = path.stat()
     if state.st_size < LARGE_FILE_BYTES:
         actual = file_sha256(path)

@@ -1,4 +1,4 @@
-"""Reading source files, plain, gzipped or inside a zip archive, with one-line errors for damaged ones."""
+"""Read source files, plain, gzipped or inside a zip archive, with one-line errors for damaged ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import IO
 from bench.errors import BenchError, shown
 
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, ValueError)
-"""What unpacking raises for wrong bytes, besides OSError and EOFError."""
+"""Exceptions that unpacking raises for damaged data, besides OSError and EOFError."""
 BLOCK_BYTES = 1 << 20
 LONGEST_REASON = 120
 
@@ -28,14 +28,14 @@ class SourceFile:
     path: Path
     """The file on disk."""
     member: str = ""
-    """Path inside the archive, where ``path`` is a zip archive."""
+    """Path inside the archive, if ``path`` is a zip archive."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.member}" if self.member else str(self.path)
 
 
 def read_bytes(file: SourceFile) -> bytes:
-    """Return the whole content, decompressed; raise BenchError where the file is damaged or empty."""
+    """Return the whole content, decompressed; raise BenchError if the file is damaged or empty."""
     with _opened(file) as stream:
         data = stream.read()
     if not data:
@@ -44,7 +44,7 @@ def read_bytes(file: SourceFile) -> bytes:
 
 
 def numbered_lines(file: SourceFile) -> Iterator[tuple[int, bytes]]:
-    """Yield (line number from 1, line) without holding the file in memory; raise BenchError as for the whole."""
+    """Yield (line number from 1, line) without loading the whole file; raise the same errors as :func:`read_bytes`."""
     number = 0
     with _opened(file) as stream:
         for number, line in enumerate(stream, start=1):
@@ -54,7 +54,7 @@ def numbered_lines(file: SourceFile) -> Iterator[tuple[int, bytes]]:
 
 
 def check_whole(path: Path, suffix: str) -> None:
-    """Unpack a ``.zip`` or ``.gz`` file and keep nothing of it; raise BenchError where that fails."""
+    """Unpack a ``.zip`` or ``.gz`` file and discard the content; raise BenchError if that fails."""
     with _damage_told(SourceFile(path)):
         if suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
@@ -68,7 +68,7 @@ def check_whole(path: Path, suffix: str) -> None:
 
 
 def decoded(data: bytes, file: SourceFile, encoding: str = "utf-8") -> str:
-    """Decode text; raise BenchError with the line number where the bytes are not in the encoding."""
+    """Decode text; raise BenchError with the line number of bytes that are not in the encoding."""
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -77,7 +77,7 @@ def decoded(data: bytes, file: SourceFile, encoding: str = "utf-8") -> str:
 
 
 def line_of(data: bytes, place: int) -> int:
-    """Return the number, from 1, of the line that a byte is in; lines end in LF, CR or both."""
+    """Return the line number, from 1, of a byte; lines end in LF, CR or both."""
     before = data[:place]
     return 1 + before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n")
 
@@ -94,7 +94,7 @@ def _opened(file: SourceFile) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _damage_told(file: SourceFile) -> Iterator[None]:
-    """Turn whatever unpacking raises into one line."""
+    """Turn any exception from unpacking into a one-line error."""
     try:
         yield
     except EOFError as error:
@@ -105,7 +105,7 @@ def _damage_told(file: SourceFile) -> Iterator[None]:
         if error.errno is None:
             raise _damaged(file, error) from error
         raise BenchError(f"{file} cannot be read: {error.strerror}.") from error
-    except RuntimeError as error:  # encrypted, or packed by a method that Python does not have
+    except RuntimeError as error:  # encrypted, or compressed with a method that Python does not support
         raise BenchError(
             f"{file} cannot be unpacked: {_reason(error)}; unpack it yourself, or download it again."
         ) from error
@@ -126,7 +126,7 @@ def _raw_stream(file: SourceFile) -> Iterator[IO[bytes]]:
             yield stream
     elif file.path.suffix == ".gz":
         if not file.path.stat().st_size:
-            raise _empty(file)  # no gzip file at all, which Python takes for one of nothing
+            raise _empty(file)  # Python reads a file of zero bytes as a valid empty gzip file
         with gzip.open(file.path, "rb") as stream:
             yield stream  # type: ignore[misc]
     else:

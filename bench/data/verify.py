@@ -1,4 +1,4 @@
-"""Checks of a dataset from its source files up, each with what was looked at."""
+"""Verify a dataset from its source files up."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was verified."""
+    """The result of one check."""
 
     passed: bool
-    """Whether it holds."""
+    """Whether the check passed."""
     text: str
-    """What was looked at and found, in one line."""
+    """What was checked and found, in one line."""
 
 
 def verify_dataset(name: str, data_dir: Path | None, cache_dir: Path) -> list[Check]:
-    """Read the source again and check files, prepared data and the domain's consistency.
+    """Read the source again and check the files, the prepared data and the domain's consistency.
 
     Raises:
-        BenchError: Where the source cannot be found or read at all.
+        BenchError: The source cannot be found or read.
     """
     card = card_of(name, data_dir)
     source = source_of(card, data_dir, cache_dir)
     fresh, files = read_source(card, source), [_file_check(path, data_dir) for path in source.paths]
     checks = [*files, _titles_file_check(source), *consistency_checks(fresh, card)]
-    if all(check.passed for check in files):  # no other file is ever prepared
+    if all(check.passed for check in files):  # files that fail are never prepared
         checks.append(_prepared_check(fresh, load_domain(name, data_dir, cache_dir)))
         checks += _cut_checks(fresh, card, data_dir, cache_dir)
     return checks
 
 
 def consistency_checks(domain: Domain, card: Card) -> list[Check]:
-    """Check what must hold for every domain, and say how often histories give their own answer away."""
+    """Check the invariants of a domain, and report how many histories contain their own answer."""
     lengths, touches = np.diff(domain.indptr), domain.item_counts()
     least = max(card.k_core, 1)
     backwards, answers = _n_backwards(domain), _n_last_seen_before(domain)
@@ -55,11 +55,11 @@ def consistency_checks(domain: Domain, card: Card) -> list[Check]:
         Check(_distinct(domain), f"{domain.n_users:,} user ids and {domain.n_items:,} item ids are distinct"),
         Check(
             bool(lengths.min() >= least and touches.min() >= least),
-            f"every user has {lengths.min()} events or more, every item {touches.min()}; at least {least} expected",
+            f"every user has {lengths.min()} or more events, every item {touches.min()}; expected at least {least}",
         ),
         Check(backwards == 0, f"{backwards:,} events are earlier in time than the event before them in the history"),
         Check(True, f"{count_repeats(domain):,} events repeat an earlier (user, item) pair"),
-        Check(True, f"{answers:,} users touched their last item before, so that their history contains the answer"),
+        Check(True, f"{answers:,} users interacted with their last item before, so their history contains the answer"),
     ]
 
 
@@ -77,7 +77,7 @@ def _titles_file_check(source: Source) -> Check:
 
 def _prepared_check(fresh: Domain, prepared: Domain) -> Check:
     same = fresh.content_hash == prepared.content_hash and np.array_equal(fresh.item_ids, prepared.item_ids)
-    text = f"the prepared data (content hash {prepared.content_hash}) equal the source read again"
+    text = f"the prepared data (content hash {prepared.content_hash}) match the source read again"
     return Check(bool(same), text if same else text.replace("equal", "differ from"))
 
 

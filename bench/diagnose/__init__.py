@@ -1,7 +1,8 @@
-"""More than accuracy: cost, popularity bias and stability of stored runs.
+"""Measure the cost, popularity bias and stability of stored runs.
 
 ``efficiency``, ``popularity`` and ``stability`` measure one of these each, and ``summary`` all of them for one run.
-``rescore`` lets a run score again, in another order or with another prompt; ``repeated_answers`` keeps what it says.
+``rescore`` scores a run again with candidates in another order or with another prompt; ``repeated_answers`` stores the
+results.
 """
 
 from typing import TYPE_CHECKING

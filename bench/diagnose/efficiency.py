@@ -1,4 +1,4 @@
-"""What a run cost, read from its record."""
+"""Read the cost of a run from its record."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Efficiency:
-    """Cost of a run on the machine it ran on; None is what the record does not state."""
+    """Cost of a run on the machine that ran it; None for values that are not in the record."""
 
     users_a_second: float | None
-    """Queries scored a second, once fitted."""
+    """Queries scored per second, after fitting."""
     fit_seconds: float | None
-    """Wall seconds of the fit; one that found its model in the cache only read it."""
+    """Wall-clock seconds of fitting; if the model was cached, only the time to load it."""
     trained_parameters: int | None
-    """Weights that training changes."""
+    """Number of trained weights."""
     peak_memory_bytes: int | None
-    """Highest resident memory of the process in any phase."""
+    """Maximum resident memory of the process in any phase."""
 
 
 def efficiency(record: RunRecord) -> Efficiency:

@@ -1,4 +1,4 @@
-"""Popularity bias: how popular the items ranked first are, and how much a positive's popularity helps it."""
+"""Measure popularity bias: the popularity of top-ranked items, and the metric by the positive's popularity."""
 
 from __future__ import annotations
 
@@ -19,46 +19,46 @@ class PopularityBias:
     """Mean popularity in training interactions."""
 
     top: float
-    """Of the candidates ranked first."""
+    """Mean over the candidates ranked first."""
     positive: float
-    """Of the positives."""
+    """Mean over the positives."""
 
     @property
     def ratio(self) -> float | None:
-        """How many times as popular as the positives the top candidates are; None where nobody touched a positive."""
+        """Popularity of the top candidates relative to the positives; None if no positive has training interactions."""
         return self.top / self.positive if self.positive else None
 
 
 @dataclass(frozen=True)
 class Group:
-    """Queries whose positives are about equally popular."""
+    """Queries whose positives have similar popularity."""
 
     lowest: int
-    """Fewest training interactions of a positive."""
+    """Smallest number of training interactions of a positive."""
     highest: int
-    """Most training interactions of a positive."""
+    """Largest number of training interactions of a positive."""
     n_queries: int
     value: float
     """Mean of the metric."""
 
 
 def popularity_bias(tops: Tops) -> PopularityBias:
-    """Return the mean popularity of what was ranked first and of what should have been."""
+    """Return the mean popularity of the top-ranked candidates and of the positives."""
     return PopularityBias(float(tops.top_count.mean()), float(tops.positive_count.mean()))
 
 
 def by_popularity(
     values: NDArray[np.float64], positive_count: NDArray[np.integer], n_groups: int = N_GROUPS
 ) -> list[Group]:
-    """Return a metric by quantile group of the positive's popularity, the least popular first.
+    """Return a metric by quantile group of the positive's popularity, with the least popular first.
 
-    Queries with equally popular positives stay in one group, so groups may differ in size, and there are fewer of them
-    where many positives are equally popular: a single one in the cold setting, where nobody touched a positive.
+    Queries with equally popular positives are in the same group, so groups may differ in size, and there are fewer of
+    them if many positives are equally popular: only one in the cold setting, in which positives have no interactions.
 
     Args:
-        values: The metric for each query, shape (n,).
+        values: The metric per query, shape (n,).
         positive_count: Training interactions of each positive, shape (n,).
-        n_groups: Groups at most; 5 gives quintiles.
+        n_groups: Maximum number of groups; 5 gives quintiles.
     """
     edges = np.quantile(positive_count, np.arange(1, n_groups) / n_groups, method="inverted_cdf")
     group_of = np.searchsorted(np.unique(edges), positive_count, side="left")

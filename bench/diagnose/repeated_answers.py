@@ -1,4 +1,4 @@
-"""What a run answered when it was asked again, kept beside its record so that a report can show it."""
+"""Store the results of scoring a run again with its record, for reports."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from bench.runs.store import RunStore
 
 Over = Literal["candidate order", "paraphrases"]
-"""What was changed between the answers."""
+"""What was varied between the repetitions."""
 
 
 @dataclass(frozen=True)
 class AskedAgain:
-    """A stored run, asked again."""
+    """Results of scoring a stored run again."""
 
     over: Over
     metric: str
     n_queries: int
-    """Queries of the sample that was asked."""
+    """Number of queries in the sample that was scored."""
     stability: Stability
 
 
 def keep(record: RunRecord, asked: AskedAgain, store: RunStore) -> None:
-    """Keep an answer in place of an earlier one over the same change."""
+    """Store a result, replacing an earlier one for the same variation."""
     with store.changing(record.id):
         others = [one for one in kept(record, store) if one.over != asked.over]
         answers = sorted([*others, asked], key=lambda one: one.over)
@@ -38,10 +38,10 @@ def keep(record: RunRecord, asked: AskedAgain, store: RunStore) -> None:
 
 
 def kept(record: RunRecord, store: RunStore) -> tuple[AskedAgain, ...]:
-    """Return what is kept of a run; nothing of an earlier run of the same id, which was made again since.
+    """Return the stored results of a run; those of an earlier run with the same id, since repeated, are ignored.
 
     Raises:
-        BenchError: the file cannot be read.
+        BenchError: the file is not readable.
     """
     path = _path(record, store)
     try:

@@ -1,4 +1,4 @@
-"""Asks a stored run's recommender again: its candidates in other orders, or in other words."""
+"""Score a stored run again, with its candidates in other orders or with paraphrased prompts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rescorer:
-    """A stored run's recommender, fitted again, and a sample of its queries."""
+    """The recommender of a stored run, fitted again, with a sample of the run's queries."""
 
     record: RunRecord
     recommender: Recommender
@@ -37,20 +37,20 @@ class Rescorer:
 
     @property
     def n_queries(self) -> int:
-        """Queries of the sample."""
+        """Number of queries in the sample."""
         return len(self.sample)
 
     def over_candidate_orders(self, times: int) -> Stability:
-        """Permute each query's candidates so many times."""
+        """Score the sample with permuted candidates, ``times`` times."""
         n, n_candidates = self.sample.queries.candidates.shape
         orders = permutations(n, n_candidates, times)
         return self._compared(scored_in_order(self._scores, self.sample.queries, order) for order in orders)
 
     def over_paraphrases(self, times: int) -> Stability:
-        """Ask in other words so many times.
+        """Score the sample with paraphrased prompts, ``times`` times.
 
         Raises:
-            BenchError: the method asks no decoder by the shared prompt, or there are fewer paraphrases.
+            BenchError: the method does not use the shared prompt, or there are fewer paraphrases.
         """
         from bench.lm.decoders.likelihood import GenerativeLanguageModel
         from bench.lm.prompts.paraphrases import PARAPHRASES, paraphrased
@@ -73,7 +73,7 @@ class Rescorer:
         return self._compared(map(asked, PARAPHRASES[:times]))
 
     def _compared(self, repetitions: Iterable[NDArray[np.floating]]) -> Stability:
-        """Compare repeated scores of the sample, in its own columns, with those of the run."""
+        """Compare repeated scores of the sample, in its original columns, with those of the run."""
         scores = [self._original, *repetitions]
         columns, n_candidates = self.sample.answers.positive_column, self.record.n_candidates
         ranks = [rank_positive(one, columns) for one in scores]
@@ -96,19 +96,19 @@ def rescorer(
     progress: ProgressHook,
     device: str = "cpu",
 ) -> Rescorer:
-    """Fit a stored run's recommender again, from the cache where its model is.
+    """Fit a stored run's recommender again, from the cache if its model is there.
 
     Args:
         record: The run.
-        folders: Where its data and models are.
+        folders: The folders of its data and models.
         metric: Metric to compare.
-        limit_queries: Queries asked at most, a seeded sample.
-        progress: Where the fit reports.
+        limit_queries: Maximum number of queries, a seeded sample.
+        progress: Receives the messages of fitting.
         device: Torch device.
 
     Raises:
-        BenchError: the run is handed the answers, it ranked the whole catalogue, or its candidates are no longer those
-            it ranked.
+        BenchError: the method receives the answers, the run ranked the full catalogue, or its candidates have changed
+            since.
     """
     if record.spec.full_ranking:
         raise BenchError(

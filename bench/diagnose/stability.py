@@ -1,4 +1,4 @@
-"""Stability: how far the metric and the item ranked first change with what should not matter."""
+"""Measure how much the metric and the top-ranked item change with variations that should not matter."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stability:
-    """The same queries, asked several times."""
+    """Results for the same queries, scored several times."""
 
     values: tuple[float, ...]
-    """Mean of the metric each time, the original first."""
+    """Mean of the metric per repetition, starting with the original."""
     flip_rate: float | None
-    """Share of the repeated queries whose top item is not the original's; None where the top items were not stored."""
+    """Share of repeated queries with a different top item than the original; None if top items were not stored."""
 
     @property
     def spread(self) -> float:
-        """Highest less lowest value."""
+        """Difference of the highest and the lowest value."""
         return max(self.values) - min(self.values)
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of the values, with n - 1."""
+        """Standard deviation of the values, with n - 1 in the denominator."""
         return float(np.std(self.values, ddof=1))
 
 
 def stability(values: Sequence[float], top_items: Sequence[NDArray[np.integer]] | None) -> Stability:
-    """Compare repetitions with the original, which stands first in both.
+    """Compare repetitions with the original, which is first in both arguments.
 
     Args:
-        values: Mean of the metric each time, at least two.
-        top_items: Item ranked first for each query each time, each of shape (n,); None where it is not known.
+        values: Mean of the metric per repetition, at least two.
+        top_items: Top-ranked item of each query per repetition, each of shape (n,); None if not known.
 
     Raises:
         ValueError: there is nothing to compare.
@@ -54,7 +54,7 @@ def stability(values: Sequence[float], top_items: Sequence[NDArray[np.integer]] 
 
 
 def permutations(n: int, n_candidates: int, times: int, seed: int = 0) -> Iterator[NDArray[np.int64]]:
-    """Yield orders of each query's candidates, drawn query by query, each of shape (n, n_candidates)."""
+    """Yield orders of each query's candidates, drawn separately per query, each of shape (n, n_candidates)."""
     columns = np.broadcast_to(np.arange(n_candidates), (n, n_candidates))
     rng = np.random.default_rng(derived_seed(seed, "permuted-candidates"))
     for _ in range(times):
@@ -64,7 +64,7 @@ def permutations(n: int, n_candidates: int, times: int, seed: int = 0) -> Iterat
 def scored_in_order(
     score: Callable[[Queries], NDArray[np.floating]], queries: Queries, order: NDArray[np.int64]
 ) -> NDArray[np.floating]:
-    """Return the scores of permuted candidates, put back into the columns of ``queries``."""
+    """Return the scores of permuted candidates, rearranged into the columns of ``queries``."""
     permuted = replace(queries, candidates=np.take_along_axis(queries.candidates, order, axis=1))
     found = np.asarray(score(permuted))
     scores = np.empty_like(found)

@@ -1,4 +1,4 @@
-"""All that the store says of a run beside its accuracy."""
+"""Collect everything the store contains about a run besides its accuracy."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One run beside its accuracy."""
+    """The diagnosis of one run."""
 
     record: RunRecord
     value: float
     """Mean of the metric."""
     efficiency: Efficiency
     bias: PopularityBias | None
-    """None for a run from before its top items were stored."""
+    """Popularity bias; None for a run that did not store its top items yet."""
     groups: tuple[Group, ...]
-    """The metric by popularity of the positive; empty for a run from before that was stored."""
+    """The metric by popularity of the positive; empty for a run that did not store that yet."""
 
 
 def diagnose_run(record: RunRecord, store: RunStore, metric: Metric) -> Diagnosis:
-    """Return what the store says of a run."""
+    """Return the diagnosis of a run from the store."""
     _, ranks = store.ranks(record.id)
     values = per_user(ranks, metric, record.n_candidates)
     tops = store.tops(record.id)
@@ -46,7 +46,9 @@ def diagnose_run(record: RunRecord, store: RunStore, metric: Metric) -> Diagnosi
 
 
 def across_seeds(records: Sequence[RunRecord], store: RunStore, metric: Metric) -> list[tuple[RunRecord, Stability]]:
-    """Return for each set of runs that differ by their training seed alone the run of the lowest seed and the spread.
+    """Return the spread over seeds for each set of runs that differ only in their training seed.
+
+    The result has one entry per set: the run with the lowest seed and the spread.
 
     Raises:
         BenchError: runs of one set ranked different candidates.

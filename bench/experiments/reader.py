@@ -1,4 +1,4 @@
-"""Strict reading of experiment files: an unknown key or a wrong value names the file, the key and what is near."""
+"""Read experiment files strictly: errors name the file and the invalid key or value, and suggest similar ones."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ OPTIONAL = (
 STATISTICS_REQUIRED = ("name", "caption", "datasets", "statistics")
 STATISTICS_OPTIONAL = ("published", "reproduces")
 STATISTICS = ("users", "items", "interactions", "density_percent", "mean_length", "untitled")
-"""Counts of a dataset that a table can hold."""
+"""Dataset statistics that a table can contain."""
 ROW_KEYS = (
     "method",
     "label",
@@ -75,17 +75,17 @@ SCALE_READERS: Mapping[str, Callable[[Fields, str], Any]] = MappingProxyType(
         "says": Fields.text,
     }
 )
-"""What an experiment may state differently for a scale, with how it is read."""
+"""Fields of a scale that an experiment can redefine, with their readers."""
 STAR_KEYS = ("test", "level", "metrics", "style")
 
 
 def experiment_names(folder: Path | None = None) -> list[str]:
-    """Return the names of the experiments that come with the bench (or lie in ``folder``), sorted."""
+    """Return the sorted names of the experiments included in bench (or in ``folder``)."""
     return sorted(path.stem for path in (folder or shipped_folder("experiments")).glob("*.yaml"))
 
 
 def load_experiment(name: str, folder: Path | None = None) -> Experiment:
-    """Read an experiment by its name or by the path of a YAML file; BenchError names file, key and near names."""
+    """Read an experiment by name or path; BenchError names the file and key, and suggests similar names."""
     if is_yaml_file(name):
         return read_experiment(Path(name))
     folder = folder or shipped_folder("experiments")
@@ -95,7 +95,7 @@ def load_experiment(name: str, folder: Path | None = None) -> Experiment:
 
 
 def read_experiment(path: Path) -> Experiment:
-    """Read one experiment file; raise BenchError for anything that is not exactly as expected."""
+    """Read one experiment file; raise BenchError for any unexpected key or value."""
     document = Document.read(path)
     if isinstance(document.content, dict) and "statistics" in document.content:
         return _statistics_table(document)
@@ -130,7 +130,7 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def _statistics_table(document: Document) -> Experiment:
-    """Read a table of counts: its rows are the datasets, and nothing is run for it."""
+    """Read a table of dataset statistics, which has one row per dataset and no runs."""
     fields = _top(document, STATISTICS_REQUIRED, STATISTICS_OPTIONAL)
     return Experiment(
         name=fields.text("name"),
@@ -207,7 +207,7 @@ def _figure(top: Fields) -> FigureSpec:
     if kind == "lines":
         fields.text("x"), fields.text("x_label")
     elif fields.has("x") or fields.has("lines"):
-        raise fields.wrong("x" if fields.has("x") else "lines", "no such key for dots, whose rows stand side by side")
+        raise fields.wrong("x" if fields.has("x") else "lines", "no such key for dots, which have no x axis")
     return FigureSpec(
         kind=kind,
         y=fields.choices("y", known) if fields.has("y") else metrics,
@@ -237,7 +237,7 @@ def _datasets(top: Fields) -> tuple[ExperimentDataset, ...]:
 
 
 def _check_names(fields: Fields, *names: str) -> None:
-    """Raise BenchError, with the place in the file, where one of the names cannot name a dataset."""
+    """Raise BenchError, with the place in the file, if a name is not a valid dataset name."""
     for name in names:
         try:
             check_name(name)

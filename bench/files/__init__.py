@@ -1,10 +1,10 @@
-"""Files: store, hash, read and find them; nothing here knows what a recommender is.
+"""Store, hash, read and find files, independently of recommenders.
 
-``store`` writes files whole or not at all and keeps artifacts under the hash of what made them, each made by one
-process under a ``lease``; ``temporary`` names and sweeps what is half written, by its ``owner``. ``hashing`` hashes
-values, ``revisions`` code. ``yaml_fields`` reads YAML strictly, ``field_types`` checks what was read against the types
-of a dataclass, ``shipped`` finds the files that come with the package, ``folders`` are those of a run, ``extras``
-names optional packages, and ``lazy`` is how every package offers its names.
+``store`` writes files atomically and stores artifacts under the hash of what determines them, each made by one process
+under a ``lease``. ``temporary`` names unfinished files and removes those whose ``owner`` has ended. ``hashing`` hashes
+values, and ``revisions`` code. ``yaml_fields`` reads YAML strictly, and ``field_types`` checks values against the types
+of a dataclass. ``shipped`` finds the files included in the package, ``folders`` are those of a run, ``extras`` names
+optional packages, and ``lazy`` loads the public names of a package on first use.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bench.files.extras import install_command, is_installed, package_folder, require
     from bench.files.folders import Folders
     from bench.files.hashing import canonical_json, content_hash, derived_seed, file_sha256
-    from bench.files.lazy import lazy_names  # noqa: TC004  # here as well, for the list is to be whole
+    from bench.files.lazy import lazy_names  # noqa: TC004  # listed here too, to keep the list complete
     from bench.files.revisions import Revision, revision_of
     from bench.files.rounding import rounded
     from bench.files.shipped import shipped_folder

@@ -1,4 +1,4 @@
-"""Texts that spreadsheets show and do not compute."""
+"""Write texts to CSV files so that spreadsheets show them instead of computing them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def inert(value: Any) -> Any:
-    """Return a cell of a CSV file; a text that a spreadsheet would compute gets an apostrophe in front.
+    """Return a cell of a CSV file, with an apostrophe before a text that a spreadsheet would compute.
 
-    What is no text, and a text that is a number, stay as they are.
+    Values that are not texts, and texts that are numbers, are returned unchanged.
     """
     if not isinstance(value, str) or not value.startswith(BEGINS_A_FORMULA) or _is_number(value):
         return value

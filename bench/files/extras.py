@@ -1,7 +1,7 @@
-"""Optional packages: which extra installs them, and the error where one is missing.
+"""Check optional packages: which extra installs them, and the error if one is missing.
 
 ``pip install llmrec-bench`` installs what data, protocol, metrics, tables and the controls need. Everything else is an
-extra of ``setup.cfg``. Code that needs one calls :func:`require` before it imports from it.
+extra in ``setup.cfg``. Code that needs one calls :func:`require` before importing from it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import MappingProxyType
 from bench.errors import BenchError
 
 RECBOLE_COMMAND = "pip install --no-deps recbole==1.2.1"
-"""RecBole's own requirements name a version of ray that exists for Python 3.11 and older only."""
+"""The dependencies of RecBole pin a version of ray that exists only for Python 3.11 and older."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Extra:
     """A set of optional packages."""
 
     modules: tuple[str, ...]
-    """What can be imported where it is installed."""
+    """Modules that can be imported if it is installed."""
     then: str = ""
-    """Command to run after pip's, for a package that the extra cannot name."""
+    """Command to run after pip's, for a package that the extra cannot include."""
 
 
 EXTRAS: Mapping[str, Extra] = MappingProxyType(
@@ -43,16 +43,16 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         "slurm": Extra(("submitit",)),
     }
 )
-"""The extras that code asks for."""
+"""The extras that the code checks for."""
 
 
 def require(what: str, *extras: str, otherwise: str = "") -> None:
     """Raise BenchError unless these extras are installed.
 
     Args:
-        what: What needs them, the first words of the error.
-        extras: Names of :data:`EXTRAS`.
-        otherwise: What a user can do instead, the last sentence of the error.
+        what: What needs them; the error starts with it.
+        extras: Names in :data:`EXTRAS`.
+        otherwise: What a user can do instead; the error ends with it.
     """
     missing = {extra: module for extra in extras if (module := missing_module(extra))}
     if not missing:
@@ -66,12 +66,12 @@ def require(what: str, *extras: str, otherwise: str = "") -> None:
 
 
 def missing_module(extra: str) -> str | None:
-    """Return a module of an extra that is not installed; None where all are."""
+    """Return a module of an extra that is not installed; None if all are."""
     return next((module for module in EXTRAS[extra].modules if not is_installed(module)), None)
 
 
 def install_command(*extras: str) -> str:
-    """Return the shell command that installs what is missing of some extras; empty where nothing is."""
+    """Return the shell command that installs the missing packages of some extras; empty if none is missing."""
     missing = [extra for extra in extras if missing_module(extra)]
     if not missing:
         return ""
@@ -83,11 +83,11 @@ def is_installed(module: str) -> bool:
     """Whether a top-level module can be found, without importing it."""
     try:
         return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # ValueError: it was imported in some other way, as a test's stand-in is
+    except (ImportError, ValueError):  # ValueError: it was imported in another way, such as a stub in a test
         return False
 
 
 def package_folder(name: str) -> Path | None:
-    """Return the folder of an installed package, found without running its code; None where it is not installed."""
+    """Return the directory of an installed package without running its code; None if it is not installed."""
     spec = importlib.util.find_spec(name) if is_installed(name) else None
     return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None

@@ -1,4 +1,4 @@
-"""Whether what was read from a file is of the types that a dataclass states for its fields."""
+"""Check whether values read from a file have the types that a dataclass declares for its fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 def misfit(instance: Any) -> str | None:
-    """Return in a few words which field of a dataclass does not hold what its type says; None where all do."""
+    """Describe the first field of a dataclass whose value does not have its declared type; None if there is none."""
     stated: Any = type(instance)
     for name, kind in _kinds(stated).items():
         value = getattr(instance, name)
@@ -21,9 +21,9 @@ def misfit(instance: Any) -> str | None:
 
 
 def fits(value: Any, kind: Any) -> bool:
-    """Whether a value is of an annotated type: a class, a dataclass, a literal, a container of these, or one of many.
+    """Whether a value has an annotated type: a class, dataclass, literal, union, or a container of these.
 
-    Whole numbers are numbers, and truth values are not.
+    Integers are accepted as floats; booleans are not.
     """
     outer, inner = get_origin(kind), get_args(kind)
     if outer in (Union, UnionType):
@@ -38,7 +38,7 @@ def fits(value: Any, kind: Any) -> bool:
 
 
 def _holds(value: Any, outer: Any, inner: tuple[Any, ...]) -> bool:
-    """Whether a value is a tuple, list or mapping, and what it holds fits as well."""
+    """Whether a value is a tuple, list or mapping whose elements fit as well."""
     if not isinstance(value, outer):
         return False
     if issubclass(outer, Mapping):
@@ -53,7 +53,7 @@ def _fit_in_order(values: tuple[Any, ...], kinds: tuple[Any, ...]) -> bool:
 
 
 def _all_fit(values: Any, kind: Any) -> bool:
-    if get_origin(kind) is None and not dataclasses.is_dataclass(kind):  # curves are long and their types few
+    if get_origin(kind) is None and not dataclasses.is_dataclass(kind):  # curves are long but have few types
         return kind is Any or all(_is_plain(found, kind) for found in set(map(type, values)))
     return all(fits(value, kind) for value in values)
 

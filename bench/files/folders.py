@@ -1,4 +1,4 @@
-"""Where a run reads and writes."""
+"""Define the folders in which a run reads and writes."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ USUAL_RESULTS = Path("results")
 
 @dataclass(frozen=True)
 class Folders:
-    """Where a run reads and writes."""
+    """The folders in which a run reads and writes."""
 
     cache_dir: Path
     """Prepared data, candidate files, models, adapters."""
     results_dir: Path
     """Runs and tables."""
     data_dir: Path | None = None
-    """Source data, one sub-folder a dataset."""
+    """Source data, with one subdirectory per dataset."""
     trained_anew: set[Path] | None = field(default=None, compare=False)
-    """What was trained in the run at hand, where nothing trained before may be used; None uses what is there."""
+    """Artifacts trained in the current run, if earlier ones must not be reused; None reuses all."""
 
     @property
     def artifacts(self) -> ArtifactStore:
         """Return the store of artifacts in the cache folder."""
-        from bench.files.store import ArtifactStore  # brings numpy, which a command's help does without
+        from bench.files.store import ArtifactStore  # imports numpy, which a command's help does not need
 
         return ArtifactStore(self.cache_dir, self.trained_anew)
 
@@ -46,17 +46,17 @@ class Folders:
         )
 
     def training_anew(self) -> Folders:
-        """Return the same folders for a run that trains everything anew, each model and adapter once."""
+        """Return the same folders for a run that trains everything again, each model and adapter once."""
         return replace(self, trained_anew=set())
 
 
 def usual_folders(
     cache_dir: AnyPath | None = None, results_dir: AnyPath | None = None, data_dir: AnyPath | None = None
 ) -> Folders:
-    """Return the folders that are given; for the others those that the environment names, else the defaults.
+    """Return the given folders; for the others, those that the environment names, or else the defaults.
 
-    Without ``BENCH_CACHE``, ``BENCH_RESULTS`` and ``BENCH_DATA`` these are the platform's cache folder, ``./results``
-    and no data folder.
+    Without ``BENCH_CACHE``, ``BENCH_RESULTS`` and ``BENCH_DATA``, the defaults are the platform's cache directory,
+    ``./results`` and no data directory.
     """
     return Folders(
         cache_dir=_named(cache_dir, CACHE_VARIABLE) or usual_cache(),
@@ -66,7 +66,7 @@ def usual_folders(
 
 
 def usual_cache() -> Path:
-    """Return the platform's cache folder; raise BenchError where no home directory is known."""
+    """Return the platform's cache directory; raise BenchError if the home directory is not known."""
     import platformdirs
 
     path = platformdirs.user_cache_path("bench")
@@ -81,7 +81,7 @@ def _named(path: AnyPath | None, variable: str) -> Path | None:
 
 
 def expanded(path: AnyPath) -> Path:
-    """Return a path with ``~`` expanded; raise BenchError where no home directory is known."""
+    """Return a path with ``~`` expanded; raise BenchError if the home directory is not known."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

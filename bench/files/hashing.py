@@ -1,4 +1,4 @@
-"""Content hashes: the same inputs give the same short name on every platform."""
+"""Compute content hashes: the same inputs give the same short name on every platform."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 HASH_LENGTH = 16
-"""Hex digits kept of a SHA-256: 64 bits, enough to name artifacts."""
+"""Number of hex digits of a SHA-256 that are kept: 64 bits, enough to name artifacts."""
 
 
 def canonical_json(value: Any) -> str:
@@ -20,7 +20,7 @@ def canonical_json(value: Any) -> str:
 
 
 def content_hash(*parts: Any) -> str:
-    """Hash arrays, bytes, paths' contents and JSON-like values to :data:`HASH_LENGTH` hex digits."""
+    """Hash arrays, bytes, file contents of paths and JSON-like values to :data:`HASH_LENGTH` hex digits."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(_bytes_of(part))
@@ -30,7 +30,7 @@ def content_hash(*parts: Any) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the full SHA-256 of a file, read in blocks."""
+    """Return the full SHA-256 of a file, which is read in blocks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -38,7 +38,7 @@ def file_sha256(path: Path) -> str:
 def derived_seed(seed: int, *purpose: str) -> int:
     """Derive a 63-bit seed from a seed and a purpose, so that no two draws share a stream."""
     digest = hashlib.sha256(canonical_json([seed, *purpose]).encode()).digest()
-    # a bit less than 64, since some generators take signed seeds
+    # 63 bits, because some generators take signed seeds
     return int.from_bytes(digest[:8], "big") >> 1
 
 
@@ -46,7 +46,7 @@ def _bytes_of(part: Any) -> bytes:
     if isinstance(part, np.ndarray):
         if part.dtype.hasobject:
             raise TypeError("an array of objects has no stable bytes")
-        # type and shape are hashed as well: the same bytes can be another array
+        # type and shape are hashed as well, because different arrays can have the same bytes
         little_endian = np.ascontiguousarray(part).astype(part.dtype.newbyteorder("<"), copy=False)
         header = canonical_json([little_endian.dtype.str, list(part.shape)]).encode()
         return header + little_endian.tobytes()

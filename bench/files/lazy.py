@@ -1,6 +1,6 @@
-"""Names that a package offers, each loaded when it is first used.
+"""Load the public names of a package on first use.
 
-The ``__init__.py`` of a package states its public names once, as imports that type checkers and people read::
+The ``__init__.py`` of a package lists its public names once, as imports for type checkers and readers::
 
     if TYPE_CHECKING:
         from bench.runs.store import RunStore
@@ -9,8 +9,8 @@ The ``__init__.py`` of a package states its public names once, as imports that t
 
     __all__ = ["RunStore"]
 
-``from bench.runs import RunStore`` then imports ``bench.runs.store``, and nothing else imports it: whoever needs one
-module of a package does not load the others.
+``from bench.runs import RunStore`` then imports ``bench.runs.store`` and none of the other modules, so using one module
+of a package does not load the rest.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Leases: the right to do something, held by one process at a time and lost with it.
+"""Leases: the right to do something, held by one process at a time until it ends or releases it.
 
-A lease is a file that is created only where there is none. Its holder touches it every few seconds. Who finds one
-waits, unless its holder is known to have ended, or has not touched it for so long that it must have. Nothing is locked
-by the operating system, so leases hold on shared file systems too. Clocks of machines are not compared: who waits
-measures with its own how long the file has not changed.
+A lease is a file that is created only if it does not exist. Its holder updates the file's time every few seconds. A
+process that finds the file waits, unless the holder is known to have ended or has not updated the file for so long that
+it must have ended. No operating-system locks are used, so leases work on shared file systems too. Clocks of different
+machines are not compared: a waiting process measures on its own clock how long the file has not changed.
 
-A lease saves work and does not keep things whole: a process that was suspended for minutes may come back to find that
-another one has taken over. Whatever is written under a lease must therefore still appear whole.
+A lease avoids duplicate work but does not guarantee exclusive writes: a process that was suspended for minutes may
+resume after another one has taken over. Files written under a lease must therefore still be written atomically.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from bench.files.owner import Owner
 
 BEAT_SECONDS = 10.0
 EXPIRY_SECONDS = 120.0
-"""Longer than networks' file systems keep the time of a change to themselves."""
+"""Longer than the delay with which network file systems show a change of a file's time."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
-"""Between two looks at a lease that another process holds; each is twice the one before."""
+"""Shortest and longest pause between two checks of a lease that another process holds; each pause doubles the last."""
 PATIENCE = 16 * SHORTEST_PAUSE
-"""The pause before which it is said that something is waited for."""
+"""Length of the pause before which a message says that the process is waiting."""
 
 
 class Lease:
@@ -38,14 +38,14 @@ class Lease:
         self.path = path
         self.beat_seconds, self.expiry_seconds = beat_seconds, expiry_seconds
         self.touched = [path]
-        """What is touched while the lease is held: a sign of life for whoever finds it."""
+        """Paths whose time is updated while the lease is held, as a sign of life for other processes."""
         self._text = f"{Owner.this_process()} {secrets.token_hex(8)} {socket.gethostname()}"
         self._last_change: tuple[int, float] | None = None
         self._end = Event()
 
     @contextmanager
     def held(self, what: str, say: Callable[[str], None]) -> Iterator[None]:
-        """Hold the lease in a block, after waiting for whoever holds it now; ``what`` names in a line what it makes."""
+        """Hold the lease in a block, waiting for its current holder first; ``what`` names in messages what is made."""
         pause = SHORTEST_PAUSE
         while not self.take():
             time.sleep(min(pause, LONGEST_PAUSE))
@@ -58,7 +58,7 @@ class Lease:
             self.release()
 
     def take(self) -> bool:
-        """Take the lease unless a living process holds it; return whether it is held now."""
+        """Take the lease unless a running process holds it; return whether it is held now."""
         if self._create():
             return True
         if not self._is_abandoned():
@@ -67,7 +67,7 @@ class Lease:
         if not succession.take():
             return False
         try:
-            # by now another heir may have come and gone
+            # another process may have taken over and finished in the meantime
             if self._is_abandoned():
                 self.path.unlink(missing_ok=True)
         finally:
@@ -75,25 +75,25 @@ class Lease:
         return self._create()
 
     def release(self) -> None:
-        """Give the lease back; one that another process has taken over meanwhile stays with it."""
+        """Release the lease, unless another process has taken it over in the meantime."""
         self._end.set()
         with suppress(OSError):
             if self.path.read_text(encoding="utf-8") == self._text:
                 self.path.unlink()
 
     def is_held(self) -> bool:
-        """Whether a process holds it that may be living."""
+        """Whether a process that may still be running holds it."""
         return self.path.exists() and not self._is_abandoned()
 
     def holder(self) -> str:
-        """Return in a few words who holds it."""
+        """Return a short description of the holder."""
         words = self._read().split(maxsplit=2)
         owner = Owner.parse(words[0]) if len(words) == 3 else None
         return "another process" if owner is None else f"process {owner.pid} on {words[2]}"
 
     @property
     def _succession(self) -> Lease:
-        """The lease of the right to remove this one when it is abandoned, so that one heir does."""
+        """The lease of the right to remove this one if it is abandoned, so that only one process does."""
         if not hasattr(self, "_heirs"):
             path = self.path.with_name(f"{self.path.name}.heir")
             self._heirs = Lease(path, self.beat_seconds, self.expiry_seconds)
@@ -103,7 +103,7 @@ class Lease:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-        except (FileExistsError, FileNotFoundError):  # the latter: its folder was just removed
+        except (FileExistsError, FileNotFoundError):  # FileNotFoundError: its folder was just removed
             return False
         try:
             os.write(handle, self._text.encode())

@@ -1,7 +1,7 @@
-"""Files that a user names as a command's output: what is there keeps being what it is.
+"""Write outputs whose paths a user gave, without changing what kind of file is there.
 
-A regular file is replaced whole, or not at all, and keeps its mode; a link is followed; into anything else, such as a
-device or a pipe, the output is written; ``-`` is standard output.
+A regular file is replaced atomically and keeps its mode, a symbolic link is followed, and anything else, such as a
+device or a pipe, is written into. ``-`` is standard output.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ STANDARD_OUTPUT = Path("-")
 
 @contextmanager
 def written_output(path: Path) -> Iterator[Path]:
-    """Yield a temporary path with the suffix of ``path``; its content gets there only if the block succeeds."""
+    """Yield a temporary path with the suffix of ``path``; its content is moved there only if the block succeeds."""
     is_replaced = path != STANDARD_OUTPUT and (path.is_file() or not path.exists())
-    # a link such as /dev/stdout may lead to what has no path, so only those to files are followed here
+    # a link such as /dev/stdout may point to something without a path, so only links to files are followed here
     target = path.resolve() if is_replaced else path
     if is_replaced:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def written_output(path: Path) -> Iterator[Path]:
 
 
 def write_output(path: Path, text: str) -> None:
-    """Write a text to an output that a user named."""
+    """Write a text to an output given by the user."""
     with written_output(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -56,10 +56,10 @@ def require_writable(folder: Path) -> None:
 
 
 def _mode_of(path: Path) -> int:
-    """Return the permissions of a file, or those that a new one gets."""
+    """Return the permissions of a file, or the default ones for a new file."""
     if path.exists():
         return stat.S_IMODE(path.stat().st_mode)
-    mask = os.umask(0)  # there is no way to read it without setting it
+    mask = os.umask(0)  # it cannot be read without setting it
     os.umask(mask)
     return 0o666 & ~mask
 

@@ -1,4 +1,4 @@
-"""Which process something on disk belongs to, and whether that process still runs."""
+"""Identify the process that owns a file or directory, and whether it is still running."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ MACHINE_DIGITS = 8
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, written ``<pid>-<machine>``."""
+    """A process, written as ``<pid>-<machine>``."""
 
     pid: int
     machine: str
-    """Eight hex digits that tell apart machines, their starts, and containers, which number their processes alike."""
+    """Eight hex digits that distinguish machines, their boots, and containers, which use the same process numbers."""
 
     @classmethod
     def this_process(cls) -> Owner:
-        """Return the process that asks."""
+        """Return the current process."""
         return cls(os.getpid(), _this_machine())
 
     @classmethod
     def parse(cls, text: str) -> Owner | None:
-        """Read what ``str`` wrote; None for anything else."""
+        """Parse the output of ``str``; return None for anything else."""
         pid, _, machine = text.partition("-")
         is_owner = pid.isdecimal() and len(machine) == MACHINE_DIGITS
         return cls(int(pid), machine) if is_owner else None
 
     @property
     def is_here(self) -> bool:
-        """Whether it belongs to this machine, so that it can be known whether it runs."""
+        """Whether it belongs to this machine, so that its state can be determined."""
         return self.machine == _this_machine()
 
     @property
     def is_gone(self) -> bool:
-        """Whether it is known to have ended; never known of another machine's."""
+        """Whether it is known to have ended; always false for other machines."""
         return self.is_here and not _is_running(self.pid)
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ def _is_running(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    # one that has ended keeps its number until its parent asks for it
+    # an ended process keeps its number until its parent collects it
     return _contents(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] != ["Z"]
 
 
@@ -69,7 +69,7 @@ def _this_machine() -> str:
 
 
 def _contents(path: str) -> str:
-    """Return a file's text; empty on systems that lack it."""
+    """Return a file's text, or an empty text on systems without the file."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except OSError:

@@ -1,13 +1,14 @@
-"""Revisions of what computes a result: a number raised by hand, or a hash while the code differs from what was shipped.
+"""Revisions of result-computing code: a number raised by hand, or a hash if the code differs from the shipped version.
 
-A cached model or a stored run is only good while the code that made it is the code at hand. Hashing source text would
-throw away hours of training for a comment, and a number alone is forgotten. So ``bench/revisions.json`` states, for
-each module whose code computes, the hash of its syntax tree without comments and docstrings, and for each *root* (a
-method, the training of adapters, the drawing of candidates) its revision. While every module behind a root has the
-stated hash, the root's revision is the stated number; else the code is under work, and the revision is a hash of it.
+A cached model or a stored run is valid only as long as the code that made it is unchanged. Hashing source text would
+invalidate hours of training because of a comment, and a number alone is easily forgotten. So ``bench/revisions.json``
+contains, for each module that computes results, the hash of its syntax tree without comments and docstrings, and for
+each *root* (a method, the training of adapters, the drawing of candidates) its revision. If every module behind a root
+has the recorded hash, the root's revision is the recorded number; otherwise the code is being changed, and the revision
+is a hash of it.
 
-After a change, ``python -m bench.files.revisions`` shows what differs; ``--raise ROOT`` says that the root's results
-are others from now on, ``--confirm`` that those of all other roots are the same.
+After a change, ``python -m bench.files.revisions`` shows what differs. ``--raise ROOT`` declares that the root's
+results differ from now on, and ``--confirm`` that those of all other roots are unchanged.
 """
 
 from __future__ import annotations
@@ -39,21 +40,21 @@ COMPUTING = (
     "bench.data.domain",
     "bench.files.hashing",
 )
-"""Code that decides what a fit learns and how it ranks; a root's own package counts as well."""
+"""Code that determines what a fit learns and how it ranks; a root's own package counts as well."""
 UNDER_WORK = "under work "
-"""What a revision begins with that is no number."""
+"""Prefix of a revision that is not a number."""
 UNKNOWN_SOURCE = UNDER_WORK + "without a source file"
-"""The revision of code that cannot be read, such as a notebook's cell: it is never known to be what it was."""
+"""Revision of code that cannot be read, such as a notebook cell, and is therefore never known to be unchanged."""
 
 Revision = int | str
 
 
 @cache
 def revision_of(*roots: str) -> Revision:
-    """Return one more than how often the roots were raised, or ``under work <hash>`` where code behind one differs.
+    """Return 1 plus how often the roots were raised, or ``under work <hash>`` if code behind one differs.
 
-    Roots are names of modules; of the others than the first, those that the manifest has not as roots count as never
-    raised. A module outside this project, such as a plugin's, has no stated hash.
+    Roots are names of modules. Roots after the first that are not in the manifest count as never raised. A module
+    outside this project, such as a plugin's, has no recorded hash.
     """
     behind = modules_behind(*roots)
     hashes = {module: syntax_hash(path) for module, path in behind.items()}
@@ -83,13 +84,13 @@ def modules_behind(*roots: str) -> dict[str, Path]:
 
 @cache
 def syntax_hash(path: Path) -> str:
-    """Return the hash of a file's syntax tree without comments, docstrings and places; equal on all Pythons."""
+    """Return the hash of a file's syntax tree without comments, docstrings and positions, equal on all Pythons."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return hashlib.sha256(repr(_plain(tree)).encode()).hexdigest()[:HASH_LENGTH]
 
 
 def _plain(node: Any) -> Any:
-    """Return a syntax tree as nested tuples; what is empty is left out, for younger Pythons have more such fields."""
+    """Return a syntax tree as nested tuples without empty fields, of which newer Python versions have more."""
     if isinstance(node, list):
         return tuple(_plain(one) for one in node if not _is_text(one))
     if not isinstance(node, ast.AST):
@@ -99,14 +100,14 @@ def _plain(node: Any) -> Any:
 
 
 def _is_text(statement: Any) -> bool:
-    """Whether a statement is a string that does nothing: a docstring, or the text under a field."""
+    """Whether a statement is a string without effect: a docstring, or the text under a field."""
     is_constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     return is_constant and isinstance(statement.value.value, str)
 
 
 @cache
 def _imported(module: str, path: Path) -> tuple[str, ...]:
-    """Return the modules that a file's import statements name, those inside functions included."""
+    """Return the modules that a file imports, including imports inside functions."""
     found: dict[str, None] = {}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -114,18 +115,18 @@ def _imported(module: str, path: Path) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom):
             package = _absolute(module, path, node)
             inner = [f"{package}.{alias.name}" for alias in node.names]
-            # of 'from package import module' the module is meant, not all that the package imports
+            # 'from package import module' refers to the module, not to everything that the package imports
             found |= dict.fromkeys(name if _is_near(name, module) and _file_of(name) else package for name in inner)
     return tuple(name for name in found if _is_near(name, module))
 
 
 def _is_near(name: str, module: str) -> bool:
-    """Whether a name is in this project or in the module's own package, so that it may be followed at all."""
+    """Whether a name is in this project or in the module's own package, so that it may be followed."""
     return name.partition(".")[0] in ("bench", module.partition(".")[0])
 
 
 def _absolute(module: str, path: Path, node: ast.ImportFrom) -> str:
-    """Return the module that an import is from, relative or not."""
+    """Return the module from which a statement imports, resolving relative imports."""
     parts = module.split(".")
     around = parts[: len(parts) - node.level + (path.name == "__init__.py")] if node.level else []
     return ".".join([*around, *filter(None, [node.module])])
@@ -133,7 +134,7 @@ def _absolute(module: str, path: Path, node: ast.ImportFrom) -> str:
 
 @cache
 def _file_of(module: str) -> Path | None:
-    """Return a module's source file; None where there is no such module, or no source."""
+    """Return a module's source file; None if there is no such module or no source."""
     package, _, name = module.rpartition(".")
     folder = _folder_of(module)
     if folder is not None:
@@ -149,7 +150,7 @@ def _file_of(module: str) -> Path | None:
 
 @cache
 def _folder_of(package: str) -> Path | None:
-    """Return the folder of a package; None where there is no such package."""
+    """Return the directory of a package; None if there is no such package."""
     around, _, name = package.rpartition(".")
     if around:
         folder = _folder_of(around)
@@ -157,7 +158,7 @@ def _folder_of(package: str) -> Path | None:
             return None if folder is None else folder / name
         if (folder / f"{name}.py").is_file():
             return None
-    if around not in ("", "bench"):  # the folders of 'bench' do not all lie in it
+    if around not in ("", "bench"):  # not all folders of 'bench' are inside it
         return None
     spec = _spec_of(package)
     places = [] if spec is None else spec.submodule_search_locations or []
@@ -167,12 +168,12 @@ def _folder_of(package: str) -> Path | None:
 def _spec_of(module: str) -> ModuleSpec | None:
     try:
         return importlib.util.find_spec(module)
-    except ValueError:  # a module without a spec, as __main__ is
+    except ValueError:  # a module without a spec, such as __main__
         return None
 
 
 def _own_package(root: str) -> str:
-    """Return the package that a root belongs to: of this project's, such as ``bench.data``, else the topmost."""
+    """Return the package of a root: within this project one such as ``bench.data``, otherwise the top-level one."""
     parts = root.split(".")
     return ".".join(parts[: 2 if parts[0] == "bench" else 1])
 
@@ -187,7 +188,7 @@ def _manifest() -> dict[str, Any]:
 
 
 def differing(manifest: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return each root of a manifest behind which code differs from what is stated, with the modules that differ."""
+    """Return each root behind which code differs from the manifest, with the differing modules."""
     found = {}
     for root in manifest["revisions"]:
         hashes = {module: syntax_hash(path) for module, path in modules_behind(root).items()}
@@ -198,7 +199,7 @@ def differing(manifest: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def restated(manifest: Mapping[str, Any], raised: Collection[str]) -> dict[str, Any]:
-    """Return a manifest that states the code at hand; the revisions of ``raised`` roots are one higher, new ones 1."""
+    """Return a manifest of the current code; the revisions of ``raised`` roots are increased by 1, new ones are 1."""
     revisions = {root: int(number) + (root in raised) for root, number in manifest["revisions"].items()}
     revisions |= {root: 1 for root in raised if root not in revisions}
     paths = {module: path for root in revisions for module, path in modules_behind(root).items()}
@@ -209,7 +210,7 @@ def restated(manifest: Mapping[str, Any], raised: Collection[str]) -> dict[str, 
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Show, or restate, what differs; return 1 where something differs and is left so."""
+    """Show or record differences; return 1 if differences remain unconfirmed."""
     parser = argparse.ArgumentParser(prog="python -m bench.files.revisions", description=__doc__.partition("\n")[0])
     parser.add_argument("--raise", dest="raised", action="append", default=[], metavar="ROOT")
     parser.add_argument("--confirm", action="store_true", help="the results of all other roots stay the same")
@@ -217,7 +218,7 @@ def main(words: Sequence[str] | None = None) -> int:
     manifest = _manifest()
     found = differing(manifest)
     for root, modules in found.items():
-        print(f"{root}: {', '.join(modules)}")  # noqa: T201  # a command of its own
+        print(f"{root}: {', '.join(modules)}")  # noqa: T201  # a command-line tool
     unsettled = set(found) - set(chosen.raised)
     if unsettled and not chosen.confirm:
         return 1

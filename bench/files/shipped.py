@@ -1,4 +1,4 @@
-"""Locations of cards, experiments, published and measured results: in an installed package or in the repository."""
+"""Find the cards, experiments, published and measured results, in an installed package or in the repository."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IN_REPOSITORY = MappingProxyType(
 
 
 def shipped_folder(kind: Shipped) -> Path:
-    """Return the folder of this kind in ``bench/shipped`` of a wheel, else the repository's."""
+    """Return the directory of this kind in ``bench/shipped`` of a wheel, or else in the repository."""
     package = Path(__file__).parents[1]
     inside = package / "shipped" / kind
     return inside if inside.is_dir() else package.parent / IN_REPOSITORY[kind]

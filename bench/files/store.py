@@ -18,10 +18,10 @@ from bench.files.temporary import sweep, sync_names, synced, temporary_path
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path, which is written to the disk and renamed to ``path`` if the block succeeds."""
+    """Yield a temporary path that is flushed to disk and renamed to ``path`` if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent, path.name)
-    # in the same folder, since a rename replaces a file at once only within one file system
+    # in the same folder, because a rename is atomic only within one file system
     temporary = temporary_path(path)
     temporary.touch(exist_ok=False)
     try:
@@ -56,7 +56,7 @@ def read_json(path: Path) -> Any:
 
 
 MADE_WITHOUT_TRAINING = ("domains", "checksums", "candidates", "title-vectors", "backbone")
-"""Kinds of artifacts that are reused even if everything is trained again, and not worth waiting for the disk."""
+"""Kinds of artifacts that are reused even if everything is trained again, and that need not be flushed to disk."""
 MADE, KEY, FILES = "made.json", "key", "files"
 LEASE = "lease"
 
@@ -70,7 +70,7 @@ class ArtifactStore:
     trained_anew: set[Path] | None = field(default=None, compare=False)
     """Artifacts trained in the current run, if earlier ones must not be reused; None reuses all."""
     progress: Callable[[str], None] = field(default=lambda _line: None, compare=False)
-    """Called with a line when an artifact is waited for or was found damaged."""
+    """Called with a line when an artifact is waited for or found damaged."""
 
     def path(self, kind: str, key: Any) -> Path:
         """Return the directory of the artifact with this kind and key, whether or not it exists."""
@@ -81,11 +81,11 @@ class ArtifactStore:
         return self.root / "unfinished" / kind / content_hash(key)
 
     def made(self, kind: str, key: Any) -> bool:
-        """Whether the artifact exists; its files are not read for it."""
+        """Whether the artifact exists; its files are not read."""
         return (self.path(kind, key) / MADE).exists()
 
     def being_made(self, kind: str, key: Any) -> bool:
-        """Whether a process makes the artifact now, so that :meth:`get_or_make` would wait for it."""
+        """Whether a process is making the artifact, so that :meth:`get_or_make` would wait for it."""
         return Lease(self.unfinished(kind, key) / LEASE).is_held()
 
     def get_or_make(self, kind: str, key: Any, make: Callable[[Path], None]) -> Path:
@@ -105,7 +105,7 @@ class ArtifactStore:
         return folder
 
     def damaged(self) -> Iterator[str]:
-        """Yield in a line each the artifacts that are no longer as they were made."""
+        """Yield one line per artifact that has changed since it was made."""
         for folder in self._folders():
             wrong = damage(folder)
             if wrong:
@@ -120,7 +120,7 @@ class ArtifactStore:
         return [folder for folder in folders if not folder.name.startswith(".")]
 
     def _make_under(self, lease: Lease, kind: str, folder: Path, key: Any, make: Callable[[Path], None]) -> None:
-        """Make an artifact under its lease, unless that happened while this process waited for it."""
+        """Make an artifact under its lease, unless it was made while this process waited."""
         if self._is_usable(kind, folder):
             return
         if folder.exists() and not self._is_due(kind, folder):
@@ -134,7 +134,7 @@ class ArtifactStore:
             _write_made(temporary, key)
             if kind not in MADE_WITHOUT_TRAINING:
                 synced(temporary)
-            if not self._is_usable(kind, folder):  # a process that knows no leases may have made it meanwhile
+            if not self._is_usable(kind, folder):  # a process of a version without leases may have made it meanwhile
                 _take_place(temporary, folder)
             sync_names(folder.parent)
         finally:
@@ -151,7 +151,7 @@ class ArtifactStore:
         return self.trained_anew is not None and kind not in MADE_WITHOUT_TRAINING and folder not in self.trained_anew
 
     def _tidy(self, folder: Path, unfinished: Path) -> None:
-        """Remove what a process left that was killed after its artifact was in place, or while it made it anew."""
+        """Remove what a killed process left behind after its artifact was in place or while making it again."""
         lease = Lease(unfinished / LEASE)
         if lease.take():
             sweep(folder.parent)
@@ -160,16 +160,16 @@ class ArtifactStore:
 
 
 def damage(folder: Path) -> str | None:
-    """Return what is wrong with an artifact; None where its files are those that were made.
+    """Return what is wrong with an artifact; None if its files are unchanged.
 
-    One that was made before artifacts stated the SHA-256 of their files states them from now on.
+    An artifact from before SHA-256 hashes of files were recorded gets them recorded now.
     """
     try:
         stated = read_json(folder / MADE)
     except (OSError, ValueError):
         return f"{MADE} cannot be read"
     if not isinstance(stated, dict) or set(stated) != {KEY, FILES}:
-        with suppress(OSError):  # a cache that may not be written to can still be used
+        with suppress(OSError):  # a read-only cache can still be used
             _write_made(folder, stated)
         return None
     for name, sha256 in stated[FILES].items():
@@ -181,14 +181,14 @@ def damage(folder: Path) -> str | None:
 
 
 def _write_made(folder: Path, key: Any) -> None:
-    """State what made an artifact, and what it is made of."""
+    """Record the key of an artifact and the hashes of its files."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MADE)
     hashes = {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
     write_text(folder / MADE, json.dumps({KEY: key, FILES: hashes}, indent=2, default=str) + "\n")
 
 
 def _take_place(temporary: Path, folder: Path) -> None:
-    """Rename ``temporary`` to ``folder``; what is there, damaged or to be trained anew, makes room."""
+    """Rename ``temporary`` to ``folder``, replacing an existing one that is damaged or to be trained again."""
     earlier = temporary_path(folder)
     with suppress(FileNotFoundError):
         folder.rename(earlier)

@@ -1,7 +1,7 @@
-"""Temporary files and folders beside the place they are meant for: written out to the disk, swept when left behind.
+"""Manage temporary files and folders next to their target: flush them to disk and remove those left behind.
 
-The name says which process writes there. What a killed process left is removed by the next one that writes in the same
-place; what a living one writes is not.
+The name contains the process that writes there. What a killed process left behind is removed by the next process that
+writes in the same place; files of running processes are kept.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from bench.files.owner import Owner
 
 OWNED = re.compile(r"\.(?P<target>.+)\.(?P<owner>\d+-[0-9a-f]{8})\.[0-9a-f]{8}(\.[^.]+)?")
 OLDER = re.compile(r"\.(?P<target>[0-9a-f]{16})\.[a-z0-9_]{8}(\.earlier)?")
-"""Names that older versions gave to unfinished artifacts and runs."""
+"""Names that older versions used for unfinished artifacts and runs."""
 FORGOTTEN_SECONDS = 7 * 24 * 3600
-"""After so long without a sign of life, what no process of this machine owns counts as left behind."""
+"""Time without a change after which files of other machines' processes count as left behind."""
 
 
 def temporary_path(path: Path) -> Path:
-    """Return a new hidden name beside ``path``, with its suffix."""
+    """Return a new hidden name next to ``path``, with its suffix."""
     return path.with_name(f".{path.name}.{Owner.this_process()}.{secrets.token_hex(4)}{path.suffix}")
 
 
 def sweep(folder: Path, target: str | None = None) -> None:
-    """Remove what dead processes left half written in a folder, for one target or for all.
+    """Remove unfinished files that ended processes left in a folder, for one target or for all.
 
-    Safe beside living processes, on this machine and on others.
+    Safe while other processes are running, on this machine and on others.
     """
     with suppress(OSError):
         for entry in os.scandir(folder):
@@ -40,7 +40,7 @@ def sweep(folder: Path, target: str | None = None) -> None:
 
 
 def synced(path: Path) -> None:
-    """Have a file, or a folder with all that is in it, written out to the disk."""
+    """Flush a file, or a folder with all its contents, to disk."""
     if path.is_dir():
         for inner in path.iterdir():
             synced(inner)
@@ -52,7 +52,7 @@ def synced(path: Path) -> None:
 
 
 def sync_names(folder: Path) -> None:
-    """Have the names in a folder written out to the disk, where its file system can do that."""
+    """Flush the names in a folder to disk, if its file system supports that."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -73,7 +73,7 @@ def _is_left_behind(path: Path, target: str | None) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it."""
+    """Remove a file, or a folder with all its contents."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

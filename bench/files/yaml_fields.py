@@ -1,4 +1,4 @@
-"""Strict reading of YAML files: a mistake names the file, the line, the key, what was expected and what is near."""
+"""Read YAML files strictly; errors name the file, line and key, what was expected, and similar names."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bench.errors import BenchError, did_you_mean
 from bench.files.yaml_structure import check_structure, is_one_line, key_given_twice
 
 Keys = tuple[str | int, ...]
-"""Where a value stands in a document: keys of mappings and numbers of list entries, from the outside in."""
+"""Position of a value in a document: keys of mappings and indices of list entries, from the outside in."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file with the places of its values."""
+    """A YAML file with the positions of its values."""
 
     path: Path
     root: yaml.Node | None
@@ -27,7 +27,7 @@ class Document:
 
     @classmethod
     def read(cls, path: Path) -> Document:
-        """Read a file; raise BenchError where it is not YAML or gives a key twice, which YAML would not mind."""
+        """Read a file; raise BenchError if it is not YAML or contains a key twice, which YAML allows."""
         try:
             text = path.read_text(encoding="utf-8")
             check_structure(yaml.parse(text, _loader()))
@@ -42,7 +42,7 @@ class Document:
         return cls(path, root, content)
 
     def at(self, keys: Keys) -> str:
-        """Return the place of a value as ``file:line``, of the nearest value around it where it is missing."""
+        """Return the position of a value as ``file:line``; if it is missing, that of the nearest enclosing value."""
         node, line = self.root, 1
         for key in keys:
             pair = _inside(node, key)
@@ -53,7 +53,7 @@ class Document:
 
 
 def is_yaml_file(name: str) -> bool:
-    """Whether a name is the path of a YAML file that is there."""
+    """Whether a name is the path of an existing YAML file."""
     return name.endswith((".yaml", ".yml")) and Path(name).is_file()
 
 
@@ -65,13 +65,13 @@ def _unreadable(path: Path, error: Exception) -> BenchError:
 
 
 def _loader() -> type[yaml.SafeLoader]:
-    """Return libyaml's loader where it is installed: it is eight times as fast and marks the same lines."""
+    """Return libyaml's loader if it is installed, which is eight times as fast and reports the same lines."""
     loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return loader
 
 
 def _inside(node: yaml.Node | None, key: str | int) -> tuple[int, yaml.Node] | None:
-    """Return the line and the node of an entry."""
+    """Return the line and the node of an entry, or None if there is none."""
     if isinstance(node, yaml.MappingNode):
         found = [(name.start_mark.line + 1, value) for name, value in node.value if name.value == str(key)]
         return found[0] if found else None
@@ -81,7 +81,7 @@ def _inside(node: yaml.Node | None, key: str | int) -> tuple[int, yaml.Node] | N
 
 
 class Fields:
-    """The values of one mapping in a document, each read with a check."""
+    """The values of one mapping in a document, which are checked when read."""
 
     def __init__(self, document: Document, keys: Keys, place: str, values: Mapping[str, Any]) -> None:
         self.document = document
@@ -99,7 +99,7 @@ class Fields:
         known: Collection[str],
         required: Collection[str] = (),
     ) -> Fields:
-        """Check that a value is a mapping with known keys and all that are required; ``place`` says where it stands."""
+        """Check that a value is a mapping with known keys and all required ones; ``place`` describes it in errors."""
         if not isinstance(content, dict):
             kind = "empty" if content is None else type(content).__name__
             raise BenchError(f"{document.at(keys)}: {place} is {kind}, expected a mapping with {', '.join(known)}.")
@@ -113,20 +113,20 @@ class Fields:
         return cls(document, keys, place, content)
 
     def wrong(self, key: str, expected: str, hint: str = "") -> BenchError:
-        """Return the error for a value that is not what was expected."""
+        """Return the error for a value that differs from what was expected."""
         place = self.document.at((*self.keys, key))
         return BenchError(f"{place}: '{key}' of {self.place} is {self.values.get(key)!r}, expected {expected}.{hint}")
 
     def inner(self, key: str, known: Collection[str], required: Collection[str] = ()) -> Fields:
-        """Return the mapping under a key, empty where there is none."""
+        """Return the mapping under a key; empty if there is none."""
         return Fields.of(self.document, (*self.keys, key), f"'{key}'", self.values.get(key, {}), known, required)
 
     def open(self, key: str) -> Fields:
-        """Return the mapping under a key, whose names may be any; empty where there is none."""
+        """Return the mapping under a key, with any names; empty if there is none."""
         return Fields(self.document, (*self.keys, key), f"'{key}'", self.mapping(key))
 
     def named(self, key: str, place: str, known: Collection[str], required: Collection[str] = ()) -> dict[str, Fields]:
-        """Return by name the mappings in the mapping under a key; ``place`` says what each of them is."""
+        """Return the mappings inside the mapping under a key, by name; ``place`` describes each of them."""
         keys = (*self.keys, key)
         return {
             name: Fields.of(
@@ -136,7 +136,7 @@ class Fields:
         }
 
     def rows(self, key: str, place: str, known: Collection[str], required: Collection[str] = ()) -> list[Fields]:
-        """Return the mappings in the list under a key, if there is one; ``place`` says what each of them is."""
+        """Return the mappings in the list under a key, if there is one; ``place`` describes each of them."""
         keys = (*self.keys, key)
         return [
             Fields.of(self.document, (*keys, number), f"{place} {number + 1}", content, known, required)
@@ -144,11 +144,11 @@ class Fields:
         ]
 
     def has(self, key: str) -> bool:
-        """Whether a key is given."""
+        """Return whether a key is given."""
         return key in self.values
 
     def text(self, key: str, default: str | None = None, *, is_long: bool = False) -> str:
-        """Return a text that is not empty, or the default where there is none; one line unless it may be long."""
+        """Return a non-empty text, or the default if there is none; a single line unless ``is_long``."""
         if default is not None and not self.has(key):
             return default
         value = self.values.get(key)
@@ -156,12 +156,12 @@ class Fields:
         return str(self.checked(key, text, is_long or is_one_line(text), "some text in one line"))
 
     def name_of_file(self, key: str = "name") -> str:
-        """Return the name of the whole, which is the file's."""
+        """Return the document's name, which must be that of the file."""
         name, stem = self.text(key), self.document.path.stem
         return str(self.checked(key, name, name == stem, f"the file's name, '{stem}'"))
 
     def flag(self, key: str) -> bool:
-        """Return a truth value, false where there is none."""
+        """Return a boolean, false if there is none."""
         value = self.values.get(key, False)
         return bool(self.checked(key, value, isinstance(value, bool), "true or false"))
 
@@ -176,25 +176,25 @@ class Fields:
         return float(self.checked(key, value, _is_number(value), "a number"))
 
     def share(self, key: str, default: float) -> float:
-        """Return a number between 0 and 1, neither included."""
+        """Return a number between 0 and 1, both excluded."""
         value = self.values.get(key, default)
         is_share = _is_number(value) and (value == default or 0 < value < 1)
         return float(self.checked(key, value, is_share, "a number between 0 and 1"))
 
     def mapping(self, key: str) -> dict[str, Any]:
-        """Return the mapping under a key, empty where there is none."""
+        """Return the mapping under a key; empty if there is none."""
         value = self.values.get(key, {})
         is_named = isinstance(value, dict) and all(isinstance(name, str) and is_one_line(name) for name in value)
         return dict(self.checked(key, value, is_named, "a mapping from names to values"))
 
     def parameters(self, key: str) -> dict[str, Any]:
-        """Return the mapping from names to texts of one line, numbers, truth values, nulls or lists of these."""
+        """Return the mapping from names to single-line texts, numbers, booleans, nulls or lists of these."""
         value = self.mapping(key)
         are_plain = all(map(_is_plain, value.values()))
         return dict(self.checked(key, value, are_plain, "a mapping from names to numbers, texts of one line or lists"))
 
     def texts(self, key: str) -> dict[str, str]:
-        """Return the mapping from names to texts under a key, empty where there is none."""
+        """Return the mapping from names to texts under a key; empty if there is none."""
         value = self.mapping(key)
         are_texts = all(isinstance(text, str) and text and is_one_line(text) for text in value.values())
         return dict(self.checked(key, value, are_texts, "a mapping from names to texts"))
@@ -205,14 +205,14 @@ class Fields:
         return list(self.checked(key, value, isinstance(value, list) and bool(value), "a list with at least one entry"))
 
     def names(self, key: str) -> tuple[str, ...]:
-        """Return a list of names, empty where there is none."""
+        """Return a list of names; empty if there is none."""
         value = self.values.get(key, [])
         are_names = isinstance(value, list) and all(isinstance(name, str) and name for name in value)
         are_names = are_names and all(map(is_one_line, value))
         return tuple(self.checked(key, value, are_names, "a list of names"))
 
     def seeds(self, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        """Return different whole numbers; one number counts as a list of one."""
+        """Return distinct whole numbers; a single number counts as a list of one."""
         value = self.values.get(key, list(default))
         seeds = value if isinstance(value, list) else [value]
         are_seeds = bool(seeds) and all(map(_is_whole, seeds))
@@ -220,18 +220,18 @@ class Fields:
         return tuple(seeds)
 
     def choices(self, key: str, known: Collection[Any]) -> tuple[Any, ...]:
-        """Return a list of different known values."""
+        """Return a list of distinct known values."""
         return self.each(key, lambda value: value in known, f"a list of {' or '.join(known)}", known)
 
     def choice(self, key: str, known: Collection[Any], default: Any = None) -> Any:
-        """Return one of the known values, or the default where there is none."""
+        """Return one of the known values, or the default if there is none."""
         if not self.has(key):
             return default
         value = self.values[key]
         return self.checked(key, value, value in tuple(known), " or ".join(known), known)
 
     def checked(self, key: str, value: Any, is_right: bool, expected: str, known: Collection[str] = ()) -> Any:
-        """Return a value that is right; raise BenchError for one that is not, with the ``known`` names near it."""
+        """Return the value if it is right, otherwise raise BenchError with similar ``known`` names."""
         if not is_right:
             raise self.wrong(key, expected, did_you_mean(value, known) if isinstance(value, str) else "")
         return value
@@ -239,7 +239,7 @@ class Fields:
     def each(
         self, key: str, accepts: Callable[[str], bool], expected: str, known: Collection[str] = ()
     ) -> tuple[str, ...]:
-        """Return a list of different texts that are all accepted; ``expected`` describes them in the error."""
+        """Return a list of distinct texts that are all accepted; ``expected`` describes them in the error."""
         values = self.items(key)
         wrong = [value for value in values if not (isinstance(value, str) and accepts(value))]
         if wrong:
@@ -248,7 +248,7 @@ class Fields:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value can be given on a command line and kept in a record: a date, for one, cannot."""
+    """Whether a value can be given on the command line and stored in a record; a date, for example, cannot."""
     if isinstance(value, list):
         return all(_is_plain(one) and not isinstance(one, list) for one in value)
     return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and is_one_line(value))

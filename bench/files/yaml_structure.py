@@ -1,4 +1,4 @@
-"""Whether a YAML file is one that people write: no bombs of aliases, no endless nesting, no control characters."""
+"""Check that a YAML file is reasonable: no alias bombs, no deep nesting, no control characters."""
 
 from __future__ import annotations
 
@@ -9,38 +9,39 @@ from typing import Any
 import yaml
 
 DEEPEST = 50
-"""Levels of mappings and lists within each other."""
+"""Maximum depth of nested mappings and lists."""
 _OPENS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
 _CLOSES = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
 
 
 def check_structure(events: Iterable[yaml.Event]) -> None:
-    """Read a document's events, before anything is built from them.
+    """Check a document's events before anything is built from them.
 
     Raises:
-        yaml.MarkedYAMLError: A document too deep to be read, an alias within an anchored value, by which a few lines
-            stand for any number of values, or a text with a control character other than a line break or a tab.
+        yaml.MarkedYAMLError: the document is nested too deeply, or contains an alias within an anchored value, with
+            which a few lines can expand to any number of values, or a text contains a control character other than a
+            line break or a tab.
     """
     is_anchored: list[bool] = []
     for event in events:
         if isinstance(event, _OPENS):
             is_anchored.append(event.anchor is not None)
             if len(is_anchored) > DEEPEST:
-                raise _wrong(event, f"more than {DEEPEST} levels within each other")
+                raise _wrong(event, f"more than {DEEPEST} nested levels")
         elif isinstance(event, _CLOSES):
             is_anchored.pop()
         elif isinstance(event, yaml.AliasEvent) and any(is_anchored):
-            raise _wrong(event, f"the alias '*{event.anchor}' stands within a value that has an anchor itself")
+            raise _wrong(event, f"the alias '*{event.anchor}' is inside a value that has an anchor")
         elif isinstance(event, yaml.ScalarEvent) and not all(map(_is_text, event.value)):
             raise _wrong(event, "a text has a control character")
 
 
 def key_given_twice(root: yaml.Node) -> yaml.Node | None:
-    """Return the node of a key that a mapping gives twice, the first one found; None where there is none."""
+    """Return the node of the first key that a mapping contains twice; None if there is none."""
     waiting, seen = [root], set[int]()
     while waiting:
         node = waiting.pop()
-        if id(node) in seen:  # an alias: the same node stands in several places
+        if id(node) in seen:  # an alias: the same node occurs in several places
             continue
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
@@ -65,5 +66,5 @@ def _is_text(sign: str) -> bool:
 
 
 def _wrong(event: yaml.Event, problem: str) -> yaml.MarkedYAMLError:
-    mark: Any = event.start_mark  # libyaml's has a class of its own
+    mark: Any = event.start_mark  # libyaml's has a separate class
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)

@@ -1,9 +1,9 @@
-"""Training whatever the model: loops with early stopping, batches of sequences, losses and scores.
+"""Train models of any kind: loops with early stopping, batches of sequences, losses and scores.
 
-``training`` runs the epochs and draws the validation sample, ``convergence`` says why a training ended, ``params`` are
-the hyper-parameters of every trained recommender, ``keys`` the keys under which models are kept. ``sequences`` cuts
-histories into batches, ``interaction_graph`` gives the sparse matrix of who interacted with what. ``cross_entropy``,
-``entropy`` and ``dot_scores`` are single functions of tensors.
+``training`` runs the epochs and draws the validation sample, ``convergence`` determines why a training ended,
+``params`` has the hyperparameters shared by all trained recommenders, and ``keys`` the keys under which models are
+stored. ``sequences`` splits histories into batches, and ``interaction_graph`` builds the sparse matrix of users and the
+items they interacted with. ``cross_entropy``, ``entropy`` and ``dot_scores`` are functions of tensors.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What a training needs to go on after it was stopped: one file, written whole, beside the artifacts it will become."""
+"""Save the state of an unfinished training, in one file written atomically next to the artifact it will become."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ SEPARATOR = "/"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One file of tensors by name, and facts that JSON can hold."""
+    """A file of named tensors and JSON facts."""
 
     path: Path
 
     def save(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Write both in place of what was saved before."""
+        """Write tensors and facts, replacing what was saved before."""
         on_cpu = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
         with written_whole(self.path) as temporary:
             save_file(on_cpu, temporary, metadata={FACTS: json.dumps(facts)})
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Return what was saved last; None where there is nothing, or nothing that can be read."""
+        """Return what was saved last; None if there is no file or it cannot be read."""
         try:
             with safe_open(self.path, framework="pt") as stored:
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
@@ -45,7 +45,7 @@ class Checkpoint:
         return Checkpoint(self.path.with_name(f"{name}{self.path.suffix}"))
 
     def remove(self) -> None:
-        """Remove the file: the training is finished."""
+        """Remove the file after the training has finished."""
         self.path.unlink(missing_ok=True)
 
 
@@ -60,7 +60,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Give an optimizer the moments and step counts back."""
+    """Restore an optimizer's moments and step counts."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         own, *rest = name.split(SEPARATOR)

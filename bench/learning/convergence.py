@@ -1,4 +1,4 @@
-"""Whether a training converged, derived from its validation curve."""
+"""Determine from its validation curve whether a training converged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IN_WORDS: dict[Ending, str] = {
     "unknown": "there was no validation",
     "converged": "validation had stopped rising",
 }
-"""Endings in words."""
+"""Descriptions of the endings."""
 
 
 def ending(

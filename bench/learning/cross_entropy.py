@@ -1,7 +1,7 @@
-"""Cross-entropy of a linear map's logits without ever holding all of them.
+"""Compute the cross-entropy of a linear map's logits without storing all logits at once.
 
-The logits of a batch over a catalogue are by far the largest array of a sequential recommender's training. Here a
-slice of rows is mapped, turned into its own gradient in place and reduced while it is still in the cache.
+The logits of a batch over a catalogue are by far the largest array in the training of a sequential recommender. Here
+a slice of rows is mapped, turned into its own gradient in place, and reduced while it is still in the cache.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 LOGITS_AT_ONCE = 2**21
-"""Logits held at a time: two buffers of 8 MB, about what a CPU core's caches and memory bus like best."""
+"""Number of logits kept at a time: two buffers of 8 MB, about the optimum for a CPU core's caches and memory bus."""
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -32,7 +32,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             torch.mm(part, weight.T, out=logits[: len(part)])
             torch.softmax(logits[: len(part)], dim=1, out=gradient)
             loss -= gradient.gather(1, target).clamp_min(smallest).log().sum()
-            # softmax less one-hot: the gradient in the logits, written over the probabilities
+            # softmax minus one-hot: the gradient of the logits, written over the probabilities
             gradient.scatter_add_(1, target, gradient.new_full((len(part), 1), -1.0))
             torch.mm(gradient, weight, out=hidden_gradient[start : start + rows])
             weight_gradient.addmm_(gradient.T, part)
@@ -41,7 +41,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Scale the gradients by what comes from above."""
+        """Scale the gradients by the upstream gradient."""
         hidden_gradient, weight_gradient = context.saved_tensors
         return upstream * hidden_gradient, upstream * weight_gradient, None
 
@@ -49,7 +49,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """Return ``cross_entropy(hidden @ weight.T, targets)``, exact and differentiable in the first two.
 
-    A row's loss is cut where its probability leaves the floating-point range (at 87 in single precision); its
+    A row's loss is clipped if its probability leaves the floating-point range (at 87 in single precision); its
     gradient is not.
 
     Args:

@@ -1,4 +1,4 @@
-"""Scores that are dot products of a query's vector with its candidates' vectors."""
+"""Compute scores that are dot products of a query's vector with its candidates' vectors."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def candidate_dots(vectors: Tensor, table: Tensor, queries: Queries, rows: slice | NDArray[np.integer]) -> Tensor:
-    """Return the dot products of some queries' vectors with those of their candidates, shape (n, n_candidates).
+    """Return the dot products of the given queries' vectors with those of their candidates, shape (n, n_candidates).
 
-    Where all queries share one list, as in full ranking, this is one matrix product: no candidate is copied for
-    each query.
+    If all queries share one list, as in full ranking, this is a single matrix product, without a copy of the candidates
+    per query.
 
     Args:
-        vectors: One vector for each of ``rows``, shape (n, d).
-        table: A vector for each item, shape (n_items, d).
+        vectors: One vector per row in ``rows``, shape (n, d).
+        table: One vector per item, shape (n_items, d).
         queries: All queries.
-        rows: The queries that the vectors belong to.
+        rows: The queries to which the vectors belong.
     """
     common = queries.common_candidates
     candidates = (queries.candidates[rows] if common is None else common).astype(np.int64)
@@ -32,9 +32,10 @@ def candidate_dots(vectors: Tensor, table: Tensor, queries: Queries, rows: slice
 
 
 def all_dots(vectors: Tensor, items: Tensor) -> Tensor:
-    """Return the dot product of each vector (n, d) with each item (m, d), shape (n, m); equal items score the same.
+    """Return the dot product of each vector (n, d) with each item (m, d), shape (n, m); equal items get equal scores.
 
-    A matrix product may round its last columns otherwise than the rest, and items of one title would tie no more.
+    A matrix product may round its last columns differently from the rest, so that items with the same title would no
+    longer tie.
     """
     products = vectors @ items.T
     first = first_equal(items.cpu().numpy())
@@ -42,7 +43,7 @@ def all_dots(vectors: Tensor, items: Tensor) -> Tensor:
 
 
 def first_equal(rows: NDArray[np.floating]) -> NDArray[np.int64] | None:
-    """Return for each row the first one that is equal to it, bit by bit, shape (n,); None where all are distinct."""
+    """Return for each row the first row that equals it bit by bit, shape (n,); None if all are distinct."""
     first_with: dict[bytes, int] = {}
     first = np.array([first_with.setdefault(row.tobytes(), number) for number, row in enumerate(rows)], dtype=np.int64)
     return None if len(first_with) == len(rows) else first

@@ -32,14 +32,14 @@ BEST, NOW, MOMENTS, GENERATORS = "best/", "now/", "moments", "generators/"
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What happened in each epoch of a training."""
+    """Record of each epoch of a training."""
 
     losses: tuple[float, ...] = ()
-    """Mean training loss of each epoch."""
+    """Mean training loss per epoch."""
     validation: tuple[float, ...] = ()
     """Validation metric after each epoch; empty if the training is not validated."""
     seconds: tuple[float, ...] = ()
-    """Seconds of each epoch, validation not included."""
+    """Seconds per epoch, without validation."""
 
     @property
     def epochs(self) -> int:
@@ -48,7 +48,7 @@ class TrainingRecord:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, counted from 1, whose weights were kept; 0 if there was no validation."""
+        """The epoch (from 1) whose weights were kept; 0 if there was no validation."""
         return int(np.argmax(self.validation)) + 1 if self.validation else 0
 
     def followed_by(self, loss: float, validation: Sequence[float], seconds: float) -> TrainingRecord:
@@ -56,11 +56,11 @@ class TrainingRecord:
         return TrainingRecord((*self.losses, loss), (*self.validation, *validation), (*self.seconds, seconds))
 
     def report(self, domains: Sequence[str] = (), *, decays: bool = False) -> TrainingReport:
-        """Return what a run record states about this training, including why it ended.
+        """Return the training report for a run record, including why training ended.
 
         Args:
-            domains: Names of the domains it learned from; empty if that is the target alone.
-            decays: Whether the learning rate fell to zero over the epochs, so that the end is not convergence.
+            domains: Names of the training domains; empty for only the target.
+            decays: Whether the learning rate fell to zero over the epochs, so that the end does not mean convergence.
         """
         curves = {f"validation_{STOPPING_METRIC}": self.validation, "losses": self.losses}
         return TrainingReport(
@@ -92,7 +92,7 @@ def train_until_no_better(
     progress: ProgressHook,
     resumable: Resumable | None = None,
 ) -> TrainingRecord:
-    """Train until ``patience`` epochs in a row are no better, then give the model its best epoch's state.
+    """Train until ``patience`` consecutive epochs bring no improvement, then restore the model's best state.
 
     Args:
         model: Left in the state of its best epoch.

@@ -1,4 +1,4 @@
-"""Keep freed memory in the process: a training step asks for the same large blocks again and again."""
+"""Keep freed memory in the process, because training steps allocate the same large blocks again and again."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ LARGEST = 2**31 - 1
 
 @cache
 def keep_freed_memory() -> bool:
-    """Let glibc hold on to freed memory; return whether it does, which needs Linux with glibc.
+    """Let glibc keep freed memory; return whether it does, which needs Linux with glibc.
 
-    By default each block over 32 MB is mapped anew and its pages are zeroed at the first touch: a sixth of the time
-    of a step that trains an encoder's adapter.
+    By default, each block over 32 MB is newly mapped and its pages are zeroed on first access, which takes a sixth of
+    the time of a step that trains an encoder's adapter.
     """
     if not sys.platform.startswith("linux"):
         return False

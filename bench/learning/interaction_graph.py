@@ -1,4 +1,4 @@
-"""Who touched what as a graph of readers and items, with sparse products that are fast on a processor."""
+"""Represent interactions as a graph of users and items, with sparse products that are fast on a CPU."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def touched(indptr: Rows, items: NDArray[np.int32], n_items: int) -> sp.csr_arra
 
 
 def untouched(histories: sp.csr_array, negatives: NDArray[np.int64], group_size: int) -> NDArray[np.bool_]:
-    """Return which negatives of its group each row's history lacks, shape (n, k).
+    """Return which negatives of its group are not in each row's history, shape (n, k).
 
     Args:
         histories: History of each row, shape (n, n_items).
-        negatives: Ascending items of each group of rows, shape (n_groups, k).
-        group_size: Rows in a group; the last one may have fewer.
+        negatives: Items per group of rows, ascending, shape (n_groups, k).
+        group_size: Rows per group; the last group may have fewer.
     """
     (n_rows, n_items), (n_groups, k) = histories.shape, negatives.shape
     drawn = (np.arange(n_groups)[:, None] * n_items + negatives).ravel()
@@ -40,14 +40,14 @@ def untouched(histories: sp.csr_array, negatives: NDArray[np.int64], group_size:
     owned = groups * n_items + histories.indices
     start, stop = (np.searchsorted(drawn, owned, side=side) for side in ("left", "right"))
     allowed = np.ones((n_rows, k), dtype=bool)
-    while (hit := start < stop).any():  # once, and again for an item that a group drew several times
+    while (hit := start < stop).any():  # repeated for an item that a group drew several times
         allowed[rows[hit], (start - groups * k)[hit]] = False
         start = start + hit
     return allowed
 
 
 class Graph:
-    """Histories as a graph of readers and items with LightGCN's weights; products are differentiable."""
+    """Histories as a graph of readers (users) and items with LightGCN's weights; its products are differentiable."""
 
     def __init__(self, histories: sp.csr_array, item_degrees: NDArray[np.floating], device: str) -> None:
         degrees = np.maximum(np.diff(histories.indptr), 1).astype(np.float32)
@@ -60,18 +60,18 @@ class Graph:
         return product(*self.mean, items)
 
     def to_users(self, items: Tensor) -> Tensor:
-        """Return what items pass on to their readers, (n_items, d) to (n_readers, d)."""
+        """Propagate item vectors to their readers, (n_items, d) to (n_readers, d)."""
         return product(*self.smooth, items)
 
     def to_items(self, users: Tensor) -> Tensor:
-        """Return what readers pass on to their items, (n_readers, d) to (n_items, d)."""
+        """Propagate reader vectors to their items, (n_readers, d) to (n_items, d)."""
         by_reader, by_item = self.smooth
         return product(by_item, by_reader, users)
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A sparse matrix in compressed rows. ``embedding_bag`` multiplies it many times faster than torch's own."""
+    """A sparse matrix in compressed rows; ``embedding_bag`` multiplies it many times faster than torch's product."""
 
     indptr: Tensor
     columns: Tensor
@@ -90,7 +90,7 @@ class Weights:
         return cls(indptr, columns, torch.from_numpy(matrix.data.astype(np.float32)).to(device))
 
     def times(self, dense: Tensor) -> Tensor:
-        """Return the product with a dense matrix, without a gradient."""
+        """Return the product with a dense matrix, without gradients."""
         return embedding_bag(
             self.columns, dense, self.indptr, mode="sum", per_sample_weights=self.values, include_last_offset=True
         )
@@ -108,6 +108,6 @@ class _Product(torch.autograd.Function):
 
 
 def product(matrix: Weights, transposed: Weights, dense: Tensor) -> Tensor:
-    """Return a sparse matrix times a dense one, differentiable in the dense one."""
+    """Return the product of a sparse and a dense matrix, differentiable with respect to the dense one."""
     result: Tensor = _Product.apply(matrix, transposed, dense)  # type: ignore[no-untyped-call]
     return result

@@ -1,4 +1,4 @@
-"""What trained weights are kept and found again by: everything that makes them."""
+"""Build the keys under which trained weights are stored, from everything that determines them."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def training_key(
 ) -> dict[str, Any]:
     """Return the key of a training's weights: equal keys mean equal weights.
 
-    Where the code cannot be read, as in a notebook, no two keys are equal.
+    If the code cannot be read, as in a notebook, no two keys are equal.
 
     Args:
-        recommender: Whose model it is; the revision of the code is that of its class's module.
-        task: Gives the seed, and what is learned from and stopped by.
-        params: The parameters that this training reads; None takes all of the recommender's.
-        knows_target: Whether the target is trained on or validated with; otherwise all targets share the weights.
+        recommender: The recommender that owns the weights; its class's module determines the revision of the code.
+        task: The seed, the training data and the validation data.
+        params: The parameters used in this training; None uses all of the recommender's.
+        knows_target: Whether the target is used for training or validation; otherwise all targets share the weights.
         libraries: Packages besides torch whose versions matter.
-        read_by: Modules whose revisions count as well, for what the model reads is computed by them.
-        made_of: Whatever else makes the weights, by name: a backbone's revision, the sources' content hashes.
+        read_by: Modules whose revisions count as well, because they compute the model's inputs.
+        made_of: Anything else that determines the weights, by name: a backbone's revision, the sources' content hashes.
     """
     method = type(recommender)
     return {
@@ -55,7 +55,7 @@ def _known(code: Revision) -> Revision:
 
 
 def _facts_of_target(task: Task) -> dict[str, str]:
-    """Name what the target gives a training to learn from and to stop by."""
+    """Return the setting, and hashes of the target data used for training and early stopping."""
     queries, answers = task.validation, task.validation_answers
     asked = (queries.users, queries.history_indptr, queries.history_items, queries.candidates, answers.positive_column)
     return {"setting": task.setting, "domain": task.target.content_hash, "validation": content_hash(*asked)}

@@ -1,4 +1,4 @@
-"""Parameters of training; they are read and listed without importing torch."""
+"""Training parameters, which can be read and listed without importing torch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from bench.plugin import above, at_least, at_most
 
 @dataclass(frozen=True)
 class TrainingParams:
-    """The parameters of a training that stops early; those of every RecBole model among them."""
+    """Parameters of a training with early stopping, including that of every RecBole model."""
 
     max_length: int = field(default=50, metadata=at_least(1))
-    """Items of a history that are read, counted from its end."""
+    """Number of most recent history items that are used."""
     epochs: int = field(default=200, metadata=at_least(1))
     """Maximum number of epochs."""
     patience: int = field(default=10, metadata=at_least(1))
@@ -20,6 +20,6 @@ class TrainingParams:
     learning_rate: float = field(default=1e-3, metadata=above(0) | at_most(1))
     """Adam's learning rate."""
     batch_size: int = field(default=256, metadata=at_least(1))
-    """Sequences, prefixes, pairs or users in a batch, whichever the model learns from."""
+    """Number of sequences, prefixes, pairs or users per batch, depending on what the model is trained on."""
     weight_decay: float = field(default=0.0, metadata=at_least(0))
-    """Adam's L2 penalty."""
+    """L2 penalty of Adam."""

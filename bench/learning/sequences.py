@@ -1,4 +1,4 @@
-"""Batches for RecBole models, cut from compressed histories: item indices become 1-based ids, and 0 is padding."""
+"""Build batches for RecBole models from compressed histories; item indices become 1-based ids, and 0 is padding."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 Rows = NDArray[np.int64]
 
 POOL_BATCHES = 32
-"""Batches that are sorted by length together: enough to even out lengths, few enough to stay random."""
+"""Number of batches sorted by length together: enough to even out lengths, few enough to stay random."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """Stretches of one item array: stretch ``i`` is ``items[starts[i]:starts[i] + lengths[i]]``."""
+    """Slices of one item array: slice ``i`` is ``items[starts[i]:starts[i] + lengths[i]]``."""
 
     items: NDArray[np.int32]
-    """Item indices, one user's after another's."""
+    """Item indices, user by user."""
     starts: Rows
     lengths: Rows
     users: Rows
-    """User index of each stretch."""
+    """User index of each slice."""
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def padded(self, rows: Rows, width: int | None = None, shift: int = 0) -> NDArray[np.int64]:
-        """Return the rows' ids, 0 on the right, shape (len(rows), width); ``shift`` moves every stretch along.
+        """Return the rows' ids, padded right with 0, shape (len(rows), width); ``shift`` moves the slices forward.
 
-        ``width`` defaults to the longest of the rows, so that no column is padding alone.
+        ``width`` defaults to the length of the longest row, so that no column is only padding.
         """
         lengths = self.lengths[rows]
         columns = np.arange(lengths.max(initial=1) if width is None else width)
@@ -45,7 +45,7 @@ class Sequences:
         return ids
 
     def following(self, rows: Rows) -> NDArray[np.int64]:
-        """Return the id of the item that comes after each row's stretch."""
+        """Return the id of the item that follows each row's slice."""
         following: NDArray[np.int64] = self.items[self.starts[rows] + self.lengths[rows]].astype(np.int64)
         return following + 1
 
@@ -57,7 +57,7 @@ def last_stretches(indptr: Rows, items: NDArray[np.int32], users: Rows, max_leng
 
 
 def prefixes(domain: Domain, max_length: int) -> Sequences:
-    """Return, for every item but a user's first, the up to ``max_length`` items before it."""
+    """Return, for every item except a user's first, the up to ``max_length`` items before it."""
     position = np.arange(domain.n_interactions) - np.repeat(domain.indptr[:-1], np.diff(domain.indptr))
     ends = np.flatnonzero(position > 0)
     lengths = np.minimum(position[ends], max_length)
@@ -65,10 +65,10 @@ def prefixes(domain: Domain, max_length: int) -> Sequences:
 
 
 def windows(domain: Domain, max_length: int) -> Sequences:
-    """Cut each history, its last item excepted, into windows of ``max_length`` counted from its end.
+    """Split each history, except its last item, into windows of ``max_length`` counted from its end.
 
-    Each item but a user's first then follows exactly one window position. Up to ``max_length`` + 1 items a user
-    has one window, and every position sees what its prefix holds; beyond that a window's first positions see less.
+    Each item except a user's first then follows exactly one window position. A user with up to ``max_length`` + 1 items
+    has one window, and every position sees its full prefix; with more items, a window's first positions see less.
     """
     inputs = np.maximum(np.diff(domain.indptr) - 1, 0)
     # the two minus signs round up
@@ -88,7 +88,7 @@ def random_batches(n_rows: int, batch_size: int, rng: np.random.Generator) -> It
 
 
 def bucketed_batches(lengths: Rows, batch_size: int, rng: np.random.Generator) -> Iterator[Rows]:
-    """Yield all rows at random, ``batch_size`` of similar length at a time, the batches in random order."""
+    """Yield all rows at random, ``batch_size`` of similar length at a time, with the batches in random order."""
     batches: list[Rows] = []
     for pool in random_batches(len(lengths), batch_size * POOL_BATCHES, rng):
         ordered = pool[np.argsort(lengths[pool], kind="stable")]
@@ -98,15 +98,15 @@ def bucketed_batches(lengths: Rows, batch_size: int, rng: np.random.Generator) -
 
 
 def ordered_batches(lengths: Rows, batch_size: int) -> Iterator[Rows]:
-    """Yield all rows from short to long, ``batch_size`` at a time."""
+    """Yield all rows from shortest to longest, ``batch_size`` at a time."""
     order = np.argsort(lengths, kind="stable")
     yield from np.array_split(order, range(batch_size, len(order), batch_size)) if len(order) else ()
 
 
 class NegativeSampler:
-    """Draws items that a user never touched, uniformly from the items that somebody did.
+    """Draw items that a user has not interacted with, uniformly from the items with training interactions.
 
-    Items that nobody touched in training are never drawn: a cold item's vector stays as it was initialized.
+    Items without training interactions are never drawn, so a cold item's vector keeps its initial value.
     """
 
     def __init__(self, domain: Domain) -> None:
@@ -115,20 +115,20 @@ class NegativeSampler:
         touched = np.unique(domain.users_of_interactions() * len(self._pool) + in_pool)
         users, touched_item = np.divmod(touched, max(1, len(self._pool)))
         self._indptr = np.searchsorted(users, np.arange(domain.n_users + 1)).astype(np.int64)
-        # for each touched item, how many untouched items of the pool come before it
+        # for each item of a user's history, the number of other pool items before it that are not in the history
         untouched_below = touched_item - (np.arange(len(users)) - self._indptr[users])
         self._keys = users * (len(self._pool) + 1) + untouched_below
 
     def usable(self, users: Rows) -> NDArray[np.bool_]:
-        """Whether each user left any item untouched."""
+        """Return whether each user has at least one item that can be drawn."""
         return self._untouched(users) > 0
 
     def draw(self, users: Rows, rng: np.random.Generator) -> Rows:
-        """Return one untouched item index for each of the (usable) users."""
+        """Return one item per user that the user has not interacted with; all users must be usable."""
         nth = rng.integers(self._untouched(users))
         keys = users * (len(self._pool) + 1) + nth
-        # the nth untouched item is preceded by the touched ones with at most n untouched items before them; keys are in
-        # ranges of their own for each user, so that one search serves all
+        # the nth item outside the history is preceded by the history items with at most n outside items before them;
+        # keys have a separate range per user, so that one search is enough for all
         skipped = np.searchsorted(self._keys, keys, side="right") - self._indptr[users]
         return self._pool[nth + skipped]
 

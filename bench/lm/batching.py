@@ -1,4 +1,4 @@
-"""Token rows of unequal length as rectangular batches: padded, bucketed by length, or packed behind a shared prefix."""
+"""Arrange token rows of unequal length in batches: padded, bucketed by length, or packed behind a shared prefix."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ class PackedAnswers:
     targets: Tensor
     """The token that follows each input."""
     offsets: Tensor
-    """Place of each input in its answer."""
+    """Position of each input in its answer."""
     answer_index: Tensor
-    """Which answer an input belongs to; :data:`NO_ANSWER` where the row is filled up."""
+    """Index of the answer that an input belongs to; :data:`NO_ANSWER` for padding."""
 
     @classmethod
     def of(cls, answers: Sequence[Sequence[Sequence[int]]], device: torch.device) -> PackedAnswers:
-        """Join the answers' token ids; ``answers[q][a]`` has at least one token, whose prediction is the prefix's."""
+        """Join the answers' token ids.
+
+        ``answers[q][a]`` has at least one token; its first token is predicted from the prefix.
+        """
         inputs = [[token for answer in row for token in answer[:-1]] for row in answers]
         targets = [[token for answer in row for token in answer[1:]] for row in answers]
         offsets = [[offset for answer in row for offset in range(len(answer) - 1)] for row in answers]
@@ -43,7 +46,7 @@ class PackedAnswers:
         )
 
     def additive_mask(self, prefix_lengths: Tensor, like: Tensor) -> Tensor:
-        """Return 0 where a token may look and the type's lowest number elsewhere, shape (n, 1, row, prefix + row)."""
+        """Return 0 where a token may attend and the dtype's minimum elsewhere, shape (n, 1, row, prefix + row)."""
         prefix = torch.arange(like.shape[1], device=like.device) < prefix_lengths[:, None]
         own = self.answer_index[:, :, None] == self.answer_index[:, None, :]
         earlier = self.offsets[:, :, None] >= self.offsets[:, None, :]
@@ -55,10 +58,10 @@ class PackedAnswers:
 def length_buckets(
     lengths: Sequence[int], batch_tokens: int, rng: np.random.Generator | None = None
 ) -> list[NDArray[np.int64]]:
-    """Group rows of like length so that each batch, padded to its longest row, has at most ``batch_tokens``.
+    """Group rows of similar length so that each batch, padded to its longest row, has at most ``batch_tokens`` tokens.
 
-    A row longer than ``batch_tokens`` is a batch of its own. With ``rng``, rows of equal length and the batches come
-    in random order; without it, the longest come first.
+    A row longer than ``batch_tokens`` is a separate batch. With ``rng``, rows of equal length and the batches are in
+    random order; without it, the longest come first.
     """
     order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
     counts = np.asarray(lengths, dtype=np.int64)
@@ -68,9 +71,9 @@ def length_buckets(
 
 
 def length_batches(sorted_lengths: Sequence[int], batch_tokens: int = TOKENS_A_BATCH) -> list[tuple[int, int]]:
-    """Cut rows, sorted by length either way, into (start, stop) slices of at most ``batch_tokens``, padding included.
+    """Cut rows into (start, stop) slices of at most ``batch_tokens`` tokens, padding included.
 
-    A row longer than ``batch_tokens`` is a slice of its own.
+    The rows must be sorted by length, in either direction. A row longer than ``batch_tokens`` is a separate slice.
     """
     slices: list[tuple[int, int]] = []
     start = 0
@@ -82,6 +85,6 @@ def length_batches(sorted_lengths: Sequence[int], batch_tokens: int = TOKENS_A_B
 
 
 def padded(rows: Sequence[Sequence[int]], filler: int, device: torch.device) -> Tensor:
-    """Join rows of token ids to one tensor, filled up on the right, shape (n, longest row)."""
+    """Join rows of token ids into one tensor, padded on the right, shape (n, longest row)."""
     width = max(map(len, rows), default=0)
     return torch.tensor([[*row, *[filler] * (width - len(row))] for row in rows], dtype=torch.long, device=device)

@@ -1,4 +1,4 @@
-"""What training, merging and scoring need of a language model, whichever kind it is."""
+"""Define what training, merging and scoring need from a language model of any kind."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from bench.plugin import Answers, ProgressHook, Queries, Task
 
 MAX_HISTORY = 20
-"""Most recent items of a history that are read, where nothing else is said."""
+"""Default number of most recent history items that are read."""
 ENTROPY_TOKENS = 3
-"""First answer tokens whose entropy guides a merge (RecCocktail: 3, on Beauty 5)."""
+"""Number of first answer tokens whose entropy guides a merge (RecCocktail: 3, on Beauty 5)."""
 
 
 class LanguageModel(ABC):
-    """A loaded backbone with a way to learn from domains and to score candidates.
+    """A loaded backbone that can learn from domains and score candidates.
 
-    Adapters come from outside (PEFT while training, hooks or folded weights afterwards), so every path runs the
-    ordinary forward of ``model``.
+    Adapters are attached from outside (PEFT during training, hooks or folded weights afterwards), so every path runs
+    the ordinary forward of ``model``.
     """
 
     backbone: Backbone
     model: nn.Module
     objective: str
-    """Names what is learned, the same for all instances of a class; part of every adapter's key."""
+    """Name of what is learned, the same for all instances of a class; part of every adapter's key."""
 
     @abstractmethod
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None: ...
@@ -48,15 +48,15 @@ class LanguageModel(ABC):
         return cls(backbone, task.device)
 
     defaults: ClassVar[Mapping[str, Any]] = {}
-    """The recipe where a method's parameters leave it to the kind of the model; see :class:`LoraRecipe`."""
+    """Recipe values used if a method's parameters leave them to the kind of model; see :class:`LoraRecipe`."""
     dense_in_training = False
-    """Whether an adapted layer multiplies by W + scaling · B·A, one product instead of three: faster for a small model
-    that reads many tokens a step, and only without dropout."""
+    """Whether an adapted layer multiplies by W + scaling · B·A, one product instead of three. This is faster for a
+    small model that reads many tokens per step, and possible only without dropout."""
     adapted_layers: tuple[str, ...] = ()
-    """Names of the linear layers that adapters change, such as ``q_proj``; empty where that is all of them.
-    Where it is not, ``objective`` must say so."""
+    """Names of the linear layers that adapters change, such as ``q_proj``; empty for all of them.
+    If it is not empty, ``objective`` must say so."""
     max_history: int
-    """Most recent items of a history that are read."""
+    """Number of most recent history items that are read."""
 
     def adapted_modules(self, recipe: LoraRecipe) -> list[str]:
         """Return the full names of the linear layers that adapters change."""
@@ -65,11 +65,11 @@ class LanguageModel(ABC):
 
     @contextmanager
     def prepared_for(self, domains: Sequence[Domain], recipe: LoraRecipe) -> Iterator[None]:
-        """Hold whatever speeds up training on these domains while the block runs."""
+        """Keep whatever speeds up training on these domains while the block runs."""
         yield
 
     def new_head(self, seed: int) -> nn.Module | None:
-        """Take a freshly initialized scoring head, trained along with an adapter, and return it; None has none."""
+        """Install and return a freshly initialized scoring head, trained along with an adapter; None without a head."""
         return None
 
     def facts(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class LanguageModel(ABC):
     def batches(
         self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
     ) -> Iterator[tuple[Any, int]]:
-        """Yield one epoch of training batches from the domains' training interactions, each with its examples."""
+        """Yield an epoch of batches from the domains' training interactions, each with its number of examples."""
 
     @abstractmethod
     def count_examples(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
@@ -92,25 +92,25 @@ class LanguageModel(ABC):
 
     @abstractmethod
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return one score a candidate, shape (n, 30)."""
+        """Return one score per candidate, shape (n, 30)."""
 
     def scores_in_training(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return :meth:`score` with the adapter in training, in the number format of training; no gradient is kept."""
+        """Return :meth:`score` with the adapter in training, in the dtype of training and without gradients."""
         with training_precision(next(self.model.parameters()).device):
             return self.score(domain, queries, progress)
 
     def temperature_on(self, scores: NDArray[np.float32], answers: Answers) -> float | None:
-        """Return what scores must be divided by to be calibrated logits; None where they are not."""
+        """Return the number to divide scores by to get calibrated logits; None if scores are not logits."""
         return None
 
     def begin_at(self, temperature: float) -> None:
-        """Let training begin at this temperature, where one is learned."""
+        """Start training at this temperature if one is learned."""
         return
 
     def score_with(
         self, adapter: Adapter | None, domain: Domain, queries: Queries, progress: ProgressHook
     ) -> NDArray[np.float32]:
-        """Return :meth:`score` of the model with an adapter; afterwards the model is as it was."""
+        """Return :meth:`score` of the model with an adapter; the model is restored afterwards."""
         with folded(self.model, adapter):
             return self.score(domain, queries, progress)
 
@@ -122,11 +122,11 @@ class LanguageModel(ABC):
         temperature: float | Tensor | None = None,
         n_tokens: int = ENTROPY_TOKENS,
     ) -> Tensor:
-        """Return the mean entropy in nats of what the model predicts for the queries, differentiable, a scalar.
+        """Return the mean entropy in nats of the model's predictions for the queries, a differentiable scalar.
 
         Args:
             domain: The domain of the queries.
             queries: At least one.
-            temperature: What the scores are divided by to become logits, a number above 0; None takes the model's own.
-            n_tokens: First answer tokens that count where the model answers in tokens; other models ignore it.
+            temperature: The number above 0 by which scores are divided to become logits; None uses the model's own.
+            n_tokens: Number of first answer tokens that count, for models that answer in tokens; others ignore it.
         """

@@ -1,4 +1,4 @@
-"""From a backbone's name to a language model that can be trained and asked."""
+"""Load a backbone by name as a language model that can be trained and can score."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _EXPECTED: dict[BackboneKind | None, str] = {
 
 
 def task_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
-    """Return the backbone that the task names; ``tiny`` is made on the spot from the sources' (else target's) text.
+    """Return the backbone that the task names; ``tiny`` is generated from the text of the sources, else of the target.
 
     Args:
-        task: Names the backbone and holds the text.
-        kind: The kind that the method must have; None where an encoder and a decoder both do.
+        task: Names the backbone and contains the text.
+        kind: The kind that the method needs; None if it accepts both an encoder and a decoder.
 
     Raises:
-        BenchError: the task names none, or one of another kind.
+        BenchError: the task names no backbone, or one of another kind.
     """
     if task.backbone == TINY and kind == "encoder":
         raise _of_other_kind(TINY, "causal", kind)
@@ -43,9 +43,9 @@ def _of_other_kind(name: str, kind: BackboneKind, expected: BackboneKind | None)
 
 
 def planned_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
-    """Return the backbone that the task names, made or not: the folder of a ``tiny`` decoder may not be there yet.
+    """Return the backbone that the task names, whose folder may not exist yet if it is a ``tiny`` decoder.
 
-    ``kind`` tells which ``tiny`` is meant; an encoder-decoder is made, for that takes no training.
+    ``kind`` decides which ``tiny`` is meant; an encoder-decoder is generated now, because that takes no training.
     """
     if task.backbone is None:
         raise BenchError("This method needs a language model: give one, such as --backbone minilm.")
@@ -60,7 +60,7 @@ def planned_backbone(task: Task, kind: BackboneKind | None = None) -> Backbone:
 
 
 def named_backbone(name: str, held: LastLoaded) -> Backbone:
-    """Return the backbone of a name, looked up once in a set of runs: hashing large weights takes long."""
+    """Return the backbone of a name, looked up once per set of runs because hashing large weights takes long."""
     return held.get("backbone", name, lambda: resolve_backbone(name))
 
 
@@ -78,10 +78,11 @@ def _made_tiny(task: Task, kind: BackboneKind | None) -> Backbone:
 
 
 def load_language_model(task: Task, max_history: int = MAX_HISTORY) -> LanguageModel:
-    """Return the task's backbone as the language model of its kind and ranking, unless a run before it held the same.
+    """Return the task's backbone as the language model of its kind and ranking.
 
-    It reads ``max_history`` items of a history. Training and scoring leave the model as it was;
-    :func:`bench.lm.training.lora.attached` and :func:`bench.lm.adapters.apply.folded` see to that.
+    The last loaded model is reused if it is the same. It reads ``max_history`` items of a history. Training and
+    scoring restore the model afterwards, by :func:`bench.lm.training.lora.attached` and
+    :func:`bench.lm.adapters.apply.folded`.
     """
     backbone = task_backbone(task)
     key = (backbone, task.ranking, task.engine, task.device)
@@ -92,10 +93,10 @@ def load_language_model(task: Task, max_history: int = MAX_HISTORY) -> LanguageM
 
 
 def language_model_class(backbone: Backbone, ranking: Ranking | None = None) -> type[LanguageModel]:
-    """Return the class whose instances are language models of the backbone's kind, for a ranking.
+    """Return the class of language model for the backbone's kind and a ranking.
 
     Raises:
-        BenchError: an encoder is asked to write lists.
+        BenchError: the backbone is an encoder and the ranking is by generated lists.
     """
     if backbone.kind == "encoder":
         if ranking == "generate":

@@ -1,4 +1,4 @@
-"""Which number format a device trains in; final scores are float32, but where a method states otherwise."""
+"""Choose the number format in which a device trains; final scores are float32 unless a method states otherwise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 def training_dtype(device: str | torch.device) -> torch.dtype:
-    """Return bfloat16 where the device computes in it natively, float32 elsewhere."""
+    """Return bfloat16 if the device computes in it natively, otherwise float32."""
     kind = torch.device(device).type
     if kind == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
@@ -19,25 +19,25 @@ def training_dtype(device: str | torch.device) -> torch.dtype:
 
 
 def _processor_computes_in_bfloat16() -> bool:
-    # A processor's flags do not tell that ATEN_CPU_CAPABILITY keeps torch to AVX2, where bfloat16 is emulated.
+    # The CPU flags do not show that ATEN_CPU_CAPABILITY limits torch to AVX2, where bfloat16 is emulated.
     abilities = torch.cpu.get_capabilities()
     is_native = abilities.get("avx512_bf16", False) or abilities.get("amx_tile", False)
     return bool(is_native) and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def training_precision(device: str | torch.device) -> torch.autocast:
-    """Return a context in which matrix products run in :func:`training_dtype`; in float32 it changes nothing."""
+    """Return a context in which matrix products run in :func:`training_dtype`; with float32 it changes nothing."""
     dtype = training_dtype(device)
     return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
 
 
 def float32_products(device: str | torch.device) -> torch.autocast:
-    """Return a context inside :func:`training_precision` in which matrix products of float32 stay float32."""
+    """Return a context, for use inside :func:`training_precision`, in which float32 matrix products stay float32."""
     return torch.autocast(torch.device(device).type, enabled=False)
 
 
 def generation_dtype(device: str | torch.device) -> torch.dtype:
-    """Return float32 on a processor; on an accelerator, whose LoRA kernels take no float32, the one trained in."""
+    """Return float32 on a CPU and the training dtype on an accelerator, whose LoRA kernels do not support float32."""
     return torch.float32 if torch.device(device).type == "cpu" else training_dtype(device)
 
 
@@ -48,12 +48,11 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 @contextmanager
 def full_width_float32(model: nn.Module) -> Iterator[None]:
-    """Let oneDNN compute a model's linear layers in float32 while the block runs, which must need no gradient.
+    """Compute a model's linear layers in float32 with oneDNN while the block runs; the block must not need gradients.
 
-    torch leaves float32 to MKL, which keeps to AVX2 on AMD's processors; oneDNN uses AVX-512 there and takes half
-    the time. It orders the sums otherwise, and nothing else differs. Hooks on the layers work as ever; where torch
-    has no oneDNN, or the model lies elsewhere than on the CPU, torch's own products are taken. Inside
-    :func:`training_precision` they are of float32 as well.
+    torch uses MKL for float32, which is limited to AVX2 on AMD CPUs; oneDNN uses AVX-512 there and takes half the
+    time. Only the order of summation differs. Hooks on the layers work as usual. If torch has no oneDNN or the model
+    is not on the CPU, torch's own products are used. Inside :func:`training_precision` they are float32 as well.
     """
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear) and _is_for_onednn(layer.weight)]
     for layer in layers:

@@ -1,4 +1,4 @@
-"""What the methods made of adapters share: planning and training them, and scoring with one adapter."""
+"""Base classes of the methods that use adapters: planning and training the adapters, and scoring with one of them."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     from bench.lm.language_model import LanguageModel
 
 PREFIXES_ALONE = (
-    "Trained on prefixes of the training part alone; the examples of RecCocktail's and WeaveRec's authors hold all "
+    "Trained only on prefixes of the training part; the examples of RecCocktail's and WeaveRec's authors contain all "
     "users' validation answers."
 )
 
 
 class AdapterRecommender(Recommender):
-    """Trains (or finds) the adapters it plans, makes one of them, and scores with that."""
+    """Train or load the planned adapters, combine them into one, and score with that one."""
 
     Params: ClassVar[type[LoraRecipe]] = LoraRecipe
     reader: ClassVar[type[LanguageModel] | None] = None
-    """The class that trains the adapters; None takes the usual one of the backbone's kind."""
+    """Class that trains the adapters; None uses the default class of the backbone's kind."""
 
     @abstractmethod
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
-        """Return the adapters that are needed, by the role that each plays."""
+        """Return the needed adapters by their role."""
 
     @abstractmethod
     def adapter_for(self, queries: Queries) -> Adapter:
-        """Return the adapter to score these queries with."""
+        """Return the adapter that scores these queries."""
 
     def adapters(self, task: Task) -> list[AdapterSpec]:
-        """Return the specs of the adapters that ``fit`` trains or finds."""
+        """Return the specs of the adapters that ``fit`` trains or loads."""
         return planned_specs(task, list(self.plans(task).values()), self.reader)
 
     def load(self, task: Task) -> LanguageModel:
-        """Load the task's backbone, to read as long histories as the parameters say."""
+        """Load the task's backbone, set to the history length in the parameters."""
         return load_language_model(task, self.params.max_history)
 
     def train_adapter(self, task: Task, adapter: str) -> None:
@@ -56,7 +56,7 @@ class AdapterRecommender(Recommender):
         carry_out(plan, self.load(task), task)
 
     def fit(self, task: Task) -> None:
-        """Train the planned adapters, or find them."""
+        """Train the planned adapters, or load those that were trained before."""
         plans = self.plans(task)
         self.task, self.language_model = task, self.load(task)
         made = {role: carry_out(plan, self.language_model, task) for role, plan in plans.items()}
@@ -70,11 +70,11 @@ class AdapterRecommender(Recommender):
         return self.scores_with(self.used, queries)
 
     def scores_with(self, adapter: Adapter, queries: Queries) -> NDArray[np.float32]:
-        """Return the scores of the model with any adapter."""
+        """Return the scores of the model with any given adapter."""
         return self.language_model.score_with(adapter, self.task.target, queries, self.task.progress)
 
     def report(self) -> FitReport:
-        """Return the adapters' trainings and size, how queries are scored and what a cut has left."""
+        """Return the adapters' trainings and size, how queries are scored, and how much of a merge a cut kept."""
         cut: dict[str, Any] = {}
         if isinstance(self.used, CutAdapter):
             cut = {"merged_rank": self.used.cut_to, "kept_share": round(self.used.kept_share, 6)}
@@ -85,42 +85,42 @@ class AdapterRecommender(Recommender):
         )
 
     def deviations(self) -> tuple[str, ...]:
-        """Return what all adapters are trained on."""
+        """Return how the training data of all adapters deviates from the papers."""
         return (PREFIXES_ALONE,)
 
 
 class SingleAdapter(AdapterRecommender):
-    """Scores with the one adapter it has planned last."""
+    """Score with a single adapter, the last one planned."""
 
     def adapter_for(self, queries: Queries) -> Adapter:
-        """Return that adapter."""
+        """Return the single adapter."""
         return list(self.trained.values())[-1]
 
 
 class DomainMerge(AdapterRecommender):
-    """Shared by those that merge the target's adapter with one of each source domain alone; the target comes first."""
+    """Base class of methods that merge the target's adapter with one adapter per source domain; the target is first."""
 
     @abstractmethod
     def merge(self, queries: Queries) -> Adapter:
-        """Merge the adapters, of which there are at least two."""
+        """Merge the adapters, at least two."""
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
-        """Return one adapter a domain."""
+        """Plan one adapter per domain."""
         recipe = recipe_of(self.params)
         return {domain.name: AdapterPlan((domain,), recipe) for domain in (task.target, *task.sources)}
 
     def adapter_for(self, queries: Queries) -> Adapter:
-        """Return the merged adapter; with no source domain that is the target's."""
+        """Return the merged adapter, or the target's if there is no source domain."""
         return self.merge(queries) if len(self.trained) > 1 else next(iter(self.trained.values()))
 
 
 def recipe_of(params: LoraRecipe) -> LoraRecipe:
-    """Return the recipe in a method's parameters without what else is in them."""
+    """Return only the recipe part of a method's parameters."""
     return LoraRecipe(**{field.name: getattr(params, field.name) for field in fields(LoraRecipe)})
 
 
 def general_domains(task: Task) -> tuple[Domain, ...]:
-    """Return the task's source domains; raise BenchError where there are none."""
+    """Return the task's source domains; raise BenchError if there are none."""
     if not task.sources:
         raise BenchError("The general adapter needs source datasets: give --source-datasets A,B.")
     return task.sources

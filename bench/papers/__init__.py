@@ -1,4 +1,4 @@
-"""Published numbers: what papers print in their tables, and whether any ranking can have such numbers.
+"""Published results: the numbers in papers' tables, and whether a ranking can produce them.
 
 ``printed`` finds a printed cell, ``reader`` reads the files in ``results/published`` and ``audit`` finds cells that
 are mathematically inconsistent.

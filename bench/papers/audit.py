@@ -1,8 +1,8 @@
-"""Whether printed figures can come from any ranking at all.
+"""Check whether published results can come from any ranking.
 
-With one positive a query, every metric is a mean over users of a fixed gain at the positive's rank. A cell's metrics
-are therefore linear in the shares of users at each rank, and a small linear program tells whether any shares give
-all of them within the rounding of the print.
+With one positive per query, every metric is a mean over users of a fixed gain at the positive's rank. A cell's metrics
+are therefore linear in the fractions of users at each rank, and a small linear program decides whether any fractions
+give all of them within rounding.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from bench.metrics import N_CANDIDATES, Metric
 
 ROUNDING = 5e-5
-"""Half a unit of the fourth decimal, which the papers print."""
+"""Half a unit of the fourth decimal, the last one in the papers."""
 
 
 @dataclass(frozen=True)
 class ImpossibleCell:
-    """Printed figures of one row and dataset that no ranking has."""
+    """Published results of one row and dataset that no ranking can produce."""
 
     table: str
     method: str
@@ -31,7 +31,7 @@ class ImpossibleCell:
     """Metrics as fractions."""
 
     def contradiction(self) -> Contradiction | None:
-        """Return the last metric that the others leave no room for; None where they contradict each other already."""
+        """Return the last metric that contradicts the others; None if the others already contradict each other."""
         for metric in reversed(self.values):
             others = {name: value for name, value in self.values.items() if name != metric}
             room = possible_range(metric, others)
@@ -42,7 +42,7 @@ class ImpossibleCell:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A printed figure outside the range that the other figures of its cell leave to it."""
+    """A published number outside the range implied by the other numbers of its cell."""
 
     metric: str
     value: float
@@ -51,14 +51,14 @@ class Contradiction:
 
 
 def is_possible(values: Mapping[str, float], rounding: float = ROUNDING, n_candidates: int = N_CANDIDATES) -> bool:
-    """Whether some distribution of the positive's rank has all these metrics (``ndcg@3`` … as fractions)."""
+    """Return whether a distribution of the positive's rank with these metrics exists (``ndcg@3`` … as fractions)."""
     return _least(np.zeros(n_candidates), values, rounding, n_candidates) is not None
 
 
 def possible_range(
     metric: str, values: Mapping[str, float], rounding: float = ROUNDING, n_candidates: int = N_CANDIDATES
 ) -> tuple[float, float] | None:
-    """Return the least and the greatest that a metric can be beside others; None where those are impossible."""
+    """Return the minimum and maximum of a metric given the others; None if the others are impossible."""
     gains = Metric.parse(metric).gains(n_candidates)
     low = _least(gains, values, rounding, n_candidates)
     high = _least(-gains, values, rounding, n_candidates)
@@ -66,12 +66,12 @@ def possible_range(
 
 
 def _least(gain: NDArray[np.float64], values: Mapping[str, float], rounding: float, n_candidates: int) -> float | None:
-    """Return the least mean of a gain over distributions of the rank that have all metrics; None where none has."""
+    """Return the minimum mean of a gain over rank distributions with all the metrics; None if there are none."""
     from scipy.optimize import linprog
 
     gains = np.stack([Metric.parse(metric).gains(n_candidates) for metric in values])
     printed = np.array(list(values.values()))
-    # the unknowns are the shares of users at each rank, which linprog keeps non-negative by default
+    # the unknowns are the fractions of users at each rank, which linprog keeps non-negative by default
     solution = linprog(
         gain,
         A_ub=np.concatenate([gains, -gains]),
@@ -85,7 +85,7 @@ def _least(gain: NDArray[np.float64], values: Mapping[str, float], rounding: flo
 def impossible_cells(tables: Mapping[str, Mapping[str, Any]], percent: bool = False) -> Iterator[ImpossibleCell]:
     """Yield the impossible cells of published tables (of :func:`bench.papers.printed.published_tables`).
 
-    ``percent`` says that figures are printed in percent, with two decimals.
+    ``percent`` means that numbers are in percent, with two decimals.
     """
     scale = 100.0 if percent else 1.0
     for name, table in tables.items():
@@ -97,7 +97,7 @@ def impossible_cells(tables: Mapping[str, Mapping[str, Any]], percent: bool = Fa
 
 
 def _cells(values: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """Yield (dataset, metrics) of a row, whether it names its datasets or has only one."""
+    """Yield (dataset, metrics) of a row; the dataset's name is empty if the row has only one."""
     named = {dataset: metrics for dataset, metrics in values.items() if isinstance(metrics, dict)}
     yield from named.items() if named else [("", {k: v for k, v in values.items() if isinstance(v, int | float)})]
 

@@ -1,4 +1,4 @@
-"""Figures that papers printed, read to be put beside ours; they are other people's runs on other candidates."""
+"""Read published results for comparison with ours; they are other people's runs on other candidates."""
 
 from __future__ import annotations
 
@@ -13,57 +13,57 @@ from bench.papers.reader import read_published
 
 
 def published_papers(folder: Path | None = None) -> list[str]:
-    """Return the names of the papers whose tables are kept, sorted."""
+    """Return the sorted names of the papers with stored tables."""
     return sorted(path.stem for path in (folder or shipped_folder("published")).glob("*.yaml"))
 
 
 def published_tables(paper: str, folder: Path | None = None) -> dict[str, dict[str, Any]]:
-    """Return a paper's tables by name, each with ``caption`` and ``rows`` as printed; BenchError names near papers."""
+    """Return a paper's tables by name, with ``caption`` and ``rows`` as printed; BenchError suggests similar names."""
     return dict(_paper(paper, folder)["tables"])
 
 
 def published_figures(paper: str, folder: Path | None = None) -> dict[str, str]:
-    """Return a paper's figures that print no numbers, by name, each with what it shows."""
+    """Return the descriptions of a paper's figures without numbers, by name."""
     return {name: figure["caption"] for name, figure in _paper(paper, folder).get("figures", {}).items()}
 
 
 def published_title(paper: str, folder: Path | None = None) -> str:
-    """Return a paper's short title, as ``RecCocktail``."""
+    """Return a paper's short title, such as ``RecCocktail``."""
     return str(_paper(paper, folder)["source"]["title"])
 
 
 def is_in_percent(paper: str, folder: Path | None = None) -> bool:
-    """Whether a paper prints its metrics in percent."""
+    """Return whether a paper reports its metrics in percent."""
     return bool(_paper(paper, folder)["source"]["scale"] == "percent")
 
 
 def other_data(paper: str, dataset: str, folder: Path | None = None) -> str:
-    """Return in what a paper's data differ from the public data set of one name; empty where they are the same."""
+    """Return how a paper's data differs from the public dataset of the same name; empty if it does not."""
     return str(_paper(paper, folder).get("other_data", {}).get(dataset, ""))
 
 
 def published_sources(paper: str, table: str, dataset: str, folder: Path | None = None) -> tuple[str, ...]:
-    """Return the source domains that a table's target was learned with, sorted; empty where they are not stated."""
+    """Return the sorted source domains used with a table's target; empty if not stated."""
     stated = _content_with_table(paper, table, folder)["tables"][table].get("sources", {})
     return tuple(sorted(stated.get(dataset, ())))
 
 
 def published_language_model(paper: str, table: str, folder: Path | None = None) -> str:
-    """Return the backbone behind a table's language-model rows, by its hub name."""
+    """Return the hub name of the backbone used in a table's language-model rows."""
     content = _content_with_table(paper, table, folder)
     return str(content["tables"][table].get("language_model", content["source"]["language_model"]))
 
 
 @dataclass(frozen=True)
 class PrintedCell:
-    """All that a table prints in one row for one dataset."""
+    """The numbers of one row and one dataset in a published table."""
 
     row: str
-    """The row, as printed."""
+    """The row's label in the paper."""
     column: str
-    """The dataset or, in a table of training shares, the method, as printed; empty where the table has only one."""
+    """The dataset or, in a table of training fractions, the method, as in the paper; empty if there is only one."""
     figures: dict[str, float]
-    """Metrics by our names, as fractions; counts as they are."""
+    """Metrics by our names, as fractions; counts unchanged."""
 
 
 def printed_cells(paper: str, table: str, folder: Path | None = None) -> list[PrintedCell]:
@@ -87,10 +87,10 @@ def find_cell(
     train_share: float = 1.0,
     folder: Path | None = None,
 ) -> PrintedCell | None:
-    """Return the cell that a table prints for a row and dataset; None where it prints none.
+    """Return the cell of a published table for a row and dataset; None if there is none.
 
-    The row goes by the first of ``names`` that is found, each of them our name of a method or a printed one; tables
-    of training shares have a row for each setting and share, and a column a method.
+    The row is the first of ``names`` that is found; each is our name of a method or the paper's. Tables of training
+    fractions have one row per setting and fraction, and one column per method.
     """
     content = _content_with_table(paper, table, folder)
     found, cells = content["tables"][table], printed_cells(paper, table, folder)
@@ -100,7 +100,7 @@ def find_cell(
         row = shares.get((setting, f"{train_share:.0%}"))
         columns = [spelling for name in names for spelling in (_methods(content).get(name, name), name)]
     else:
-        aliases = {**_datasets(content, found), **_methods(content)}  # tables of counts have a row a dataset
+        aliases = {**_datasets(content, found), **_methods(content)}  # tables of counts have one row per dataset
         printed = [spelling for name in names for spelling in (aliases.get(name, name), name)]
         row = next((known[_folded(name)] for name in printed if _folded(name) in known), None)
         columns = [_datasets(content, found).get(dataset, dataset), dataset]
@@ -110,7 +110,7 @@ def find_cell(
 
 
 def _columns(values: dict[str, Any], metric: str) -> Iterator[tuple[str, list[tuple[str, float]]]]:
-    """Yield each column of a row with its figures: datasets of metrics, datasets of one metric, or metrics alone."""
+    """Yield each column of a row with its numbers, for datasets of metrics, datasets of one metric, or only metrics."""
     nested = {column: list(cell.items()) for column, cell in values.items() if isinstance(cell, dict)}
     numbers = [(name, value) for name, value in values.items() if isinstance(value, int | float)]
     yield from nested.items()
@@ -125,7 +125,7 @@ def _fraction(metric: str, value: float, scale: int) -> float:
 
 
 def _datasets(content: dict[str, Any], table: dict[str, Any]) -> dict[str, str]:
-    """Return what a table calls our datasets; its own names, where its columns are no plain datasets, come first."""
+    """Return the paper's names of our datasets; a table's own names, if its columns are not plain datasets, win."""
     return {**content["datasets"], **table.get("dataset_names", {})}
 
 

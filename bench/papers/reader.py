@@ -1,4 +1,4 @@
-"""Strict reading of the files of published tables: a mistake names the file, the line, the key and what is near."""
+"""Read files of published tables strictly: errors name the file, line and key, and suggest similar names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from bench.files.yaml_fields import Document, Fields
 
 PrintedScale = Literal["fraction", "percent"]
-"""What metrics are printed in."""
+"""The unit of the metrics in a paper."""
 REQUIRED = ("source", "datasets", "tables")
 OPTIONAL = ("methods", "notes", "other_data", "figures")
 SOURCE_KEYS = ("title", "address", "scale", "language_model")
@@ -29,7 +29,7 @@ ROW_OPTIONAL = (*ROW_NAMES, *ROW_LISTS, "significance")
 
 @cache
 def read_published(path: Path) -> dict[str, Any]:
-    """Return what a file of published tables holds; raise BenchError for anything that is not exactly as expected."""
+    """Return the content of a file of published tables; raise BenchError for any unexpected key or value."""
     document = Document.read(path)
     known = (*REQUIRED, *OPTIONAL)
     top = Fields.of(document, (), "the file of published tables", document.content, known, REQUIRED)

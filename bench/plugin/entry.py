@@ -75,7 +75,7 @@ class Entry:
         return tuple(dict.fromkeys((*(("lm",) if self.needs_backbone else ()), *self.extras)))
 
     def require_installed(self) -> None:
-        """Raise BenchError that names the extras that are missing, where any is."""
+        """Raise BenchError that names the missing extras, if any."""
         require(f"Method '{self.name}'", *self.needed_extras)
 
     @property

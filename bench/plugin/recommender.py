@@ -46,10 +46,10 @@ class Recommender(ABC):
         """Return the adapters that ``fit`` will train or load, in that order, without loading a model."""
         return []
 
-    def train_adapter(self, task: Task, adapter: str) -> None:  # noqa: B027  # a method may leave it out
+    def train_adapter(self, task: Task, adapter: str) -> None:  # noqa: B027  # optional for a method
         """Train one of :meth:`adapters`, named by the hash of its key, so that several can be trained in parallel.
 
-        A method that leaves this out trains them in :meth:`fit`.
+        A method without it trains them in :meth:`fit`.
         """
 
     @classmethod

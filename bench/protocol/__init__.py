@@ -1,10 +1,10 @@
-"""The evaluation protocol: what is trained on, who is evaluated, and against which candidates.
+"""The evaluation protocol: training and test interactions, evaluated users, and their candidates.
 
 ``splits`` and ``user_split`` divide a domain into training, validation and test parts. ``candidates`` draws the 29
-negatives of each query once and for all, ``candidate_files`` stores them and ``export`` writes them as CSV. ``task``
-puts this together: :func:`prepare_task` returns all that a run needs. ``sources`` keeps a source from training on what
-is cold in the target, and counts what both have in common. ``full_ranking`` ranks the whole catalogue
-instead, ``popular_negatives`` draws negatives by popularity.
+negatives of each query once, ``candidate_files`` stores them and ``export`` writes them as CSV. ``task`` combines
+these: :func:`prepare_task` returns everything that a run needs. ``sources`` prevents a source from training on items
+that are cold in the target, and counts what both have in common. ``full_ranking`` ranks the whole catalogue instead,
+``popular_negatives`` draws negatives by popularity.
 """
 
 from typing import TYPE_CHECKING

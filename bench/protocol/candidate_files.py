@@ -1,4 +1,4 @@
-"""Candidate lists on disk: one Parquet file a part, drawn once, shared by every method, checked by its hash."""
+"""Store candidate lists: one Parquet file per part, drawn once, shared by all methods, and checked by its hash."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILE_NAME = "candidates.parquet"
 def stored_lists(
     artifacts: ArtifactStore, key: Any, users: NDArray[np.int64], draw: Callable[[], CandidateLists]
 ) -> CandidateLists:
-    """Return the lists stored under ``key``; draw and store them the first time.
+    """Return the lists stored under ``key``; draw and store them if there are none.
 
     Raises:
         BenchError: the stored file no longer matches the hash it was written with.
@@ -50,7 +50,7 @@ def write_lists(path: Path, users: NDArray[np.int64], lists: CandidateLists, con
 
 
 def read_lists(path: Path) -> tuple[NDArray[np.int64], CandidateLists, str]:
-    """Return the users, their lists and the content hash that a candidate file was written with."""
+    """Return the users, their lists and the content hash stored in a candidate file."""
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:

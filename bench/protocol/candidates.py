@@ -1,4 +1,4 @@
-"""Candidate lists: one positive among distinct negatives that the user never touched, drawn once."""
+"""Draw candidate lists: one positive and distinct negatives that the user has never interacted with."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bench.errors import BenchError
 from bench.files.hashing import content_hash
 
 SURPLUS = 1.3
-"""Items drawn for each wanted negative in the first pass; what is touched or repeated is then thrown away."""
+"""Items drawn per required negative in the first pass; items already interacted with and repeats are then discarded."""
 UNIFORMITY_P = 1e-6
-"""A positive's column less uniform than this is taken for a fault, not for chance."""
+"""Below this p-value, a non-uniform distribution of the positives' columns is an error and not chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,24 +31,24 @@ class CandidateLists:
         return np.take_along_axis(self.items, self.positive_column[:, None], axis=1)[:, 0]
 
     def hash(self, key: Any, users: NDArray[np.int64]) -> str:
-        """Return the content hash of these lists for these users under the key that they were drawn for."""
+        """Return the content hash of these lists, their users and the key that they were drawn for."""
         return content_hash(key, users, self.items, self.positive_column)
 
 
 @dataclass(frozen=True, eq=False)
 class TitleGroups:
-    """Items with the same normalized title form one group; at most one of a group enters a list."""
+    """Groups of items with the same normalized title; a list contains at most one item of each group."""
 
     group: NDArray[np.int64]
     """Group of each item, shape (n_items,)."""
     eligible: NDArray[np.bool_]
-    """Items that may stand in a list: all, or in a titled domain those with a title, shape (n_items,)."""
+    """Items that a list may contain: all, or in a titled domain those with a title, shape (n_items,)."""
     touched: NDArray[np.int64]
-    """Sorted keys ``user * n_items + group`` of everything that any user touched in any part."""
+    """Sorted keys ``user * n_items + group`` of all interactions of all users in all parts."""
 
     @classmethod
     def of(cls, domain: Domain) -> TitleGroups:
-        """Group a domain's items; an item without a title is a group of its own."""
+        """Group a domain's items; each item without a title forms a separate group."""
         first_with: dict[str, int] = {}
         normalized = [normalize_title(title) for title in domain.titles]
         group = np.array(
@@ -59,11 +59,11 @@ class TitleGroups:
         return cls(group, has_title if domain.titled else np.ones(domain.n_items, dtype=bool), touched)
 
     def touched_by(self, users: NDArray[np.int64], items: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Mark items, shape (n_users, n), of which the row's user touched one with the same title."""
+        """Mark items, shape (n_users, n), if the row's user has interacted with an item with the same title."""
         return _contained(users[:, None] * len(self.group) + self.group[items], self.touched)
 
     def check(self, domain: Domain, users: NDArray[np.int64], lists: CandidateLists) -> None:
-        """Raise BenchError if a list repeats a title, holds a touched negative, or places its positive unevenly."""
+        """Raise BenchError if a list repeats a title or has an invalid negative, or positives are placed unevenly."""
         groups = np.sort(self.group[lists.items], axis=1)
         if (groups[:, 1:] == groups[:, :-1]).any():
             raise BenchError(f"A candidate list of {domain.name} contains two items with the same title.")
@@ -89,11 +89,11 @@ def draw_candidates(
 ) -> CandidateLists:
     """Draw uniform negatives for each (user, positive) pair and shuffle the positive into them.
 
-    Too many items are drawn at once, then touched and repeated ones are masked: no loop over users. Rows that
-    still lack negatives (small catalogues, long histories) are drawn from their exact remainder.
+    To avoid a loop over users, surplus items are drawn at once; repeats and items the user has interacted with are
+    masked. Rows that still lack negatives (small catalogues, long histories) are drawn from the exact remaining set.
 
     Raises:
-        BenchError: a user leaves fewer than ``n_negatives`` eligible items.
+        BenchError: a user has fewer than ``n_negatives`` eligible items.
     """
     pool = np.flatnonzero(eligible).astype(np.int32)
     n_drawn = int(SURPLUS * n_negatives) + 4
@@ -109,12 +109,12 @@ def draw_candidates(
 
 
 def _first_of_group(positives: NDArray[np.int32], drawn: NDArray[np.int32], groups: TitleGroups) -> NDArray[np.bool_]:
-    """Mark, in each row, draws whose group is neither the positive's nor an earlier draw's."""
+    """Mark the draws in each row whose group is neither that of the positive nor that of an earlier draw."""
     return first_in_row(groups.group[np.concatenate([positives[:, None], drawn], axis=1)])[:, 1:]
 
 
 def first_in_row(values: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Mark, in each row, values that no earlier column of the row holds."""
+    """Mark the values in each row that do not occur in an earlier column of the row."""
     # a stable sort brings equal values together, the earliest column first
     order = np.argsort(values, axis=1, kind="stable")
     in_order = np.take_along_axis(values, order, axis=1)
@@ -136,7 +136,7 @@ def _exact_negatives(
 ) -> NDArray[np.int32]:
     taken = groups.group[np.append(domain.history(user), positive)]
     shuffled = rng.permutation(pool[~np.isin(groups.group[pool], taken)])
-    # of items with one title the first in random order; sorting their places below restores that order
+    # keep the first in random order of the items with one title; sorting their places below restores that order
     _, first_of_each_group = np.unique(groups.group[shuffled], return_index=True)
     if len(first_of_each_group) < n_negatives:
         raise BenchError(
@@ -159,13 +159,13 @@ def shuffled_in(positives: NDArray[np.int32], negatives: NDArray[np.int32], rng:
 
 def _contained(keys: NDArray[np.int64], sorted_keys: NDArray[np.int64]) -> NDArray[np.bool_]:
     at = np.searchsorted(sorted_keys, keys.ravel()).reshape(keys.shape)
-    # a key above all others would be looked up behind the last one
+    # a key above all others would be looked up after the end
     found: NDArray[np.bool_] = sorted_keys[np.minimum(at, len(sorted_keys) - 1)] == keys
     return found
 
 
 def _uniformity_p(lists: CandidateLists) -> float:
-    """Return the p-value of Pearson's test that the positives are spread evenly over the columns."""
+    """Return the p-value of Pearson's test that the positives are uniformly distributed over the columns."""
     from scipy.special import chdtrc
 
     n_columns = lists.items.shape[1]

@@ -1,4 +1,4 @@
-"""Candidate lists as a table for other programs, with the ids of the source."""
+"""Export candidate lists as CSV for other programs, with the ids of the source."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def export_lists(prepared: PreparedTask, path: Path) -> None:
-    """Write the test lists as CSV, whole or not at all.
+    """Write the test lists as CSV, never leaving an incomplete file.
 
-    An id that a spreadsheet would compute as a formula gets an apostrophe in front.
+    Ids that a spreadsheet would evaluate as a formula are prefixed with an apostrophe.
 
-    Columns: ``user_id``, ``positive`` and ``candidate_1`` to ``candidate_30``; one row for each query.
+    Columns: ``user_id``, ``positive`` and ``candidate_1`` to ``candidate_30``; one row per query.
     """
     domain, test = prepared.domain, prepared.test
     user_ids, item_ids = (np.array(list(map(inert, ids)), object) for ids in (domain.user_ids, domain.item_ids))

@@ -1,12 +1,12 @@
-"""Full ranking: each positive among the whole catalogue in place of a frozen list.
+"""Full ranking: rank each positive in the whole catalogue instead of a frozen list.
 
-A few sampled negatives can order systems otherwise than the catalogue does (Krichene & Rendle, KDD 2020), so both are
-to be seen. The rule: the candidates of a query are all items but those that its user touched, in whatever part of the
-data, just as they are no negatives of a frozen list; the positive stays, even where it was touched before. Items
-without a title and items with the positive's title stay too, and queries with the latter are counted.
+A few sampled negatives can rank systems differently from the full catalogue (Krichene & Rendle, KDD 2020), so both are
+reported. The candidates of a query are all items except those its user has interacted with in any part of the data,
+which are not negatives of a frozen list either. The positive stays, even if the user has interacted with it before.
+Items without a title and items with the positive's title stay too, and queries with the latter are counted.
 
-The catalogue is the same for every query, so a method is asked for scores of all items, some thousand queries at a
-time, and what the user touched is left out of the counting. The lists of an ordinary run lie in these wider ones.
+The catalogue is the same for every query, so a method scores all items for some thousand queries at a time, and items
+the user has interacted with are left out of the counts. The candidates include every frozen list of an ordinary run.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
 
 RULE = "whole catalogue but for what the user touched"
 SCORES_AT_ONCE = 2**25
-"""Scores asked for together: 128 MB of them, and twice that in double precision."""
+"""Number of scores computed at a time: 128 MB, and twice that in double precision."""
 QUERIES_COMPARED = 64
-"""Queries whose frozen lists are scored as well, to see that an item's score does not depend on its list."""
+"""Queries whose frozen lists are scored as well, to check that an item's score does not depend on its list."""
 RELATIVE_TOLERANCE = 1e-4
-"""Differences below this share of a query's largest score are rounding."""
+"""Differences below this fraction of a query's largest score are rounding errors."""
 
 Ask = Callable[[QuerySet], NDArray[np.floating]]
-"""Asks a method for checked scores of a set of queries, shape (n, n_candidates)."""
+"""Returns a method's checked scores for a set of queries, shape (n, n_candidates)."""
 
 
 @dataclass(frozen=True, eq=False)
 class CatalogueRanks:
-    """Where each positive stands in the catalogue."""
+    """The rank of each positive in the catalogue."""
 
     ranks: Ranks
     tops: Tops
-    """What was ranked first among all candidates."""
+    """The top-ranked items among all candidates."""
     n_candidates: NDArray[np.int64]
-    """Candidates of each query, the positive included, shape (n,)."""
+    """Number of candidates per query, including the positive, shape (n,)."""
     has_twin: NDArray[np.bool_]
     """Whether another candidate has the positive's title, shape (n,)."""
     n_items: int
 
     def facts(self) -> dict[str, float]:
-        """Return what a record states: expected ranks, and the AUC, the share of other candidates ranked below."""
-        # ties count at their expected value: half of them are above
+        """Return a record's values: expected ranks, and the AUC, the fraction of other candidates ranked below."""
+        # ties have their expected value: half of them are above
         above = self.ranks.better + self.ranks.tied / 2
         return {
             "n_items": self.n_items,
@@ -69,7 +69,7 @@ class CatalogueRanks:
 
 
 def catalogue_hash(prepared: PreparedTask) -> str:
-    """Return the hash of the rule, the test queries and the catalogue, which is never that of frozen lists."""
+    """Return the hash of the rule, the test queries and the catalogue, which never equals that of frozen lists."""
     queries, positives = prepared.test.queries, prepared.test.lists.positives
     asked = [queries.users, queries.history_indptr, queries.history_items, positives]
     return content_hash([RULE, revision_of(__name__)], prepared.domain.content_hash, *asked)
@@ -84,19 +84,19 @@ def rank_in_catalogue(
     progress: ProgressHook,
     at_once: int | None = None,
 ) -> CatalogueRanks:
-    """Rank each query's positive among all items of ``domain`` but those that the user touched.
+    """Rank each query's positive among all items of ``domain`` except those the user has interacted with.
 
     Args:
         method: The method's name, for messages.
-        ask: Asks it for scores.
-        queries: The queries with their frozen lists, which tell the positives.
-        domain: The whole domain, with what was held out.
-        counts: Training interactions of each item, shape (n_items,).
-        progress: Gets a line a chunk.
-        at_once: Queries in a chunk; None takes as many as :data:`SCORES_AT_ONCE` allows.
+        ask: Returns the method's scores.
+        queries: The queries with their frozen lists, which contain the positives.
+        domain: The whole domain, including held-out interactions.
+        counts: Training interactions per item, shape (n_items,).
+        progress: Called with one line per chunk.
+        at_once: Queries per chunk; None uses as many as :data:`SCORES_AT_ONCE` allows.
 
     Raises:
-        BenchError: the method scores an item of a frozen list otherwise than the same item of the catalogue.
+        BenchError: the method scores an item differently in a frozen list than in the catalogue.
     """
     if not len(queries):
         raise ValueError("there are no queries")
@@ -116,14 +116,14 @@ def rank_in_catalogue(
 
 
 def over_catalogue(queries: QuerySet, rows: NDArray[np.int64], n_items: int) -> QuerySet:
-    """Return the queries at ``rows``, asked about all items in the catalogue's order: a column is an item."""
+    """Return the queries at ``rows`` with all items as candidates, in the catalogue's order: one column per item."""
     positives = queries.lists.positives[rows].astype(np.int64)
     wide = queries.queries.take(rows).asked_about(np.arange(n_items))
     return QuerySet(wide, Answers(positives), queries.hash)
 
 
 def check_scores_ignore_lists(method: str, ask: Ask, queries: QuerySet, n_items: int) -> None:
-    """Raise BenchError if an item has another score in the catalogue than in a frozen list, for some of the queries."""
+    """Raise BenchError if an item's score in the catalogue differs from that in a frozen list, for sampled queries."""
     some = queries.sample(QUERIES_COMPARED, seed=0)
     listed = ask(some)
     wide = ask(over_catalogue(some, np.arange(len(some)), n_items))
@@ -148,10 +148,10 @@ def _chunk_ranks(
     groups: NDArray[np.int64],
     counts: NDArray[np.integer],
 ) -> tuple[NDArray[Any], ...]:
-    """Return, of each query, what stands above and beside the positive, the top, and what the candidates are.
+    """Return the ranks, the top items and facts about the candidates of each query.
 
-    In detail: candidates above and beside the positive, the top item and its count as :class:`bench.metrics.Tops`
-    has them, candidates in all, and whether one of the others has the positive's title.
+    In detail: the numbers of candidates above and tied with the positive, the top item and its count as in
+    :class:`bench.metrics.Tops`, the number of candidates, and whether another candidate has the positive's title.
     """
     positives = wide.answers.positive_column
     of_positive = scores[np.arange(len(positives)), positives][:, None]
@@ -159,7 +159,7 @@ def _chunk_ranks(
     n_touched = np.bincount(rows, minlength=len(positives))
 
     def count(is_so: NDArray[np.bool_]) -> NDArray[np.int32]:
-        # counting everything and subtracting the few touched items avoids a masked copy of the scores
+        # counting all items and subtracting the few excluded ones avoids a masked copy of the scores
         among_touched = np.bincount(rows[is_so[rows, items]], minlength=len(positives))
         counts: NDArray[np.int32] = (np.count_nonzero(is_so, axis=1) - among_touched).astype(np.int32)
         return counts
@@ -178,9 +178,9 @@ def _chunk_ranks(
 def _tops(
     scores: NDArray[np.floating], rows: NDArray[np.int64], items: NDArray[np.int64], counts: NDArray[np.integer]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return the top item of each row, the lowest of several, and the mean count of all that share its score.
+    """Return the top item per row, the lowest index on ties, and the mean count of all items with its score.
 
-    The items at (rows, items) are no candidates; a column of ``scores`` is an item.
+    The items at (rows, items) are not candidates; ``scores`` has one column per item.
     """
     is_candidate = np.ones(scores.shape, dtype=bool)
     is_candidate[rows, items] = False
@@ -194,7 +194,7 @@ def _tops(
 def touched_pairs(
     domain: Domain, queries: Queries, positives: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (row, item) of each distinct item that a row's user ever touched, but for the row's positive."""
+    """Return (row, item) of each distinct item a row's user has ever interacted with, except the row's positive."""
     histories = [domain.history(user) for user in queries.users]
     rows = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
     keys = np.unique(rows * domain.n_items + np.concatenate(histories))

@@ -1,7 +1,7 @@
-"""Negatives in proportion to popularity: one after the other, without replacement, never what the user touched.
+"""Draw negatives in proportion to popularity: without replacement, excluding items the user has interacted with.
 
-An item's weight is its number of training interactions (exponent 1, nothing added), so an item that nobody was
-trained on is never a negative. All arithmetic is of whole numbers: a seed gives the same lists on every platform.
+An item's weight is its number of training interactions (exponent 1, nothing added), so an item without training
+interactions is never a negative. All arithmetic uses integers: a seed gives the same lists on every platform.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from bench.data.domain import Domain
 
 DRAWN_FOR_ONE = 2
-"""Items drawn for each wanted negative in the first pass; what is touched or repeated is then passed over."""
+"""Items drawn per required negative in the first pass; items already interacted with and repeats are then skipped."""
 
 
 def popular_negatives(
     domain: Domain, users: NDArray[np.integer], rng: np.random.Generator, n: int = 29
 ) -> NDArray[np.int32]:
-    """Draw training negatives for each of ``users``, shape (n_users, n); a user may be named several times.
+    """Draw training negatives for each of ``users``, shape (n_users, n); a user may occur several times.
 
-    Call it once an epoch for all examples, with a generator that goes on from epoch to epoch: the lists are then
-    redrawn every epoch. A row's titles are distinct, and none is that of an item which ``domain`` says the user
-    touched: the positive need not be named.
+    Call it once per epoch for all examples with the same generator, so that the lists are redrawn every epoch. The
+    titles in a row are distinct, and none is the title of an item the user has interacted with in ``domain``, so the
+    positive is excluded without being passed.
 
     Args:
-        domain: Training interactions, as in ``Task.target``; they give the weights.
+        domain: Training interactions, as in ``Task.target``; they determine the weights.
         users: User indices, shape (n_users,).
-        rng: Source of the draws.
-        n: Negatives in a row.
+        rng: Random generator.
+        n: Negatives per row.
 
     Raises:
-        BenchError: a user leaves fewer than ``n`` items to draw from.
+        BenchError: a user has fewer than ``n`` items to draw from.
     """
     groups = TitleGroups.of(domain)
     weights = np.where(groups.eligible, domain.item_counts(), 0)
@@ -52,13 +52,13 @@ def draw_popular(
     n: int,
     rng: np.random.Generator,
 ) -> NDArray[np.int32]:
-    """Draw ``n`` negatives for each user, shape (n_users, n), with chances in proportion to ``weights`` (n_items,).
+    """Draw ``n`` negatives per user, shape (n_users, n), with probabilities proportional to ``weights`` (n_items,).
 
-    Draws with replacement of which touched and repeated ones are passed over have the law of draws without
-    replacement; rows that run out of draws go on, one item at a time, from where they are.
+    Drawing with replacement and skipping excluded and repeated items has the same distribution as drawing without
+    replacement. Rows with too few valid draws continue from there, one item at a time.
 
     Raises:
-        BenchError: a user leaves fewer than ``n`` items of a weight above 0.
+        BenchError: a user has fewer than ``n`` items with a weight above 0.
     """
     heap = np.cumsum(weights)
     drawn = _drawn(heap, rng, (len(users), DRAWN_FOR_ONE * n))
@@ -76,7 +76,7 @@ def _drawn(heap: NDArray[np.int64], rng: np.random.Generator, shape: tuple[int, 
     """Draw items with replacement; ``heap`` is the running sum of the weights."""
     if not len(heap) or heap[-1] == 0:
         return np.zeros(shape, dtype=np.int32)[:, :0]
-    # 'right' passes over items of weight 0, whose running sum is that of the item before
+    # 'right' skips items of weight 0, whose running sum equals that of the item before
     return np.searchsorted(heap, rng.integers(heap[-1], size=shape), side="right").astype(np.int32)
 
 
@@ -89,7 +89,7 @@ def _completed(
     n: int,
     rng: np.random.Generator,
 ) -> NDArray[np.int32]:
-    """Go on drawing for one user until ``n`` negatives are found."""
+    """Continue drawing for one user until there are ``n`` negatives."""
     taken = groups.group[np.append(domain.history(user), found)]
     left = np.where(np.isin(groups.group, taken), 0, weights)
     n_left = len(np.unique(groups.group[left > 0]))

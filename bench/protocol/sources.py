@@ -1,8 +1,8 @@
-"""What a source has in common with its target.
+"""Check and count what a source has in common with its target.
 
-Domains of one shop or one collection share users, items and titles. A cold item that a source trains on under the same
-title is not cold: :func:`bench.protocol.splits.source_training` leaves it out, and it is checked here. What else is
-shared is counted, and a warning says where answers of the target's test could have been learned from a source.
+Domains of one shop or one collection share users, items and titles. If a source trains on an item with a cold item's
+title, that item is not cold: :func:`bench.protocol.splits.source_training` leaves it out, and this module checks that.
+Other overlap is counted, and a warning is given if answers of the target's test could be learned from a source.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from bench.protocol.task import PreparedTask, order_warnings
 
 @dataclass(frozen=True)
 class Overlap:
-    """What a target and the training part of a source have in common."""
+    """Counts of what a target and the training part of a source have in common."""
 
     users: int | None
-    """Users with the same id; None where ids are numbers, which every dataset gives anew."""
+    """Users with the same id; None if ids are numbers, which have no meaning across datasets."""
     items: int | None
-    """Items with the same id; None likewise."""
+    """Items with the same id; None if ids are numbers."""
     titles: int
-    """Titles, normalized, of the target's items that the source trains on."""
+    """Normalized titles of the target's items that the source trains on."""
     answers: int
     """Test positives of the target with such a title."""
     answers_of_user: int | None
-    """Those of them whose title the source trains on for the user with the same id; None where users are None."""
+    """Those of them whose title the source trains on for the user with the same id; None if ``users`` is None."""
 
 
 def check_source(source: Domain, cold_titles: Set[str]) -> None:
-    """Raise BenchError where a source's training part has an item with a title that is cold in the target."""
+    """Raise BenchError if a source's training part has an item with the title of a cold item of the target."""
     n_leaked = int(_with_titles(source, cold_titles)[source.items].sum())
     if n_leaked:
         raise BenchError(
@@ -66,13 +66,13 @@ def overlap(source: Domain, prepared: PreparedTask) -> Overlap:
 def _trained_by_user(
     source: Domain, names: NDArray[np.object_], asked: list[tuple[int, str]], shared_users: dict[int, int]
 ) -> int:
-    """Count the (user, title) whose title the source trains on for the same user; ``names`` are its items' titles."""
+    """Count the (user, title) pairs whose title the source trains on for this user; ``names`` are its items' titles."""
     twins = [(shared_users[user], name) for user, name in asked if user in shared_users]
     return sum(name in names[source.history(twin)] for twin, name in twins)
 
 
 def source_warnings(source: Domain, prepared: PreparedTask) -> list[str]:
-    """Return what a reader of results must know of a source: its order, its cold titles, answers it trains on."""
+    """Return warnings on a source: its order, its items with cold titles, and test answers it trains on."""
     warnings = order_warnings(source, prepared.spec.setting)
     n_cold = int(_with_titles(source, prepared.cold_titles).sum())
     if n_cold:
@@ -101,7 +101,7 @@ def _with_titles(source: Domain, titles: Set[str]) -> NDArray[np.bool_]:
 def _shared_ids(
     target: NDArray[np.str_], source: NDArray[np.str_], trained: NDArray[np.bool_]
 ) -> dict[int, int] | None:
-    """Return the index in the source of each target index with the same id, of those that the source trains on."""
+    """Return a map from target to source index for equal ids that the source trains on; None if ids are numbers."""
     if _are_numbers(target) or _are_numbers(source):
         return None
     places = {name: place for place, name in enumerate(source.tolist()) if trained[place]}

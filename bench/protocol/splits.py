@@ -1,10 +1,10 @@
-"""Which interactions are trained on and which are asked for, in each setting.
+"""Split interactions into training, validation and test parts in each setting.
 
-``warm`` is leave-one-out: a user's last item is the test positive, the second-last the validation positive, the
-rest is trained on. ``cold`` asks for items that nobody's train or validation part holds: ``holdout`` removes a
-seeded share of the items from everyone's train and validation part, ``natural`` keeps the users whose last item
-happens to occur nowhere else. ``user-split`` parts the users, not their items: see :mod:`bench.protocol.user_split`;
-its negatives are drawn by popularity, and the domain that methods see has short titles.
+``warm`` is leave-one-out: a user's last item is the test positive, the second-last is the validation positive, and the
+rest is training data. In ``cold``, test positives occur in no train or validation part: ``holdout`` removes a seeded
+fraction of the items from all train and validation parts, ``natural`` keeps the users whose last item happens to occur
+nowhere else. ``user-split`` splits the users instead of their items (see :mod:`bench.protocol.user_split`); its
+negatives are drawn by popularity, and the domain that methods see has short titles.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from bench.protocol.user_split import TEST, TRAIN, VALIDATION, user_parts, with_
 from bench.spec import ProtocolSpec
 
 MIN_INTERACTIONS = 3
-"""A user with fewer interactions is trained on whole: one each is needed for train, validation and test."""
+"""Users with fewer interactions are only trained on: train, validation and test need one each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Which interactions are trained on, and which are asked for."""
+    """The training, validation and test interactions."""
 
     train: NDArray[np.bool_]
     """Interactions of the training part, shape (n_interactions,)."""
     shown: NDArray[np.bool_]
-    """Interactions that a query shows where they come before its positive, shape (n_interactions,)."""
+    """Interactions that are part of a query's history if they precede its positive, shape (n_interactions,)."""
     validation: NDArray[np.int64]
     """Index into the interactions of each validation positive, ascending."""
     test: NDArray[np.int64]
     """Index into the interactions of each test positive, ascending."""
     cold_items: NDArray[np.bool_]
-    """Items that no train or validation part may hold, shape (n_items,); all false but in the cold setting."""
+    """Items that must not occur in train or validation parts, shape (n_items,); only true in the cold setting."""
 
 
 def split_domain(domain: Domain, spec: ProtocolSpec) -> Split:
-    """Split a domain's interactions as the spec's setting and policy say."""
+    """Split a domain's interactions according to the spec's setting and policy."""
     if spec.setting == "user-split":
         parts = user_parts(domain, spec.seed)
         nothing_cold = np.zeros(domain.n_items, dtype=bool)
@@ -65,10 +65,11 @@ def split_domain(domain: Domain, spec: ProtocolSpec) -> Split:
 
 
 def source_training(domain: Domain, protocol: ProtocolSpec, cold_titles: Set[str] = frozenset()) -> Domain:
-    """Return a source domain as a method sees it beside a target under ``protocol``, training interactions alone.
+    """Return a source domain as a method sees it for a target under ``protocol``: only training interactions.
 
-    These are the source's own: of its train users in the ``user-split`` setting, else of its warm split. Items with
-    one of ``cold_titles``, normalized titles of the target's cold items, are left out: trained on, they are not cold.
+    These are the interactions of the source's train users in the ``user-split`` setting, else the training part of its
+    warm split. Items with one of ``cold_titles``, the normalized titles of the target's cold items, are left out,
+    because training on them would make the cold items warm.
     """
     own = source_protocol(domain.name, protocol)
     domain = with_short_titles(domain) if own.setting == "user-split" else domain
@@ -76,12 +77,12 @@ def source_training(domain: Domain, protocol: ProtocolSpec, cold_titles: Set[str
 
 
 def source_protocol(source: str, protocol: ProtocolSpec) -> ProtocolSpec:
-    """Return the protocol of a source domain beside a target under ``protocol``: warm where users are not split."""
+    """Return the protocol of a source domain for a target under ``protocol``: warm if users are not split."""
     return replace(protocol, dataset=source) if protocol.setting == "user-split" else ProtocolSpec(source)
 
 
 def without_titles(training: Domain, titles: Set[str]) -> Domain:
-    """Return the training interactions but those with items of these normalized titles; the same object if none is."""
+    """Return the training interactions without items of these normalized titles; the same object if there are none."""
     if not titles:
         return training
     named = np.array([normalize_title(title) in titles for title in training.titles], dtype=bool)
@@ -90,9 +91,9 @@ def without_titles(training: Domain, titles: Set[str]) -> Domain:
 
 
 def share_of_training(training: Domain, share: float, seed: int) -> Domain:
-    """Return the histories of a seeded choice of users that hold this share of the interactions, to within one user.
+    """Return the histories of a seeded sample of users with this fraction of the interactions, to within one user.
 
-    Shares of one seed are nested: a smaller one's users are among a larger one's.
+    Samples with the same seed are nested: the users of a smaller one are a subset of those of a larger one.
     """
     if share == 1:
         return training
@@ -104,12 +105,12 @@ def share_of_training(training: Domain, share: float, seed: int) -> Domain:
 
 
 def users_of_training(training: Domain, n_users: int, subset: int, seed: int) -> Domain:
-    """Return the histories of ``n_users`` users, drawn by ``seed`` and the number of the ``subset``.
+    """Return the histories of ``n_users`` users, drawn by ``seed`` and the index of the ``subset``.
 
-    Fewer users of one subset are among more of it; different subsets are drawn independently.
+    Samples of one subset are nested: smaller ones are contained in larger ones. Different subsets are independent.
 
     Raises:
-        BenchError: fewer users have training interactions.
+        BenchError: fewer than ``n_users`` users have training interactions.
     """
     users = np.flatnonzero(np.diff(training.indptr))
     if n_users > len(users):

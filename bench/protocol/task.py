@@ -1,4 +1,4 @@
-"""From a domain to a task: its split, the histories of its queries and the frozen candidate lists."""
+"""Prepare a task from a domain: the split, the histories of the queries and the frozen candidate lists."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from bench.files.store import ArtifactStore
 
 FEW_COLD_QUERIES = 200
-"""Below this many queries a cold set carries a warning."""
+"""Cold test sets with fewer queries get a warning."""
 WARM_VALIDATION = "validation positives are warm items: what is chosen on them is chosen for items known in training"
-"""What a reader of a cold result must know of all that early stopping and searches chose."""
+"""Warning for cold results that depend on early stopping or searches."""
 
 Draw = Callable[[NDArray[np.int64], NDArray[np.int32], np.random.Generator], CandidateLists]
-"""Draws a list for each (user, positive)."""
+"""Draws one list per (user, positive)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +65,11 @@ class QuerySet:
 
 @dataclass(frozen=True, eq=False)
 class PreparedTask:
-    """A dataset under a protocol: what is trained on, what is asked, and what a reader must be told."""
+    """A dataset under a protocol: training data, queries, and warnings for readers of the results."""
 
     spec: ProtocolSpec
     domain: Domain
-    """The whole domain; the engine's alone."""
+    """The whole domain; only the engine may use it."""
     training: Domain
     """The same catalogue with the training interactions only."""
     validation: QuerySet
@@ -84,16 +84,16 @@ class PreparedTask:
 
     @cached_property
     def cold_titles(self) -> frozenset[str]:
-        """Normalized titles of the cold items, which no source may train on; empty but in the cold setting."""
+        """Normalized titles of the cold items, which no source may train on; empty except in the cold setting."""
         titles = {normalize_title(self.domain.titles[item]) for item in np.flatnonzero(self.cold_items)}
         return frozenset(titles - {""})
 
 
 def prepare_task(domain: Domain, spec: ProtocolSpec, artifacts: ArtifactStore) -> PreparedTask:
-    """Split a domain, draw its candidate lists (or read those drawn before) and check both for leaks.
+    """Split a domain, draw its candidate lists (or read stored ones) and check both for leakage.
 
     Raises:
-        BenchError: the domain has no query for this setting, or too few items for the candidate lists.
+        BenchError: the domain has no queries in this setting, or too few items for the candidate lists.
     """
     by_users = spec.setting == "user-split"
     domain = with_short_titles(domain) if by_users else domain
@@ -105,7 +105,7 @@ def prepare_task(domain: Domain, spec: ProtocolSpec, artifacts: ArtifactStore) -
         return _query_set(domain, spec, artifacts, groups, split, part, positives_at, draw)
 
     test = query_set("test", split.test, groups.eligible)
-    # no cold items in validation lists either: they are new to the method until the test
+    # no cold items in validation lists either: a method must not see them before the test
     validation = query_set("validation", split.validation, groups.eligible & ~split.cold_items)
     training = domain.keeping(split.train)
     if by_users:
@@ -121,11 +121,11 @@ def prepare_task(domain: Domain, spec: ProtocolSpec, artifacts: ArtifactStore) -
 
 
 def check_leakage(prepared: PreparedTask, groups: TitleGroups) -> None:
-    """Raise BenchError where a test answer could have been seen, or a candidate list is not what it claims.
+    """Raise BenchError if a test answer could have been seen, or a candidate list is invalid.
 
-    Run on every preparation: cold positives occur in no train or validation part, users who are asked in the
-    user-split setting are in no other part, no negative was ever touched by the user, the titles of a list are
-    distinct, and the positive's column is uniform.
+    Run on every preparation: cold positives occur in no train or validation part, users of queries in the user-split
+    setting are in no other part, users have never interacted with their negatives, the titles of a list are distinct,
+    and the positive's column is uniform.
     """
     domain, test = prepared.domain, prepared.test
     for part in (prepared.validation, test):
@@ -169,7 +169,7 @@ def _query_set(
     positives_at: NDArray[np.int64],
     draw: Draw,
 ) -> QuerySet:
-    """Build one part's queries: a history of the shown interactions before each positive, and its candidates."""
+    """Build one part's queries: the history of shown interactions before each positive, and its candidates."""
     users = np.searchsorted(domain.indptr, positives_at, side="right") - 1
     shown_before = np.concatenate([[0], np.cumsum(split.shown)])
     lengths = shown_before[positives_at] - shown_before[domain.indptr[users]]
@@ -181,9 +181,9 @@ def _query_set(
             f"Try --setting warm or --cold-policy holdout, and see 'bench data stats {domain.name}'."
         )
     key = [revision_of(__name__), domain.content_hash, spec.key(), part]
-    # the users' ids and times are in no hash of the domain
+    # the domain's hash does not include users' ids and times
     key += [content_hash(split.train, split.shown)] if spec.setting == "user-split" else []
-    policy = spec.policy if spec.setting == "cold" else "holdout"  # the other lists know of no policy
+    policy = spec.policy if spec.setting == "cold" else "holdout"  # the other lists do not depend on a policy
     rng = np.random.default_rng(derived_seed(spec.seed, "candidates", domain.name, spec.setting, policy, part))
     lists = stored_lists(artifacts, key, users, lambda: draw(users, domain.items[positives_at], rng))
     history_indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -194,9 +194,9 @@ def _query_set(
 def _histories(
     domain: Domain, users: NDArray[np.int64], positives_at: NDArray[np.int64], visible: NDArray[np.bool_]
 ) -> NDArray[np.int32]:
-    """Return the visible interactions before each positive, user after user."""
+    """Return the visible interactions before each positive, user by user."""
     edges = np.zeros(domain.n_interactions + 1, dtype=np.int8)
-    # +1 where a user's interactions begin, -1 at the positive: the running sum is 1 on what comes before it
+    # +1 at the start of a user's interactions, -1 at the positive: the running sum is 1 on those before the positive
     edges[domain.indptr[users]] += 1
     edges[positives_at] -= 1
     before_positive = np.cumsum(edges[:-1]) > 0
@@ -204,7 +204,7 @@ def _histories(
 
 
 def order_warnings(domain: Domain, setting: Setting) -> list[str]:
-    """Say where a target's or a source's order stands for days, one interaction of which user-split keeps."""
+    """Return a warning if user-split treats each interaction of a target or source as a separate day."""
     if setting != "user-split" or domain.timestamps is not None:
         return []
     return [f"{domain.name} has no timestamps: each interaction counts as a day of its own"]

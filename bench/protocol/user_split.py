@@ -1,9 +1,9 @@
-"""The users' side of the ``user-split`` setting (X-Cross): whose sequences are trained on, and whose are asked for.
+"""Split the users in the ``user-split`` setting (X-Cross) into training, validation and test users.
 
-A user's sequence is one random interaction of each day, an item counting once, where it comes first. Users with at
-least :data:`MIN_ITEMS` items take part, with their latest :data:`MAX_ITEMS`; a hash of the user's id sends three in
-five to training, one to validation and one to test. The hash is of the id and the seed alone: other users change
-nothing, and a user whom several domains know is in the same part of each, so no source trains on a test user.
+A user's sequence contains one random interaction per day, and only the first interaction with each item. Users with at
+least :data:`MIN_ITEMS` items are included, with their latest :data:`MAX_ITEMS` items. A hash of the user's id assigns
+three in five to training, one to validation and one to test. The hash depends only on the id and the seed: other users
+have no influence, and a user in several domains is in the same part of each, so no source trains on a test user.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from bench.plugin import Queries
 
 LEFT_OUT, TRAIN, VALIDATION, TEST = range(4)
-"""Parts of the users; those with too few items are in none."""
+"""Parts of the users; users with too few items are left out."""
 SHARES = (3, 1, 1)
-"""Users of training, validation and test."""
+"""Proportions of training, validation and test users."""
 MIN_ITEMS = 5
-"""Least items of a user who takes part, the last of which is asked for."""
+"""Minimum number of items of an included user, including the positive, which is the last."""
 MAX_ITEMS = 15
-"""Latest items kept of a longer sequence, the one asked for among them."""
+"""Maximum number of items of a sequence, including the positive; the latest are kept."""
 TITLE_WORDS = 8
-"""Words kept of a title."""
+"""Number of words kept per title."""
 SECONDS_A_DAY = 86_400
 
 
@@ -42,7 +42,7 @@ class UserParts:
     """The reduced sequences of a domain, and the part of each user."""
 
     kept: NDArray[np.bool_]
-    """Interactions that the sequences are made of, shape (n_interactions,)."""
+    """Interactions that are part of the sequences, shape (n_interactions,)."""
     part: NDArray[np.int8]
     """Part of each user, shape (n_users,)."""
     users: NDArray[np.int64]
@@ -61,10 +61,10 @@ class UserParts:
 
 
 def user_parts(domain: Domain, seed: int) -> UserParts:
-    """Reduce every user's sequence and send each user with enough items to one part.
+    """Reduce every user's sequence and assign each user with enough items to one part.
 
     Raises:
-        BenchError: the domain has no timestamps, and its card does not let the order stand for days.
+        BenchError: the domain has no timestamps, and its card does not treat each interaction as a day.
     """
     keys = _user_keys(domain.user_ids, seed)
     users = domain.users_of_interactions()
@@ -84,10 +84,10 @@ def with_short_titles(domain: Domain) -> Domain:
 
 
 def check_asked_users(training: Domain, asked: Sequence[tuple[Queries, NDArray[np.int32]]]) -> None:
-    """Check the queries, with their positives, of each part but training.
+    """Check the queries and positives of each part except training.
 
     Raises:
-        BenchError: a user is in two parts, or a query with its positive is no sequence of unique items.
+        BenchError: a user is in two parts, or a query with its positive is not a sequence of unique items.
     """
     users = np.concatenate([queries.users for queries, _ in asked])
     n_twice = len(users) - len(np.unique(users)) + int((np.diff(training.indptr)[users] > 0).sum())
@@ -107,7 +107,7 @@ def check_asked_users(training: Domain, asked: Sequence[tuple[Queries, NDArray[n
 def notes_on_parts(
     domain: Domain, training: Domain, n_validated: int, n_tested: int, test_positives: NDArray[np.int32]
 ) -> tuple[str, ...]:
-    """Say how many users are in each part, how many test positives nobody was trained on, and that titles are cut."""
+    """Return notes on the users per part, the test positives without training interactions, and the cut titles."""
     n_trained = int((np.diff(training.indptr) > 0).sum())
     n_unseen = int((training.item_counts()[test_positives] == 0).sum())
     return (
@@ -121,7 +121,7 @@ def notes_on_parts(
 
 
 def _user_keys(user_ids: NDArray[np.str_], seed: int) -> NDArray[np.uint64]:
-    """Return two independent 64-bit numbers for each user id, shape (n_users, 2), the same on every platform."""
+    """Return two independent 64-bit numbers per user id, shape (n_users, 2), equal on all platforms."""
     prefix = hashlib.sha256(canonical_json([seed, "user-split"]).encode())
     digests = []
     for user_id in user_ids.tolist():
@@ -132,13 +132,13 @@ def _user_keys(user_ids: NDArray[np.str_], seed: int) -> NDArray[np.uint64]:
 
 
 def _part_of(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Cut the range of the keys in proportion to :data:`SHARES`."""
+    """Return each user's part, dividing the range of the keys in proportion to :data:`SHARES`."""
     bounds = [2**64 * sum(SHARES[: n + 1]) // sum(SHARES) for n in range(len(SHARES) - 1)]
     return TRAIN + np.searchsorted(np.array(bounds, dtype=np.uint64), keys, side="right")
 
 
 def _one_a_day(domain: Domain, users: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Mark one interaction of each user and day, drawn by (user, day); those without a time are left out."""
+    """Mark one interaction per user and day, drawn by (user, day); those without a time are left out."""
     if domain.timestamps is None:
         if domain.order_as_days:
             return np.ones(domain.n_interactions, dtype=bool)
@@ -155,25 +155,25 @@ def _one_a_day(domain: Domain, users: NDArray[np.int64], keys: NDArray[np.uint64
     n_of_day = np.diff(np.append(first, len(timed))).astype(np.uint64)
     draws = _scrambled(keys[users[timed[first]]] ^ _scrambled(days[first].astype(np.uint64)))
     kept = np.zeros(domain.n_interactions, dtype=bool)
-    # 64 bits are so many more than a day's interactions that the remainder is as good as uniform
+    # a day has so few interactions compared to 2**64 that the remainder is practically uniform
     kept[timed[first + (draws % n_of_day).astype(np.int64)]] = True
     return kept
 
 
 def _first_of_item(domain: Domain, users: NDArray[np.int64], items: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Mark the first of each user's interactions with an item."""
+    """Mark each user's first interaction with each item."""
     first = np.zeros(len(items), dtype=bool)
     first[np.unique(users * domain.n_items + items, return_index=True)[1]] = True
     return first
 
 
 def _from_the_end(users: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many later entries each entry's user has; ``users`` is sorted."""
+    """Return the number of later entries of each entry's user; ``users`` is sorted."""
     return np.searchsorted(users, users, side="right") - 1 - np.arange(len(users))
 
 
 def _scrambled(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Mix 64-bit keys so that near keys have unrelated results: splitmix64's step."""
+    """Mix 64-bit keys with splitmix64's step, so that close keys give unrelated results."""
     keys = keys + np.uint64(0x9E3779B97F4A7C15)
     keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

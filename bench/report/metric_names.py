@@ -1,4 +1,4 @@
-"""Names of metrics as users write them."""
+"""Check names of metrics given by users."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from bench.errors import BenchError, did_you_mean
 
 USUAL_METRICS = ("ndcg@1", "ndcg@3")
-"""Metrics of a table or comparison that names none."""
+"""Default metrics of a table or comparison."""
 
 
 def checked_metrics(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names without repeats; raise BenchError for one that is no metric."""
+    """Return the names without repeats; raise BenchError for an unknown metric."""
     return tuple(dict.fromkeys(map(_checked_metric, names)))
 
 
 def _checked_metric(name: str) -> str:
-    from bench.metrics import DEFAULT_METRICS, Metric  # brings numpy, which a command's help does without
+    from bench.metrics import DEFAULT_METRICS, Metric  # imports numpy, which a command's help does not need
 
     try:
         return str(Metric.parse(name.lower()))

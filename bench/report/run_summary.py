@@ -1,4 +1,4 @@
-"""A finished run in a few lines, for a terminal or a notebook."""
+"""Summarize a finished run for a terminal or a notebook."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SHOWN_FULL_METRICS = ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "hit@10", "hit@5
 
 
 def summary(record: RunRecord) -> str:
-    """Return a short table with confidence intervals and what a reader must know."""
+    """Return a short table with confidence intervals, notes and warnings."""
     return "\n".join([_title(record), _grid(record, "simple"), *_below(record)])
 
 
 def summary_html(record: RunRecord) -> str:
-    """Return the same as a fragment of HTML."""
+    """Return the same as an HTML fragment."""
     below = "<br>".join(map(escape, _below(record)))
     return f"<p>{escape(_title(record))}</p>\n{_grid(record, 'html')}\n<p>{below}</p>\n"
 
@@ -60,7 +60,7 @@ def _below(record: RunRecord) -> list[str]:
 
 
 def _catalogue_line(record: RunRecord) -> list[str]:
-    """Return what full ranking reports besides its metrics; nothing for candidate lists."""
+    """Return the results of full ranking other than metrics; empty for candidate lists."""
     facts = record.catalogue
     if facts is None:
         return []

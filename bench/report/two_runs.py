@@ -31,12 +31,12 @@ SMALLEST_P = 0.0001
 
 @dataclass(frozen=True)
 class ComparedRuns:
-    """Two systems compared under each of several metrics: ``compared["ndcg@1"].p_holm``."""
+    """Comparisons of two systems by metric, such as ``compared["ndcg@1"].p_holm``."""
 
     comparisons: tuple[Comparison, ...]
     """One per metric."""
     endings: tuple[Ending | None, Ending | None] = (None, None)
-    """Why the trainings of A and B ended, each the worst over its seeds; None where nothing was trained."""
+    """Why the trainings of A and B ended (the worst over seeds); None if nothing was trained."""
 
     def __getitem__(self, metric: str) -> Comparison:
         found = {comparison.metric: comparison for comparison in self.comparisons}
@@ -76,7 +76,7 @@ def compare_runs(
     store: RunStore,
     test: Test = "t-test",
 ) -> ComparedRuns:
-    """Compare two systems, each with one stored run per seed, under each metric; Holm's family is the metrics.
+    """Compare two systems, each with one stored run per seed, by metric; p-values are Holm-corrected over metrics.
 
     Raises:
         BenchError: the runs ranked different candidates or scored different users.
@@ -113,7 +113,7 @@ def comparisons_to_text(
 def comparisons_to_html(
     comparisons: Sequence[Comparison], endings: tuple[Ending | None, Ending | None] = (None, None)
 ) -> str:
-    """Return the same as a fragment of HTML."""
+    """Return the same as an HTML fragment."""
     above, below = (
         f"<p>{'<br>'.join(map(escape, lines))}</p>"
         for lines in (_named(comparisons), [*_reading(comparisons), *_unconverged(endings)])

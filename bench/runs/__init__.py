@@ -1,12 +1,12 @@
-"""Runs: from what a user asks for to the record that is stored.
+"""Runs: from a user's request to the stored record.
 
-``request`` is what is asked for; options and shell commands are derived from its fields. ``params`` reads
-hyper-parameters, ``complete`` turns a request into a specification, ``plan`` says what a set of runs would train.
-``tasks`` prepares what a recommender learns from, ``engine`` fits, scores and ranks: :func:`run` is one run.
-``record`` is its result and ``store`` keeps it, as ``packs`` and ``rank_files`` on disk; ``older_records`` and
-``migrate`` bring older ones into today's shape. ``provenance`` states what a result depends on, ``freshness`` and
-``data_check`` compare that with the code and data at hand, and ``verify`` what is stored with what was written.
-``environment`` measures time and memory and chooses the device.
+``request`` is the request; options and shell commands are derived from its fields. ``params`` reads hyperparameters,
+``complete`` turns a request into a specification, and ``plan`` lists what a set of runs would train. ``tasks`` prepares
+the data that a recommender learns from. ``engine`` fits, scores and ranks: :func:`run` carries out one run. ``record``
+is its result and ``store`` saves it; ``packs`` and ``rank_files`` are the formats on disk. ``older_records`` and
+``migrate`` convert older records. ``provenance`` states what a result depends on, ``freshness`` and ``data_check``
+compare that with the current code and data, and ``verify`` checks that stored files are unchanged. ``environment``
+measures time and memory and chooses the device.
 """
 
 from typing import TYPE_CHECKING

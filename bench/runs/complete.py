@@ -101,7 +101,7 @@ def _check_ranking(entry: Entry, request: RunRequest, backbone: str | None) -> N
 
 
 def _check_kind(entry: Entry, backbone: str | None) -> None:
-    """Refuse a backbone whose name alone says that it is of another kind, before one is made."""
+    """Reject a backbone whose name already shows that it is of another kind, before loading it."""
     if backbone == TINY and entry.runs_on in ("encoder", "text-encoder"):
         raise BenchError(
             f"Backbone '{backbone}' is a decoder, and method '{entry.name}' runs on an encoder, such as --backbone "
@@ -110,7 +110,7 @@ def _check_kind(entry: Entry, backbone: str | None) -> None:
 
 
 def _named_backbone(name: str) -> str:
-    """Return a backbone's name as records keep it: a directory has one spelling, and the home directory is ``~``."""
+    """Return a backbone's name as used in records: directories are normalized, and the home directory is ``~``."""
     if name in (DEFAULT_BACKBONE, TINY) or not expanded(name).is_dir():
         return name
     path, home = expanded(name), expanded("~")
@@ -128,7 +128,7 @@ def _chosen_sources(entry: Entry, request: RunRequest) -> tuple[str, ...]:
     dataset = request.dataset
     chosen = request.sources or (load_card(dataset).sources if has_card(dataset) else ())
     if not chosen:
-        # a misspelled name has no card either, and the dataset's own error would come only after this one
+        # a misspelled name has no card either, and this error is raised before the one for an unknown dataset
         near = [] if has_card(dataset) else near_names(dataset, [card.name for card in list_cards()])
         hint = f" Did you mean the dataset {' or '.join(near)}?" if near else ""
         raise BenchError(

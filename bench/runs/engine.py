@@ -1,4 +1,4 @@
-"""From a spec to a run record: the task is prepared, the recommender fitted, its scores ranked."""
+"""Carry out runs: prepare the task, fit the recommender, rank its scores and store the record."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from bench.spec import RunSpec
 
 Again = Literal["score", "train"]
-"""What is done anew although the run is stored."""
+"""What is repeated although the run is stored."""
 
 
 def run(
@@ -56,15 +56,15 @@ def run(
     again: Again | None = None,
     held: LastLoaded | None = None,
 ) -> RunRecord:
-    """Carry out a run and store it, or return it from the store where it was done before with the same data and code.
+    """Carry out a run and store it, or return the stored run if it was made with the same data and code.
 
     Args:
-        spec: What to run.
+        spec: The run's specification.
         folders: Where to read and write.
-        progress: Told what is done.
+        progress: Called with progress messages.
         device: Torch device.
-        again: What is done anew even so: ``score``, or ``train`` and score.
-        held: Runs that are given one share what is slow to load.
+        again: What is repeated even if the run is stored: ``score``, or ``train`` to train and score.
+        held: Keeps what is slow to load for later runs with the same object.
     """
     store = RunStore(folders.results_dir)
     tasks = Tasks(folders.training_anew() if again == "train" else folders, progress, device, held)
@@ -102,17 +102,17 @@ def train_adapter(
     device: str = "cpu",
     held: LastLoaded | None = None,
 ) -> None:
-    """Train one of the adapters that a run needs, named by its id in the plan; what it needs itself must be there."""
+    """Train one adapter of a run by its id in the plan; the adapters that it needs must already be trained."""
     recommender_of(spec).train_adapter(Tasks(folders, progress, device, held).task(spec), adapter)
 
 
 def usable(spec: RunSpec, store: RunStore, tasks: Tasks) -> RunRecord | None:
-    """Return the stored run of a spec that may be used in place of a new one, and say why or why not."""
+    """Return the stored run of a spec if it can be reused, and report why or why not."""
     run_id, progress = spec.hash(), tasks.progress
     if not store.exists(run_id):
         return None
     record = store.load(run_id)
-    store.queries_of(record)  # refuses ranks that are not those that were stored
+    store.queries_of(record)  # raises if the ranks are not those that were stored
     store.tidy(record)
     freshness = freshness_of(record, tasks)
     if not freshness.is_fresh:
@@ -124,7 +124,7 @@ def usable(spec: RunSpec, store: RunStore, tasks: Tasks) -> RunRecord | None:
 
 
 def checked_scores(method: str, scores: Any, queries: Queries) -> NDArray[np.floating]:
-    """Return a plugin's scores if there is one finite-or-infinite number a candidate.
+    """Return a plugin's scores if they are one finite or infinite number per candidate.
 
     Raises:
         BenchError: wrong shape or type, or NaN; the message names the plugin.
@@ -142,7 +142,7 @@ def checked_scores(method: str, scores: Any, queries: Queries) -> NDArray[np.flo
 
 
 def checked_report(method: str, report: Any) -> FitReport:
-    """Return a plugin's report as a record holds it; raise BenchError that names the plugin if JSON cannot hold it."""
+    """Return a plugin's report as stored in a record; raise BenchError with the plugin's name if it is not JSON."""
     if not isinstance(report, FitReport):
         raise BenchError(
             f"Method '{method}' returned a {type(report).__name__} as its report, expected a FitReport; nothing was "
@@ -157,7 +157,7 @@ def checked_report(method: str, report: Any) -> FitReport:
 
 
 def fit_report(method: str, entry: Entry, recommender: Recommender) -> FitReport:
-    """Return what a recommender reports of its fit, with its cold rule and its deviations, such as JSON can hold."""
+    """Return a recommender's report of its fit, with its cold rule and its deviations, in a form that JSON supports."""
     report, deviations = recommender.report(), recommender.deviations()
     if isinstance(report, FitReport):
         report = dataclasses.replace(report, cold_rule=entry.cold_rule, deviations=deviations)
@@ -172,7 +172,7 @@ def _as_array(method: str, scores: Any) -> NDArray[Any]:
 
 
 def _scores(recommender: Recommender, entry: Entry, queries: QuerySet) -> Any:
-    """Ask for scores; a privileged control alone is handed the answers, a recommender never."""
+    """Return the recommender's scores; only a privileged control is passed the answers."""
     if entry.privileged and isinstance(recommender, PrivilegedRecommender):
         return recommender.score_with_answers(queries.queries, Answers(queries.answers.positive_column.copy()))
     return recommender.score(queries.queries)
@@ -181,7 +181,7 @@ def _scores(recommender: Recommender, entry: Entry, queries: QuerySet) -> Any:
 def _ranked(
     spec: RunSpec, ask: Ask, queries: QuerySet, prepared: PreparedTask, progress: ProgressHook
 ) -> tuple[Ranks, Tops, dict[str, float] | None]:
-    """Rank the positives in their frozen lists, or in the whole catalogue with what the record states of it."""
+    """Rank the positives in their frozen lists, or in the whole catalogue with the record's facts about it."""
     counts = prepared.training.item_counts()
     if not spec.full_ranking:
         scores, positive_column = ask(queries), queries.answers.positive_column

@@ -1,4 +1,4 @@
-"""Seconds and peak memory of each phase of a run, and the environment it ran in."""
+"""Measure the time and peak memory of each phase of a run, and describe the environment it ran in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KIBIBYTE = 1024
 
 @dataclass
 class Meter:
-    """Collects wall seconds and peak resident bytes by phase."""
+    """Measures wall-clock seconds and peak resident bytes by phase."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: dict[str, int] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Meter:
 
 
 def peak_memory_bytes() -> int:
-    """Return the process's peak resident memory since the last reset (where the system can reset it)."""
+    """Return the process's peak resident memory since the last reset (if the system can reset it)."""
     if sys.platform == "win32":
         import psutil
 
@@ -54,7 +54,7 @@ def peak_memory_bytes() -> int:
 
 
 def package_versions() -> dict[str, str]:
-    """Return the versions of the packages that results depend on, those that are installed."""
+    """Return the versions of the installed packages that results depend on."""
     versions = {"python": sys.version.split()[0]}
     for name in PACKAGES:
         try:
@@ -65,13 +65,13 @@ def package_versions() -> dict[str, str]:
 
 
 def computing_threads() -> int | None:
-    """Return how many threads PyTorch computes with; None where nothing has loaded it."""
+    """Return the number of threads of PyTorch; None if it is not loaded."""
     torch = sys.modules.get("torch")
     return None if torch is None else int(torch.get_num_threads())
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Return ``commit`` and ``dirty`` of the repository around ``folder``; None where there is none."""
+    """Return ``commit`` and ``dirty`` of the repository that contains ``folder``; None if there is none."""
     try:
         commit = _git(folder, "rev-parse", "HEAD")
         return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain"))}
@@ -85,7 +85,7 @@ def _git(folder: Path, *words: str) -> str:
 
 
 def _high_water_mark() -> int | None:
-    """Return the bytes that Linux counts, which :func:`_reset_peak` sets back; None on other systems."""
+    """Return the peak in bytes as counted by Linux, which :func:`_reset_peak` resets; None on other systems."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -94,7 +94,7 @@ def _high_water_mark() -> int | None:
 
 
 def _reset_peak() -> None:
-    """Set the kernel's high-water mark back to now; systems without that file keep the process's peak."""
+    """Reset the kernel's high-water mark; systems without that file keep the peak of the process."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -102,10 +102,10 @@ def _reset_peak() -> None:
 
 
 def chosen_device(name: str) -> str:
-    """Return a usable torch device for ``auto``, ``cpu`` or ``cuda[:n]``; without torch there is ``cpu`` alone.
+    """Return a usable torch device for ``auto``, ``cpu`` or ``cuda[:n]``; without torch, only ``cpu`` is available.
 
     Raises:
-        BenchError: the device is not there.
+        BenchError: the device is not available.
     """
     if name in ("auto", "cpu") and not is_installed("torch"):
         return "cpu"

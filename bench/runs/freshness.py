@@ -1,4 +1,4 @@
-"""Whether a stored run may be used again: only while data, candidates, backbone and code are what it was made from."""
+"""Check whether a stored run can be reused, that is, whether data, candidates, backbone and code are unchanged."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ if TYPE_CHECKING:
     from bench.spec import RunSpec
 
 PROTOCOL = "bench.protocol.full_ranking"
-"""The module behind which all of the protocol's code is: splits, lists, ranks."""
+"""The module that imports all of the protocol's code: splits, lists, ranks."""
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """What speaks against using a stored run again."""
+    """The reasons against reusing a stored run."""
 
     differences: tuple[str, ...] = ()
-    """What is no longer as it was, in a few words each."""
+    """What has changed, in a few words each."""
     unchecked: str = ""
-    """Why data and backbone could not be compared; empty where they were."""
+    """Why data and backbone could not be compared; empty if they were."""
 
     @property
     def is_fresh(self) -> bool:
-        """Whether nothing speaks against it that is known."""
+        """Whether no change is known."""
         return not self.differences
 
 
 def freshness_of(record: RunRecord, tasks: Tasks) -> Freshness:
-    """Compare a stored run with what its spec stands for now; nothing is downloaded and nothing trained for it.
+    """Compare a stored run with the current contents of its spec, without downloading or training anything.
 
-    Without its data a run cannot be made again, so what the record does not state counts against it only with them.
+    A run cannot be repeated without its data, so facts missing from the record count against it only if the data is
+    available.
     """
     now = Provenance({}, "", None, code_revisions(record.spec))
     changed = tuple(one.text for one in differences(record.provenance, now) if one.is_known)
@@ -58,10 +59,10 @@ def freshness_of(record: RunRecord, tasks: Tasks) -> Freshness:
 
 
 def _provenance_at_hand(spec: RunSpec, tasks: Tasks) -> Provenance:
-    """Return what tells whether a stored run is fresh, without reading data that are prepared.
+    """Return the provenance that decides whether a stored run is fresh, without reading prepared data.
 
-    Equal data under the same code of the protocol have equal candidates, except in the user-split setting, which also
-    looks at users' ids and at times.
+    Equal data under the same protocol code gives equal candidates, except in the user-split setting, which also depends
+    on users' ids and timestamps.
     """
     if spec.protocol.setting == "user-split":
         return provenance_of(spec, tasks)
@@ -74,10 +75,10 @@ def _provenance_at_hand(spec: RunSpec, tasks: Tasks) -> Provenance:
 
 
 def provenance_of(spec: RunSpec, tasks: Tasks) -> Provenance:
-    """Return the contents that a spec stands for now.
+    """Return the current contents of a spec's data, candidates, backbone and code.
 
     Raises:
-        BenchError: data or backbone cannot be had.
+        BenchError: data or backbone is not available.
     """
     prepared = tasks.prepared(spec.protocol)
     return Provenance(
@@ -89,19 +90,19 @@ def provenance_of(spec: RunSpec, tasks: Tasks) -> Provenance:
 
 
 def code_revisions(spec: RunSpec) -> dict[str, Revision]:
-    """Return the revision of the method's code and of the protocol's."""
+    """Return the revisions of the method's code and of the protocol's code."""
     module = registry().entry(spec.method).target.partition(":")[0]
     return {"method": revision_of(module), "protocol": revision_of(PROTOCOL)}
 
 
 def _not_at_hand(spec: RunSpec, folders: Folders) -> str:
-    """Return which dataset would have to be fetched; empty where all are here."""
+    """Return which datasets would have to be downloaded; empty if all are available."""
     try:
         cards = [card_of(name, folders.data_dir) for name in _datasets(spec)]
         missing = [card.name for card in cards if not is_at_hand(card, folders.data_dir, folders.cache_dir)]
     except BenchError as error:
         return str(error)
-    return f"no data of {' and '.join(missing)} here" if missing else ""
+    return f"the data of {' and '.join(missing)} is not available" if missing else ""
 
 
 def _backbone_revision(spec: RunSpec, tasks: Tasks) -> str | None:

@@ -1,4 +1,4 @@
-"""Older records in the shape of today, with what can be derived of what they do not state."""
+"""Convert older records to the current format, deriving missing facts if possible."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def migrated(record: RunRecord, store: RunStore, tasks: Tasks) -> RunRecord:
-    """Return a record of an older version in today's shape; one of today stays as it is.
+    """Convert a record of an older version to the current format; a current record is returned unchanged.
 
-    What its ranks are follows from those that are stored.
-    The content of the target's data follows from the candidates where the data are here, for these are drawn from
-    them. Of the sources, and of the code, nothing that is known today tells what they were.
+    The hash of its ranks is derived from the stored ranks.
+    The content hash of the target's data is derived from the candidates if the data is available, because candidates
+    are drawn from the data. The versions of the sources and of the code cannot be derived.
     """
     if record.schema_version == SCHEMA_VERSION:
         return record
@@ -37,7 +37,7 @@ def migrated(record: RunRecord, store: RunStore, tasks: Tasks) -> RunRecord:
 
 
 def _data_of_target(record: RunRecord, tasks: Tasks) -> dict[str, str]:
-    """Return the content hash of the target's data by its name; nothing where it cannot be told."""
+    """Return the content hash of the target's data by name; empty if it cannot be derived."""
     protocol: ProtocolSpec = record.spec.protocol
     folders = tasks.folders
     try:

@@ -1,4 +1,4 @@
-"""Older records: reads the ``details`` that a method once stated as it liked, and off a curve why training ended."""
+"""Read older records: convert free-form ``details`` to a fit report, and derive from curves why training ended."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from bench.plugin.fit_report import as_tuples
 VALIDATION = "validation_ndcg@3"
 BY_WEIGHT = f"{VALIDATION}_by_target_weight"
 PARAMETERS = ("n_trained_parameters", "trained_parameters", "parameters")
-"""Names of the number of trained parameters, the more exact one first."""
+"""Names of the number of trained parameters, most exact first."""
 DECAYING = ("p5",)
-"""Methods whose whole training has a learning rate that falls to zero."""
+"""Methods whose learning rate decays to zero over the whole training."""
 WEIGHTED_MERGES = ("average", "dare")
-"""WeaveRec's ways of merging in which the target's weight counts."""
+"""WeaveRec's merging operators that use the target's weight."""
 
 Details = dict[str, Any]
 
 
 def with_fit_report(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a record with its report under ``fit``, converted where ``details`` stand in its place.
+    """Return the fields of a record with its report under ``fit``, converted from ``details`` in older records.
 
-    Why a training ended is read off the curve that the record has, where it does not say.
+    If the record does not state why a training ended, that is derived from its curve.
     """
     others = {name: value for name, value in fields.items() if name != "details"}
     fit = fields["fit"] if "fit" in fields else fit_report_of(fields.get("details", {})).to_json()
@@ -32,7 +32,7 @@ def with_fit_report(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_endings(fit: Mapping[str, Any], *, decays: bool) -> dict[str, Any]:
-    """Say of every training in the JSON of a fit why it ended, where it does not."""
+    """Return the JSON of a fit with the missing reasons for the end of trainings filled in."""
     training = fit["training"]
     return {
         **fit,
@@ -48,12 +48,12 @@ def _ended(training: Mapping[str, Any], derived: Ending) -> dict[str, Any]:
 
 
 def _ending_of_epochs(training: Mapping[str, Any], *, decays: bool = False) -> Ending:
-    """Read an ending off a curve with one value an epoch, at a rate that stays but for methods where it decays."""
+    """Derive an ending from a curve with one value per epoch; the learning rate is constant unless it ``decays``."""
     return (decayed_ending if decays else ending)(training["curves"].get(VALIDATION, ()))
 
 
 def _ending_of_adapter(adapter: Mapping[str, Any]) -> Ending:
-    """Read an ending off the losses on examples set aside: such an adapter had a rate that fell to zero as a cosine."""
+    """Derive an ending from the losses on held-out examples; these adapters used a learning rate with cosine decay."""
     n_checks = len(adapter["slice_losses"])
     if not n_checks:
         return "unknown"
@@ -61,7 +61,7 @@ def _ending_of_adapter(adapter: Mapping[str, Any]) -> Ending:
 
 
 def fit_report_of(details: Mapping[str, Any]) -> FitReport:
-    """Return what the details of an older record state; whatever has no field of its own is ``extra``."""
+    """Convert the details of an older record to a report; entries without a field go into ``extra``."""
     rest = dict(details)
     adapters = _adapters(rest)
     return FitReport(
@@ -78,13 +78,13 @@ def fit_report_of(details: Mapping[str, Any]) -> FitReport:
 
 
 def _trained_parameters(rest: Details) -> int | None:
-    """Take out the most exact number; a less exact one remains."""
+    """Remove and return the most exact number; less exact ones remain."""
     name = next((name for name in PARAMETERS if isinstance(rest.get(name), int)), None)
     return None if name is None else int(rest.pop(name))
 
 
 def _training(rest: Details) -> TrainingReport:
-    """Take out the course of a training."""
+    """Remove and return the report of a training."""
     epochs, each = rest.pop("epochs"), rest.pop("seconds_per_epoch", None)
     curves = {name: tuple(rest.pop(name)) for name in (VALIDATION, "losses") if name in rest}
     seconds = None if each is None else float(each) * epochs
@@ -92,7 +92,7 @@ def _training(rest: Details) -> TrainingReport:
 
 
 def _pretraining(facts: Mapping[str, Any]) -> TrainingReport:
-    """Read a stage before the training: RecFormer's by its examples, the others' by epochs."""
+    """Read a pretraining stage, which RecFormer reports by examples and the others by epochs."""
     domains = tuple(facts.get("sources", ()))
     if "epochs" not in facts:
         curves = {"losses": (facts["loss"],)}
@@ -102,7 +102,7 @@ def _pretraining(facts: Mapping[str, Any]) -> TrainingReport:
 
 
 def _adapters(rest: Details) -> dict[str, AdapterReport]:
-    """Take out the adapters; one that was stated without a role takes the names of its domains for it."""
+    """Remove and return the adapters; the role of an adapter without one is the names of its domains."""
     by_role = rest.pop("adapters", {})
     if "adapter" in rest:
         alone = rest.pop("adapter")
@@ -116,7 +116,7 @@ def _adapter(facts: Mapping[str, Any]) -> AdapterReport:
 
 
 def _merge(rest: Details, roles: Sequence[str]) -> MergeReport | None:
-    """Take out the weights of the adapters, in the three forms that methods stated them in."""
+    """Remove and return the weights of the adapters, which methods reported in three forms."""
     entropy, path = rest.pop("entropy_curve", ()), rest.pop("lambda_path", rest.pop("weights_path", ()))
     learned: Details = as_tuples({"path": path, "entropy": entropy})
     if "mean_weights" in rest:
@@ -134,6 +134,6 @@ def _merge(rest: Details, roles: Sequence[str]) -> MergeReport | None:
 
 
 def _shared_out(target: float, roles: Sequence[str]) -> dict[str, float]:
-    """The first adapter is the target's; the others share the rest equally."""
+    """Return the weight per role: the first adapter is the target's, the others share the rest equally."""
     first, *others = roles
     return {first: target, **{role: (1 - target) / len(others) for role in others}}

@@ -1,7 +1,7 @@
-"""Packs: many runs in two files, for stores that are passed around rather than added to.
+"""Packs: many runs in two files, for stores that are distributed rather than extended.
 
-A pack is a folder ``packs/<name>`` with ``records.jsonl``, one record a line, and ``ranks.parquet``, whose row groups
-are the runs in the same order.
+A pack is a directory ``packs/<name>`` with ``records.jsonl``, one record per line, and ``ranks.parquet``, with one row
+group per run in the same order.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 PACKS = "packs"
 EARLIER_PACKS = "packs.earlier"
-"""Where the packs stand while they are exchanged for new ones."""
+"""Directory of the existing packs while they are replaced by new ones."""
 RECORDS, RANKS = "records.jsonl", "ranks.parquet"
 
 
 @dataclass(frozen=True)
 class PackedRun:
-    """Where a packed run is."""
+    """The location of a packed run."""
 
     folder: Path
     number: int
-    """Its line in the records, and its row group in the ranks, from 0."""
+    """Its line in the records and its row group in the ranks, from 0."""
     fields: dict[str, Any]
     """The JSON object of its record."""
 
@@ -50,7 +50,7 @@ class PackedRun:
 
 
 def read_packs(results_dir: Path) -> dict[str, PackedRun]:
-    """Return every packed run of a results folder by its id; a line that is no record is left out with a warning."""
+    """Return the packed runs of a results directory by id; an invalid record is left out with a warning."""
     found = {}
     folder = next((path for path in (results_dir / PACKS, results_dir / EARLIER_PACKS) if path.exists()), results_dir)
     for path in sorted(folder.glob(f"*/{RECORDS}")):
@@ -66,7 +66,7 @@ def read_packs(results_dir: Path) -> dict[str, PackedRun]:
 
 
 def rewrite_packed(run: PackedRun, record: RunRecord) -> None:
-    """Write the record of a packed run anew; its ranks stay."""
+    """Rewrite the record of a packed run; its ranks are unchanged."""
     lines = run.place.read_text(encoding="utf-8").splitlines()
     lines[run.number] = _line(record)
     write_text(run.place, "".join(f"{line}\n" for line in lines))
@@ -75,12 +75,12 @@ def rewrite_packed(run: PackedRun, record: RunRecord) -> None:
 def write_packs(
     results_dir: Path, groups: Mapping[str, Sequence[RunRecord]], queries_of: Callable[[str], RankedQueries]
 ) -> None:
-    """Write runs as packs, in place of all packs that are there.
+    """Write runs as packs, replacing all existing packs.
 
     Args:
-        results_dir: The results folder.
-        groups: Name of each pack, such as an experiment's, with its runs.
-        queries_of: Returns what is stored for the queries of a run, by its id.
+        results_dir: The results directory.
+        groups: Name of each pack, such as an experiment's name, with its runs.
+        queries_of: Returns the stored ranks of a run by its id.
     """
     results_dir.mkdir(parents=True, exist_ok=True)
     sweep(results_dir, PACKS)
@@ -100,7 +100,7 @@ def write_packs(
 
 
 def _put_in_place(made: Path, results_dir: Path) -> None:
-    """Exchange all packs; the earlier ones stand, under another name, until the new ones do."""
+    """Replace all packs; the earlier ones are kept under another name until the new ones are in place."""
     packs, earlier = results_dir / PACKS, results_dir / EARLIER_PACKS
     if packs.exists():
         shutil.rmtree(earlier, ignore_errors=True)

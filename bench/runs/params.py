@@ -46,7 +46,7 @@ def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> A
 
 
 def allowed_values(params_class: type) -> dict[str, str]:
-    """Return parameter name -> what it may be, in words: its choices or its range; empty for any value of its type."""
+    """Return parameter name -> allowed values in words: choices or a range; empty for any value of the type."""
     types = typing.get_type_hints(params_class)
     return {
         field.name: _choices(types[field.name]) or described(field.metadata)

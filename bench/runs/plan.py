@@ -1,8 +1,8 @@
-"""What a set of runs needs, as a graph of distinct jobs: what two runs share is one job, known by what makes it.
+"""Plan a set of runs as a graph of distinct jobs; work shared by several runs is one job, identified by its inputs.
 
-A run needs every adapter that its method plans; an adapter may need others, as the one that it goes on from. Jobs are
-plain data in an order in which each comes after what it needs, so whoever carries them out, one after the other or
-many at a time, follows ``needs`` alone.
+A run needs every adapter that its method plans; an adapter may need others, such as the one that its training continues
+from. Jobs are plain data, ordered so that each follows its dependencies. An executor, sequential or parallel, only has
+to follow ``needs``.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ class AdapterJob:
 
     kind: ClassVar[Literal["adapter"]] = "adapter"
     id: str
-    """Hash of the adapter's key: the name of its folder in the cache."""
+    """Hash of the adapter's key: the name of its directory in the cache."""
     adapter: Planned
-    """What is to be trained."""
+    """The adapter to train."""
     backbone: str | None
-    """The language model's name in the first run that needs the adapter; the key has its revision."""
+    """The language model's name in the first run that needs the adapter; the key contains its revision."""
     needs: tuple[str, ...]
-    """Adapters to be trained before it."""
+    """Ids of the adapters to be trained before it."""
     is_done: bool
     """Whether it is in the cache."""
 
 
 @dataclass(frozen=True)
 class RunJob:
-    """One run: fit with trained adapters at hand, score, store."""
+    """One run: fit with trained adapters, score, store."""
 
     kind: ClassVar[Literal["run"]] = "run"
     id: str
     """Hash of the spec: the run's name in the store."""
     spec: RunSpec
     needs: tuple[str, ...]
-    """All adapters that the method finds, or else trains, in the method's order."""
+    """Ids of all adapters that the method loads or trains, in the method's order."""
     is_done: bool
     """Whether its record is stored."""
 
@@ -67,7 +67,7 @@ class Plan:
     """Distinct jobs and their dependencies."""
 
     jobs: tuple[Job, ...]
-    """Each after all that it needs; a run comes as soon as its adapters have."""
+    """The jobs, each after its dependencies; a run directly follows the last of its adapters."""
 
     @property
     def adapters(self) -> tuple[AdapterJob, ...]:
@@ -85,18 +85,18 @@ class Plan:
         return {job.id: tuple(run for run in self.runs if job.id in run.needs) for job in self.adapters}
 
     def state(self, job: Job) -> JobState:
-        """Return whether a job is done, must be done, or is wanted by stored runs alone."""
+        """Return whether a job is done, must be done, or is only needed by stored runs."""
         if job.is_done:
             return "done"
         is_needed = isinstance(job, RunJob) or any(not run.is_done for run in self.needed_by[job.id])
         return "to do" if is_needed else "not needed"
 
     def to_do(self) -> tuple[Job, ...]:
-        """Return the jobs that must be done, each after all of them that it needs."""
+        """Return the jobs that must be done, each after its dependencies among them."""
         return tuple(job for job in self.jobs if self.state(job) == "to do")
 
     def totals(self) -> dict[str, Any]:
-        """Return the counts of adapters and runs; ``unshared_adapters`` is what each run by itself would train."""
+        """Return the counts of adapters and runs; ``unshared_adapters`` is the number without sharing between runs."""
         adapters, runs = (Counter(map(self.state, jobs)) for jobs in (self.adapters, self.runs))
         by_domains = Counter(len(job.adapter.names) for job in self.adapters)
         return {
@@ -112,7 +112,7 @@ class Plan:
         }
 
     def summary(self) -> str:
-        """Return the totals as one line; of adapters nothing is said where there are none."""
+        """Return the totals as one line; adapters are only mentioned if there are any."""
         totals = self.totals()
         parts = [f"{_counted(totals['runs'], 'run')}, {totals['runs_stored']:,} stored, {totals['runs_to_do']:,} to do"]
         if totals["adapters"]:
@@ -124,7 +124,7 @@ class Plan:
             parts.insert(
                 0,
                 f"{_counted(totals['adapters'], 'adapter')} ({of_domains}), {totals['adapters_cached']:,} cached, "
-                f"{totals['adapters_to_train']:,} to train" + (f", {idle:,} for stored runs alone" if idle else ""),
+                f"{totals['adapters_to_train']:,} to train" + (f", {idle:,} for stored runs only" if idle else ""),
             )
         return "; ".join(parts)
 
@@ -159,9 +159,9 @@ def plan_of(
     progress: ProgressHook,
     reads_data: Callable[[RunSpec], bool] = lambda _spec: True,
 ) -> Plan:
-    """Plan completed specs with what the folders hold; nothing but prepared data is written.
+    """Plan completed specs given the contents of the directories; only prepared data is written.
 
-    A run for which ``reads_data`` is false is planned without its adapters.
+    Runs for which ``reads_data`` is false are planned without adapters.
     """
     tasks, store = Tasks(folders, progress), RunStore(folders.results_dir)
 
@@ -182,13 +182,13 @@ def plan_runs(
     is_cached: Callable[[Planned], bool],
     is_stored: Callable[[RunSpec], bool],
 ) -> Plan:
-    """Plan what completed specs need; equal specs are one run, and adapters with equal keys one adapter.
+    """Plan the jobs of completed specs; equal specs become one run, and adapters with equal keys one adapter.
 
     Args:
-        specs: In the order in which the runs should be done.
-        adapters_of: Returns what a run's method plans, as :meth:`bench.plugin.Recommender.adapters` does.
-        is_cached: Whether an adapter is trained.
-        is_stored: Whether a run is done.
+        specs: The specs in the order in which the runs should be done.
+        adapters_of: Returns the adapters that a run's method plans; see :meth:`bench.plugin.Recommender.adapters`.
+        is_cached: Returns whether an adapter is trained.
+        is_stored: Returns whether a run is done.
 
     Raises:
         BenchError: a method plans an adapter that needs one that it does not plan.
@@ -207,7 +207,7 @@ def plan_runs(
 
 
 def _needed_first(method: str, planned: Mapping[str, Planned]) -> list[str]:
-    """Return the adapters' ids so that each comes after those it needs."""
+    """Return the adapters' ids, each after those it needs."""
     ordered: dict[str, None] = {}
 
     def add(adapter_id: str) -> None:

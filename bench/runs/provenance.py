@@ -1,7 +1,7 @@
-"""What a result was made from besides its spec: data, candidates, backbone and code.
+"""Provenance of a result besides its spec: the versions of data, candidates, backbone and code.
 
-A spec names a dataset, a backbone and a method; what these names stand for changes. A record states the contents, so
-that a stored run is used again only while they are what they were.
+A spec names a dataset, a backbone and a method, whose contents can change. A record contains the versions, so that a
+stored run is only reused while they are unchanged.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ from dataclasses import dataclass
 from bench.files.revisions import UNDER_WORK, UNKNOWN_SOURCE, Revision
 
 UNKNOWN = "unknown"
-"""Stands for a content that a record does not state: it was made before records did."""
+"""Marks a version that is missing from a record, because older records did not contain it."""
 SHOWN_DIGITS = 6
-"""Digits of a hash that a message shows."""
+"""Number of digits of a hash shown in messages."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The contents behind the names of a spec."""
+    """The versions of what a spec names."""
 
     data: Mapping[str, str]
-    """Content hash of each prepared dataset by its name, the target's and the sources'."""
+    """Content hash of each prepared dataset by name, for the target and the sources."""
     candidates: str
     """Content hash of the candidate lists, or of the catalogue in full ranking."""
     backbone: str | None
-    """Revision of the language model with its tokenizer; None for a method that uses none."""
+    """Revision of the language model with its tokenizer; None for a method without one."""
     revisions: Mapping[str, Revision]
     """Revision of the code of the ``method`` and of the ``protocol``."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything is stated."""
+        """Whether all versions are known."""
         return UNKNOWN not in (*self.data.values(), *self.revisions.values())
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that is not what a stored run was made from."""
+    """A difference from what a stored run was made from."""
 
     text: str
-    """What it is, in a few words."""
+    """Short description."""
     is_known: bool = True
-    """Whether it is known to have changed; not where the record does not state it."""
+    """Whether it is known to have changed; false if the record does not contain its version."""
 
 
 def differences(stored: Provenance, now: Provenance) -> Iterator[Difference]:
-    """Yield what is no longer as a stored run had it, of the parts that ``now`` states."""
+    """Yield the differences from a stored run, for the parts that ``now`` contains."""
     for name, content in now.data.items():
         yield from _difference(f"the data of '{name}'", stored.data.get(name, UNKNOWN), content)
     if now.candidates:
@@ -68,7 +68,7 @@ def _difference(what: str, before: Revision, now: Revision) -> Iterator[Differen
 
 
 def _short(content: Revision) -> str:
-    """Return a revision or a hash in a few signs."""
+    """Return a short form of a revision or a hash."""
     if isinstance(content, int):
         return f"revision {content}"
     text = str(content)

@@ -1,4 +1,4 @@
-"""Ranks on disk: one Parquet file a run, or one for many runs with a row group for each."""
+"""Store ranks: one Parquet file per run, or one file for many runs with one row group per run."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 RANK_COLUMNS = ("query", "better", "tied")
 """Columns that every run's ranks have."""
 TOP_COLUMNS = tuple(item.name for item in dataclasses.fields(Tops))
-"""Columns beside them, which runs from before they were stored lack."""
+"""Additional columns, which older runs do not have."""
 USERS_RISE = {"query": "DELTA_BINARY_PACKED"}
-"""User indices rise and ranks repeat: packed so, the runs of a whole table are small enough to be passed around."""
+"""Encoding for ascending user indices; since ranks repeat too, the runs of a table are small enough to distribute."""
 PACKED_TYPES = {"query": "int64", "top_count": "float32"}
-"""Types of columns where many runs share a file; the others are ``int32``."""
+"""Types of columns in files of many runs; the others are ``int32``."""
 
 
 @dataclass(frozen=True, eq=False)
 class RankedQueries:
-    """What is stored for each query of a run, in stored order."""
+    """The stored results of the queries of a run, in stored order."""
 
     users: NDArray[np.int64]
     """User index of each query, shape (n,)."""
     ranks: Ranks
     tops: Tops | None = None
-    """What was ranked first; None for a run from before this was stored."""
+    """The top-ranked items; None for older runs, which do not store them."""
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return the columns by name."""
@@ -45,21 +45,21 @@ class RankedQueries:
         return found | ({} if self.tops is None else {name: getattr(self.tops, name) for name in TOP_COLUMNS})
 
     def misfit(self, n_queries: int, n_candidates: int, sha256: str) -> str | None:
-        """Return what is wrong with these as the ranks of a run of so many queries; an empty SHA-256 is not compared.
+        """Return why these cannot be the ranks of a run with these numbers and hash, or None.
 
-        Ranks from before records stated it are at least possible ones.
+        For older records without a SHA-256 (empty), only the plausibility of the ranks is checked.
         """
         better, tied = self.ranks.better, self.ranks.tied
         if len(better) != n_queries:
-            return f"it holds {len(better):,} queries, its record states {n_queries:,}"
+            return f"it contains {len(better):,} queries, its record states {n_queries:,}"
         if min(better.min(), tied.min()) < 0 or int((better.astype(np.int64) + tied).max()) >= n_candidates:
-            return f"it holds ranks beyond {n_candidates:,} candidates"
+            return f"it contains ranks beyond {n_candidates:,} candidates"
         if sha256 and self.sha256() != sha256:
             return "its SHA-256 is not the one that its record states"
         return None
 
     def sha256(self) -> str:
-        """Return the SHA-256 of what the columns hold, in whatever file and width of integers they are stored."""
+        """Return the SHA-256 of the columns' values, independent of the file and integer width they are stored with."""
         digest = hashlib.sha256()
         for name, values in self.columns().items():
             kind = np.dtype(PACKED_TYPES.get(name, "int32")).newbyteorder("<")
@@ -78,7 +78,7 @@ def write_run(path: Path, queries: RankedQueries) -> None:
 
 
 def write_runs(path: Path, runs: Iterator[RankedQueries]) -> None:
-    """Write one file of many runs, in their order; a column that a run lacks is empty in its row group."""
+    """Write one file of many runs, in order; a missing column of a run is empty in its row group."""
     import pyarrow
 
     names = (*RANK_COLUMNS, *TOP_COLUMNS)
@@ -97,14 +97,14 @@ def write_runs(path: Path, runs: Iterator[RankedQueries]) -> None:
 
 
 def read_run(path: Path, row_group: int | None = None) -> RankedQueries:
-    """Return what is stored for the queries of a run.
+    """Return the stored results of the queries of a run.
 
     Args:
-        path: A file that this module wrote.
-        row_group: Which run's, of a file of many runs.
+        path: A file written by this module.
+        row_group: Index of the run in a file of many runs.
 
     Raises:
-        OSError, ValueError: there is no such file, or it is damaged.
+        OSError, ValueError: the file does not exist or is damaged.
     """
     import pyarrow
     import pyarrow.parquet as pq
@@ -121,13 +121,13 @@ def read_run(path: Path, row_group: int | None = None) -> RankedQueries:
 
 
 def _numbers(table: pyarrow.Table, name: str) -> NDArray[Any]:
-    """Return a column of a table that is one chunk; ValueError where it does not hold numbers alone."""
+    """Return a column of a single-chunk table; raise ValueError if it does not contain one number per row."""
     import pyarrow
 
     column = table.column(name)
     kind = pyarrow.types.is_floating if name == "top_count" else pyarrow.types.is_integer
     if column.null_count or not kind(column.type) or not len(column):
-        raise ValueError(f"column '{name}' holds {len(column)} of {column.type}, not a number a query")
+        raise ValueError(f"column '{name}' contains {len(column)} of {column.type}, not one number per query")
     # Arrow's own conversion to numpy imports pandas, which takes longer than reading a whole table of runs
     return np.from_dlpack(column.chunk(0))
 
@@ -138,7 +138,7 @@ def _is_there(table: pyarrow.Table, name: str) -> bool:
 
 @contextmanager
 def _writer(path: Path, schema: pyarrow.Schema) -> Iterator[Any]:
-    """Yield what writes a table as one row group."""
+    """Yield a writer that writes each table as one row group."""
     import pyarrow.parquet as pq
 
     repeating = [name for name in schema.names if name not in USERS_RISE]

@@ -25,7 +25,7 @@ SCHEMA_VERSION = 3
 """Version of the record format. Version 2 did not state the hash of the ranks; version 1 had no version number, data
 hashes or revisions, and a free-form report."""
 STATES_RANKS = 3
-"""The first version that states what its ranks are."""
+"""The first version that contains the hash of the ranks."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class RunRecord:
     """Peak memory by phase."""
     device: str = "cpu"
     threads: int | None = None
-    """Threads that PyTorch computed with; None where the record does not state it."""
+    """Number of PyTorch threads; None if the record does not contain it."""
     versions: dict[str, str] = field(default_factory=dict)
     """Package versions."""
     git: dict[str, Any] | None = None
@@ -79,7 +79,7 @@ class RunRecord:
     schema_version: int = SCHEMA_VERSION
     """Version of the record format."""
     ranks_sha256: str = ""
-    """SHA-256 of what is stored for its queries; empty where it was made before records stated it."""
+    """SHA-256 of the stored ranks and top-ranked items; empty in older records, which do not contain it."""
     catalogue: dict[str, float] | None = None
     """For full ranking: ``n_items``, ``mean_rank``, ``auc`` and so on; None for candidate lists."""
 
@@ -87,7 +87,7 @@ class RunRecord:
         """Return the JSON object of ``run.json``."""
         plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         if self.threads is None:
-            del plain["threads"]  # records from before it was stated stay as they are
+            del plain["threads"]  # older records, which do not contain it, stay unchanged
         return {**plain, "spec": spec_to_json(self.spec), "fit": self.fit.to_json()}
 
     @classmethod
@@ -95,8 +95,8 @@ class RunRecord:
         """Read the object of ``run.json``, of this version or an older one.
 
         Raises:
-            KeyError, TypeError, AttributeError: it is none.
-            ValueError: a younger bench made it, or it does not hold what its version states.
+            KeyError, TypeError, AttributeError: it is not a record.
+            ValueError: a newer bench wrote it, or fields of its version are missing.
         """
         version = fields.get("schema_version", 1)
         if version > SCHEMA_VERSION:
@@ -108,7 +108,7 @@ class RunRecord:
         if wrong:
             raise TypeError(wrong)
         if not record.ranks_sha256 and version >= STATES_RANKS:
-            raise ValueError("it does not state what its ranks are")
+            raise ValueError("it does not state the hash of its ranks")
         if not (record.provenance.candidates and record.n_candidates > 1 and record.n_queries > 0):
             raise ValueError("it states no candidates or no queries")
         return record
@@ -142,7 +142,7 @@ class RunRecord:
 
 
 def with_metrics(record: RunRecord, ranks: Ranks) -> RunRecord:
-    """Return a record with the metrics, their intervals and the tie rate that follow from its ranks."""
+    """Return a record with the metrics, their intervals and the tie rate computed from its ranks."""
     names = FULL_METRICS if record.spec.full_ranking else DEFAULT_METRICS
     found = summarize(ranks, names, record.n_candidates)
     return dataclasses.replace(record, metrics=found, tie_rate=ranks.tie_rate)
@@ -151,7 +151,7 @@ def with_metrics(record: RunRecord, ranks: Ranks) -> RunRecord:
 def summarize(
     ranks: Ranks, metrics: Iterable[str] = DEFAULT_METRICS, n_candidates: int = N_CANDIDATES
 ) -> dict[str, dict[str, float]]:
-    """Return each metric's mean over users, ``value``, and its 95 % bootstrap interval, ``low`` and ``high``."""
+    """Return each metric's mean over users, ``value``, and its 95% bootstrap interval, ``low`` and ``high``."""
     return {name: _summary(per_user(ranks, Metric.parse(name), n_candidates), name) for name in metrics}
 
 
@@ -164,8 +164,8 @@ def _summary(values: NDArray[np.float64], name: str) -> dict[str, float]:
 
 
 def describe_variant(record: RunRecord, of_row: bool = False) -> str:
-    """Return in a few words what sets a run apart from its method's default run; empty where nothing does.
+    """Return a short description of how a run differs from its method's default run; empty if it does not.
 
-    ``of_row`` leaves out seeds and protocol, which set runs apart but not rows of a table.
+    ``of_row`` leaves out seeds and protocol, which distinguish runs but not the rows of a table.
     """
     return ", ".join(RunRequest.of(record.spec, record.overrides).words(of_row))

@@ -1,8 +1,8 @@
 """The store of finished runs: a directory ``runs/<id>`` per run, or packs of many runs.
 
-``run.json`` in that folder names the file of its ranks by what that holds, ``ranks-<hash>.parquet``, and is written
-after it: at any moment record and ranks are those of one run. A run that is made again after its data, its backbone or
-its code changed is put in the place of the earlier one, which is kept in ``superseded/<id>`` and read by nothing.
+``run.json`` in that directory refers to the file of its ranks by content hash, ``ranks-<hash>.parquet``, and is written
+after it, so record and ranks always belong to the same run. A run that is repeated after its data, its backbone or its
+code changed replaces the earlier one, which is kept in ``superseded/<id>`` and never read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 RUNS, SUPERSEDED = "runs", "superseded"
 RECORD, RANKS = "run.json", "ranks.parquet"
-"""The record of a run, and its ranks where they were written before their name said what they are."""
+"""The record of a run, and its ranks in older stores, whose file names do not contain the hash."""
 SHORTEST_ID = 4
 """Minimum length of the prefix of an id."""
 
@@ -64,11 +64,11 @@ class RunStore:
     ) -> RunRecord:
         """Write ranks and record; ``query_users`` has one user index for each of ``ranks`` and ``tops``.
 
-        An earlier run of the same id stands until this one is written out to the disk. Then it makes room: it is kept
-        as superseded if it was made from other data or code, else removed.
+        An earlier run of the same id is kept until this one is on disk. Then it is moved to the superseded runs if it
+        was made from other data or code, else removed.
 
         Returns:
-            The record as it is stored, which states what its ranks are.
+            The record as stored, with the hash of its ranks.
         """
         if tops is not None and len(tops) != len(ranks):
             raise ValueError(f"{len(tops)} tops for {len(ranks)} ranks")
@@ -89,11 +89,11 @@ class RunStore:
         return stored
 
     def changing(self, run_id: str) -> AbstractContextManager[None]:
-        """Return a context in which no other process writes into the folder of a run."""
+        """Return a context in which no other process writes to the directory of a run."""
         return self._lease(run_id).held(f"run {run_id}", lambda _line: None)
 
     def tidy(self, record: RunRecord) -> None:
-        """Remove what a process left that was killed after the run was in place."""
+        """Remove leftovers of a process that was killed after the run was in place."""
         lease = self._lease(record.id)
         if lease.path.exists() and lease.take():
             for other in self.path(record.id).glob("*.parquet"):
@@ -102,7 +102,7 @@ class RunStore:
             lease.release()
 
     def load(self, run_id: str) -> RunRecord:
-        """Return a finished run; BenchError names the file that is missing, damaged, or another run's."""
+        """Return a finished run; raise BenchError if its file is missing, damaged, or belongs to another run."""
         path, packed = self.path(run_id) / RECORD, self._packed.get(run_id)
         try:
             fields = read_json(path)
@@ -136,14 +136,14 @@ class RunStore:
         """Return ranks and top-ranked items of the queries of a run."""
         try:
             return self.queries_of(self.load(run_id))
-        except BenchError:  # where another process has just put a newer run in its place, that is read
+        except BenchError:  # another process may just have replaced the run: read the newer one
             return self.queries_of(self.load(run_id))
 
     def queries_of(self, record: RunRecord) -> RankedQueries:
-        """Return what is stored for the queries of a run whose record was read before.
+        """Return ranks and top-ranked items of a run whose record was read before.
 
         Raises:
-            BenchError: the file is missing or damaged, or not that of this record.
+            BenchError: the file is missing or damaged, or does not belong to this record.
         """
         path, row_group = self._ranks_place(record)
         try:
@@ -156,11 +156,11 @@ class RunStore:
         return queries
 
     def derived(self, record: RunRecord) -> RunRecord:
-        """Return a record with the metrics, intervals and ties that its ranks give, whatever it states."""
+        """Return a record with the metrics, intervals and ties recomputed from its ranks."""
         return with_metrics(record, self.queries_of(record).ranks)
 
     def ids(self) -> list[str]:
-        """Return the ids of all runs, in order, whether or not their records can be read."""
+        """Return the sorted ids of all runs, including those whose records cannot be read."""
         return sorted({*self.loose(), *self._packed})
 
     def records(self) -> list[RunRecord]:
@@ -201,7 +201,7 @@ class RunStore:
         yield from sorted(name for name in names if not name.startswith("."))
 
     def rewrite(self, record: RunRecord) -> None:
-        """Write the record of a run anew; its ranks stay."""
+        """Rewrite the record of a run; its ranks are unchanged."""
         if (self.path(record.id) / RECORD).exists():
             write_json(self.path(record.id) / RECORD, record.to_json())
         else:
@@ -217,7 +217,7 @@ class RunStore:
     def _supersede(self, record: RunRecord) -> None:
         """Keep a copy of the earlier run of the same id if it was made from other data or code.
 
-        A damaged one counts for nothing.
+        A damaged run is not kept.
         """
         folder, kept = self.path(record.id), self.results_dir / SUPERSEDED / record.id
         try:
@@ -229,7 +229,7 @@ class RunStore:
         sweep(kept)
         numbers = sorted(int(path.name) for path in kept.glob("[0-9]*"))
         last = kept / str(max(numbers, default=0))
-        if _is_copy(last / RECORD, folder / RECORD):  # made by a process that was killed before it went on
+        if _is_copy(last / RECORD, folder / RECORD):  # made by a process that was killed before it could continue
             return
         place = kept / str(max(numbers, default=0) + 1)
         temporary = temporary_path(place)

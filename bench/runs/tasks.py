@@ -1,4 +1,4 @@
-"""From specs to tasks, and nowhere else: each dataset is read once, and each protocol prepared once."""
+"""Create the tasks of runs; this is the only place, so each dataset is read and each protocol prepared only once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Tasks:
-    """The tasks of runs; reads and prepares on first demand, and keeps what it has read."""
+    """The tasks of runs; reads and prepares data on first use, and keeps it."""
 
     def __init__(
         self, folders: Folders, progress: ProgressHook, device: str = "cpu", held: LastLoaded | None = None
@@ -51,7 +51,7 @@ class Tasks:
         return replace(task, source_validation=partial(self._source_validation, spec))
 
     def _source_validation(self, spec: RunSpec, source: str) -> tuple[Queries, Answers] | None:
-        """Return a source's own validation queries; a source too small to be asked of has none."""
+        """Return a source's own validation queries; None if the source is too small to have any."""
         try:
             validation = self.prepared(source_protocol(source, spec.protocol)).validation
         except BenchError:
@@ -65,7 +65,7 @@ class Tasks:
         return training
 
     def adapters(self, spec: RunSpec) -> Sequence[Planned]:
-        """Return the adapters that a run's method plans; no data are read for a method that plans none.
+        """Return the adapters that a run's method plans; no data is read for a method that plans none.
 
         Raises:
             BenchError: unknown dataset, missing or damaged source data, or a backbone that the method cannot use.
@@ -77,7 +77,7 @@ class Tasks:
 
 
 def recommender_of(spec: RunSpec) -> Recommender:
-    """Return the recommender that a spec describes, not fitted."""
+    """Return the unfitted recommender that a spec describes."""
     recommender = registry().recommender(spec.method)
     return recommender(build_params(spec.method, recommender.Params, spec.params))
 
@@ -91,10 +91,10 @@ def task_of(
     device: str = "cpu",
     held: LastLoaded | None = None,
 ) -> Task:
-    """Return what the recommender of a spec may learn from; ``sources`` are the spec's, in its order.
+    """Return the task that the recommender of a spec may learn from; ``sources`` are the spec's, in the same order.
 
     Raises:
-        BenchError: the method reads titles and too many are missing.
+        BenchError: the method needs titles and too many are missing.
     """
     for domain in (prepared.domain, *sources) if registry().entry(spec.method).needs_titles else ():
         require_titles(spec.method, domain)
@@ -117,10 +117,10 @@ def task_of(
 
 
 def learned_part(spec: RunSpec, training: Domain) -> Domain:
-    """Return what a run learns from of the target's training part.
+    """Return the part of the target's training data that a run uses.
 
     Raises:
-        BenchError: the spec asks for more users than there are.
+        BenchError: the spec requests more users than there are.
     """
     seed = spec.protocol.seed
     if spec.train_users is not None:
@@ -129,7 +129,7 @@ def learned_part(spec: RunSpec, training: Domain) -> Domain:
 
 
 def require_titles(method: str, domain: Domain) -> None:
-    """Raise BenchError where too many titles are missing for a method that reads them."""
+    """Raise BenchError if too many titles are missing for a method that needs them."""
     if not domain.titled:
         raise BenchError(
             f"Method '{method}' needs titles, but {domain.n_untitled:,} of the {domain.n_items:,} items of "

@@ -1,4 +1,4 @@
-"""A warning where a method's scores are too coarse to tell the positive from other candidates."""
+"""Warn if a method's scores are too coarse to distinguish the positive from other candidates."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ if TYPE_CHECKING:
     from bench.runs.record import RunRecord
 
 MOST_TIES = 0.01
-"""Share of queries whose positive may tie with another candidate; beyond it a record carries a warning."""
+"""Maximum fraction of queries whose positive is tied with another candidate; above it, a record gets a warning."""
 
 
 def tie_warnings(record: RunRecord) -> list[str]:
-    """Return the warning that a record deserves, if any; scores that are meant to tie deserve none."""
+    """Return a warning if a record has too many ties, unless they are intended."""
     if record.tie_rate <= MOST_TIES or ties_by_design(record):
         return []
     return [
         f"{record.spec.method}: the positive ties with another candidate in {record.tie_rate:.1%} of the queries, "
-        "so its scores are too coarse and its figures drawn towards chance"
+        "so its scores are too coarse and its results biased towards chance"
     ]
 
 
 def ties_by_design(record: RunRecord) -> bool:
-    """Whether equal scores are what a method means.
+    """Return whether ties are intended.
 
-    A control may count, or score nothing; a written list ties all whom it does not name; the cold setting asks methods
-    that know items by number for items that they never saw; a whole catalogue holds titles that read alike.
+    A control may score by counts or give constant scores. A generated list ties all candidates that it does not
+    contain. In the cold setting, ID-based methods score items that they have never seen. A whole catalogue contains
+    items with equal titles.
     """
     spec = record.spec
     knows_numbers_alone = record.family in ("general", "sequential")

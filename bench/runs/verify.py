@@ -1,4 +1,4 @@
-"""Whether results and cache are still what was written: everything is hashed and derived again."""
+"""Verify that results and cache are unchanged by recomputing all hashes and derived values."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from bench.runs.store import RunStore
 
 PRECISION = 1e-8
-"""Relative difference of derived numbers that another processor explains."""
+"""Maximum relative difference of derived numbers between processors."""
 
 
 def verify_runs(store: RunStore) -> list[Check]:
-    """Read every run, compare its ranks with their hash, and derive from them again what its record states of them."""
+    """Read every run, compare its ranks with their hash, and recompute the record's derived values from them."""
     faults = [fault for run_id in store.ids() for fault in _faults_of_run(store, run_id)]
-    said = "ids are those of the specs, ranks those that were stored, metrics and intervals follow from them"
+    said = "ids match the specs, ranks are unchanged, and metrics and intervals match the ranks"
     return _checks(faults, f"{len(store.ids()):,} runs in {store.results_dir}: {said}")
 
 
 def verify_artifacts(store: ArtifactStore) -> list[Check]:
-    """Hash the files of every artifact in the cache again."""
-    faults = [f"{fault}; it is made again when it is needed" for fault in store.damaged()]
-    return _checks(faults, f"{store.count():,} artifacts in {store.root}: the files are those that were made")
+    """Recompute the hashes of the files of every artifact in the cache."""
+    faults = [f"{fault}; it is recreated when needed" for fault in store.damaged()]
+    return _checks(faults, f"{store.count():,} artifacts in {store.root}: the files are unchanged")
 
 
 def _checks(faults: list[str], said: str) -> list[Check]:
@@ -55,7 +55,7 @@ def _faults_of_run(store: RunStore, run_id: str) -> Iterator[str]:
 
 
 def _derivable(record: RunRecord) -> Iterator[tuple[str, float]]:
-    """Yield what a record states that follows from its ranks."""
+    """Yield the values in a record that are derived from its ranks."""
     yield "tie rate", record.tie_rate
     for metric, figures in record.metrics.items():
         for name, value in figures.items():

@@ -1,8 +1,8 @@
-"""Statistics: whether a difference between two runs is more than chance.
+"""Test whether a difference between two runs is statistically significant.
 
-``tests`` holds the paired tests, Holm's correction and effect sizes on arrays; ``comparison`` applies them to the users
-of two runs. ``bootstrap`` gives intervals, ``tails`` the p-values of large samples without SciPy, ``regression`` a
-least-squares fit with robust errors.
+``tests`` has the paired tests, Holm's correction and effect sizes on arrays; ``comparison`` applies them to the users
+of two runs. ``bootstrap`` computes intervals, ``tails`` p-values of large samples without SciPy, and ``regression`` a
+least-squares fit with robust standard errors.
 """
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,7 @@
-"""The bootstrap of several seeds: users and seeds are two levels, and each is drawn anew at its own.
+"""Bootstrap over users and seeds: the two levels are resampled independently.
 
 A user who is ranked under three seeds is one user, not three. Users are shared by all systems, so that a comparison
-stays paired; each system has seeds of its own, for nothing ties one system's training to another's.
+stays paired; each system has separate seeds, because nothing ties one system's training to another's.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 N_RESAMPLES = 1_000
-"""Draws of users, each with a draw of every system's seeds."""
+"""Number of draws of users, each with a draw of every system's seeds."""
 BLOCK = 100
-"""Draws at once, so that memory stays small."""
+"""Number of draws computed at once, to limit memory."""
 DECIMALS = 6
-"""Resampled means are rounded to so many, since a sum may differ by its last digits with the number of threads."""
+"""Decimals to which resampled means are rounded, because the last digits of a sum may depend on the thread count."""
 
 
 def resampled_means(
     systems: Sequence[NDArray[np.float64]], rng: np.random.Generator, n_resamples: int = N_RESAMPLES
 ) -> list[NDArray[np.float64]]:
-    """Return the mean of each system in each draw, shape (n_resamples,); a system has shape (n_seeds, n_users).
+    """Return the mean of each system per draw, shape (n_resamples,); a system has shape (n_seeds, n_users).
 
-    Rows and columns are drawn independently (Owen 2007, the pigeonhole bootstrap). S seeds drawn with replacement
-    spread by (S - 1) / S too little, which matters for the three seeds of a paper, so their deviations are stretched
-    by the square root of S / (S - 1). A system with one seed says nothing of seeds: its users alone are drawn.
+    Rows and columns are drawn independently (Owen 2007, the pigeonhole bootstrap). The variance of S seeds drawn with
+    replacement is too small by a factor (S - 1) / S, which matters for the three seeds of a paper, so their deviations
+    are multiplied by the square root of S / (S - 1). For a system with one seed, only users are drawn.
 
-    The difference of two systems' draws is the difference under the same users. Raises ValueError where the systems
-    do not have the same users.
+    The difference of two systems' draws is the difference under the same users. Raises ValueError if the systems do not
+    have the same users.
     """
     if len({system.shape[1] for system in systems}) > 1:
         raise ValueError(f"expected the same users, got shapes {[system.shape for system in systems]}")
@@ -60,7 +60,7 @@ def _under_drawn_users(values: NDArray[np.float64], rng: np.random.Generator, n_
 def _user_counts(n_users: int, n_resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return how often each user is drawn, shape (n_resamples, n_users)."""
     drawn = rng.integers(0, n_users, (n_resamples, n_users))
-    # each draw gets a range of numbers of its own, so that a single bincount counts for all
+    # each draw has a separate range of numbers, so that a single bincount counts for all
     drawn += n_users * np.arange(n_resamples)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=n_resamples * n_users)
     return counts.reshape(n_resamples, n_users).astype(np.float64)

@@ -113,7 +113,7 @@ def compare(
     by_seed_a, by_seed_b = np.atleast_2d(values_a), np.atleast_2d(values_b)
     users_a, users_b = by_seed_a.mean(axis=0), by_seed_b.mean(axis=0)
     differences = paired_differences(users_a, users_b)
-    # seeded by what is compared, in either order: a comparison that is repeated gives the same numbers
+    # seeded by what is compared, in either order, so that repeating a comparison gives the same numbers
     rng = np.random.default_rng(derived_seed(0, "compare", metric, *sorted((name_a, name_b))))
     if len(by_seed_a) == len(by_seed_b) == 1:
         low, high = bootstrap_interval(differences, rng)
@@ -171,7 +171,7 @@ def spread_over_seeds(by_seed: NDArray[np.float64]) -> float | None:
 def seeds_t_test(means_a: NDArray[np.float64], means_b: NDArray[np.float64]) -> float | None:
     """Return the two-sided p-value of a t-test on two systems' means, one per seed; None if both have one seed.
 
-    A test over users treats the trained models as fixed; this test asks whether the difference holds for other seeds.
+    A test over users treats the trained models as fixed; this one tests whether the difference holds for other seeds.
     Means of shape (S,) each are paired in order, with S - 1 degrees of freedom. A single mean is treated as a constant.
     Different numbers of means are not paired; Welch's statistic is used with the degrees of freedom of the smaller
     number, which is conservative.

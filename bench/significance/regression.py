@@ -1,4 +1,4 @@
-"""Ordinary least squares with standard errors that allow for observations of one cluster resembling each other."""
+"""Fit ordinary least squares with standard errors that allow for correlated observations within a cluster."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bench.significance.tails import student_two_sided
 
 @dataclass(frozen=True)
 class Coefficient:
-    """What one predictor adds, given the others."""
+    """The estimated effect of one predictor, given the others."""
 
     name: str
     value: float
     standard_error: float
     p: float
-    """Two-sided, from Student's t with one degree of freedom less than there are clusters."""
+    """Two-sided p-value from Student's t, with the number of clusters minus one as degrees of freedom."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Regression:
     n: int
     n_clusters: int
     r_squared: float
-    """Share of the variance that the predictors and the groups' means explain."""
+    """Share of the variance explained by the predictors and the group means."""
 
 
 def least_squares(
@@ -40,22 +40,22 @@ def least_squares(
     groups: Sequence[Hashable],
     clusters: Sequence[Hashable],
 ) -> Regression:
-    """Regress an outcome on predictors and on one mean a group (fixed effects).
+    """Regress an outcome on predictors and one mean per group (fixed effects).
 
     The standard errors are cluster-robust (Liang and Zeger 1986) with the usual small-sample factor
     G/(G-1)·(n-1)/(n-k).
 
     Args:
         outcome: Shape (n,).
-        predictors: By name, each of shape (n,).
-        groups: The group of each observation, which has a mean of its own.
+        predictors: Predictors by name, each of shape (n,).
+        groups: The group of each observation; each group has a separate mean.
         clusters: The cluster of each observation; clusters are independent of each other.
 
     Raises:
-        BenchError: there are fewer than two clusters, or too few observations for the predictors, or one predictor is
-            a sum of others or the same throughout a group.
+        BenchError: there are fewer than two clusters, or too few observations for the predictors, or a predictor is a
+            linear combination of others or constant within each group.
     """
-    # one column per group takes the place of a common intercept
+    # one column per group replaces a common intercept
     means = [[group == one for group in groups] for one in dict.fromkeys(groups)]
     design = np.column_stack([*predictors.values(), *np.array(means, dtype=np.float64)])
     n, k = design.shape
@@ -68,7 +68,7 @@ def least_squares(
     inverse = np.linalg.inv(design.T @ design)
     solution = inverse @ design.T @ outcome
     residuals = outcome - design @ solution
-    # residuals are summed within a cluster before they are squared, so they may be correlated there
+    # residuals are summed within a cluster before they are squared, so they may be correlated within it
     scores = np.array([design[chosen].T @ residuals[chosen] for chosen in members])
     g = len(members)
     covariance = g / (g - 1) * (n - 1) / (n - k) * inverse @ scores.T @ scores @ inverse

@@ -1,6 +1,6 @@
-"""Tail probabilities of the normal and Student's t distribution.
+"""Compute tail probabilities of the normal distribution and of Student's t.
 
-They agree with scipy to eight digits (tested); importing scipy's would cost more time than a whole table takes.
+They agree with SciPy to eight digits (tested); importing SciPy would take longer than computing a whole table.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ import math
 from functools import cache
 
 TINY = 1e-300
-"""Keeps the continued fraction off a division by zero."""
+"""Prevents a division by zero in the continued fraction."""
 TOLERANCE = 1e-15
-"""A factor this near to 1 leaves the continued fraction as it is: doubles near 1 are 2e-16 apart."""
+"""Distance from 1 at which a factor no longer changes the continued fraction; doubles near 1 are 2e-16 apart."""
 MAX_TERMS = 10_000
 HALVINGS = 50
-"""Of the interval that holds a quantile: beyond a double's last digit but a few."""
+"""Number of times the interval around a quantile is halved, which determines nearly all digits of a double."""
 
 
 def normal_two_sided(z: float) -> float:
-    """Return the probability that a standard normal is at least as far from 0 as ``z``."""
+    """Return the probability that the absolute value of a standard normal is at least ``|z|``."""
     return math.erfc(abs(z) / math.sqrt(2))
 
 
 def student_two_sided(t: float, degrees_of_freedom: int) -> float:
-    """Return the probability that Student's t is at least as far from 0 as ``t``."""
+    """Return the probability that the absolute value of Student's t is at least ``|t|``."""
     total = degrees_of_freedom + t * t
-    # both shares are passed: computed as 1 - x, the smaller one would lose its digits
+    # both shares are passed, because the smaller one would lose digits if computed as 1 - x
     return _incomplete_beta(degrees_of_freedom / 2, 0.5, degrees_of_freedom / total, t * t / total)
 
 
 @cache
 def student_quantile(probability: float, degrees_of_freedom: int) -> float:
-    """Return the quantile of Student's t for a probability of one half or more, found by halving an interval."""
+    """Return the quantile of Student's t for a probability of at least 0.5, found by bisection."""
     if not 1 / 2 <= probability < 1:
         raise ValueError(f"expected a probability from 0.5 to below 1, got {probability}")
     low, high = 0.0, 1.0
@@ -45,7 +45,7 @@ def student_quantile(probability: float, degrees_of_freedom: int) -> float:
 
 
 def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
-    """Regularised incomplete beta function at ``x``; ``rest`` is 1 - x without its rounding."""
+    """Return the regularized incomplete beta function at ``x``; ``rest`` is 1 - x without its rounding error."""
     if x == 0.0 or rest == 0.0:
         return 1.0 - rest
     log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)

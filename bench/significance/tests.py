@@ -1,8 +1,8 @@
-"""Paired tests, intervals and corrections over users; pure functions of arrays.
+"""Compute paired tests, intervals and corrections over users, as pure functions of arrays.
 
-A metric of one positive among thirty candidates takes few values, so every test here works on the distinct
-differences with their counts: resampling users becomes a draw from a binomial or multinomial, exactly, at a cost
-that does not grow with the number of users.
+A metric of one positive among thirty candidates takes few values, so every test here uses the distinct differences
+with their counts: resampling users becomes an exact draw from a binomial or multinomial distribution, at a cost that
+does not depend on the number of users.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ TEST_TITLES: dict[Test, str] = {
     "permutation": "two-sided paired sign-flip permutation test over users",
 }
 N_RESAMPLES = 10_000
-"""Draws of the permutation test and of the bootstrap."""
+"""Number of resamples in the permutation test and the bootstrap."""
 DECIMALS_THAT_COUNT = 12
-"""Values are equal when they agree to this many decimals."""
+"""Values are equal if they agree to this many decimals."""
 BLOCK_ELEMENTS = 2_000_000
-"""Random numbers drawn at once, so that memory stays small."""
+"""Number of random numbers drawn at once, to limit memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class Distinct:
-    """A sample as its distinct values, ascending, and how often each occurs."""
+    """A sample represented by its distinct values, ascending, and their counts."""
 
     values: NDArray[np.float64]
     counts: NDArray[np.int64]
@@ -63,19 +63,19 @@ class Distinct:
 
     @property
     def sd(self) -> float:
-        """Standard deviation with n - 1 in the denominator; 0 where only one distinct value occurs."""
+        """Standard deviation with n - 1 in the denominator; 0 if all values are equal."""
         if len(self.values) == 1:
             return 0.0
         return math.sqrt(_dot(self.counts, (self.values - self.mean) ** 2) / (self.n - 1))
 
     def count(self, chosen: NDArray[np.bool_]) -> int:
-        """Return how many of the sample have a chosen distinct value."""
+        """Return how many values of the sample are among the chosen distinct values."""
         return int(self.counts[chosen].sum())
 
 
 @dataclass(frozen=True, eq=False)
 class _Magnitudes:
-    """Distinct non-zero absolute differences, ascending, and how many are positive or of either sign."""
+    """Distinct non-zero absolute differences, ascending, with the counts of positive differences and of both signs."""
 
     sizes: NDArray[np.float64]
     positive: NDArray[np.int64]
@@ -107,7 +107,7 @@ def p_value(test: Test, differences: Distinct, rng: np.random.Generator) -> floa
 
 
 def paired_t_test(differences: Distinct) -> float:
-    """Return the two-sided p-value of Student's paired t-test; 1 where all differences are zero or n is 1."""
+    """Return the two-sided p-value of Student's paired t-test; 1 if all differences are zero or n is 1."""
     if differences.n < 2 or not differences.values.any():
         return 1.0
     if differences.sd == 0:
@@ -120,15 +120,15 @@ def wilcoxon(differences: Distinct) -> float:
     """Return the two-sided p-value of Wilcoxon's signed-rank test.
 
     Zeros are ranked and then left out (Pratt 1959): most users score the same under two good systems, and dropping
-    them before ranking would exaggerate the rest. The normal approximation is corrected for ties.
+    them before ranking would exaggerate the other differences. The normal approximation is corrected for ties.
     """
     magnitudes = _Magnitudes.of(differences)
     if len(magnitudes.sizes) == 0:
         return 1.0
-    # zeros take the first ranks; differences of one size share the mean of the ranks that they take up
+    # zeros take the first ranks; differences of equal size share the mean of their ranks
     ranks = magnitudes.n_zero + np.cumsum(magnitudes.counts) - (magnitudes.counts - 1) / 2
     surplus = _dot(ranks, magnitudes.positive - magnitudes.counts / 2)
-    # under the null hypothesis every sign is a coin toss, so a rank adds rank² / 4 to the variance
+    # under the null hypothesis each sign is positive with probability 1/2, so a rank adds rank² / 4 to the variance
     spread = math.sqrt(_dot(magnitudes.counts, ranks**2)) / 2
     return normal_two_sided(surplus / spread)
 
@@ -136,14 +136,14 @@ def wilcoxon(differences: Distinct) -> float:
 def sign_flip_permutation(differences: Distinct, rng: np.random.Generator, n_resamples: int = N_RESAMPLES) -> float:
     """Return the two-sided p-value of flipping each user's sign at random, (hits + 1) / (resamples + 1).
 
-    Of ``count`` differences of one size v, a flip leaves Binomial(count, 1/2) positive: the sum of the resample is
-    the sum of v (2 Binomial - count), the same distribution as flipping user by user.
+    Among ``count`` differences of size v, a random flip leaves Binomial(count, 1/2) positive: the sum of the resample
+    is the sum of v (2 Binomial - count), which has the same distribution as flipping user by user.
     """
     magnitudes = _Magnitudes.of(differences)
     if len(magnitudes.sizes) == 0:
         return 1.0
     observed = abs(_dot(magnitudes.sizes, 2 * magnitudes.positive - magnitudes.counts))
-    # a resample equal to the observation must count as a hit although its sum may differ in the last bit
+    # a resample equal to the observed value must count as a hit although its sum may differ in the last bit
     threshold = observed - 1e-9 * _dot(magnitudes.sizes, magnitudes.counts)
     hits = 0
     for size in _blocks(n_resamples, len(magnitudes.sizes)):
@@ -154,10 +154,10 @@ def sign_flip_permutation(differences: Distinct, rng: np.random.Generator, n_res
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return Holm's step-down corrected p-values, in the order given."""
+    """Return Holm's step-down corrected p-values, in the given order."""
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
-    # the running maximum keeps a larger p-value from being corrected to less than a smaller one
+    # the running maximum prevents a larger p-value from being corrected to less than a smaller one
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(stepped, 1.0)
@@ -167,9 +167,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def bootstrap_interval(
     sample: Distinct, rng: np.random.Generator, level: float = 0.95, n_resamples: int = N_RESAMPLES
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the mean, users drawn with replacement.
+    """Return the percentile bootstrap interval of the mean, with users drawn with replacement.
 
-    How often each distinct value is drawn is multinomial, so users need not be drawn one by one.
+    The counts of the distinct values are multinomial, so users need not be drawn one by one.
     """
     if len(sample.values) == 1:
         return float(sample.values[0]), float(sample.values[0])
@@ -184,9 +184,9 @@ def bootstrap_interval(
 
 
 def effect_size(differences: Distinct) -> float | None:
-    """Return Cohen's d_z: the mean of the paired differences over their standard deviation.
+    """Return Cohen's d_z: the mean of the paired differences divided by their standard deviation.
 
-    0 where nothing differs; None where all differ by the same amount, which has no spread to be measured in.
+    Return 0 if there are no differences, and None if all differences are the same, as their standard deviation is zero.
     """
     if differences.mean == 0:
         return 0.0
@@ -194,9 +194,9 @@ def effect_size(differences: Distinct) -> float | None:
 
 
 def minimum_detectable_difference(differences: Distinct, level: float = 0.05, power: float = 0.80) -> float:
-    """Return the smallest mean difference that a two-sided paired t-test finds with this power; 0 without spread.
+    """Return the smallest mean difference that a two-sided paired t-test detects with this power; 0 without variance.
 
-    The sum of two quantiles of Student's t stands for the noncentral t: within 1 % from ten users on.
+    The sum of two quantiles of Student's t approximates the noncentral t: within 1% for ten or more users.
     """
     if differences.sd == 0:
         return 0.0
@@ -206,7 +206,7 @@ def minimum_detectable_difference(differences: Distinct, level: float = 0.05, po
 
 
 def _dot(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """Return the sum of products of two vectors, in an order that does not depend on the processor as a BLAS's does."""
+    """Return the dot product of two vectors in an order that, unlike a BLAS's, does not depend on the CPU."""
     return float((first * second).sum())
 
 

@@ -1,4 +1,4 @@
-"""From a name to the files of a baseline: what they are called, where they go and what stands in them."""
+"""Creates the files of a new baseline from its name: file names, places and contents."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from bench.registry import registry
 TEMPLATES = Path(__file__).parent
 ROOM = "bench.baselines"
 FOLDER = "baselines"
-"""Where that package lies in a checkout."""
+"""Directory of that package in a checkout."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 EXAMPLE = "my-method"
 PROJECT_FILE = "pyproject.toml"
 IMPORTED = ("NDArray", "Queries", "Recommender", "Task")
-"""Classes that the template imports, whose names its own class cannot bear."""
+"""Classes that the template imports; the new class cannot have one of these names."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """What a baseline is called in each place."""
+    """The names of a baseline."""
 
     name: str
     """On the command line: ``my-method``."""
@@ -55,7 +55,7 @@ class Place:
 
     root: Path
     is_checkout: bool
-    """Whether it is the checkout that this installation runs from, and not a project of the user's own."""
+    """Whether it is the checkout that this installation runs from, rather than the user's own project."""
     trains: bool = False
     """Whether the baseline is one that trains."""
 
@@ -76,7 +76,7 @@ class Place:
 
     @property
     def has_project_file(self) -> bool:
-        """Return whether a project of the user's own is there already."""
+        """Return whether the user's project already exists."""
         return (self.root / PROJECT_FILE).exists()
 
 

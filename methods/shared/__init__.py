@@ -1,7 +1,6 @@
-"""What several methods share.
+"""Base classes shared by several methods.
 
-``integrating`` is the base class of methods that mix adapters while they run, ``pairs`` of those that train a
-cross-encoder.
+``integrating`` is for methods that combine adapters at run time, ``pairs`` for those that train a cross-encoder.
 """
 
 from typing import TYPE_CHECKING

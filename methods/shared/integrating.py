@@ -1,7 +1,7 @@
-"""What the methods that integrate frozen source adapters share: the best sources, the trained part, its training.
+"""Base of the methods that integrate frozen source adapters: choosing the sources and training the integration.
 
-The encoder and the adapters stay as they are; a small :class:`Integration` with the pooler and the scorer is trained
-on the target. It starts from the pooler and scorer of the source that validates best.
+The encoder and the adapters are frozen. A small :class:`Integration` with the pooler and the scorer is trained on the
+target, starting from the pooler and scorer of the source with the best validation result.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 INTEGRATION_KIND = "integrations"
 WEIGHT_DECAY = 0.01
-"""The paper's."""
+"""As in the paper."""
 
 
 @dataclass(frozen=True)
 class IntegratingParams(PairParams):
-    """The recipe of the source adapters, and how what integrates them is trained on the target."""
+    """The recipe of the source adapters, and how their integration is trained on the target."""
 
     n_sources: int = field(default=2, metadata=at_least(1))
     """Number of integrated adapters: those with the best validation results among the sources (X-Cross: 2)."""
@@ -54,13 +54,13 @@ class IntegratingParams(PairParams):
 
 
 class Integration(nn.Module):
-    """What is trained: a pooler and a scorer, and in subclasses what weighs the frozen adapters.
+    """The trained part: a pooler and a scorer, and in subclasses the parameters that weight the frozen adapters.
 
-    The frozen encoder is no submodule, so it is neither trained nor stored.
+    The frozen encoder is not a submodule, so it is neither trained nor stored.
     """
 
     trains_inside = True
-    """Whether anything trained works inside the encoder; where nothing does, its states never change."""
+    """Whether trained parameters are used inside the encoder; if not, its states never change."""
 
     def __init__(self, language_model: PairLanguageModel, adapters: Sequence[Adapter]) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Integration(nn.Module):
         return self.read(self.states(batch))
 
     def groups(self) -> dict[str, int]:
-        """Return the number of trained values by what they are."""
+        """Return the number of trained values per group of parameters."""
         counts: dict[str, int] = {}
         for name, weights in self.named_parameters():
             group = name.partition(".")[0]
@@ -98,7 +98,7 @@ class Integration(nn.Module):
 
 
 class IntegratingRecommender(PairRecommender):
-    """Trains the sources' adapters, takes the best, and trains an integration of them on the target."""
+    """Trains one adapter per source, chooses the best, and trains an integration of them on the target."""
 
     Params = IntegratingParams
     min_sources: ClassVar[int] = 2
@@ -108,21 +108,21 @@ class IntegratingRecommender(PairRecommender):
         """Return the untrained integration of adapters, the best source's first."""
 
     def n_sources(self) -> int:
-        """Return how many adapters are integrated.
+        """Return the number of integrated adapters.
 
         Raises:
-            BenchError: the parameters ask for too few.
+            BenchError: the parameters state too few.
         """
         if self.params.n_sources < self.min_sources:
             raise BenchError(f"Parameter 'n_sources' must be at least {self.min_sources}, not {self.params.n_sources}.")
         return int(self.params.n_sources)
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
-        """Return one adapter a source."""
+        """Return one adapter per source."""
         return source_plans(task, self.params, self.n_sources())
 
     def fit(self, task: Task) -> None:
-        """Train (or find) the sources' adapters, choose the best on validation queries, train the integration."""
+        """Train (or load) the sources' adapters, choose the best on validation queries, train the integration."""
         check_learnable(task.target, self.params.n_negatives)
         super().fit(task)
         self.validated = self.zero_shot()
@@ -138,11 +138,11 @@ class IntegratingRecommender(PairRecommender):
         return self.scores_by(self.model, queries)
 
     def adapter_for(self, queries: Queries) -> Adapter:
-        """Return the best source's adapter: the one that counts where nothing was trained."""
+        """Return the best source's adapter, which is used if nothing was trained."""
         return self.trained[self.chosen[0]]
 
     def report(self) -> FitReport:
-        """Add the chosen sources, the trained part's training and its size beside the adapters'."""
+        """Add the chosen sources, the training of the integration and its size relative to the adapters."""
         groups, lora = self.model.groups(), self.trained[self.chosen[0]].n_parameters
         integrating = sum(count for group, count in groups.items() if group != "head")
         report, n_own = super().report(), sum(groups.values())
@@ -163,7 +163,7 @@ class IntegratingRecommender(PairRecommender):
         )
 
     def _key(self) -> dict[str, Any]:
-        """Name everything that makes the trained weights."""
+        """Return everything that determines the trained weights."""
         return training_key(
             self,
             self.task,
@@ -204,10 +204,10 @@ class IntegratingRecommender(PairRecommender):
         )
 
     def _validation(self) -> Callable[[], float]:
-        """Return the function that measures the model on the validation sample.
+        """Return the function that evaluates the model on the validation sample.
 
-        Where nothing is trained inside the encoder its states never change: they are computed once, and every later
-        call, which asks for the same batches in the same order, reads them anew.
+        If nothing is trained inside the encoder, its states never change: they are computed once and reused by every
+        later call, which reads the same batches in the same order.
         """
         queries, answers = self.validation_sample()
         target, progress, model = self.task.target, self.task.progress, self.model
@@ -232,7 +232,8 @@ class IntegratingRecommender(PairRecommender):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "The trained part: 4 target users a step, learning rate 5e-4, gradient norm cut at 1, until validation "
-            "NDCG@3 stops rising, unless set otherwise; the paper: 40 epochs, 1 a step, 5e-5.",
-            "The pooler and the scorer start from those of the source that validates best; the paper does not say.",
+            "The trained part: 4 target users per step, learning rate 5e-4, gradient norm clipped at 1, until "
+            "validation NDCG@3 stops rising, unless set otherwise; the paper: 40 epochs, 1 user per step, 5e-5.",
+            "The pooler and the scorer start from those of the source with the best validation result; the paper does "
+            "not say.",
         )

@@ -1,4 +1,4 @@
-"""What the methods that read (history, candidate) pairs share: their adapters, and how good each is on a target."""
+"""Base of the cross-encoder methods, which read (history, candidate) pairs: adapters and their zero-shot results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PairParams(PairRecipe):
-    """The recipe of the adapters, and what is measured with them."""
+    """The recipe of the adapters and of their evaluation."""
 
     n_validation: int = field(default=200, metadata=shrinks_to("validation") | at_least(0))
     """Validation queries (a random sample) for choosing states and sources and early stopping; 0 uses all."""
@@ -42,11 +42,11 @@ class PairRecommender(AdapterRecommender):
     language_model: PairLanguageModel
 
     def load(self, task: Task) -> PairLanguageModel:
-        """Load the task's encoder as a reader of pairs."""
+        """Load the task's encoder as a cross-encoder."""
         return PairLanguageModel(task_backbone(task, "encoder"), task.device, pair_recipe(self.params))
 
     def fit(self, task: Task) -> None:
-        """Train the planned adapters, or find them.
+        """Train (or load) the planned adapters.
 
         Raises:
             BenchError: a domain has no user to learn from.
@@ -57,24 +57,24 @@ class PairRecommender(AdapterRecommender):
         super().fit(task)
 
     def scores_with(self, adapter: Adapter, queries: Queries) -> NDArray[np.float32]:
-        """Return the scores of the encoder with an adapter folded in, read by the adapter's own head."""
+        """Return the scores of the encoder with an adapter folded in, computed by the adapter's own head."""
         with self.language_model.using(adapter):
             return self.scores_by(self.language_model.pair_scores, queries)
 
     def scores_by(self, scorer: PairScorer, queries: Queries) -> NDArray[np.float32]:
-        """Return the target's scores by any reader of pairs, shape (n, 30)."""
+        """Return the target's scores by any scorer of pairs, shape (n, 30)."""
         return self.language_model.score_by(scorer, self.task.target, queries, self.task.progress)
 
     def training_prompts(self) -> PromptReport:
-        """Return the number, length and diversity of the target's training prompts, for a method that learns them."""
+        """Return the number, length and diversity of the target's training prompts, for methods that train on them."""
         return self.language_model.training_prompts(self.task.target, self.params.n_negatives)
 
     def validation_sample(self) -> tuple[Queries, Answers]:
-        """Return the seeded sample of the validation queries that choices are made on."""
+        """Return the seeded sample of validation queries that is used to choose adapters and states."""
         return validation_sample(self.task, self.params.n_validation, ("pair-validation",))
 
     def zero_shot(self) -> dict[str, float]:
-        """Return each trained adapter's stopping metric on the target's validation sample; measured once and kept."""
+        """Return each trained adapter's stopping metric on the target's validation sample; computed once and stored."""
         return {role: self._measured(role) for role in self.trained}
 
     def _measured(self, role: str) -> float:
@@ -96,7 +96,7 @@ class PairRecommender(AdapterRecommender):
         return float(read_json(folder / "zero_shot.json")[str(STOPPING_METRIC)])
 
     def report(self) -> FitReport:
-        """Add the size of a head, and how fast the adapters were trained."""
+        """Add the size of a head and the training speed of the adapters."""
         speeds = {
             role: round(report.n_examples / report.seconds, 3)
             for role, report in self.facts.items()
@@ -115,21 +115,21 @@ class PairRecommender(AdapterRecommender):
         """Add where this differs from the paper."""
         return (
             *super().deviations(),
-            "LoRA scales by alpha / rank; the paper's equation prints alpha alone.",
+            "LoRA scales by alpha / rank; the paper's equation has only alpha.",
             "LoRA on query and value projections; the paper names no layers.",
-            "Prompts of 128 tokens, 4 users a step and a learning rate of 5e-4 until validation NDCG@3 stops rising, "
+            "Prompts of 128 tokens, 4 users per step and a learning rate of 5e-4 until validation NDCG@3 stops rising, "
             "unless set otherwise; the paper: 512, 1, 5e-5 and 40 epochs.",
-            "One example a user, the last training item, in every setting.",
+            "One example per user, the last training item, in every setting.",
         )
 
 
 def pair_recipe(params: PairRecipe) -> PairRecipe:
-    """Return the recipe in a method's parameters without what else is in them."""
+    """Return only the recipe from a method's parameters."""
     return PairRecipe(**{field.name: getattr(params, field.name) for field in fields(PairRecipe)})
 
 
 def source_plans(task: Task, params: PairRecipe, n_needed: int) -> dict[str, AdapterPlan]:
-    """Plan one adapter a source domain.
+    """Plan one adapter per source domain.
 
     Raises:
         BenchError: there are fewer than ``n_needed``.
@@ -143,7 +143,7 @@ def source_plans(task: Task, params: PairRecipe, n_needed: int) -> dict[str, Ada
 
 
 def check_learnable(domain: Domain, n_negatives: int) -> None:
-    """Raise BenchError where a domain has no user with a history and enough titles left to draw negatives from."""
+    """Raise BenchError if no user of a domain has a history and enough other titles to draw negatives from."""
     if not len(learnable_users(domain, n_negatives)):
         raise BenchError(
             f"'{domain.name}' has no user with two training interactions and {n_negatives} other titles to draw "

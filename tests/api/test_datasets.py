@@ -40,5 +40,5 @@ def test_a_frame_becomes_a_dataset_that_can_be_run(tmp_path: Path, folders: Fold
 def test_without_a_data_folder_there_is_nowhere_to_add_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BENCH_DATA")
     frame = pandas.DataFrame({"user_id": ["ann"], "item_id": ["tea"]})
-    with pytest.raises(bench.BenchError, match=r"No data folder .* set BENCH_DATA or give data_dir"):
+    with pytest.raises(bench.BenchError, match=r"No data directory .* set BENCH_DATA or give data_dir"):
         bench.add_dataset(frame, "stall")

@@ -146,7 +146,7 @@ def test_it_trains_every_position_and_cuts_padding(task: Task) -> None:
 
 def test_cross_entropy_is_told_as_a_departure_and_the_papers_loss_is_not(task: Task) -> None:
     by_loss = {loss: untrained(task, loss=loss).deviations() for loss in ("ce", "bce")}
-    assert any("in place of the binary loss" in sentence for sentence in by_loss["ce"])
+    assert any("instead of the binary loss" in sentence for sentence in by_loss["ce"])
     assert by_loss["ce"][:-1] == by_loss["bce"] != []
 
 

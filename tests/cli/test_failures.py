@@ -100,9 +100,9 @@ def test_signs_that_the_terminal_lacks_are_printed_as_escapes() -> None:
 
 def test_a_directory_without_a_name_is_a_mistake(bench: Bench) -> None:
     words = ("run", "--method", "popularity", "--dataset", "shop", "--device", "cpu")
-    assert "An empty name is no directory" in bench(*words, "--cache-dir", "").mistake
-    assert "An empty name is no directory" in bench(*words, "--results-dir", "").mistake
-    assert "An empty name is no file" in bench("table", "demo", "--output", "").mistake
+    assert "An empty name is not a directory" in bench(*words, "--cache-dir", "").mistake
+    assert "An empty name is not a directory" in bench(*words, "--results-dir", "").mistake
+    assert "An empty name is not a file" in bench("table", "demo", "--output", "").mistake
     assert "--backbone is empty" in bench("run", "--method", "text-knn", "--dataset", "shop", "--backbone", "").mistake
 
 

@@ -14,9 +14,9 @@ from bench.errors import BenchError
     ("actual", "expected", "text"),
     [
         (100, 100, "equal"),
-        (90, 100, "differs by -10.0 %"),
-        (3706, 6883, "differs by -46.2 %"),
-        (198_503, 198_502, "differs by +0.0005 %"),
+        (90, 100, "differs by -10.0%"),
+        (3706, 6883, "differs by -46.2%"),
+        (198_503, 198_502, "differs by +0.0005%"),
     ],
 )
 def test_a_verdict_never_rounds_a_difference_away(actual: int, expected: int, text: str) -> None:
@@ -32,7 +32,7 @@ def test_counts_of_a_small_shop(shop: Path, cache_dir: Path) -> None:
     assert verdicts(stats, Expected("me", 2, 3, 4)) == {
         "users": "equal",
         "items": "equal",
-        "interactions": "differs by +25.0 %",
+        "interactions": "differs by +25.0%",
     }
 
 

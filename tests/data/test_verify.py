@@ -20,7 +20,7 @@ def test_sound_data_pass_and_say_what_was_verified(shop: Path, cache_dir: Path) 
     assert failed(checks) == []
     text = "\n".join(check.text for check in checks)
     assert f"interactions.csv has SHA-256 {file_sha256(shop / 'interactions.csv')}; none is recorded" in text
-    assert "equal the source read again" in text
+    assert "match the source read again" in text
     assert "2 user ids and 3 item ids are distinct" in text
 
 
@@ -48,7 +48,7 @@ def test_inconsistent_domains_fail(shop: Path, cache_dir: Path) -> None:
     ]
     too_few = replace(card, k_core=3)
     assert failed(consistency_checks(domain, too_few)) == [
-        "every user has 2 events or more, every item 1; at least 3 expected"
+        "every user has 2 or more events, every item 1; expected at least 3"
     ]
     doubled = replace(domain, user_ids=np.array(["ann", "ann"]))
     assert len(failed(consistency_checks(doubled, card))) == 1
@@ -58,4 +58,4 @@ def test_histories_that_give_their_answer_away_are_counted(shop: Path, cache_dir
     domain = load_domain("shop", shop.parent, cache_dir)
     repeated = replace(domain, items=np.array([0, 1, 0, 1, 2], dtype=np.int32))
     texts = [check.text for check in consistency_checks(repeated, own_data_card("shop"))]
-    assert any(text.startswith("1 users touched their last item before") for text in texts)
+    assert any(text.startswith("1 users interacted with their last item before") for text in texts)

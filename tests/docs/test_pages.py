@@ -75,7 +75,7 @@ def test_hyper_parameters_are_shown_with_default_and_meaning() -> None:
 
 def test_departures_are_found_in_the_class_beside_it_and_where_parameters_make_them() -> None:
     stated = {name: method_pages.deviations(registry().recommender(name)) for name in METHODS}
-    assert "Gates learn from the ranking loss alone" in " ".join(stated["meteora"])
+    assert "Gates learn only from the ranking loss" in " ".join(stated["meteora"])
     assert "best epoch" in stated["fmlp"][0]
     assert "vectors of 128 dimensions instead of 300" in stated["unisrec"]
     assert stated["random"] == ()

@@ -38,7 +38,7 @@ def test_printed_scores_are_counted_by_their_verdicts() -> None:
     assert count.total() == 96
     at_or_above, within, incomparable = count["at or above"], count["within 0.02"], count["not comparable"]
     assert at_or_above + within + incomparable == count.total()
-    assert f"Of 96 printed scores, {at_or_above} are at or below ours, {within} (RecFormer)" in PAGE
+    assert f"Of 96 reported scores, {at_or_above} are at or below ours, {within} (RecFormer)" in PAGE
     assert f"{incomparable} are not comparable" in PAGE
 
 

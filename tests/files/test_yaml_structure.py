@@ -23,10 +23,10 @@ def read(tmp_path: Path, text: str) -> Document:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (LAUGH, "2: the alias '*a' stands within a value that has an anchor itself"),
-        ("name: &a [*a]\n", "1: the alias '*a' stands within a value that has an anchor itself"),
-        ("a: 1\nb: " + "[" * 3000 + "]" * 3000, "2: more than 50 levels within each other"),
-        ("a: " + "{b: " * 3000 + "1" + "}" * 3000, "1: more than 50 levels within each other"),
+        (LAUGH, "2: the alias '*a' is inside a value that has an anchor"),
+        ("name: &a [*a]\n", "1: the alias '*a' is inside a value that has an anchor"),
+        ("a: 1\nb: " + "[" * 3000 + "]" * 3000, "2: more than 50 nested levels"),
+        ("a: " + "{b: " * 3000 + "1" + "}" * 3000, "1: more than 50 nested levels"),
         ('a: 1\nb: "x\\a"\n', "2: a text has a control character"),
         ('"x\\0y": 1\n', "1: a text has a control character"),
         ("a: 2024-99-99\n", ": month must be in 1..12"),

@@ -80,7 +80,7 @@ def test_it_trains_exactly_the_adapters_it_planned_without_loading_a_model(
     report = recommender.report()
     assert FitReport.from_json(json.loads(json.dumps(report.to_json(), allow_nan=False))).adapters == report.adapters
     assert report.trained_parameters > 0
-    assert recommender.deviations()[0].startswith("Trained on prefixes of the training part alone")
+    assert recommender.deviations()[0].startswith("Trained only on prefixes of the training part")
 
 
 def test_four_cross_domain_targets_need_four_target_and_six_hybrid_adapters(

@@ -218,7 +218,7 @@ def test_what_was_trained_and_run_is_planned_as_done(folders: Folders, spec_of) 
     needed = {*lost.runs[3].needs}
     assert {job.id for job in lost.adapters if lost.state(job) == "to do"} == needed
     assert {job.id for job in lost.to_do()} == {*needed, lost.runs[3].id}
-    assert "0 cached, 2 to train, 2 for stored runs alone" in lost.summary()
+    assert "0 cached, 2 to train, 2 for stored runs only" in lost.summary()
 
 
 def test_planned_runs_may_keep_their_data_unread(folders: Folders, spec_of, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,1 @@
-"""Toy data, toy models and helpers that several tests share."""
+"""Toy data, toy models and helpers shared by several tests."""

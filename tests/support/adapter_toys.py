@@ -1,4 +1,4 @@
-"""Toy tasks for methods made of adapters, small enough to train in a blink."""
+"""Toy tasks for adapter methods, small enough to train in a moment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL = {
 
 
 def toy_domain(name: str, n_users: int = 30) -> Domain:
-    """Return a domain whose groups follow from its name."""
+    """Return a domain whose groups are derived from its name."""
     return planted_groups(n_users, seed=sum(map(ord, name)), name=name)
 
 
@@ -51,7 +51,7 @@ def toy_task(prepared: PreparedTask, store: ArtifactStore, backbone: Path | str,
 
 
 def toy_recommender(method: str, **params: Any) -> Any:
-    """Return a recommender with small parameters, those it has of :data:`SMALL` and all of ``params``."""
+    """Return a recommender with the parameters of :data:`SMALL` that it has, and all of ``params``."""
     recommender = registry().recommender(method)
     names = set(recommender.Params.__dataclass_fields__)  # type: ignore[attr-defined]
     small = {key: value for key, value in SMALL.items() if key in names}

@@ -1,4 +1,4 @@
-"""Training of adapters in tests: as production does it, by a recipe of which only what matters is stated."""
+"""Train adapters in tests as production does, with recipes that state only what matters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def trained(
     n_steps: int | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Adapter, StepLog]:
-    """Train an adapter; what the recipe leaves open is as the kind of the model says."""
+    """Train an adapter; the kind of the model determines what the recipe leaves open."""
     course = Course(seed, order, n_steps, start, checkpoint)
     completed = recipe.completed(type(language_model).defaults)
     return train_adapter(language_model, domains, completed, course, lambda _line: None, validation)

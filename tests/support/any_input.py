@@ -1,4 +1,4 @@
-"""Source files as hypothesis makes them: well-formed ones with what they hold, and the same after damage."""
+"""Hypothesis strategies for source files: well-formed files with their expected content, and damaged ones."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ TOKENS = (
     *(b"[" * 3_000, b"(" * 300, b"-" * 3_000, b"x" * 140_000),
 )
 ALL = frozenset(str(number) for number in range(9)) | {"tea", "café", 'a"b', "a,b", "a'b", "\u2028", "\\"}
-"""Ids, so that those of events and of items meet."""
+"""Ids that events and items draw from, so that some match."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """A file's bytes and what a reader must find in them."""
+    """A file's bytes and what a reader must return for them."""
 
     content: bytes
     expected: Any
@@ -54,35 +54,35 @@ class Written:
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader and the files that it is tried on."""
+    """A reader and the files that it is tested on."""
 
     name: str
-    """What its file is called."""
+    """Name of its file."""
     read: Callable[[SourceFile], Any]
-    """Returns plain values, comparable with what was written."""
+    """Returns plain values that can be compared with the written ones."""
     written: st.SearchStrategy[Written]
     member: str = ""
-    """Path inside the file, if that is an archive."""
+    """Path inside the file if it is an archive."""
     is_sealed: bool = False
-    """Whether checksums inside the file let no change of its content pass."""
+    """Whether checksums inside the file detect every change of its content."""
 
 
 @cache
 def texts(*excluded: str) -> st.SearchStrategy[str]:
-    """Texts without control characters, halves of characters and byte order marks."""
+    """Return a strategy for texts without control characters, surrogates and byte order marks."""
     signs = st.characters(exclude_categories=("Cc", "Cs"), exclude_characters=("\ufeff", *excluded))
     return st.text(signs, max_size=5)
 
 
 @cache
 def ids(*excluded: str) -> st.SearchStrategy[str]:
-    """Ids as an official file or a user's own may have them."""
+    """Return a strategy for ids as in official files or a user's own."""
     common = sorted(name for name in ALL if not any(sign in name for sign in excluded))
     return st.sampled_from(common) | texts(*excluded).filter(bool)
 
 
 def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """Draw bytes that are nearly those of a file: parts cut out, doubled or replaced, once to three times."""
+    """Draw damaged bytes of a file: parts are removed, duplicated or replaced, one to three times."""
     for kind, first, other, token in draw(DAMAGES):
         start, end = sorted((first % (len(content) + 1), other % (len(content) + 1)))
         middle = {"insert": token, "replace": token, "cut": b"", "double": content[start:end] * 2, "flip": token[:1]}[

@@ -1,4 +1,4 @@
-"""A recommender that keeps to the contract, and some that break it in one way each."""
+"""A recommender that follows the contract, and several that each break it in one way."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import register, registry
 
 SEEN: list[PreparedTask] = []
-"""What a hook on the engine has left lying about."""
+"""The prepared tasks that a hook on the engine left in memory."""
 
 
 @register("neighbors", family="general", cold_rule="zero")
 class Neighbors(Recommender):
-    """Scores a candidate by the users that it shares with the history."""
+    """Scores a candidate by the number of users it shares with the history."""
 
     def fit(self, task: Task) -> None:
         self.task = task
@@ -41,7 +41,7 @@ class Neighbors(Recommender):
 
 @register("in-order", family="general", cold_rule="zero")
 class InOrder(Neighbors):
-    """Gives the first candidates a little more."""
+    """Scores the first candidates slightly higher."""
 
     def score(self, queries: Queries) -> Any:
         return super().score(queries) - 0.01 * np.arange(queries.candidates.shape[1])
@@ -58,7 +58,7 @@ class Restless(Neighbors):
 
 @register("not-a-number", family="general", cold_rule="undefined")
 class NotANumber(Neighbors):
-    """Divides by the count of an item that nobody touched."""
+    """Divides by the zero count of an item without interactions."""
 
     def score(self, queries: Queries) -> Any:
         with np.errstate(invalid="ignore"):
@@ -67,7 +67,7 @@ class NotANumber(Neighbors):
 
 @register("crowd-follower", family="general", cold_rule="zero")
 class CrowdFollower(Neighbors):
-    """Looks at how often an item is a candidate of the others."""
+    """Uses how often an item is a candidate of other queries."""
 
     def score(self, queries: Queries) -> Any:
         counts = np.bincount(queries.candidates.ravel(), minlength=self.task.target.n_items)
@@ -76,7 +76,7 @@ class CrowdFollower(Neighbors):
 
 @register("scribbler", family="general", cold_rule="zero")
 class Scribbler(Neighbors):
-    """Sorts the histories where they lie."""
+    """Sorts the histories in place."""
 
     def fit(self, task: Task) -> None:
         super().fit(task)
@@ -85,7 +85,7 @@ class Scribbler(Neighbors):
 
 @register("absent-minded", family="general", cold_rule="zero")
 class AbsentMinded(Neighbors):
-    """Reads back something else than it stored."""
+    """Loads something other than what it stored."""
 
     def fit(self, task: Task) -> None:
         super().fit(task)
@@ -102,7 +102,7 @@ class Mute(Neighbors):
 
 @register("boaster", family="general", cold_rule="zero")
 class Boaster(Neighbors):
-    """States what JSON cannot hold."""
+    """Reports a value that JSON cannot represent."""
 
     def report(self) -> FitReport:
         return FitReport(extra={"loss": float("inf")})
@@ -110,7 +110,7 @@ class Boaster(Neighbors):
 
 @register("secretive", family="general", cold_rule="zero")
 class Secretive(Neighbors):
-    """Trains, and reports nothing of it."""
+    """Trains, but does not report it."""
 
     def fit(self, task: Task) -> None:
         import torch
@@ -123,7 +123,7 @@ class Secretive(Neighbors):
 
 @register("unchecked", family="general", cold_rule="zero")
 class Unchecked(Neighbors):
-    """Trains by hand, and checks no validation."""
+    """Trains by hand, without validation."""
 
     def report(self) -> FitReport:
         return FitReport(training=TrainingReport(epochs=3, curves={"losses": (3.0, 2.0, 1.0)}))
@@ -131,7 +131,7 @@ class Unchecked(Neighbors):
 
 @register("ignorant", family="general", cold_rule="zero (no interactions)")
 class Ignorant(Neighbors):
-    """Counts interactions, which says nothing of anyone's taste."""
+    """Counts interactions, which does not depend on the user."""
 
     def score(self, queries: Queries) -> Any:
         return self.task.target.item_counts()[queries.candidates].astype(float)
@@ -147,7 +147,7 @@ class Clumsy(Neighbors):
 
 @register("demanding", family="general", cold_rule="zero")
 class Demanding(Neighbors):
-    """Asks the user for something."""
+    """Raises an error that asks the user for something."""
 
     def fit(self, task: Task) -> None:
         raise BenchError("There is no model 'big'. Use --backbone small.")
@@ -155,12 +155,12 @@ class Demanding(Neighbors):
 
 @register("adjustable", family="general", cold_rule="zero")
 class Adjustable(Neighbors):
-    """Learns only if it is told to."""
+    """Learns only if a parameter is set."""
 
     @dataclass(frozen=True)
     class Params:
         learns: bool = False
-        """Whether."""
+        """Whether it learns."""
 
     def score(self, queries: Queries) -> Any:
         return super().score(queries) * float(self.params.learns)
@@ -168,7 +168,7 @@ class Adjustable(Neighbors):
 
 @register("cold-only", family="general", settings=("cold",), cold_rule="zero (no interactions)")
 class ColdOnly(Ignorant):
-    """Runs in one setting."""
+    """Runs only in the cold setting."""
 
     settings_seen: ClassVar[list[str]] = []
 
@@ -178,7 +178,7 @@ class ColdOnly(Ignorant):
 
 
 class Peeker(Neighbors):
-    """Adds to its scores what it finds out about the answers."""
+    """Adds what it finds out about the answers to its scores."""
 
     def score(self, queries: Queries) -> Any:
         positives = self.positives(queries)
@@ -204,7 +204,7 @@ class Rummager(Peeker):
 
     def positives(self, queries: Queries) -> Any:
         gc.collect()
-        found = [thing for thing in gc.get_objects() if type(thing) is PreparedTask]  # asking nothing of lazy things
+        found = [thing for thing in gc.get_objects() if type(thing) is PreparedTask]  # type() is safe on lazy objects
         toys = [thing for thing in found if thing.spec.dataset == TARGET and len(thing.test) == len(queries)]
         return toys[-1].test.answers.positive_column if toys else None
 
@@ -238,7 +238,7 @@ class Point:
 
 @contextmanager
 def broken_methods_installed() -> Iterator[None]:
-    """Offer the recommenders of this file as another package would, and let a hook watch the toy tasks."""
+    """Register the recommenders of this file like another package, and let a hook record the toy tasks."""
 
     def watched(*words: Any) -> PreparedTask:
         SEEN[:] = [prepare_task(*words)]

@@ -1,4 +1,4 @@
-"""A headless Chromium that tests drive as a reader would: Debian's chromium and chromium-driver, through selenium."""
+"""A headless Chromium for tests of pages: Debian's chromium and chromium-driver, driven by selenium."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DESKTOP, PHONE = (1280, 900), (375, 812)
 
 
 def chromium_or_skip(profile: Path) -> Any:
-    """Start Chromium; skip the test, with the reason, where it is not installed."""
+    """Start Chromium; skip the test if it is not installed."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (extra 'test')")
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:
@@ -41,7 +41,7 @@ class Browser:
     address: str
 
     def start(self) -> None:
-        """Open the page as a reader does who sees it for the first time, with nothing logged before."""
+        """Open the page as on a first visit, with an empty log."""
         self.resize(DESKTOP)
         self.prefer("light")
         self.driver.get_log("browser")
@@ -49,22 +49,22 @@ class Browser:
         self.open("")
 
     def forget(self) -> None:
-        """Forget what the reader chose."""
+        """Clear the reader's stored choices."""
         self.run("localStorage.clear()")
 
     def open(self, hash_: str) -> None:
-        """Open the page at a ``#hash``, as from a link of another document."""
+        """Open the page at a ``#hash``, as from a link in another document."""
         self.driver.get("about:blank")
         self.driver.get(self.address + hash_)
 
     def resize(self, size: tuple[int, int]) -> None:
-        """Give the window's inside this size in CSS pixels; a narrow one is a phone."""
+        """Set the size of the window's content in CSS pixels; a narrow window simulates a phone."""
         width, height = size
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def prefer(self, scheme: str, media: str = "screen") -> None:
-        """Set what the reader's system prefers: ``light`` or ``dark``, on ``screen`` or ``print``."""
+        """Set the preferred color scheme, ``light`` or ``dark``, and the medium, ``screen`` or ``print``."""
         wish = {"media": media, "features": [{"name": "prefers-color-scheme", "value": scheme}]}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", wish)
 
@@ -73,11 +73,11 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def find(self, selector: str) -> Any:
-        """Return the first element of a CSS selector."""
+        """Return the first element that matches a CSS selector."""
         return self.driver.find_element("css selector", selector)
 
     def texts(self, selector: str) -> list[str]:
-        """Return the text of every visible element of a CSS selector."""
+        """Return the text of every visible element that matches a CSS selector."""
         script = (
             "return [...document.querySelectorAll(arguments[0])].filter((one) => one.checkVisibility())"
             ".map((one) => (one.innerText ?? one.textContent).trim())"
@@ -85,26 +85,26 @@ class Browser:
         return list(self.run(script, selector))
 
     def await_texts(self, selector: str, expected: list[str]) -> None:
-        """Wait until the visible texts are these: a new ``#hash`` is followed only after the step that set it."""
+        """Wait until the visible texts are these; the page reacts to a new ``#hash`` asynchronously."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while self.texts(selector) != expected and time.monotonic() < deadline:
             time.sleep(0.02)
         assert self.texts(selector) == expected
 
     def press(self, *keys: str) -> None:
-        """Press keys wherever the focus is."""
+        """Press keys on the focused element."""
         from selenium.webdriver import ActionChains
 
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def choose(self, label: str, option: str) -> None:
-        """Choose an option of the select with this label by its visible text."""
+        """Choose an option by its visible text, in the select with this label."""
         from selenium.webdriver.support.select import Select
 
         label_element = self.driver.find_element("xpath", f"//label[starts-with(normalize-space(.), '{label}')]")
         Select(label_element.find_element("css selector", "select")).select_by_visible_text(option)
 
     def requested(self) -> list[str]:
-        """Return every address that was asked for since the start."""
+        """Return every address requested since the start."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]

@@ -1,4 +1,4 @@
-"""The command line as a user meets it, without the price of a new process."""
+"""Call the command line as a user would, but without starting a process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Outcome:
 
     @property
     def mistake(self) -> str:
-        """The one line that a user's mistake is answered with."""
+        """The line that reports a user error."""
         assert self.code == 2, self
         assert self.stdout == ""
         assert self.stderr.startswith("Error: ")

@@ -1,8 +1,8 @@
-"""The commands of the pages, run as a reader would, and what they print compared with what is shown.
+"""Run the commands of the pages as a reader would and compare their output with the output shown.
 
 A ``console`` block shows commands, each after ``$``, with their output. A command without output, there or in an ``sh``
-block, only has to succeed. After a change of what ``bench`` prints, ``python -m tests.support.console`` writes the new
-output into README and pages.
+block, only has to succeed. After the output of ``bench`` has changed, run ``python -m tests.support.console`` to update
+README and pages.
 """
 
 from __future__ import annotations
@@ -52,23 +52,23 @@ NOT_RUN: Mapping[str, str] = {
     "bench table reccocktail-figure4": "no run of this figure is shipped while its adapters are trained again",
     "bench report": "reads all shipped runs for minutes; tests/report/page builds smaller pages",
 }
-"""Start of a command line -> why it is not run."""
+"""Start of a command line -> the reason it is not run."""
 EXCEPT = ("bench reproduce demo --dry-run",)
-"""Run although it starts like one that is not."""
+"""Commands that are run although they start like one that is not."""
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "docs/pages/tables.md": ("run", "--method", "text-knn", "--dataset", "ml-100k-drama", "--setting", "cold"),
 }
-"""A run that a page takes for granted, since another page makes it."""
+"""A run that a page requires because another page creates it."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A command of a page, and its output there."""
+    """A command of a page and the output shown there."""
 
     words: tuple[str, ...]
     """Without ``bench``."""
     output: str
-    """Empty where the page shows none."""
+    """Empty if the page shows none."""
 
     @property
     def line(self) -> str:
@@ -80,7 +80,7 @@ class Example:
 
 
 def examples_in(markdown: str) -> Iterator[Example]:
-    """Yield the commands that a page's ``sh`` and ``console`` blocks show, in their order."""
+    """Yield the commands in a page's ``sh`` and ``console`` blocks, in order."""
     for block in blocks(markdown):
         if block.language == "sh":
             yield from (Example(words, "") for words in commands_in(without_comments(block.text)))
@@ -101,7 +101,7 @@ def _example(line: str, output: str) -> Example:
 
 
 def outcomes_of(name: str, markdown: str, folder: Path, cache: Path) -> list[tuple[Example, Outcome]]:
-    """Run a page's commands in a new folder that has what the pages speak of; return how each ended."""
+    """Run a page's commands in a new folder with the files that the pages mention; return the outcomes."""
     write_shop(folder.parent, folder.name)
     (folder / "results").mkdir()
     (folder / "results" / "measured").symlink_to(ROOT / "results" / "measured")
@@ -116,7 +116,7 @@ def outcomes_of(name: str, markdown: str, folder: Path, cache: Path) -> list[tup
 
 
 def complaint(example: Example, outcome: Outcome) -> str:
-    """Return how a command ended otherwise than its page says; empty where it did not."""
+    """Return how a command's outcome differs from its page; empty if it does not."""
     if outcome.code != 0:
         return f"exit code {outcome.code}: {outcome.stderr}"
     if example.output and _timeless(outcome.stdout) != _timeless(example.output):
@@ -129,14 +129,14 @@ def _timeless(output: str) -> str:
 
 
 def trimmed(output: str) -> str:
-    """Return an output without empty lines around it and without the spaces that end its lines."""
+    """Return an output without surrounding empty lines and trailing spaces."""
     return "\n".join(line.rstrip() for line in output.splitlines()).strip("\n")
 
 
 def refreshed(markdown: str, printed: Mapping[str, str]) -> str:
-    """Return a page whose console blocks show what is printed, given by command line.
+    """Return a page whose console blocks show the printed outputs, given by command line.
 
-    An output that differs in its times alone is left as it is.
+    Outputs that differ only in their times are not changed.
     """
 
     def refresh(block: re.Match[str]) -> str:
@@ -152,7 +152,7 @@ def refreshed(markdown: str, printed: Mapping[str, str]) -> str:
 
 
 def main() -> None:
-    """Write into README and pages what their commands print."""
+    """Write the output of their commands into README and pages."""
     for name, text in pages(ROOT).items():
         if any(example.output for example in examples_in(text)):
             with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Command lines of ``bench`` as pages and help texts show them, parsed by the commands themselves, never executed."""
+"""Parse the ``bench`` command lines in pages and help texts with the commands themselves, without executing them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FENCE = re.compile(
 INLINE = re.compile(r"`(bench\s[^`]+)`")
 ENDS_A_COMMAND = frozenset("|&;<>")
 PLACEHOLDER = re.compile(r"[A-Z_]+|.*[<…].*")
-"""A word that stands for others: ``NAME``, ``recbole:<Class>``, ``batch_size=…``."""
+"""A placeholder: ``NAME``, ``recbole:<Class>``, ``batch_size=…``."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Block:
 
     language: str
     title: str
-    """Name of the file that the block shows; empty where it shows none."""
+    """Name of the file that the block shows; empty if it shows none."""
     text: str
 
 
@@ -48,12 +48,12 @@ class Shown:
     words: tuple[str, ...]
     """Without ``bench``."""
     is_whole: bool
-    """Whether a reader may copy it; else it is mentioned in a sentence and may lack what it needs."""
+    """Whether a reader can copy it; if not, it is mentioned in a sentence and may be incomplete."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a text shows: commands, and names that it introduces itself."""
+    """The commands of a text and the names that it defines."""
 
     shown: tuple[Shown, ...]
     methods: frozenset[str] = frozenset()
@@ -82,7 +82,7 @@ def blocks(markdown: str) -> list[Block]:
 
 
 def commands_in(script: str) -> list[tuple[str, ...]]:
-    """Return the words behind ``bench`` of each such command in shell lines: no comment, pipe or variable before it."""
+    """Return the words after ``bench`` of each such command in shell lines, without variables set before it."""
     words = shlex.shlex(script.replace("\\\n", " ").replace("\n", " ; "), posix=True, punctuation_chars=True)
     words.whitespace_split = True
     words.commenters = ""
@@ -97,7 +97,7 @@ def commands_in(script: str) -> list[tuple[str, ...]]:
 
 
 def complaint(shown: Shown, page: Page) -> str:
-    """Return what is wrong with a command line: the command's own complaint, or a name that nobody knows."""
+    """Return what is wrong with a command line: the command's own error or an unknown name."""
     is_whole = shown.is_whole and "--help" not in shown.words
     try:
         context = _parsed([word for word in shown.words if word != "--help"])
@@ -109,7 +109,7 @@ def complaint(shown: Shown, page: Page) -> str:
         return "it says nothing" if is_whole else ""
     except click.ClickException as error:
         return error.format_message()
-    except Exception as error:  # whatever is wrong with a name is the finding
+    except Exception as error:  # any error about a name is the finding
         return f"{type(error).__name__}: {error}"
     return ""
 
@@ -210,7 +210,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Page], None]] = {
     "data verify": _one_dataset("name"),
     "data stats": _one_dataset("name"),
 }
-"""What must be known of a command's names; a command that is not here is parsed and no more."""
+"""Checks of the names in a command; commands that are not listed are only parsed."""
 
 
 def _shown(markdown: str) -> Iterator[Shown]:
@@ -225,12 +225,12 @@ def _shown(markdown: str) -> Iterator[Shown]:
 
 
 def without_comments(script: str) -> str:
-    """Return shell lines without what stands after ``#``."""
+    """Return shell lines without comments."""
     return re.sub(r"(^|\s)#.*", "", script)
 
 
 def _without_signs(text: str) -> str:
-    """Replace ``<Class>``, which a shell would read as redirection."""
+    """Replace ``<Class>``, which a shell would interpret as a redirection."""
     return re.sub(r"<\w+>", "…", text)
 
 
@@ -247,6 +247,6 @@ def _registered(source: str) -> list[str]:
 
 
 def pages(root: Path) -> dict[str, str]:
-    """Return the text of the README and of every page, by its path."""
+    """Return the text of the README and of every page, by path."""
     paths = [root / "README.md", *sorted((root / "docs" / "pages").rglob("*.md"))]
     return {str(path.relative_to(root)): path.read_text(encoding="utf-8") for path in paths}

@@ -1,4 +1,4 @@
-"""Recommenders that watch the engine, and some that break their contract."""
+"""Recommenders that record what the engine does, and some that break their contract."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.registry import Registry, register, registry
 
 
 class Zeros(Recommender):
-    """Knows nothing."""
+    """Scores all candidates 0."""
 
     def fit(self, task: Task) -> None: ...
 
@@ -24,7 +24,7 @@ class Zeros(Recommender):
 
 @register("spy", family="general")
 class Spy(Zeros):
-    """Keeps all that it is shown."""
+    """Keeps everything it is given."""
 
     seen: ClassVar[list[tuple[Task, Queries]]] = []
 
@@ -58,7 +58,7 @@ class WarmOnly(Zeros):
 
 @register("undecided", family="general")
 class Undecided(Zeros):
-    """Gives NaN where it does not know."""
+    """Returns NaN for the first users."""
 
     def score(self, queries: Queries) -> Any:
         return np.where(queries.users[:, None] < 3, np.nan, super().score(queries))
@@ -82,7 +82,7 @@ class Forgetful(Zeros):
 
 @register("ragged", family="general")
 class Ragged(Zeros):
-    """Scores as many candidates as it likes."""
+    """Returns rows of different lengths."""
 
     def score(self, queries: Queries) -> Any:
         return [[0.0] * (1 + query % 3) for query in range(len(queries))]
@@ -90,7 +90,7 @@ class Ragged(Zeros):
 
 @register("ordinal", family="general")
 class Ordinal(Zeros):
-    """Gives whole numbers."""
+    """Returns integers."""
 
     def score(self, queries: Queries) -> Any:
         return super().score(queries).astype(int)
@@ -98,7 +98,7 @@ class Ordinal(Zeros):
 
 @register("silent", family="general")
 class Silent(Zeros):
-    """Gives nothing."""
+    """Returns nothing."""
 
     def score(self, queries: Queries) -> Any:
         return None
@@ -106,7 +106,7 @@ class Silent(Zeros):
 
 @register("talkative", family="general")
 class Talkative(Zeros):
-    """Reports what JSON cannot hold."""
+    """Reports a value that JSON cannot represent."""
 
     def report(self) -> FitReport:
         return FitReport(extra={"loss": float("nan")})
@@ -122,7 +122,7 @@ class OldFashioned(Zeros):
 
 @register("noisy", family="general")
 class Noisy(Zeros):
-    """Prints what nobody asked for."""
+    """Prints to standard output."""
 
     def fit(self, task: Task) -> None:
         print("standard output is mine")
@@ -136,7 +136,7 @@ FAKES: tuple[Any, ...] = (
 
 @dataclass(frozen=True)
 class WithFakes(Registry):
-    """The installation's recommenders and those of this file."""
+    """The installed recommenders and those of this file."""
 
     classes: Mapping[str, type[Recommender]] = field(default_factory=dict)
 
@@ -145,21 +145,21 @@ class WithFakes(Registry):
 
 
 def registry_with_fakes() -> WithFakes:
-    """Return the installation's registry with the recommenders of this file."""
+    """Return the installed registry with the recommenders of this file added."""
     classes = {fake.entry.name: fake for fake in FAKES}
     own = registry()
     return WithFakes({**own.entries, **{name: fake.entry for name, fake in classes.items()}}, own.broken, classes)
 
 
 def know_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every module that looks methods up know the recommenders of this file as well."""
+    """Make the recommenders of this file known to every module that looks up methods."""
     known = registry_with_fakes()
     for name in ("registry", "runs.engine", "runs.complete", "runs.tasks", "runs.freshness", "experiments.complete"):
         monkeypatch.setattr(f"bench.{name}.registry", lambda: known)
 
 
 def engine_with_fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the engine and the completion of specs know these recommenders; the body of a fixture."""
+    """Make these recommenders known to the engine and to the completion of specs; the body of a fixture."""
     know_fakes(monkeypatch)
     Spy.seen.clear()
     yield

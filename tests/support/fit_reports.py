@@ -1,4 +1,4 @@
-"""What two kinds of methods report of their fit."""
+"""Fit reports of two kinds of methods."""
 
 from __future__ import annotations
 

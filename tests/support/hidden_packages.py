@@ -1,4 +1,4 @@
-"""Calls of ``bench`` in a process of its own without some packages, as if they were not installed."""
+"""Call ``bench`` in a separate process in which some packages appear not to be installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ json.dump([asdict(call_bench(words)) for words in calls], sys.stdout)
 
 
 class Hidden:
-    """A finder that finds nothing of these packages, and lets no other finder look for them."""
+    """A finder that hides these packages from all other finders."""
 
     def __init__(self, packages: Sequence[str]) -> None:
         self.packages = packages
@@ -36,7 +36,7 @@ class Hidden:
 
 
 def call_without(packages: Iterable[str], calls: Iterable[Sequence[str]]) -> list[Outcome]:
-    """Call ``bench`` with each of several lists of words, all in one process without these packages."""
+    """Call ``bench`` with several argument lists, all in one process without these packages."""
     arguments = json.dumps([list(packages), [list(words) for words in calls]])
     done = subprocess.run([sys.executable, "-c", CALL_EACH, arguments], check=True, capture_output=True, text=True)
     return [Outcome(**outcome) for outcome in json.loads(done.stdout)]

@@ -1,4 +1,4 @@
-"""Which module of the project imports which, read from the source without importing anything."""
+"""Find which modules of the project import each other, read from the source without importing anything."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.util import resolve_name
 from pathlib import Path
 
 FOLDERS = {"bench": "bench", "baselines": "bench.baselines", "methods": "bench.methods"}
-"""Folder of the repository -> the package that it is."""
+"""Folder of the repository -> its package."""
 
 ORDER = (
     ("errors",),
@@ -32,8 +32,8 @@ ORDER = (
     ("api",),
     ("cli",),
 )
-"""Each may import what stands before it, but not its neighbors on the same line. The page "Architecture" says
-what each is for."""
+"""Each may import those before it, but not its neighbors on the same line. The page "Architecture" describes their
+purpose."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,17 @@ class Arrow:
 
     module: str
     target: str
-    """The imported module; the package where a name is imported from its ``__init__.py``."""
+    """The imported module, or the package if a name is imported from its ``__init__.py``."""
     name: str
-    """What is imported from the target; empty where it is the target itself."""
+    """The name imported from the target; empty if the target itself is imported."""
     place: str
     """File and line."""
     at_import: bool
-    """Whether it happens when the module is imported: not in a function, and not for type checkers only."""
+    """Whether it runs when the module is imported: not in a function and not only for type checkers."""
 
 
 def modules_in(root: Path) -> dict[str, Path]:
-    """Return every module of a checkout by its name, packages included, with its file."""
+    """Return the file of every module of a checkout, packages included, by module name."""
     return {
         ".".join([package, *_parts(path.relative_to(root / folder))]): path
         for folder, package in FOLDERS.items()
@@ -61,16 +61,16 @@ def modules_in(root: Path) -> dict[str, Path]:
 
 
 def arrows_in(root: Path) -> list[Arrow]:
-    """Return every import of one of the project's modules by another, those inside functions included.
+    """Return every import of a project module by another, including those inside functions.
 
-    Imports by name at run time (``importlib.import_module``) are not seen.
+    Imports by name at run time (``importlib.import_module``) are not detected.
     """
     modules = modules_in(root)
     return [arrow for module, path in modules.items() for arrow in _arrows_of(module, path, root, modules)]
 
 
 def package_of(module: str) -> str:
-    """Return the part of the project that a module belongs to: ``data`` for ``bench.data.card``, else empty."""
+    """Return the part of the project that a module belongs to: ``data`` for ``bench.data.card``; may be empty."""
     return [*module.split("."), ""][1]
 
 

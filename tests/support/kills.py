@@ -1,4 +1,4 @@
-"""Work that is killed at a chosen step or moment, without the price of starting Python each time."""
+"""Kill work at a chosen step or moment, without starting Python each time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.runs.test_faults", "bench.baselines.controls", "bench.lm.training.library"])
 STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate"}
-"""What Python audits of the changes to a file system."""
+"""Python's audit events for changes to a file system."""
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -36,19 +36,19 @@ class Killer:
 
 
 def carried_out(work: Callable[..., None], *arguments: Any) -> bool:
-    """Do work in a process of its own; return whether it ended well."""
+    """Do work in a separate process; return whether it succeeded."""
     return _exit_code(work, arguments) == 0
 
 
 def killed(folder: Path, step: int, work: Callable[..., None], *arguments: Any) -> bool:
-    """Do work in a process that is killed before its given step in a folder; return whether it has so many."""
+    """Do work in a process that is killed before the given step in a folder; return whether it reached that step."""
     code = _exit_code(work, arguments, Killer(folder, step))
     assert code in (0, -signal.SIGKILL)
     return code != 0
 
 
 def killed_after(seconds: float, work: Callable[..., None], *arguments: Any) -> bool:
-    """Do work in a process that is killed after some time; return whether it took so long."""
+    """Do work in a process that is killed after some time; return whether it was still running."""
     process = FORKS.Process(target=_do, args=(work, arguments, None))
     process.start()
     process.join(seconds)
@@ -73,6 +73,6 @@ def _do(work: Callable[..., None], arguments: tuple[Any, ...], killer: Killer | 
 
 
 def files(folder: Path) -> set[str]:
-    """Return the files in a folder, and whatever else in it has a hidden name."""
+    """Return the files in a folder and everything else in it with a hidden name."""
     found = (path for path in folder.rglob("*") if path.is_file() or path.name.startswith("."))
     return {str(path.relative_to(folder)) for path in found}

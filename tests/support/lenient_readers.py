@@ -1,4 +1,4 @@
-"""The rows of delimited files by the standard library alone, to compare the readers with."""
+"""Read the rows of delimited files with only the standard library, as a reference for the readers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rows_of_csv(content: bytes) -> list[tuple[str, str]]:
 
 
 def rows_of_lines(content: bytes) -> list[tuple[str, str]]:
-    """Return the first two fields of each line, where tabs separate fields."""
+    """Return the first two tab-separated fields of each line."""
     text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     rows = [line.split("\t") for line in re.split(r"\r\n|\r|\n", text) if line]
     return [(row[0], row[1]) for row in rows]

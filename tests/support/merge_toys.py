@@ -1,4 +1,4 @@
-"""Small random adapters, a model to merge them in, and PEFT's own merge: the oracle of several operators' tests."""
+"""Small random adapters, a model to merge them in, and PEFT's merge as the reference for several operators."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def random_adapter(
 
 
 def adapter_of(update: Tensor | list[list[float]], scaling: float = 1.0) -> Adapter:
-    """Return an adapter of one layer whose update is this matrix."""
+    """Return an adapter of one layer with this matrix as its update."""
     delta = torch.as_tensor(update, dtype=torch.float32)
     return Adapter({"layer": (delta, torch.eye(len(delta)) / scaling)}, scaling, "base", "init")
 
 
 class LinearScorer:
-    """A language model in miniature: each query's scores are those of one layer, which has no weight of its own.
+    """A miniature language model: each query's scores are those of a single layer without its own weights.
 
-    They are linear in the update that an adapter makes, so that an adapter times a factor has its scores times it.
+    Scores are linear in the adapter's update, so scaling an adapter scales its scores.
     """
 
     n_choices, n_features = 30, 8
@@ -57,7 +57,7 @@ class LinearScorer:
 def merged_by_peft(
     adapters: Sequence[Adapter], weights: Sequence[float], combination_type: str, **settings: Any
 ) -> Tensor:
-    """Return the update of ``layer`` that PEFT's ``add_weighted_adapter`` makes of adapters of scaling 2."""
+    """Return the update of ``layer`` that PEFT's ``add_weighted_adapter`` computes from adapters of scaling 2."""
     from peft import LoraConfig, get_peft_model
 
     a, b = adapters[0].factors["layer"]

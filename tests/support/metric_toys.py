@@ -1,4 +1,4 @@
-"""Made-up values for tests of comparisons."""
+"""Generated values for tests of comparisons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plugin of one's own whose files are edited between sessions."""
+"""A user's plugin whose files are edited between sessions."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ class OwnPlugin:
         self.write(method=METHOD, helping=HELPING)
 
     def write(self, **files: str) -> None:
-        """Write modules, and begin a new session."""
+        """Write modules and start a new session."""
         for name, text in files.items():
             (self.folder / f"{name}.py").write_text(text, encoding="utf-8")
         new_session()
 
     def edit(self, module: str, before: str, after: str) -> None:
-        """Replace a text in a module, and begin a new session."""
+        """Replace a text in a module and start a new session."""
         text = (self.folder / f"{module}.py").read_text(encoding="utf-8")
         assert before in text
         self.write(**{module: text.replace(before, after)})
 
 
 def new_session() -> None:
-    """Forget what one process keeps of code, as a new process would not know it."""
+    """Clear the code that a process caches, as in a new process."""
     for cached in CACHES:
         cached.cache_clear()
     for name in [name for name in sys.modules if name.partition(".")[0] == "own_plugin_package"]:
@@ -86,7 +86,7 @@ def own_plugin(root: Path) -> Iterator[OwnPlugin]:
     load: Callable[[], object] = lambda: importlib.import_module("own_plugin_package.method").Own  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(root)
-        patch.setattr(sys, "dont_write_bytecode", True)  # an edit within a second would go unseen
+        patch.setattr(sys, "dont_write_bytecode", True)  # an edit within a second would not be noticed
         patch.setattr(bench.registry, "entry_points", lambda group: [SimpleNamespace(name="own", load=load)])
         yield OwnPlugin(root)
     new_session()

@@ -1,4 +1,4 @@
-"""Toy encoders, adapters and planted catalogues for what reads (history, candidate) pairs."""
+"""Toy encoders, adapters and planted catalogues for cross-encoders."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def save_pico_deberta(folder: Path, tokenizer_from: Path) -> Path:
 
 
 def pico_pairs(folder: Path) -> PairLanguageModel:
-    """Return a reader of pairs, its weights drawn wide enough for attention to matter."""
+    """Return a cross-encoder with weights large enough for attention to matter."""
     language_model = PairLanguageModel(local_backbone("pico", folder), "cpu", PairRecipe(max_tokens=64))
     generator = torch.Generator().manual_seed(3)
     for weights in language_model.model.parameters():
@@ -88,10 +88,10 @@ def random_adapter(language_model: PairLanguageModel, seed: int, size: float = 0
 def marked_domain(
     mark: str, n_users: int = 64, *, common: str = "", shuffled: bool = False, name: str = "toy", seed: int = 0
 ) -> Domain:
-    """Users take common items and then one that is theirs alone, whose title starts with ``mark``.
+    """Return a domain whose users take common items and then a unique one, whose title starts with ``mark``.
 
-    The catalogue goes on with as many marked items that nobody took. ``common`` starts the other titles.
-    ``shuffled``: the last item is a common one too.
+    The catalogue also contains as many marked items that nobody took. The other titles start with ``common``.
+    ``shuffled``: the last item is a common one as well.
     """
     rng = np.random.default_rng(seed)
     titles = [f"{common} {noun} {place}".strip() for place, noun in enumerate(NOUNS[20:])][:N_COMMON]
@@ -105,9 +105,9 @@ def marked_domain(
 def marked_queries(
     domain: Domain, seed: int = 0, *, shuffled: bool = False, n_queries: int | None = None
 ) -> tuple[Queries, Answers]:
-    """Ask each user, instead of the last item, for the marked one that is theirs and was never taken.
+    """Return queries whose positive is the user's marked item that nobody took, instead of the last item.
 
-    ``shuffled``: for any common item.
+    ``shuffled``: the positive is any common item.
     """
     rng = np.random.default_rng([seed, 1])
     n = min(n_queries or domain.n_users, domain.n_users)
@@ -127,7 +127,7 @@ def marked_queries(
 
 
 def turned_domain(n_users: int = 64) -> Domain:
-    """Return a domain where what marked the sources' last items marks all others: zero-shot must be wrong."""
+    """Return a domain in which the sources' mark is on all items except the last, so zero-shot must be wrong."""
     return marked_domain("apple", n_users, common="anchor bridge")
 
 
@@ -148,7 +148,7 @@ def pair_task(folder: Path, backbone: Path, target: Domain, *, shuffled: bool = 
 
 
 def quick_recommender(method: str, **params: Any) -> Any:
-    """Return a recommender with those of :data:`QUICK` that it has, and all of ``params``."""
+    """Return a recommender with the parameters of :data:`QUICK` that it has, and all of ``params``."""
     recommender = registry().recommender(method)
     names = set(recommender.Params.__dataclass_fields__)  # type: ignore[attr-defined]
     quick = {key: value for key, value in QUICK.items() if key in names}

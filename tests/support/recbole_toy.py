@@ -1,4 +1,4 @@
-"""Small planted catalogues on which a learner must find what was planted, and nothing else."""
+"""Small catalogues with a planted pattern that a learner must find, and nothing else."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def domain_of(histories: list[list[int]], n_items: int) -> Domain:
 def planted_successors(
     folder: Path, n_users: int = 120, n_items: int = 60, shuffled: bool = False, seed: int = 0
 ) -> tuple[Task, Queries, Answers]:
-    """Every history counts upwards; the next item is the current one plus one, or with ``shuffled`` any item."""
+    """Return a task in which the next item is the current one plus one, or any item if ``shuffled``."""
     rng = np.random.default_rng(seed)
-    starts = rng.permutation(n_users) * n_items // n_users  # evenly, so that every item is touched in training
+    starts = rng.permutation(n_users) * n_items // n_users  # evenly, so that every item has training interactions
     lengths = rng.integers(6, 12, size=n_users)
     whole = [
         [int((start + step) % n_items) for step in range(length)] for start, length in zip(starts, lengths, strict=True)
@@ -38,7 +38,7 @@ def planted_successors(
 def planted_blocks(
     folder: Path, n_users: int = 80, n_items: int = 60, shuffled: bool = False, seed: int = 0
 ) -> tuple[Task, Queries, Answers]:
-    """Half of the users want the first half of the items and half the second; all negatives are of the other half."""
+    """Return a task in which each half of the users likes one half of the items; negatives are from the other half."""
     rng = np.random.default_rng(seed)
     half = n_items // 2
     whole = [[int(item) + (user % 2) * half for item in rng.permutation(half)[:17]] for user in range(n_users)]

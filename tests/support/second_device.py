@@ -1,9 +1,9 @@
-"""A second device without an accelerator: what lies on it are processor tensors that refuse to meet any others.
+"""A simulated second device without an accelerator, to test that tensors are moved to the right device.
 
-A tensor on it holds a processor's tensor, on which every operation is carried out, so values, gradients, random draws
-and shapes that depend on data are those of the processor; but an operation over tensors of two devices is refused, as
-a real accelerator refuses it. It is stricter in one thing: an accelerator takes an index from the processor, and waits
-for its copy at each call; here it must have been moved.
+A tensor on it wraps a CPU tensor, on which every operation is carried out, so values, gradients, random draws and
+data-dependent shapes are those of the CPU. An operation over tensors of two devices fails, as on a real accelerator.
+It is stricter in one respect: an accelerator accepts an index on the CPU and waits for its copy at each call; here the
+index must have been moved.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 SECOND = "lazy"
-"""Name of the device: one that torch knows, and whose gradients it computes in the caller's thread, but never has."""
+"""Name of the device: torch knows it and computes its gradients in the caller's thread, but it never exists."""
 MOVES = ("aten._to_copy", "aten.copy_")
-"""Operations over tensors of several devices; the result lies where the first of them does, unless told otherwise."""
+"""Operations that accept tensors of several devices; by default, the result is on the device of the first one."""
 
 
 class OnSecondDevice(Tensor):
-    """A tensor that says that it lies on the second device."""
+    """A tensor that reports the second device as its device."""
 
     held: Tensor
 
     @staticmethod
     def __new__(cls, held: Tensor) -> OnSecondDevice:
-        """Put a processor's tensor on the device, without a copy."""
+        """Put a CPU tensor on the device without a copy."""
         held = held.resolve_conj().resolve_neg()
         made: OnSecondDevice = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
             cls, held.size(), held.stride(), held.storage_offset(), dtype=held.dtype, device=torch.device(SECOND, 0)
@@ -45,25 +45,25 @@ class OnSecondDevice(Tensor):
         return carried_out(func, args, kwargs or {})
 
     def __tensor_flatten__(self) -> tuple[list[str], None]:
-        """Tell torch what is held: a module's weight, when moved, stays one object for all layers that share it."""
+        """Return the wrapped tensor, so that a moved weight stays one object for all layers that share it."""
         return ["held"], None
 
     @staticmethod
     def __tensor_unflatten__(parts: dict[str, Tensor], _facts: None, _size: Any, _stride: Any) -> OnSecondDevice:
-        """Undo that."""
+        """Wrap the tensor again."""
         return OnSecondDevice(parts["held"])
 
     def tolist(self) -> Any:
-        """Return the values as Python's numbers."""
+        """Return the values as Python numbers."""
         return self.held.tolist()
 
     def untyped_storage(self) -> Any:
-        """Return the storage of what is held."""
+        """Return the storage of the wrapped tensor."""
         return self.held.untyped_storage()
 
     @property
     def data(self) -> Any:
-        """The values without gradient; they may be replaced by others on this device."""
+        """The values without gradient; they can be replaced by others on this device."""
         return Tensor.data.__get__(self)  # type: ignore[attr-defined]
 
     @data.setter
@@ -80,10 +80,10 @@ class Dispatch(TorchDispatchMode):
 
 
 def carried_out(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Carry out an operation on the tensors held.
+    """Carry out an operation on the wrapped tensors.
 
     Raises:
-        RuntimeError: its tensors lie on two devices; a single number on the processor may meet any.
+        RuntimeError: its tensors are on two devices; a scalar on the CPU is allowed with any.
     """
     tensors = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
     is_there = [isinstance(value, OnSecondDevice) for value in tensors]
@@ -102,18 +102,18 @@ def carried_out(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
 @contextmanager
 def second_device() -> Iterator[str]:
-    """Let torch compute on the device while the block runs, and yield its name."""
+    """Let torch compute on the device inside the block, and yield its name."""
     with ExitStack() as stack:
         for (module, name), stand_in in _stand_ins().items():
             stack.enter_context(patch.object(module, name, stand_in))
-        torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor then moves its values by an operation like any other
+        torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor then moves its values by a normal operation
         stack.callback(torch._C._set_only_lift_cpu_tensors, False)
         stack.enter_context(Dispatch())
         yield SECOND
 
 
 def _stand_ins() -> dict[tuple[Any, str], Callable[..., Any]]:
-    """Return what takes the place of the functions of torch that ask for a device's name."""
+    """Return the replacements of torch functions that take the name of a device."""
     as_array, autocast, autocasts = torch.asarray, torch.autocast, torch.is_autocast_enabled
     fused = optimizer._get_fused_kernels_supported_devices
 
@@ -125,7 +125,7 @@ def _stand_ins() -> dict[tuple[Any, str], Callable[..., Any]]:
             return as_array(*args, **kwargs)
 
     return {
-        (torch, "asarray"): read,  # by which safetensors reads files
+        (torch, "asarray"): read,  # used by safetensors to read files
         (torch, "autocast"): lambda kind, **kwargs: autocast(known(kind), **kwargs),
         (torch, "is_autocast_enabled"): lambda kind: autocasts(known(kind)),
         (optimizer, "_get_fused_kernels_supported_devices"): lambda: [*fused(), SECOND],

@@ -1,4 +1,4 @@
-"""What every sequential learner must do, whatever it is: a test file inherits these and names its learner."""
+"""Tests that every sequential learner must pass; a test file inherits them and names its learner."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ N_WARM, N_ITEMS = 45, 60
 
 
 def planted_with_cold_items(folder: Path) -> tuple[Task, Queries, Answers]:
-    """Histories count upwards through three quarters of the catalogue; the positives are of the last quarter."""
+    """Return a task whose histories count upwards in three quarters of the catalogue; positives are in the last."""
     rng = np.random.default_rng(0)
     histories = [[(start + step) % N_WARM for step in range(6)] for start in range(N_WARM)] * 4
     validation = queries_of(histories, [(history[-1] + 1) % N_WARM for history in histories], N_ITEMS, rng)
@@ -32,7 +32,7 @@ def mean(recommender: Recommender, queries: Queries, answers: Answers, metric: M
 
 
 class SequentialBehaviors:
-    """Inherit it in a test class and set ``recommender`` and ``quick``."""
+    """Base class of such tests; a test class inherits it and sets ``recommender`` and ``quick``."""
 
     recommender: ClassVar[type[Any]]
     quick: ClassVar[dict[str, object]]

@@ -1,4 +1,4 @@
-"""Compares written tables with shipped ones: words and whole numbers exactly, other numbers within a tolerance."""
+"""Compare written tables with shipped ones: words and integers exactly, other numbers within a tolerance."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from bench.files.rounding import P_VALUES
 
 RELATIVE = 2e-9
-"""Two units of the tenth significant digit: what rounding may make of numbers that differ in their last bits."""
+"""Two units of the tenth significant digit, since rounding may amplify a difference in the last bits."""
 RELATIVE_OF_P = 2e-5
-"""The same for the sixth digit of a p-value."""
+"""The same for the sixth digit of p-values."""
 ABSOLUTE = 1e-12
-"""Of a difference of two numbers that are level."""
+"""Tolerance for the difference of two equal numbers."""
 
 
 def differences(written: Any, shipped: Any, place: str = "") -> list[str]:
@@ -39,12 +39,12 @@ def differences_of_json(written: str, shipped: str) -> list[str]:
 
 
 def differences_of_csv(written: str, shipped: str) -> list[str]:
-    """Compare two CSV texts with heads, field by field."""
+    """Compare two CSV texts with headers, field by field."""
     return differences(_rows(written), _rows(shipped))
 
 
 def differences_of_text(written: str, shipped: str) -> list[str]:
-    """Compare two texts line by line: what is printed has so few digits that it is the same everywhere."""
+    """Compare two texts line by line; printed numbers have so few digits that they are the same everywhere."""
     return differences(written.splitlines(), shipped.splitlines())
 
 
@@ -53,7 +53,7 @@ def _rows(text: str) -> list[dict[str, Any]]:
 
 
 def _number(field: str) -> Any:
-    """Return a field with a decimal point or an exponent as a number, any other as it stands."""
+    """Return a field with a decimal point or an exponent as a number, any other unchanged."""
     try:
         return float(field) if "." in field or "e" in field else field
     except ValueError:

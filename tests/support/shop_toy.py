@@ -1,4 +1,4 @@
-"""A small shop written as a user would bring it: two CSV files, more popular and less popular items."""
+"""A small shop dataset as a user would provide it: two CSV files with items of different popularity."""
 
 from __future__ import annotations
 

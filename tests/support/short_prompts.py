@@ -1,4 +1,4 @@
-"""Prompts of a few words in place of the shared one, for tests of what a decoder does behind a prompt."""
+"""Short prompts that replace the shared one, for tests of what a decoder does after a prompt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.lm.decoders.causal import CausalLanguageModel
 
 
 def with_prompts(lm: CausalLanguageModel, wording: Callable[[str], str]) -> CausalLanguageModel:
-    """Return the model with prompts that ``wording`` makes of the history's lines; no prompt shows candidates."""
+    """Return the model with prompts that ``wording`` builds from the history's lines, without candidates."""
 
     def reworded(_system: str, user: str) -> str:
         _, _, shown = user.partition("\n")

@@ -1,4 +1,4 @@
-"""A small experiment on stored runs of seeded ranks."""
+"""A small experiment with stored runs of seeded ranks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planted catalogues whose items have nouns for titles, for recommenders that train the pico encoder."""
+"""Planted catalogues whose titles are nouns, for recommenders that train the pico encoder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUMBERS = tuple(str(number) for number in range(40, 100))
 
 
 def numbered_source() -> Domain:
-    """Return a source domain whose users each stay in one group of numbers."""
+    """Return a source domain in which each user stays in one group of numbers."""
     return replace(planted_groups(n_users=40, seed=7, name="source"), titles=NUMBERS)
 
 
@@ -31,14 +31,14 @@ def text_task(planted: Planted, encoder: Path) -> Planted:
 
 
 def text_blocks(folder: Path, encoder: Path, *, n_users: int = 80, shuffled: bool = False) -> Planted:
-    """Half of the users want one half of the nouns and half the other."""
+    """Return a task in which each half of the users likes one half of the nouns."""
     return text_task(planted_blocks(folder, n_users=n_users, shuffled=shuffled), encoder)
 
 
 def cold_text(folder: Path, encoder: Path) -> Planted:
-    """Ten kinds of ten numbered goods, a user buys one kind; the queries ask for goods that nobody ever bought.
+    """Return a task with ten kinds of ten numbered goods; a user buys one kind, and positives were never bought.
 
-    What kind an item is of is the first word of its title, and the held-out numbers are new to the encoder.
+    An item's kind is the first word of its title, and the held-out numbers are new to the encoder.
     """
     rng = np.random.default_rng(0)
     kinds, numbers = 10, 10

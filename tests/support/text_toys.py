@@ -1,4 +1,4 @@
-"""A pico encoder and a pico decoder that several rooms' tests share, beside the contract's planted catalogues."""
+"""A pico encoder and a pico decoder shared by the tests of several packages, and planted catalogues."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ SIZES = ("3 oz", "large", "pack of 2", "travel size")
 
 
 def made_up_titles(n_items: int) -> list[str]:
-    """Return distinct product titles of unequal length, at most 192."""
+    """Return at most 192 distinct product titles of different lengths."""
     return [f"{maker} {goods}, {size}" for size in SIZES for goods in GOODS for maker in MAKERS][:n_items]
 
 
 def save_pico_decoder(folder: Path) -> Path:
-    """Save a two-layer Qwen2 with random weights and a tokenizer trained on the spot; return the folder."""
+    """Save a two-layer Qwen2 with random weights and a newly trained tokenizer; return the folder."""
     from bench.lm.toys.tiny_decoder import TinyParams, byte_pair_tokenizer, untrained_decoder
 
     params = TinyParams(**PICO)

@@ -1,4 +1,4 @@
-"""Users with times, their parts in the user-split setting, and what each keeps."""
+"""Users with timestamps, and their parts in the user-split setting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ N_ITEMS = 120
 
 
 def timed_domain(histories: list[list[tuple[int, int]]], titles: list[str] | None = None, name: str = "toy") -> Domain:
-    """Return a domain of (item, day) histories; events of one day are minutes apart."""
+    """Return a domain of (item, day) histories; events of the same day are minutes apart."""
     domain = domain_of([[item for item, _ in history] for history in histories], titles or numbered(), name)
     times = [day * DAY + 60 * place for history in histories for place, (_, day) in enumerate(history)]
     return replace(domain, timestamps=np.array(times, dtype=np.int64))
@@ -30,7 +30,7 @@ def numbered(n_items: int = N_ITEMS) -> list[str]:
 
 
 def random_timed(n_users: int = 400, seed: int = 0, n_items: int = N_ITEMS, longest: int = 22) -> Domain:
-    """Users of 3 to ``longest`` - 1 events on days that are now and then shared; low items are popular."""
+    """Return a domain of users with 3 to ``longest`` - 1 events, some on the same day; low items are popular."""
     rng = np.random.default_rng(seed)
     chances = 1 / np.arange(1, n_items + 1) ** 0.7
     histories = []

@@ -1,4 +1,4 @@
-"""Fits of a few steps on a generated catalogue, each summed up in one number that its computation decides."""
+"""Fits of a few steps on a generated catalogue, each summarized by one number that depends on its computation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.runs.params import build_params
 from tests.support.transferable_toy import planted_titles, source
 
 MOST_STEPS = 5
-"""Steps that any optimizer may take."""
+"""Maximum number of steps per optimizer."""
 N_ASKED = 12
 RECBOLE = {"learning_rate": 1e-2, "batch_size": 10, "epochs": 1}
 LORA = {
@@ -74,11 +74,11 @@ class TinyFit:
     method: str
     params: Mapping[str, Any]
     backbone: str = "encoder"
-    """Which toy backbone it runs on: ``encoder``, ``wide encoder``, ``decoder`` or ``seq2seq``."""
+    """The toy backbone: ``encoder``, ``wide encoder``, ``decoder`` or ``seq2seq``."""
     rates: tuple[str, ...] = ("learning_rate",)
-    """The parameters that are step sizes."""
+    """The parameters that are learning rates."""
     variant: str = ""
-    """What tells it from another fit of the same method."""
+    """Distinguishes it from other fits of the same method."""
 
     @property
     def name(self) -> str:
@@ -86,10 +86,10 @@ class TinyFit:
         return " ".join(filter(None, [self.method, self.variant]))
 
     def number(self, task: Task, queries: Queries, **changes: Any) -> float:
-        """Fit the method with changed parameters and return what its scores amount to.
+        """Fit the method with changed parameters and return a number that summarizes its scores.
 
-        Of each query's scores the mean is taken off, for all that matters is how they differ, and their sizes are
-        added up with fixed random weights. Nothing is read but what a method must offer, its scores.
+        Each query's mean score is subtracted, because only differences matter, and the absolute values are summed with
+        fixed random weights. Only the scores are used, which every method must provide.
         """
         scores = self.scores(task, queries, **changes).astype(np.float64)
         weights = np.random.default_rng(0).uniform(0.5, 1.5, size=scores.shape)
@@ -151,7 +151,7 @@ def tiny_task(folder: Path, backbone: Path) -> tuple[Task, Queries]:
 def given_codes(
     store: ArtifactStore, vectors: NDArray[np.float32], trained: NDArray[np.bool_], blocks: int, rounds: int, seed: int
 ) -> tuple[NDArray[np.int64], int]:
-    """Return random codes in place of clustered ones, which a last bit of a vector may turn to others."""
+    """Return random codes instead of clustered ones, which can change with the last bit of a vector."""
     return np.random.default_rng(seed).integers(16, size=(len(vectors), blocks)), 16
 
 
@@ -170,7 +170,7 @@ class CountedSteps:
 
     def _count(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
         if id(optimizer) not in self._place:
-            self._seen.append(optimizer)  # kept, so that no other gets its number
+            self._seen.append(optimizer)  # kept, so that no other object gets its id
             self._place[id(optimizer)] = len(self.counts)
             self.counts.append(0)
         self.counts[self._place[id(optimizer)]] += 1

@@ -1,4 +1,4 @@
-"""Planted text catalogues: a title is a noun and a number, and what follows is the same noun with the next number."""
+"""Planted text catalogues: a title is a noun and a number; the next item has the same noun and the next number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def titles_of(first_noun: int) -> list[str]:
 
 
 def counting(n_users: int, rng: np.random.Generator, shuffled: bool = False) -> list[list[int]]:
-    """Histories of five to eight items that count upwards within one noun, or with ``shuffled`` any items."""
+    """Return histories of five to eight items that count upwards within one noun, or any items if ``shuffled``."""
     histories = []
     for user in range(n_users):
         chain, start, length = user % N_CHAINS, user // N_CHAINS, int(rng.integers(5, 9))
@@ -39,7 +39,7 @@ def source(first_noun: int, name: str, n_users: int = 90) -> Domain:
 def planted_titles(
     folder: Path, backbone: Path, n_users: int = 120, shuffled: bool = False, **fields: object
 ) -> tuple[Task, Queries, Answers]:
-    """Users whose next title is the same noun with the next number, two sources of other nouns."""
+    """Return a task whose next title is the same noun with the next number, and two sources of other nouns."""
     rng = np.random.default_rng(0)
     whole = counting(n_users, rng, shuffled)
     train = [history[:-2] for history in whole]
@@ -59,7 +59,7 @@ def planted_titles(
 
 
 def cold_steps(folder: Path, backbone: Path) -> tuple[Task, Queries, Answers]:
-    """One number of each noun occurs in no training part, nor what came after it; the queries ask for it."""
+    """Return a task whose positives, one number per noun, are absent from the training part, like what follows them."""
     cold = [chain * N_STEPS + (3 * chain + 2) % N_STEPS for chain in range(N_CHAINS)]
     task, _, _ = planted_titles(folder, backbone)
     is_cold, users = np.isin(task.target.items, cold), task.target.users_of_interactions()
@@ -76,7 +76,7 @@ def cold_steps(folder: Path, backbone: Path) -> tuple[Task, Queries, Answers]:
 
 
 def cold_twins(folder: Path, backbone: Path) -> tuple[Task, Queries, Answers]:
-    """Each item has a twin that nobody touched, its title one word longer; the queries ask for the successor's twin."""
+    """Return a task in which each item has a cold twin with one more title word; positives are successors' twins."""
     task, test, answers = planted_titles(folder, backbone)
     titles = (*task.target.titles, *(f"{title} {NOUNS[-1]}" for title in task.target.titles))
     target = replace(task.target, titles=titles, item_ids=np.array([f"item {item}" for item in range(2 * N_ITEMS)]))

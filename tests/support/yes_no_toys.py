@@ -1,4 +1,4 @@
-"""A catalogue in which one word of a title decides, and a decoder that knows how to answer but not what."""
+"""A catalogue in which one title word decides, and a decoder that knows the form of the answer but not its content."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ TITLES = [f"{name}, indoor" for name in _PRODUCTS[:14]] + [
 def one_word_decides(
     folder: Path, backbone: Path, n_users: int = 80, *, shuffled: bool = False
 ) -> tuple[Task, Queries, Answers]:
-    """Everybody begins with an outdoor product and then buys indoor ones; the negatives are outdoor products.
+    """Return a task in which all users start with an outdoor product and then buy indoor ones; negatives are outdoor.
 
-    With ``shuffled`` everybody buys anything.
+    With ``shuffled``, all users buy random products.
     """
     rng = np.random.default_rng(0)
     whole = [

@@ -1,6 +1,6 @@
-"""Readers of source files: one module for each family of formats, and ``formats``, which lists them by name.
+"""Readers of source files: one module per family of formats, and ``formats``, which lists them by name.
 
-A reader is two functions: one reads the events of a file, the other titles and categories of the items in them.
+A reader consists of two functions: one reads the events of a file, the other the titles and categories of their items.
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,8 @@
-"""Amazon reviews of 2014 (``reviews_X_5.json.gz``, ``meta_X.json.gz``) and 2018 (``X_5.json.gz``, same meta name).
+"""Read Amazon reviews of 2014 (``reviews_X_5.json.gz``, ``meta_X.json.gz``) and 2018 (``X_5.json.gz``, same meta name).
 
-Reviews are one JSON object a line in both. Meta lines are JSON in 2018 and Python literals in 2014; the literals are
-read by :func:`ast.literal_eval`, which runs no code. The official meta files list some items twice: the first title
-and the first category path count.
+Reviews are one JSON object per line in both. Meta lines are JSON in 2018 and Python literals in 2014; the literals are
+read with :func:`ast.literal_eval`, which runs no code. The official meta files list some items twice; the first title
+and the first category path are used.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ LITERAL_ITEM = re.compile(rb"'asin': '([^']+)'")
 JSON_ITEM = re.compile(rb'"asin": ?"([^"]+)"')
 CATEGORY_SEPARATOR = " > "
 SCRIPT_MARK = "getTime"
-"""Some titles of 2018 are a piece of the shop page's script; they count as missing."""
+"""Some titles of 2018 are a piece of the shop page's script; they are treated as missing."""
 LARGEST_TIME = 2**63 - 1
 
 Parse = Callable[[str], Any]
 
 
 def read_reviews(file: SourceFile) -> Events:
-    """Read reviews of either year; every review counts as one event, whatever its stars."""
+    """Read reviews of either year; every review counts as one event, regardless of its stars."""
     users: list[str] = []
     items: list[str] = []
     times: list[int] = []
     for number, line in numbered_lines(file):
         review = _parsed(line, json.loads, file, number)
         try:
-            # Interned ids keep the lists of a large file at one pointer a review.
+            # With interned ids, the lists of a large file need one pointer per review.
             users.append(sys.intern(_id_of(review, "reviewerID")))
             items.append(sys.intern(_id_of(review, "asin")))
             times.append(_time_of(review))
@@ -61,7 +61,7 @@ def read_items_2018(file: SourceFile, wanted: frozenset[str]) -> ItemFacts:
 def _items(file: SourceFile, wanted: frozenset[str], item_pattern: re.Pattern[bytes], parse: Parse) -> ItemFacts:
     facts = ItemFacts()
     for number, line in numbered_lines(file):
-        # The meta files list many times more items than the reviews touch; parsing those alone saves minutes.
+        # The meta files list many times more items than were reviewed; parsing only reviewed ones saves minutes.
         found = item_pattern.search(line)
         if found is None or b"\\" in found[1] or found[1].decode("utf-8", "replace") in wanted:
             record = _parsed(line, parse, file, number)
@@ -118,7 +118,7 @@ def _time_of(review: dict[str, Any]) -> int:
 
 
 def _text_of(value: Any, field: str) -> str:
-    """Return a text with entities decoded and white space folded; what is half a character becomes U+FFFD."""
+    """Return a text with entities decoded and white space folded; lone surrogates become U+FFFD."""
     if isinstance(value, list | dict | tuple | set | bytes) or value is None:
         raise ValueError(f"a {field} has the wrong type: {type(value).__name__}, expected text")
     text = folded(html.unescape(str(value)))

@@ -1,4 +1,4 @@
-"""The formats of source files by name, and the two functions that read each."""
+"""The formats of source files by name, with the two functions that read each."""
 
 from __future__ import annotations
 

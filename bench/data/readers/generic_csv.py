@@ -1,8 +1,8 @@
-"""The generic format: ``interactions.csv[.gz]`` and ``items.csv[.gz]``, UTF-8 with a header line.
+"""Read the generic format: ``interactions.csv[.gz]`` and ``items.csv[.gz]``, UTF-8 with a header line.
 
-Interactions: ``user_id,item_id[,timestamp][,position]``, other columns (``rating`` among them) are ignored, since
+Interactions: ``user_id,item_id[,timestamp][,position]``; other columns (including ``rating``) are ignored, because
 every event counts as one positive. A timestamp that is empty or -1 is unknown. Items: ``item_id[,title][,categories]``.
-Double quotes follow RFC 4180: a field that contains one stands in double quotes, and the quote is doubled.
+Double quotes follow RFC 4180: a field that contains one is enclosed in double quotes, and the quote is doubled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LAYOUT = Layout()
 
 
 def read_interactions(file: SourceFile) -> Events:
-    """Read the events of a generic file; raise BenchError with the line where a row is wrong."""
+    """Read the events of a generic file; raise BenchError with the line of an invalid row."""
     table = Table.read(file, LAYOUT, ("user_id", "item_id"))
     integers = [name for name in ("timestamp", "position") if name in table.header]
     columns = table.columns(["user_id", "item_id"], integers, _event_fault)
@@ -35,7 +35,7 @@ def read_interactions(file: SourceFile) -> Events:
 
 
 def read_items(file: SourceFile, wanted: frozenset[str]) -> ItemFacts:
-    """Read titles and categories of the ``wanted`` items; raise BenchError where an item has two rows."""
+    """Read titles and categories of the ``wanted`` items; raise BenchError if an item has two rows."""
     table = Table.read(file, LAYOUT, ("item_id",))
     texts = [name for name in ("item_id", "title", "categories") if name in table.header]
     columns = table.columns(texts, [], item_fault("item_id"))

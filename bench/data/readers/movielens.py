@@ -1,4 +1,4 @@
-"""GroupLens' MovieLens files: 100K (tabs and bars), 1M and 10M (``::`` between fields)."""
+"""Read GroupLens' MovieLens files: 100K (tabs and bars), 1M and 10M (``::`` between fields)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIRST_GENRE_COLUMN_100K = 5
 
 
 def read_ratings(file: SourceFile) -> Events:
-    """Read ``u.data`` or ``ratings.dat``; every rating counts as one event, whatever its stars."""
+    """Read ``u.data`` or ``ratings.dat``; every rating counts as one event, regardless of its stars."""
     table = Table(read_bytes(file).replace(b"::", b"\t"), file, LAYOUT)
     columns = table.columns(("user_id", "item_id"), ("timestamp",), _rating_fault)
     if columns["timestamp"].null_count:

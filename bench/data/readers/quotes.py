@@ -1,4 +1,4 @@
-"""Double quotes that do not fit: a lenient parser would read the rest of the file as one field, and not say so."""
+"""Find misplaced double quotes, after which a lenient parser would silently read the rest of the file as one field."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 QUOTE, LINE_FEED, CARRIAGE_RETURN = ord('"'), ord("\n"), ord("\r")
 BYTE_ORDER_MARK = "\ufeff".encode()
 PIECE_BYTES = 1 << 24
-"""Bytes that are compared at a time."""
+"""Number of bytes compared at a time."""
 
 
 def first_stray_quote(data: bytes, delimiter: str) -> int | None:
-    """Return where a quoted field begins that RFC 4180 does not allow, or a quote inside a plain field; else None.
+    """Return the position of the first quoted field, or quote in a plain field, that RFC 4180 does not allow, or None.
 
-    Of the quotes of a file, numbered from 0, each even one opens a field, or is the second of two that stand for one;
-    each odd one closes a field, or is the first of two. The first that does neither is in the stray field.
+    Number the quotes of a file from 0. Each even one opens a field, or is the second of a doubled quote; each odd one
+    closes a field, or is the first of a doubled quote. The first that does neither is in the invalid field.
     """
     if b'"' not in data:
         return None
@@ -42,7 +42,7 @@ def _positions(text: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _is_beside(text: NDArray[np.uint8], places: NDArray[np.int64], delimiter: str) -> NDArray[np.bool_]:
-    """Return which of the places hold no part of a field: a delimiter, a line's end, or nothing at all."""
+    """Mark the places that are not part of a field: a delimiter, a line end, or outside the text."""
     inside = (places >= 0) & (places < len(text))
     signs = np.where(inside, text[np.clip(places, 0, len(text) - 1)], LINE_FEED)
     beside: NDArray[np.bool_] = (signs == ord(delimiter)) | (signs == LINE_FEED) | (signs == CARRIAGE_RETURN)

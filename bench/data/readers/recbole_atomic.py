@@ -1,4 +1,4 @@
-"""RecBole's atomic files: tab-separated text whose header gives a type after each name, as in ``user_id:token``."""
+"""Read RecBole's atomic files: tab-separated text with types in the header, as in ``user_id:token``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAYOUT = Layout(delimiter="\t", quoted=False)
 
 
 def read_interactions(file: SourceFile) -> Events:
-    """Read an ``.inter`` file; timestamps are floats there and are rounded to whole seconds."""
+    """Read an ``.inter`` file; its timestamps are floats and are rounded to whole seconds."""
     table = Table.read(file, LAYOUT)
     user, item = (_typed(table, name) for name in ("user_id", "item_id"))
     time = _typed(table, "timestamp", required=False)
@@ -37,7 +37,7 @@ def read_interactions(file: SourceFile) -> Events:
 
 
 def read_items(file: SourceFile, wanted: frozenset[str]) -> ItemFacts:
-    """Read an ``.item`` file: title, with the release year in parentheses where there is one, and categories."""
+    """Read an ``.item`` file: title, with the release year in parentheses if there is one, and categories."""
     table = Table.read(file, LAYOUT)
     id_column = _typed(table, "item_id")
     kept = {

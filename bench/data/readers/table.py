@@ -1,4 +1,4 @@
-"""Delimited text read at once with Arrow; a slow second look finds the line that is wrong."""
+"""Read delimited text at once with Arrow; if that fails, a slow second pass finds the invalid line."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from bench.errors import BenchError, shown
 
 Row = dict[str, str]
 RowCheck = Callable[[Row], str]
-"""Returns what is wrong with a row, or an empty text."""
+"""Returns what is wrong with a row, or an empty string."""
 LONGEST_HEADER_SHOWN = 200
 LONGEST_ROW = 1 << 20
-"""Characters of a row that Arrow's parser is sure to read."""
+"""Longest row, in characters, that Arrow's parser always reads."""
 WRONG_ID = r"^$|\p{Cc}"
-"""What :func:`bench.data.events.id_fault` refuses, in RE2's syntax; text in UTF-8 has no halves of characters."""
+"""The ids that :func:`bench.data.events.id_fault` refuses, in RE2 syntax; UTF-8 text has no lone surrogates."""
 INTEGER_LIMIT = 2**63
 LINE_END = re.compile(rb"[\r\n]")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a delimited file is written."""
+    """The layout of a delimited file."""
 
     delimiter: str = ","
-    """One character between fields."""
+    """The character between fields."""
     names: tuple[str, ...] = ()
     """Column names of a file without a header line."""
     quoted: bool = True
-    """Whether fields may stand in double quotes."""
+    """Whether fields may be enclosed in double quotes."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Table:
 
     @classmethod
     def read(cls, file: SourceFile, layout: Layout, required: Sequence[str] = ()) -> Table:
-        """Read a file; raise BenchError for a double quote out of place or a header without a required column."""
+        """Read a file; raise BenchError for a misplaced double quote or a missing required column."""
         table = cls(read_bytes(file), file, layout)
         stray = first_stray_quote(table.data, layout.delimiter) if layout.quoted else None
         if stray is not None:
@@ -68,7 +68,7 @@ class Table:
 
     @cached_property
     def header(self) -> list[str]:
-        """The column names in the first line; raises BenchError where one occurs twice."""
+        """The column names in the first line; raises BenchError if one occurs twice."""
         end = LINE_END.search(self.data)
         first = decoded(self.data[: end.start() if end else None], self.file).removeprefix("\ufeff")
         try:
@@ -84,7 +84,7 @@ class Table:
         """Return the named columns as Arrow arrays; an empty integer is null.
 
         Raises:
-            BenchError: Naming the file and the first line that cannot be read or that ``check`` refuses.
+            BenchError: A line cannot be read or is refused by ``check``; the message names the file and the first one.
         """
         import pyarrow
 
@@ -97,7 +97,7 @@ class Table:
             raise BenchError(f"{self.file} cannot be read: {shown(str(error), LONGEST_HEADER_SHOWN)}") from error
 
     def ids(self, column: Any, check: RowCheck) -> Coded:
-        """Number the ids of a text column in order of first appearance; ``check`` finds the line of one it refuses."""
+        """Number the ids of a text column in order of first appearance; ``check`` locates an invalid id's line."""
         pieces = column.dictionary_encode().chunks
         if not pieces:
             return coded([])
@@ -107,12 +107,12 @@ class Table:
         return Coded(np.concatenate([integers_of(piece.indices, null=-1) for piece in pieces]), ids)
 
     def raise_first_fault(self, check: RowCheck) -> None:
-        """Look at every line in turn and raise BenchError for the first that is wrong; return where none is."""
+        """Check the lines in order and raise BenchError for the first invalid one; return if there is none."""
         for _ in self.rows(check):
             pass
 
     def rows(self, check: RowCheck) -> Iterator[Row]:
-        """Yield every row; raise BenchError at the first that is wrong."""
+        """Yield every row; raise BenchError at the first invalid one."""
         names = list(self.layout.names) or self.header
         text = io.StringIO(decoded(self.data, self.file).removeprefix("\ufeff"), newline="")
         reader, line = self._fields(text), 1
@@ -125,7 +125,7 @@ class Table:
             raise self.fault(line, str(error)) from error
 
     def no_column(self, name: str) -> BenchError:
-        """Return the error for a file whose first line names no such column."""
+        """Return the error for a column missing from the first line."""
         found = shown(", ".join(self.header), LONGEST_HEADER_SHOWN) or "nothing"
         return self.fault(1, f"no column '{name}'; found {found}")
 
@@ -154,7 +154,7 @@ class Table:
         layout = self.layout
         types = {name: pyarrow.string() for name in texts} | {name: pyarrow.int64() for name in integers}
         table = arrow_csv.read_csv(
-            # a header without an end is no block to Arrow
+            # Arrow does not accept a header without a line end
             pyarrow.BufferReader(self.data if LINE_END.search(self.data) else self.data + b"\n"),
             read_options=arrow_csv.ReadOptions(column_names=list(layout.names) or None),
             parse_options=arrow_csv.ParseOptions(
@@ -168,13 +168,13 @@ class Table:
 
 
 def ids_fault(row: Row, *columns: str) -> str:
-    """Say which of a row's ids is wrong and why, or return an empty text."""
+    """Return which of a row's ids is wrong and why, or an empty string."""
     faults = ((column, id_fault(row[column])) for column in columns)
     return next((f"{column.partition(':')[0]} {fault}" for column, fault in faults if fault), "")
 
 
 def item_fault(column: str) -> RowCheck:
-    """Return a check of rows of items that refuses a wrong id and a second row of an item."""
+    """Return a row check for items that refuses an invalid id and a second row for an item."""
     seen: set[str] = set()
 
     def fault(row: Row) -> str:
@@ -187,7 +187,7 @@ def item_fault(column: str) -> RowCheck:
 
 
 def integer_fault(row: Row, column: str, empty_allowed: bool) -> str:
-    """Say what is wrong with an integer field, or return an empty text."""
+    """Return what is wrong with an integer field, or an empty string."""
     value = row.get(column, "0")
     if value == "":
         return "" if empty_allowed else f"{column} is empty, expected an integer"
@@ -198,7 +198,7 @@ def integer_fault(row: Row, column: str, empty_allowed: bool) -> str:
 
 
 def integer_column(column: Any) -> NDArray[np.int64]:
-    """Return an Arrow integer column as an array, :data:`UNKNOWN_TIME` where it is null."""
+    """Return an Arrow integer column as an array, with :data:`UNKNOWN_TIME` for nulls."""
     return integers_of(column, null=UNKNOWN_TIME)
 
 

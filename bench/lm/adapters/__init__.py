@@ -1,7 +1,7 @@
-"""Low-rank adapters: what one is, how a model runs with one or several, and how they are stored.
+"""Low-rank adapters: their definition, how a model runs with one or several of them, and how they are stored.
 
-``adapter`` defines and stores them, ``apply`` puts one into a model, ``experts`` lets several run side by side,
-``low_rank`` is the algebra of their factors and ``peft_folders`` writes them as PEFT does, for vLLM.
+``adapter`` defines and stores them, ``apply`` puts one into a model, ``experts`` lets several work in one model at the
+same time, ``low_rank`` has the algebra of their factors, and ``peft_folders`` writes them in PEFT's format, for vLLM.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""LoRA adapters as plain tensors: what they are, when two of them may be merged, and how they are kept on disk.
+"""Represent LoRA adapters as plain tensors, check which of them may be merged, and store them on disk.
 
 An adapter changes each adapted linear layer W (d_out × d_in) by Δ = scaling · B·A, with A (r × d_in), B (d_out × r).
 """
@@ -28,7 +28,7 @@ HEAD_PREFIX = "head:"
 class LoraRecipe:
     """How an adapter is trained (RecCocktail and WeaveRec: rank 16, alpha 32, dropout .05).
 
-    What is None depends on the kind of the language model; :meth:`completed` fills it in.
+    Values that are None depend on the kind of language model; :meth:`completed` fills them in.
     """
 
     rank: int = field(default=16, metadata=at_least(1))
@@ -36,23 +36,23 @@ class LoraRecipe:
     alpha: int = field(default=32, metadata=at_least(1))
     """LoRA's alpha: its scaling times its rank."""
     dropout: float | None = field(default=None, metadata=at_least(0) | below(1))
-    """Share of a layer's input dropped before A; none: 0 for an encoder, .05 for a decoder."""
+    """Fraction of a layer's input dropped before A; none: 0 for an encoder, 0.05 for a decoder."""
     learning_rate: float | None = field(default=None, metadata=above(0) | at_most(1))
     """Peak learning rate of AdamW; none: 0.004 for an encoder, 0.001 for a decoder."""
     epochs: int | None = field(default=None, metadata=at_least(1))
-    """Passes over the examples at most; none: 40 for an encoder, one for a decoder."""
+    """Maximum passes over the examples; none: 40 for an encoder, 1 for a decoder."""
     batch_size: int | None = field(default=None, metadata=at_least(1))
-    """Examples a step; none: 768 for an encoder, 32 for a decoder."""
+    """Examples per step; none: 768 for an encoder, 32 for a decoder."""
     max_examples: int | None = field(default=None, metadata=shrinks_to("examples") | at_least(0))
-    """Training examples of an epoch, a seeded sample, the same number from each domain (WeaveRec: 40,000 a domain);
-    0 takes all; none: all for an encoder, 10,000 for a decoder."""
+    """Training examples per epoch, a seeded sample with the same number from each domain (WeaveRec: 40,000 per domain);
+    0 uses all; none: all for an encoder, 10,000 for a decoder."""
     max_history: int = field(default=20, metadata=at_least(1))
     """Maximum length of a history, in training and scoring."""
     n_negatives: int = field(default=32, metadata=at_least(0))
-    """Of an encoder: titles drawn uniformly for each batch, wrong answers beside those of the batch itself."""
+    """For an encoder: titles drawn uniformly per batch as negatives, in addition to those in the batch."""
     adapted_layers: int | None = field(default=None, metadata=at_least(0))
-    """Top layers that get an adapter, and below which a title's states are computed once; 0 takes all; none: 2 of an
-    encoder whose layers can be told apart, all of a decoder."""
+    """Number of top layers that get an adapter; the states of a title below them are computed once. 0 uses all layers;
+    none: 2 for an encoder whose layers can be run one by one, all for a decoder."""
     warmup_steps: int = field(default=30, metadata=at_least(0))
     """Warm-up steps of the learning rate."""
     checks_an_epoch: int = field(default=4, metadata=at_least(1))
@@ -62,17 +62,17 @@ class LoraRecipe:
     decay_share: float = field(default=0.1, metadata=between(0, 1))
     """Number of decay steps, as a fraction of the steps up to the best state."""
     n_validation: int = field(default=2000, metadata=shrinks_to("validation") | at_least(0))
-    """Validation queries of each domain trained on, a seeded sample, that choose the kept state and the end; 0 takes
-    all."""
+    """Validation queries per training domain, a seeded sample, that choose the kept state and the end of training;
+    0 uses all."""
 
     def completed(self, defaults: Mapping[str, Any]) -> Self:
-        """Return the recipe with ``defaults`` in place of what is None."""
+        """Return the recipe with each None replaced by the value in ``defaults``."""
         return replace(self, **{name: value for name, value in defaults.items() if getattr(self, name) is None})
 
 
 @dataclass(frozen=True)
 class AdapterSpec:
-    """Everything that makes an adapter; equal specs are trained once and shared by all methods."""
+    """Everything that determines an adapter; equal specs are trained once and shared by all methods."""
 
     kind: ClassVar[str] = "adapters"
     """Kind of artifact under which adapters are stored."""
@@ -82,30 +82,30 @@ class AdapterSpec:
     """Content hashes of the training domains, sorted: hybrid(A, B) is hybrid(B, A)."""
     recipe: LoraRecipe
     seed: int
-    """Seed of the order of examples and of the shared initialisation."""
+    """Seed of the order of examples and of the shared initialization."""
     start: str | None = None
-    """Hash of the adapter that training starts from; None starts from the group's initialisation."""
+    """Hash of the adapter that training starts from; None starts from the group's initialization."""
     as_long_as: tuple[str, ...] = ()
-    """Hashes of adapters whose steps together are the number of its own; empty lets validation decide."""
+    """Hashes of adapters whose numbers of steps add up to this adapter's; empty lets validation decide."""
     order: int = 0
-    """Which of several orders of examples that start alike: what the members of a soup differ in."""
+    """Which of several orders of examples after the same start; the members of a soup differ only in this."""
     validation: tuple[str, ...] = ()
     """Hash of each domain's validation queries, which choose the kept state."""
     objective: str = "ranking"
     """What is learned from the domains."""
     names: tuple[str, ...] = field(default=(), compare=False)
-    """The domains' names, for people."""
+    """Names of the domains, for display."""
     n_examples: int = field(default=0, compare=False)
-    """Training examples that it reads at most, all epochs together."""
+    """Maximum number of training examples that it reads in all epochs together."""
 
     @property
     def max_examples(self) -> int:
-        """Training examples that it reads at most, all epochs together."""
+        """Maximum number of training examples that it reads in all epochs together."""
         return self.n_examples
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Hashes of the adapters that must be trained before it."""
+        """Hashes of the adapters that must be trained first."""
         return (*((self.start,) if self.start is not None else ()), *self.as_long_as)
 
     def key(self) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class AdapterSpec:
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """Trained factors by module name, all of one rank."""
+    """Trained LoRA factors by module name, all of the same rank."""
 
     factors: Mapping[str, tuple[Tensor, Tensor]]
     """(A, B) of each adapted linear layer."""
@@ -126,11 +126,11 @@ class Adapter:
     base: str
     """Revision of the backbone that it was trained on."""
     initialisation: str
-    """Names the group whose adapters share A at step 0."""
+    """Name of the group of adapters that share A at step 0."""
     head: Mapping[str, Tensor] = field(default_factory=dict, kw_only=True)
-    """The scoring head that was trained with the factors, by parameter name; empty where the model has none."""
+    """Scoring head that was trained with the factors, by parameter name; empty if the model has none."""
     temperature: float | None = field(default=None, kw_only=True)
-    """What the model's scores are divided by to become logits, fitted on validation; None takes the model's own."""
+    """Number that scores are divided by to become logits, fitted on validation; None uses the model's own."""
 
     @property
     def rank(self) -> int:
@@ -144,17 +144,17 @@ class Adapter:
 
     @property
     def n_trained_parameters(self) -> int:
-        """Number of values that its training changed: the factors' and, where it has one, the head's."""
+        """Number of values changed by its training: those of the factors and, if it has one, of the head."""
         return self.n_parameters + sum(weights.numel() for weights in self.head.values())
 
     def delta(self, module: str) -> Tensor:
-        """Return scaling · B·A of one layer, (d_out, d_in); a layer that the adapter lacks has none."""
+        """Return scaling · B·A of one layer, (d_out, d_in); raise KeyError for a layer that the adapter lacks."""
         a, b = self.factors[module]
         return self.scaling * (b @ a)
 
 
 def check_mergeable(adapters: Sequence[Adapter], *, same_initialisation: bool) -> None:
-    """Raise BenchError with the first difference that makes a merge meaningless."""
+    """Raise BenchError that names the first difference that makes a merge meaningless."""
     first = adapters[0]
     for other in adapters[1:]:
         facts = [("base models", first.base, other.base), ("scalings", first.scaling, other.scaling)]
@@ -170,7 +170,7 @@ def check_mergeable(adapters: Sequence[Adapter], *, same_initialisation: bool) -
 
 
 def _apart(mine: Any, theirs: Any) -> str:
-    """Return in a few words what tells two facts apart; of two lists, one name that only one of them has."""
+    """Describe in a few words how two facts differ; for two lists, give one name that only one of them contains."""
     if not isinstance(mine, list):
         return f"{mine} and {theirs}"
     only = sorted(set(mine) ^ set(theirs))
@@ -178,7 +178,7 @@ def _apart(mine: Any, theirs: Any) -> str:
 
 
 def save_adapter(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> None:
-    """Write ``adapter.safetensors`` and ``adapter.json`` (with the tensors' SHA-256 and further facts)."""
+    """Write ``adapter.safetensors`` and ``adapter.json``, which has the tensors' SHA-256 and further facts."""
     tensors = {}
     for module, (a, b) in adapter.factors.items():
         tensors[f"{module}.A"], tensors[f"{module}.B"] = a.contiguous(), b.contiguous()
@@ -194,7 +194,7 @@ def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Any]]:
     """Read an adapter and the facts stored with it.
 
     Raises:
-        BenchError: the file is damaged (its SHA-256 is not the recorded one), or one of the two cannot be read.
+        BenchError: the file is damaged (its SHA-256 differs from the recorded one), or a file cannot be read.
     """
     path = folder / "adapter.safetensors"
     try:
@@ -220,7 +220,7 @@ def like(adapter: Adapter, factors: Mapping[str, tuple[Tensor, Tensor]], scaling
 
 
 def linear_modules(model: torch.nn.Module) -> dict[str, torch.nn.Linear]:
-    """Return the linear layers that LoRA adapts: all but an output head or a pooler."""
+    """Return the linear layers that LoRA adapts: all except an output head or a pooler."""
     unused = {"lm_head", "pooler"}
     return {
         name: module

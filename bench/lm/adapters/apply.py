@@ -1,4 +1,4 @@
-"""An adapter at work in a model: as forward hooks that gradients of its factors flow through, or folded in."""
+"""Apply an adapter to a model, by forward hooks that let gradients reach its factors or by folding it in."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def hooked(model: nn.Module, adapter: Adapter) -> Iterator[None]:
 
 @contextmanager
 def folded(model: nn.Module, adapter: Adapter | None) -> Iterator[None]:
-    """Put W + scaling · B·A in place of each adapted weight while the block runs; afterwards W is back, bit for bit.
+    """Replace each adapted weight by W + scaling · B·A while the block runs, then restore W bit for bit.
 
-    ``None`` leaves the model as it is.
+    With ``None`` the model stays as it is.
     """
     originals: list[tuple[nn.Parameter, Tensor]] = []
     try:
@@ -35,7 +35,7 @@ def folded(model: nn.Module, adapter: Adapter | None) -> Iterator[None]:
             weight = model.get_parameter(f"{module}.weight")
             originals.append((weight, weight.data))
             delta = (b.detach() @ a.detach()).to(weight.data)
-            # a new tensor: subtracting the update in place would not give W back bit for bit
+            # a new tensor, because subtracting the update in place would not restore W bit for bit
             weight.data = weight.data.add(delta, alpha=adapter.scaling if adapter is not None else 1.0)
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Frozen adapters that work in one model at the same time: one a stream, or mixed by weights for each token."""
+"""Let several frozen adapters work in one model at the same time: one per stream, or mixed by weights per token."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bench.lm.adapters.adapter import Adapter, check_mergeable
 
 
 class Experts(ABC):
-    """Adapters of one shape on one backbone, as frozen tensors; ``update`` says what they add to a linear layer."""
+    """Frozen adapters of one shape on one backbone; ``update`` computes what they add to a linear layer."""
 
     by_token_alone = True
-    """Whether the update of a state depends on that state alone, not on the prompt it stands in."""
+    """Whether the update of a state depends only on that state, not on the prompt that contains it."""
     stream: int | None = None
-    """The one stream whose states are being passed; None while all are, stacked."""
+    """The stream whose states are currently processed; None if all are, stacked."""
 
     def __init__(self, adapters: Sequence[Adapter], device: torch.device | str = "cpu") -> None:
         check_mergeable(adapters, same_initialisation=True)
@@ -34,11 +34,11 @@ class Experts(ABC):
 
     @abstractmethod
     def update(self, module: str, states: Tensor, output: Tensor) -> Tensor:
-        """Return a linear layer's output with the adapters' part added, given the states that went in."""
+        """Return a linear layer's output with the adapters' part added, given the layer's input states."""
 
     @contextmanager
     def hooked(self, model: nn.Module) -> Iterator[None]:
-        """Let the adapters work in the model while the block runs; nothing of the model is changed."""
+        """Let the adapters work in the model while the block runs; the model itself is not changed."""
         with ExitStack() as stack:
             for name in self.modules:
                 handle = model.get_submodule(name).register_forward_hook(
@@ -49,10 +49,10 @@ class Experts(ABC):
 
 
 class ParallelExperts(Experts):
-    """Adapter m works in stream m: states come stacked, the first stream's rows first."""
+    """Adapter m works in stream m; the states are stacked, with the rows of the first stream first."""
 
     def update(self, module: str, states: Tensor, output: Tensor) -> Tensor:
-        """Add each stream's own scaling · B·A·x, all streams in two batched products."""
+        """Add scaling · B·A·x of each stream, for all streams in two batched products."""
         a, b = self.a[module], self.b[module]
         if self.stream is not None:
             a, b = a[[self.stream]], b[[self.stream]]
@@ -65,7 +65,7 @@ class ParallelExperts(Experts):
 
 
 class MixedExperts(Experts):
-    """All adapters work in one stream, each scaled by a weight for every token."""
+    """All adapters work in one stream, each scaled by a weight per token."""
 
     @abstractmethod
     def weights(self, module: str, states: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Adapters as other programs read them: folders in PEFT's format, kept in the artifact store under their hash."""
+"""Write adapters as directories in PEFT's format, stored in the artifact store under their hash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KIND = "served-adapters"
 
 
 def adapter_hash(adapter: Adapter) -> str:
-    """Hash an adapter by its base and its factors, so that equal adapters have one name however they came about."""
+    """Hash an adapter by its base and factors, so that equal adapters have the same name however they were made."""
     parts = [
         part
         for module, (a, b) in sorted(adapter.factors.items())
@@ -30,7 +30,7 @@ def adapter_hash(adapter: Adapter) -> str:
 
 
 def served_adapter(adapter: Adapter, artifacts: ArtifactStore) -> tuple[str, Path]:
-    """Return an adapter's hash and its folder in PEFT's format, written where the store lacks it."""
+    """Return an adapter's hash and its directory in PEFT's format, which is written if the store lacks it."""
     name = adapter_hash(adapter)
     return name, artifacts.get_or_make(KIND, {"adapter": name}, lambda folder: save_peft_folder(folder, adapter))
 
@@ -38,7 +38,7 @@ def served_adapter(adapter: Adapter, artifacts: ArtifactStore) -> tuple[str, Pat
 def save_peft_folder(folder: Path, adapter: Adapter) -> None:
     """Write ``adapter_model.safetensors`` and ``adapter_config.json`` in float32; the scaling is multiplied into B.
 
-    Layers of a lower rank than others are filled up with zeros, for readers that expect one rank.
+    Layers of a lower rank than others are padded with zeros, for readers that expect one rank.
     """
     rank = highest_rank(adapter)
     tensors: dict[str, Tensor] = {}
@@ -53,7 +53,7 @@ def save_peft_folder(folder: Path, adapter: Adapter) -> None:
 
 
 def highest_rank(adapter: Adapter) -> int:
-    """Return the highest rank of a layer: a merge of whole updates has as many as there are layer widths."""
+    """Return the highest rank of any layer; a merge of full updates can have ranks up to the layer width."""
     return max(int(a.shape[0]) for a, _ in adapter.factors.values())
 
 

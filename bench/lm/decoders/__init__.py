@@ -1,8 +1,8 @@
-"""Decoders that rank candidates: by the likelihood of each title, or by the list that they generate.
+"""Decoders that rank candidates by the likelihood of each title, or by a list that they generate.
 
-``causal`` is the model, ``likelihood`` scores titles (``branching`` reads a prompt once for all of them) and ``lists``
-generates rankings with one of the engines: ``engines`` has the one of transformers, ``vllm_engine`` vLLM's.
-``examples`` are the training texts, ``answer_entropy`` measures how sure a decoder is.
+``causal`` is the model. ``likelihood`` scores titles, with ``branching`` to read a prompt once for all of them.
+``lists`` generates rankings with an engine: that of transformers in ``engines``, or vLLM's in ``vllm_engine``.
+``examples`` draws the training texts, and ``answer_entropy`` selects the tokens whose entropy is measured.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Which of an answer's tokens count where the entropy of a decoder's answer is measured."""
+"""Select the tokens of an answer that count in the entropy of a decoder's answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EntropyScope = Literal["first_title", "each_title"]
 def leading_positions(pieces: Sequence[str], k: int, scope: EntropyScope) -> list[int]:
     """Return the positions of the first ``k`` tokens of an answer, or of each title in it.
 
-    ``pieces`` are the decoded tokens; a title ends with the piece that holds the separator.
+    ``pieces`` are the decoded tokens; a title ends with the piece that contains the separator.
     """
     if scope == "first_title":
         return list(range(min(k, len(pieces))))

@@ -1,8 +1,8 @@
-"""Prompts that branch: the tokens of a prompt are read once, and every continuation of it in the same forward pass.
+"""Read the tokens of a prompt once, together with all its continuations, in the same forward pass.
 
-All prompts of a batch stand in one row of tokens, each followed by its branches; nothing is padded. What a token may
-see is kept block by block: a block of a prompt sees what stands before it, a block of branches sees the whole prompt,
-and each branch itself. Attention computes just those pairs, in pieces that stay in a processor's cache.
+All prompts of a batch are in one row of tokens, each followed by its branches, without padding. Which tokens attend to
+which is stored by block: a block of a prompt attends to what precedes it, a block of branches attends to the whole
+prompt, and each branch attends to itself. Attention computes only those pairs, in pieces that fit in a CPU's cache.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from bench.errors import BenchError
 
 ATTENTION = "bench_branching"
-"""Name under which transformers' models find :func:`branching_attention`."""
+"""Name under which transformers models find :func:`branching_attention`."""
 BLOCK_TOKENS = 128
 ACCELERATOR_BLOCK_TOKENS = 2048
 
@@ -30,11 +30,11 @@ class Block:
     """Tokens that attend together."""
 
     rows: slice
-    """Places of the tokens."""
+    """Positions of the tokens in the row."""
     shared: slice
-    """Places before them that all of them see."""
+    """Positions before them to which all of them attend."""
     own: Tensor
-    """0 where a row sees a row, the type's lowest number elsewhere, shape (n_rows, n_rows)."""
+    """0 where a row attends to a row, the dtype's minimum elsewhere, shape (n_rows, n_rows)."""
 
 
 @dataclass(eq=False)
@@ -44,14 +44,14 @@ class Branching:
     token_ids: Tensor
     """Shape (1, n_tokens)."""
     position_ids: Tensor
-    """Place of each token in the text that a branch and its prompt make, shape (1, n_tokens)."""
+    """Position of each token in the text that a prompt and a branch form, shape (1, n_tokens)."""
     prompt_ends: NDArray[np.int64]
-    """Place of each prompt's last token, shape (n_prompts,)."""
+    """Row position of each prompt's last token, shape (n_prompts,)."""
     branch_rows: NDArray[np.int64]
-    """Places of the branches' tokens, prompt by prompt and branch by branch, shape (n_branch_tokens,)."""
+    """Row positions of the branches' tokens, by prompt and then by branch, shape (n_branch_tokens,)."""
     blocks: list[Block]
     n_attended: int = field(default=0, init=False)
-    """Layers that asked for this batch's attention."""
+    """Number of layers that computed attention for this batch."""
 
     @classmethod
     def of(
@@ -61,7 +61,7 @@ class Branching:
         dtype: torch.dtype,
         device: torch.device,
     ) -> Branching:
-        """Lay out prompts of at least one token and, for each, its branches' token ids; a branch may be empty."""
+        """Arrange prompts of at least one token and the token ids of each prompt's branches; a branch may be empty."""
         block_tokens = BLOCK_TOKENS if device.type == "cpu" else ACCELERATOR_BLOCK_TOKENS
         triangle = _additive(np.tri(block_tokens, dtype=bool), dtype, device)
         tokens: list[int] = []
@@ -97,7 +97,7 @@ def last_hidden_states(model: Any, branching: Branching) -> Tensor:
     """Return the decoder's last hidden state of every token, shape (n_tokens, width).
 
     Raises:
-        BenchError: the model's layers do not attend through transformers' attention interface.
+        BenchError: the model's layers do not use transformers' attention interface.
     """
     with _attending_by_blocks(model):
         hidden: Tensor = model.get_decoder()(
@@ -106,7 +106,7 @@ def last_hidden_states(model: Any, branching: Branching) -> Tensor:
             use_cache=False,
             branching=branching,
         ).last_hidden_state
-    # layers that ignore the interface would have mixed the prompts of the row, without any error
+    # layers that ignore the interface would have mixed the prompts of the row without an error
     if branching.n_attended != model.config.num_hidden_layers:
         raise BenchError(
             f"{type(model).__name__} does not use the attention interface of transformers, so candidates cannot be "
@@ -125,19 +125,19 @@ def branching_attention(
     branching: Branching,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attend as :class:`Branching` says; transformers' attention interface.
+    """Compute attention as :class:`Branching` defines it, as a transformers attention function.
 
     Args:
         module: The calling layer, unused.
         query: Shape (1, n_heads, n_tokens, head_width).
         key: Shape (1, n_key_heads, n_tokens, head_width); each key head serves ``n_heads / n_key_heads`` in a row.
         value: As ``key``.
-        attention_mask: None: the blocks say what is seen.
+        attention_mask: None, because the blocks define the mask.
         scaling: Factor of the products of queries and keys.
         branching: The batch.
 
     Returns:
-        What each token gathered, shape (1, n_tokens, n_heads, head_width), and no weights.
+        The attention output of each token, shape (1, n_tokens, n_heads, head_width), and None for the weights.
     """
     branching.n_attended += 1
     queries, keys, values = query[0] * scaling, key[0], value[0]
@@ -146,10 +146,10 @@ def branching_attention(
     gathered = queries.new_empty(n_tokens, n_heads, width)
     for block in branching.blocks:
         n_rows = block.rows.stop - block.rows.start
-        # query heads that share a key head become further rows of one product
+        # query heads that share a key head become additional rows of one product
         asked = queries[:, block.rows].reshape(n_key_heads, -1, width)
         scores = asked @ _both(keys, block).transpose(1, 2)
-        # every row sees the shared places, so only the block's own columns need a mask
+        # every row attends to the shared positions, so only the block's own columns need a mask
         scores.view(n_heads, n_rows, -1)[:, :, -n_rows:] += block.own
         answer = scores.softmax(-1) @ _both(values, block)
         gathered[block.rows] = answer.view(n_heads, n_rows, width).transpose(0, 1)
@@ -157,14 +157,14 @@ def branching_attention(
 
 
 def _both(states: Tensor, block: Block) -> Tensor:
-    """Return the states that a block sees, the shared ones first; a view where they stand side by side."""
+    """Return the states that a block attends to, shared ones first; a view if they are adjacent."""
     if block.shared.stop == block.rows.start:
         return states[:, block.shared.start : block.rows.stop]
     return torch.cat([states[:, block.shared], states[:, block.rows]], dim=1)
 
 
 def _joined(branches: Sequence[Sequence[int]], n_tokens: int) -> Iterator[list[Sequence[int]]]:
-    """Yield runs of branches, in order, of at most ``n_tokens`` tokens or one branch."""
+    """Yield consecutive groups of branches of at most ``n_tokens`` tokens, or of one branch."""
     run: list[Sequence[int]] = []
     size = 0
     for branch in branches:

@@ -1,6 +1,6 @@
-"""A causal language model as the methods use it: loss on answers, candidate likelihoods, entropy, generation.
+"""Wrap a causal language model for the methods: loss on answers, candidate likelihoods, entropy and generation.
 
-All paths call the modules' own forward, so adapters and hooks placed on the model from outside take part in each.
+All paths call the modules' own forward, so adapters and hooks attached from outside take effect in each of them.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from bench.lm.prompts.shared import (
 )
 
 MAX_LOGITS = 2**26
-"""Logits that an accelerator holds at once while scoring (256 MB in float32)."""
+"""Maximum logits that an accelerator keeps at once while scoring (256 MB in float32)."""
 CACHED_LOGITS = 2**18
-"""Logits that a processor holds at once: 1 MB in float32 stays in its cache, which is three times as fast."""
+"""Maximum logits that a CPU keeps at once: 1 MB in float32 fits in its cache, which is three times as fast."""
 MIN_ROWS_AT_ONCE = 16
 _MASKABLE_ATTENTION = ("sdpa", "eager")
 _ANY_TOKEN = 0
@@ -46,7 +46,7 @@ _Item = TypeVar("_Item")
 class CausalLanguageModel:
     """A loaded transformers decoder with its tokenizer.
 
-    The logits must be the output head of the last hidden state (Qwen2, Llama, Mistral and their kin).
+    The logits must be the output head of the last hidden state (Qwen2, Llama, Mistral and similar models).
     """
 
     model: Any
@@ -54,13 +54,13 @@ class CausalLanguageModel:
     tokenizer: Any
     """Its tokenizer, with an end token."""
     max_tokens: int = 1200
-    """Longest prompt; the oldest purchases are left out to keep within it, candidates never."""
+    """Maximum length of a prompt; the oldest purchases are left out to keep within it, but never candidates."""
     max_history: int | None = None
     """How many of the latest purchases a prompt shows; None shows all that fit."""
     batch_tokens: int = 4096
     """Tokens in one forward pass of scoring and generating, padding included."""
     rewording: Callable[[ChatFormat], ChatFormat] = lambda chat: chat
-    """Change of the chat format with which prompts are written, for asking in other words."""
+    """Modifies the chat format used to write prompts, to test a different wording."""
 
     def __post_init__(self) -> None:
         attention = getattr(self.model.config, "_attn_implementation", "sdpa")
@@ -75,16 +75,16 @@ class CausalLanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """The device that holds the model."""
+        """The device of the model."""
         return next(self.model.parameters()).device  # type: ignore[no-any-return]
 
     @property
     def prompt_hash(self) -> str:
-        """Hash of the wording that this model is given: its chat format and the cut of the history included."""
+        """Hash of the wording that this model gets, including its chat format and history length."""
         return prompt_hash(chat_format(self.tokenizer), self.max_history)
 
     def shared_prompts(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[str]:
-        """Write one prompt a query, with as much of the latest history as :attr:`max_tokens` allows."""
+        """Write one prompt per query, with as much of the latest history as :attr:`max_tokens` allows."""
         return [text for text, _ in self._fitting_prompts(histories, candidates)]
 
     def prompt_ids(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[list[int]]:
@@ -97,7 +97,7 @@ class CausalLanguageModel:
         return self.loss_behind(prefixes, [prompt.answer for prompt in batch])
 
     def loss_behind(self, prompts: list[list[int]], answers: Sequence[str]) -> Tensor:
-        """Return :meth:`answer_loss` for prompts that are token ids already."""
+        """Return :meth:`answer_loss` for prompts given as token ids."""
         answer_ids = self._answer_ids(answers, "title")
         logits, _ = self._logits_at_answers(prompts, answer_ids)
         targets = torch.tensor([token for answer in answer_ids for token in answer], device=self.device)
@@ -113,10 +113,10 @@ class CausalLanguageModel:
         """Return the log-likelihood of each candidate as the answer, shape (n, n_candidates).
 
         Args:
-            histories_titles: For each query the titles bought, oldest first.
-            candidate_titles: For each query the titles on offer, equally many in each.
-            style: What the model was trained to answer: after a ``title`` comes the end token, after the first title
-                of a ``list`` the separator; that token counts.
+            histories_titles: Titles bought per query, oldest first.
+            candidate_titles: Candidate titles per query, the same number in each.
+            style: What the model was trained to answer: a ``title`` is followed by the end token, the first title of a
+                ``list`` by the separator; that token counts.
             length_normalized: Whether to divide by the number of tokens.
         """
         answers = [[clean_title(title) for title in titles] for titles in candidate_titles]
@@ -140,12 +140,12 @@ class CausalLanguageModel:
     def logits_behind(
         self, prompts: list[list[int]], branches: list[list[list[int]]], tokens: Sequence[int]
     ) -> NDArray[np.float32]:
-        """Return the logits of some tokens as the next one after each branch, shape (n, n_branches, n_tokens).
+        """Return the logits of given tokens as the next token after each branch, shape (n, n_branches, n_tokens).
 
         Args:
             prompts: Token ids that a query's branches share; their keys and values are computed once.
-            branches: For each query equally many continuations of at least one token.
-            tokens: The tokens that are asked for.
+            branches: Continuations per query, the same number in each, of at least one token.
+            tokens: The tokens whose logits are returned.
         """
         lengths = [len(prompt) + sum(map(len, row)) for prompt, row in zip(prompts, branches, strict=True)]
         n_branches = len(branches[0]) if branches else 0
@@ -161,7 +161,7 @@ class CausalLanguageModel:
         return logits
 
     def logits_after(self, prompts: list[list[int]]) -> Tensor:
-        """Return the logits of the first token after each prompt's ids, shape (n, vocabulary), float32, in one pass."""
+        """Return the logits of the first token after each prompt, shape (n, vocabulary), float32, in one pass."""
         return self._logits_at_answers(prompts, [[_ANY_TOKEN]] * len(prompts))[0]
 
     def answer_entropy(
@@ -176,10 +176,10 @@ class CausalLanguageModel:
 
         Args:
             prompts: Shared prompts; no labels are needed.
-            k: How many tokens count.
+            k: Number of tokens that count.
             scope: Whether the first ``k`` tokens of the answer count, or of each title in it.
-            max_new_tokens: Length at which a list of titles is cut; ``first_title`` generates ``k`` tokens only.
-            temperature: What the logits are divided by; None leaves them as they are.
+            max_new_tokens: Length at which a list of titles is cut; ``first_title`` generates only ``k`` tokens.
+            temperature: Number by which the logits are divided; None leaves them unchanged.
         """
         n_tokens = k if scope == "first_title" else max_new_tokens
         prompt_ids = self.token_ids(prompts)
@@ -193,17 +193,17 @@ class CausalLanguageModel:
         return softmax_entropy(logits[counted], temperature).mean()
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int = 400) -> list[str]:
-        """Return the model's greedy answer to each prompt, special tokens left out."""
+        """Return the model's greedy answer to each prompt, without special tokens."""
         return self.texts(self.greedy_ids(self.token_ids(prompts), max_new_tokens))
 
     def texts(self, answers: Sequence[list[int]]) -> list[str]:
-        """Return the text of each answer's token ids, special tokens left out."""
+        """Return the text of each answer's token ids, without special tokens."""
         return [str(self.tokenizer.decode(answer, skip_special_tokens=True)) for answer in answers]
 
     def greedy_ids(
         self, prompts: list[list[int]], max_new_tokens: int, batch_tokens: int | None = None
     ) -> list[list[int]]:
-        """Return the token ids of the greedy answer to each prompt, up to and with the end token where it comes."""
+        """Return the token ids of the greedy answer to each prompt, up to and including the end token, if any."""
         answers: list[list[int]] = [[] for _ in prompts]
         with _scoring(self.model):
             lengths = [len(ids) + max_new_tokens for ids in prompts]
@@ -219,7 +219,7 @@ class CausalLanguageModel:
         return fitting_prompts(histories, candidates, chat, self.token_ids, self.max_tokens, self.max_history)
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return each text's token ids, none added."""
+        """Return each text's token ids, without added special tokens."""
         ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
         return ids
 
@@ -229,15 +229,15 @@ class CausalLanguageModel:
         return [[*ids, self.tokenizer.eos_token_id] for ids in self.token_ids(answers)]
 
     def _answers_ids(self, answers: Sequence[Sequence[str]], style: AnswerStyle) -> list[list[list[int]]]:
-        """Return the token ids of each query's answers; an answer that many queries share is cut once."""
+        """Return the token ids of each query's answers; an answer shared by many queries is tokenized once."""
         distinct = list(dict.fromkeys(answer for row in answers for answer in row))
         ids = dict(zip(distinct, self._answer_ids(distinct, style), strict=True))
         return [[ids[answer] for answer in row] for row in answers]
 
     def _logits_at_answers(self, prefixes: list[list[int]], answers: list[list[int]]) -> tuple[Tensor, list[int]]:
-        """Return logits that predict each answer token, all answers' rows joined, and each answer's first row.
+        """Return the logits that predict each answer token, with all answers' rows joined, and each answer's first row.
 
-        Rows are padded on the right, where causal attention cannot see, so no mask is needed.
+        Rows are padded on the right, which causal attention cannot see, so no mask is needed.
         """
         inputs = [prefix + answer[:-1] for prefix, answer in zip(prefixes, answers, strict=True)]
         hidden = self._decode(input_ids=padded(inputs, 0, self.device), use_cache=False).last_hidden_state
@@ -255,7 +255,7 @@ class CausalLanguageModel:
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def _branch_log_likelihoods(self, prompts: list[list[int]], answers: list[list[list[int]]]) -> Tensor:
-        """Return summed log-probabilities, shape (n, n_answers); an answer's last token is predicted, never read."""
+        """Return summed log-probabilities, shape (n, n_answers); an answer's last token is predicted but never read."""
         read = [[answer[:-1] for answer in row] for row in answers]
         branching = Branching.of(prompts, read, self.model.dtype, self.device)
         hidden = last_hidden_states(self.model, branching)
@@ -280,7 +280,7 @@ class CausalLanguageModel:
         ids = padded([row[::-1] for row in prefixes], end, self.device).flip(1)
         lengths = torch.tensor([len(row) for row in prefixes], device=self.device)
         mask = torch.arange(ids.shape[1], device=self.device).flip(0) < lengths[:, None]
-        # A hub model's own defaults may sample or punish repetition; each is set back to plain greedy.
+        # A hub model's own defaults may sample or penalize repetition; each is reset to plain greedy decoding.
         made = self.model.generate(
             input_ids=ids, attention_mask=mask.long(), max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
             temperature=1.0, top_p=1.0, top_k=50, repetition_penalty=1.0, eos_token_id=end, pad_token_id=end,
@@ -305,5 +305,5 @@ def _take(rows: Sequence[_Item], chosen: NDArray[np.int64]) -> list[_Item]:
 
 
 def until(ids: list[int], end: int) -> list[int]:
-    """Return token ids up to and with the first end token; all where there is none."""
+    """Return token ids up to and including the first end token, or all if there is none."""
     return ids[: ids.index(end) + 1] if end in ids else ids

@@ -1,8 +1,8 @@
-"""Engines that write a decoder's greedy answers: prompts and an adapter in, token ids out.
+"""Define the engines that generate a decoder's greedy answers from prompts and an adapter.
 
-Prompts and answers are token ids on both sides, so that all engines read the very prompt and all answers are turned
-into text by one tokenizer. Engines add numbers in another order, so where two tokens are about equally likely they
-may write different ones: a run's record names the engine.
+Prompts and answers are token ids, so that all engines read exactly the same prompt and one tokenizer turns all answers
+into text. Engines sum numbers in different orders, so if two tokens are about equally likely they may generate
+different ones; a run's record names the engine.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from bench.plugin import Task
 
 BATCH_TOKENS = 2**15
-"""Tokens in one batch of the transformers engine, prompts and answers: a step of few rows costs as much as of many."""
+"""Tokens per batch of the transformers engine, prompts and answers; a step costs about as much for few as for many
+rows."""
 
 
 class GenerationEngine(Protocol):
-    """Writes greedy answers."""
+    """Generates greedy answers."""
 
     def greedy_ids(
         self, prompts: list[list[int]], adapter: Adapter | None, max_new_tokens: int
     ) -> list[list[int]]:  # pragma: no cover
-        """Return the token ids of each prompt's greedy answer, up to and with the end token where it comes."""
+        """Return the token ids of each prompt's greedy answer, up to and including the end token, if any."""
         ...
 
     def facts(self) -> dict[str, Any]:  # pragma: no cover
@@ -39,12 +40,12 @@ class GenerationEngine(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class TransformersEngine:
-    """The loaded model itself, the adapter folded into its weights meanwhile."""
+    """Generate with the loaded model itself, with the adapter folded into its weights meanwhile."""
 
     causal: CausalLanguageModel
 
     def greedy_ids(self, prompts: list[list[int]], adapter: Adapter | None, max_new_tokens: int) -> list[list[int]]:
-        """Return the token ids of each prompt's greedy answer, up to and with the end token where it comes."""
+        """Return the token ids of each prompt's greedy answer, up to and including the end token, if any."""
         with folded(self.causal.model, adapter):
             return self.causal.greedy_ids(prompts, max_new_tokens, max(BATCH_TOKENS, self.causal.batch_tokens))
 
@@ -60,7 +61,7 @@ class TransformersEngine:
 
 
 def chosen_engine(causal: CausalLanguageModel, backbone: Backbone, task: Task) -> GenerationEngine:
-    """Return the engine that the task asks for."""
+    """Return the engine that the task names."""
     if task.engine != "vllm":
         return TransformersEngine(causal)
     from bench.lm.decoders.vllm_engine import VllmEngine

@@ -1,4 +1,4 @@
-"""What decoders are taught and asked, drawn from a domain's training histories."""
+"""Draw training examples and training queries for decoders from a domain's training histories."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ N_NEGATIVES = 29
 
 
 def untouched_items(domain: Domain, user: int, n_items: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Draw distinct items that were trained on by somebody, but not by this user; fewer where there are no more.
+    """Draw distinct items from the training data that this user has not interacted with, or all if there are fewer.
 
-    An item that nobody trained on (a held-out one) must not be taught to be a negative.
+    An item without training interactions, such as a held-out one, must not be taught as a negative.
     """
     trained, own = domain.item_counts() > 0, domain.history(user)
     drawn = rng.permutation(np.flatnonzero(trained))[: n_items + len(own)]
@@ -28,13 +28,13 @@ def untouched_items(domain: Domain, user: int, n_items: int, rng: np.random.Gene
 
 
 def n_prefixes(domain: Domain) -> NDArray[np.int64]:
-    """Return how many training prefixes with a following item each user has, shape (n_users,)."""
+    """Return the number of training prefixes with a following item per user, shape (n_users,)."""
     counts: NDArray[np.int64] = np.maximum(np.diff(domain.indptr) - 1, 0)
     return counts
 
 
 def sampled_prefixes(domain: Domain, recipe: LoraRecipe, rng: np.random.Generator) -> list[tuple[Domain, int, int]]:
-    """Return (domain, user, place of the item to be predicted): ``max_examples`` prefixes drawn at random, or all."""
+    """Return (domain, user, position of the item to predict) of ``max_examples`` random prefixes, or of all."""
     counts = n_prefixes(domain)
     users = np.repeat(np.arange(domain.n_users), counts)
     places = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
@@ -49,10 +49,10 @@ def titles_of(domain: Domain, queries: Queries) -> tuple[list[list[str]], list[l
 
 
 def training_queries(domain: Domain, n_queries: int, seed: int) -> Queries:
-    """Return queries for a seeded sample of users: their last training item among 29 that they never touched.
+    """Return queries for a seeded sample of users: their last training item among 29 items they never interacted with.
 
-    Only users with two items or more, and with that many untouched ones, are asked; where there are too few of
-    them, fewer queries come back.
+    Only users with at least two items and enough items without interaction are sampled; if there are too few such
+    users, fewer queries are returned.
     """
     rng = np.random.default_rng(derived_seed(seed, "training-queries", domain.content_hash))
     users: list[int] = []

@@ -1,7 +1,7 @@
-"""A causal language model as a recommender: one instruction prompt, the next title as its answer.
+"""Use a causal language model as a recommender: one instruction prompt, with the next title as its answer.
 
-Training asks for the title that followed each training prefix among 29 sampled negatives; scoring ranks candidates by
-the likelihood of their titles; entropy is that of the first tokens of the model's own greedy answer.
+Training predicts the title that followed each training prefix, among 29 sampled negatives. Scoring ranks candidates by
+the likelihood of their titles. Entropy is that of the first tokens of the model's own greedy answer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 N_TRAINING_NEGATIVES = 29
 QUERIES_BETWEEN_REPORTS = 500
 Scoring = Literal["sum", "mean", "prior-corrected", "prior-corrected-mean"]
-"""How the likelihood of a title as the answer becomes a score; see :func:`title_scores`."""
+"""How the likelihood of a title as the answer is turned into a score; see :func:`title_scores`."""
 BATCHES_SORTED_TOGETHER = 16
 
 
@@ -45,7 +45,7 @@ class GenerativeLanguageModel(LanguageModel):
 
     @staticmethod
     def weights_dtype(device: str) -> torch.dtype:
-        """Return the number format that the frozen weights are held in."""
+        """Return the number format of the frozen weights."""
         return training_dtype(device)
 
     objective = f"next title, prompt {prompt_hash(max_history=MAX_HISTORY)}, negatives {N_TRAINING_NEGATIVES}"
@@ -58,11 +58,11 @@ class GenerativeLanguageModel(LanguageModel):
         "adapted_layers": 0,
     }
     answer_style: AnswerStyle = "title"
-    """What the model is taught to answer; ``objective`` says it in words."""
+    """What the model is trained to answer; ``objective`` describes it."""
 
     @property
     def max_history(self) -> int:
-        """Most recent items of a history that a prompt shows."""
+        """Number of most recent history items in a prompt."""
         return self.causal.max_history or 0
 
     @max_history.setter
@@ -90,7 +90,7 @@ class GenerativeLanguageModel(LanguageModel):
                 yield batch, len(batch)
 
     def count_examples(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
-        """Return how many prompts an epoch has."""
+        """Return the number of prompts per epoch."""
         counts = [int(n_prefixes(domain).sum()) for domain in domains]
         return sum(min(count, recipe.max_examples) if recipe.max_examples else count for count in counts)
 
@@ -125,7 +125,7 @@ class GenerativeLanguageModel(LanguageModel):
         return self.causal.answer_entropy(prompts, n_tokens, temperature=temperature)
 
     def _prompt(self, example: tuple[Domain, int, int], rng: np.random.Generator) -> Prompt:
-        """Write the example that asks for a user's item at a place, among negatives that somebody trained on."""
+        """Write the prompt for the user's item at a position, among negatives that have training interactions."""
         domain, user, place = example
         history = domain.history(user)
         negatives = untouched_items(domain, user, N_TRAINING_NEGATIVES, rng)
@@ -147,15 +147,15 @@ def title_scores(
 ) -> NDArray[np.float32]:
     """Return scores by the likelihood of each candidate as the answer, shape (n, n_candidates).
 
-    ``sum`` is log P(title | history), which favors short titles. ``mean`` divides it by the title's tokens, the one
-    that ends it included. ``prior-corrected`` takes log P(title | no history) off, the candidates being the same in the
-    prompt: what is left is what the history says for the title, and all tie where there is none.
+    ``sum`` is log P(title | history), which favors short titles. ``mean`` divides it by the title's number of tokens,
+    including the one that ends it. ``prior-corrected`` subtracts log P(title | no history), computed with the same
+    candidates in the prompt: the difference is the evidence from the history, and all tie without a history.
     ``prior-corrected-mean`` does both.
 
     Args:
         causal: The decoder.
-        histories: For each query the titles bought, oldest first.
-        candidates: For each query the titles on offer, equally many in each.
+        histories: Titles bought per query, oldest first.
+        candidates: Candidate titles per query, the same number in each.
         style: What ends a title; see :meth:`CausalLanguageModel.score`.
         scoring: One of the four.
     """

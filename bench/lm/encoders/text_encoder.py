@@ -1,4 +1,4 @@
-"""Texts to unit vectors with a pre-trained encoder: length-sorted batches, mean pooling over real tokens."""
+"""Encode texts as unit vectors with a pre-trained encoder: length-sorted batches, mean pooling over real tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCHES_BETWEEN_REPORTS = 50
 
 
 class TextEncoder:
-    """A loaded encoder and its tokenizer. The base stays in evaluation mode: its own dropout is never applied."""
+    """A loaded encoder and its tokenizer, always in evaluation mode, so that its own dropout is never applied."""
 
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
         self.tokenizer, self.model = load_encoder(backbone, device)
@@ -28,12 +28,12 @@ class TextEncoder:
         self.dimension = int(self.model.config.hidden_size)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the token ids of each text, cut to :data:`MAX_TOKENS`."""
+        """Return the token ids of each text, truncated to :data:`MAX_TOKENS`."""
         ids: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]
         return ids
 
     def encode(self, tokens: Sequence[list[int]], progress: ProgressHook | None = None) -> Tensor:
-        """Return unit vectors in the order given, (n, dimension); gradients flow where they are enabled."""
+        """Return unit vectors in the given order, (n, dimension), with gradients if they are enabled."""
         order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
         batches = length_batches([len(tokens[i]) for i in order])
         pooled = []

@@ -1,8 +1,8 @@
-"""The top layers of an encoder over many titles at once, each below them computed once and for all.
+"""Run the top layers of an encoder over many titles at once, with the layers below computed only once.
 
-While only the top layers have adapters, the states that enter them depend on the title alone: they are kept. Titles
-of one length follow each other without any padding: the linear layers read all tokens as one tall matrix, and
-attention runs over each group of one length.
+If only the top layers have adapters, the states that enter them depend only on the title and are kept. Titles of the
+same length follow each other without padding: the linear layers read all tokens as one tall matrix, and attention
+runs over each group of one length.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ READABLE = ("bert",)
 TITLES_AT_ONCE = 512
 
 Groups = list[tuple[int, int]]
-"""(number of titles, tokens of each) of titles that follow each other by length."""
+"""(number of titles, tokens per title) of consecutive titles, sorted by length."""
 
 
 def can_be_split(model: Any) -> bool:
@@ -31,10 +31,10 @@ def can_be_split(model: Any) -> bool:
 
 
 class TitleLayers:
-    """The states of a catalogue's titles below the top layers, and the top layers over them."""
+    """Keep the states of a catalogue's titles below the top layers and run the top layers on them."""
 
     def __init__(self, model: Any, tokens: Sequence[Sequence[int]], n_top: int) -> None:
-        """Compute the lower states of all titles; ``n_top`` of the layers are left to run later, 0 leaves all."""
+        """Compute the lower states of all titles; ``n_top`` layers are left to run later, 0 leaves all layers."""
         layers = list(model.encoder.layer)
         n_below = max(0, len(layers) - n_top) if n_top else 0
         self.top = layers[n_below:]
@@ -53,7 +53,7 @@ class TitleLayers:
                 self.below[self._places(titles)] = states.to(kept_as)
 
     def vectors(self, titles: NDArray[np.integer]) -> Tensor:
-        """Return the unit-length means of the titles' last states, shape (n, d), with gradients where enabled."""
+        """Return the unit-length means of the titles' last states, shape (n, d), with gradients if enabled."""
         order = np.argsort(self.lengths[titles], kind="stable")
         by_length = titles[order]
         n_tokens, n_titles = np.unique(self.lengths[by_length], return_counts=True)
@@ -68,7 +68,7 @@ class TitleLayers:
         return nn.functional.normalize(torch.cat(means)[back], dim=-1)
 
     def all_vectors(self, titles: NDArray[np.integer]) -> Tensor:
-        """Return :meth:`vectors` of any number of titles, without gradients."""
+        """Return :meth:`vectors` for any number of titles, without gradients."""
         with torch.no_grad():
             parts = [
                 self.vectors(titles[start : start + TITLES_AT_ONCE]) for start in range(0, len(titles), TITLES_AT_ONCE)
@@ -76,7 +76,7 @@ class TitleLayers:
         return torch.cat(parts)
 
     def _run(self, layer: Any, states: Tensor, groups: Groups) -> Tensor:
-        """Return a layer's output for tokens that follow each other, shape (n_tokens, d)."""
+        """Return a layer's output for consecutive tokens, shape (n_tokens, d)."""
         attention = layer.attention.self
         projected = [project(states) for project in (attention.query, attention.key, attention.value)]
         sizes = [n * length for n, length in groups]
@@ -91,13 +91,13 @@ class TitleLayers:
         queries, keys, values = (
             each.view(n, length, self.n_heads, -1).transpose(1, 2).contiguous() for each in projected
         )
-        # on a processor torch's fused attention has slow gradients in bfloat16
+        # on a CPU torch's fused attention has slow gradients in bfloat16
         weights = (queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2)).softmax(-1)
         context: Tensor = weights.to(values.dtype) @ values
         return context.transpose(1, 2).reshape(n * length, -1)
 
     def _by_length(self, titles: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Cut titles into parts of one length."""
+        """Split titles into groups of equal length."""
         parts = []
         for length in np.unique(self.lengths[titles]):
             alike = titles[self.lengths[titles] == length]
@@ -105,7 +105,7 @@ class TitleLayers:
         return parts
 
     def _places(self, titles: NDArray[np.integer]) -> Tensor:
-        """Return the rows of the titles' tokens, title after title."""
+        """Return the row numbers of the titles' tokens, title by title."""
         lengths = self.lengths[titles]
         before = np.cumsum(lengths) - lengths
         places = np.repeat(self.starts[titles] - before, lengths) + np.arange(lengths.sum())

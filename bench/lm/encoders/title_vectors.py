@@ -1,4 +1,4 @@
-"""Title vectors of a whole domain from an untouched encoder, kept by content."""
+"""Compute the title vectors of a whole domain with an unadapted encoder, stored by content."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Training examples of two towers: positions of users' histories, over the titles of the batch that holds them.
+"""Build training batches for two towers: positions of users' histories, with the titles of the batch as candidates.
 
-A batch is made of whole runs of positions, for neighbors share most of their titles, and each distinct title is
-encoded once. The wrong answers of a position are all other titles of the batch and some drawn uniformly; those that
-its user touched are left out. Titles of the batch are there because they were bought, popular ones more often, so
-each logit is lowered by the logarithm of the chance of its title to be in the batch (Yi et al. 2019, "Sampling-bias-
-corrected neural modeling", RecSys): the loss then estimates that over the whole catalogue.
+A batch consists of whole runs of consecutive positions, because neighbors share most of their titles, and each
+distinct title is encoded once. The negatives of a position are all other titles of the batch plus some drawn
+uniformly, except those its user has interacted with. Popular titles are in the batch more often, so each logit is
+lowered by the logarithm of its title's probability of being in the batch (Yi et al. 2019, "Sampling-bias-corrected
+neural modeling", RecSys): the loss then estimates the loss over the whole catalogue.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from scipy.sparse import csr_array
 from bench.data.domain import Domain
 
 RECENCY_DECAY = 0.7
-"""Weight of an item against that of the one after it, fixed beforehand."""
+"""Weight of an item relative to the next more recent one, fixed in advance."""
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class TowerBatch:
-    """Positions of one domain over the batch's distinct items."""
+    """Positions of one domain, with the batch's distinct items."""
 
     domain: Domain
     items: Rows
@@ -36,16 +36,16 @@ class TowerBatch:
     history_weights: NDArray[np.float32]
     """Weight of each item in each position's history, shape (n_positions, n_distinct)."""
     targets: Rows
-    """Place in ``items`` of the item that came next, shape (n_positions,)."""
+    """Index into ``items`` of the item that came next, shape (n_positions,)."""
     excluded: NDArray[np.bool_]
-    """The user's own other items and those without a title, which are no wrong answers, (n_positions, n_distinct)."""
+    """The user's own other items and items without a title, which are not negatives, (n_positions, n_distinct)."""
     log_chances: NDArray[np.float32]
-    """Logarithm of each item's chance to be in a batch, shape (n_distinct,)."""
+    """Logarithm of each item's probability of being in a batch, shape (n_distinct,)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Positions:
-    """All positions of a domain that can be learned, cut into runs: an item with a title, and a history before it."""
+    """All positions of a domain that can be learned (a titled item with a history before it), split into runs."""
 
     domain: Domain
     max_history: int
@@ -57,19 +57,19 @@ class Positions:
 
     @cached_property
     def titled(self) -> NDArray[np.bool_]:
-        """Which items have a title, shape (n_items,)."""
+        """Whether each item has a title, shape (n_items,)."""
         return np.array([bool(title) for title in self.domain.titles])
 
     @cached_property
     def places(self) -> Rows:
-        """Places in ``domain.items`` of the items to be predicted, user after user."""
+        """Positions in ``domain.items`` of the items to predict, user by user."""
         first = np.zeros(self.domain.n_interactions, dtype=bool)
         first[self.domain.indptr[:-1][np.diff(self.domain.indptr) > 0]] = True
         return np.flatnonzero(~first & self.titled[self.domain.items])
 
     @cached_property
     def runs(self) -> list[Rows]:
-        """The positions in runs of one user, of ``max_history`` at most."""
+        """Runs of consecutive positions of one user, each of at most ``max_history`` positions."""
         users = self.users[self.places]
         number = np.arange(len(users)) - np.searchsorted(users, users)
         starts = np.flatnonzero(number % self.max_history == 0)
@@ -77,25 +77,25 @@ class Positions:
 
     @cached_property
     def touched(self) -> csr_array:
-        """Who touched what, shape (n_users, n_items)."""
+        """Which items each user has interacted with, shape (n_users, n_items)."""
         ones = np.ones(self.domain.n_interactions, dtype=bool)
         shape = (self.domain.n_users, self.domain.n_items)
         return csr_array((ones, self.domain.items.astype(np.int64), self.domain.indptr), shape=shape)
 
     @cached_property
     def shares(self) -> NDArray[np.float64]:
-        """Each item's share of all interactions, shape (n_items,)."""
+        """Share of each item in all interactions, shape (n_items,)."""
         counts = self.domain.item_counts()
         shares: NDArray[np.float64] = counts / max(1, counts.sum())
         return shares
 
     @cached_property
     def offered(self) -> Rows:
-        """Items that may be drawn as wrong answers: somebody trained on them, so none is held out."""
+        """Items that may be drawn as negatives: those with training interactions, so none is held out."""
         return np.flatnonzero((self.domain.item_counts() > 0) & self.titled)
 
     def epoch(self, max_examples: int, batch_size: int, rng: np.random.Generator) -> list[Rows]:
-        """Return the positions of each batch of an epoch: all, or a sample of ``max_examples`` where that is not 0."""
+        """Return the positions of each batch of an epoch: all, or a sample of ``max_examples`` if that is not 0."""
         order = [self.runs[index] for index in rng.permutation(len(self.runs))]
         sizes = np.cumsum([len(run) for run in order])
         if max_examples:
@@ -105,12 +105,12 @@ class Positions:
         return [np.concatenate(order[start:stop]) for start, stop in _slices(cuts, len(order))]
 
     def n_batches(self, max_examples: int, batch_size: int) -> int:
-        """Return about how many batches an epoch has."""
+        """Return the approximate number of batches per epoch."""
         n_examples = len(self.places) if not max_examples else min(max_examples, len(self.places))
         return -(-n_examples // batch_size)
 
     def batch(self, places: Rows, n_negatives: int, rng: np.random.Generator) -> TowerBatch:
-        """Gather what the positions read and predict, and draw the wrong answers they share."""
+        """Collect the histories and targets of the positions, and draw the negatives they share."""
         items, users = self.domain.items.astype(np.int64), self.users[places]
         back = np.arange(self.max_history)
         before = places[:, None] - 1 - back
@@ -131,12 +131,12 @@ class Positions:
         return TowerBatch(self.domain, distinct, weights, targets, excluded, log_chances)
 
     def _touched_by(self, users: Rows, items: Rows) -> NDArray[np.bool_]:
-        """Return which of the items each user touched, shape (n_users, n_items)."""
+        """Return which of the items each user has interacted with, shape (n_users, n_items)."""
         distinct, rows = np.unique(users, return_inverse=True)
         touched: NDArray[np.bool_] = self.touched[distinct][:, items].toarray()[rows].astype(bool)
         return touched
 
 
 def _slices(cuts: Rows, n: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, stop) of the stretches between cuts."""
+    """Yield (start, stop) of the ranges between cuts."""
     return ((start, stop) for start, stop in pairwise([0, *cuts.tolist(), n]) if stop > start)

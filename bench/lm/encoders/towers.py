@@ -1,9 +1,9 @@
-"""An encoder as a recommender: one history vector against candidate title vectors.
+"""Use an encoder as a recommender: one history vector is compared with the candidates' title vectors.
 
 A title's vector is the encoder's mean-pooled, unit-length output. A history's vector is the unit-length sum of its
 titles' vectors, each step back weighted by ``decay``. Scores are cosines; training and entropy divide them by
-a temperature. With no adapter this is exactly the untrained nearest-neighbor control, so whatever an adapter adds
-is seen against it.
+a temperature. Without an adapter this is exactly the untrained nearest-neighbor baseline, so the difference shows
+what an adapter adds.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from bench.plugin import Answers, ProgressHook, Queries
 
 TEMPERATURE = 0.13
-"""What cosines are divided by where nothing was fitted: the cross-entropy of MiniLM's own over the 30 candidates is
-least here (validation queries of Beauty)."""
+"""Default divisor of cosines, used if none was fitted: it minimizes the cross-entropy of unadapted MiniLM over the 30
+candidates (validation queries of Beauty)."""
 SEQUENCES_SCORED_AT_ONCE = 4096
 
 
 class LearnedTemperature(nn.Module):
-    """What cosines are divided by in training, as a logarithm that is learned with an adapter."""
+    """The divisor of cosines in training, stored as a logarithm that is learned with an adapter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class LearnedTemperature(nn.Module):
 
 
 class TowerLanguageModel(LanguageModel):
-    """Two towers over one encoder. Every position of a sequence is an example: its titles are encoded only once."""
+    """Two towers with one encoder. Every position of a sequence is an example; its titles are encoded only once."""
 
     objective = f"towers, learned temperature, decay {RECENCY_DECAY}, corrected in-batch and uniform negatives"
     defaults: ClassVar = {
@@ -78,12 +78,12 @@ class TowerLanguageModel(LanguageModel):
         return {"prompt_hash": None, "scored_by": "cosine of two towers"}
 
     def new_head(self, seed: int) -> LearnedTemperature:
-        """Take a temperature that nothing has learned yet, and return it."""
+        """Install and return a new temperature that has not been trained."""
         self.head = LearnedTemperature().to(self.device)
         return self.head
 
     def adapted_modules(self, recipe: LoraRecipe) -> list[str]:
-        """Return the linear layers of the top layers."""
+        """Return the linear layers of the adapted top layers."""
         names = list(linear_modules(self.model))
         if not recipe.adapted_layers or not can_be_split(self.model):
             return names
@@ -93,7 +93,7 @@ class TowerLanguageModel(LanguageModel):
 
     @contextmanager
     def prepared_for(self, domains: Sequence[Domain], recipe: LoraRecipe) -> Iterator[None]:
-        """Hold the states below the adapted layers, computed once a title, while the block runs."""
+        """Keep the states below the adapted layers, computed once per title, while the block runs."""
         if can_be_split(self.model):
             n_top = recipe.adapted_layers or 0
             self._layers = {
@@ -116,12 +116,12 @@ class TowerLanguageModel(LanguageModel):
             yield positions.batch(places, recipe.n_negatives, rng), len(places)
 
     def count_examples(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
-        """Return the positions of an epoch."""
+        """Return the number of positions per epoch."""
         counts = [len(self._positions_of(domain, recipe.max_history).places) for domain in domains]
         return sum(min(count, recipe.max_examples) if recipe.max_examples else count for count in counts)
 
     def loss(self, batch: TowerBatch) -> Tensor:
-        """Return the cross-entropy of each next item among the batch's items, mean over positions."""
+        """Return the cross-entropy of each next item among the batch's items, averaged over positions."""
         return batch_loss(self.training_vectors(batch.domain, batch.items), batch, self.head)
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
@@ -133,18 +133,18 @@ class TowerLanguageModel(LanguageModel):
         return tower_scores(table, queries, self.max_history)
 
     def scores_in_training(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return :meth:`score` by the layers that are held for training, in the number format of training."""
+        """Return :meth:`score` from the layers kept for training, in the number format of training."""
         needed = np.union1d(queries.history_items, queries.distinct_candidates())
         table = np.zeros((domain.n_items, self.encoder.dimension), dtype=np.float32)
         table[needed] = self.training_vectors(domain, needed).cpu().numpy()
         return tower_scores(table, queries, self.max_history)
 
     def temperature_on(self, scores: NDArray[np.float32], answers: Answers) -> float:
-        """Return what cosines must be divided by to be the best calibrated logits."""
+        """Return the divisor that turns cosines into the best calibrated logits."""
         return fitted_temperature(scores, answers.positive_column)
 
     def begin_at(self, temperature: float) -> None:
-        """Let training begin at this temperature."""
+        """Start training at this temperature."""
         self.head.logarithm.data.fill_(float(np.log(temperature)))
 
     def entropy(
@@ -167,13 +167,13 @@ class TowerLanguageModel(LanguageModel):
         return softmax_entropy(cosines, TEMPERATURE if temperature is None else temperature).mean()
 
     def item_vectors(self, domain: Domain, items: NDArray[Any], progress: ProgressHook | None = None) -> Tensor:
-        """Encode the titles of ``items`` to unit vectors, (n, dimension); an item without a title has a zero vector."""
+        """Encode the titles of ``items`` as unit vectors, (n, dimension); an item without a title has a zero vector."""
         tokens = self._tokens_of(domain)
         vectors = self.encoder.encode([tokens[item] for item in items], progress)
         return vectors * _are_titled(domain, items).to(vectors)
 
     def training_vectors(self, domain: Domain, items: NDArray[Any]) -> Tensor:
-        """Return :meth:`item_vectors` by the layers that are held for training, where there are any."""
+        """Return :meth:`item_vectors` from the layers kept for training, if there are any."""
         layers = self._layers.get(domain.titles_hash)
         if layers is None:
             return self.item_vectors(domain, items)
@@ -187,7 +187,7 @@ class TowerLanguageModel(LanguageModel):
         return self._positions[key]
 
     def _tokens_of(self, domain: Domain) -> list[list[int]]:
-        key = domain.titles_hash  # a domain's shares have its whole catalogue
+        key = domain.titles_hash  # fractions of a domain contain its full catalogue
         if key not in self._tokens:
             self._tokens[key] = self.encoder.tokenize(domain.titles)
         return self._tokens[key]
@@ -199,18 +199,18 @@ def _are_titled(domain: Domain, items: NDArray[Any]) -> Tensor:
 
 
 def batch_loss(vectors: Tensor, batch: TowerBatch, head: nn.Module) -> Tensor:
-    """Return the cross-entropy of each position's next item among the batch's, mean over positions, in float32.
+    """Return the cross-entropy of each position's next item among the batch's items, averaged, in float32.
 
     Args:
         vectors: Unit vectors of the batch's items, shape (n_distinct, d).
         batch: The positions.
-        head: Makes logits of cosines.
+        head: Turns cosines into logits.
     """
     own = (batch.history_weights, batch.targets, batch.excluded, batch.log_chances)
     weights, targets, excluded, log_chances = (torch.from_numpy(array).to(vectors.device) for array in own)
     with torch.autocast(vectors.device.type, enabled=False):
         histories = nn.functional.normalize(weights @ vectors, dim=-1)
-        # less the log of each item's chance to be in the batch: otherwise popular items would be pushed down
+        # minus the log probability of each item being in the batch, without which popular items would be pushed down
         logits = head(histories @ vectors.T) - log_chances
         return nn.functional.cross_entropy(logits.masked_fill(excluded, -torch.inf), targets)
 
@@ -218,7 +218,7 @@ def batch_loss(vectors: Tensor, batch: TowerBatch, head: nn.Module) -> Tensor:
 def padded_histories(queries: Queries, max_history: int = MAX_HISTORY) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return each query's last items, most recent first, and their recency weights, both (n, max_history).
 
-    Slots beyond a history's start hold item 0 with weight 0.
+    Slots before a history's start contain item 0 with weight 0.
     """
     lengths = np.diff(queries.history_indptr)
     steps_back = np.arange(min(max_history, int(lengths.max(initial=1))))

@@ -1,7 +1,8 @@
-"""Adapter merging: one adapter out of several, each way from one paper.
+"""Merge several adapters into one, with methods from different papers.
 
-``average`` weights them, in the space of factors or of full updates; ``ties``, ``dare``, ``lego`` and ``ext_sub`` are
-the operators of those names, ``updates`` what they share. ``by_entropy`` learns the weights on unlabeled queries.
+``average`` weights the adapters, in the space of factors or of full updates. ``ties``, ``dare``, ``lego`` and
+``ext_sub`` implement the operators of those names, and ``updates`` has their shared code. ``by_entropy`` learns the
+weights on unlabeled queries.
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,8 @@
-"""Weighted averages of LoRA adapters: pure functions of tensors, and the average at work in a model.
+"""Compute weighted averages of LoRA adapters as pure functions of tensors, and apply the average to a model.
 
-Two spaces are in use for one sentence, "average the adapters". As the papers print it (RecCocktail eq. 7, WeaveRec
-eq. 11), A and B are averaged each: ``factor``, Δ = s·(Σλ_i B_i)(Σλ_i A_i). As the authors' code does it, the updates
-are: ``delta``, Δ = s·Σλ_i B_i A_i. They differ by the cross terms B_i A_j.
+"Average the adapters" can mean two different operations. As the papers print it (RecCocktail eq. 7, WeaveRec eq. 11),
+A and B are averaged separately: ``factor``, Δ = s·(Σλ_i B_i)(Σλ_i A_i). In the authors' code, the updates are
+averaged: ``delta``, Δ = s·Σλ_i B_i A_i. They differ by the cross terms B_i A_j.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ MergeSpace = Literal["factor", "delta"]
 
 
 def merge(adapters: Sequence[Adapter], weights: Tensor, space: MergeSpace, *, any_sum: bool = False) -> Adapter:
-    """Merge adapters of one base with weights of shape (n,), or (n_modules, n) in sorted order of module names.
+    """Merge adapters of the same base with weights of shape (n,), or (n_modules, n) in sorted order of module names.
 
     Raises:
-        BenchError: the adapters do not fit together, or the weights do not sum to 1 (and ``any_sum`` is false).
+        BenchError: the adapters are not compatible, or the weights do not sum to 1 (and ``any_sum`` is false).
     """
     check_mergeable(adapters, same_initialisation=space == "factor")
     check_weights(weights, len(adapters), any_sum=any_sum)
@@ -46,14 +46,14 @@ def mixed(
 ) -> Iterator[None]:
     """Add the merge of ``adapters`` to the model's linear layers while the block runs.
 
-    ``weights`` has shape (n,) or (n_modules, n) and may require gradients; nothing of the model is changed.
+    ``weights`` has shape (n,) or (n_modules, n) and may require gradients; the model itself is not changed.
     """
     with hooked(model, merge(adapters, weights, space, any_sum=any_sum)):
         yield
 
 
 def check_weights(weights: Tensor, n_adapters: int, *, any_sum: bool = False) -> None:
-    """Raise BenchError where there is not one weight an adapter, or where they do not sum to 1 and should."""
+    """Raise BenchError if there is not one weight per adapter, or if weights do not sum to 1 although they must."""
     if weights.shape[-1] != n_adapters:
         raise BenchError(f"Expected one merge weight per adapter ({n_adapters}), got {weights.shape[-1]}.")
     sums = weights.detach().sum(-1).flatten()

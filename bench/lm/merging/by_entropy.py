@@ -1,12 +1,12 @@
-"""Entropy-guided merging (RecCocktail §3.3): the weights under which the merged model is surest of unlabeled prompts.
+"""Merge adapters guided by entropy (RecCocktail §3.3): find the weights with the most certain unlabeled predictions.
 
-The prompts are test queries without their answers, so rows made this way are transductive and marked as such.
-RecCocktail's weights lie on a simplex; those of AdaMerging (Yang et al. 2024, arXiv 2310.02575), which pools the
-prompts of several domains, in a box. Two weights are found on a grid, more of them by Adam.
+The prompts are test queries without their answers, so the resulting rows are transductive and marked as such.
+RecCocktail's weights are on a simplex; those of AdaMerging (Yang et al. 2024, arXiv 2310.02575), which pools the
+prompts of several domains, are in a box. Two weights are searched on a grid, more of them are learned with Adam.
 
-Entropies are compared between calibrated models: where each adapter has a temperature that was fitted on validation,
-the scores of a merged model are divided by :func:`merged_temperature`. With one temperature for all, the surest model
-would be the one with the largest scores, which is often the least trained one.
+Entropies are compared between calibrated models: if each adapter has a temperature fitted on validation, the scores of
+a merged model are divided by :func:`merged_temperature`. With one temperature for all, the most certain model would be
+the one with the largest scores, which is often the least trained one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Granularity = Literal["global", "per_module"]
 Search = Literal["grid", "adam"]
 GRID_POINTS = 21
 GRID_DECIMALS = 5
-"""Entropies that differ by less, in nats, are equal on a grid: floating-point sums differ by that much."""
+"""Decimals to which entropies (in nats) are compared on a grid; floating-point sums differ beyond them."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Simplex:
     any_sum = False
 
     def start(self, shape: tuple[int, ...]) -> Tensor:
-        """Return what is learned, as it is before the first step."""
+        """Return the learned parameters before the first step."""
         return torch.zeros(shape)
 
     def weights(self, learned: Tensor) -> Tensor:
@@ -50,19 +50,19 @@ class Simplex:
         return learned.softmax(-1)
 
     def project(self, learned: Tensor) -> None:
-        """Put back in place what a step has led out of the region."""
+        """Move values that a step has taken out of the region back into it, in place."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """Weights of any sum, each in [0, 1]; a step beyond ends at the edge."""
+    """Weights with any sum, each in [0, 1]; a step beyond the range ends at its edge."""
 
     initial: float
-    """What every weight is before the first step."""
+    """Value of every weight before the first step."""
     any_sum = True
 
     def start(self, shape: tuple[int, ...]) -> Tensor:
-        """Return what is learned, as it is before the first step."""
+        """Return the learned parameters before the first step."""
         return torch.full(shape, self.initial)
 
     def weights(self, learned: Tensor) -> Tensor:
@@ -70,45 +70,45 @@ class Box:
         return learned
 
     def project(self, learned: Tensor) -> None:
-        """Put back in place what a step has led out of the region."""
+        """Move values that a step has taken out of the region back into it, in place."""
         learned.clamp_(0, 1)
 
 
 @dataclass(frozen=True)
 class EntropyRecipe:
-    """How merge weights are learned by Adam."""
+    """How merge weights are learned with Adam."""
 
     n_prompts: int
-    """Unlabeled prompts of each domain, a seeded sample."""
+    """Unlabeled prompts per domain, a seeded sample."""
     prompts_a_step: int
-    """Prompts of each domain in one gradient step."""
+    """Prompts per domain in one gradient step."""
     passes: int
     """Passes over the prompts."""
     learning_rate: float
-    """Step size of Adam, on a simplex that of the logits."""
+    """Step size of Adam; on a simplex, that of the logits."""
     granularity: Granularity
-    """One weight an adapter, or one for each adapted layer."""
+    """One weight per adapter, or one per adapter and adapted layer."""
     region: Simplex | Box = Simplex()
-    """Where the weights lie and where they start."""
+    """The allowed region of the weights, and their initial values."""
     n_tokens: int = ENTROPY_TOKENS
-    """First answer tokens whose entropy counts, of a decoder."""
+    """Number of first answer tokens whose entropy counts, for a decoder."""
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedWeights:
-    """Merge weights and how they came about."""
+    """Merge weights and how they were found."""
 
     weights: Tensor
     """Shape (n_adapters,) or (n_modules, n_adapters); on a simplex each row sums to 1."""
     curve: list[float] = field(default_factory=list)
-    """Mean entropy in nats of each pass over the prompts, at the weights of its steps; empty where no step was made."""
+    """Mean entropy in nats per pass over the prompts, at the weights of its steps; empty if there were no steps."""
     path: list[list[float]] = field(default_factory=list)
     """Mean weights after each step."""
     grid: list[tuple[float, float]] = field(default_factory=list)
-    """Of two adapters: weight of the last one and mean entropy in nats over all prompts; see :func:`entropy_grid`."""
+    """For two adapters: weight of the last one and mean entropy in nats over all prompts; see :func:`entropy_grid`."""
 
     def report(self, weights: Mapping[str, float], chosen: float | None = None) -> MergeReport:
-        """Return what a run record states of them; see :class:`bench.plugin.MergeReport`."""
+        """Return what a run record stores about them; see :class:`bench.plugin.MergeReport`."""
         entropies = [entropy for _, entropy in self.grid]
         return MergeReport(
             weights,
@@ -130,7 +130,7 @@ def learn_weights(
     seed: int,
     progress: ProgressHook,
 ) -> LearnedWeights:
-    """Minimize the mean prediction entropy of the merged model over a sample of the queries, by Adam."""
+    """Minimize the merged model's mean prediction entropy over a sample of the queries, with Adam."""
     return learn_pooled_weights(language_model, [(domain, queries)], adapters, space, recipe, seed, progress)
 
 
@@ -143,7 +143,7 @@ def learn_pooled_weights(
     seed: int,
     progress: ProgressHook,
 ) -> LearnedWeights:
-    """Minimize the mean over domains of the mean prediction entropy over a sample of each domain's queries, by Adam."""
+    """Minimize the mean over domains of the mean prediction entropy on a sample of each domain's queries, with Adam."""
     prompts = [(domain, _sample(queries, recipe.n_prompts, seed)) for domain, queries in pools]
     n_modules = len({module for adapter in adapters for module in adapter.factors})
     shape = (len(adapters),) if recipe.granularity == "global" else (n_modules, len(adapters))
@@ -164,7 +164,7 @@ def learn_pooled_weights(
                 with mixed(language_model.model, adapters, weights, space, any_sum=region.any_sum):
                     temperature = merged_temperature(adapters, weights)
                     entropy = language_model.entropy(domain, batch, temperature, recipe.n_tokens)
-                    # gradients add up domain by domain: one graph is in memory at a time
+                    # gradients are accumulated domain by domain, so that only one graph is in memory at a time
                     (entropy / len(batches)).backward()  # type: ignore[no-untyped-call]
                 entropies.append(entropy.item())
             optimizer.step()
@@ -186,9 +186,9 @@ def entropy_grid(
     seed: int,
     progress: ProgressHook,
 ) -> LearnedWeights:
-    """Find the weights of two adapters, one each, on an even grid over all prompts of the sample, without gradients.
+    """Find one weight per adapter, for two adapters, on an even grid over all prompts of the sample, without gradients.
 
-    Of weights with the same entropy those nearest to equal ones are taken.
+    Among weights with the same entropy, those nearest to equal weights are chosen.
     """
     prompts = _sample(queries, recipe.n_prompts, seed)
     grid = []
@@ -207,15 +207,16 @@ def entropy_grid(
 
 
 def merged_temperature(adapters: Sequence[Adapter], weights: Tensor) -> Tensor | None:
-    """Return the temperature of a merge, a scalar: the weighted mean of the adapters' own; None where one has none.
+    """Return the temperature of a merge, a scalar: the weighted mean of its adapters', or None if one has none.
 
-    Of weights that all are 0 it is the plain mean, of weights for each layer that of their means. The mean is the
-    arithmetic one, for a merge whose scores are the weighted sum of its adapters' scores then has the same entropy
-    whichever of two adapters is used that differ in nothing but the scale of their scores.
+    If all weights are 0, it is the plain mean; per-layer weights are averaged over the layers first. The mean is
+    arithmetic: a merge whose scores are the weighted sum of its adapters' scores then has the same entropy whichever
+    of two adapters is used that differ only in the scale of their scores.
 
-    Gradients flow through it. They do not let entropy fall for nothing, as the temperature stays within those fitted on
-    validation. Without them it would: a step would see that weight on the adapter with the larger scores makes the
-    model surer, and not that this adapter's higher temperature takes it back.
+    Gradients flow through it. They cannot lower the entropy for nothing, because the temperature stays within the
+    values fitted on validation. Without them the entropy could fall for nothing: a step would see that weight on the
+    adapter with the larger scores makes the model more certain, but not that this adapter's higher temperature
+    reverses it.
 
     Args:
         adapters: The merged adapters.
@@ -241,6 +242,6 @@ def _sample(queries: Queries, n_queries: int, seed: int) -> Queries:
 
 
 def mean_weights(weights: Tensor) -> list[float]:
-    """Return the mean weight of each adapter over the layers, as the papers' figures show it."""
+    """Return the mean weight of each adapter over the layers, as the papers' plots show it."""
     means: list[float] = weights.reshape(-1, weights.shape[-1]).mean(0).tolist()
     return means

@@ -1,8 +1,8 @@
-"""DARE: drop entries of each update at random, make the rest larger by as much, then average.
+"""DARE: drop entries of each update at random, rescale the rest to compensate, then average.
 
 Paper: Yu et al. 2024, arXiv 2311.03099: Δ̃ = m ⊙ Δ / (1 − p), with m an independent Bernoulli(1 − p) mask, which has
-the expected value Δ. ``delta`` space drops entries of the updates, ``factor`` space entries of A and B, each with a
-mask of its own, which keeps the expected value of B·A too but varies more.
+the expected value Δ. ``delta`` space drops entries of the updates. ``factor`` space drops entries of A and B, each with
+a separate mask; this also keeps the expected value of B·A but has a larger variance.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.lm.merging.average import MergeSpace, check_weights, merge
 from bench.lm.merging.updates import merge_updates
 
 DROP = 0.2
-"""Share of the entries that are dropped: the authors' choice for merging language models (0.9 for single models)."""
+"""Fraction of entries that are dropped: the authors' choice for merging language models (0.9 for single models)."""
 
 
 def merge_dare(
@@ -33,15 +33,15 @@ def merge_dare(
     """Drop and rescale entries of each adapter, then average with ``weights`` of shape (n,).
 
     Args:
-        adapters: At least one, of one base.
+        adapters: At least one, of the same base.
         weights: Weights of the average, shape (n,), summing to 1.
         drop: Probability p that an entry is dropped, in [0, 1).
         space: ``delta`` for entries of the updates, ``factor`` for entries of A and B.
         rank: Rank to which the merged update is cut in ``delta`` space; 0 keeps it whole.
-        seed: Seed of the masks; each layer and adapter draws its own.
+        seed: Seed of the masks; each layer and adapter has a separate mask.
 
     Raises:
-        BenchError: the adapters do not fit together, or the weights do not sum to 1.
+        BenchError: the adapters are not compatible, or the weights do not sum to 1.
     """
     if space == "factor":
         return merge([_dropped(adapter, drop, seed, str(i)) for i, adapter in enumerate(adapters)], weights, "factor")
@@ -64,8 +64,8 @@ def drop_entries(values: Tensor, drop: float, generator: torch.Generator) -> Ten
 
 
 def mask_generator(seed: int, *purpose: str) -> torch.Generator:
-    """Return the generator of one mask."""
-    # a generator on the CPU draws the same mask whatever device the update is on
+    """Return the random generator of one mask."""
+    # a generator on the CPU draws the same mask whatever the device of the update
     return torch.Generator().manual_seed(derived_seed(seed, "dare", *purpose))
 
 

@@ -1,11 +1,11 @@
-"""Ext-Sub: split a source's update into what it shares with the target's and what it does not.
+"""Ext-Sub: split a source's update into the part it shares with the target's update and the rest.
 
 Paper: Hu et al. 2024, arXiv 2308.08090. Row by row, with the target's update w and a source's u as unit vectors ŵ
 and û, the common direction is c = (ŵ + û)/‖ŵ + û‖ and the shared part of u its projection P = (u·c)c. Since
-u·c = ‖u‖·‖ŵ + û‖/2, that is P = ½(u + ‖u‖·ŵ): rows scaled by a number each. So everything here is a product of
-low-rank factors already, exactly, and needs the rows' norms alone. A row of zeros has no direction and shares nothing.
+u·c = ‖u‖·‖ŵ + û‖/2, that is P = ½(u + ‖u‖·ŵ), in which each row is scaled by a number. So everything here is exactly
+a product of low-rank factors and needs only the norms of the rows. A row of zeros has no direction and shares nothing.
 
-The authors subtract the part that is not shared (to unlearn): w − α(u − P). WeaveRec names the method as a rival
+The authors subtract the part that is not shared (to unlearn): w − α(u − P). WeaveRec lists the method as a baseline
 without saying how it is used; by default the target is averaged with what each source shares with it.
 """
 
@@ -31,9 +31,9 @@ def merge_ext_sub(
 
     Args:
         target: Adapter of the target domain, W.
-        sources: Adapters U_n of N source domains; none returns the target's update.
+        sources: Adapters U_n of N source domains; without any, the target's update is returned.
         variant: ``average`` is (W + Σ P_n)/(N + 1); ``subtract`` is W − α·Σ(U_n − P_n)/N, for N = 1 the authors' own.
-        strength: α of ``subtract``.
+        strength: The α of ``subtract``.
     """
     everyone = [target, *sources]
     check_mergeable(everyone, same_initialisation=False)
@@ -48,17 +48,17 @@ def merge_ext_sub(
 
 
 def shared_rows(target: tuple[Tensor, Tensor], source: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Return the columns s, t, each (d_out, 1), for which the source's shared part is P = s ⊙ W + t ⊙ U."""
+    """Return the columns s, t, each (d_out, 1), such that the source's shared part is P = s ⊙ W + t ⊙ U."""
     w, u = row_norms(*target), row_norms(*source)
     half = 0.5 * ((w > 0) & (u > 0)).to(w)
-    # a row of zeros is divided by 1 instead; its share is 0 either way
+    # a row of zeros is divided by 1 instead; its shared part is 0 either way
     return (half * u / torch.where(w > 0, w, 1.0))[:, None], half[:, None]
 
 
 def _row_weights(
     shares: Sequence[tuple[Tensor, Tensor]], variant: ExtSubVariant, strength: float
 ) -> tuple[Tensor | float, list[Tensor]]:
-    """Return what multiplies each row of the target's update, and of each source's."""
+    """Return the factors of each row of the target's update, and of each source's update."""
     if not shares:
         return 1.0, []
     of_target, of_source = torch.stack([s for s, _ in shares]).sum(0), [t for _, t in shares]
@@ -70,7 +70,7 @@ def _row_weights(
 
 
 def _factors(everyone: Sequence[Adapter], adapter: Adapter, module: str) -> tuple[Tensor, Tensor]:
-    """Return an adapter's factors of one layer; where it lacks the layer, another's A with a B of zeros."""
+    """Return an adapter's factors of a layer; if it lacks the layer, another adapter's A with a B of zeros."""
     if module in adapter.factors:
         return adapter.factors[module]
     a, b = next(other.factors[module] for other in everyone if module in other.factors)

@@ -1,13 +1,14 @@
-"""LoRA-LEGO: take adapters apart into their single ranks, cluster these, and build one adapter of the clusters.
+"""LoRA-LEGO: split adapters into their single ranks, cluster these, and build one adapter from the clusters.
 
-Paper: Zhao et al. 2024, arXiv 2409.16167. Rank j of an adapter is the unit v = [a_j; b_j], row j of A beside column j
-of B. All units of a layer are clustered by k-means into k clusters, whose centroids are the ranks of the merged
-adapter. Averaging units that differ makes them shorter, so a centroid is rescaled to its members' mean norm, and the
-output to √(r/k).
+Paper: Zhao et al. 2024, arXiv 2409.16167. Rank j of an adapter is the unit v = [a_j; b_j], row j of A and column j
+of B concatenated. All units of a layer are clustered by k-means into k clusters, whose centroids are the ranks of the
+merged adapter. Averaging units that differ makes them shorter, so a centroid is rescaled to its members' mean norm,
+and the output to √(r/k).
 
 A cluster counts once, however many members it has: two equal adapters merge to that adapter, not to twice it. A unit
-and its negative, which are the same update, are different points to k-means: all adapters start from one A, so the
-signs agree. No code of the authors was found; these two points and the constants are our reading.
+and its negative, which are the same update, are different points to k-means; this does not matter, because all
+adapters start from one A and their signs agree. No code of the authors was found; these two points and the constants
+are our interpretation.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from bench.lm.adapters.adapter import Adapter, check_mergeable, like
 from bench.lm.merging.updates import module_names
 
 RESTARTS = 10
-"""Starts of k-means, of which the best counts."""
+"""Number of k-means initializations, of which the best result is used."""
 
 
 def merge_lego(
@@ -32,7 +33,7 @@ def merge_lego(
     """Merge adapters by clustering their ranks.
 
     Args:
-        adapters: At least one, of one base, one scaling and one rank r.
+        adapters: At least one, of the same base, scaling and rank r.
         n_clusters: Ranks k of the merged adapter; r if None, and never more than there are units.
         reweight: Whether centroids and output are rescaled; without it, k = N·r gives the plain sum of all updates.
         seed: Seed of k-means.
@@ -44,7 +45,7 @@ def merge_lego(
         pairs = [adapter.factors[module] for adapter in adapters if module in adapter.factors]
         units = torch.cat([torch.cat([a, b.T], dim=1) for a, b in pairs])
         k = min(n_clusters or rank, len(units))
-        # a factor on both halves of a unit multiplies its update by the square: √(r/k) takes the fourth root
+        # a factor on both halves of a unit scales its update by the square of the factor: √(r/k) needs the fourth root
         centroids = cluster_units(units, k, reweight=reweight, seed=seed) * (rank / k) ** (0.25 if reweight else 0)
         d_in = pairs[0][0].shape[1]
         merged[module] = (centroids[:, :d_in].contiguous(), centroids[:, d_in:].T.contiguous())
@@ -52,7 +53,7 @@ def merge_lego(
 
 
 def cluster_units(units: Tensor, n_clusters: int, *, reweight: bool, seed: int) -> Tensor:
-    """Return the centroids (k, d) of k-means over units (n, d), rescaled to their members' mean norm if asked."""
+    """Return the centroids (k, d) of k-means over units (n, d); with ``reweight``, of their members' mean norm."""
     membership = torch.nn.functional.one_hot(_labels(units, n_clusters, seed)).to(units)
     sizes = membership.sum(0)[:, None]
     centroids: Tensor = membership.T @ units / sizes
@@ -70,11 +71,11 @@ def _labels(units: Tensor, n_clusters: int, seed: int) -> Tensor:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    # k-means sees distances alone: coordinates in the span of the few units say all that the long vectors do
+    # k-means uses only distances, so coordinates in the span of the few units are enough
     spanned = torch.linalg.qr(units.T.double())[1].T
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct units than clusters: fewer clusters
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct units than clusters are fine
         found = KMeans(n_clusters, n_init=RESTARTS, random_state=seed % 2**32).fit_predict(spanned.cpu().numpy())
-    # k-means may leave clusters empty: number those that there are without gaps
+    # k-means may leave clusters empty: number the non-empty ones without gaps
     labels: Tensor = torch.unique(torch.from_numpy(found), return_inverse=True)[1]
     return labels

@@ -1,8 +1,8 @@
 """TIES: trim each update to its largest entries, elect a sign for each entry, average the entries that agree.
 
-Paper: Yadav et al. 2023, arXiv 2306.01708, algorithm 1. It trims the whole model's vector at once; here, each layer
-by itself. In ``delta`` space the vectors are the layers' updates Δ_i = s·B_i A_i; ``factor`` space treats A and B
-each as such a vector, as PEFT's ``ties`` does.
+Paper: Yadav et al. 2023, arXiv 2306.01708, algorithm 1. The paper trims the whole model's vector at once; here each
+layer is trimmed separately. In ``delta`` space the vectors are the layers' updates Δ_i = s·B_i A_i; ``factor`` space
+treats A and B as two separate vectors, as PEFT's ``ties`` does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.lm.merging.average import MergeSpace
 
 DENSITY = 0.2
-"""Share of the entries that trimming keeps: the paper's recommendation where nothing can be tuned."""
+"""Fraction of entries that trimming keeps: the paper's recommendation if nothing can be tuned."""
 
 
 def merge_ties(
@@ -34,10 +34,10 @@ def merge_ties(
     """Merge adapters by TIES.
 
     Args:
-        adapters: At least one, of one base.
-        density: Share of the entries that are kept, in (0, 1].
+        adapters: At least one, of the same base.
+        density: Fraction of the entries that are kept, in (0, 1].
         scale: The paper's λ, the factor of the merged update.
-        space: ``delta`` for updates, ``factor`` for A and B apart.
+        space: ``delta`` for updates, ``factor`` for A and B separately.
         rank: Rank to which the merged update is cut in ``delta`` space; 0 keeps it whole.
     """
     if space == "delta":
@@ -54,12 +54,12 @@ def ties(vectors: Tensor, density: float) -> Tensor:
     """Merge stacked vectors (n, …) to one (…): trim, elect signs, average the non-zero entries that agree."""
     trimmed = torch.stack([trim(vector, density) for vector in vectors])
     agreeing = trimmed * (trimmed.sign() == elected_signs(trimmed))
-    # an entry that no vector keeps is 0 / 1
+    # an entry that no vector keeps becomes 0 / 1
     return agreeing.sum(0) / (agreeing != 0).sum(0).clamp(min=1)
 
 
 def trim(vector: Tensor, density: float) -> Tensor:
-    """Keep the share ``density`` of the entries that are largest in magnitude, at least one; the rest become 0.
+    """Keep the fraction ``density`` of entries with the largest magnitude, at least one, and set the rest to 0.
 
     Entries as large as the smallest kept one are kept as well.
     """
@@ -72,7 +72,7 @@ def trim(vector: Tensor, density: float) -> Tensor:
 def elected_signs(trimmed: Tensor) -> Tensor:
     """Return the sign of each entry's sum over the vectors (n, …) → (…), +1 or −1.
 
-    Where the sum is 0 the sign that most entries of the layer have is taken, + where that is a draw.
+    If the sum is 0, the sign that most entries of the layer have is used, or + if neither sign is in the majority.
     """
     signs = trimmed.sum(0).sign()
     majority = 1.0 if signs.sum() >= 0 else -1.0

@@ -1,4 +1,4 @@
-"""The walk over layers that merges of whole updates share: one layer's dense matrices in memory at a time."""
+"""Merge whole updates layer by layer, with the dense matrices of only one layer in memory at a time."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 DECODER_RANK = 16
 """Rank that merged updates of a decoder are cut to by default."""
 Combine = Callable[[str, Tensor], Tensor]
-"""From a layer's name and its stacked updates (n_adapters, d_out, d_in) to the merged one (d_out, d_in)."""
+"""Takes a layer's name and its stacked updates (n_adapters, d_out, d_in), returns the merged update (d_out, d_in)."""
 
 
 @dataclass(frozen=True, eq=False)
 class CutAdapter(Adapter):
-    """A merged update of full rank as the nearest adapter of a given rank."""
+    """A merged update of full rank, approximated by the nearest adapter of a given rank."""
 
     kept_share: float = 1.0
-    """Share of the merged updates' squared norm, over all layers, that the cut has left."""
+    """Share of the merged updates' squared norm, over all layers, that is left after the cut."""
     cut_to: int = WHOLE
-    """Rank that the merged updates were cut to; 0 where they are whole."""
+    """Rank that the merged updates were cut to; 0 if they are whole."""
 
 
 def merged_rank(rank: int | None, kind: BackboneKind) -> int:
-    """Return the rank to cut a merged update to: the given one, or by default none for an encoder, 16 for a decoder.
+    """Return the rank to cut a merged update to: the given one, else 16 for a decoder and no cut for an encoder.
 
-    A cut loses a part of the update. Only whole updates of large models, which decoders mostly are, need it.
+    A cut loses part of the update, and only whole updates of large models, usually decoders, need it.
     """
     if rank is not None:
         return rank
@@ -47,7 +47,7 @@ def merge_updates(adapters: Sequence[Adapter], combine: Combine, rank: int) -> C
     A layer that an adapter lacks is an update of zeros.
 
     Raises:
-        BenchError: the adapters do not fit together.
+        BenchError: the adapters are not compatible.
     """
     check_mergeable(adapters, same_initialisation=False)
     merged = {}
@@ -61,7 +61,7 @@ def merge_updates(adapters: Sequence[Adapter], combine: Combine, rank: int) -> C
 
 
 def module_names(adapters: Sequence[Adapter]) -> list[str]:
-    """Return the names of all layers that any of the adapters changes, sorted."""
+    """Return the names of all layers that at least one adapter changes, sorted."""
     return sorted({module for adapter in adapters for module in adapter.factors})
 
 

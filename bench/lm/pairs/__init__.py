@@ -1,6 +1,6 @@
 """Cross-encoders: language models that read a history and one candidate as one text.
 
-``model`` trains and scores, ``layers`` lets it stop between layers, ``prompts`` writes the texts.
+``model`` trains and scores, ``layers`` runs its layers step by step, and ``prompts`` writes the texts.
 """
 
 from typing import TYPE_CHECKING

@@ -1,14 +1,15 @@
-"""A walk through an encoder's layers that several adapted copies of it take side by side, as one batch.
+"""Run several adapted copies of an encoder layer by layer, side by side in one batch.
 
-``n_streams`` copies of the encoder that differ in their adapters read the same prompts. Their states are stacked
-stream by stream, (n_streams · n_prompts, length, d); what sets the streams apart is added by hooks on the adapted
-linear layers (:mod:`bench.lm.adapters.experts`), so the frozen weights multiply one tall matrix instead of several.
+The ``n_streams`` copies of the encoder differ in their adapters and read the same prompts. Their states are stacked
+stream by stream, (n_streams · n_prompts, length, d). Hooks on the adapted linear layers
+(:mod:`bench.lm.adapters.experts`) add what differs between the streams, so the frozen weights multiply one tall matrix
+instead of several.
 
-Three savings are exact. The embedding and the first layer's query, key and value depend on a token and its position
-alone: they are computed once for each distinct pair of them, so a history is not read anew for each of its 30
-candidates. Deeper states of a history do depend on the candidate, for attention looks both ways. The last layer is
-computed for the first token alone where that is all that is scored. And a state that no trained weight has touched
-has no gradient, so everything below the first trained weight is computed without one.
+Three savings are exact. First, the embedding and the first layer's query, key and value depend only on a token and its
+position: they are computed once per distinct pair of them, so a history is not read again for each of its 30
+candidates. (Deeper states of a history do depend on the candidate, because attention is bidirectional.) Second, the
+last layer is computed only for the first token if only that is scored. Third, a state that does not depend on trained
+weights has no gradient, so everything below the first trained weight is computed without gradients.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from bench.lm.pairs.prompts import PairBatch
 
 Between = Callable[[int, Tensor], Tensor]
-"""Changes the stacked states (n_streams, n_tokens, d) after a layer, given its number from 0."""
+"""Changes the stacked states (n_streams, n_tokens, d) after a layer, given the layer's number from 0."""
 READABLE = ("bert", "deberta-v2")
 Pooling = Literal["first", "mean"]
-"""A prompt's vector: its first token's last state, or the mean of the last states of all its tokens."""
+"""How a prompt's vector is made: its first token's last state, or the mean of the last states of all its tokens."""
 
 
 class LayerWalk:
@@ -59,13 +60,13 @@ class LayerWalk:
         n_streams: int = 1,
         between: Between | None = None,
     ) -> Tensor:
-        """Return the vector of each prompt, made of its last states, shape (n_streams, n_prompts, d).
+        """Return the vector of each prompt, pooled from its last states, shape (n_streams, n_prompts, d).
 
         Args:
             batch: The prompts.
-            experts: The adapters at work, already hooked to the model; None where they are part of it.
-            n_streams: How many copies of the encoder run side by side.
-            between: Changes all streams' states after each layer, the last included.
+            experts: The adapters in use, already hooked to the model; None if they are part of it.
+            n_streams: Number of copies of the encoder that run side by side.
+            between: Changes all streams' states after each layer, including the last.
         """
         hidden = self._run(batch, experts, n_streams, between, first_only=self.pooling == "first")
         states = hidden.view(n_streams, len(batch.index), -1, hidden.shape[-1])
@@ -106,7 +107,7 @@ class LayerWalk:
 
 
 def _mean(states: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the mean over the tokens that a prompt has, (n_streams, n_prompts, longest, d) → (…, d), in float32."""
+    """Return the mean over each prompt's real tokens, (n_streams, n_prompts, longest, d) → (…, d), in float32."""
     states = states.float()
     if mask is None:
         return states.mean(2)
@@ -114,20 +115,20 @@ def _mean(states: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _project(attention: Any, states: Tensor, asking: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return queries of the ``asking`` states, and keys and values of all."""
+    """Return the queries of the ``asking`` states, and the keys and values of all states."""
     names = ("query", "key", "value") if hasattr(attention, "query") else ("query_proj", "key_proj", "value_proj")
     query, key, value = (getattr(attention, name) for name in names)
     return query(asking), key(states), value(states)
 
 
 def _spread(rows: Tensor, batch: PairBatch) -> Tensor:
-    """Give every token of every prompt its distinct row: (n, n_distinct, d) → (n · n_prompts, longest, d)."""
+    """Copy the distinct rows to every token of every prompt: (n, n_distinct, d) → (n · n_prompts, longest, d)."""
     spread = rows.index_select(1, batch.index.flatten())
     return spread.view(-1, *batch.index.shape[1:], rows.shape[-1])
 
 
 def _heads(states: Tensor, n_heads: int) -> Tensor:
-    """(n, length, d) → (n, n_heads, length, d / n_heads)."""
+    """Split states into heads: (n, length, d) → (n, n_heads, length, d / n_heads)."""
     return states.view(*states.shape[:-1], n_heads, -1).transpose(1, 2)
 
 
@@ -141,7 +142,7 @@ def _attention(_module: Any, queries: Tensor, keys: Tensor, values: Tensor, mask
 
 
 def _has_slow_gradients(*states: Tensor) -> bool:
-    """Whether torch's fused attention would take half of a training step: its gradients in bfloat16 on a processor."""
+    """Whether torch's fused attention is slow: its bfloat16 gradients on a CPU would take half of a training step."""
     learns = torch.is_grad_enabled() and any(state.requires_grad for state in states)
     return learns and all(state.device.type == "cpu" and state.dtype == torch.bfloat16 for state in states)
 
@@ -156,9 +157,9 @@ def _attention_by_products(queries: Tensor, keys: Tensor, values: Tensor, mask: 
 
 
 class _RelativeAttention:
-    """DeBERTa's attention: contents, and contents against relative positions, are compared.
+    """DeBERTa's attention, which compares contents with contents and contents with relative positions.
 
-    The relative positions go through the adapted query projection too, so their part is computed stream by stream;
+    The relative positions pass through the adapted query projection too, so their part is computed per stream;
     the large products stay stacked.
     """
 

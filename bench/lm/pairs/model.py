@@ -1,8 +1,8 @@
-"""An encoder that reads each (history, candidate) pair: a cross-encoder with a pooler and a scorer on top.
+"""Score each (history, candidate) pair with a cross-encoder: an encoder with a pooler and a scorer on top.
 
-A pair is scored by a dense layer with GELU over the first token's last state (or all tokens' mean), then a linear
-layer (X-Cross, SIGIR '25, §3). One user is one example: the softmax cross-entropy of the last training item among
-negatives that are drawn anew every epoch by popularity.
+The score is computed by a dense layer with GELU over the first token's last state (or the mean over all tokens), then
+a linear layer (X-Cross, SIGIR '25, §3). Each user is one example: the loss is the softmax cross-entropy of the last
+training item among negatives drawn by popularity, anew every epoch.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from bench.lm.backbones import Backbone
 
 QUERIES_AT_ONCE = 32
-"""Queries whose prompts are sorted by length together."""
+"""Number of queries whose prompts are sorted by length together."""
 TOKENS_AT_ONCE = {"cpu": 2048}
-"""Tokens scored in one batch: on a processor as many as its caches hold, elsewhere more."""
+"""Tokens scored per batch: on a CPU as many as fit in its caches, on other devices more."""
 TOKENS_ELSEWHERE = 65_536
 SECONDS_BETWEEN_REPORTS = 10.0
 DESCRIBED_USERS = 1000
-"""Users whose training prompts are described at most: every two of them are compared."""
+"""Maximum number of users whose training prompts are described, because every two of them are compared."""
 
 PairScorer = Callable[[PairBatch], Tensor]
 """Scores a batch's prompts, shape (n_prompts,)."""
@@ -56,33 +56,33 @@ class PairRecipe(LoraRecipe):
     learning_rate: float = field(default=5e-4, metadata=above(0) | at_most(1))
     """Peak learning rate of AdamW (X-Cross: 5e-5)."""
     epochs: int = field(default=40, metadata=at_least(1))
-    """Passes over the examples at most (X-Cross: 40)."""
+    """Maximum passes over the examples (X-Cross: 40)."""
     batch_size: int = field(default=4, metadata=at_least(1))
-    """Users a step, each with all candidates (X-Cross: 1)."""
+    """Users per step, each with all candidates (X-Cross: 1)."""
     max_examples: int = field(default=0, metadata=shrinks_to("examples") | at_least(0))
-    """Users of an epoch, a seeded sample, the same number from each domain; 0 takes all (X-Cross)."""
+    """Users per epoch, a seeded sample with the same number from each domain; 0 uses all (X-Cross)."""
     max_history: int = field(default=15, metadata=at_least(0))
-    """Most recent items that a history keeps, in training and in scoring; 0 keeps all."""
+    """Number of most recent history items used in training and scoring; 0 uses all."""
     max_tokens: int = field(default=128, metadata=at_least(1))
-    """Tokens of a prompt; the oldest titles are dropped first, a candidate never (X-Cross: 512)."""
+    """Maximum tokens per prompt; the oldest titles are dropped first, a candidate never (X-Cross: 512)."""
     n_negatives: int = field(default=29, metadata=at_least(1))
-    """Negatives of a training example, by popularity, drawn anew every epoch."""
+    """Negatives per training example, drawn by popularity, anew every epoch."""
     pooling: Pooling = field(default="first", metadata={"neutral": True})
-    """What of a prompt is scored: its first token's last state (X-Cross), or the mean over all its tokens."""
+    """Which state of a prompt is scored: its first token's last state (X-Cross), or the mean over all its tokens."""
 
 
 @dataclass(frozen=True, eq=False)
 class PairExamples:
-    """Training prompts of some users; each user's positive comes first."""
+    """Training prompts of several users; each user's positive comes first."""
 
     batch: PairBatch
     n_users: int
 
 
 class PairHead(nn.Module):
-    """Pooler (a dense layer with GELU) and scorer (linear) over a prompt's vector: d·d + d and d + 1 values.
+    """Pooler (a dense layer with GELU) and scorer (linear) over a prompt's vector: d·d + d and d + 1 parameters.
 
-    Always computed in float32: scores of one query differ by less than bfloat16 can tell apart.
+    It is always computed in float32, because scores within a query differ by less than bfloat16 can represent.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -91,14 +91,14 @@ class PairHead(nn.Module):
         self.scorer = nn.Linear(dimension, 1)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Return one score a prompt from vectors of shape (n_prompts, d)."""
+        """Return one score per prompt from vectors of shape (n_prompts, d)."""
         with float32_products(vectors.device):
             scores: Tensor = self.scorer(nn.functional.gelu(self.pooler(vectors.float())))
         return scores.squeeze(-1)
 
 
 class PairLanguageModel(LanguageModel):
-    """A cross-encoder; the encoder is frozen but for adapters, the head comes with the adapter in use."""
+    """A cross-encoder whose encoder is frozen except for adapters; the head belongs to the adapter in use."""
 
     defaults: ClassVar = {"dropout": 0.05, "adapted_layers": 0}
     objective = f"pairs, titles of {TITLE_WORDS} words, the last training item among popular negatives"
@@ -117,7 +117,7 @@ class PairLanguageModel(LanguageModel):
         self.head = self.new_head(0)
 
     def new_head(self, seed: int) -> PairHead:
-        """Take a freshly initialized pooler and scorer, the same for equal seeds, and return it."""
+        """Install and return a freshly initialized pooler and scorer, the same for equal seeds."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed(seed, "pair-head"))
             self.head = PairHead(self.dimension).to(self.device)
@@ -125,7 +125,7 @@ class PairLanguageModel(LanguageModel):
 
     @property
     def max_history(self) -> int:
-        """Most recent items of a history that a prompt shows."""
+        """Number of most recent history items in a prompt."""
         return self.prompts.max_history
 
     @max_history.setter
@@ -134,7 +134,7 @@ class PairLanguageModel(LanguageModel):
 
     @contextmanager
     def using(self, adapter: Adapter) -> Iterator[None]:
-        """Read with an adapter folded into the encoder and with its head while the block runs."""
+        """Use an adapter, folded into the encoder, and its head while the block runs."""
         before, self.head = self.head, self.head_of(adapter)
         try:
             with folded(self.model, adapter):
@@ -149,7 +149,7 @@ class PairLanguageModel(LanguageModel):
         return head.to(self.device)
 
     def facts(self) -> dict[str, Any]:
-        """Return how a pair is read."""
+        """Return how a pair is scored."""
         return {
             "scored_by": "pooler and scorer over each pair",
             "pooling": self.walk.pooling,
@@ -159,19 +159,19 @@ class PairLanguageModel(LanguageModel):
     def batches(
         self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
     ) -> Iterator[tuple[PairExamples, int]]:
-        """Yield batches of one domain each, the domains interleaved at random, users of like prompts together."""
+        """Yield batches of one domain each, the domains interleaved at random, users with similar prompts together."""
         plan = [planned for domain in domains for planned in self._planned(domain, recipe, rng)]
         for index in rng.permutation(len(plan)):
             domain, users, negatives = plan[index]
             yield self.examples(domain, users, negatives), len(users)
 
     def count_examples(self, domains: Sequence[Domain], recipe: LoraRecipe) -> int:
-        """Return how many users an epoch has."""
+        """Return the number of users per epoch."""
         counts = [len(learnable_users(domain, n_negatives(recipe))) for domain in domains]
         return sum(min(count, recipe.max_examples) if recipe.max_examples else count for count in counts)
 
     def examples(self, domain: Domain, users: NDArray[np.int64], negatives: NDArray[np.int32]) -> PairExamples:
-        """Make the example of each user: the last item, then its negatives, after all items before the last."""
+        """Build each user's example: the last item, then its negatives, each after all items before the last."""
         prompts = []
         for user, wrong in zip(users, negatives, strict=True):
             history = domain.history(int(user))
@@ -179,9 +179,9 @@ class PairLanguageModel(LanguageModel):
         return PairExamples(PairBatch.of(prompts, self.device), len(users))
 
     def training_prompts(self, domain: Domain, n_negatives: int) -> PromptReport:
-        """Return what the positive prompts are like that a domain's users train on.
+        """Return statistics of the positive prompts that a domain's users train on.
 
-        Their length and diversity are those of a fixed sample of at most :data:`DESCRIBED_USERS`.
+        Length and diversity are those of a fixed sample of at most :data:`DESCRIBED_USERS` users.
         """
         users = learnable_users(domain, n_negatives)
         sample = np.random.default_rng(0).permutation(users)[:DESCRIBED_USERS]
@@ -194,7 +194,7 @@ class PairLanguageModel(LanguageModel):
         )
 
     def loss(self, batch: PairExamples) -> Tensor:
-        """Return the cross-entropy of each user's positive among the candidates, mean over users."""
+        """Return the cross-entropy of each user's positive among its candidates, averaged over users."""
         return candidates_loss(self.pair_scores(batch.batch), batch.n_users)
 
     def pair_scores(self, batch: PairBatch) -> Tensor:
@@ -202,20 +202,20 @@ class PairLanguageModel(LanguageModel):
         return self.head(self.walk.pooled(batch)[0])  # type: ignore[no-any-return]
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return one score a candidate, shape (n, 30)."""
+        """Return one score per candidate, shape (n, 30)."""
         return self.score_by(self.pair_scores, domain, queries, progress)
 
     def scores_in_training(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return the scores with the adapter in training, in the number format of training."""
+        """Return the scores with the adapter in training, in the number format used for training."""
         return self.score_by(self.pair_scores, domain, queries, progress, quick=True)
 
     def score_by(
         self, scorer: PairScorer, domain: Domain, queries: Queries, progress: ProgressHook, *, quick: bool = False
     ) -> NDArray[np.float32]:
-        """Return the scores that any reader of pairs gives, shape (n, 30).
+        """Return the scores that a given pair scorer computes, shape (n, 30).
 
-        ``quick``, for validation during training, reads in the number format that the device trains in; otherwise
-        that is float32.
+        ``quick``, for validation during training, uses the number format in which the device trains; otherwise it is
+        float32.
         """
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         reported = time.monotonic()
@@ -262,7 +262,7 @@ class PairLanguageModel(LanguageModel):
     def _planned(
         self, domain: Domain, recipe: LoraRecipe, rng: np.random.Generator
     ) -> list[tuple[Domain, NDArray[np.int64], NDArray[np.int32]]]:
-        """Sample users, draw their negatives, and cut them, sorted by the length of their prompts, into batches."""
+        """Sample users, draw their negatives, and split them into batches, sorted by the length of their prompts."""
         n = n_negatives(recipe)
         users = rng.permutation(learnable_users(domain, n))[: recipe.max_examples or None]
         if not len(users):
@@ -276,13 +276,13 @@ class PairLanguageModel(LanguageModel):
 
 
 def candidates_loss(scores: Tensor, n_users: int) -> Tensor:
-    """Return the cross-entropy of each user's first candidate, a scalar; scores come user by user."""
+    """Return the cross-entropy of each user's first candidate, a scalar; scores are ordered by user."""
     by_user = scores.view(n_users, -1)
     return nn.functional.cross_entropy(by_user, torch.zeros(n_users, dtype=torch.long, device=scores.device))
 
 
 def n_negatives(recipe: LoraRecipe) -> int:
-    """Return the negatives of a training example."""
+    """Return the number of negatives per training example."""
     return recipe.n_negatives if isinstance(recipe, PairRecipe) else PairRecipe.n_negatives
 
 

@@ -1,7 +1,7 @@
-"""Prompts "History: … Candidate: …" as token rows, one a candidate, and batches of them.
+"""Build prompts "History: … Candidate: …" as token rows, one per candidate, and batches of them.
 
-A prompt's history comes first, so the prompts of one query agree token by token and position by position up to
-their candidate. What depends on a token and its position alone is therefore computed once for all of them.
+A prompt's history comes first, so the prompts of one query have the same tokens at the same positions up to their
+candidate. Everything that depends only on a token and its position is therefore computed once for all of them.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from bench.data.domain import Domain
 
 TITLE_WORDS = 8
-"""Words of a title that are kept (X-Cross)."""
+"""Number of words of a title that are kept (X-Cross)."""
 TITLE_TOKENS = 32
-"""Tokens of a title that are kept; this many are always left for the candidate, so a prompt's history does not
-depend on the candidate that follows."""
+"""Number of tokens of a title that are kept. As many are always left for the candidate, so a prompt's history does
+not depend on the candidate that follows."""
 LEAD_IN, BETWEEN, LEAD_OUT = "History:", ";", "Candidate:"
 
 TokenRow = NDArray[np.int64]
 
 
 def mean_jaccard_distance(prompts: Sequence[TokenRow]) -> float:
-    """Return how different two prompts are on average: 1 less the share of tokens that they have in common.
+    """Return the mean Jaccard distance of all pairs of distinct prompts; 0 for a single prompt.
 
-    Of all pairs of distinct prompts, |A ∩ B| / |A ∪ B| over their sets of tokens; 0 of a single prompt.
+    The distance of two prompts is 1 − |A ∩ B| / |A ∪ B| over their sets of tokens.
     """
     from scipy.sparse import csr_array
 
@@ -52,20 +52,20 @@ def mean_jaccard_distance(prompts: Sequence[TokenRow]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class PairBatch:
-    """Prompts of like length as a rectangle of rows into their distinct (token, position) pairs."""
+    """Prompts of similar length as a matrix of indices into their distinct (token, position) pairs."""
 
     tokens: Tensor
     """Token ids of the distinct pairs, shape (n_distinct,)."""
     positions: Tensor
     """Their positions, shape (n_distinct,)."""
     index: Tensor
-    """Row into ``tokens`` of each prompt's tokens, 0 beyond its end, shape (n_prompts, longest)."""
+    """Index into ``tokens`` of each prompt's tokens, 0 beyond its end, shape (n_prompts, longest)."""
     mask: Tensor | None
-    """True where there is a token, shape (n_prompts, longest); None where all prompts are equally long."""
+    """True where there is a token, shape (n_prompts, longest); None if all prompts are equally long."""
 
     @classmethod
     def of(cls, prompts: Sequence[TokenRow], device: torch.device | str) -> PairBatch:
-        """Join prompts; those shorter than the longest are filled up and masked."""
+        """Join prompts; those shorter than the longest are padded and masked."""
         lengths = np.array([len(prompt) for prompt in prompts])
         filled = np.arange(lengths.max()) < lengths[:, None]
         places = np.nonzero(filled)[1]
@@ -81,7 +81,7 @@ class PairBatch:
 
 
 class PairPrompts:
-    """Writes prompts from titles that are cut into tokens once a domain; ``max_history`` 0 keeps whole histories."""
+    """Write prompts from titles that are tokenized once per domain; ``max_history`` 0 keeps whole histories."""
 
     def __init__(self, tokenizer: Any, max_tokens: int, max_history: int) -> None:
         self.tokenizer, self.max_tokens, self.max_history = tokenizer, max_tokens, max_history
@@ -98,7 +98,7 @@ class PairPrompts:
         self._titles: dict[str, list[TokenRow]] = {}
 
     def prefix(self, domain: Domain, history: Sequence[int] | NDArray[Any]) -> TokenRow:
-        """Return a prompt up to its candidate: the latest titles that fit, oldest first."""
+        """Return the part of a prompt before its candidate: the latest titles that fit, oldest first."""
         titles = self._titles_of(domain)
         kept: list[TokenRow] = []
         left = self.budget
@@ -112,7 +112,7 @@ class PairPrompts:
         return np.concatenate([self.begin, *kept, self.lead_out])
 
     def prompts(self, domain: Domain, history: NDArray[Any], candidates: NDArray[Any]) -> list[TokenRow]:
-        """Return one prompt a candidate."""
+        """Return one prompt per candidate."""
         prefix, titles = self.prefix(domain, history), self._titles_of(domain)
         return [np.concatenate([prefix, titles[item], self.end]) for item in candidates]
 

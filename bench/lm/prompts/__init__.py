@@ -1,6 +1,6 @@
-"""Prompts: the texts that decoders read, how they are cut to fit, and how an answer is read back.
+"""Define the prompts that decoders read, how they are shortened to fit, and how an answer is parsed.
 
-``shared`` is the prompt that all methods have in common, ``paraphrases`` says the same in other words.
+``shared`` is the prompt common to all methods, and ``paraphrases`` rewords it.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The shared prompt in other words, to see how much a model's ranking hangs on the wording that it was given."""
+"""Reword the shared prompt, to measure how much a model's ranking depends on the wording."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bench.lm.prompts.shared import LIST_LENGTH, SEPARATOR, USER_TURN, ChatForma
 
 @dataclass(frozen=True)
 class Paraphrase:
-    """Other words with the same meaning; the history and the candidates stand where they stood."""
+    """A wording with the same meaning; the history and the candidates stay in the same places."""
 
     system: str
     """The system line."""
     before_history: str
     before_candidates: str
     request: str
-    """What is asked, up to where the answer starts."""
+    """The request, up to where the answer starts."""
 
     def of(self, chat: ChatFormat) -> ChatFormat:
-        """Return a chat format that writes the shared prompt in these words."""
+        """Return a chat format that writes the shared prompt in this wording."""
 
         def reworded(_system: str, user: str) -> str:
             history, candidates = _contents(user)
@@ -55,12 +55,12 @@ PARAPHRASES = (
         f"first and {SEPARATOR} after each but the last.\nBest next purchase:",
     ),
 )
-"""Written by hand; a model that was trained on one wording has seen none of them."""
+"""Written by hand; a model trained on the shared prompt has seen none of them."""
 
 
 @contextmanager
 def paraphrased(language_model: Any, paraphrase: Paraphrase) -> Iterator[None]:
-    """Let a language model with the attribute ``causal`` ask in other words inside the block."""
+    """Reword the prompts of a language model with the attribute ``causal`` while the block runs."""
     original = language_model.causal
     language_model.causal = replace(original, rewording=paraphrase.of)
     try:
@@ -70,7 +70,7 @@ def paraphrased(language_model: Any, paraphrase: Paraphrase) -> Iterator[None]:
 
 
 def _contents(user: str) -> tuple[str, str]:
-    """Return what stands for the history and the candidates in a user turn: titles are of one line, so it is clear."""
+    """Return the history and the candidates in a user turn, which is unambiguous because titles are single lines."""
     before, _, rest = USER_TURN.partition("{history}")
     between, _, after = rest.partition("{candidates}")
     history, _, candidates = user.removeprefix(before).removesuffix(after).partition(between)

@@ -1,9 +1,9 @@
-"""The one instruction prompt that every generative recommender shares, its answers, and the reader of its lists.
+"""Define the instruction prompt shared by all generative recommenders, its answers, and the parser of its lists.
 
-A prompt is text: a system line, the purchase history oldest first, the candidates one a line, and a lead-in. An
-answer is one title, or several joined by :data:`SEPARATOR`. Titles start a line in the prompt as they start the
-answer, so a tokenizer cuts them alike in both places. A prompt that a model cannot read whole leaves out the oldest
-purchases, candidates never.
+A prompt is text: a system line, the purchase history with the oldest first, the candidates one per line, and a
+lead-in. An answer is one title, or several joined by :data:`SEPARATOR`. Titles start a line in the prompt just as
+they start the answer, so a tokenizer splits them the same way in both places. If a prompt is too long for the model,
+the oldest purchases are left out, but never candidates.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PLAIN_CHAT = "{system}\n\n{user}\n"
 
 @dataclass(frozen=True)
 class Prompt:
-    """A training example: the text that all candidates of a query share, and the text to be learnt."""
+    """A training example: the text shared by all candidates of a query, and the answer to learn."""
 
     shared: str
     """Everything before the answer, chat format included."""
@@ -54,26 +54,26 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a generated list says about the candidates."""
+    """A generated list parsed into candidates."""
 
     order: tuple[int, ...]
     """Candidate columns in the order of their first mention."""
     n_valid: int
-    """Distinct candidates named."""
+    """Number of distinct candidates named."""
     n_duplicates: int
-    """Mentions of a candidate that had been named before."""
+    """Number of mentions of a candidate that was named before."""
     n_invalid: int
-    """Mentions that are no candidate."""
+    """Number of mentions that are not a candidate."""
 
     def scores(self, n_candidates: int) -> NDArray[np.float32]:
-        """Return scores that rank as the list does, shape (n_candidates,); all that is not named ties at 0."""
+        """Return scores that rank as the list does, shape (n_candidates,); candidates that are not named tie at 0."""
         scores = np.zeros(n_candidates, dtype=np.float32)
         scores[list(self.order)] = np.arange(n_candidates, n_candidates - len(self.order), -1)
         return scores
 
 
 def clean_title(title: str) -> str:
-    """Make a title safe inside a prompt: one line, no separator, nothing that reads as a chat token."""
+    """Make a title safe inside a prompt: a single line, without separators or anything that looks like a chat token."""
     without_tokens = re.sub(r"<\||\|>", " ", title)
     without_separator = re.sub(r"\|{2,}", "|", without_tokens)
     return " ".join(without_separator.split()).strip("| ") or UNTITLED
@@ -85,10 +85,10 @@ def shared_prompt(
     """Write the prompt of one query.
 
     Args:
-        history: Titles bought, oldest first.
-        candidates: The titles on offer, in stored order; never cut.
+        history: Purchased titles, oldest first.
+        candidates: Candidate titles in stored order; never cut.
         chat: The model's chat format.
-        max_history: How many of the latest history titles are kept; None keeps all.
+        max_history: Number of most recent history titles that are kept; None keeps all.
     """
     kept = last_items(history, max_history)
     return chat(
@@ -108,15 +108,15 @@ def fitting_prompts(
     max_tokens: int,
     max_history: int | None,
 ) -> list[tuple[str, list[int]]]:
-    """Return each query's prompt and its token ids, shortened where it is longer than ``max_tokens``.
+    """Return each query's prompt and its token ids, shortened if it is longer than ``max_tokens``.
 
     Args:
-        histories: For each query the titles bought, oldest first.
-        candidates: For each query the titles on offer.
+        histories: Purchased titles per query, oldest first.
+        candidates: Candidate titles per query.
         chat: The model's chat format.
         tokenize: The model's tokenizer.
-        max_tokens: Longest prompt; one purchase and the candidates stay even where they alone are longer.
-        max_history: How many of the latest purchases a prompt shows; None shows all that fit.
+        max_tokens: Maximum length; one purchase and the candidates are kept even if they exceed it.
+        max_history: Number of most recent purchases in a prompt; None keeps all that fit.
     """
     kept = [last_items(history, max_history) for history in histories]
     texts = [shared_prompt(*query, chat) for query in zip(kept, candidates, strict=True)]
@@ -135,13 +135,13 @@ def title_answer(truth: str) -> str:
 
 
 def list_answer(truth: str, negatives: Sequence[str], rng: np.random.Generator) -> str:
-    """Return the published target: the product bought next, then negatives drawn at random."""
+    """Return the published target: the product bought next, followed by randomly drawn negatives."""
     drawn = rng.choice(len(negatives), size=min(LIST_LENGTH - 1, len(negatives)), replace=False)
     return SEPARATOR.join(map(clean_title, [truth, *(negatives[column] for column in drawn)]))
 
 
 def answer_text(truth: str, negatives: Sequence[str], style: AnswerStyle, rng: np.random.Generator) -> str:
-    """Return the answer in the given style; ``title`` draws nothing, for random filling carries no signal."""
+    """Return the answer in the given style; ``title`` draws no negatives, because they carry no signal."""
     return title_answer(truth) if style == "title" else list_answer(truth, negatives, rng)
 
 
@@ -151,7 +151,7 @@ def plain_chat(system: str, user: str) -> str:
 
 
 def chat_format(tokenizer: Any) -> ChatFormat:
-    """Return a transformers tokenizer's own chat format, or the plain one (after its begin token) where it has none."""
+    """Return a transformers tokenizer's own chat format, or the plain one after its begin token if it has none."""
     if not getattr(tokenizer, "chat_template", None):
         begin = getattr(tokenizer, "bos_token", None) or ""
         return lambda system, user: begin + plain_chat(system, user)
@@ -164,19 +164,19 @@ def chat_format(tokenizer: Any) -> ChatFormat:
 
 
 def prompt_hash(chat: ChatFormat = plain_chat, max_history: int | None = None) -> str:
-    """Hash the wording by what it makes of a fixed example: equal hashes mean equally worded prompts."""
+    """Hash the wording by the prompts of a fixed example: equal hashes mean equally worded prompts."""
     example = shared_prompt(["a", "b"], ["c", "d"], chat), shared_prompt([], ["c"], chat)
     return content_hash(list(example), max_history)
 
 
 def parse_ranking(text: str, candidate_titles: Sequence[str], match: TitleMatch = "lenient") -> Parsed:
-    """Read a generated list of titles as an order of candidates; invalid titles take no place in it.
+    """Parse a generated list of titles as an order of candidates; invalid titles take no place in it.
 
     Args:
         text: Titles joined by :data:`SEPARATOR`.
         candidate_titles: The query's candidates.
-        match: ``strict`` wants the very string; ``lenient`` folds case, space and Unicode form, then takes a prefix
-            of at least :data:`MIN_PREFIX_CHARACTERS` characters that fits one candidate alone.
+        match: ``strict`` requires the exact string; ``lenient`` ignores case, spacing and Unicode form, then accepts a
+            prefix of at least :data:`MIN_PREFIX_CHARACTERS` characters that matches exactly one candidate.
     """
     mentions = [mention for mention in text.split(SEPARATOR) if mention.strip()]
     columns = list(map(_matcher(candidate_titles, match), mentions))

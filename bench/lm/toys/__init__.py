@@ -1,6 +1,6 @@
-"""Language models small enough to be trained in seconds, for tests and for machines without a network.
+"""Language models that are trained in seconds, for tests and for machines without a network.
 
-``tiny_decoder`` trains a decoder on the titles of a dataset, ``tiny_seq2seq`` makes an untrained T5.
+``tiny_decoder`` trains a decoder on the titles of a dataset, and ``tiny_seq2seq`` builds an untrained T5.
 """
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,7 @@
-"""The backbone that needs no hub: a small Qwen2-architecture decoder, trained on the spot on source-domain text.
+"""Train a small Qwen2-architecture decoder on source-domain text, as a backbone that needs no hub.
 
-Its tokenizer and weights come from the source domains' training histories alone, so it is a toy: it makes every
-language-model method runnable anywhere, and says nothing about how well a pre-trained model would do.
+Its tokenizer and weights come only from the source domains' training histories, so it is a toy: it makes every
+language-model method runnable anywhere, but says nothing about how well a pre-trained model would do.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TinyParams:
     """Size of the model and of its training."""
 
     vocabulary: int = 4096
-    """Tokens of the byte-level tokenizer, at most."""
+    """Maximum number of tokens of the byte-level tokenizer."""
     hidden: int = 128
     """Width of the residual stream."""
     layers: int = 4
@@ -57,23 +57,23 @@ class TinyParams:
     intermediate: int = 352
     """Width inside the gated feed-forward part."""
     initial_range: float = 0.05
-    """Standard deviation of the initial weights; at a large model's 0.02 so narrow a one learns to look back late."""
+    """Standard deviation of the initial weights; with a large model's 0.02, such a narrow one is slow to look back."""
     max_positions: int = 4096
     """Longest sequence the configuration declares."""
     steps: int = 300
     """Optimizer steps."""
     batch: int = 4
-    """Rows in a step."""
+    """Rows per step."""
     row_tokens: int = 512
-    """Tokens in a row."""
+    """Tokens per row."""
     learning_rate: float = 4e-3
     """Peak of the one-cycle schedule."""
     prompt_share: float = 0.4
-    """Share of the training rows that hold recommendation prompts with answers; the rest are bare title sequences."""
+    """Share of the training rows with recommendation prompts and answers; the rest are plain title sequences."""
     prompt_history: int = 5
-    """Latest purchases shown in such a prompt."""
+    """Number of most recent purchases in such a prompt."""
     prompt_candidates: int = 10
-    """Candidates listed in such a prompt."""
+    """Number of candidates in such a prompt."""
 
 
 def tiny_backbone(
@@ -83,17 +83,17 @@ def tiny_backbone(
     params: TinyParams = TinyParams(),
     seed: int = 0,
 ) -> Path:
-    """Return the folder of the toy decoder for these domains, trained first where the store lacks it.
+    """Return the directory of the toy decoder for these domains, training it first if the store lacks it.
 
     Args:
         domains: Titled domains with their training interactions; their order does not matter.
-        artifacts: Where the folder is kept.
-        progress: Told about the loss now and then.
+        artifacts: Where the directory is stored.
+        progress: Called with the loss from time to time.
         params: Size and training.
         seed: Seed of the weights and of the order of the text.
 
     Returns:
-        A folder that ``AutoModelForCausalLM`` and ``AutoTokenizer`` load.
+        A directory that ``AutoModelForCausalLM`` and ``AutoTokenizer`` load.
 
     Raises:
         BenchError: No domain has titles and histories to learn from.
@@ -106,7 +106,7 @@ def tiny_backbone(
 
 
 def tiny_key(domains: Sequence[Domain], params: TinyParams = TinyParams(), seed: int = 0) -> dict[str, Any]:
-    """Return all that makes the toy decoder for these domains; its hash is the backbone's revision."""
+    """Return everything that determines the toy decoder for these domains; its hash is the backbone's revision."""
     return {
         "backbone": "tiny",
         "revision": revision_of(__name__),
@@ -118,9 +118,9 @@ def tiny_key(domains: Sequence[Domain], params: TinyParams = TinyParams(), seed:
 
 
 def byte_pair_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
-    """Train a ``Qwen2Tokenizer`` with a chat format on texts; the separator is always one token of its own.
+    """Train a ``Qwen2Tokenizer`` with a chat format on texts; the separator is always a single token.
 
-    It is of that class because transformers loads any tokenizer beside a Qwen2 configuration as one.
+    The class is ``Qwen2Tokenizer`` because transformers loads any tokenizer next to a Qwen2 configuration as one.
     """
     from transformers import Qwen2Tokenizer
 
@@ -133,7 +133,7 @@ def byte_pair_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
 
 
 def untrained_decoder(params: TinyParams, tokenizer: Any, seed: int) -> Any:
-    """Build a ``Qwen2ForCausalLM`` with seeded random weights; the global random state stays as it was."""
+    """Build a ``Qwen2ForCausalLM`` with seeded random weights, without changing the global random state."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     config = Qwen2Config(
@@ -155,7 +155,7 @@ def untrained_decoder(params: TinyParams, tokenizer: Any, seed: int) -> Any:
 
 
 def title_sequences(domain: Domain, rng: np.random.Generator) -> Iterator[str]:
-    """Yield users' histories as titles joined by the separator, users in random order, for ever."""
+    """Yield users' histories endlessly, as titles joined by the separator, with users in random order."""
     titles = [clean_title(title) for title in domain.titles]
     users = np.flatnonzero(np.diff(domain.indptr) > 0)
     while True:
@@ -164,7 +164,7 @@ def title_sequences(domain: Domain, rng: np.random.Generator) -> Iterator[str]:
 
 
 def prompt_examples(domain: Domain, params: TinyParams, tokenizer: Any, rng: np.random.Generator) -> Iterator[str]:
-    """Yield shared prompts with their answers: a random purchase among random products, for ever."""
+    """Yield shared prompts with their answers endlessly: a random purchase among random products."""
     chat = chat_format(tokenizer)
     lengths = np.diff(domain.indptr)
     users, trained = np.flatnonzero(lengths > 1), np.unique(domain.items)
@@ -180,7 +180,7 @@ def prompt_examples(domain: Domain, params: TinyParams, tokenizer: Any, rng: np.
 
 
 def train_decoder(model: Any, rows: Tensor, params: TinyParams, progress: ProgressHook) -> float:
-    """Train on rows of token ids, shape (steps, batch, row tokens), in place; return the last steps' mean loss."""
+    """Train in place on rows of token ids, shape (steps, batch, row tokens), and return the last steps' mean loss."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=params.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, params.learning_rate, total_steps=len(rows) + 1)
     losses: list[float] = []
@@ -215,7 +215,7 @@ def _make(folder: Path, domains: Sequence[Domain], params: TinyParams, seed: int
 
 
 def training_rows(domains: Sequence[Domain], params: TinyParams, tokenizer: Any, rng: np.random.Generator) -> Tensor:
-    """Cut a mixture of title sequences and prompts into token rows, shape (steps, batch, row tokens)."""
+    """Split a mixture of title sequences and prompts into token rows, shape (steps, batch, row tokens)."""
     n_rows = params.steps * params.batch
     with_successors = [domain for domain in domains if np.diff(domain.indptr).max() > 1]
     n_prompts = round(n_rows * params.prompt_share) if with_successors else 0
@@ -228,7 +228,7 @@ def training_rows(domains: Sequence[Domain], params: TinyParams, tokenizer: Any,
 
 
 def _cut_rows(streams: Sequence[Iterator[str]], n_rows: int, row_tokens: int, tokenizer: Any) -> Tensor:
-    """Take texts from the streams in turn until their tokens fill the rows; a text may run over a row's end."""
+    """Take texts from the streams in turn until their tokens fill the rows; a text may continue in the next row."""
     ids: list[int] = []
     turn = 0
     while len(ids) < n_rows * row_tokens:

@@ -1,4 +1,4 @@
-"""Training of adapters: ``lora`` trains one, ``library`` finds or trains all that a method needs.
+"""Train adapters: ``lora`` trains one, ``library`` loads or trains all that a method needs.
 
 ``dropout`` draws masks that are the same on every machine.
 """

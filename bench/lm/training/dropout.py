@@ -1,6 +1,6 @@
-"""Dropout that draws its mask from 16-bit random integers: on a processor this is twice as fast as torch's own.
+"""Dropout that draws its mask from 16-bit random integers, which on a CPU is twice as fast as torch's own.
 
-An adapter drops the input of every adapted layer, so the drawing of masks was a third of a training step.
+An adapter drops the input of every adapted layer, so drawing masks took a third of a training step.
 """
 
 from __future__ import annotations
@@ -26,5 +26,5 @@ class IntegerDropout(nn.Module):
             return values
         drawn = np.frombuffer(self.rng.bytes(2 * values.numel()), dtype=np.uint16)
         keep = torch.from_numpy(drawn >= self.threshold).view(values.shape).to(values.device)
-        # scaled by the share that the threshold drops, which is not exactly the one asked for
+        # scaled by the share that the threshold drops, which differs slightly from ``share``
         return (values * keep).mul_(LEVELS / (LEVELS - self.threshold))

@@ -1,4 +1,4 @@
-"""The adapters that exist: each distinct one is trained once and found again by what made it."""
+"""Find or train adapters: each distinct one is trained once and stored under a hash of what determines it."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ ADAPTER_KIND = AdapterSpec.kind
 
 @dataclass(frozen=True, eq=False)
 class AdapterPlan:
-    """An adapter that a method wants, whatever the backbone and the seed."""
+    """An adapter that a method needs, independent of backbone and seed."""
 
     domains: tuple[Domain, ...]
-    """What it is trained on, in any order."""
+    """The domains that it is trained on, in any order."""
     recipe: LoraRecipe
     start: AdapterPlan | None = None
-    """The adapter that training goes on from; None starts from the group's initialisation."""
+    """The adapter that training starts from; None starts from the group's initialization."""
     as_long_as: tuple[AdapterPlan, ...] = ()
-    """Adapters whose steps together are the number of its own; empty lets validation decide."""
+    """Adapters whose numbers of steps add up to this adapter's; empty lets validation decide."""
     order: int = 0
-    """Which of several orders of examples that start alike."""
+    """Which of several orders of examples after the same start."""
 
     def needed_first(self) -> list[AdapterPlan]:
-        """Return the plans that must be carried out before this one."""
+        """Return the plans that must be carried out first."""
         return [*([self.start] if self.start is not None else []), *self.as_long_as]
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """What decides, beside a plan, which adapter it is: the backbone, its reader, and the task."""
+    """What determines the adapter of a plan: the backbone, the class that trains it, and the task."""
 
     revision: str
     reader: type[LanguageModel]
@@ -72,7 +72,7 @@ class _Reading:
 
     @staticmethod
     def n_examples(domains: Sequence[Domain], recipe: LoraRecipe) -> int:
-        """Return how many examples are read at most, all epochs together, the decay left out."""
+        """Return the maximum number of examples read in all epochs together, without the decay."""
         counts = [int(n_prefixes(domain).sum()) for domain in domains]
         epochs = 1 if recipe.epochs is None else recipe.epochs
         return epochs * sum(min(count, recipe.max_examples) if recipe.max_examples else count for count in counts)
@@ -95,9 +95,9 @@ class _Reading:
 def planned_specs(
     task: Task, plans: Sequence[AdapterPlan], reader: type[LanguageModel] | None = None
 ) -> list[AdapterSpec]:
-    """Return the distinct specs of the planned adapters in the order of their training, without loading a model.
+    """Return the distinct specs of the planned adapters in training order, without loading a model.
 
-    ``reader`` is the class that trains them; None takes the usual one of the backbone's kind.
+    ``reader`` is the class that trains them; None uses the default class of the backbone's kind.
     """
     reading = _planned_reading(task, reader)
     specs = [reading.spec(step) for plan in plans for step in _steps(plan)]
@@ -107,7 +107,7 @@ def planned_specs(
 def plan_by_hash(
     task: Task, plans: Sequence[AdapterPlan], adapter: str, reader: type[LanguageModel] | None = None
 ) -> AdapterPlan:
-    """Return the plan among ``plans`` and all that they need whose adapter is stored under this hash."""
+    """Return the plan, among ``plans`` and all that they need, whose adapter is stored under this hash."""
     reading = _planned_reading(task, reader)
     return next(step for plan in plans for step in _steps(plan) if reading.hash(step) == adapter)
 
@@ -118,7 +118,7 @@ def _planned_reading(task: Task, reader: type[LanguageModel] | None) -> _Reading
 
 
 def carry_out(plan: AdapterPlan, language_model: LanguageModel, task: Task) -> tuple[Adapter, AdapterReport]:
-    """Return the planned adapter, trained now if it never was, and the report of its training."""
+    """Return the planned adapter, trained now if it is not stored, and the report of its training."""
     reading = _Reading(language_model.backbone.revision, type(language_model), task)
     reports = [carry_out(other, language_model, task)[1] for other in plan.needed_first()]
     n_steps = sum(report.n_steps for report in reports[-len(plan.as_long_as) :]) if plan.as_long_as else None
@@ -126,19 +126,19 @@ def carry_out(plan: AdapterPlan, language_model: LanguageModel, task: Task) -> t
 
 
 def _steps(plan: AdapterPlan) -> list[AdapterPlan]:
-    """Return the plans of the adapters that must be trained one after the other, the wanted one last."""
+    """Return the plans of the adapters to train one after the other, ending with the given one."""
     return [*(step for other in plan.needed_first() for step in _steps(other)), plan]
 
 
 def revised_objective(reader: type[LanguageModel]) -> str:
-    """Return what a class of language models learns with the revision of how it does; part of every adapter's key."""
+    """Return a class's objective with the revision of its training code; part of every adapter's key."""
     return f"{reader.objective}, revision {revision_of(__name__, reader.__module__)}"
 
 
 def _trained_adapter(
     plan: AdapterPlan, language_model: LanguageModel, reading: _Reading, n_steps: int | None
 ) -> tuple[Adapter, AdapterReport]:
-    """Return the adapter, trained now if it never was, and the report of its training."""
+    """Return the adapter, trained now if it is not stored, and the report of its training."""
     spec, artifacts, progress = reading.spec(plan), reading.task.artifacts, reading.task.progress
     checkpoint = Checkpoint(artifacts.unfinished(ADAPTER_KIND, spec.key()) / "checkpoint.safetensors")
 

@@ -1,4 +1,4 @@
-"""Training of one LoRA adapter with PEFT, the same for every kind of language model."""
+"""Train one LoRA adapter with PEFT, in the same way for every kind of language model."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ from bench.plugin import Answers, ProgressHook, Queries
 ADAPTER_NAME = "trained"
 
 Validation = tuple[Domain, Queries, Answers]
-"""Validation queries of one domain with their answers."""
+"""Domain, validation queries and their answers."""
 Factors = Mapping[str, tuple[nn.Parameter, nn.Parameter]]
 """(A, B) by module name."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """How an adapter is trained beside what its recipe says."""
+    """Settings of an adapter's training that are not in its recipe."""
 
     seed: int
-    """Seed of the initialisation and of the order of examples."""
+    """Seed of the initialization and of the order of examples."""
     order: int = 0
-    """Which of several orders of examples after the same initialisation."""
+    """Which of several orders of examples after the same initialization."""
     n_steps: int | None = None
-    """Steps to take, where validation does not decide."""
+    """Number of steps, if validation does not decide."""
     start: Adapter | None = None
-    """The adapter that training goes on from."""
+    """The adapter from which training continues."""
     checkpoint: Checkpoint | None = None
-    """Where the state is saved that a killed training goes on from."""
+    """Where the training state is saved, from which an interrupted training resumes."""
 
 
 def train_adapter(
@@ -61,18 +61,18 @@ def train_adapter(
 ) -> tuple[Adapter, StepLog]:
     """Train an adapter on the domains' training interactions and return its best state by validation.
 
-    All adapters of one seed start from the same A and from B = 0, whatever they are trained on, unless the course
-    gives an adapter to go on from. Without validation queries the last state is returned.
+    All adapters with the same seed start from the same A and from B = 0, whatever they are trained on, unless the
+    course gives an adapter to continue from. Without validation queries the last state is returned.
 
     Args:
-        language_model: What is adapted; left as it was.
+        language_model: The model to adapt; restored afterwards.
         domains: Domains to learn from, in any order.
-        recipe: Complete: nothing in it is None.
+        recipe: A completed recipe, without None.
         course: Seeds, length and start.
-        progress: Gets a line every so often.
-        validation: Queries of the domains, on which the mean over domains of NDCG@3 chooses the state.
+        progress: Called with a line from time to time.
+        validation: Queries of the domains; their NDCG@3, averaged over domains, chooses the state.
     """
-    # an adapter is known by its domains in any order, so it is trained on them in one order
+    # an adapter is identified by its domains in any order, so it is trained on them in a fixed order
     domains = sorted(domains, key=lambda domain: domain.content_hash)
     model, modules = language_model.model, language_model.adapted_modules(recipe)
     dense = language_model.dense_in_training
@@ -101,7 +101,7 @@ def train_adapter(
 
 
 def initialisation_name(language_model: LanguageModel, recipe: LoraRecipe, seed: int) -> str:
-    """Name the initialisation that all adapters of one backbone, rank and seed share."""
+    """Return the name of the initialization that all adapters of one backbone, rank and seed share."""
     return content_hash(language_model.backbone.revision, recipe.rank, seed)
 
 
@@ -115,16 +115,16 @@ def attached(
     *,
     dense: bool = False,
 ) -> Iterator[Factors]:
-    """Put PEFT's LoRA on a model's linear layers while the block runs and yield (A, B) by module name.
+    """Attach PEFT's LoRA to a model's linear layers while the block runs and yield (A, B) by module name.
 
-    The base stays frozen and in evaluation mode; only the adapter's own dropout is active.
+    The base stays frozen and in evaluation mode; only the adapter's dropout is active.
 
     Args:
-        model: What is adapted; left as it was.
-        recipe: Gives rank, alpha and dropout.
-        seed: Seed of the initialisation.
+        model: The model to adapt; restored afterwards.
+        recipe: Rank, alpha and dropout.
+        seed: Seed of the initialization.
         modules: Full names of the layers; empty adapts all.
-        start: An adapter whose factors are taken in place of the initialisation.
+        start: An adapter whose factors replace the initialization.
         dense: Multiply by W + scaling · B·A, one product instead of three; only without dropout.
     """
     from peft import LoraConfig, get_peft_model
@@ -155,13 +155,13 @@ def attached(
 
 
 def mask_generator(seed: int, step: int = 0) -> np.random.Generator:
-    """Return the generator of the dropout masks of one step."""
+    """Return the random generator of one step's dropout masks."""
     return np.random.Generator(np.random.SFC64(derived_seed(seed, "dropout", str(step))))
 
 
 @contextmanager
 def quiet_peft() -> Iterator[None]:
-    """Silence one warning: PEFT asks transformers for an attribute that its next release renames."""
+    """Silence a warning caused by PEFT reading a transformers attribute that the next release renames."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
         yield
@@ -169,7 +169,7 @@ def quiet_peft() -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class _Training:
-    """An adapter in training: what :class:`Stepwise` asks of it."""
+    """An adapter in training, with the functions that :class:`Stepwise` needs."""
 
     language_model: LanguageModel
     domains: Sequence[Domain]
@@ -180,7 +180,7 @@ class _Training:
     validation: Sequence[Validation]
 
     def run(self, progress: ProgressHook) -> StepLog:
-        """Train and leave factors and head at their best state."""
+        """Train and leave factors and head in their best state."""
         recipe, course = self.recipe, self.course
         return Stepwise(
             parameters=[*(factor for pair in self.factors.values() for factor in pair), *self.head],
@@ -194,18 +194,18 @@ class _Training:
         ).run()
 
     def n_batches(self) -> int:
-        """Return how many batches an epoch has, about."""
+        """Return the approximate number of batches per epoch."""
         n_examples = self.language_model.count_examples(self.domains, self.recipe)
         return max(1, math.ceil(n_examples / (self.recipe.batch_size or 1)))
 
     def begin_calibrated(self, progress: ProgressHook) -> None:
-        """Let a learned temperature begin where the untrained model is calibrated."""
+        """Set the start of a learned temperature to the value that calibrates the untrained model."""
         temperature = self.temperature(progress)
         if temperature is not None:
             self.language_model.begin_at(temperature)
 
     def temperature(self, progress: ProgressHook) -> float | None:
-        """Return the temperature that calibrates the present state on the validation queries; None without any."""
+        """Return the temperature that calibrates the current state on the validation queries; None without any."""
         if not self.validation:
             return None
         with self._without_dropout():
@@ -217,7 +217,7 @@ class _Training:
         return self.language_model.temperature_on(np.concatenate(scores), Answers(answers))
 
     def _score(self, progress: ProgressHook) -> float:
-        """Return the mean over domains of the stopping metric."""
+        """Return the stopping metric, averaged over domains."""
         with self._without_dropout():
             values = [
                 stopping_score(self.language_model.scores_in_training(domain, queries, _silent), answers)
@@ -231,7 +231,7 @@ class _Training:
         return self.language_model.batches(self.domains, self.recipe, rng)
 
     def _loss(self, batch: Any, step: int) -> Tensor:
-        # seeded anew by the step, so that a training that goes on from a checkpoint drops the same values
+        # reseeded per step, so that a training resumed from a checkpoint drops the same values
         masks = mask_generator(self.course.seed, step)
         for dropout in self._dropouts():
             dropout.rng = masks
@@ -256,7 +256,7 @@ class _Training:
 
 
 def chosen_by(validation: Sequence[Validation]) -> str:
-    """Say what chooses the state of an adapter."""
+    """Describe what chooses the state of an adapter."""
     if not validation:
         return "nothing: the last state is kept"
     asked = ", ".join(f"{len(queries):,} of {domain.name}" for domain, queries, _ in validation)
@@ -264,7 +264,7 @@ def chosen_by(validation: Sequence[Validation]) -> str:
 
 
 def _begun_head(language_model: LanguageModel, course: Course) -> dict[str, nn.Parameter]:
-    """Return the parameters of a new scoring head, or of the one that training goes on from; a model may have none."""
+    """Return the parameters of the head that training starts with, new or continued; empty if the model has none."""
     head = language_model.new_head(course.seed)
     if head is None:
         return {}
@@ -274,4 +274,4 @@ def _begun_head(language_model: LanguageModel, course: Course) -> dict[str, nn.P
 
 
 def _silent(_line: str) -> None:
-    """Report nothing: a check within a training is quick."""
+    """Ignore a progress line: a check during training is quick."""

@@ -1,7 +1,8 @@
-"""An adapted linear layer as one product with W + scaling · B·A, whose gradients never form that of W.
+"""Compute an adapted linear layer as one product with W + scaling · B·A, without forming the gradient of W.
 
-PEFT's own forward reads the input twice and adds two outputs. One product reads it once, but torch would then compute
-the gradient of the whole matrix, a third of a step's work, to reduce it to those of A and B, which are a few columns.
+PEFT's own forward reads the input twice and adds two outputs. A single product reads it once, but torch would then
+compute the gradient of the whole matrix, a third of a step's work, only to reduce it to the gradients of A and B,
+which have few columns.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 
 def by_one_product(layer: Any, adapter_name: str, states: Tensor) -> Tensor:
-    """Return (W + scaling · B·A)·x + bias of a PEFT layer without dropout, under autocast in its number format."""
+    """Return (W + scaling · B·A)·x + bias of a PEFT layer without dropout, in autocast's dtype if that is enabled."""
     base, device = layer.base_layer, states.device.type
     a, b = layer.lora_A[adapter_name].weight, layer.lora_B[adapter_name].weight
     if torch.is_autocast_enabled(device):
@@ -25,7 +26,7 @@ def by_one_product(layer: Any, adapter_name: str, states: Tensor) -> Tensor:
 
 
 class _OneProduct(torch.autograd.Function):
-    """(W + scaling · B·A)·x + bias of rows x, shape (n, d_in); gradients for x, A and B."""
+    """Compute (W + scaling · B·A)·x + bias for rows x, shape (n, d_in), with gradients for x, A and B."""
 
     @staticmethod
     def forward(
@@ -40,7 +41,7 @@ class _OneProduct(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
         rows, merged, a, b = ctx.saved_tensors
         into_rows = gradient @ merged if ctx.needs_input_grad[0] else None
-        # x·Aᵀ and g·B have r columns; the gradient of W, d_out × d_in, is never formed
+        # x·Aᵀ and g·B have r columns; the d_out × d_in gradient of W is never formed
         narrow_in, narrow_out = rows @ a.to(rows.dtype).T, gradient @ b.to(rows.dtype)
         into_a, into_b = narrow_out.T @ rows, (narrow_in.T @ gradient).T
         return into_rows, None, None, into_a.to(a.dtype) * ctx.scaling, into_b.to(b.dtype) * ctx.scaling, None

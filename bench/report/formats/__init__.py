@@ -1,7 +1,7 @@
-"""The formats that a table can be written in: text, Markdown, LaTeX, CSV, HTML and JSON.
+"""Output formats of tables: text, Markdown, LaTeX, CSV, HTML and JSON.
 
-One module for each, listed in ``render``. ``latex_layout`` and ``latex_text`` fit a table to a page, ``latex_pdf``
-compiles it.
+The formats are listed in ``render``. ``latex_layout`` and ``latex_text`` fit a table to a page, ``latex_pdf`` compiles
+it.
 """
 
 from typing import TYPE_CHECKING

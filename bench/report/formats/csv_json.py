@@ -1,4 +1,4 @@
-"""Tables for machines: one CSV line a cell, or JSON."""
+"""Write tables as CSV, with one line per cell, or as JSON."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bench.report.tables.table import CatalogueGroup, Cell, ColumnGroup, Table, 
 
 
 def to_csv(table: Table) -> str:
-    """Return one line a cell, an empty field where nothing is known; truth values as 0 and 1.
+    """Return one line per cell; missing values are empty, and booleans are 0 and 1.
 
-    In a table in percent the heads of the figures say so: ``value_percent`` for ``value``.
+    In a table in percent, column names say so: ``value_percent`` instead of ``value``.
     """
     lines = [
         _tidy(table, row, group, metric, cell)
@@ -31,7 +31,7 @@ def to_csv(table: Table) -> str:
 
 
 def to_json(table: Table) -> str:
-    """Return the table with everything it holds."""
+    """Return all data of the table."""
     return json.dumps(table.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -70,21 +70,21 @@ def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Ce
 
 
 def _candidates(table: Table, group: ColumnGroup) -> dict[str, str]:
-    """Say what was ranked, in a table that has more than frozen lists."""
+    """Return the kind of candidates, for tables that do not only have frozen lists."""
     if not any(isinstance(one, CatalogueGroup) for one in table.groups):
         return {}
     return {"candidates": "full" if isinstance(group, CatalogueGroup) else "sampled"}
 
 
 def _figures(table: Table, figures: dict[str, float | None]) -> dict[str, float | None]:
-    """Return figures of the metric by name, in percent where the table is."""
+    """Return the metric's values by name, in percent if the table is."""
     if not table.percent:
         return figures
     return {f"{name}_percent": None if value is None else in_percent(value) for name, value in figures.items()}
 
 
 def _behind_best(table: Table, cell: Cell) -> dict[str, Any]:
-    """Return how the best row of the column differs from this one: best minus this, and the best's wins and losses."""
+    """Return the difference of the best row from this one (best minus this), and the best row's wins and losses."""
     found: dict[str, Any] = {} if cell.behind_best is None else asdict(cell.behind_best)
     figures = {
         "behind_best": found.get("difference"),

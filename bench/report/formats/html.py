@@ -1,4 +1,4 @@
-"""Tables as a fragment of HTML without style."""
+"""Write tables as an HTML fragment without styles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.report.tables.table import Cell, Table, TableRow, figure, shortened_l
 
 
 def to_html(table: Table) -> str:
-    """Return a ``<table>``, its notes and the commands of missing runs; every text is escaped."""
+    """Return a ``<table>``, its notes and the commands of missing runs; all text is escaped."""
     lines = [
         f'<table id="{escape(table.name)}">',
         f"<caption>{escape(table.caption)}</caption>",

@@ -1,4 +1,4 @@
-"""Tables as LaTeX; a document needs ``booktabs`` and ``multirow`` and nothing else."""
+"""Write tables as LaTeX; a document only needs the packages ``booktabs`` and ``multirow``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bench.report.tables.table import Cell, ColumnGroup, Table, TableRow, shorte
 
 NEEDS = r"% needs \usepackage{booktabs,multirow}"
 LABEL_WIDTH = "1.1em"
-"""Room for a row's letter before its name."""
+"""Space for a row's letter before its name."""
 
 
 def to_latex(table: Table) -> str:
-    r"""Return a ``table`` environment: best in ``\textbf``, second in ``\underline``, a star or letters raised.
+    r"""Return a ``table`` environment: best in ``\textbf``, second in ``\underline``, star or letters in superscript.
 
-    Columns that are too many for a page in letters that can be read stand in panels, one above another, and go on in
-    another float where a page has no room for them. Notes that are too many for the page of the last float follow it
-    as text, which breaks over pages.
+    If there are too many columns for a page in a readable font size, the table is split into panels, one above
+    another, and continued in further floats if a page is too short. Notes that do not fit on the page of the last float
+    follow it as text, which can break across pages.
     """
     floats, layout = laid_out(table)
     last = height_in_points(table, len(floats[-1]), layout, has_caption=len(floats) == 1)
@@ -73,7 +73,7 @@ def _tabular(table: Table) -> str:
 
 
 def _header(table: Table) -> list[str]:
-    """Return the heads: datasets over settings where a dataset has several, else both in one; metrics below."""
+    """Return the header: datasets over settings if a dataset has several, else both in one line; metrics below."""
     metrics = [escape(table.metric_header(metric)) for _, metric in table.columns]
     if not any(group.title for group in table.groups):
         return [_line([table.row_title, *metrics])]
@@ -103,7 +103,7 @@ def _spanning(heads: list[tuple[str, int]]) -> list[str]:
 
 
 def _body(table: Table) -> list[str]:
-    """Return the rows, those of one group under its name in italics where there are several groups."""
+    """Return the rows; if there are several groups, each has a heading in italics."""
     lines, is_parted = [], len({row.group for row in table.rows}) > 1
     for group, members in groupby(table.rows, key=lambda row: row.group):
         lines.append(r"\midrule")

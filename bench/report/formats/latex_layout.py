@@ -1,4 +1,4 @@
-"""Where a table stands on the page of a paper, in what letters and how many panels: estimated without LaTeX."""
+"""Choose a table's placement on the page, font size and number of panels, from estimates without LaTeX."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from bench.report.tables.table import Cell, Table, TableRow, shortened_letters
 
 @dataclass(frozen=True)
 class Layout:
-    """A way to set a table; all lengths in points."""
+    """A layout of a table; all lengths are in points."""
 
     environment: str
     size: str
-    """Command for the size of its letters."""
+    """Command for the font size."""
     letters: float
-    """Height of large letters as wide as these: small letters are wider for their height."""
+    """Height of large letters of the same width: small letters are wider relative to their height."""
     row: float
-    """Distance of rows, the rules between them included."""
+    """Distance between rows, including rules."""
     separation: float
     """Space on either side of a column."""
     width: float
-    """What it may be wide."""
+    """Maximum width."""
 
 
 COLUMN, PAGE = 240.0, 500.0
 """Width of one column of a two-column page, and of the page."""
 FLOAT_HEIGHT = 640.0
-"""What a page has room for, under a running head."""
+"""Maximum height of a float on a page with a running head."""
 LAYOUTS = (
     Layout("table", r"\small", 9.3, 11.5, 4.0, COLUMN),
     Layout("table*", r"\small", 9.3, 11.5, 6.0, PAGE),
@@ -38,18 +38,18 @@ LAYOUTS = (
     Layout("table*", r"\scriptsize", 8.0, 8.8, 2.0, PAGE),
 )
 SPREAD_LETTERS = 6.6
-"""Height of the tiny letters of a standard deviation, as in a layout."""
+"""Height of the tiny letters of a standard deviation; see :class:`Layout`."""
 CAPTION, NOTES = (9.2, 12.0), (7.4, 9.5)
-"""Letters and distance of lines of captions and of notes."""
+"""Letter height and line distance of captions and of notes."""
 HEAD_LINES = 5
-"""Lines of a panel that are no rows, rules included."""
+"""Lines of a panel other than rows, including rules."""
 
 
 def laid_out(table: Table) -> tuple[list[list[Table]], Layout]:
-    """Return a table's panels by the float they stand in, one above another, and the layout of all.
+    """Return a table's panels grouped by float, and their layout.
 
-    They are the fewest panels that fit a layout in width, in the first such layout. A float has as many as a page has
-    room for, and one at least.
+    The number of panels is the smallest for which a layout is wide enough, and the first such layout is used. A float
+    contains as many panels as fit on a page, and at least one.
     """
     for n_panels in range(1, len(table.groups) + 1):
         panels = _panels(table, n_panels)
@@ -61,7 +61,7 @@ def laid_out(table: Table) -> tuple[list[list[Table]], Layout]:
 
 
 def height_in_points(table: Table, n_panels: int, layout: Layout, *, has_caption: bool = True) -> float:
-    """Estimate how tall so many panels of a table are in a float, its notes included."""
+    """Estimate the height of a float with ``n_panels`` panels of a table, including its notes."""
     notes = sum(_lines_height(note, layout.width, *NOTES) for note in table.footnotes)
     return has_caption * _caption_height(table, layout) + n_panels * _panel_height(table, layout) + notes
 
@@ -88,7 +88,7 @@ def _lines_height(text: str, width: float, letters: float, distance: float) -> f
 
 
 def _panels(table: Table, n_panels: int) -> list[Table]:
-    """Part a table by its column groups."""
+    """Split a table by its column groups."""
     size, span = math.ceil(len(table.groups) / n_panels), len(table.metrics)
     starts = range(0, len(table.groups), size)
     return [
@@ -102,7 +102,7 @@ def _panels(table: Table, n_panels: int) -> list[Table]:
 
 
 def _fits(table: Table, layout: Layout) -> bool:
-    """Whether the columns and the heads over them, estimated letter by letter, are no wider than the page."""
+    """Return whether the columns and their headers, estimated letter by letter, fit the page width."""
     letters = layout.letters
     labels = max(width_in_points(label, letters) for label in [table.row_title, *map(_printed_label, table.rows)])
     gaps, span = 2 * layout.separation, len(table.metrics)

@@ -1,6 +1,6 @@
-"""Tables in LaTeX made into one PDF, and what LaTeX had to complain of.
+"""Compile LaTeX tables into one PDF, and report LaTeX's warnings.
 
-``python -m bench.report.formats.latex_pdf --help`` says how to call it.
+See ``python -m bench.report.formats.latex_pdf --help`` for usage.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ PREAMBLE = r"""\documentclass[twocolumn]{article}
 \usepackage[textwidth=506pt,textheight=690pt,columnsep=24pt]{geometry}
 """
 OVERFULL_POINTS = 1.0
-"""A line that is wider than its place by no more is not seen."""
+"""Lines that are too wide by at most this much are not visible."""
 TIMES = 2
-"""Runs of LaTeX: the second knows the labels of the first."""
+"""Number of LaTeX runs; the second resolves the labels of the first."""
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A PDF and LaTeX's words on it."""
+    """A PDF and LaTeX's log."""
 
     pdf: Path
     log: str
 
 
 def document(tables: Sequence[str]) -> str:
-    """Return a two-column document with a page for each table, and a reference to each of its labels."""
+    """Return a two-column document with one page per table, and a reference to each label."""
     packages = "".join(rf"\usepackage{{{package}}}" + "\n" for package in PACKAGES)
     labels = [label for table in tables for label in re.findall(r"\\label\{(.+?)\}", table)]
     references = "Tables " + ", ".join(rf"\ref{{{label}}}" for label in labels) + ".\n" if labels else ""
@@ -45,7 +45,7 @@ def document(tables: Sequence[str]) -> str:
 
 
 def compile_pdf(source: str, folder: Path) -> Compiled:
-    """Run LaTeX in a folder that exists; raise BenchError with LaTeX's first error where it fails."""
+    """Run LaTeX in an existing directory; raise BenchError with LaTeX's first error if it fails."""
     path = folder / "tables.tex"
     path.write_text(source, encoding="utf-8")
     command = [PROGRAM, "-interaction=nonstopmode", "-halt-on-error", path.name]
@@ -60,7 +60,7 @@ def compile_pdf(source: str, folder: Path) -> Compiled:
 
 
 def complaints(log: str) -> list[str]:
-    """Return the lines of a log that a reader of the PDF would see: too wide, too tall, undefined or missing."""
+    """Return the log's lines on visible problems in the PDF: too wide, too tall, undefined or missing."""
     too_wide = [
         line
         for line in log.splitlines()
@@ -71,7 +71,7 @@ def complaints(log: str) -> list[str]:
 
 
 def why_not() -> str | None:
-    """Return why no PDF can be made here; None where one can."""
+    """Return why LaTeX cannot be run here; None if it can."""
     if shutil.which(PROGRAM) is None:
         return _absent()
     styles = [f"{package}.sty" for package in PACKAGES]
@@ -81,7 +81,7 @@ def why_not() -> str | None:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Write one PDF of the tables given."""
+    """Write one PDF with the given tables."""
     parser = argparse.ArgumentParser(prog="python -m bench.report.formats.latex_pdf", description=main.__doc__)
     parser.add_argument("pdf", type=Path, help="the PDF to write")
     parser.add_argument("tables", type=Path, nargs="+", help="tables as 'bench table NAME --format latex' gives them")

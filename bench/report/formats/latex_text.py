@@ -1,4 +1,4 @@
-"""Plain text made fit for LaTeX, and how wide it will be."""
+"""Escape plain text for LaTeX, and estimate its width."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPECIAL = {
     "<": "$<$",
     ">": "$>$",
     "|": r"\textbar{}",
-    # after the end of a line of a table these two are an option of that end
+    # after the end of a table's line, LaTeX would read these two as its options
     "*": "{*}",
     "[": "{[}",
     "]": "{]}",
@@ -50,21 +50,21 @@ GREEK = {
     "χ": "chi", "ψ": "psi", "ω": "omega", "Δ": "Delta", "Σ": "Sigma", "Ω": "Omega",
 }  # fmt: skip
 WIDE, NARROW, USUAL = 0.78, 0.30, 0.53
-"""Width of a capital, of a thin sign and of any other in the height of the letters (Computer Modern)."""
+"""Width of a capital, a thin character and any other, relative to the height of the letters (Computer Modern)."""
 LAST_WITH_FONT = 0x17F
-"""The last letter of Latin Extended-A: pdfLaTeX prints up to it without further packages."""
+"""The last letter of Latin Extended-A, up to which pdfLaTeX needs no further packages."""
 THIN_SIGNS = frozenset("il.,:;'|!()[]*-")
 
 
 def escape(text: str) -> str:
-    """Return text in which every sign that LaTeX would read as a command prints as itself.
+    """Escape all characters with a special meaning in LaTeX.
 
-    Line breaks are spaces, for an empty line would end a paragraph within an argument. A sign that no font of a plain
-    document has, or that turns the direction of writing, is its code point.
+    Line breaks become spaces, because an empty line would end a paragraph within an argument. Characters that the fonts
+    of a plain document lack, or that change the writing direction, are replaced by their code point.
     """
     text = " ".join(part.strip() for part in text.splitlines()) if len(text.splitlines()) > 1 else text
     signs = SPECIAL | {sign: rf"$\{name}$" for sign, name in GREEK.items()}
-    # two hyphens, as before an option, would print as one dash
+    # LaTeX would print two hyphens, as before an option, as one dash
     return "-{}-".join("".join(signs.get(sign) or _printed(sign) for sign in part) for part in text.split("--"))
 
 
@@ -74,7 +74,7 @@ def _printed(sign: str) -> str:
 
 
 def width_in_points(text: str, height: float) -> float:
-    """Estimate the printed width of text in letters of this height, both in points."""
+    """Estimate the printed width of text for a letter height, both in points."""
     return height * sum(
         WIDE if sign.isupper() or sign in "@%±m↗" else NARROW if sign in THIN_SIGNS else USUAL for sign in text
     )

@@ -1,4 +1,4 @@
-"""The formats that a table can be written in."""
+"""Render tables in any of the output formats."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ RENDERERS: dict[TableFormat, Callable[[Table], str]] = {
 
 
 def render_table(table: Table, output_format: TableFormat) -> str:
-    """Return the table in one of the formats of :data:`RENDERERS`, with a line end at its end."""
+    """Return the table in one of the formats of :data:`RENDERERS`, ending with a newline."""
     return RENDERERS[output_format](table)

@@ -1,4 +1,4 @@
-"""Tables as plain text and as Markdown."""
+"""Write tables as plain text and as Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.report.tables.table import Cell, Table, TableRow, shortened_letters
 
 _LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*")
 _ELEMENT = re.compile(r"<(?=[A-Za-z/!?])")
-"""Before a space, ``<`` means what it says."""
+"""Start of an HTML element; ``<`` before a space is literal."""
 TEXT_LEGEND = "(1) best, (2) second."
 
 
@@ -35,7 +35,7 @@ def to_markdown(table: Table) -> str:
 
 
 def _heads(table: Table) -> list[list[str]]:
-    """Return the lines of each column's head."""
+    """Return the lines of each column's header."""
     heads = ((group.title, table.metric_header(metric)) for group, metric in table.columns)
     return [[table.row_title], *(list(filter(None, head)) for head in heads)]
 

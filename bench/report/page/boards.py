@@ -96,7 +96,7 @@ def _board(store: ChosenRuns, registry: Registry, facts_of: FactsOf) -> Board:
 
 
 def _footnotes(table: Table) -> tuple[str, ...]:
-    """Return the table's notes without departures, which are shown on the methods' pages."""
+    """Return the table's notes except departures, which are shown on the methods' pages."""
     return tuple(note for note in table.footnotes if not note.startswith("Departures"))
 
 

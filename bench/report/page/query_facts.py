@@ -58,7 +58,7 @@ def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
 
 
 def without_paths(text: str) -> str:
-    """Return a message without the folders of the machine that made the page: a path is its last part."""
+    """Return a message with each path replaced by its last part, to hide the directories of the machine."""
     return _PATH.sub(r"…/\1", text)
 
 

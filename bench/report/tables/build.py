@@ -53,7 +53,7 @@ def stored_table(
 def table_of_runs(
     records: Sequence[RunRecord], metrics: Sequence[str], store: RunStore, registry: Registry, star: Star | None = None
 ) -> Table:
-    """Build a table of these stored runs; raise BenchError where runs of one column group cannot be compared."""
+    """Build a table of these stored runs; raise BenchError if runs of one column group cannot be compared."""
     layout = runs_layout(records, registry)
     caption = f"Chosen runs of {'; '.join(group.title for group in layout.groups)}."
     return _table("runs", caption, layout, tuple(metrics), star or Star(), store)

@@ -82,7 +82,7 @@ def stored_layout(dataset: str, setting: str, records: Iterable[RunRecord], regi
 
 
 def runs_layout(records: Sequence[RunRecord], registry: Registry) -> Layout:
-    """Arrange stored runs: a row for each variant of a method, a cell for its seeds.
+    """Arrange stored runs with one row per variant of a method; a cell contains all of its seeds.
 
     Runs on another dataset, or with another setting, cold policy, split seed or sample of queries get their own column
     group.

@@ -113,7 +113,7 @@ class TableRow:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """The signs behind the label: ``†toy``, ``‡`` and ``↗``."""
+        """The symbols after the label: ``†toy``, ``‡`` and ``↗``."""
         return ("†toy",) * self.toy + ("‡",) * self.transductive + (UNCONVERGED,) * self.arrow
 
 
@@ -125,23 +125,23 @@ class ColumnGroup:
     setting: str
     policy: str
     title: str
-    """What the table prints over the group."""
+    """Heading of the group in the table."""
     candidates_hash: str | None = None
-    """Content hash of the candidates of all runs in the group; None where no run is stored."""
+    """Content hash of the candidates of all runs in the group; None if no run is stored."""
     n_queries: int | None = None
-    """Test queries of all runs in the group."""
+    """Number of test queries of each run in the group."""
     dataset_title: str = ""
     """The part of the title that groups of the same dataset share."""
 
 
 @dataclass(frozen=True)
 class CatalogueGroup(ColumnGroup):
-    """Columns in which positives are ranked among all items that their users never touched, not in frozen lists."""
+    """Columns of full ranking: positives are ranked among all items the user has not interacted with."""
 
     listed_title: str = ""
     """Title of the group with the same queries and their frozen lists."""
     n_items: int | None = None
-    """Items of the catalogue; None where no run is stored."""
+    """Number of items in the catalogue; None if no run is stored."""
 
     def same_queries_as(self, other: ColumnGroup) -> bool:
         """Whether the other group has the same queries, with their frozen lists."""
@@ -198,7 +198,7 @@ class Table:
     def frame(self) -> pandas.DataFrame:
         """Return the cells' values: a row per method, indexed by its label, and a column per (group, metric).
 
-        Values are fractions also where figures are printed in percent; NaN where no run is stored.
+        Values are fractions even if the table is printed in percent, and NaN if no run is stored.
         """
         import pandas
 

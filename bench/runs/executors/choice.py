@@ -1,4 +1,4 @@
-"""Which engine carries out the jobs, as a user asks for it."""
+"""The user's choice of executor for the jobs."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 ExecutorName = Literal["processes", "ray", "slurm"]
 EXECUTORS: tuple[ExecutorName, ...] = get_args(ExecutorName)
 QUEUE_FILES = "slurm"
-"""Folder of the results for submitit's own files."""
+"""Subdirectory of the results for submitit's own files."""
 
 
 @dataclass(frozen=True)
 class ExecutorChoice:
-    """Who carries out jobs, how many at a time, and what each may use."""
+    """The executor of jobs, the number of workers, and the resources per job."""
 
     engine: ExecutorName = "processes"
     n_workers: int = 1
     cpus: int | None = None
-    """Cores of a job; None: its share of this machine, or 1 where the jobs run on others."""
+    """Cores per job; None: an equal share of this machine, or 1 if jobs run on other machines."""
     gpus: int | None = None
-    """Accelerators of a job; None: one of this machine's where it has any, or none where the jobs run on others."""
+    """GPUs per job; None: one if this machine has any, or none if jobs run on other machines."""
     memory_gb: int = 8
-    """Gigabytes of a job, for Slurm."""
+    """Memory per job in gigabytes, for Slurm."""
     ray_address: str | None = None
-    """The Ray cluster; None starts one on this machine."""
+    """Address of the Ray cluster; None starts one on this machine."""
     slurm_partition: str | None = None
-    """Slurm's partition; None takes its default."""
+    """Slurm partition; None uses Slurm's default."""
 
     def __post_init__(self) -> None:
         for option, value, engine in (
@@ -46,19 +46,19 @@ class ExecutorChoice:
 
     @property
     def in_this_process(self) -> bool:
-        """Whether jobs are done one after the other, by this process itself."""
+        """Whether jobs run sequentially in this process."""
         return self.engine == "processes" and self.n_workers == 1
 
     @property
     def resources(self) -> Resources:
-        """What each job may use."""
+        """The resources of each job."""
         is_here = self.engine == "processes" or (self.engine == "ray" and self.ray_address is None)
         usual = share_of_machine(self.n_workers) if is_here else Resources()
         cpus, gpus = (self.cpus or usual.cpus), (usual.gpus if self.gpus is None else self.gpus)
         return Resources(cpus, gpus, self.memory_gb)
 
     def open(self, results_dir: Path) -> AbstractContextManager[Any]:
-        """Return the executor, which begins with the block and ends with it.
+        """Return the executor as a context manager.
 
         Raises:
             BenchError: its package is not installed.

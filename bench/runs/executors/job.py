@@ -1,4 +1,4 @@
-"""One job as a worker gets it: plain data, so that any engine can send it, and what a worker does with it."""
+"""A worker's side of a job: the job as plain data, which any executor can send, and its execution."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from bench.spec import RunSpec
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job may use of its machine."""
+    """The resources of a job on its machine."""
 
     cpus: int = 1
-    """Cores, and threads of each library."""
+    """Number of cores, and of threads per library."""
     gpus: int = 0
-    """Accelerators; 0 computes on the processor."""
+    """Number of GPUs; 0 uses the CPU."""
     memory_gb: int = 8
-    """Gigabytes of memory, which a scheduler must know beforehand."""
+    """Memory in gigabytes, for schedulers that require it."""
 
     @property
     def device(self) -> str:
-        """The torch device; an engine makes only the job's own accelerators visible."""
+        """The torch device; executors make only the job's own GPUs visible."""
         return "cuda" if self.gpus else "cpu"
 
 
@@ -42,30 +42,30 @@ class WorkItem:
     id: str
     """The job's id in the plan."""
     name: str
-    """What it is, for people."""
+    """Name for progress messages."""
     spec: RunSpec
-    """The run; of an adapter, a run that needs it."""
+    """The run; for an adapter, a run that needs it."""
     adapter: str | None
     """Id of the adapter to train; None carries out the run."""
     folders: Folders
     resources: Resources
     log: Path
-    """File that the job's progress goes to."""
+    """File for the job's progress."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job."""
+    """The outcome of a job."""
 
     id: str
     seconds: float
-    """Wall seconds in the worker."""
+    """Wall-clock seconds in the worker."""
     error: str | None = None
-    """What went wrong, in one line; None where it is done."""
+    """The error in one line; None if the job is done."""
 
 
 def do(item: WorkItem) -> Outcome:
-    """Carry out a job in this process; whatever it prints goes to its log, and an error is an outcome."""
+    """Carry out a job in this process; output goes to its log, and an error is returned as an outcome."""
     began = time.monotonic()
     with _logged(item.log) as log:
         error = None
@@ -81,7 +81,7 @@ def do(item: WorkItem) -> Outcome:
 
 
 def begin_worker(n_threads: int) -> None:
-    """Limit the threads of a new process, before it loads any library that starts some."""
+    """Limit the threads of a new process, before it loads libraries that start threads."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(n_threads)
 
@@ -100,7 +100,7 @@ def _do(item: WorkItem, log: TextIO) -> None:
 
 @cache
 def _held() -> LastLoaded:
-    """Return what this process keeps loaded from one job to the next."""
+    """Return the object that keeps models loaded between the jobs of this process."""
     return LastLoaded()
 
 
@@ -116,7 +116,7 @@ def _say(log: TextIO, line: str) -> None:
 
 
 def last_line(path: Path, n_bytes: int = 4096) -> str:
-    """Return the last line of a log, without its time; empty where there is none."""
+    """Return the last line of a log, without its time; empty if there is none."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, path.stat().st_size - n_bytes))

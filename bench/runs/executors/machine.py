@@ -1,4 +1,4 @@
-"""What this machine has: cores, and accelerators without starting any."""
+"""Count the cores and GPUs of this machine without initializing a GPU."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import subprocess
 
 
 def n_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def n_accelerators() -> int:
-    """Return how many CUDA devices are visible; asked of the driver, for torch would hold a context on each."""
+    """Return the number of visible CUDA devices, from the driver, because torch would create a context on each."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([name for name in visible.split(",") if name.strip() not in {"", "-1"}])

@@ -1,4 +1,4 @@
-"""Processes of this machine, each with its share of the cores and, where there are some, an accelerator of its own."""
+"""Run jobs in processes on this machine, each with a share of the cores and, if available, its own GPU."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MOST_ATTEMPTS = 3
-"""How often a job is begun whose worker vanishes."""
+"""Maximum number of times a job is started if its worker vanishes."""
 
 
 class Processes:
-    """A pool of processes that outlive their jobs, so that libraries and backbones are loaded once in each.
+    """A pool of processes that outlive their jobs, so that each loads libraries and backbones only once.
 
-    A worker that is killed takes its pool down and with it the jobs of its neighbors. Each of them begins again in a
-    process of its own, where it finds its checkpoint and harms no other.
+    If a worker is killed, its pool breaks, and the jobs of the other workers end too. Each of these jobs is restarted
+    in a separate process, where it resumes from its checkpoint and cannot affect others.
     """
 
     def __init__(self, n_workers: int, resources: Resources) -> None:
@@ -40,7 +40,7 @@ class Processes:
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         if kind is not None:
-            for process in list((self._pool._processes or {}).values()):  # a future that runs cannot be canceled
+            for process in list((self._pool._processes or {}).values()):  # a running future cannot be canceled
                 process.terminate()
         self._pool.shutdown(cancel_futures=True)
         self._own_pools.close()
@@ -61,7 +61,7 @@ class Processes:
         return result
 
     def _follow(self, attempt: Future[Outcome], item: WorkItem, result: Future[Outcome], number: int) -> None:
-        """Hand an attempt's outcome on, or begin again where its worker vanished."""
+        """Pass on an attempt's outcome, or start again if its worker vanished."""
 
         def end(attempt: Future[Outcome]) -> None:
             error = attempt.exception()
@@ -82,12 +82,12 @@ class Processes:
 
 
 def share_of_machine(n_workers: int) -> Resources:
-    """Return what each of some workers may use of this machine."""
+    """Return the resources of this machine for each of ``n_workers`` workers."""
     return Resources(cpus=max(1, n_cores() // n_workers), gpus=min(1, n_accelerators()))
 
 
 def _begin_worker(resources: Resources, n_begun: Synchronized[int]) -> None:
-    """Give a new worker its threads and, in turn, its accelerator; it ends when this program does."""
+    """Set a new worker's threads and assign it the next GPU; it ends when this program does."""
     begin_worker(resources.cpus)
     with n_begun.get_lock():
         number = n_begun.value
@@ -98,7 +98,7 @@ def _begin_worker(resources: Resources, n_begun: Synchronized[int]) -> None:
 
 
 def _end_with_parent() -> None:
-    """Wait for the program that began this worker, and end with it: a killed one cannot say so."""
+    """Wait for the end of the program that started this worker, and exit; a killed program cannot stop its workers."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -1,7 +1,7 @@
-"""A Ray cluster: one that is there already, or one of this machine alone, started for the jobs and stopped after them.
+"""Run jobs on a Ray cluster: an existing one, or one on this machine that is started for the jobs and then stopped.
 
-A cluster that is started here listens on the loopback address and shows no dashboard: whoever can reach Ray's ports can
-run any code.
+A cluster started here listens on the loopback address and has no dashboard, because anyone who can reach Ray's ports
+can run any code.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 RETRIES = 3
-"""How often Ray begins a job again whose worker or node vanished."""
+"""How often Ray restarts a job whose worker or node vanished."""
 LOOPBACK = "127.0.0.2"
-"""Of Linux, for Ray takes 127.0.0.1 to mean the address by which others reach this machine."""
+"""Loopback address on Linux; Ray replaces 127.0.0.1 with the address by which others reach this machine."""
 
 
 class RayCluster:
-    """Hands jobs to Ray."""
+    """Submits jobs to Ray."""
 
     def __init__(self, n_workers: int, resources: Resources, address: str | None = None) -> None:
-        """Connect to the cluster at ``address``, or start one where it is None."""
+        """Connect to the cluster at ``address``, or start one if it is None."""
         self.ray = _ray()
         self.n_workers, self.resources = n_workers, resources
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}

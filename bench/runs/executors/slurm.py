@@ -1,7 +1,7 @@
-"""Slurm by way of submitit: a job of the plan is a job of the queue, and one that is pre-empted is queued again.
+"""Run jobs on Slurm with submitit: each job of the plan is a Slurm job, and preempted jobs are requeued.
 
-The jobs go on from their checkpoints. ``local`` and ``debug`` are submitit's own stand-ins for the queue: processes of
-this machine, and this process itself.
+Jobs resume from their checkpoints. ``local`` and ``debug`` are submitit's substitutes for the queue: processes on this
+machine, and this process itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class RequeuedJob:
-    """What submitit runs: after a pre-emption or a time-out the same job is queued again."""
+    """The callable that submitit runs; after preemption or a timeout, the same job is requeued."""
 
     def __call__(self, item: WorkItem) -> Outcome:
         """Carry the job out."""
@@ -32,14 +32,14 @@ class RequeuedJob:
         return do(item)
 
     def checkpoint(self, item: WorkItem) -> Any:
-        """Return what is to be queued again."""
+        """Return the job to requeue."""
         import submitit
 
         return submitit.helpers.DelayedSubmission(self, item)
 
 
 class SlurmQueue:
-    """Hands jobs to Slurm."""
+    """Submits jobs to Slurm."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class SlurmQueue:
         minutes: int = LONGEST_MINUTES,
         partition: str | None = None,
     ) -> None:
-        """Prepare a queue whose own files go to ``folder``, which all nodes must share."""
+        """Prepare a queue that stores its own files in ``folder``, which all nodes must share."""
         self.n_workers, self.queue = n_workers, queue
         self.executor = _submitit().AutoExecutor(folder=folder, cluster=queue)
         self.executor.update_parameters(

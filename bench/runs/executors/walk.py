@@ -1,4 +1,4 @@
-"""Follow a plan: hand out each job once all that it needs is done, whoever carries them out."""
+"""Execute a plan: submit each job to an executor when its dependencies are done."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_REPORTS = 10.0
 LOGS = "logs"
-"""Folder of the results with one log a job."""
+"""Subdirectory of the results with one log per job."""
 
 
 class Executor(Protocol):
-    """Whoever carries out jobs."""
+    """An executor of jobs."""
 
     n_workers: int
-    """How many jobs it is given at a time."""
+    """Maximum number of jobs at a time."""
 
     def begin(self, items: Sequence[WorkItem]) -> list[Future[Outcome]]:
-        """Begin jobs, none of which needs another."""
+        """Start jobs that do not depend on each other."""
 
 
 def carry_out(
     plan: Plan, executor: Executor, folders: Folders, resources: Resources, progress: ProgressHook
 ) -> list[Outcome]:
-    """Carry out what a plan lacks and return what became of each job, in the order in which they ended.
+    """Carry out the unfinished jobs of a plan and return their outcomes in the order in which they ended.
 
-    A job that needs one that failed is not begun: its outcome says so.
+    If a job fails, the jobs that need it are not started, and their outcomes say so.
 
     Args:
-        plan: Jobs, each after all that it needs.
-        executor: Who carries them out.
+        plan: Jobs, each after its dependencies.
+        executor: Runs the jobs.
         folders: Where all workers read and write.
-        resources: What each job may use.
-        progress: Told of each job that ends, and every ten seconds of those that go on.
+        resources: The resources of each job.
+        progress: Called for each job that ends, and every ten seconds for running jobs.
     """
     items = {job.id: _item(plan, job, folders, resources) for job in plan.to_do()}
     walk = _Walk(executor, progress, items, {job.id: set(job.needs) & items.keys() for job in plan.to_do()})
@@ -50,19 +50,19 @@ def carry_out(
 
 
 def failures(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """Return the error of each job that was not done, by its id."""
+    """Return the errors of failed jobs by id."""
     return {outcome.id: outcome.error for outcome in outcomes if outcome.error is not None}
 
 
 @dataclass
 class _Walk:
-    """Where the walk over a plan is."""
+    """The state of the execution of a plan."""
 
     executor: Executor
     progress: ProgressHook
     items: Mapping[str, WorkItem]
     waits_for: dict[str, set[str]]
-    """What each job that has not begun still waits for."""
+    """Unfinished dependencies of each job that has not started."""
     running: dict[Future[Outcome], WorkItem] = field(default_factory=dict)
     n_ended: int = 0
 
@@ -80,7 +80,7 @@ class _Walk:
             self._begin()
 
     def _begin(self) -> None:
-        """Hand out jobs that wait for nothing, in the plan's order, as many as there are free workers."""
+        """Submit jobs without unfinished dependencies, in the plan's order, one per free worker."""
         ready = [job for job, needs in self.waits_for.items() if not needs]
         items = [self.items[job] for job in ready[: self.executor.n_workers - len(self.running)]]
         for item in items:
@@ -90,13 +90,13 @@ class _Walk:
         self.running |= dict(zip(self.executor.begin(items), items, strict=True))
 
     def _settled(self, outcome: Outcome) -> Iterator[Outcome]:
-        """Let those that waited for a job go on, or end with it where it failed."""
+        """Unblock the jobs that waited for a job, or end them if it failed."""
         for job in [job for job, needs in self.waits_for.items() if outcome.id in needs]:
             if outcome.error is None:
                 self.waits_for[job].discard(outcome.id)
             elif job in self.waits_for:
                 del self.waits_for[job]
-                failed = Outcome(job, 0.0, f"not begun, since {self.items[outcome.id].name} failed")
+                failed = Outcome(job, 0.0, f"not started, because {self.items[outcome.id].name} failed")
                 yield self._told(failed)
                 yield from self._settled(failed)
 
@@ -113,7 +113,7 @@ class _Walk:
 
 
 def _outcome(future: Future[Outcome], item: WorkItem) -> Outcome:
-    """Return a future's outcome; a worker that vanished is one, too."""
+    """Return a future's outcome, also if its worker vanished."""
     error = future.exception()
     return future.result() if error is None else Outcome(item.id, 0.0, f"its worker vanished ({error})")
 
@@ -128,7 +128,7 @@ def _item(plan: Plan, job: Job, folders: Folders, resources: Resources) -> WorkI
 
 
 def run_name(job: RunJob) -> str:
-    """Name a run for people."""
+    """Return the name of a run for progress messages."""
     protocol = job.spec.protocol
     return f"{job.spec.method} on {protocol.dataset} {protocol.setting}, seed {job.spec.seed} ({job.id})"
 

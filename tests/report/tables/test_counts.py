@@ -77,7 +77,7 @@ def test_counts_that_differ_say_by_how_much(results: Path) -> None:
     write_json(statistics_file("beauty", results), {**COUNTED, "users": 20000})
     experiment = described()
     first = counts_beside_published(experiment, counts_table(experiment, results))[0]
-    assert (first.difference, first.verdict) == (-2363, "differs by -10.6 %")
+    assert (first.difference, first.verdict) == (-2363, "differs by -10.6%")
 
 
 def test_a_table_that_names_no_printed_one_has_nothing_beside_it(results: Path) -> None:

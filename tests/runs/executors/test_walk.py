@@ -102,7 +102,7 @@ def test_a_job_that_is_not_done_takes_along_all_that_need_it_and_no_other(how: s
     failed = failures(outcomes)
     assert failed.keys() == {"a", "b", "r"}
     assert ("no data" if how == "fails" else "its worker vanished (killed)") in failed["a"]
-    assert failed["b"] == "not begun, since adapter a (a) failed"
+    assert failed["b"] == "not started, because adapter a (a) failed"
     assert set(executor.begun) == {"a", "c", "s"}
     assert len(outcomes) == len(jobs)
     assert any("FAILED" in line and "results/logs/a.log" in line for line in told)
