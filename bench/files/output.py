@@ -6,6 +6,7 @@ device or a pipe, is written into. ``-`` is standard output.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -51,6 +52,8 @@ def write_output(path: Path, text: str) -> None:
 def require_writable(folder: Path) -> None:
     """Raise OSError unless files can be written in a directory, or where it would be made; nothing is left there."""
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(existing))
     with tempfile.NamedTemporaryFile(prefix=".writable.", dir=existing) as trial:
         trial.write(b"1")
 
