@@ -13,6 +13,7 @@ from typing import Any
 import command_pages
 import diagnosis_pages
 import equations
+import growth_pages
 import method_pages
 import notebook_pages
 import option_pages
@@ -27,6 +28,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "datasets": method_pages.datasets,
     "experiments": method_pages.experiments,
     "figure": result_pages.figure,
+    "growth": growth_pages.growth,
     "method": method_pages.method,
     "methods": method_pages.methods,
     "notebook": notebook_pages.notebook,

@@ -14,6 +14,8 @@ from bench.files.hashing import content_hash
 
 SURPLUS = 1.3
 """Items drawn per required negative in the first pass; items already interacted with and repeats are then discarded."""
+ROWS_AT_A_TIME = 4096
+"""Lists that are drawn and checked together, few enough for their arrays to stay in a processor's cache."""
 UNIFORMITY_P = 1e-6
 """Below this p-value, a non-uniform distribution of the positives' columns is an error and not chance."""
 
@@ -60,20 +62,26 @@ class TitleGroups:
 
     def touched_by(self, users: NDArray[np.int64], items: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Mark items, shape (n_users, n), if the row's user has interacted with an item with the same title."""
-        return _contained(users[:, None] * len(self.group) + self.group[items], self.touched)
+        if not len(users):
+            return np.zeros(items.shape, dtype=bool)
+        n_items = len(self.group)
+        # the keys of these users alone: with few users, they fit into a cache and are searched many times as fast
+        ends = np.searchsorted(self.touched, [users.min() * n_items, (users.max() + 1) * n_items])
+        return _contained(users[:, None] * n_items + self.group[items], self.touched[slice(*ends)])
 
     def check(self, domain: Domain, users: NDArray[np.int64], lists: CandidateLists) -> None:
         """Raise BenchError if a list repeats a title or has an invalid negative, or positives are placed unevenly."""
-        groups = np.sort(self.group[lists.items], axis=1)
-        if (groups[:, 1:] == groups[:, :-1]).any():
-            raise BenchError(f"A candidate list of {domain.name} contains two items with the same title.")
-        touched = self.touched_by(users, lists.items)
-        # the user did interact with the positive: it is the answer
-        np.put_along_axis(touched, lists.positive_column[:, None], False, axis=1)
-        if touched.any():
-            raise BenchError(
-                f"A candidate list of {domain.name} contains a negative that the user has interacted with."
-            )
+        for rows in row_slices(len(users)):
+            groups = np.sort(self.group[lists.items[rows]], axis=1)
+            if (groups[:, 1:] == groups[:, :-1]).any():
+                raise BenchError(f"A candidate list of {domain.name} contains two items with the same title.")
+            touched = self.touched_by(users[rows], lists.items[rows])
+            # the user did interact with the positive: it is the answer
+            np.put_along_axis(touched, lists.positive_column[rows, None], False, axis=1)
+            if touched.any():
+                raise BenchError(
+                    f"A candidate list of {domain.name} contains a negative that the user has interacted with."
+                )
         if _uniformity_p(lists) < UNIFORMITY_P:
             raise BenchError(f"The positives of {domain.name} are not distributed evenly over the candidate positions.")
 
@@ -89,23 +97,41 @@ def draw_candidates(
 ) -> CandidateLists:
     """Draw uniform negatives for each (user, positive) pair and shuffle the positive into them.
 
-    To avoid a loop over users, surplus items are drawn at once; repeats and items the user has interacted with are
-    masked. Rows that still lack negatives (small catalogues, long histories) are drawn from the exact remaining set.
+    To avoid a loop over users, surplus items are drawn for many of them at once; repeats and items the user has
+    interacted with are masked. Rows that still lack negatives (small catalogues, long histories) are drawn from the
+    exact remaining set.
 
     Raises:
         BenchError: a user has fewer than ``n_negatives`` eligible items.
     """
     pool = np.flatnonzero(eligible).astype(np.int32)
     n_drawn = int(SURPLUS * n_negatives) + 4
-    drawn = pool[rng.integers(len(pool), size=(len(users), n_drawn))]
-    valid = _first_of_group(positives, drawn, groups)
-    valid &= ~groups.touched_by(users, drawn)
-    # a stable sort moves the valid draws to the front and keeps their random order
-    order = np.argsort(~valid, axis=1, kind="stable")[:, :n_negatives]
-    negatives = np.take_along_axis(drawn, order, axis=1)
-    for row in np.flatnonzero(valid.sum(axis=1) < n_negatives):
+    negatives = np.empty((len(users), n_negatives), dtype=np.int32)
+    lacking: list[int] = []
+    for rows in row_slices(len(users)):
+        drawn = pool[rng.integers(len(pool), size=(rows.stop - rows.start, n_drawn))]
+        valid = _first_of_group(positives[rows], drawn, groups)
+        valid &= ~groups.touched_by(users[rows], drawn)
+        negatives[rows] = _first_valid(drawn, valid, n_negatives)
+        lacking += (rows.start + np.flatnonzero(valid.sum(axis=1) < n_negatives)).tolist()
+    for row in lacking:
         negatives[row] = _exact_negatives(domain, int(users[row]), int(positives[row]), pool, groups, n_negatives, rng)
     return shuffled_in(positives, negatives, rng)
+
+
+def row_slices(n_rows: int) -> list[slice]:
+    """Return consecutive slices of at most :data:`ROWS_AT_A_TIME` rows that cover all rows."""
+    return [slice(start, min(start + ROWS_AT_A_TIME, n_rows)) for start in range(0, n_rows, ROWS_AT_A_TIME)]
+
+
+def _first_valid(drawn: NDArray[np.int32], valid: NDArray[np.bool_], n: int) -> NDArray[np.int32]:
+    """Return the first ``n`` valid draws of each row, followed by others in rows with fewer, shape (n_rows, n)."""
+    first = drawn[:, :n].copy()
+    mixed = np.flatnonzero(~valid[:, :n].all(axis=1))
+    # a stable sort moves the valid draws to the front and keeps their random order
+    order = np.argsort(~valid[mixed], axis=1, kind="stable")[:, :n]
+    first[mixed] = np.take_along_axis(drawn[mixed], order, axis=1)
+    return first
 
 
 def _first_of_group(positives: NDArray[np.int32], drawn: NDArray[np.int32], groups: TitleGroups) -> NDArray[np.bool_]:
@@ -115,13 +141,18 @@ def _first_of_group(positives: NDArray[np.int32], drawn: NDArray[np.int32], grou
 
 def first_in_row(values: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Mark the values in each row that do not occur in an earlier column of the row."""
+    first = np.ones(values.shape, dtype=bool)
+    sorted_rows = np.sort(values, axis=1)
+    # most rows of a large catalogue repeat nothing
+    repeating = np.flatnonzero((sorted_rows[:, 1:] == sorted_rows[:, :-1]).any(axis=1))
     # a stable sort brings equal values together, the earliest column first
-    order = np.argsort(values, axis=1, kind="stable")
-    in_order = np.take_along_axis(values, order, axis=1)
+    order = np.argsort(values[repeating], axis=1, kind="stable")
+    in_order = np.take_along_axis(values[repeating], order, axis=1)
     is_first = np.ones_like(order, dtype=bool)
     is_first[:, 1:] = in_order[:, 1:] != in_order[:, :-1]
-    first = np.empty_like(is_first)
-    np.put_along_axis(first, order, is_first, axis=1)
+    of_repeating = np.empty_like(is_first)
+    np.put_along_axis(of_repeating, order, is_first, axis=1)
+    first[repeating] = of_repeating
     return first
 
 
@@ -158,6 +189,8 @@ def shuffled_in(positives: NDArray[np.int32], negatives: NDArray[np.int32], rng:
 
 
 def _contained(keys: NDArray[np.int64], sorted_keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    if not len(sorted_keys):
+        return np.zeros(keys.shape, dtype=bool)
     at = np.searchsorted(sorted_keys, keys.ravel()).reshape(keys.shape)
     # a key above all others would be looked up after the end
     found: NDArray[np.bool_] = sorted_keys[np.minimum(at, len(sorted_keys) - 1)] == keys

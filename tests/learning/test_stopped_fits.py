@@ -16,7 +16,7 @@ from bench.files.hashing import derived_seed
 from tests.learning.test_tiny_fits import backbones, plain_arithmetic  # noqa: F401
 from tests.support.tiny_fits import FITS, CountedSteps, TinyFit, tiny_task
 
-pytestmark = [pytest.mark.numbers, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 N_STOPS = 3
 EPOCHS = ("epochs", "pretrain_epochs", "source_epochs", "target_epochs", "second_epochs")
 FEW_PARTS = {"recformer": {"second_epochs": 3}, "adamerging": {"passes": 3}, "reccocktail": {"passes": 3}}
