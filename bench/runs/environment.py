@@ -107,9 +107,10 @@ def chosen_device(name: str) -> str:
     Raises:
         BenchError: the device is not available.
     """
-    if name in ("auto", "cpu") and not is_installed("torch"):
-        return "cpu"
-    require(f"Device '{name}'", "lm")
+    if not is_installed("torch"):
+        if name in ("auto", "cpu"):
+            return "cpu"
+        require(f"Device '{name}'", "lm")
     import torch
 
     if name == "auto":
