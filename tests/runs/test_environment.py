@@ -127,3 +127,9 @@ def test_the_number_of_threads_is_that_of_torch() -> None:
 def test_without_torch_there_is_no_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "torch")
     assert computing_threads() is None
+
+
+def test_a_device_needs_torch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)  # as with the extra 'recbole' and without 'lm'
+    assert chosen_device("cpu") == "cpu"
+    assert chosen_device("auto").partition(":")[0] in ("cpu", "cuda")
