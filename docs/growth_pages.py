@@ -58,11 +58,9 @@ def _table(rows: list[Measured]) -> str:
 
 def _chart(rows: list[Measured]) -> str:
     """Return seconds and gigabytes by the number of interactions, side by side, as one SVG."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    FigureCanvasSVG(figure)
     for axes, title, value in zip(
         figure.subplots(1, 2),
         ("Seconds", "Peak memory in GB"),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+Check = Callable[[Any], bool]
 
 
 def misfit(instance: Any) -> str | None:
     """Describe the first field of a dataclass whose value does not have its declared type; None if there is none."""
     stated: Any = type(instance)
-    for name, kind in _kinds(stated).items():
+    for name, kind, check in _fields(stated):
         value = getattr(instance, name)
-        if not fits(value, kind):
+        if not check(value):
             inner = misfit(value) if dataclasses.is_dataclass(value) else None
             return inner or f"{name} is {str(value)[:40]!r}, not {getattr(kind, '__name__', kind)}"
     return None
@@ -25,37 +27,51 @@ def fits(value: Any, kind: Any) -> bool:
 
     Integers are accepted as floats; booleans are not.
     """
+    return _check_of(kind)(value)
+
+
+@cache
+def _check_of(kind: Any) -> Check:
+    """Return the check for a type; a store has thousands of records, so types are taken apart only once."""
     outer, inner = get_origin(kind), get_args(kind)
     if outer in (Union, UnionType):
-        return any(fits(value, one) for one in inner)
+        # None is quick to tell, and most of the fields that may be None are
+        checks = sorted(map(_check_of, inner), key=lambda check: not check(None))
+        return lambda value: any(check(value) for check in checks)
     if outer is Literal:
-        return value in inner
+        return lambda value: value in inner
     if outer is not None:
-        return _holds(value, outer, inner)
+        return _check_of_container(outer, inner)
     if dataclasses.is_dataclass(kind):
-        return isinstance(value, kind) and misfit(value) is None  # type: ignore[arg-type]
-    return kind is Any or _is_plain(type(value), kind)
+        return lambda value: isinstance(value, kind) and misfit(value) is None  # type: ignore[arg-type]
+    return lambda value: kind is Any or type(value) is kind or _is_plain(type(value), kind)
 
 
-def _holds(value: Any, outer: Any, inner: tuple[Any, ...]) -> bool:
-    """Whether a value is a tuple, list or mapping whose elements fit as well."""
-    if not isinstance(value, outer):
-        return False
+def _check_of_container(outer: Any, inner: tuple[Any, ...]) -> Check:
+    """Return the check for a tuple, list or mapping and its elements."""
     if issubclass(outer, Mapping):
-        return _all_fit(tuple(value), inner[0]) and _all_fit(value.values(), inner[1])
-    return _fit_in_order(value, inner) if outer is tuple else _all_fit(value, inner[0])
+        keys, values = map(_check_of_all, inner)
+        return lambda value: isinstance(value, outer) and keys(value.keys()) and values(value.values())
+    if outer is not tuple or inner[-1:] == (Ellipsis,):
+        elements = _check_of_all(inner[0])
+        return lambda value: isinstance(value, outer) and elements(value)
+    checks = tuple(map(_check_of, inner))
+    return lambda value: (
+        isinstance(value, outer)
+        and len(value) == len(checks)
+        and all(check(one) for check, one in zip(checks, value, strict=True))
+    )
 
 
-def _fit_in_order(values: tuple[Any, ...], kinds: tuple[Any, ...]) -> bool:
-    if kinds[-1:] == (Ellipsis,):
-        return _all_fit(values, kinds[0])
-    return len(values) == len(kinds) and all(fits(value, kind) for value, kind in zip(values, kinds, strict=True))
-
-
-def _all_fit(values: Any, kind: Any) -> bool:
+def _check_of_all(kind: Any) -> Check:
+    """Return the check for a collection of values of one type."""
     if get_origin(kind) is None and not dataclasses.is_dataclass(kind):  # curves are long but have few types
-        return kind is Any or all(_is_plain(found, kind) for found in set(map(type, values)))
-    return all(fits(value, kind) for value in values)
+        usual = {int, float} if kind is float else {kind}
+        return lambda values: (
+            kind is Any or (found := set(map(type, values))) <= usual or all(_is_plain(one, kind) for one in found)
+        )
+    check = _check_of(kind)
+    return lambda values: all(map(check, values))
 
 
 def _is_plain(found: type, kind: Any) -> bool:
@@ -63,6 +79,7 @@ def _is_plain(found: type, kind: Any) -> bool:
 
 
 @cache
-def _kinds(of: Any) -> dict[str, Any]:
+def _fields(of: Any) -> tuple[tuple[str, Any, Check], ...]:
+    """Return name, type and check of each field of a dataclass."""
     hints = get_type_hints(of)
-    return {item.name: hints[item.name] for item in dataclasses.fields(of)}
+    return tuple((item.name, hints[item.name], _check_of(hints[item.name])) for item in dataclasses.fields(of))

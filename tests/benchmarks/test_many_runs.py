@@ -94,7 +94,7 @@ def test_two_workers_share_a_grid(data: Path, tmp_path: Path, capsys: pytest.Cap
 
 @pytest.fixture(scope="module")
 def large_store(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    """A store of 5,000 runs: fifty variants of a method with a hundred seeds each."""
+    """A store of 5,000 runs: on each of fifty datasets, twenty variants of a method with five seeds each."""
     root = tmp_path_factory.mktemp("store")
     folders = Folders(root / "cache", root / "results", data)
     first = run(complete(RunRequest("bpr", "shop", params={"epochs": 1})), folders, lambda _line: None)
@@ -102,12 +102,16 @@ def large_store(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Folders
     users, tops = store.ranks(first.id)[0], store.tops(first.id)
     n_queries, n_candidates = len(users), first.n_candidates
     for number in range(N_STORED):
-        variant, seed = divmod(number, 100)
+        dataset, place = divmod(number, 100)
+        variant, seed = divmod(place, 5)
         request = RunRequest("bpr", "shop", seed=seed, params={"epochs": 1, "dimensions": 8 + variant})
         spec = complete(request)
+        if dataset:
+            spec = replace(spec, protocol=replace(spec.protocol, dataset=f"shop-{dataset}"))
         better = rng.integers(n_candidates, size=n_queries)
         ranks = Ranks(better, np.zeros(n_queries, dtype=np.int64))
-        store.save(replace(first, id=spec.hash(), spec=spec, overrides=dict(request.params)), users, ranks, tops)
+        record = replace(first, id=spec.hash(), spec=spec, overrides=dict(request.params), data={})
+        store.save(record, users, ranks, tops)
     return folders
 
 
