@@ -61,15 +61,11 @@ def _chart(rows: list[Measured]) -> str:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    for axes, title, value in zip(
-        figure.subplots(1, 2),
-        ("Seconds", "Peak memory in GB"),
-        (lambda row: row.seconds, lambda row: row.memory_bytes / GIGABYTE),
-        strict=True,
-    ):
+    for axes, title, unit in zip(figure.subplots(1, 2), ("Seconds", "Peak memory in GB"), (1, GIGABYTE), strict=True):
         for step in STEPS:
             of_step = sorted((row for row in rows if row.step == step), key=lambda row: row.interactions)
-            axes.plot([row.interactions for row in of_step], [value(row) for row in of_step], marker="o", label=step)
+            values = [(row.seconds if unit == 1 else row.memory_bytes) / unit for row in of_step]
+            axes.plot([row.interactions for row in of_step], values, marker="o", label=step)
         axes.set(title=title, xlabel="Interactions", xscale="log", yscale="log")
         axes.grid(alpha=0.3)
     axes.legend(frameon=False)
