@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bench.data.card import Card
 
 SECONDS_A_DAY = 86_400
+LARGEST_KEY = 2**62
 
 
 def build_domain(card: Card, events: Events, facts: ItemFacts, source_note: str = "") -> Domain:
@@ -108,7 +109,13 @@ def _order(events: Events, users: NDArray[np.int64], keep: NDArray[np.bool_]) ->
     within_user = events.positions if events.positions is not None else events.timestamps
     if within_user is None:
         return np.argsort(users, kind="stable")
-    order: NDArray[np.intp] = np.lexsort((within_user[keep], users))
+    within_user = within_user[keep]
+    first, last = (int(within_user.min()), int(within_user.max())) if len(users) else (0, 0)
+    span = last - first + 1
+    if (int(users.max(initial=0)) + 1) * span < LARGEST_KEY:
+        # one sort of both at once takes a third of the time of two
+        return np.argsort(users * span + (within_user - first), kind="stable")
+    order: NDArray[np.intp] = np.lexsort((within_user, users))
     return order
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def content_hash(*parts: Any) -> str:
     """Hash arrays, bytes, file contents of paths and JSON-like values to :data:`HASH_LENGTH` hex digits."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(_bytes_of(part))
+        for piece in _bytes_of(part):
+            digest.update(piece)
         # a separator, so that ("ab", "c") and ("a", "bc") differ
         digest.update(b"\x00")
     return digest.hexdigest()[:HASH_LENGTH]
@@ -42,19 +44,22 @@ def derived_seed(seed: int, *purpose: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def _bytes_of(part: Any) -> bytes:
+def _bytes_of(part: Any) -> Iterator[bytes | memoryview]:
+    """Yield the bytes that stand for a part; those of an array are not copied, since it may be most of the memory."""
     if isinstance(part, np.ndarray):
         if part.dtype.hasobject:
             raise TypeError("an array of objects has no stable bytes")
         # type and shape are hashed as well, because different arrays can have the same bytes
         little_endian = np.ascontiguousarray(part).astype(part.dtype.newbyteorder("<"), copy=False)
         header = canonical_json([little_endian.dtype.str, list(part.shape)]).encode()
-        return header + little_endian.tobytes()
-    if isinstance(part, bytes):
-        return part
-    if isinstance(part, Path):
-        return file_sha256(part).encode()
-    return canonical_json(part).encode()
+        yield header
+        yield little_endian.reshape(-1).view(np.uint8).data
+    elif isinstance(part, bytes):
+        yield part
+    elif isinstance(part, Path):
+        yield file_sha256(part).encode()
+    else:
+        yield canonical_json(part).encode()
 
 
 def _plain(value: Any) -> Any:

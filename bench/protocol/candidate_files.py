@@ -22,8 +22,8 @@ FILE_NAME = "candidates.parquet"
 
 def stored_lists(
     artifacts: ArtifactStore, key: Any, users: NDArray[np.int64], draw: Callable[[], CandidateLists]
-) -> CandidateLists:
-    """Return the lists stored under ``key``; draw and store them if there are none.
+) -> tuple[CandidateLists, str]:
+    """Return the lists stored under ``key`` and their content hash; draw and store them if there are none.
 
     Raises:
         BenchError: the stored file no longer matches the hash it was written with.
@@ -37,7 +37,7 @@ def stored_lists(
     stored_users, lists, stored_hash = read_lists(path)
     if not np.array_equal(stored_users, users) or lists.hash(key, users) != stored_hash:
         raise BenchError(f"Candidate file {path} does not match its hash. Delete its directory and run again.")
-    return lists
+    return lists, stored_hash
 
 
 def write_lists(path: Path, users: NDArray[np.int64], lists: CandidateLists, content: str) -> None:

@@ -185,10 +185,10 @@ def _query_set(
     key += [content_hash(split.train, split.shown)] if spec.setting == "user-split" else []
     policy = spec.policy if spec.setting == "cold" else "holdout"  # the other lists do not depend on a policy
     rng = np.random.default_rng(derived_seed(spec.seed, "candidates", domain.name, spec.setting, policy, part))
-    lists = stored_lists(artifacts, key, users, lambda: draw(users, domain.items[positives_at], rng))
+    lists, lists_hash = stored_lists(artifacts, key, users, lambda: draw(users, domain.items[positives_at], rng))
     history_indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     queries = Queries(users, history_indptr, _histories(domain, users, positives_at, split.shown), lists.items)
-    return QuerySet(queries, Answers(lists.positive_column), lists.hash(key, users))
+    return QuerySet(queries, Answers(lists.positive_column), lists_hash)
 
 
 def _histories(

@@ -43,9 +43,12 @@ def _positions(text: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 def _is_beside(text: NDArray[np.uint8], places: NDArray[np.int64], delimiter: str) -> NDArray[np.bool_]:
     """Mark the places that are not part of a field: a delimiter, a line end, or outside the text."""
-    inside = (places >= 0) & (places < len(text))
-    signs = np.where(inside, text[np.clip(places, 0, len(text) - 1)], LINE_FEED)
-    beside: NDArray[np.bool_] = (signs == ord(delimiter)) | (signs == LINE_FEED) | (signs == CARRIAGE_RETURN)
+    separates = np.zeros(256, dtype=bool)
+    separates[[ord(delimiter), LINE_FEED, CARRIAGE_RETURN]] = True
+    beside = separates[text.take(places, mode="clip")]
+    # the places ascend, so only the first and the last can be outside
+    beside[:1] |= places[:1] < 0
+    beside[-1:] |= places[-1:] >= len(text)
     return beside
 
 
