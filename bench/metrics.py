@@ -137,8 +137,16 @@ class Tops:
 
 def top_items(scores: NDArray[np.floating], candidates: NDArray[np.integer]) -> NDArray[np.int32]:
     """Return the item with the highest score per query, shape (n,); the lowest item index if several share it."""
-    is_top = scores == scores.max(axis=1, keepdims=True)
-    lowest: NDArray[np.int32] = np.where(is_top, candidates, np.iinfo(np.int32).max).min(axis=1).astype(np.int32)
+    rows, columns = np.nonzero(scores == scores.max(axis=1, keepdims=True))
+    return _lowest_by_row(candidates[rows, columns], rows)
+
+
+def _lowest_by_row(items: NDArray[np.integer], rows: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return the lowest item of each row; ``rows`` ascends and leaves out none."""
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    lowest: NDArray[np.int32] = (
+        np.minimum.reduceat(items, starts).astype(np.int32) if len(rows) else items[:0].astype(np.int32)
+    )
     return lowest
 
 
@@ -156,7 +164,8 @@ def top_ranked(
         positive_column: Column of each positive, shape (n,).
         counts: Training interactions of each item, shape (n_items,).
     """
-    is_top = scores == scores.max(axis=1, keepdims=True)
-    top_count = np.where(is_top, counts[candidates], 0).sum(axis=1) / is_top.sum(axis=1)
+    rows, columns = np.nonzero(scores == scores.max(axis=1, keepdims=True))
+    top = candidates[rows, columns]  # mostly one per row
+    top_count = np.bincount(rows, weights=counts[top], minlength=len(scores)) / np.bincount(rows, minlength=len(scores))
     positives = np.take_along_axis(candidates, positive_column[:, None], axis=1)[:, 0]
-    return Tops(top_items(scores, candidates), top_count.astype(np.float32), counts[positives].astype(np.int32))
+    return Tops(_lowest_by_row(top, rows), top_count.astype(np.float32), counts[positives].astype(np.int32))

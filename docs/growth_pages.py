@@ -11,7 +11,7 @@ from method_pages import MEASURED
 GROWTH = MEASURED / "growth.csv"
 STEPS = {
     "prepare": "prepare the data",
-    "candidates": "load it and draw candidates",
+    "candidates": "draw and check candidates",
     "run": "`bench run --method popularity`",
     "table": "table of two runs",
 }

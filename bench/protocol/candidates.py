@@ -184,7 +184,7 @@ def shuffled_in(positives: NDArray[np.int32], negatives: NDArray[np.int32], rng:
     """Put each positive into a random column; the negatives are in random order already."""
     n, n_negatives = negatives.shape
     column = rng.integers(n_negatives + 1, size=n)
-    items = np.concatenate([negatives, positives[:, None]], axis=1).astype(np.int32)
+    items = np.concatenate([negatives, positives[:, None]], axis=1).astype(np.int32, copy=False)
     # the negative in the positive's column moves to the end, where the positive was appended
     items[:, -1] = np.take_along_axis(items, column[:, None], axis=1)[:, 0]
     items[np.arange(n), column] = positives

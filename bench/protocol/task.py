@@ -199,7 +199,7 @@ def _histories(
     # +1 at the start of a user's interactions, -1 at the positive: the running sum is 1 on those before the positive
     edges[domain.indptr[users]] += 1
     edges[positives_at] -= 1
-    before_positive = np.cumsum(edges[:-1]) > 0
+    before_positive = np.cumsum(edges[:-1], dtype=np.int8) > 0
     return domain.items[before_positive & visible].astype(np.int32)
 
 

@@ -25,15 +25,19 @@ from bench.data import load_domain
 from bench.files.store import ArtifactStore
 from bench.protocol.task import prepare_task
 from bench.spec import ProtocolSpec
-prepare_task(load_domain('large', data_dir, cache_dir), ProtocolSpec('large'), ArtifactStore(cache_dir))
+domain = load_domain('large', data_dir, cache_dir)
+began = time.perf_counter()
+prepare_task(domain, ProtocolSpec('large'), ArtifactStore(cache_dir))
 """
 RUN = """
 import bench
-bench.run('popularity', 'large', data_dir=data_dir, cache_dir=cache_dir, results_dir=results_dir, progress=None)
+places = dict(data_dir=data_dir, cache_dir=cache_dir, results_dir=results_dir)
+bench.run('popularity', 'large', device='cpu', progress=None, **places)
 """
 TABLE = """
 import bench
-bench.run('random', 'large', data_dir=data_dir, cache_dir=cache_dir, results_dir=results_dir, progress=None)
+places = dict(data_dir=data_dir, cache_dir=cache_dir, results_dir=results_dir)
+bench.run('random', 'large', device='cpu', progress=None, **places)
 began = time.perf_counter()
 bench.table(dataset='large', setting='warm', results_dir=results_dir)
 """

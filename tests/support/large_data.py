@@ -25,7 +25,7 @@ def write_large(folder: Path, n_users: int, n_items: int, mean_length: int = 10,
     csv.write_csv(pa.table({"item_id": items, "title": [f"Title {item}" for item in items]}), folder / "items.csv")
     n_written = 0
     schema = pa.schema([("user_id", pa.string()), ("item_id", pa.string()), ("timestamp", pa.int64())])
-    plain = csv.WriteOptions(quoting_style="needed")
+    plain = csv.WriteOptions(quoting_style="none")
     with csv.CSVWriter(folder / "interactions.csv", schema, write_options=plain) as writer:
         for start in range(0, n_users, USERS_AT_A_TIME):
             users = np.arange(start, min(start + USERS_AT_A_TIME, n_users))
