@@ -91,6 +91,7 @@ class AdaMerging(DomainMerge):
         )
         task = self.task
         sources = [(domain, training_queries(domain, settings.n_prompts, task.seed)) for domain in task.sources]
+        checkpoint = self.search_checkpoint("adam", queries)
         self.learned = learn_pooled_weights(
             self.language_model,
             [(task.target, queries), *sources],
@@ -99,7 +100,9 @@ class AdaMerging(DomainMerge):
             recipe,
             task.seed,
             task.progress,
+            checkpoint,
         )
+        checkpoint.remove()
         return merge(adapters, self.learned.weights, settings.space, any_sum=True)
 
     def report(self) -> FitReport:

@@ -192,9 +192,12 @@ class RecCocktail(MergedPair):
         )
         language_model, task, adapters = self.language_model, self.task, list(self.trained.values())
         searched = (language_model, task.target, queries, adapters, self.params.space, recipe, task.seed, task.progress)
-        self.learned = entropy_grid(*searched)
+        by_grid, by_adam = (self.search_checkpoint(search, queries) for search in ("grid", "adam"))
+        self.learned = entropy_grid(*searched, by_grid)
         if self.params.searched_by == "adam":
-            self.learned = replace(learn_weights(*searched), grid=self.learned.grid)
+            self.learned = replace(learn_weights(*searched, by_adam), grid=self.learned.grid)
+        by_grid.remove()
+        by_adam.remove()
         return self.learned.weights
 
     def report(self) -> FitReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,10 @@ class Checkpoint:
         return Checkpoint(self.path.with_name(f"{name}{self.path.suffix}"))
 
     def remove(self) -> None:
-        """Remove the file after the training has finished."""
+        """Remove the file after the training has finished, and its directory if it is empty then."""
         self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.parent.rmdir()
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
+from bench.files.hashing import content_hash
+from bench.learning.checkpoints import Checkpoint
+from bench.learning.keys import training_key
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe
 from bench.lm.loading import load_language_model
 from bench.lm.merging.updates import CutAdapter
@@ -72,6 +75,13 @@ class AdapterRecommender(Recommender):
     def scores_with(self, adapter: Adapter, queries: Queries) -> NDArray[np.float32]:
         """Return the scores of the model with any given adapter."""
         return self.language_model.score_with(adapter, self.task.target, queries, self.task.progress)
+
+    def search_checkpoint(self, search: str, queries: Queries) -> Checkpoint:
+        """Return the place of the checkpoint of a search for merge weights; ``search`` names it."""
+        asked = (queries.users, queries.history_indptr, queries.history_items, queries.candidates)
+        adapters = [fact.id for fact in self.facts.values()]
+        key = training_key(self, self.task, search=search, queries=content_hash(*asked), adapters=adapters)
+        return Checkpoint(self.task.artifacts.unfinished("merge-weights", key) / "checkpoint.safetensors")
 
     def report(self) -> FitReport:
         """Return the adapters' trainings and size, how queries are scored, and how much of a merge a cut kept."""

@@ -28,7 +28,6 @@ def stored_lists(
     Raises:
         BenchError: the stored file no longer matches the hash it was written with.
     """
-
     drawn: list[tuple[CandidateLists, str]] = []
 
     def write(folder: Path) -> None:

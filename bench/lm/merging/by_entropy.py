@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bench.files.hashing import derived_seed
+from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
 from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.lm.merging.average import MergeSpace, mixed
 from bench.plugin import MergeReport, ProgressHook, Queries
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 Granularity = Literal["global", "per_module"]
 Search = Literal["grid", "adam"]
+LEARNED, MOMENTS = "learned", "moments"
+"""Parts of a checkpoint: the learned parameters, and the moments of their optimizer."""
 GRID_POINTS = 21
 GRID_DECIMALS = 5
 """Decimals to which entropies (in nats) are compared on a grid; floating-point sums differ beyond them."""
@@ -120,7 +123,7 @@ class LearnedWeights:
         )
 
 
-def learn_weights(
+def learn_weights(  # noqa: PLR0913, PLR0917  # what is searched, on what, and how
     language_model: LanguageModel,
     domain: Domain,
     queries: Queries,
@@ -129,9 +132,12 @@ def learn_weights(
     recipe: EntropyRecipe,
     seed: int,
     progress: ProgressHook,
+    checkpoint: Checkpoint | None = None,
 ) -> LearnedWeights:
     """Minimize the merged model's mean prediction entropy over a sample of the queries, with Adam."""
-    return learn_pooled_weights(language_model, [(domain, queries)], adapters, space, recipe, seed, progress)
+    return learn_pooled_weights(
+        language_model, [(domain, queries)], adapters, space, recipe, seed, progress, checkpoint
+    )
 
 
 def learn_pooled_weights(
@@ -142,19 +148,22 @@ def learn_pooled_weights(
     recipe: EntropyRecipe,
     seed: int,
     progress: ProgressHook,
+    checkpoint: Checkpoint | None = None,
 ) -> LearnedWeights:
-    """Minimize the mean over domains of the mean prediction entropy on a sample of each domain's queries, with Adam."""
+    """Minimize the mean over domains of the mean prediction entropy on a sample of each domain's queries, with Adam.
+
+    The state is saved after every step in ``checkpoint``, and an interrupted search continues from there.
+    """
     prompts = [(domain, _sample(queries, recipe.n_prompts, seed)) for domain, queries in pools]
     n_modules = len({module for adapter in adapters for module in adapter.factors})
     shape = (len(adapters),) if recipe.granularity == "global" else (n_modules, len(adapters))
     region = recipe.region
     learned = region.start(shape).requires_grad_()
     optimizer = torch.optim.Adam([learned], lr=recipe.learning_rate)
-    curve: list[float] = []
-    path: list[list[float]] = []
-    for number in range(recipe.passes):
-        entropies = []
-        for start in range(0, max(len(queries) for _, queries in prompts), recipe.prompts_a_step):
+    starts = range(0, max(len(queries) for _, queries in prompts), recipe.prompts_a_step)
+    path, curve, entropies = _resumed(checkpoint, learned, optimizer)
+    for number in range(len(curve), recipe.passes):
+        for start in starts[len(path) - number * len(starts) :]:
             rows = np.arange(start, start + recipe.prompts_a_step)
             batches = [(domain, queries.take(rows[rows < len(queries)])) for domain, queries in prompts]
             batches = [(domain, batch) for domain, batch in batches if len(batch)]
@@ -170,13 +179,36 @@ def learn_pooled_weights(
             optimizer.step()
             region.project(learned.data)
             path.append(mean_weights(region.weights(learned.detach())))
-        curve.append(float(np.mean(entropies)))
+            if start == starts[-1]:
+                curve.append(float(np.mean(entropies)))
+                entropies = []
+            _save(checkpoint, learned, optimizer, {"path": path, "curve": curve, "entropies": entropies})
         shown = ", ".join(f"{weight:.3f}" for weight in path[-1])
         progress(f"merge weights: pass {number + 1} of {recipe.passes}, entropy {curve[-1]:.4f}, weights {shown}")
     return LearnedWeights(region.weights(learned.detach()), curve, path)
 
 
-def entropy_grid(
+def _save(
+    checkpoint: Checkpoint | None, learned: Tensor, optimizer: torch.optim.Optimizer, facts: dict[str, Any]
+) -> None:
+    if checkpoint is not None:
+        checkpoint.save({LEARNED: learned, **optimizer_tensors(optimizer, MOMENTS)}, facts)
+
+
+def _resumed(
+    checkpoint: Checkpoint | None, learned: Tensor, optimizer: torch.optim.Optimizer
+) -> tuple[list[list[float]], list[float], list[float]]:
+    """Restore what was saved; return the path, the curve, and the entropies of the pass that was interrupted."""
+    saved = None if checkpoint is None else checkpoint.load()
+    if saved is None:
+        return [], [], []
+    tensors, facts = saved
+    learned.data.copy_(tensors[LEARNED])
+    load_optimizer(optimizer, tensors, MOMENTS)
+    return facts["path"], facts["curve"], facts["entropies"]
+
+
+def entropy_grid(  # noqa: PLR0913, PLR0917  # what is searched, on what, and how
     language_model: LanguageModel,
     domain: Domain,
     queries: Queries,
@@ -185,14 +217,17 @@ def entropy_grid(
     recipe: EntropyRecipe,
     seed: int,
     progress: ProgressHook,
+    checkpoint: Checkpoint | None = None,
 ) -> LearnedWeights:
     """Find one weight per adapter, for two adapters, on an even grid over all prompts of the sample, without gradients.
 
-    Among weights with the same entropy, those nearest to equal weights are chosen.
+    Among weights with the same entropy, those nearest to equal weights are chosen. Each point is saved in
+    ``checkpoint``, and an interrupted search continues from there.
     """
     prompts = _sample(queries, recipe.n_prompts, seed)
-    grid = []
-    for step in range(GRID_POINTS):
+    saved = None if checkpoint is None else checkpoint.load()
+    grid = [] if saved is None else [(last, entropy) for last, entropy in saved[1]["grid"]]
+    for step in range(len(grid), GRID_POINTS):
         last = step / (GRID_POINTS - 1)
         weights = torch.tensor([1 - last, last])
         temperature = merged_temperature(adapters, weights)
@@ -201,6 +236,8 @@ def entropy_grid(
             for batch in _batches(prompts, recipe.prompts_a_step):
                 total += len(batch) * language_model.entropy(domain, batch, temperature, recipe.n_tokens).item()
         grid.append((last, total / len(prompts)))
+        if checkpoint is not None:
+            checkpoint.save({}, {"grid": grid})
     chosen, entropy = min(grid, key=lambda point: (round(point[1], GRID_DECIMALS), abs(point[0] - 0.5)))
     progress(f"merge weights: lowest entropy {entropy:.4f} at {1 - chosen:.2f}, {chosen:.2f}")
     return LearnedWeights(torch.tensor([1 - chosen, chosen]), grid=grid)

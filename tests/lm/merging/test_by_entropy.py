@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from bench.learning.checkpoints import Checkpoint
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.backbones import local_backbone
 from bench.lm.encoders.towers import TowerLanguageModel
@@ -239,3 +241,52 @@ def test_the_entropy_of_pooled_prompts_is_the_mean_over_domains(towers, adapters
     together = learn_pooled_weights(towers, pools, adapters, "delta", recipe, 0, lambda _line: None)
     alone = [learn_pooled_weights(towers, [pool], adapters, "delta", recipe, 0, lambda _line: None) for pool in pools]
     assert together.curve[0] == pytest.approx(np.mean([one.curve[0] for one in alone]))
+
+
+@dataclasses.dataclass
+class StoppedAt:
+    """Stands in for a language model's entropy, and is interrupted at one of its calls."""
+
+    entropy: Any
+    call: int
+
+    def __call__(self, *arguments: Any) -> torch.Tensor:
+        self.call -= 1
+        if self.call < 0:
+            raise KeyboardInterrupt
+        return self.entropy(*arguments)
+
+
+SEARCHES = {
+    "grid": (entropy_grid, RECIPE, (3, 20)),
+    "adam": (
+        learn_weights,
+        dataclasses.replace(RECIPE, passes=4, prompts_a_step=5, granularity="per_module"),
+        (1, 5, 11),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("search", "call"), [(name, call) for name, (_, _, calls) in SEARCHES.items() for call in calls]
+)
+def test_an_interrupted_search_continues_and_finds_the_same(
+    towers, adapters, queries, search, call, tmp_path, monkeypatch
+) -> None:
+    find, recipe, _ = SEARCHES[search]
+    asked = (towers, DOMAIN, queries, adapters, "delta", recipe, 0)
+    undisturbed = find(*asked, lambda _line: None)
+    checkpoint = Checkpoint(tmp_path / "search" / "checkpoint.safetensors")
+    with monkeypatch.context() as patch:
+        patch.setattr(towers, "entropy", StoppedAt(towers.entropy, call))
+        with pytest.raises(KeyboardInterrupt):
+            find(*asked, lambda _line: None, checkpoint)
+    counted = StoppedAt(towers.entropy, 10_000)
+    monkeypatch.setattr(towers, "entropy", counted)
+    resumed = find(*asked, lambda _line: None, checkpoint)
+    assert torch.equal(resumed.weights, undisturbed.weights)
+    assert (resumed.curve, resumed.path, resumed.grid) == (undisturbed.curve, undisturbed.path, undisturbed.grid)
+    n_calls = len(undisturbed.path) or len(undisturbed.grid)
+    assert 10_000 - counted.call == n_calls - call
+    checkpoint.remove()
+    assert list(tmp_path.iterdir()) == []
