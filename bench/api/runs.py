@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas
 
     from bench.runs.request import RunRequest
+    from bench.runs.tasks import Tasks
     from bench.spec import Setting
 
 
@@ -206,6 +207,7 @@ def carried_out(
     force: bool = False,
     rescore: bool = False,
     held: LastLoaded | None = None,
+    tasks: Tasks | None = None,
 ) -> RunRecord:
     """Return the record of the requested run, without writing to standard output.
 
@@ -218,7 +220,7 @@ def carried_out(
     again: Again | None = "train" if force else "score" if rescore else None
     with redirect_stdout(sys.stderr):  # some libraries print
         told = progress or (lambda _line: None)
-        record = run_spec(spec, folders, told, device=chosen_device(device), again=again, held=held)
+        record = run_spec(spec, folders, told, device=chosen_device(device), again=again, held=held, tasks=tasks)
     return RunStore(folders.results_dir).derived(record)
 
 

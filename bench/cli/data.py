@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.checks import report_checks
 from bench.cli.options import cache_dir_option, data_dir_option, json_option, progress_on_stderr
 
 if TYPE_CHECKING:
@@ -68,19 +69,11 @@ def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) ->
 @data_dir_option
 @cache_dir_option
 @json_option
-@click.pass_context
-def verify(context: click.Context, name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
+def verify(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
     """Check the source files against checksums and the prepared data; exit with 1 if a check fails."""
     from bench.data.verify import verify_dataset
 
-    checks = verify_dataset(name, data_dir, cache_dir)
-    if as_json:
-        click.echo(json.dumps([{"passed": check.passed, "text": check.text} for check in checks], indent=2))
-    else:
-        for check in checks:
-            click.echo(f"{'ok    ' if check.passed else 'FAILED'}  {check.text}")
-    if not all(check.passed for check in checks):
-        context.exit(1)
+    report_checks(verify_dataset(name, data_dir, cache_dir), as_json)
 
 
 @data.command(name="import", epilog=IMPORT_EXAMPLES)

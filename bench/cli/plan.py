@@ -89,6 +89,7 @@ def plan(
     from bench.runs.earlier_runs import estimated
     from bench.runs.environment import chosen_device
     from bench.runs.plan import plan_of
+    from bench.runs.tasks import Tasks
 
     if names:
         _refuse_options_of_one_run(context)
@@ -101,8 +102,9 @@ def plan(
         raise BenchError("Give one or more experiments, or both --method and --dataset. See 'bench list experiments'.")
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the plan
         folders = Folders(cache_dir, results_dir, data_dir)
-        made = plan_of(specs, folders, progress_on_stderr)
-        expected = estimated(made, folders, chosen_device("auto"), workers) if estimate else None
+        tasks = Tasks(folders, progress_on_stderr)
+        made = plan_of(specs, folders, progress_on_stderr, tasks=tasks)
+        expected = estimated(made, tasks, chosen_device("auto"), workers) if estimate else None
     if as_json:
         fields = made.to_json() if expected is None else {**made.to_json(), "estimate": expected.to_json()}
         click.echo(json.dumps(fields, indent=2))

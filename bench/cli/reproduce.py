@@ -123,15 +123,18 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str, c
     from bench.runs.environment import chosen_device
     from bench.runs.plan import plan_of
     from bench.runs.store import RunStore
+    from bench.runs.tasks import Tasks
 
     store = RunStore(folders.results_dir)
     completed = complete_experiment(experiment)
+    tasks = Tasks(folders, progress_on_stderr)
     # only runs that will be executed may read data: a table of stored runs is built without any
     plan = plan_of(
         [spec for _, spec in completed],
         folders,
         progress_on_stderr,
         reads_data=lambda spec: not dry_run and not store.exists(spec.hash()),
+        tasks=tasks,
     )
     progress_on_stderr(f"{experiment.file_name}: {plan.summary()}")
     missing = [job for job in plan.runs if not job.is_done]
@@ -140,7 +143,8 @@ def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str, c
         for job in missing:
             click.echo(commands[job.id])
         return
-    announced(plan, folders, chosen_device(device), progress_on_stderr, choice.n_workers)
+    announced(plan, tasks, chosen_device(device), choice.n_workers)
+    del tasks  # it keeps all datasets in memory, and each run reads its own
     if not choice.in_this_process:
         _hand_out(plan, folders, choice)
         return

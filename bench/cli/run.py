@@ -21,8 +21,8 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.files.folders import Folders
     from bench.runs.request import RunRequest
+    from bench.runs.tasks import Tasks
 
 EXAMPLES = """\b
 Examples:
@@ -63,25 +63,29 @@ def run(
     from bench.api.runs import carried_out
     from bench.files.folders import Folders
     from bench.report.run_summary import summary
+    from bench.runs.environment import chosen_device
+    from bench.runs.tasks import Tasks
 
     require_data_dir(data_dir)
     folders = Folders(cache_dir, results_dir, data_dir)
-    _announce(request, folders, device)
-    record = carried_out(request, folders, progress_on_stderr, device, force=force, rescore=rescore)
+    tasks = Tasks(folders, progress_on_stderr, chosen_device(device))  # what it reads for the estimate serves the run
+    if not (force or rescore):
+        _announce(request, tasks)
+    record = carried_out(request, folders, progress_on_stderr, device, force=force, rescore=rescore, tasks=tasks)
     click.echo(json.dumps(record.to_json(), indent=2) if as_json else summary(record))
 
 
-def _announce(request: RunRequest, folders: Folders, device: str) -> None:
-    """Report how long the run is expected to take if that is over a minute and its data are prepared already."""
-    from bench.data.prepare import prepared_hash
+def _announce(request: RunRequest, tasks: Tasks) -> None:
+    """Report how long the run is expected to take if that is over a minute."""
+    from bench.registry import registry
     from bench.runs.complete import complete
     from bench.runs.earlier_runs import announced
-    from bench.runs.environment import chosen_device
     from bench.runs.plan import plan_of
+    from bench.runs.store import RunStore
 
     spec = complete(request)
-    names = (spec.protocol.dataset, *spec.sources)
-    if all(prepared_hash(name, folders.data_dir, folders.cache_dir) for name in names):
-        with redirect_stdout(sys.stderr):  # some libraries print
-            plan = plan_of([spec], folders, lambda _line: None)
-            announced(plan, folders, chosen_device(device), progress_on_stderr)
+    if not RunStore(tasks.folders.results_dir).exists(spec.hash()):
+        registry().entry(spec.method).require_installed()  # before any data is read
+    with redirect_stdout(sys.stderr):  # some libraries print
+        plan = plan_of([spec], tasks.folders, progress_on_stderr, tasks=tasks)
+        announced(plan, tasks, tasks.device)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from bench.cli.checks import report_checks
 from bench.cli.options import cache_dir_option, json_option, results_dir_option
 
 EXAMPLES = """\b
@@ -20,8 +20,7 @@ Examples:
 @cache_dir_option
 @results_dir_option
 @json_option
-@click.pass_context
-def verify(context: click.Context, cache_dir: Path, results_dir: Path, as_json: bool) -> None:
+def verify(cache_dir: Path, results_dir: Path, as_json: bool) -> None:
     """Recompute all metrics and the hashes of stored runs and cached artifacts; exit with 1 if anything differs.
 
     Source data is checked by 'bench data verify'.
@@ -30,11 +29,4 @@ def verify(context: click.Context, cache_dir: Path, results_dir: Path, as_json: 
     from bench.runs.store import RunStore
     from bench.runs.verify import verify_artifacts, verify_runs
 
-    checks = [*verify_runs(RunStore(results_dir)), *verify_artifacts(ArtifactStore(cache_dir))]
-    if as_json:
-        click.echo(json.dumps([{"passed": check.passed, "text": check.text} for check in checks], indent=2))
-    else:
-        for check in checks:
-            click.echo(f"{'ok    ' if check.passed else 'FAILED'}  {check.text}")
-    if not all(check.passed for check in checks):
-        context.exit(1)
+    report_checks([*verify_runs(RunStore(results_dir)), *verify_artifacts(ArtifactStore(cache_dir))], as_json)

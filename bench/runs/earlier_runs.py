@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.data.counts import kept_statistics
 from bench.data.locate import is_at_hand
-from bench.data.prepare import card_of, load_domain
+from bench.data.prepare import card_of, prepared_hash
 from bench.errors import BenchError
 from bench.files.shipped import shipped_folder
 from bench.runs.estimate import estimate_plan
@@ -15,26 +15,25 @@ from bench.runs.store import RunStore
 
 if TYPE_CHECKING:
     from bench.files.folders import Folders
-    from bench.plugin import ProgressHook
     from bench.runs.estimate import PlanEstimate, Sizes
     from bench.runs.plan import Plan
     from bench.runs.record import RunRecord
-
+    from bench.runs.tasks import Tasks
 
 WORTH_SAYING_SECONDS = 60
 
 
-def estimated(plan: Plan, folders: Folders, device: str, n_workers: int = 1) -> PlanEstimate:
+def estimated(plan: Plan, tasks: Tasks, device: str, n_workers: int = 1) -> PlanEstimate:
     """Estimate a plan from the earlier runs on this kind of device."""
-    records = earlier_records(folders, device) if plan.to_do() else []
-    return estimate_plan(plan, records, interactions_of(folders), n_workers)
+    records = earlier_records(tasks.folders, device) if plan.to_do() else []
+    return estimate_plan(plan, records, interactions_of(plan, tasks), n_workers)
 
 
-def announced(plan: Plan, folders: Folders, device: str, progress: ProgressHook, n_workers: int = 1) -> None:
+def announced(plan: Plan, tasks: Tasks, device: str, n_workers: int = 1) -> None:
     """Report the estimate of a plan before it is carried out, if it takes over a minute."""
-    expected = estimated(plan, folders, device, n_workers)
+    expected = estimated(plan, tasks, device, n_workers)
     if expected.seconds > WORTH_SAYING_SECONDS:
-        progress(f"estimate from earlier runs: {expected.summary()}")
+        tasks.progress(f"estimate from earlier runs: {expected.summary()}")
 
 
 def earlier_records(folders: Folders, device: str) -> list[RunRecord]:
@@ -44,8 +43,13 @@ def earlier_records(folders: Folders, device: str) -> list[RunRecord]:
     return own + [record for record in shipped if (record.spec.method, record.spec.backbone) not in known]
 
 
-def interactions_of(folders: Folders) -> Sizes:
-    """Return a function that gives the number of interactions of a dataset, None if only a download could tell."""
+def interactions_of(plan: Plan, tasks: Tasks) -> Sizes:
+    """Return a function that gives the number of interactions of a dataset, or None if it is not known.
+
+    Only the plan's own datasets are prepared for it, which their runs need anyway.
+    """
+    planned = {name for job in plan.runs for name in (job.spec.protocol.dataset, *job.spec.sources)}
+    folders = tasks.folders
 
     @cache
     def size(name: str) -> int | None:
@@ -53,8 +57,9 @@ def interactions_of(folders: Folders) -> Sizes:
             kept = kept_statistics(name, shipped_folder("measured"))
             if kept is not None:
                 return int(kept["interactions"])
-            if is_at_hand(card_of(name, folders.data_dir), folders.data_dir, folders.cache_dir):
-                return load_domain(name, folders.data_dir, folders.cache_dir).n_interactions
+            is_here = is_at_hand(card_of(name, folders.data_dir), folders.data_dir, folders.cache_dir)
+            if is_here and (name in planned or prepared_hash(name, folders.data_dir, folders.cache_dir)):
+                return tasks.domain(name).n_interactions
         except BenchError:  # an estimate must not fail because of data that the runs may not even need
             return None
         return None

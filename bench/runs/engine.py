@@ -55,6 +55,7 @@ def run(
     device: str = "cpu",
     again: Again | None = None,
     held: LastLoaded | None = None,
+    tasks: Tasks | None = None,
 ) -> RunRecord:
     """Carry out a run and store it, or return the stored run if it was made with the same data and code.
 
@@ -65,9 +66,11 @@ def run(
         device: Torch device.
         again: What is repeated even if the run is stored: ``score``, or ``train`` to train and score.
         held: Keeps what is slow to load for later runs with the same object.
+        tasks: Keeps data that was read before for the same directories; unused if the run is trained again.
     """
     store = RunStore(folders.results_dir)
-    tasks = Tasks(folders.training_anew() if again == "train" else folders, progress, device, held)
+    if tasks is None or again == "train":
+        tasks = Tasks(folders.training_anew() if again == "train" else folders, progress, device, held)
     stored = None if again else usable(spec, store, tasks)
     if stored is not None:
         return stored

@@ -158,19 +158,20 @@ def plan_of(
     folders: Folders,
     progress: ProgressHook,
     reads_data: Callable[[RunSpec], bool] = lambda _spec: True,
+    tasks: Tasks | None = None,
 ) -> Plan:
     """Plan completed specs given the contents of the directories; only prepared data is written.
 
     Runs for which ``reads_data`` is false are planned without adapters.
     """
-    tasks, store = Tasks(folders, progress), RunStore(folders.results_dir)
+    reader, store = tasks or Tasks(folders, progress), RunStore(folders.results_dir)
 
     def is_usable(spec: RunSpec) -> bool:
-        return store.exists(spec.hash()) and freshness_of(store.load(spec.hash()), tasks).is_fresh
+        return store.exists(spec.hash()) and freshness_of(store.load(spec.hash()), reader).is_fresh
 
     return plan_runs(
         specs,
-        adapters_of=lambda spec: tasks.adapters(spec) if reads_data(spec) else (),
+        adapters_of=lambda spec: reader.adapters(spec) if reads_data(spec) else (),
         is_cached=lambda adapter: folders.artifacts.made(adapter.kind, adapter.key()),
         is_stored=is_usable,
     )

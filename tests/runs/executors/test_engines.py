@@ -20,6 +20,7 @@ from bench.runs.store import RunStore
 from tests.support.command_line import Outcome, call_bench
 from tests.support.shop_toy import write_shop
 
+pytestmark = pytest.mark.slow
 SMALL = {"rank": 4, "alpha": 8, "max_examples": 64, "batch_size": 16, "epochs": 3, "warmup_steps": 2}
 EXPERIMENT = """
 name: few
