@@ -35,6 +35,7 @@ from bench.learning.training import descend, seeded, stopping_score
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most
+from bench.progress import prefixed
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class AlphaRec(Recommender):
             lambda: stopping_score(self.score(task.validation), task.validation_answers),
             self.params.epochs,
             self.params.patience,
-            lambda line: task.progress(f"AlphaRec on {task.target.name}, {line}"),
+            prefixed(task.progress, f"AlphaRec on {task.target.name}, "),
             Resumable(checkpoint, optimizer, rng),
         )
 

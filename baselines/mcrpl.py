@@ -37,6 +37,7 @@ from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, last_stretches, ordered_batches, random_batches, windows
 from bench.learning.training import descend, keep_rows, seeded, stopping_score
 from bench.plugin import FitReport, Queries, Recommender, Task, at_least, below
+from bench.progress import prefixed
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ class MCRPL(Recommender):
             lambda: stopping_score(self.score(task.validation), task.validation_answers),
             epochs,
             self.params.patience,
-            lambda line: task.progress(f"MCRPL on {stage}, {line}"),
+            prefixed(task.progress, f"MCRPL on {stage}, ", f"{stage}, "),
             Resumable(checkpoint, optimizer, rng),
         )
 

@@ -19,6 +19,7 @@ from bench.files.hashing import derived_seed
 from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, trained_once
 from bench.learning.training import descend, seeded
 from bench.plugin import above, at_least, at_most
+from bench.progress import prefixed
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class S3Rec(SASRec):
                 stage,
                 train_epoch,
                 params.pretrain_epochs,
-                lambda line: task.progress(f"S3Rec on {task.target.name}, pre-training, {line}"),
+                prefixed(task.progress, f"S3Rec on {task.target.name}, pre-training, ", "pre-training, "),
                 Resumable(checkpoint, optimizer, rng),
             )
 

@@ -45,6 +45,7 @@ from bench.plugin import (
     between,
     shrinks_to,
 )
+from bench.progress import Steps, tell
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class YesNoLanguageModel(LanguageModel):
                 [shared for shared, _ in asked], [rests for _, rests in asked], [*self.yes_tokens, *self.no_tokens]
             )
             scores[rows] = log_odds(torch.from_numpy(logits), len(self.yes_tokens)).numpy()
-            progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
+            tell(progress, Steps("scoring", len(rows) + start, len(queries), "queries"))
         return scores
 
     def entropy(

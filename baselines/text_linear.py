@@ -26,6 +26,7 @@ from bench.lm.encoders.tower_batches import Positions, TowerBatch
 from bench.lm.encoders.towers import LearnedTemperature, batch_loss, tower_scores
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, between, shrinks_to
+from bench.progress import prefixed
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class TextLinear(Recommender):
             loss=self.model.loss,
             check=lambda: stopping_score(tower_scores(self.model.table(), queries, params.max_history), answers),
             plan=StepPlan.of(params),
-            progress=lambda line: task.progress(f"linear map on {task.target.name}, {line}"),
+            progress=prefixed(task.progress, f"linear map on {task.target.name}, "),
             checkpoint=checkpoint,
         )
 

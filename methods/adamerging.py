@@ -16,6 +16,7 @@ from bench.lm.decoders.examples import training_queries
 from bench.lm.language_model import ENTROPY_TOKENS
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.by_entropy import (
+    MERGE_WEIGHTS,
     Box,
     EntropyRecipe,
     Granularity,
@@ -70,6 +71,7 @@ class AdaMerging(DomainMerge):
     """All single-domain adapters, with weights learned by minimizing entropy."""
 
     Params: ClassVar[type[LoraRecipe]] = AdaMergingParams
+    stages = (MERGE_WEIGHTS,)
     learned: LearnedWeights | None = None
 
     def fit(self, task: Task) -> None:

@@ -20,6 +20,7 @@ from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.language_model import ENTROPY_TOKENS
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.by_entropy import (
+    MERGE_WEIGHTS,
     EntropyRecipe,
     Granularity,
     LearnedWeights,
@@ -175,6 +176,7 @@ class RecCocktail(MergedPair):
     """Both adapters, with weights that minimize the entropy of predictions on unlabeled test prompts."""
 
     Params = CocktailParams
+    stages = (MERGE_WEIGHTS,)
     learned: LearnedWeights | None = None
 
     def choose_weights(self, queries: Queries) -> Tensor:

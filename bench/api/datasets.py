@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas
 
     from bench.data.domain import Domain
-    from bench.plugin.task import ProgressHook
+    from bench.progress import ProgressHook
 
 
 def load_domain(

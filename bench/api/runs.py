@@ -17,6 +17,7 @@ from bench.runs.complete import complete
 from bench.runs.engine import Again
 from bench.runs.engine import run as run_spec
 from bench.runs.environment import chosen_device
+from bench.runs.progress.lines import as_progress
 from bench.runs.record import RunRecord, describe_variant
 from bench.runs.store import RunStore
 
@@ -87,10 +88,10 @@ class Run:
         return f"Run('{self.name}', id='{self.id}')"
 
     def __str__(self) -> str:
-        return summary(self.record)
+        return summary(self.record, RunStore(self.folders.results_dir))
 
     def _repr_html_(self) -> str:
-        return summary_html(self.record)
+        return summary_html(self.record, RunStore(self.folders.results_dir))
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def run(  # noqa: PLR0913  # the most common options, by name
         device: Torch device; ``auto`` uses a GPU if available.
         force: Train and score again even if the run is stored.
         rescore: Score again with the trained model even if the run is stored.
-        progress: Called with a short line before long steps; None is silent.
+        progress: Called with a short line before long steps and every ten seconds of long ones; None is silent.
         cache_dir: Directory for downloads, prepared data and models; default ``BENCH_CACHE``, else the platform's.
         results_dir: Directory for runs; default ``BENCH_RESULTS``, else ``./results``.
         data_dir: Directory with one subdirectory of source data per dataset; default ``BENCH_DATA``, else none.
@@ -219,8 +220,9 @@ def carried_out(
         raise BenchError("force scores again as well: give it or rescore, not both.")
     again: Again | None = "train" if force else "score" if rescore else None
     with redirect_stdout(sys.stderr):  # some libraries print
-        told = progress or (lambda _line: None)
-        record = run_spec(spec, folders, told, device=chosen_device(device), again=again, held=held, tasks=tasks)
+        record = run_spec(
+            spec, folders, as_progress(progress), device=chosen_device(device), again=again, held=held, tasks=tasks
+        )
     return RunStore(folders.results_dir).derived(record)
 
 

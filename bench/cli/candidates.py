@@ -12,12 +12,12 @@ from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
     json_option,
-    progress_on_stderr,
     require_data_dir,
     results_dir_option,
     some_request_options,
 )
 from bench.cli.paths import OutputPath
+from bench.cli.progress.shown import ProgressChoice, progress_options
 
 EXAMPLES = """\b
 Examples:
@@ -34,6 +34,7 @@ Examples:
 @data_dir_option
 @cache_dir_option
 @results_dir_option
+@progress_options
 @json_option
 def candidates(
     dataset: str,
@@ -44,6 +45,7 @@ def candidates(
     data_dir: Path | None,
     cache_dir: Path,
     results_dir: Path,
+    choice: ProgressChoice,
     as_json: bool,
 ) -> None:
     """Draw a dataset's candidate lists (or read the stored ones), check them for leaks, and show their counts.
@@ -59,7 +61,8 @@ def candidates(
 
     require_data_dir(data_dir)
     spec = ProtocolSpec(dataset, setting, policy, protocol_seed)
-    prepared = Tasks(Folders(cache_dir, results_dir, data_dir), progress_on_stderr).prepared(spec)
+    with choice.shown() as progress:
+        prepared = Tasks(Folders(cache_dir, results_dir, data_dir), progress).prepared(spec)
     if export is not None:
         from bench.protocol.export import export_lists
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.checks import report_checks
-from bench.cli.options import cache_dir_option, data_dir_option, json_option, progress_on_stderr
+from bench.cli.options import cache_dir_option, data_dir_option, json_option
+from bench.cli.progress.shown import ProgressChoice, progress_options
 
 if TYPE_CHECKING:
     from bench.data.card import Card
@@ -52,12 +53,14 @@ def data() -> None:
 @click.argument("name")
 @data_dir_option
 @cache_dir_option
+@progress_options
 @json_option
-def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
+def prepare(name: str, data_dir: Path | None, cache_dir: Path, choice: ProgressChoice, as_json: bool) -> None:
     """Read a dataset's source files and cache the result; without source files, download the official ones."""
     from bench.data.prepare import load_domain
 
-    domain = load_domain(name, data_dir, cache_dir, progress=progress_on_stderr)
+    with choice.shown() as progress:
+        domain = load_domain(name, data_dir, cache_dir, progress)
     if as_json:
         click.echo(json.dumps({"name": name, "content_hash": domain.content_hash, "notes": list(domain.notes)}))
         return
@@ -103,13 +106,15 @@ def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | 
 @click.argument("name")
 @data_dir_option
 @cache_dir_option
+@progress_options
 @json_option
-def stats(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
+def stats(name: str, data_dir: Path | None, cache_dir: Path, choice: ProgressChoice, as_json: bool) -> None:
     """Show a dataset's statistics next to those reported in papers."""
     from bench.data.counts import stats_of, summary
     from bench.data.prepare import card_of, load_domain
 
-    domain = load_domain(name, data_dir, cache_dir, progress=progress_on_stderr)
+    with choice.shown() as progress:
+        domain = load_domain(name, data_dir, cache_dir, progress)
     card = card_of(name, data_dir)
     if as_json:
         click.echo(json.dumps(summary(domain, card), indent=2, ensure_ascii=False))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import typing
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from bench.cli.paths import DirectoryPath
-from bench.errors import BenchError, did_you_mean, one_line
+from bench.errors import BenchError, did_you_mean
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
 from bench.files.folders import CACHE_VARIABLE, DATA_VARIABLE, RESULTS_VARIABLE, USUAL_RESULTS, usual_cache
 from bench.runs.params import parse_assignments
@@ -183,9 +182,3 @@ def say_of_data(records: Iterable[RunRecord], folders: Folders) -> None:
 
     for note in data_notes(records, folders):
         click.echo(note, err=True)
-
-
-def progress_on_stderr(line: str) -> None:
-    """Print a progress line on stderr; a stream that cannot be written, such as a full disk, does not end the run."""
-    with suppress(OSError):
-        click.echo(one_line(line), err=True)

@@ -23,6 +23,19 @@ class DirectoryPath(click.Path):
         return super().convert(expanded(value), param, ctx)
 
 
+class LogPath(click.Path):
+    """A file that lines are appended to."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path with ``~`` expanded."""
+        if not str(value):
+            self.fail("An empty name is not a file.", param, ctx)
+        return super().convert(expanded(value), param, ctx)
+
+
 class OutputPath(click.Path):
     """A file that is written; ``-`` is standard output."""
 

@@ -15,11 +15,11 @@ from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
     json_option,
-    progress_on_stderr,
     results_dir_option,
     run_request_options,
     scale_option,
 )
+from bench.cli.progress.shown import ProgressChoice, progress_options
 from bench.errors import BenchError
 from bench.experiments.scale import DEFAULT_SCALE
 
@@ -62,6 +62,7 @@ Examples:
 @results_dir_option
 @click.option("--estimate", is_flag=True, help="Estimate time, memory and disk space from earlier runs.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Workers, for --estimate.")
+@progress_options
 @json_option
 @click.pass_context
 def plan(
@@ -74,6 +75,7 @@ def plan(
     results_dir: Path,
     estimate: bool,
     workers: int,
+    choice: ProgressChoice,
     as_json: bool,
 ) -> None:
     """Show what would be trained and run, and what exists already. Nothing is trained or run.
@@ -100,10 +102,13 @@ def plan(
         specs = [complete(request)]
     else:
         raise BenchError("Give one or more experiments, or both --method and --dataset. See 'bench list experiments'.")
-    with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the plan
+    with (
+        choice.shown() as progress,
+        redirect_stdout(sys.stderr),
+    ):  # some libraries print, and standard output is for the plan
         folders = Folders(cache_dir, results_dir, data_dir)
-        tasks = Tasks(folders, progress_on_stderr)
-        made = plan_of(specs, folders, progress_on_stderr, tasks=tasks)
+        tasks = Tasks(folders, progress)
+        made = plan_of(specs, folders, progress, tasks=tasks)
         expected = estimated(made, tasks, chosen_device("auto"), workers) if estimate else None
     if as_json:
         fields = made.to_json() if expected is None else {**made.to_json(), "estimate": expected.to_json()}
@@ -147,11 +152,11 @@ def _specs_of(name: str, scale: str, request: RunRequest) -> list[RunSpec]:
 
 def _time(job: Job, expected: PlanEstimate | None) -> dict[str, str]:
     """Return the column with the expected time of a job; empty if it is not estimated."""
-    from bench.runs.estimate import in_words
+    from bench.progress import duration
 
     if expected is None:
         return {}
-    return {"time": in_words(expected.jobs[job.id].seconds) if job.id in expected.jobs else ""}
+    return {"time": duration(expected.jobs[job.id].seconds) if job.id in expected.jobs else ""}
 
 
 def _adapter_row(made: Plan, job: AdapterJob, numbers: dict[str, int]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import cache_dir_option, data_dir_option, progress_on_stderr, results_dir_option, say_of_data
+from bench.cli.options import cache_dir_option, data_dir_option, results_dir_option, say_of_data
 from bench.cli.paths import OutputPath
+from bench.cli.progress.shown import ProgressChoice, progress_options
 
 BYTES_IN_KB = 1000
 EXAMPLES = """\b
@@ -28,7 +29,8 @@ Examples:
 @results_dir_option
 @data_dir_option
 @cache_dir_option
-def report(output: Path, results_dir: Path, data_dir: Path | None, cache_dir: Path) -> None:
+@progress_options
+def report(output: Path, results_dir: Path, data_dir: Path | None, cache_dir: Path, choice: ProgressChoice) -> None:
     """Write an HTML report of all stored runs: leaderboards, methods, users, cost and protocol.
 
     The page is self-contained and opens without a network connection. Wins and losses by history length and item
@@ -43,9 +45,12 @@ def report(output: Path, results_dir: Path, data_dir: Path | None, cache_dir: Pa
     from bench.runs.store import RunStore
 
     store, folders = RunStore(results_dir), Folders(cache_dir, results_dir, data_dir)
-    page = build_page(store, registry(), facts_reader(folders, progress_on_stderr))
-    say_of_data(store.records(), folders)
-    text = render_page(page)
+    with choice.shown() as progress:
+        progress("reading the stored runs")
+        page = build_page(store, registry(), facts_reader(folders, progress))
+        say_of_data(store.records(), folders)
+        progress("drawing the page")
+        text = render_page(page)
     write_output(output, text)
     for reason in dict.fromkeys(board.users.missing for board in page.boards if board.users.missing):
         click.echo(f"Wins by history length and popularity are not available: {reason}", err=True)

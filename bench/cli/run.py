@@ -14,13 +14,17 @@ from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
     json_option,
-    progress_on_stderr,
     require_data_dir,
     results_dir_option,
     run_request_options,
 )
+from bench.cli.progress.shown import ProgressChoice, progress_options
+from bench.progress import Phase, Phases, tell
 
 if TYPE_CHECKING:
+    from bench.files.folders import Folders
+    from bench.progress import Progress
+    from bench.runs.record import RunRecord
     from bench.runs.request import RunRequest
     from bench.runs.tasks import Tasks
 
@@ -41,6 +45,7 @@ Examples:
 @data_dir_option
 @cache_dir_option
 @results_dir_option
+@progress_options
 @json_option
 def run(
     request: RunRequest,
@@ -50,6 +55,7 @@ def run(
     data_dir: Path | None,
     cache_dir: Path,
     results_dir: Path,
+    choice: ProgressChoice,
     as_json: bool,
 ) -> None:
     """Train a method (or load its cached model), score the fixed candidates, then save and print the results.
@@ -60,19 +66,36 @@ def run(
     Completed runs are reused as long as their data, backbone and code have not changed; use --force to run again.
     A run's id is a hash of everything that defines it.
     """
-    from bench.api.runs import carried_out
     from bench.files.folders import Folders
-    from bench.report.run_summary import summary
-    from bench.runs.environment import chosen_device
-    from bench.runs.tasks import Tasks
 
     require_data_dir(data_dir)
     folders = Folders(cache_dir, results_dir, data_dir)
-    tasks = Tasks(folders, progress_on_stderr, chosen_device(device))  # what it reads for the estimate serves the run
+    with choice.shown() as progress:
+        record = _carried_out(request, folders, device, progress, force, rescore)
+        text = json.dumps(record.to_json(), indent=2) if as_json else _summary(record, folders)
+    click.echo(text)
+
+
+def _carried_out(
+    request: RunRequest, folders: Folders, device: str, progress: Progress, force: bool, rescore: bool
+) -> RunRecord:
+    """Return the record of the run, which is estimated first unless it is repeated."""
+    from bench.api.runs import carried_out
+    from bench.runs.environment import chosen_device
+    from bench.runs.tasks import Tasks
+
+    tasks = Tasks(folders, progress, chosen_device(device))  # what it reads for the estimate serves the run
     if not (force or rescore):
         _announce(request, tasks)
-    record = carried_out(request, folders, progress_on_stderr, device, force=force, rescore=rescore, tasks=tasks)
-    click.echo(json.dumps(record.to_json(), indent=2) if as_json else summary(record))
+    return carried_out(request, folders, progress, device, force=force, rescore=rescore, tasks=tasks)
+
+
+def _summary(record: RunRecord, folders: Folders) -> str:
+    """Return the result beside what it has to be compared with."""
+    from bench.report.run_summary import summary
+    from bench.runs.store import RunStore
+
+    return summary(record, RunStore(folders.results_dir))
 
 
 def _announce(request: RunRequest, tasks: Tasks) -> None:
@@ -81,11 +104,15 @@ def _announce(request: RunRequest, tasks: Tasks) -> None:
     from bench.runs.complete import complete
     from bench.runs.earlier_runs import announced
     from bench.runs.plan import plan_of
+    from bench.runs.progress.phases import PREPARE, SCORE, expected_of_job
     from bench.runs.store import RunStore
 
     spec = complete(request)
+    tell(tasks.progress, Phases((PREPARE, SCORE)))
     if not RunStore(tasks.folders.results_dir).exists(spec.hash()):
         registry().entry(spec.method).require_installed()  # before any data is read
+    tell(tasks.progress, Phase(PREPARE))
     with redirect_stdout(sys.stderr):  # some libraries print
-        plan = plan_of([spec], tasks.folders, progress_on_stderr, tasks=tasks)
-        announced(plan, tasks, tasks.device)
+        plan = plan_of([spec], tasks.folders, tasks.progress, tasks=tasks)
+        estimate = announced(plan, tasks, tasks.device)
+        tell(tasks.progress, expected_of_job(plan, spec.hash(), estimate))

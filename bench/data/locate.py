@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.data.card import Card, OfficialFile, OfficialFiles, load_card
 from bench.data.download import download
@@ -12,6 +13,9 @@ from bench.data.readers.formats import ATOMIC, GENERIC
 from bench.data.source_files import SourceFile
 from bench.errors import BenchError
 from bench.files.extras import RECBOLE_COMMAND, package_folder
+
+if TYPE_CHECKING:
+    from bench.progress import ProgressHook
 
 GENERIC_INTERACTIONS = ("interactions.csv.gz", "interactions.csv")
 GENERIC_ITEMS = ("items.csv.gz", "items.csv")
@@ -36,7 +40,7 @@ class Source:
         return tuple(dict.fromkeys(file.path for file in files))
 
 
-def locate(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
+def locate(card: Card, data_dir: Path | None, cache_dir: Path, progress: ProgressHook = lambda _line: None) -> Source:
     """Return the dataset's source, downloading the official files if there is no other.
 
     Search order: ``data_dir/<name>/`` (generic, official, then RecBole files), the installed package that ships a
@@ -50,7 +54,7 @@ def locate(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
         return found
     if card.files is None:
         raise BenchError(f"No source files for dataset '{card.name}': put them at {by_hand(card.name)}.")
-    return _downloaded(card, card.files, cache_dir / DOWNLOADS / card.name)
+    return _downloaded(card, card.files, cache_dir / DOWNLOADS / card.name, progress)
 
 
 def is_at_hand(card: Card, data_dir: Path | None, cache_dir: Path) -> bool:
@@ -128,10 +132,11 @@ def _shipped(card: Card) -> Source | None:
     return _atomic(folder, folder.name)  # atomic files are named after their directory in the package
 
 
-def _downloaded(card: Card, files: OfficialFiles, folder: Path) -> Source:
+def _downloaded(card: Card, files: OfficialFiles, folder: Path, progress: ProgressHook) -> Source:
     for file in (files.interactions, files.items):
         if file is not None and not (folder / file.name).exists():
-            download(file.address, folder / file.name, sha256=file.sha256, by_hand=_by_hand_or_shipped(card))
+            target, elsewhere = folder / file.name, _by_hand_or_shipped(card)
+            download(file.address, target, sha256=file.sha256, by_hand=elsewhere, progress=progress)
     found = _official(card, folder)
     if found is None:
         raise BenchError(f"The download of '{card.name}' contains no usable file: see {folder}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from bench.files.store import ArtifactStore, read_json, write_json
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
+    from bench.progress import ProgressHook
 
 KIND = "domains"
 LARGE_FILE_BYTES = 64 << 20
@@ -29,7 +29,7 @@ LARGE_FILE_BYTES = 64 << 20
 
 
 def load_domain(
-    name: str, data_dir: Path | None, cache_dir: Path, progress: Callable[[str], None] = lambda _line: None
+    name: str, data_dir: Path | None, cache_dir: Path, progress: ProgressHook = lambda _line: None
 ) -> Domain:
     """Return a dataset by name, from the cache if its source files and card have not changed.
 
@@ -46,7 +46,7 @@ def load_domain(
     """
     card = card_of(name, data_dir)
     progress(f"Locating {name}")
-    source = source_of(card, data_dir, cache_dir)
+    source = source_of(card, data_dir, cache_dir, progress)
     store = ArtifactStore(cache_dir, progress=progress)
     key = _key(card, source, data_dir, cache_dir)
 
@@ -95,10 +95,12 @@ def own_names(data_dir: Path) -> list[str]:
     return sorted(path.name for path in data_dir.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
 
 
-def source_of(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
+def source_of(
+    card: Card, data_dir: Path | None, cache_dir: Path, progress: ProgressHook = lambda _line: None
+) -> Source:
     """Return the source files of a card; a derived dataset uses those of its original dataset."""
     origin = load_card(card.derived_from) if card.derived_from else card
-    return locate(origin, data_dir, cache_dir)
+    return locate(origin, data_dir, cache_dir, progress)
 
 
 def read_source(card: Card, source: Source) -> Domain:

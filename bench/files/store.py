@@ -14,6 +14,7 @@ from bench.errors import BenchError
 from bench.files.hashing import content_hash, file_sha256
 from bench.files.lease import Lease
 from bench.files.temporary import sweep, sync_names, synced, temporary_path
+from bench.progress import Note, ProgressHook, tell
 
 
 @contextmanager
@@ -69,7 +70,7 @@ class ArtifactStore:
     """The cache directory."""
     trained_anew: set[Path] | None = field(default=None, compare=False)
     """Artifacts trained in the current run, if earlier ones must not be reused; None reuses all."""
-    progress: Callable[[str], None] = field(default=lambda _line: None, compare=False)
+    progress: ProgressHook = field(default=lambda _line: None, compare=False)
     """Called with a line when an artifact is waited for or found damaged."""
 
     def path(self, kind: str, key: Any) -> Path:
@@ -83,6 +84,10 @@ class ArtifactStore:
     def made(self, kind: str, key: Any) -> bool:
         """Whether the artifact exists; its files are not read."""
         return (self.path(kind, key) / MADE).exists()
+
+    def reuses(self, kind: str, key: Any) -> bool:
+        """Whether an existing artifact would be returned by :meth:`get_or_make`; its files are not read."""
+        return self.made(kind, key) and not self._is_due(kind, self.path(kind, key))
 
     def being_made(self, kind: str, key: Any) -> bool:
         """Whether a process is making the artifact, so that :meth:`get_or_make` would wait for it."""
@@ -124,7 +129,7 @@ class ArtifactStore:
         if self._is_usable(kind, folder):
             return
         if folder.exists() and not self._is_due(kind, folder):
-            self.progress(f"{folder} is damaged ({damage(folder)}): it is made again")
+            tell(self.progress, Note(f"{folder} is damaged ({damage(folder)}): it is made again"))
         sweep(folder.parent)
         temporary = temporary_path(folder)
         temporary.mkdir(parents=True)

@@ -35,8 +35,8 @@ from bench.learning.stopping import Stop, held_back
 from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, clip_gradients, state_copy
 from bench.plugin import ProgressHook
 from bench.plugin.fit_report import as_tuples
+from bench.progress import Note, Steps, tell
 
-SECONDS_BETWEEN_REPORTS = 10.0
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 BEST, NOW, MOMENTS = "best", "now", "moments"
 """Parts of a checkpoint: the best weights, the current weights, and the optimizer's moments."""
@@ -74,7 +74,7 @@ class Stepwise:
         self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=decay)
         clip_gradients(self.optimizer)
         self.best = [weights.detach().clone() for weights in self.parameters]
-        self._began = self._reported = self._saved = time.monotonic()
+        self._began = self._saved = time.monotonic()
         # the untrained state is checked as well, so that a training that only makes it worse returns it
         if not self._resumed():
             self._look()
@@ -97,7 +97,9 @@ class Stepwise:
                 self._begin_decay()
             if stop.signal is not None:
                 self.save()
-                self.progress(f"stopped and saved at {self._where()}; the same command continues from there")
+                tell(
+                    self.progress, Note(f"stopped and saved at {self._where()}; the same command continues from there")
+                )
                 break
             if self._is_finished():
                 break
@@ -149,6 +151,7 @@ class Stepwise:
         if log.since_check:
             log = replace(log, losses=(*log.losses, float(np.mean(log.since_check))), since_check=())
         if self.check is not None:
+            tell(self.progress, Steps(f"validation at {self._where()}", 0, n_after=None))
             value = self.check()
             log = replace(log, validation=(*log.validation, value), step_of_check=(*log.step_of_check, log.n_steps))
             if log.best_check == len(log.validation) - 1:
@@ -192,14 +195,25 @@ class Stepwise:
             parameter.data.copy_(value)
 
     def _report(self) -> None:
-        """Report progress and save a checkpoint, each at intervals."""
+        """Tell the progress, and save a checkpoint at intervals."""
+        tell(self.progress, self._steps())
         now = time.monotonic()
-        if now - self._reported > SECONDS_BETWEEN_REPORTS and self.log.since_check:
-            self._reported = now
-            self.progress(f"{self._where()}, loss {np.mean(self.log.since_check):.3f}")
         if now - self._saved > SECONDS_BETWEEN_CHECKPOINTS:
             self._saved = now
             self.save()
+
+    def _steps(self) -> Steps:
+        """Return how far the epoch is, or the decay, or the training if its length is given."""
+        log, plan = self.log, self.plan
+        detail = f"loss {log.since_check[-1]:.3f}" if log.since_check else ""
+        if plan.n_steps is not None:
+            return Steps("training", log.n_steps, plan.n_steps, "steps", detail=detail)
+        if log.decays_from is not None:
+            return Steps("learning rate decays", log.n_steps - log.decays_from, log.decay_steps, "steps", detail=detail)
+        epoch, n_taken = divmod(log.n_steps, self.n_batches)
+        at_most = round(self.n_batches * (plan.epochs * (1 + plan.decay_share) - epoch - 1))
+        what = f"epoch {epoch + 1} of at most {plan.epochs}"
+        return Steps(what, n_taken, self.n_batches, "steps", max(0, at_most), detail)
 
     def save(self) -> None:
         """Write a checkpoint, if there is a place for it."""

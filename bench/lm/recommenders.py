@@ -17,6 +17,7 @@ from bench.lm.loading import load_language_model
 from bench.lm.merging.updates import CutAdapter
 from bench.lm.training.library import AdapterPlan, carry_out, plan_by_hash, planned_specs
 from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.progress import Phase, tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +71,7 @@ class AdapterRecommender(Recommender):
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the adapted model's scores."""
         self.used = self.adapter_for(queries)
+        tell(self.task.progress, Phase("score"))
         return self.scores_with(self.used, queries)
 
     def scores_with(self, adapter: Adapter, queries: Queries) -> NDArray[np.float32]:

@@ -38,6 +38,8 @@ class Recommender(ABC):
     """Frozen dataclass of hyperparameters, each with a default and a docstring."""
     entry: ClassVar[Entry]
     """The registry entry, set by ``@register``."""
+    stages: ClassVar[tuple[str, ...]] = ()
+    """Phases between training and scoring that the method tells its progress hook, such as ``merge weights``."""
 
     def __init__(self, params: Any) -> None:
         self.params = params

@@ -1,8 +1,11 @@
 """The store of finished runs: a directory ``runs/<id>`` per run, or packs of many runs.
 
 ``run.json`` in that directory refers to the file of its ranks by content hash, ``ranks-<hash>.parquet``, and is written
-after it, so record and ranks always belong to the same run. A run that is repeated after its data, its backbone or its
-code changed replaces the earlier one, which is kept in ``superseded/<id>`` and never read.
+after it, so record and ranks always belong to the same run. ``log-<hash>.txt``, with the same hash in its name, is the
+run's log. It is there to be read: no hash covers it, and older and packed runs have none.
+
+A run that is repeated after its data, its backbone or its code changed replaces the earlier one, which is kept in
+``superseded/<id>`` and never read.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from numpy.typing import NDArray
 from bench.errors import BenchError, BenchWarning, did_you_mean
 from bench.files.hashing import HASH_LENGTH
 from bench.files.lease import Lease
-from bench.files.store import read_json, write_json, written_whole
+from bench.files.store import read_json, write_json, write_text, written_whole
 from bench.files.temporary import remove, sweep, synced, temporary_path
 from bench.runs.packs import PackedRun, read_packs, rewrite_packed
 from bench.runs.rank_files import RankedQueries, read_run, write_run
@@ -51,6 +54,17 @@ class RunStore:
         """Return the directory of a run, whether or not it exists."""
         return self.results_dir / RUNS / run_id
 
+    def log_path(self, record: RunRecord) -> Path:
+        """Return the file with the log of a run, whether or not it exists."""
+        return self.path(record.id) / _log_name(record)
+
+    def log(self, record: RunRecord) -> str | None:
+        """Return the log of a run; None if it has none, as older and packed runs."""
+        try:
+            return self.log_path(record).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+
     def exists(self, run_id: str) -> bool:
         """Whether the run exists."""
         return (self.path(run_id) / RECORD).exists() or run_id in self._packed
@@ -61,11 +75,14 @@ class RunStore:
         query_users: NDArray[np.int64],
         ranks: Ranks,
         tops: Tops | None = None,
+        log: str = "",
     ) -> RunRecord:
-        """Write ranks and record; ``query_users`` has one user index for each of ``ranks`` and ``tops``.
+        """Write ranks, log and record; ``query_users`` has one user index for each of ``ranks`` and ``tops``.
 
         An earlier run of the same id is kept until this one is on disk. Then it is moved to the superseded runs if it
         was made from other data or code, else removed.
+
+        ``log`` is what the run told about its progress.
 
         Returns:
             The record as stored, with the hash of its ranks.
@@ -82,9 +99,10 @@ class RunStore:
             self._supersede(stored)
             with written_whole(folder / _ranks_name(stored)) as temporary:
                 write_run(temporary, queries)
+            write_text(folder / _log_name(stored), log)
             write_json(folder / RECORD, stored.to_json())
             for other in folder.iterdir():
-                if other.name not in (RECORD, _ranks_name(stored)):
+                if other.name not in (RECORD, _ranks_name(stored), _log_name(stored)):
                     remove(other)
         return stored
 
@@ -96,8 +114,8 @@ class RunStore:
         """Remove leftovers of a process that was killed after the run was in place."""
         lease = self._lease(record.id)
         if lease.path.exists() and lease.take():
-            for other in self.path(record.id).glob("*.parquet"):
-                if other.name != self._ranks_place(record)[0].name:
+            for other in (*self.path(record.id).glob("*.parquet"), *self.path(record.id).glob("log-*.txt")):
+                if other.name not in (self._ranks_place(record)[0].name, _log_name(record)):
                     remove(other)
             lease.release()
 
@@ -256,6 +274,10 @@ class RunStore:
 
 def _ranks_name(record: RunRecord) -> str:
     return f"ranks-{record.ranks_sha256[:HASH_LENGTH]}.parquet" if record.ranks_sha256 else RANKS
+
+
+def _log_name(record: RunRecord) -> str:
+    return f"log-{record.ranks_sha256[:HASH_LENGTH]}.txt"
 
 
 def _is_copy(copy: Path, original: Path) -> bool:

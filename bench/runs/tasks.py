@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 from bench.data.prepare import card_of, load_domain, prepared_hash
 from bench.errors import BenchError
 from bench.plugin import Answers, LastLoaded, Planned, ProgressHook, Queries, Recommender, Task
+from bench.progress import Relay
 from bench.protocol.sources import check_source
 from bench.protocol.splits import share_of_training, source_protocol, source_training, users_of_training
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import registry
 from bench.runs.params import build_params
+from bench.runs.progress.run_log import RunLog
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
@@ -28,7 +31,8 @@ class Tasks:
     def __init__(
         self, folders: Folders, progress: ProgressHook, device: str = "cpu", held: LastLoaded | None = None
     ) -> None:
-        self.folders, self.progress = folders, progress
+        self.folders, self.progress = folders, Relay(progress)
+        progress = self.progress
         self.device, self.held = device, held or LastLoaded()
         self.domain: Callable[[str], Domain] = cache(
             lambda name: load_domain(name, folders.data_dir, folders.cache_dir, progress)
@@ -42,6 +46,16 @@ class Tasks:
                 self.domain(protocol.dataset), protocol, replace(folders.artifacts, progress=progress)
             )
         )
+
+    @contextmanager
+    def logged(self) -> Iterator[RunLog]:
+        """Keep what is told in the block in a log as well."""
+        before = self.progress.onto
+        self.progress.onto = log = RunLog(before)
+        try:
+            yield log
+        finally:
+            self.progress.onto = before
 
     def task(self, spec: RunSpec) -> Task:
         """Return the task of a run."""

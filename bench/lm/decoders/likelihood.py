@@ -19,6 +19,7 @@ from bench.lm.decoders.examples import n_prefixes, sampled_prefixes, titles_of, 
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel
 from bench.lm.precision import training_dtype
 from bench.lm.prompts.shared import AnswerStyle, Prompt, answer_text, prompt_hash
+from bench.progress import Steps, tell
 
 if TYPE_CHECKING:
     import torch
@@ -107,10 +108,11 @@ class GenerativeLanguageModel(LanguageModel):
     ) -> NDArray[np.float32]:
         """Return scores by the likelihood of each candidate's title, shape (n, 30); see :func:`title_scores`."""
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
+        tell(progress, Steps("scoring", 0, len(queries), "queries"))
         for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
             rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
             scores[rows] = title_scores(self.causal, *titles_of(domain, queries.take(rows)), style, scoring)
-            progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
+            tell(progress, Steps("scoring", len(rows) + start, len(queries), "queries"))
         return scores
 
     def entropy(

@@ -27,6 +27,7 @@ from bench.lm.decoders.likelihood import (
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY
 from bench.lm.precision import generation_dtype
 from bench.lm.prompts.shared import LIST_LENGTH, SEPARATOR, AnswerStyle, Parsed, parse_ranking, prompt_hash
+from bench.progress import Steps, tell
 
 if TYPE_CHECKING:
     import torch
@@ -132,13 +133,14 @@ def write_lists(
 ) -> list[WrittenList]:
     """Generate the list of each query with an engine and parse it against the query's candidates."""
     written: list[WrittenList] = []
+    tell(progress, Steps("generating lists", 0, len(queries), "lists"))
     for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
         rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
         histories, candidates = titles_of(domain, queries.take(rows))
         answers = engine.greedy_ids(causal.prompt_ids(histories, candidates), adapter, max_new_tokens)
         ended = [answer[-1:] == [causal.tokenizer.eos_token_id] for answer in answers]
         written += map(read_list, causal.texts(answers), candidates, ended)
-        progress(f"generated {len(written):,} of {len(queries):,} lists")
+        tell(progress, Steps("generating lists", len(written), len(queries), "lists"))
     return written
 
 

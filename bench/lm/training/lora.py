@@ -26,6 +26,7 @@ from bench.lm.precision import training_precision
 from bench.lm.training.dropout import IntegerDropout
 from bench.lm.training.one_product import by_one_product
 from bench.plugin import Answers, ProgressHook, Queries
+from bench.progress import prefixed
 
 ADAPTER_NAME = "trained"
 
@@ -187,7 +188,9 @@ class _Training:
             batches=self._batches,
             n_batches=self.n_batches(),
             loss=self._loss,
-            check=partial(self._score, progress) if self.validation else None,
+            check=partial(self._score, prefixed(progress, "", "validation: ", within_steps=True))
+            if self.validation
+            else None,
             plan=StepPlan.of(recipe, n_steps=course.n_steps),
             progress=progress,
             checkpoint=course.checkpoint,
@@ -209,9 +212,9 @@ class _Training:
         if not self.validation:
             return None
         with self._without_dropout():
+            part = prefixed(progress, "", "calibration: ", within_steps=True)
             scores = [
-                self.language_model.scores_in_training(domain, queries, progress)
-                for domain, queries, _ in self.validation
+                self.language_model.scores_in_training(domain, queries, part) for domain, queries, _ in self.validation
             ]
         answers = np.concatenate([answers.positive_column for _, _, answers in self.validation])
         return self.language_model.temperature_on(np.concatenate(scores), Answers(answers))
@@ -220,7 +223,7 @@ class _Training:
         """Return the stopping metric, averaged over domains."""
         with self._without_dropout():
             values = [
-                stopping_score(self.language_model.scores_in_training(domain, queries, _silent), answers)
+                stopping_score(self.language_model.scores_in_training(domain, queries, progress), answers)
                 for domain, queries, answers in self.validation
             ]
         return float(np.mean(values))
@@ -271,7 +274,3 @@ def _begun_head(language_model: LanguageModel, course: Course) -> dict[str, nn.P
     if course.start is not None and course.start.head:
         head.load_state_dict(dict(course.start.head))
     return dict(head.named_parameters())
-
-
-def _silent(_line: str) -> None:
-    """Ignore a progress line: a check during training is quick."""
