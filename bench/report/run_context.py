@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bench.files.shipped import shipped_folder
 from bench.metrics import Metric, chance
+from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
-
-if TYPE_CHECKING:
-    from bench.runs.record import RunRecord
 
 REFERENCE = "text-knn"
 """A method that needs no training; a text method with a lower score has learned nothing."""

@@ -123,7 +123,7 @@ def _next(record: RunRecord, context: RunContext, store: RunStore) -> list[str]:
     rival = next((one for one in (context.best, context.reference) if one and not context.is_shipped(one)), None)
     if rival is not None:
         return [*lines, f"next: bench compare {record.id} {rival.id}"]
-    if context.reference is None and record.spec.method != REFERENCE and record.family != "control":
+    if context.reference is None and record.spec.method != REFERENCE:
         spec, protocol = record.spec, record.spec.protocol
         place = protocol.dataset, protocol.setting, protocol.policy, protocol.seed
         of_run = {"limit_queries": spec.limit_queries, "full_ranking": spec.full_ranking}

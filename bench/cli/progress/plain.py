@@ -7,12 +7,12 @@ from collections.abc import Callable
 from threading import Event, RLock, Thread
 from typing import Self
 
-from bench.progress import Ended, Jobs, Message, Progress, ProgressHook, Steps
+from bench.progress import Ended, Message, Progress, ProgressHook, Steps
 from bench.runs.progress.lines import Lines
-from bench.runs.progress.state import jobs_in_words
 
-SECONDS_BETWEEN_STEPS = 1.5
-LONGEST_SILENCE_SECONDS = 1.7
+SECONDS_BETWEEN_STEPS = 1.2
+LONGEST_SILENCE_SECONDS = 1.4
+"""Less than two seconds, because a busy machine may be late."""
 SECONDS_BETWEEN_LOOKS = 0.1
 
 
@@ -42,11 +42,7 @@ class PlainDisplay(Progress):
 
     def tell(self, message: Message) -> None:
         """Take a message."""
-        if isinstance(message, Jobs):
-            if message.done < message.total:
-                self.say(jobs_in_words(message))
-        else:
-            self._own.tell(message)
+        self._own.tell(message)
 
     def part(self, key: str, name: str) -> Progress:
         """Return the hook of one of several runs."""

@@ -36,7 +36,7 @@ class Lines(Progress):
         match message:
             case Note(line) | Ended(line):
                 self._write(line)
-            case Jobs():
+            case Jobs() if message.seconds_left is not None and message.done < message.total:
                 self._write(jobs_in_words(message))
             case Steps():
                 if self.clock() - self._wrote >= self.seconds_between_steps:
@@ -50,7 +50,8 @@ class Lines(Progress):
         """Return a line that says what the run is doing."""
         state = self.state
         since = f"{duration(state.elapsed_in_phase)} so far" if state.steps is None or not state.steps.total else ""
-        return self._in_phase(", ".join(filter(None, (state.activity(), since or state.left_in_words()))) or "starting")
+        doing = state.activity() or ("" if state.phases.label_now else "starting")
+        return self._in_phase(", ".join(filter(None, (doing, since or state.left_in_words()))))
 
     def _in_phase(self, line: str) -> str:
         label = self.state.phases.label_now

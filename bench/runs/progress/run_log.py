@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from bench.files.folders import Folders
 
 SECONDS_BETWEEN_STEPS = 30.0
-HOMES = re.compile(r"(?:/home|/Users|[A-Za-z]:[\\/]Users)[\\/][^\\/\s'\"]+|/root(?=[/\s'\"]|$)")
+ENDS = r"(?=[\\/\s'\",;:)]|$)"
+"""The end of a path, or of a directory's name in it."""
+HOMES = re.compile(r"(?:/home|/Users|[A-Za-z]:[\\/]Users)[\\/][^\\/\s'\",;:)]+|/root" + ENDS)
 """Home directories, which contain the name of a user."""
 
 
@@ -52,7 +54,7 @@ def without_places(text: str, folders: Folders) -> str:
     """Return a text with names in place of the run's directories, and ``~`` in place of home directories."""
     named = {"<data>": folders.data_dir, "<cache>": folders.cache_dir, "<results>": folders.results_dir}
     paths = {str(path.absolute()): name for name, path in named.items() if path is not None}
+    paths.setdefault(str(Path("~").expanduser()), "~")
     for path in sorted(paths, key=len, reverse=True):
-        text = text.replace(path, paths[path])
-    home = str(Path("~").expanduser())
-    return HOMES.sub("~", text.replace(home, "~") if len(home) > 1 else text)
+        text = re.sub(rf"(?<![\w.~/\\]){re.escape(path)}{ENDS}", lambda _, name=paths[path]: name, text)
+    return HOMES.sub("~", text)
