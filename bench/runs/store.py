@@ -75,14 +75,14 @@ class RunStore:
         query_users: NDArray[np.int64],
         ranks: Ranks,
         tops: Tops | None = None,
-        log: str = "",
+        log: str | None = None,
     ) -> RunRecord:
         """Write ranks, log and record; ``query_users`` has one user index for each of ``ranks`` and ``tops``.
 
         An earlier run of the same id is kept until this one is on disk. Then it is moved to the superseded runs if it
         was made from other data or code, else removed.
 
-        ``log`` is what the run told about its progress.
+        ``log`` is what the run told about its progress; None stores none.
 
         Returns:
             The record as stored, with the hash of its ranks.
@@ -99,10 +99,13 @@ class RunStore:
             self._supersede(stored)
             with written_whole(folder / _ranks_name(stored)) as temporary:
                 write_run(temporary, queries)
-            write_text(folder / _log_name(stored), log)
+            kept = {RECORD, _ranks_name(stored)}
+            if log is not None:
+                write_text(folder / _log_name(stored), log)
+                kept.add(_log_name(stored))
             write_json(folder / RECORD, stored.to_json())
             for other in folder.iterdir():
-                if other.name not in (RECORD, _ranks_name(stored), _log_name(stored)):
+                if other.name not in kept:
                     remove(other)
         return stored
 

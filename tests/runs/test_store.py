@@ -20,6 +20,7 @@ from bench.metrics import DEFAULT_METRICS, Metric, Ranks, Tops, per_user
 from bench.plugin import FitReport
 from bench.runs.record import RunRecord, describe_variant, summarize
 from bench.runs.store import RunStore
+from bench.runs.verify import verify_runs
 from bench.spec import ProtocolSpec, RunSpec, spec_from_json, spec_to_json
 
 Save = Callable[..., RunRecord]
@@ -389,3 +390,25 @@ def test_what_a_process_left_that_was_killed_after_its_run_was_in_place_goes_at_
     )
     run_store.tidy(saved)
     assert {str(path) for path in run_store.results_dir.rglob("*")} == whole
+
+
+def test_the_log_of_a_run_is_kept_beside_its_record_and_stands_in_no_hash(run_store: RunStore, save_run: Save) -> None:
+    users, ranks = np.arange(2), Ranks(np.zeros(2, np.int16), np.zeros(2, np.int16))
+    without = save_run("bpr", [0, 0])
+    assert run_store.log(without) is None
+    stored = run_store.save(without, users, ranks, log="0.1 s  fit: epoch 1\n")
+    assert stored == without
+    assert run_store.log(stored) == "0.1 s  fit: epoch 1\n"
+    assert run_store.log_path(stored).parent == run_store.path(stored.id)
+    run_store.log_path(stored).write_text("edited")
+    assert all(check.passed for check in verify_runs(run_store))
+
+
+def test_a_run_that_is_made_again_has_a_log_of_its_own(run_store: RunStore, save_run: Save) -> None:
+    users, none = np.arange(2), np.zeros(2, np.int16)
+    first = run_store.save(save_run("bpr", [0, 0]), users, Ranks(none, none), log="first")
+    second = run_store.save(first, users, Ranks(none + 3, none), log="second")
+    assert run_store.log(second) == "second"
+    assert not run_store.log_path(first).exists()
+    run_store.save(first, users, Ranks(none, none))
+    assert len(list(run_store.path(first.id).iterdir())) == 2
