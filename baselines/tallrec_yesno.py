@@ -328,5 +328,5 @@ def _require_decoder(backbone: Backbone) -> None:
     if backbone.kind != "causal":
         raise BenchError(
             f"Backbone '{backbone.name}' is an encoder and cannot generate an answer; tallrec-yesno needs a decoder, "
-            "such as --backbone tiny."
+            "such as --backbone smollm2."
         )

@@ -69,7 +69,7 @@ class ZeroShot(Recommender):
         if self.params.n_written and self.language_model.backbone.kind == "encoder":
             raise BenchError(
                 f"Backbone '{task.backbone}' is an encoder and cannot generate lists: remove -p n_written or use "
-                "--backbone tiny."
+                "--backbone smollm2."
             )
         if isinstance(self.language_model, ListLanguageModel):
             if self.params.n_written:
@@ -78,7 +78,7 @@ class ZeroShot(Recommender):
         if self.params.scoring != "sum" and not self.by_likelihood:
             raise BenchError(
                 f"Parameter 'scoring' ('{self.params.scoring}') only applies to a decoder that scores by likelihood: "
-                "remove -p scoring, or use --backbone tiny without --scoring generate."
+                "remove -p scoring, or use --backbone smollm2 without --scoring generate."
             )
 
     def score(self, queries: Queries) -> NDArray[np.float32]:

@@ -106,7 +106,7 @@ class RunOptions:
     """
 
     backbone: str | None = option(None, words="{}", needs="needs_backbone")
-    """Language model: minilm (default), tiny, a local directory or a hub name."""
+    """Language model: minilm (default), smollm2, tiny, a local directory or a hub name."""
     sources: tuple[str, ...] = option((), flag="--source-datasets", words="from {}", needs="needs_sources")
     """Source datasets, repeatable or comma-separated (default: those listed on the dataset card)."""
     ranking: Ranking | None = option(None, flag="--scoring", words="{}", needs="needs_backbone", unset=DEFAULT_RANKING)

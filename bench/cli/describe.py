@@ -1,19 +1,23 @@
-"""``bench describe``: a method's hyperparameters or a dataset's card."""
+"""``bench describe``: a method's hyperparameters, or the card of a dataset or backbone."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.cli.options import json_option
 from bench.errors import BenchError, unknown_name
 
+if TYPE_CHECKING:
+    from bench.lm.backbones import BackboneCard
+
 EXAMPLES = """\b
 Examples:
   bench describe reccocktail
   bench describe beauty --json
+  bench describe smollm2
 """
 
 
@@ -37,7 +41,7 @@ LABELS = {
 @click.argument("name")
 @json_option
 def describe(name: str, as_json: bool) -> None:
-    """Show a method's hyperparameters (with defaults and meaning) or a dataset's card."""
+    """Show a method's hyperparameters (with defaults and meaning), or the card of a dataset or backbone."""
     facts = _facts(name)
     click.echo(json.dumps(facts, indent=2) if as_json else _text(facts))
 
@@ -47,10 +51,13 @@ def _facts(name: str) -> dict[str, Any]:
 
     from bench.data.card import has_card, list_cards, load_card
     from bench.files.extras import install_command
+    from bench.lm.backbones import CARDS
     from bench.registry import registry
 
     if has_card(name):
         return {"kind": "dataset", **dataclasses.asdict(load_card(name))}
+    if name in CARDS:
+        return _backbone_facts(CARDS[name])
     known = registry()
     if name in known.entries and known.entries[name].wraps:
         return {"kind": "method", **dataclasses.asdict(known.entries[name])}
@@ -59,8 +66,8 @@ def _facts(name: str) -> dict[str, Any]:
     except BenchError:
         if name in known.broken:
             raise
-        everything = [*known.entries, *(card.name for card in list_cards())]
-        raise unknown_name("method or dataset", name, everything, "bench list methods") from None
+        everything = [*known.entries, *CARDS, *(card.name for card in list_cards())]
+        raise unknown_name("method, dataset or backbone", name, everything, "bench list methods") from None
     facts = {"kind": "method", **dataclasses.asdict(entry), "name": name}
     command = install_command(*entry.needed_extras)
     if command:
@@ -73,6 +80,16 @@ def _facts(name: str) -> dict[str, Any]:
         raise
     meaning = next(iter((recommender.__doc__ or "").strip().splitlines()), "")
     return {**facts, "meaning": meaning, "parameters": _parameters(recommender.Params)}
+
+
+def _backbone_facts(card: BackboneCard) -> dict[str, Any]:
+    import dataclasses
+
+    from bench.files.extras import install_command
+
+    facts = {**dataclasses.asdict(card), "kind": "backbone", "architecture": card.kind}
+    command = install_command(card.extra) if card.extra else ""
+    return {**facts, "install": command} if command else facts
 
 
 def _parameters(params_class: Any) -> list[dict[str, Any]]:

@@ -79,6 +79,17 @@ def _minilm() -> str:
     return f"weights match the official SHA-256, revision {resolve_backbone('minilm').revision}"
 
 
+def _smollm2() -> str:
+    from bench.files.extras import install_command
+    from bench.lm.backbones import SMOLLM2
+    from bench.lm.smollm2 import checked_smollm2, packaged_smollm2
+
+    if packaged_smollm2() is None:
+        return f"not packaged here ({install_command(SMOLLM2)})"
+    checked_smollm2()
+    return "4-bit weights match the expected SHA-256; converted when first used"
+
+
 def _embedded_dataset() -> str:
     from bench.data.card import load_card
     from bench.data.locate import shipping_command
@@ -124,6 +135,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "extras": _extras,
     "Hugging Face datasets": _hugging_face_datasets,
     "minilm": _minilm,
+    "smollm2": _smollm2,
     "embedded dataset": _embedded_dataset,
     "cards": _cards,
     "plugins": _plugins,

@@ -9,7 +9,7 @@ from bench.data.card import has_card, list_cards, load_card
 from bench.data.names import check_name
 from bench.errors import BenchError, did_you_mean, near_names
 from bench.files.folders import expanded
-from bench.lm.backbones import TINY
+from bench.lm.backbones import CARDS, DECODERS
 from bench.registry import registry
 from bench.runs.params import build_params, named_params
 from bench.runs.request import RequestOption, RunRequest, request_options, run_options
@@ -102,7 +102,7 @@ def _check_ranking(entry: Entry, request: RunRequest, backbone: str | None) -> N
 
 def _check_kind(entry: Entry, backbone: str | None) -> None:
     """Reject a backbone whose name already shows that it is of another kind, before loading it."""
-    if backbone == TINY and entry.runs_on in ("encoder", "text-encoder"):
+    if backbone in DECODERS and entry.runs_on in ("encoder", "text-encoder"):
         raise BenchError(
             f"Backbone '{backbone}' is a decoder, and method '{entry.name}' runs on an encoder, such as --backbone "
             f"{DEFAULT_BACKBONE}. See 'bench describe {entry.name}'."
@@ -111,7 +111,7 @@ def _check_kind(entry: Entry, backbone: str | None) -> None:
 
 def _named_backbone(name: str) -> str:
     """Return a backbone's name as used in records: directories are normalized, and the home directory is ``~``."""
-    if name in (DEFAULT_BACKBONE, TINY) or not expanded(name).is_dir():
+    if name in CARDS or not expanded(name).is_dir():
         return name
     path, home = expanded(name), expanded("~")
     is_at_home = path.is_absolute() and home.is_absolute() and path != home and path.is_relative_to(home)

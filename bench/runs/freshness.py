@@ -108,9 +108,12 @@ def _not_at_hand(spec: RunSpec, folders: Folders) -> str:
 def _backbone_revision(spec: RunSpec, tasks: Tasks) -> str | None:
     if spec.backbone is None:
         return None
-    from bench.lm.backbones import TINY
+    from bench.lm.backbones import SMOLLM2, TINY
     from bench.lm.loading import named_backbone, planned_backbone
+    from bench.lm.smollm2 import planned_smollm2
 
+    if spec.backbone == SMOLLM2:
+        return planned_smollm2(tasks.folders.artifacts).revision
     if spec.backbone != TINY:
         return named_backbone(spec.backbone, tasks.held).revision
     return planned_backbone(tasks.task(spec), registry().entry(spec.method).backbone_kind).revision

