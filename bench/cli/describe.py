@@ -9,6 +9,7 @@ import click
 
 from bench.cli.options import json_option
 from bench.errors import BenchError, unknown_name
+from bench.spec import EXTERNAL
 
 EXAMPLES = """\b
 Examples:
@@ -57,7 +58,7 @@ def _facts(name: str) -> dict[str, Any]:
     try:
         entry = known.entry(name)
     except BenchError:
-        if name in known.broken:
+        if name in known.broken or name.startswith(EXTERNAL):
             raise
         everything = [*known.entries, *(card.name for card in list_cards())]
         raise unknown_name("method or dataset", name, everything, "bench list methods") from None

@@ -18,6 +18,7 @@ from bench.cli.options import (
     progress_on_stderr,
     results_dir_option,
     run_request_options,
+    say_of_external,
     scale_option,
 )
 from bench.errors import BenchError
@@ -142,6 +143,7 @@ def _specs_of(name: str, scale: str, request: RunRequest) -> list[RunSpec]:
     from bench.report.experiment_report import experiment_at
 
     experiment = experiment_at(name, scale, registry(), request.limit_queries, request.full_ranking)
+    say_of_external(experiment)
     return [spec for _, spec in complete_experiment(experiment)]
 
 

@@ -14,6 +14,7 @@ from bench.cli.options import (
     data_dir_option,
     progress_on_stderr,
     results_dir_option,
+    say_of_external,
     scale_option,
 )
 from bench.errors import BenchError
@@ -104,6 +105,7 @@ def reproduce(
     experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
     if experiment.figure is not None and not dry_run:
         require(f"The figure of '{name}'", "plots")  # before the runs, which take long
+    say_of_external(experiment)
     folders = Folders(cache_dir, results_dir, data_dir)
     choice = ExecutorChoice(executor, workers, job_cpus, job_gpus, job_memory, ray_address, slurm_partition)
     if experiment.statistics:
