@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 from bench.errors import BenchError, unknown_name
 from bench.plugin import Entry, Family, Recommender, RunsOn, WrappingRecommender
-from bench.spec import SETTINGS
+from bench.spec import EXTERNAL, SETTINGS
 
 PACKAGES = ("bench.baselines", "bench.methods")
 ENTRY_POINT_GROUP = "bench.plugins"
@@ -76,6 +76,11 @@ class Registry:
 
     def entry(self, name: str) -> Entry:
         """Return the entry of a name or of the wrapper before ``:``; raise BenchError with similar names."""
+        if name.startswith(EXTERNAL):
+            raise BenchError(
+                f"'{name}' has scores of another program, which bench cannot run: import them with "
+                f"'bench import-scores FILE --method {name.removeprefix(EXTERNAL)}'."
+            )
         wrapper = name.partition(WRAPPER_SEPARATOR)[0]
         self._check_own(name)
         if name in self.entries and not self.entries[name].wraps:

@@ -26,6 +26,9 @@ DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
 DEFAULT_RANKING: Ranking = "likelihood"
 DEFAULT_ENGINE: Engine = "transformers"
 
+EXTERNAL = "external:"
+"""Prefix of the method of a run whose scores another program computed; bench cannot execute such a run."""
+
 PROTOCOL_SEED = "protocol_seed"
 """Name of the protocol's seed in records, where the run's own seed is called ``seed``."""
 
@@ -147,6 +150,11 @@ class RunSpec(RunOptions):
     """Dataset, setting and candidate seed."""
     params: dict[str, Any] = field(default_factory=dict)
     """Every hyperparameter of the method, including defaults, except neutral ones at their default."""
+
+    @property
+    def is_external(self) -> bool:
+        """Whether another program computed the scores."""
+        return self.method.startswith(EXTERNAL)
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the run, for hashing."""

@@ -9,6 +9,7 @@ import click
 
 from bench.cli.options import json_option
 from bench.errors import BenchError, unknown_name
+from bench.spec import EXTERNAL
 
 if TYPE_CHECKING:
     from bench.lm.backbones import BackboneCard
@@ -64,7 +65,7 @@ def _facts(name: str) -> dict[str, Any]:
     try:
         entry = known.entry(name)
     except BenchError:
-        if name in known.broken:
+        if name in known.broken or name.startswith(EXTERNAL):
             raise
         everything = [*known.entries, *CARDS, *(card.name for card in list_cards())]
         raise unknown_name("method, dataset or backbone", name, everything, "bench list methods") from None

@@ -28,6 +28,11 @@ COMMANDS = {
     "reproduce": "Run an experiment's missing runs and write its table.",
     "curve": "Show the training size at which methods overtake a reference.",
     "compare": "Compare two stored runs with paired tests.",
+    "export-task": "Write a task as Parquet files for another program.",
+    "import-scores": "Store another program's scores as a run.",
+    "export": "Write stored runs to an archive.",
+    "import-runs": "Verify and store the runs of an archive.",
+    "leaderboard": "Check submitted runs, or build a leaderboard of them.",
     "report": "Write an HTML report of all stored runs.",
     "new": "Create a new baseline from a template.",
     "check": "Check that a method follows the contract, on toy data.",
@@ -52,8 +57,9 @@ class LazyGroup(click.Group):
         """Import ``bench.cli.<name>`` and return its command."""
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"bench.cli.{name}")
-        command: click.Command = getattr(module, "list_" if name == "list" else name)
+        stem = name.replace("-", "_")
+        module = importlib.import_module(f"bench.cli.{stem}")
+        command: click.Command = getattr(module, "list_" if name == "list" else stem)
         return command
 
     def resolve_command(

@@ -19,6 +19,7 @@ from bench.runs.request import PARAMS, RequestOption, RunRequest, request_option
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bench.experiments.experiment import Experiment
     from bench.files.folders import Folders
     from bench.runs.record import RunRecord
 
@@ -182,3 +183,12 @@ def say_of_data(records: Iterable[RunRecord], folders: Folders) -> None:
 
     for note in data_notes(records, folders):
         click.echo(note, err=True)
+
+
+def say_of_external(experiment: Experiment) -> None:
+    """Report on stderr which rows of an experiment cannot be run, because another program computes their scores."""
+    from bench.experiments.complete import external_rows
+
+    rows = external_rows(experiment)
+    if rows:
+        click.echo(f"not run but imported with 'bench import-scores': {', '.join(rows)}", err=True)

@@ -17,6 +17,7 @@ from bench.cli.options import (
     json_option,
     results_dir_option,
     run_request_options,
+    say_of_external,
     scale_option,
 )
 from bench.cli.progress.shown import ProgressChoice, progress_options
@@ -147,6 +148,7 @@ def _specs_of(name: str, scale: str, request: RunRequest) -> list[RunSpec]:
     from bench.report.experiment_report import experiment_at
 
     experiment = experiment_at(name, scale, registry(), request.limit_queries, request.full_ranking)
+    say_of_external(experiment)
     return [spec for _, spec in complete_experiment(experiment)]
 
 

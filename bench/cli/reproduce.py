@@ -14,6 +14,7 @@ from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
     results_dir_option,
+    say_of_external,
     scale_option,
 )
 from bench.cli.progress.shown import ProgressChoice, progress_options
@@ -110,6 +111,7 @@ def reproduce(
     experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
     if experiment.figure is not None and not dry_run:
         require(f"The figure of '{name}'", "plots")  # before the runs, which take long
+    say_of_external(experiment)
     folders = Folders(cache_dir, results_dir, data_dir)
     workers_choice = ExecutorChoice(executor, workers, job_cpus, job_gpus, job_memory, ray_address, slurm_partition)
     with choice.shown() as progress:

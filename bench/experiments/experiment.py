@@ -201,7 +201,7 @@ class Experiment:
 
     def command(self, request: RunRequest) -> str:
         """Return the command for a run of this table; at a scale other than the default, one command makes all runs."""
-        if self.scale.name != DEFAULT_SCALE.name:
+        if self.scale.name != DEFAULT_SCALE.name and not request.is_external:
             return f"bench reproduce {self.name} --scale {self.scale.name}" + " --full-ranking" * self.adds_full_ranking
         return request.command()
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
-from bench.lm.backbones import DECODERS, MINILM, SMOLLM2, TINY, Backbone, BackboneKind, resolve_backbone, writes_no_lists
+from bench.lm.backbones import (
+    DECODERS,
+    MINILM,
+    SMOLLM2,
+    TINY,
+    Backbone,
+    BackboneKind,
+    resolve_backbone,
+    writes_no_lists,
+)
 from bench.lm.language_model import MAX_HISTORY, LanguageModel
 from bench.lm.smollm2 import planned_smollm2, smollm2_backbone
 

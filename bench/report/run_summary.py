@@ -135,7 +135,7 @@ def _below(record: RunRecord) -> list[str]:
     return [
         *_catalogue_line(record),
         f"ties {record.tie_rate:.2%} · candidates {record.candidates_hash} · run {record.id} · "
-        + ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in record.seconds.items()),
+        + (", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in record.seconds.items()) or "not timed"),
         *(f"note: {note}" for note in record.notes),
         *(f"warning: {warning}" for warning in record.warnings),
     ]

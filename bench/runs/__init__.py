@@ -6,7 +6,7 @@ the data that a recommender learns from. ``engine`` fits, scores and ranks: :fun
 is its result and ``store`` saves it; ``packs`` and ``rank_files`` are the formats on disk. ``older_records`` and
 ``migrate`` convert older records. ``provenance`` states what a result depends on, ``freshness`` and ``data_check``
 compare that with the current code and data, and ``verify`` checks that stored files are unchanged. ``environment``
-measures time and memory and chooses the device.
+measures time and memory and chooses the device. ``external`` exports tasks and imports scores of other programs.
 """
 
 from typing import TYPE_CHECKING

@@ -90,7 +90,9 @@ def provenance_of(spec: RunSpec, tasks: Tasks) -> Provenance:
 
 
 def code_revisions(spec: RunSpec) -> dict[str, Revision]:
-    """Return the revisions of the method's code and of the protocol's code."""
+    """Return the revisions of the method's code and of the protocol's code; only the latter for external scores."""
+    if spec.is_external:
+        return {"protocol": revision_of(PROTOCOL)}
     module = registry().entry(spec.method).target.partition(":")[0]
     return {"method": revision_of(module), "protocol": revision_of(PROTOCOL)}
 

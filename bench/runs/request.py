@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.plugin.ranges import allows, described
 from bench.runs.params import field_docstrings
-from bench.spec import ColdPolicy, ProtocolSpec, RunOptions, RunSpec, Setting, option
+from bench.spec import EXTERNAL, ColdPolicy, ProtocolSpec, RunOptions, RunSpec, Setting, option
 
 if TYPE_CHECKING:
     from bench.plugin import Entry
@@ -59,10 +59,25 @@ class RunRequest(RunOptions):
         unused = {one.name: one.default for one in request_options() if not one.is_used_by(entry)}
         return dataclasses.replace(self, **unused)
 
+    @property
+    def is_external(self) -> bool:
+        """Whether another program computes the scores."""
+        return self.method.startswith(EXTERNAL)
+
     def command(self) -> str:
         """Return the shell command for the run, without options at their defaults."""
+        if self.is_external:
+            return self._import_command()
         arguments = [one.arguments(self) for one in request_options() if one.is_place or one.is_named_in(self)]
         return shlex.join(["bench", "run", *(word for words in arguments for word in words)])
+
+    def _import_command(self) -> str:
+        """Return the shell command that imports the scores."""
+        named = dataclasses.replace(self, method=self.method.removeprefix(EXTERNAL))
+        used = ("method", "dataset", "setting", "policy", "protocol_seed", "seed", PARAMS)
+        options = [one for one in request_options() if one.name in used and (one.is_place or one.is_named_in(self))]
+        arguments = [word for one in options for word in one.arguments(named)]
+        return shlex.join(["bench", "import-scores", "FILE", *arguments])
 
     def words(self, of_row: bool = False) -> list[str]:
         """Return short descriptions of the options that differ from the method's default run.

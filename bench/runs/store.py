@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 RUNS, SUPERSEDED = "runs", "superseded"
 RECORD, RANKS = "run.json", "ranks.parquet"
 """The record of a run, and its ranks in older stores, whose file names do not contain the hash."""
+REMEDY = " Remove its directory and run the method again."
+"""End of the error about a damaged run."""
 SHORTEST_ID = 4
 """Minimum length of the prefix of an id."""
 
@@ -97,9 +99,9 @@ class RunStore:
         sweep(folder.parent)
         with self.changing(stored.id):
             self._supersede(stored)
-            with written_whole(folder / _ranks_name(stored)) as temporary:
+            with written_whole(folder / ranks_name(stored)) as temporary:
                 write_run(temporary, queries)
-            kept = {RECORD, _ranks_name(stored)}
+            kept = {RECORD, ranks_name(stored)}
             if log is not None:
                 write_text(folder / _log_name(stored), log)
                 kept.add(_log_name(stored))
@@ -263,7 +265,7 @@ class RunStore:
 
     def _ranks_place(self, record: RunRecord) -> tuple[Path, int | None]:
         """Return the file of a run's ranks and, in a file of many runs, its row group."""
-        own = [self.path(record.id) / name for name in (_ranks_name(record), RANKS)]
+        own = [self.path(record.id) / name for name in (ranks_name(record), RANKS)]
         there = next((path for path in own if path.exists()), None)
         if there is None and record.id in self._packed:
             packed = self._packed[record.id]
@@ -275,7 +277,8 @@ class RunStore:
         return read_packs(self.results_dir)
 
 
-def _ranks_name(record: RunRecord) -> str:
+def ranks_name(record: RunRecord) -> str:
+    """Return the name of the file of a run's ranks."""
     return f"ranks-{record.ranks_sha256[:HASH_LENGTH]}.parquet" if record.ranks_sha256 else RANKS
 
 
@@ -298,5 +301,5 @@ def _unreadable(path: Path, reason: Exception | str) -> BenchError:
     if isinstance(reason, PermissionError):
         return BenchError(f"Cannot read {path} ({said}).")
     if path.parent.parent.name == RUNS:
-        return BenchError(f"Cannot read {path} ({said}). Remove its directory and run the method again.")
+        return BenchError(f"Cannot read {path} ({said}).{REMEDY}")
     return BenchError(f"Cannot read {path} ({said}). Restore the file.")

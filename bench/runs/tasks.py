@@ -60,9 +60,13 @@ class Tasks:
     def task(self, spec: RunSpec) -> Task:
         """Return the task of a run."""
         prepared = self.prepared(spec.protocol)
-        sources = [self._source(replace(spec.protocol, dataset=name), prepared.cold_titles) for name in spec.sources]
+        sources = [self.source(name, prepared) for name in spec.sources]
         task = task_of(spec, prepared, sources, self.folders, self.progress, self.device, self.held)
         return replace(task, source_validation=partial(self._source_validation, spec))
+
+    def source(self, name: str, prepared: PreparedTask) -> Domain:
+        """Return the training data of a source dataset, without items that share a title with a cold item."""
+        return self._source(replace(prepared.spec, dataset=name), prepared.cold_titles)
 
     def _source_validation(self, spec: RunSpec, source: str) -> tuple[Queries, Answers] | None:
         """Return a source's own validation queries; None if the source is too small to have any."""

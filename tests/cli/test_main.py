@@ -11,7 +11,7 @@ import click
 import pytest
 
 from bench import __version__
-from bench.cli.main import COMMANDS
+from bench.cli.main import COMMANDS, cli
 from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
@@ -29,8 +29,8 @@ def test_every_command_explains_itself_with_two_examples(bench: Bench, command: 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_says_what_it_does(command: str) -> None:
-    module = __import__(f"bench.cli.{command}", fromlist=[command])
-    found = getattr(module, "list_" if command == "list" else command)
+    found = cli.get_command(click.Context(cli), command)
+    assert found is not None
     commands = [found, *(found.commands.values() if isinstance(found, click.Group) else ())]
     silent = [
         option.name

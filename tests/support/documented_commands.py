@@ -20,7 +20,7 @@ from bench.registry import registry
 from bench.report.metric_names import checked_metrics
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest, request_options
-from bench.spec import Setting
+from bench.spec import EXTERNAL, Setting
 
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^(?P=indent)```", re.M | re.S
@@ -184,7 +184,8 @@ def _compare(params: Mapping[str, Any], page: Page) -> None:
     for token in (params["run_a"], params["run_b"]):
         method, *rest = token.split("@")
         if rest:
-            _method(method, page)
+            if not method.startswith(EXTERNAL):
+                _method(method, page)
             _dataset(rest[0], page)
             assert rest[1] in get_args(Setting), token
         else:
@@ -206,6 +207,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Page], None]] = {
     "compare": _compare,
     "describe": _describe,
     "candidates": _one_dataset("dataset"),
+    "export-task": _one_dataset("dataset"),
     "data prepare": _one_dataset("name"),
     "data verify": _one_dataset("name"),
     "data stats": _one_dataset("name"),

@@ -26,12 +26,14 @@ def to_text(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """Return a Markdown table: best bold, second underlined by ``<u>``, a star as ``*``."""
-    headers = ["<br>".join(map(_markdown, head)) for head in _heads(table)]
-    rows = [[_markdown(_label(row)), *(_markdown_cell(cell) for cell in row.cells)] for row in table.rows]
+    headers = ["<br>".join(map(escaped_markdown, head)) for head in _heads(table)]
+    rows = [[escaped_markdown(_label(row)), *(_markdown_cell(cell) for cell in row.cells)] for row in table.rows]
     ruler = ["---", *("---:" for _ in table.columns)]
     lines = [_markdown_row(row) for row in (headers, ruler, *rows)]
-    below = [_markdown(line) if line and not line.startswith("    ") else line for line in _lines_below(table)]
-    return "\n".join([f"**{_markdown(table.name)}.** {_markdown(table.caption)}", "", *lines, *below]) + "\n"
+    below = [escaped_markdown(line) if line and not line.startswith("    ") else line for line in _lines_below(table)]
+    return (
+        "\n".join([f"**{escaped_markdown(table.name)}.** {escaped_markdown(table.caption)}", "", *lines, *below]) + "\n"
+    )
 
 
 def _heads(table: Table) -> list[list[str]]:
@@ -60,7 +62,7 @@ def _markdown_row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _markdown(text: str) -> str:
+def escaped_markdown(text: str) -> str:
     """Escape Markdown syntax, including HTML elements and links, and join all lines into one."""
     for sign in "\\*_`|":
         text = text.replace(sign, f"\\{sign}")

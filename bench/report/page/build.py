@@ -35,6 +35,7 @@ LIMITS = (
     "Rows marked †toy use a toy language model with a few million parameters. They show that the method runs, but are "
     "not indicative of the method.",
     "Rows marked ‡ use the unlabeled test queries during training (transductive); the others do not.",
+    "Methods named external:… were scored by another program, and bench cannot repeat them; costs are not known.",
     "Rows marked ↗ were not trained to convergence and may score higher with longer training. Training counts as "
     "converged after at least five validation checks, covering at least one epoch at the full learning rate, without "
     "improvement.",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TOY_NOTE = "†toy: toy language model; not indicative of the method, and excluded from bold and significance marks."
 TRANSDUCTIVE_NOTE = "‡: uses unlabeled test queries during training (transductive)."
+EXTERNAL_NOTE = "§: scores computed by another program and imported; bench cannot repeat the run."
 REFERENCE_NOTE = "Reference rows (not ranked): {labels}."
 DEVIATION_NOTE = "Departures from the paper ({labels}): {sentence}"
 POWER_NOTE = (
@@ -119,6 +120,7 @@ def footnotes(
 ) -> tuple[str, ...]:
     """Return the notes below the table: symbols of rows, missing runs, power, departures, warnings."""
     notes = [TOY_NOTE] * any(row.toy for row in rows) + [TRANSDUCTIVE_NOTE] * any(row.transductive for row in rows)
+    notes += [EXTERNAL_NOTE] * any(row.is_external for row in rows)
     references = [row.label for row in rows if row.reference]
     notes += [REFERENCE_NOTE.format(labels=_shortened(references))] if references else []
     notes += [

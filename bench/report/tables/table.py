@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from bench.files.rounding import rounded
 from bench.plugin.fit_report import Ending, worst_ending
 from bench.significance.comparison import Contrast
+from bench.spec import EXTERNAL
 
 if TYPE_CHECKING:
     import pandas
@@ -112,9 +113,15 @@ class TableRow:
         return worst_ending(cell.ended for cell in self.cells)
 
     @property
+    def is_external(self) -> bool:
+        """Whether another program computed the scores."""
+        return self.method.startswith(EXTERNAL)
+
+    @property
     def marks(self) -> tuple[str, ...]:
-        """The symbols after the label: ``†toy``, ``‡`` and ``↗``."""
-        return ("†toy",) * self.toy + ("‡",) * self.transductive + (UNCONVERGED,) * self.arrow
+        """The symbols after the label: ``†toy``, ``‡``, ``§`` and ``↗``."""
+        symbols = ("†toy", self.toy), ("‡", self.transductive), ("§", self.is_external), (UNCONVERGED, self.arrow)
+        return tuple(symbol for symbol, is_shown in symbols if is_shown)
 
 
 @dataclass(frozen=True)
