@@ -36,6 +36,7 @@ from bench.registry import register
 
 @register(
     "reccocktail-g",
+    title="RecCocktail-G",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
@@ -54,6 +55,7 @@ class GeneralOnly(SingleAdapter):
 
 @register(
     "reccocktail-s",
+    title="RecCocktail-S",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
@@ -146,6 +148,7 @@ class MergedPair(AdapterRecommender):
 
 @register(
     "reccocktail-wa",
+    title="RecCocktail-WA",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
@@ -162,6 +165,7 @@ class WeightAverage(MergedPair):
 
 @register(
     "reccocktail",
+    title="RecCocktail",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271",
     needs_titles=True,
