@@ -48,8 +48,9 @@ QUERIES_AT_ONCE = 4096
 
 @register(
     "alpharec",
+    title="AlphaRec",
     family="transferable",
-    paper="Sheng et al. 2024",
+    paper="Sheng et al. 2024, arXiv 2407.05441",
     needs_titles=True,
     runs_on="text-encoder",
     cold_rule="mapped title vector; items without training interactions are not part of the graph",

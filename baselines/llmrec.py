@@ -103,8 +103,9 @@ class Batch:
 
 @register(
     "llmrec",
+    title="LLM-Rec",
     family="transferable",
-    paper="Tang et al. 2023",
+    paper="Tang et al. 2023, arXiv 2310.14304",
     needs_titles=True,
     needs_sources=True,
     runs_on="text-encoder",

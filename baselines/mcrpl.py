@@ -53,6 +53,7 @@ Stage = Literal["all domains", "target"]
 
 @register(
     "mcrpl",
+    title="MCRPL",
     family="transferable",
     paper="Liu et al. 2024",
     needs_sources=True,

@@ -52,8 +52,9 @@ NUMBER_PROMPTS = (
 
 @register(
     "p5",
+    title="P5",
     family="transferable",
-    paper="Geng et al. 2022",
+    paper="Geng et al. 2022, arXiv 2203.13366",
     needs_titles=True,
     runs_on="seq2seq",
     cold_rule="likelihood of its title; in mode id, of a random number that did not occur in training",

@@ -11,8 +11,9 @@ from bench.registry import register
 
 @register(
     "recbole",
+    title="RecBole",
     family="sequential",
-    paper="Zhao et al. 2021",
+    paper="Zhao et al. 2021, arXiv 2011.01731",
     cold_rule="a zero embedding in the cold setting; otherwise, its initial embedding, which is not trained",
     wraps=True,
     ranks_catalogue=True,

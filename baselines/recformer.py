@@ -65,8 +65,9 @@ class Ranker(nn.Module):
 
 @register(
     "recformer",
+    title="RecFormer",
     family="transferable",
-    paper="Li et al. 2023",
+    paper="Li et al. 2023, arXiv 2305.13731",
     needs_titles=True,
     needs_sources=True,
     runs_on="text-encoder",

@@ -32,8 +32,9 @@ FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size
 
 @register(
     "s3rec",
+    title="S³-Rec",
     family="sequential",
-    paper="Zhou et al. 2020",
+    paper="Zhou et al. 2020, arXiv 2008.07873",
     needs_titles=True,
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial embedding, which is not trained",
     ranks_catalogue=True,

@@ -268,6 +268,7 @@ class YesNoParams:
 
 @register(
     "tallrec-yesno",
+    title="TALLRec (yes/no)",
     family="language-model",
     paper="Bao et al. 2023, arXiv 2305.00447",
     needs_titles=True,

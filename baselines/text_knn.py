@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 @register(
     "text-knn",
+    title="Text k-NN",
     family="control",
     needs_titles=True,
     runs_on="text-encoder",

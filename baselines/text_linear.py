@@ -88,6 +88,7 @@ class LinearTowers(nn.Module):
 
 @register(
     "text-linear",
+    title="Text linear",
     family="control",
     needs_titles=True,
     runs_on="text-encoder",

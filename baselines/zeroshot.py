@@ -35,6 +35,7 @@ ANSWER_STYLE: AnswerStyle = "list"
 
 @register(
     "zeroshot",
+    title="Zero-shot",
     family="language-model",
     paper="RecCocktail, arXiv 2502.08271, baseline",
     needs_titles=True,

@@ -39,6 +39,7 @@ def register(  # noqa: PLR0913  # one keyword per field of an entry
     name: str,
     *,
     family: Family,
+    title: str = "",
     paper: str = "",
     needs_titles: bool = False,
     needs_sources: bool = False,

@@ -58,6 +58,7 @@ class AdaMergingParams(LoraRecipe):
 
 @register(
     "adamerging",
+    title="AdaMerging",
     family="merging",
     paper="Yang et al. 2024, arXiv 2310.02575",
     needs_titles=True,

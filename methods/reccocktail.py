@@ -37,6 +37,7 @@ from bench.registry import register
 
 @register(
     "reccocktail-g",
+    title="RecCocktail-G",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
@@ -55,6 +56,7 @@ class GeneralOnly(SingleAdapter):
 
 @register(
     "reccocktail-s",
+    title="RecCocktail-S",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
@@ -147,6 +149,7 @@ class MergedPair(AdapterRecommender):
 
 @register(
     "reccocktail-wa",
+    title="RecCocktail-WA",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
@@ -163,6 +166,7 @@ class WeightAverage(MergedPair):
 
 @register(
     "reccocktail",
+    title="RecCocktail",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271",
     needs_titles=True,

@@ -96,6 +96,7 @@ def woven(params: WeaveParams, task: Task) -> dict[str, AdapterPlan]:
 
 @register(
     "weaverec",
+    title="WeaveRec",
     family="merging",
     paper="WeaveRec, arXiv 2510.26546",
     needs_titles=True,

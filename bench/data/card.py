@@ -71,6 +71,8 @@ class Card:
     """Family of the official files, a key of :data:`bench.data.readers.formats.FORMATS`."""
     licence: str
     """Terms of use in one line."""
+    title: str = ""
+    """Name in reports, such as ``MovieLens-1M``; empty if it is the name on the command line."""
     homepage: str = ""
     """Official page."""
     files: OfficialFiles | None = None
@@ -133,6 +135,7 @@ def read_card(path: Path) -> Card:
         description=fields.text("description", is_long=True),
         format=fields.choice("format", tuple(FORMATS)),
         licence=fields.text("licence"),
+        title=fields.text("title", ""),
         homepage=fields.text("homepage", ""),
         files=_official_files(fields) if fields.has("files") else None,
         titles=fields.text("titles", ""),

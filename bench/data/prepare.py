@@ -131,7 +131,7 @@ def _note_checksum(path: Path, folder: Path) -> None:
 
 def _key(card: Card, source: Source, data_dir: Path | None, cache_dir: Path) -> dict[str, Any]:
     facts = dataclasses.asdict(card)
-    del facts["order_as_days"]  # does not affect prepared files
+    del facts["order_as_days"], facts["title"]  # do not affect prepared files
     return {
         "card": facts,
         "format": source.format,

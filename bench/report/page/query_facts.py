@@ -14,7 +14,7 @@ from bench.data.prepare import card_of, load_domain
 from bench.errors import BenchError
 from bench.protocol.full_ranking import catalogue_hash
 from bench.protocol.task import PreparedTask, prepare_task
-from bench.report.page.user_analysis import QueryFacts
+from bench.report.page.user_analysis import QueryFacts, ShownLists
 from bench.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -72,4 +72,12 @@ def query_facts(prepared: PreparedTask, limit_queries: int | None) -> QueryFacts
         history_lengths=np.diff(asked.queries.history_indptr),
         popularity=prepared.domain.item_counts()[positives] if cold else in_training,
         popularity_title=IN_ALL if cold else IN_TRAINING,
+        lists=ShownLists(
+            history_indptr=asked.queries.history_indptr,
+            history_items=asked.queries.history_items,
+            candidates=asked.queries.candidates,
+            positives=positives,
+            titles=prepared.domain.titles,
+            item_ids=prepared.domain.item_ids,
+        ),
     )
