@@ -16,12 +16,14 @@ from bench.cli.options import (
     results_dir_option,
     scale_option,
 )
+from bench.cli.table_options import table_options
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment
     from bench.files.folders import Folders
     from bench.report.experiment_report import ExperimentReport
+    from bench.report.tables.options import TableOptions
     from bench.report.tables.table import TableFormat
     from bench.runs.executors.choice import ExecutorChoice, ExecutorName
     from bench.runs.plan import Plan
@@ -48,6 +50,7 @@ Examples:
     help="Score a random sample of this many test queries in each run.",
 )
 @click.option("--full-ranking", is_flag=True, help="Also rank the full catalogue, with each method that supports it.")
+@table_options
 @click.option("--dry-run", is_flag=True, help="Only print the commands of the missing runs.")
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of jobs at a time.")
@@ -73,6 +76,7 @@ def reproduce(
     scale: str,
     limit_queries: int | None,
     full_ranking: bool,
+    options: TableOptions,
     dry_run: bool,
     device: str,
     workers: int,
@@ -89,8 +93,8 @@ def reproduce(
     """Run the experiment's missing runs, write its table and plot to results/tables, and print the table.
 
     NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Completed runs are reused, and
-    an interrupted reproduction resumes where it stopped. With --scale smoke or full, or with --full-ranking, the
-    names of the files written say so.
+    an interrupted reproduction resumes where it stopped. With --columns, only the runs of these columns are executed.
+    With --scale smoke or full, or with --full-ranking, the names of the files written say so.
 
     With several workers, each adapter is trained once, and a run starts when its adapters are ready. The output of each
     job is written to results/logs.
@@ -99,9 +103,11 @@ def reproduce(
     from bench.files.folders import Folders
     from bench.registry import registry
     from bench.report.experiment_report import experiment_at, report_of
+    from bench.report.tables.chosen_columns import with_columns
     from bench.runs.executors.choice import ExecutorChoice
 
-    experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
+    # only the runs of the chosen columns are needed
+    experiment = with_columns(experiment_at(name, scale, registry(), limit_queries, full_ranking), options.columns)
     if experiment.figure is not None and not dry_run:
         require(f"The figure of '{name}'", "plots")  # before the runs, which take long
     folders = Folders(cache_dir, results_dir, data_dir)
@@ -111,7 +117,7 @@ def reproduce(
     else:
         _run(experiment, folders, dry_run, device, choice)
     if not dry_run:
-        _write(report_of(experiment, results_dir, registry()))
+        _write(report_of(experiment, results_dir, registry(), options))
 
 
 def _run(experiment: Experiment, folders: Folders, dry_run: bool, device: str, choice: ExecutorChoice) -> None:

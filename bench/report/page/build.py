@@ -13,7 +13,7 @@ from bench.report.page.boards import METRICS, boards_of
 from bench.report.page.content import Board, Environment, MethodFacts, Page
 from bench.report.page.run_facts import run_facts
 from bench.report.tables.layout import known_entry
-from bench.report.tables.table import metric_title
+from bench.report.tables.texts import metric_title
 
 if TYPE_CHECKING:
     from bench.registry import Registry
