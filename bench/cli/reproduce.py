@@ -18,6 +18,7 @@ from bench.cli.options import (
     scale_option,
 )
 from bench.cli.progress.shown import ProgressChoice, progress_options
+from bench.cli.table_options import table_options
 from bench.errors import BenchError
 from bench.progress import Ended, Jobs, Note, tell
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bench.files.folders import Folders
     from bench.progress import Progress
     from bench.report.experiment_report import ExperimentReport
+    from bench.report.tables.options import TableOptions
     from bench.report.tables.table import TableFormat
     from bench.runs.estimate import PlanEstimate
     from bench.runs.executors.choice import ExecutorChoice, ExecutorName
@@ -53,6 +55,7 @@ Examples:
     help="Score a random sample of this many test queries in each run.",
 )
 @click.option("--full-ranking", is_flag=True, help="Also rank the full catalogue, with each method that supports it.")
+@table_options
 @click.option("--dry-run", is_flag=True, help="Only print the commands of the missing runs.")
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of jobs at a time.")
@@ -79,6 +82,7 @@ def reproduce(
     scale: str,
     limit_queries: int | None,
     full_ranking: bool,
+    options: TableOptions,
     dry_run: bool,
     device: str,
     workers: int,
@@ -96,8 +100,8 @@ def reproduce(
     """Run the experiment's missing runs, write its table and plot to results/tables, and print the table.
 
     NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Completed runs are reused, and
-    an interrupted reproduction resumes where it stopped. With --scale smoke or full, or with --full-ranking, the
-    names of the files written say so.
+    an interrupted reproduction resumes where it stopped. With --columns, only the runs of these columns are executed.
+    With --scale smoke or full, or with --full-ranking, the names of the files written say so.
 
     With several workers, each adapter is trained once, and a run starts when its adapters are ready. The output of each
     job is written to results/logs.
@@ -106,9 +110,11 @@ def reproduce(
     from bench.files.folders import Folders
     from bench.registry import registry
     from bench.report.experiment_report import experiment_at, report_of
+    from bench.report.tables.chosen_columns import with_columns
     from bench.runs.executors.choice import ExecutorChoice
 
-    experiment = experiment_at(name, scale, registry(), limit_queries, full_ranking)
+    # only the runs of the chosen columns are needed
+    experiment = with_columns(experiment_at(name, scale, registry(), limit_queries, full_ranking), options.columns)
     if experiment.figure is not None and not dry_run:
         require(f"The figure of '{name}'", "plots")  # before the runs, which take long
     say_of_external(experiment)
@@ -119,7 +125,7 @@ def reproduce(
             commands = _count(experiment, folders, dry_run, progress)
         else:
             commands = _run(experiment, folders, dry_run, device, workers_choice, progress)
-        table = "" if dry_run else _written(report_of(experiment, results_dir, registry()), progress)
+        table = "" if dry_run else _written(report_of(experiment, results_dir, registry(), options), progress)
     for command in commands:
         click.echo(command)
     click.echo(table, nl=False)

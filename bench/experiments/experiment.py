@@ -42,6 +42,8 @@ class ExperimentRow:
     """Position of this row on the x axis of a plot; None derives it from the row's parameters."""
     train_users: int | None = None
     """Number of the target's training users used by this row, with one run per subset of the table."""
+    ours: bool = False
+    """Whether this row is ours: compared with the best row that is not."""
 
     def runs_in(self, setting: Setting) -> bool:
         """Whether this row is run in a setting."""
@@ -147,7 +149,7 @@ class Experiment:
     star_metrics: tuple[str, ...] | None = None
     """Metrics that are tested; None means all."""
     star_style: StarStyle = "star"
-    """Whether a star marks the best score, or letters list the significantly lower rows of each score."""
+    """Whether a star marks the best score or our rows, or letters list the significantly lower rows of each score."""
     percent: bool = False
     """Whether scores are shown as percentages with two decimals."""
     published: tuple[PublishedReference, ...] = ()

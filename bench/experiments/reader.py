@@ -23,7 +23,7 @@ from bench.files.shipped import shipped_folder
 from bench.files.yaml_fields import Document, Fields, is_yaml_file
 from bench.metrics import Metric
 from bench.papers.printed import published_figures, published_papers, published_tables
-from bench.significance.tests import STAR_STYLES, TESTS
+from bench.significance.tests import STAR_STYLES, TESTS, StarStyle
 from bench.spec import CANDIDATES, DEFAULT_BACKBONE, POLICIES, RANKINGS, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
@@ -53,6 +53,7 @@ ROW_KEYS = (
     "backbone",
     "ranking",
     "reference",
+    "ours",
     "settings",
     "sources",
     "train_share",
@@ -103,10 +104,12 @@ def read_experiment(path: Path) -> Experiment:
     star = fields.inner("star", STAR_KEYS)
     datasets = _datasets(fields)
     targets = [dataset.name for dataset in datasets]
+    rows = tuple(_row(row, targets) for row in fields.rows("rows", "row", ROW_KEYS, ("method",)))
+    usual_style: StarStyle = "ours" if any(row.ours for row in rows) else "star"
     return Experiment(
         name=fields.text("name"),
         caption=fields.text("caption", is_long=True).strip(),
-        rows=tuple(_row(row, targets) for row in fields.rows("rows", "row", ROW_KEYS, ("method",))),
+        rows=rows,
         datasets=datasets,
         settings=fields.choices("settings", SETTINGS),
         metrics=_metrics(fields),
@@ -119,7 +122,7 @@ def read_experiment(path: Path) -> Experiment:
         test=star.choice("test", TESTS, "t-test"),
         level=star.share("level", 0.05),
         star_metrics=_metrics(star) if star.has("metrics") else None,
-        star_style=star.choice("style", STAR_STYLES, "star"),
+        star_style=star.choice("style", STAR_STYLES, usual_style),
         percent=fields.flag("percent"),
         candidates=fields.choices("candidates", CANDIDATES) if fields.has("candidates") else ("sampled",),
         published=_published(fields, PUBLISHED_KEYS[:3]),
@@ -156,6 +159,8 @@ def _row(fields: Fields, targets: Collection[str]) -> ExperimentRow:
     if fields.has("sources") and (not sources or set(targets) <= set(sources)):
         raise fields.wrong("sources", "at least one source domain, and not every target of the table")
     _check_names(fields, *sources)
+    if fields.flag("ours") and fields.flag("reference"):
+        raise fields.wrong("ours", "no such key in a reference row, which is not compared")
     return ExperimentRow(
         method=method,
         label=fields.text("label", method),
@@ -163,6 +168,7 @@ def _row(fields: Fields, targets: Collection[str]) -> ExperimentRow:
         backbone=fields.text("backbone") if fields.has("backbone") else None,
         ranking=fields.choice("ranking", RANKINGS),
         reference=fields.flag("reference"),
+        ours=fields.flag("ours"),
         settings=fields.choices("settings", SETTINGS) if fields.has("settings") else None,
         sources=sources or None,
         train_share=fields.share("train_share", 1.0),

@@ -222,3 +222,16 @@ def test_full_ranking_alone_names_the_row_that_cannot(bench: Bench, experiment: 
     assert bench("reproduce", experiment, "--dry-run").mistake.startswith(
         "Row 2 of 'small' (Spy): Method 'spy' can only rank candidate lists"
     )
+
+
+def test_columns_limit_the_runs_and_options_apply_to_the_files(
+    bench: Bench, folders: Folders, experiment: Path
+) -> None:
+    words = ("--columns", "cold,hit@3", "--notes", "none", "--caption", "Mine.", "--percent", "--device", "cpu")
+    outcome = bench("reproduce", experiment, *words)
+    assert "small: 2 runs, 0 stored, 2 to do" in outcome.stderr
+    assert outcome.stdout.startswith("small: Mine.\n")
+    assert "Hit@3 (%)" in outcome.stdout
+    latex = (folders.results_dir / "tables" / "small.tex").read_text()
+    assert r"\caption{Mine.}" in latex
+    assert "% Mine. One positive among" in latex

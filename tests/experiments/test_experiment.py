@@ -239,3 +239,14 @@ def test_a_dataset_may_have_rows_of_some_methods_only(tmp_path: Path) -> None:
         ("bpr", "sports"),
         ("random", "beauty"),
     ]
+
+
+def test_rows_that_are_ours_have_the_star_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    owned = MINIMAL.replace("{method: bpr}", "{method: bpr, ours: true}")
+    assert load_experiment(str(written(tmp_path, owned))).rows[0].ours
+    assert load_experiment(str(written(tmp_path, owned))).star_style == "ours"
+    assert load_experiment(str(written(tmp_path, owned + "\nstar: {style: star}\n"))).star_style == "star"
+    with pytest.raises(BenchError, match="'ours'"):
+        load_experiment(
+            str(written(tmp_path, MINIMAL.replace("{method: bpr}", "{method: bpr, ours: true, reference: true}")))
+        )

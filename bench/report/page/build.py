@@ -18,7 +18,7 @@ from bench.report.page.query_views import Titles
 from bench.report.page.run_facts import commit_of, run_facts
 from bench.report.page.summary import summaries_of
 from bench.report.tables.layout import known_entry
-from bench.report.tables.table import metric_title
+from bench.report.tables.texts import metric_title
 
 if TYPE_CHECKING:
     from bench.registry import Registry

@@ -30,20 +30,8 @@ from bench.papers.printed import (
 )
 from bench.report.papers.verdict import NEAR, WITHIN, verdict
 from bench.report.tables.layout import known_entry
-from bench.report.tables.table import (
-    GRID_FORMATS,
-    MISSING_TEXT,
-    PERCENT_SIGN,
-    CatalogueGroup,
-    Cell,
-    ColumnGroup,
-    Table,
-    TableRow,
-    count_text,
-    figure,
-    in_percent,
-    metric_title,
-)
+from bench.report.tables.table import GRID_FORMATS, CatalogueGroup, Cell, ColumnGroup, Table, TableRow
+from bench.report.tables.texts import MISSING_TEXT, PERCENT_SIGN, count_text, figure, in_percent, metric_title
 
 if TYPE_CHECKING:
     from bench.registry import Registry

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
 
 from bench.data.names import check_name
-from bench.errors import BenchError
+from bench.errors import BenchError, did_you_mean
 from bench.experiments.scaling import sizes_of, with_sizes
 from bench.files.hashing import canonical_json
 from bench.plugin import Entry, Family
@@ -47,6 +47,8 @@ class RowSlots:
     """One per column group."""
     group: str = ""
     """Heading of the rows of the same group."""
+    ours: bool = False
+    """Whether it is compared with the best other row."""
 
     @property
     def records(self) -> list[RunRecord]:
@@ -97,6 +99,21 @@ def runs_layout(records: Sequence[RunRecord], registry: Registry) -> Layout:
     return Layout(tuple(groups), rows)
 
 
+def with_ours(rows: Sequence[RowSlots], names: Sequence[str]) -> tuple[RowSlots, ...]:
+    """Mark the rows with these labels or methods, in any case, as ours; raise BenchError for a name without a row."""
+    wanted = {name.lower(): name for name in names}
+    known = {name.lower() for row in rows for name in (row.label, row.method)}
+    for name in wanted.keys() - known:
+        labels = [row.label for row in rows]
+        raise BenchError(
+            f"--ours {wanted[name]}: the table has no row of this label or method."
+            f"{did_you_mean(name, known)} Rows: {', '.join(labels)}."
+        )
+    return tuple(
+        replace(row, ours=row.ours or bool(wanted.keys() & {row.label.lower(), row.method.lower()})) for row in rows
+    )
+
+
 def matches(
     request: RunRequest, record: RunRecord, entry: Entry | None, sizes: Callable[[], Mapping[str, float]] = dict
 ) -> bool:
@@ -143,7 +160,8 @@ def _experiment_row(
         repetitions = experiment.repetitions(row) if is_wanted else ()
         wanted = [experiment.request(row, dataset, setting, seed, subset, among) for seed, subset in repetitions]
         slots.append(_slot(experiment, wanted, records, entry, sizes))
-    return RowSlots(row.label, row.method, row.reference or _is_reference(slots, entry), tuple(slots), row.group)
+    is_reference = row.reference or _is_reference(slots, entry)
+    return RowSlots(row.label, row.method, is_reference, tuple(slots), row.group, row.ours)
 
 
 def _slot(
