@@ -92,7 +92,8 @@ def _warnings_told() -> Iterator[None]:
                 usual(message, category, *place, **more)
             elif str(message) not in told:
                 told.add(str(message))
-                click.echo(f"Warning: {one_line(str(message))}", err=True)
+                # not by click, which would write past a live display
+                sys.stderr.write(f"Warning: {one_line(str(message))}\n")
 
         warnings.simplefilter("always", BenchWarning)
         warnings.showwarning = show

@@ -48,9 +48,9 @@ def report(output: Path, results_dir: Path, data_dir: Path | None, cache_dir: Pa
     with choice.shown() as progress:
         progress("reading the stored runs")
         page = build_page(store, registry(), facts_reader(folders, progress))
-        say_of_data(store.records(), folders)
         progress("drawing the page")
         text = render_page(page)
+    say_of_data(store.records(), folders)
     write_output(output, text)
     for reason in dict.fromkeys(board.users.missing for board in page.boards if board.users.missing):
         click.echo(f"Wins by history length and popularity are not available: {reason}", err=True)

@@ -144,7 +144,8 @@ class _Row(Progress):
             start: RenderableType = ProgressBar(steps.total, steps.done, display.bar_width)
         else:
             start = display.spinner
-        text = ", ".join(filter(None, (state.activity() or "starting", self._time())))
+        # the time first, because a narrow terminal shows only the beginning
+        text = ", ".join(filter(None, (self._time(), state.activity() or "starting")))
         lines.append(display.line(start, text))
         return lines
 
