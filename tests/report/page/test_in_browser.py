@@ -438,7 +438,8 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, hash_: str) -> None:
     browser.open(hash_)
     assert browser.run("return document.documentElement.scrollWidth") == PHONE[0]
     too_wide = browser.run(
-        "return [...document.querySelectorAll('main *')].filter((one) => !one.closest('.scroll') && one.checkVisibility() && "
+        "return [...document.querySelectorAll('main *')]"
+        ".filter((one) => !one.closest('.scroll') && one.checkVisibility() && "
         "one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 80))"
     )
     assert too_wide == []
