@@ -38,8 +38,10 @@ def load_domain(
     Raises:
         BenchError: the name is unknown, source files are missing or damaged, or a download failed.
     """
+    from bench.runs.progress.lines import as_progress
+
     folders = usual_folders(cache_dir=cache_dir, data_dir=data_dir)
-    return load_from(name, folders.data_dir, folders.cache_dir, progress or (lambda _line: None))
+    return load_from(name, folders.data_dir, folders.cache_dir, as_progress(progress))
 
 
 def add_dataset(interactions: pandas.DataFrame, name: str, *, data_dir: AnyPath | None = None) -> Domain:

@@ -20,7 +20,7 @@ class SharedProgress(Progress):
     def __init__(self, onto: ProgressHook, path: Path) -> None:
         self.onto, self.path = onto, path
         self.state: dict[str, Any] = {"names": [], "begun": [], "steps": None, "line": ""}
-        self._wrote = 0.0
+        self._share()  # in place of what a worker that was killed left behind
 
     def __call__(self, line: str) -> None:
         """Take a line."""

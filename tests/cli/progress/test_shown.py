@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -42,6 +45,26 @@ class Timed(io.StringIO):
 
     def longest_silence(self) -> float:
         return max(later - earlier for earlier, later in zip(self.times, self.times[1:], strict=False))
+
+
+@contextmanager
+def lateness() -> Iterator[list[float]]:
+    """Measure by how many seconds a machine that does other work as well lets a thread wait too long."""
+    late, end = [0.0], Event()
+
+    def watch() -> None:
+        while not end.is_set():
+            began = time.monotonic()
+            end.wait(0.1)
+            late.append(time.monotonic() - began - 0.1)
+
+    thread = Thread(target=watch)
+    thread.start()
+    try:
+        yield late
+    finally:
+        end.set()
+        thread.join()
 
 
 @pytest.fixture
@@ -102,10 +125,11 @@ def test_no_command_is_silent_for_more_than_two_seconds(
     errors = Timed()
     # call_bench has a stream of its own: this one is given to the function that prints
     monkeypatch.setattr("bench.cli.progress.shown.line_on_stderr", lambda line: print(line, file=errors))
-    assert bench_with_fakes(*SHOP, "slow").code == 0
+    with lateness() as late:
+        assert bench_with_fakes(*SHOP, "slow").code == 0
     errors.times.append(time.monotonic())
-    assert errors.longest_silence() < LONGEST_SILENCE_SECONDS
-    assert "fit: 3 s so far" in errors.getvalue()
+    assert errors.longest_silence() < LONGEST_SILENCE_SECONDS + 3 * max(late)
+    assert re.search(r"^fit: [1-4] s so far$", errors.getvalue(), re.MULTILINE)
     assert "fit: half of it is done" in errors.getvalue()
 
 
