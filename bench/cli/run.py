@@ -36,6 +36,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @run_request_options()
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
+@click.option("--track", help="Send the finished run to a tracker: tensorboard, mlflow or wandb.")
 @click.option("--force", is_flag=True, help="Train and score again even if the run is stored.")
 @click.option("--rescore", is_flag=True, help="Score again with the trained model even if the run is stored.")
 @data_dir_option
@@ -45,6 +46,7 @@ Examples:
 def run(
     request: RunRequest,
     device: str,
+    track: str | None,
     force: bool,
     rescore: bool,
     data_dir: Path | None,
@@ -63,15 +65,19 @@ def run(
     from bench.api.runs import carried_out
     from bench.files.folders import Folders
     from bench.report.run_summary import summary
+    from bench.report.trackers.tracked import require_tracker
     from bench.runs.environment import chosen_device
     from bench.runs.tasks import Tasks
 
     require_data_dir(data_dir)
+    if track:
+        require_tracker(track)  # before the estimate, which may read data
     folders = Folders(cache_dir, results_dir, data_dir)
     tasks = Tasks(folders, progress_on_stderr, chosen_device(device))  # what it reads for the estimate serves the run
     if not (force or rescore):
         _announce(request, tasks)
-    record = carried_out(request, folders, progress_on_stderr, device, force=force, rescore=rescore, tasks=tasks)
+    again = {"force": force, "rescore": rescore}
+    record = carried_out(request, folders, progress_on_stderr, device, tasks=tasks, track=track, **again)
     click.echo(json.dumps(record.to_json(), indent=2) if as_json else summary(record))
 
 
