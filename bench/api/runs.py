@@ -13,6 +13,7 @@ from bench.errors import BenchError
 from bench.files.folders import AnyPath, Folders, usual_folders
 from bench.plugin import LastLoaded, ProgressHook, Recommender
 from bench.report.run_summary import summary, summary_html
+from bench.report.trackers.tracked import require_tracker, send
 from bench.runs.complete import complete
 from bench.runs.engine import Again
 from bench.runs.engine import run as run_spec
@@ -150,6 +151,7 @@ def run(  # noqa: PLR0913  # the most common options, by name
     device: str = "auto",
     force: bool = False,
     rescore: bool = False,
+    track: str | None = None,
     progress: ProgressHook | None = on_stderr,
     cache_dir: AnyPath | None = None,
     results_dir: AnyPath | None = None,
@@ -169,6 +171,7 @@ def run(  # noqa: PLR0913  # the most common options, by name
         device: Torch device; ``auto`` uses a GPU if available.
         force: Train and score again even if the run is stored.
         rescore: Score again with the trained model even if the run is stored.
+        track: Send each finished run to a tracker: ``tensorboard``, ``mlflow`` or ``wandb``.
         progress: Called with a short line before long steps and every ten seconds of long ones; None is silent.
         cache_dir: Directory for downloads, prepared data and models; default ``BENCH_CACHE``, else the platform's.
         results_dir: Directory for runs; default ``BENCH_RESULTS``, else ``./results``.
@@ -191,15 +194,16 @@ def run(  # noqa: PLR0913  # the most common options, by name
         raise BenchError("seeds is empty; expected at least one, such as seeds=[0, 1, 2].")
     seeded = [options] if chosen is None else [{**options, "seed": seed} for seed in chosen]
     requests = [request_of(method, dataset, one) for one in seeded]
+    again = {"force": force, "rescore": rescore}
     with LastLoaded() as held:
         runs = [
-            Run(carried_out(one, folders, progress, device, force=force, rescore=rescore, held=held), folders)
+            Run(carried_out(one, folders, progress, device, track=track, held=held, **again), folders)
             for one in requests
         ]
     return runs[0] if chosen is None else Runs(tuple(runs))
 
 
-def carried_out(
+def carried_out(  # noqa: PLR0913  # the options of bench.run that are not part of the request
     request: RunRequest,
     folders: Folders,
     progress: ProgressHook | None,
@@ -209,8 +213,9 @@ def carried_out(
     rescore: bool = False,
     held: LastLoaded | None = None,
     tasks: Tasks | None = None,
+    track: str | None = None,
 ) -> RunRecord:
-    """Return the record of the requested run, without writing to standard output.
+    """Return the record of the requested run, without writing to standard output; ``track`` names a tracker.
 
     Raises:
         BenchError: the request cannot be carried out, or both ``force`` and ``rescore`` are set.
@@ -218,12 +223,17 @@ def carried_out(
     spec = complete(request)
     if force and rescore:
         raise BenchError("force scores again as well: give it or rescore, not both.")
+    if track:
+        require_tracker(track)
     again: Again | None = "train" if force else "score" if rescore else None
     with redirect_stdout(sys.stderr):  # some libraries print
         record = run_spec(
             spec, folders, as_progress(progress), device=chosen_device(device), again=again, held=held, tasks=tasks
         )
-    return RunStore(folders.results_dir).derived(record)
+        record = RunStore(folders.results_dir).derived(record)
+        if track:
+            send(record, track, folders.results_dir)
+    return record
 
 
 def load_run(

@@ -32,6 +32,7 @@ COMMANDS = {
     "import-scores": "Store another program's scores as a run.",
     "export": "Write stored runs to an archive.",
     "import-runs": "Verify and store the runs of an archive.",
+    "artifacts": "Share trained adapters.",
     "leaderboard": "Check submitted runs, or build a leaderboard of them.",
     "report": "Write an HTML report of all stored runs.",
     "new": "Create a new baseline from a template.",
@@ -42,6 +43,8 @@ COMMANDS = {
     "doctor": "Check this installation.",
 }
 """Name and one-line help of each subcommand, so that ``bench --help`` imports none of them."""
+ALIASES = {"artefacts": "artifacts"}
+"""Further names of subcommands, which the help does not list."""
 USER_ERROR = 2
 INTERRUPT = 128 + signal.SIGINT
 
@@ -55,6 +58,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         """Import ``bench.cli.<name>`` and return its command."""
+        name = ALIASES.get(name, name)
         if name not in COMMANDS:
             return None
         stem = name.replace("-", "_")
@@ -66,7 +70,7 @@ class LazyGroup(click.Group):
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the subcommand; for an unknown name, suggest similar ones."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        if args and not args[0].startswith("-") and args[0] not in {**COMMANDS, **ALIASES}:
             raise unknown_name("command", args[0], COMMANDS, "bench --help")
         return super().resolve_command(context, args)
 

@@ -40,6 +40,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @run_request_options()
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
+@click.option("--track", help="Send the finished run to a tracker: tensorboard, mlflow or wandb.")
 @click.option("--force", is_flag=True, help="Train and score again even if the run is stored.")
 @click.option("--rescore", is_flag=True, help="Score again with the trained model even if the run is stored.")
 @data_dir_option
@@ -50,6 +51,7 @@ Examples:
 def run(
     request: RunRequest,
     device: str,
+    track: str | None,
     force: bool,
     rescore: bool,
     data_dir: Path | None,
@@ -67,17 +69,26 @@ def run(
     A run's id is a hash of everything that defines it.
     """
     from bench.files.folders import Folders
+    from bench.report.trackers.tracked import require_tracker
 
     require_data_dir(data_dir)
+    if track:
+        require_tracker(track)  # before the estimate, which may read data
     folders = Folders(cache_dir, results_dir, data_dir)
     with choice.shown() as progress:
-        record = _carried_out(request, folders, device, progress, force, rescore)
+        record = _carried_out(request, folders, device, progress, force, rescore, track)
         text = json.dumps(record.to_json(), indent=2) if as_json else _summary(record, folders)
     click.echo(text)
 
 
 def _carried_out(
-    request: RunRequest, folders: Folders, device: str, progress: Progress, force: bool, rescore: bool
+    request: RunRequest,
+    folders: Folders,
+    device: str,
+    progress: Progress,
+    force: bool,
+    rescore: bool,
+    track: str | None,
 ) -> RunRecord:
     """Return the record of the run, which is estimated first unless it is repeated."""
     from bench.api.runs import carried_out
@@ -87,7 +98,7 @@ def _carried_out(
     tasks = Tasks(folders, progress, chosen_device(device))  # what it reads for the estimate serves the run
     if not (force or rescore):
         _announce(request, tasks)
-    return carried_out(request, folders, progress, device, force=force, rescore=rescore, tasks=tasks)
+    return carried_out(request, folders, progress, device, force=force, rescore=rescore, tasks=tasks, track=track)
 
 
 def _summary(record: RunRecord, folders: Folders) -> str:

@@ -44,6 +44,9 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         "vllm": Extra(("vllm",)),
         "ray": Extra(("ray",)),
         "slurm": Extra(("submitit",)),
+        "tensorboard": Extra(("tensorboard",)),
+        "mlflow": Extra(("mlflow", "sqlalchemy", "alembic")),
+        "wandb": Extra(("wandb",)),
     }
 )
 """The extras that the code checks for."""

@@ -48,6 +48,7 @@ NOT_RUN: Mapping[str, str] = {
     "bench run --method my-method": OWN,
     "bench describe mine": OWN,
     "bench run --method mine": OWN,
+    "bench artifacts": "needs trained adapters; tests/cli/test_artifacts.py shares some",
     "bench import-scores": "needs the scores of als.py; tests/docs/test_external_page.py runs both",
     "bench table baselines-warm --results-dir results/measured --strict": "is refused, as its page says",
     "bench table reccocktail-figure4": "no run of this figure is shipped while its adapters are trained again",
