@@ -36,7 +36,7 @@ def test_without_data_the_page_is_written_all_the_same(
     words = ("--data-dir", tmp_path, "--cache-dir", tmp_path / "cache", "--output", tmp_path / "report.html")
     outcome = bench("report", *words)
     assert outcome.code == 0
-    assert "Wins by history length and popularity are not available" in outcome.stderr
+    assert "Queries and wins by history length and popularity are not available" in outcome.stderr
     assert (tmp_path / "report.html").exists()
 
 
