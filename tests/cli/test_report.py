@@ -30,6 +30,16 @@ def test_a_page_is_written_with_wins_by_history_and_popularity(bench: Bench, two
     assert [axis["name"] for axis in data["boards"][0]["users"]["axes"]] == ["all", "history", "popularity"]
 
 
+def test_queries_are_shown_in_titles_unless_they_are_left_out(bench: Bench, two_runs: None, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    bench("report", "--output", target)
+    assert "Article number" in target.read_text(encoding="utf-8")
+    bench("report", "--output", target, "--no-queries")
+    without = target.read_text(encoding="utf-8")
+    assert "Article number" not in without
+    assert "History length" in without
+
+
 def test_without_data_the_page_is_written_all_the_same(
     bench: Bench, two_runs: None, folders: Folders, tmp_path: Path
 ) -> None:
