@@ -25,7 +25,9 @@ Examples:
     show_default=True,
     help="File to write.",
 )
-@click.option("--queries/--no-queries", default=True, help="Show histories and titles of single queries (default: yes).")
+@click.option(
+    "--queries/--no-queries", default=True, help="Show histories and titles of single queries (default: yes)."
+)
 @results_dir_option
 @data_dir_option
 @cache_dir_option
