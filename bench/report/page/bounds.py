@@ -37,6 +37,8 @@ LEVELS = (
 
 def bounded(page: Page, bounds: Bounds) -> Page:
     """Return a page within bounds, which states what was left out."""
+    if bounds == Bounds():
+        return page
     boards = tuple(_bounded_board(board, bounds) for board in page.boards)
     kept = _kept_runs(page, boards, bounds.runs)
     found = replace(
@@ -143,10 +145,14 @@ def _with_titles(page: Page, titles: Sequence[str]) -> Page:
 def _left_out(page: Page, found: Page, bounds: Bounds) -> Iterator[str]:
     n_rows, n_shown = (sum(len(board.rows) for board in one.boards) for one in (page, found))
     if n_shown < n_rows:
-        yield f"Leaderboards show the best {bounds.rows} rows of each method: {n_shown:,} of {n_rows:,} rows."
+        yield f"Leaderboards show up to {_counted(bounds.rows, 'row')} of each method: {n_shown:,} of {n_rows:,} rows."
     if len(found.runs) < len(page.runs):
         yield f"{len(found.runs):,} of {len(page.runs):,} runs have a page, those of the best rows first."
     if any(len(board.users.rows) < len(board.rows) for board in found.boards):
-        yield f"Wins and losses are given for the best {bounds.compared} rows of each board."
+        yield f"Wins and losses are given for up to {_counted(bounds.compared, 'row')} of each board."
     if sum(len(board.queries) for board in found.boards) < sum(len(board.queries) for board in page.boards):
-        yield f"Up to {bounds.queries} queries of each board are shown."
+        yield f"Up to {bounds.queries} queries of each board are shown." if bounds.queries else "No queries are shown."
+
+
+def _counted(number: int | None, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,11 @@ FactsOf = Callable[[RunRecord], "QueryFacts | str"]
 """Returns the properties of a run's queries, or the reason why they are not available."""
 
 
-def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
-    """Return a function that reads each dataset once; nothing is downloaded for a report."""
+def facts_reader(folders: Folders, progress: ProgressHook, with_lists: bool = True) -> FactsOf:
+    """Return a function that reads each dataset once; nothing is downloaded for a report.
+
+    ``with_lists`` includes what the queries contain.
+    """
 
     @cache
     def domain(name: str) -> Domain:
@@ -52,7 +56,8 @@ def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
                 f"The dataset '{name}' has changed since the runs: its candidates are now {found}, "
                 f"the runs ranked {record.candidates_hash}."
             )
-        return query_facts(prepared, record.spec.limit_queries)
+        facts = query_facts(prepared, record.spec.limit_queries)
+        return facts if with_lists else replace(facts, lists=None)
 
     return read
 

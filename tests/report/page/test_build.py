@@ -157,7 +157,7 @@ def test_the_best_row_of_a_method_is_one_that_is_ranked(run_store: RunStore, sav
     save_run("bpr", [1, 1])
     save_run("bpr", [9, 9], overrides={"layers": 3})
     (only,) = built(run_store).boards
-    assert [(row.variant, row.toy) for row in only.rows if row.best] == [("", False)]
+    assert [(row.variant, row.toy) for row in only.rows if row.best] == [("defaults", False)]
 
 
 def test_a_run_states_its_command_results_and_commit(run_store: RunStore, save_run: Save) -> None:

@@ -21,11 +21,11 @@ function popularityPart(board, width) {
   return [
     el("h2", {}, "Popularity"),
     axis ? [el("h3", {}, axis.title), el("figure", { class: "scatter" }, bucketChart(board, axis, title, width),
-      el("figcaption", {}, `${title} by quintiles of the queries, from least to most popular target items; ties are in the same group. If a method has several rows, the best one is shown.`, figureTools(`${title} by popularity`)))]
+      el("figcaption", {}, `${title} by quintiles of the queries, from least to most popular target items; ties are in the same group. If a method has several rows, the best one is shown.`), figureTools(`${title} by popularity`))]
       : el("p", { class: "warning" }, "Popularity groups are not available. ", board.users.missing),
     popularityTable(board, axis, title),
     placed.length ? [el("h3", {}, "What is ranked first"), el("figure", { class: "scatter" }, scatter(placed, POPULARITY, title, width),
-      el("figcaption", {}, "At 1, top-ranked items are as popular as the target items; further right, they are more popular.", figureTools("Popularity ratio")))] : null,
+      el("figcaption", {}, "At 1, top-ranked items are as popular as the target items; further right, they are more popular."), figureTools("Popularity ratio"))] : null,
     board.rows.some((row) => row.bias === null) ? el("p", { class: "meta" }, "A dash means that the run does not store its top items.") : null,
   ];
 }

@@ -51,7 +51,7 @@ function curveChart(curve) {
     curve.names.length > 1 ? ends.map((end) => label(end.name, { x: width - right + 5, y: end.at })) : null,
     kept === null ? null : svg("circle", { class: "kept", cx: x(steps[kept]), cy: y(curve.lines[0][kept]), r: 4 }));
   const note = kept === null ? "" : `: ${curve.lines[0][kept].toPrecision(4)} kept, at ${brief(steps[kept])} of ${brief(last)}`;
-  return el("figure", {}, hoverable(drawing, hovered), el("figcaption", {}, curve.title + note, figureTools(curve.title)));
+  return el("figure", {}, hoverable(drawing, hovered), el("figcaption", {}, curve.title + note), figureTools(curve.title));
 }
 
 // A bar in three parts: A's wins, ties, B's wins; B is hatched, so that it does not depend on color.

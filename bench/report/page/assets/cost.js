@@ -16,7 +16,7 @@ function costView() {
     note.replaceChildren(meta(board));
     plot.replaceChildren(placed.length ? scatter(placed, cost, data.metric_titles[metric], Math.min(plot.clientWidth || 320, 900)) : el("p", {}, "No row of this board has both values."),
       el("figcaption", {}, "The dashed line is the Pareto front. Hollow points are toys and are not part of it."
-        + (placed.length < points.length ? ` Not shown: ${points.filter((point) => !placed.includes(point)).map((point) => longName(point.row)).join(", ")}.` : ""), figureTools(`${data.metric_titles[metric]} by ${cost.title}`)));
+        + (placed.length < points.length ? ` Not shown: ${points.filter((point) => !placed.includes(point)).map((point) => longName(point.row)).join(", ")}.` : "")), ...(placed.length ? [figureTools(`${data.metric_titles[metric]} by ${cost.title}`)] : []));
     table.replaceChildren(...costTable(points, cost, data.metric_titles[metric]));
   };
   const set = (name) => (value) => { costState[name] = value; draw(); };

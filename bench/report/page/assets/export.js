@@ -17,7 +17,7 @@ function tableTools(box) {
 }
 function figureTools(label) {
   const drawing = (event) => event.target.closest("figure").querySelector("svg");
-  return el("span", { class: "tools" }, "Save ",
+  return el("div", { class: "tools" }, "Save ",
     tool("SVG", `Save ${label} as SVG`, (event) => download(`${slug(label)}.svg`, "image/svg+xml", svgText(drawing(event)))),
     tool("PNG", `Save ${label} as PNG`, (event) => savePng(drawing(event), `${slug(label)}.png`)));
 }

@@ -18,5 +18,5 @@ function drawPublished() {
       hovered.push({ at: [x(cell.printed), y(cell.ours)], element, said: [`${cell.row}, ${cell.dataset}, ${metric}`, `ours ${figure(cell.ours)}, published ${figure(cell.printed)}`, `${table.paper} ${table.table}: ${cell.verdict}`] });
       return element;
     }));
-  figureBox.replaceChildren(hoverable(drawing, hovered), el("figcaption", {}, "Above the line, our score is higher. Hollow points are not comparable.", figureTools("Published results")));
+  figureBox.replaceChildren(hoverable(drawing, hovered), el("figcaption", {}, "Above the line, our score is higher. Hollow points are not comparable."), figureTools("Published results"));
 }

@@ -7,7 +7,7 @@ function queriesView(boardId, place) {
   const board = known.find((one) => one.id === boardId) ?? known[0], last = board.queries.length - 1;
   const at = Math.max(0, Math.min(last, Number(place) || 0)), query = board.queries[at];
   const go = (id, next) => { location.hash = address("queries", id, String(next)); };
-  return el("div", {}, pageHead("Queries", "What methods ranked first for one user. Half of the queries are those on which the methods differ most, the others are drawn at random."),
+  return el("div", {}, pageHead("Queries", "What methods ranked first for one user. Queries on which the methods differ most come first, followed by random ones."),
     form(boardChoice(known, board.id, (id) => go(id, 0)),
       choice("Query", board.queries.map((one, index) => [String(index), `No. ${(one.number + 1).toLocaleString("en")} (${WHY[one.chosen]})`]), String(at), (index) => go(board.id, index)),
       el("button", { type: "button", class: "button", disabled: at === 0, on: { click: () => go(board.id, at - 1) } }, "Previous"),
