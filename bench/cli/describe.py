@@ -1,4 +1,4 @@
-"""``bench describe``: a method's hyperparameters or a dataset's card."""
+"""``bench describe``: a method's hyperparameters, a dataset's card or the meaning of a metric."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ EXAMPLES = """\b
 Examples:
   bench describe reccocktail
   bench describe beauty --json
+  bench describe recall@5
 """
 
 
@@ -37,7 +38,7 @@ LABELS = {
 @click.argument("name")
 @json_option
 def describe(name: str, as_json: bool) -> None:
-    """Show a method's hyperparameters (with defaults and meaning) or a dataset's card."""
+    """Show a method's hyperparameters (with defaults and meaning), a dataset's card, or what a metric measures."""
     facts = _facts(name)
     click.echo(json.dumps(facts, indent=2) if as_json else _text(facts))
 
@@ -48,9 +49,13 @@ def _facts(name: str) -> dict[str, Any]:
     from bench.data.card import has_card, list_cards, load_card
     from bench.files.extras import install_command
     from bench.registry import registry
+    from bench.report.metric_names import metric_named
 
     if has_card(name):
         return {"kind": "dataset", **dataclasses.asdict(load_card(name))}
+    metric = metric_named(name)
+    if metric is not None:
+        return _metric_facts(metric)
     known = registry()
     if name in known.entries and known.entries[name].wraps:
         return {"kind": "method", **dataclasses.asdict(known.entries[name])}
@@ -60,7 +65,7 @@ def _facts(name: str) -> dict[str, Any]:
         if name in known.broken:
             raise
         everything = [*known.entries, *(card.name for card in list_cards())]
-        raise unknown_name("method or dataset", name, everything, "bench list methods") from None
+        raise unknown_name("method, dataset or metric", name, everything, "bench list methods") from None
     facts = {"kind": "method", **dataclasses.asdict(entry), "name": name}
     command = install_command(*entry.needed_extras)
     if command:
@@ -73,6 +78,18 @@ def _facts(name: str) -> dict[str, Any]:
         raise
     meaning = next(iter((recommender.__doc__ or "").strip().splitlines()), "")
     return {**facts, "meaning": meaning, "parameters": _parameters(recommender.Params)}
+
+
+def _metric_facts(name: str) -> dict[str, Any]:
+    from bench.metrics import N_CANDIDATES, Metric, chance, same_metric
+    from bench.report.tables.texts import metric_title
+
+    metric, other = Metric.parse(name), same_metric(name)
+    facts = {"kind": "metric", "name": name, "title": metric_title(name), "meaning": metric.meaning}
+    if other != name:
+        facts["same_as"] = f"{other}, as each query has one positive"
+    level = f"{chance(metric):.4f} for lists of {N_CANDIDATES} candidates"
+    return {**facts, "ties": "the mean over all orders of the tied candidates", "chance_level": level}
 
 
 def _parameters(params_class: Any) -> list[dict[str, Any]]:

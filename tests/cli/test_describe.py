@@ -77,3 +77,15 @@ def test_a_method_that_is_not_installed_comes_with_the_command(bench: Bench, mon
 )
 def test_an_unknown_name_says_which_are_near(bench: Bench, name: str, message: str) -> None:
     assert message in bench("describe", name).mistake
+
+
+def test_a_metric_is_shown_with_its_meaning_and_its_other_name(bench: Bench) -> None:
+    facts = json.loads(bench("describe", "RECALL@5", "--json").stdout)
+    assert (facts["kind"], facts["name"], facts["title"]) == ("metric", "recall@5", "Recall@5")
+    assert facts["same_as"].startswith("hit@5,")
+    assert facts["meaning"] == "1 if the rank of the positive is at most 5, else 0"
+    assert facts["chance_level"].startswith("0.1667 ")
+    auc = bench("describe", "auc").stdout
+    assert "share of the negatives ranked below the positive" in auc
+    assert "0.5000" in auc
+    assert "same as" not in auc
