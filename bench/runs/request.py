@@ -39,17 +39,17 @@ class RunRequest(RunOptions):
     """How cold items are chosen."""
     protocol_seed: int = option(0, flag="--split-seed", words="split seed {}", circumstance=True)
     """Seed for held-out items, user splits and candidate lists. Runs with different split seeds are not comparable."""
-    n_negatives: int = option(N_NEGATIVES, words="{} negatives", circumstance=True, minimum=1, maximum=MOST_NEGATIVES)
-    """Number of negatives per query. Runs with different numbers are not comparable."""
     params: Mapping[str, Any] = field(default_factory=dict)
     """Hyperparameter; repeatable."""
+    n_negatives: int = option(N_NEGATIVES, words="{} negatives", circumstance=True, minimum=1, maximum=MOST_NEGATIVES)
+    """Number of negatives per query. Runs with different numbers are not comparable."""
 
     @classmethod
     def of(cls, spec: RunSpec, params: Mapping[str, Any]) -> RunRequest:
         """Return the request for a completed spec; ``params`` are the parameters to include."""
         protocol = spec.protocol
-        place = protocol.dataset, protocol.setting, protocol.policy, protocol.seed, protocol.n_negatives
-        return cls(spec.method, *place, params, **spec.options())
+        place = protocol.dataset, protocol.setting, protocol.policy, protocol.seed
+        return cls(spec.method, *place, params, n_negatives=protocol.n_negatives, **spec.options())
 
     @property
     def protocol(self) -> ProtocolSpec:

@@ -160,7 +160,7 @@ def test_what_a_report_says_of_all_options_is_in_a_fixed_order() -> None:
     everything = RunRequest("bpr", "beauty", "cold", params={"rank": 4, "depth": 2}, **CHANGED)
     of_row = "depth=2, rank=4, tiny, from b+a, generate, vllm, 25% of the training data, 1,200 training users"
     assert ", ".join(everything.words(of_row=True)) == f"{of_row}, 1,000 validation queries"
-    circumstances = "natural, split seed 1, seed 3, subset 2, 500 queries, full catalogue"
+    circumstances = "natural, split seed 1, 99 negatives, seed 3, subset 2, 500 queries, full catalogue"
     assert ", ".join(everything.words()) == f"{of_row}, 1,000 validation queries, {circumstances}"
 
 
