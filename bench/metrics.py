@@ -14,8 +14,6 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.spec import N_NEGATIVES
-
 DEFAULT_METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@1", "hit@3", "hit@5", "hit@10", "mrr@5", "mrr@10")
 FULL_CUTOFFS = (1, 3, 5, 10, 20, 50, 100)
 FULL_METRICS = tuple(f"{name}@{cutoff}" for name in ("ndcg", "hit", "mrr") for cutoff in FULL_CUTOFFS)
@@ -29,8 +27,8 @@ MEANINGS = {
     "auc": "share of the negatives ranked below the positive",
 }
 EXPECTED_METRICS = "ndcg@k, hit@k (recall@k), mrr@k (map@k) or auc"
-N_CANDIDATES = N_NEGATIVES + 1
-"""Usual length of a candidate list."""
+N_CANDIDATES = 30
+"""Usual length of a candidate list: the positive and :data:`bench.spec.N_NEGATIVES`."""
 LONGEST_TABULATED = 256
 """Longest candidate list with a table of expected gains; a table for a whole catalogue would not fit in memory."""
 

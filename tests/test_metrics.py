@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from sklearn.metrics import average_precision_score, roc_auc_score, top_k_accuracy_score
 
-from bench.metrics import DEFAULT_METRICS, Metric, Ranks, chance, per_user, rank_positive, same_metric
+from bench.metrics import DEFAULT_METRICS, N_CANDIDATES, Metric, Ranks, chance, per_user, rank_positive, same_metric
+from bench.spec import N_NEGATIVES
 
 METRICS = [Metric.parse(text) for text in DEFAULT_METRICS]
 small_scores = st_numpy.arrays(np.int8, st.tuples(st.integers(1, 8), st.just(30)), elements=st.integers(-3, 3))
@@ -213,3 +214,7 @@ def test_the_auc_with_ties_is_its_mean_over_all_orders(n_candidates: int, data: 
     (value,) = per_user(Ranks(np.array([better]), np.array([tied])), Metric.parse("auc"), n_candidates)
     assert value == pytest.approx(1 - (better + tied / 2) / (n_candidates - 1))
     assert 0 <= value <= 1
+
+
+def test_the_usual_list_has_the_usual_number_of_negatives() -> None:
+    assert N_CANDIDATES == 1 + N_NEGATIVES

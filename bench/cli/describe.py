@@ -65,7 +65,7 @@ def _facts(name: str) -> dict[str, Any]:
         if name in known.broken:
             raise
         everything = [*known.entries, *(card.name for card in list_cards())]
-        raise unknown_name("method, dataset or metric", name, everything, "bench list methods") from None
+        raise unknown_name("method or dataset", name, everything, "bench list methods") from None
     facts = {"kind": "method", **dataclasses.asdict(entry), "name": name}
     command = install_command(*entry.needed_extras)
     if command:
