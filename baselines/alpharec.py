@@ -102,7 +102,7 @@ class AlphaRec(Recommender):
             self.record = trained_once(task.artifacts, "models", key, self.model, partial(self._train, task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the cosines of users and candidates, shape (n, 30)."""
+        """Return the cosines of users and candidates, shape (n, n_candidates)."""
         self.model.eval()
         with torch.no_grad():
             users, items = self.model.encode(Graph(self._histories_of(queries), self.degrees, self.device))

@@ -107,7 +107,7 @@ class MCRPL(Recommender):
         self.records["target"] = self._learned(task, "target", (TARGET,), self.params.epochs, second)
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the centered logits of all candidates, shape (n, 30)."""
+        """Return the centered logits of all candidates, shape (n, n_candidates)."""
         histories = last_stretches(queries.history_indptr, queries.history_items, queries.users, self.params.max_length)
         scores = np.zeros(queries.candidates.shape, dtype=np.float32)
         known = np.flatnonzero(histories.lengths)

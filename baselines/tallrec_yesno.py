@@ -166,7 +166,7 @@ class YesNoLanguageModel(LanguageModel):
             kept = kept[1:]
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return the log-odds of yes for each candidate, shape (n, 30)."""
+        """Return the log-odds of yes for each candidate, shape (n, n_candidates)."""
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
             rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
@@ -300,7 +300,7 @@ class TallRecYesNo(Recommender):
         self.adapter, self.facts = carry_out(self.plan(task), self.language_model, task)
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the log-odds of yes, shape (n, 30)."""
+        """Return the log-odds of yes, shape (n, n_candidates)."""
         with folded(self.language_model.model, self.adapter):
             return self.language_model.score(self.task.target, queries, self.task.progress)
 

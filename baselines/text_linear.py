@@ -132,7 +132,7 @@ class TextLinear(Recommender):
         )
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the cosines, shape (n, 30)."""
+        """Return the cosines, shape (n, n_candidates)."""
         return tower_scores(self.model.table(), queries, self.params.max_history)
 
     def report(self) -> FitReport:

@@ -83,7 +83,7 @@ class ZeroShot(Recommender):
             )
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the unadapted model's scores, shape (n, 30)."""
+        """Return the unadapted model's scores, shape (n, n_candidates)."""
         model, task = self.language_model, self.task
         if not (isinstance(model, GenerativeLanguageModel) and self.by_likelihood):
             return model.score(task.target, queries, task.progress)

@@ -20,6 +20,10 @@ POLICIES: tuple[ColdPolicy, ...] = get_args(ColdPolicy)
 RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
 CANDIDATES: tuple[Candidates, ...] = get_args(Candidates)
 """What a positive is ranked against: the protocol's fixed candidate list, or the full catalogue."""
+N_NEGATIVES = 29
+"""Usual number of negatives per query."""
+MOST_NEGATIVES = 10_000
+"""Maximum number; ranks are stored as 16-bit integers."""
 DEFAULT_BACKBONE = "minilm"
 DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
 """The default is a toy, because no pre-trained encoder-decoder is packaged and defaults never need the network."""
@@ -81,7 +85,7 @@ class ProtocolSpec:
     """How the cold setting chooses its items; ignored in other settings."""
     seed: int = 0
     """Seed for drawing held-out items, user splits and candidates (not used in training)."""
-    n_negatives: int = 29
+    n_negatives: int = N_NEGATIVES
     """Number of negatives per query; each query has one positive."""
     holdout_share: float = 0.10
     """Fraction of items that the cold holdout removes from all training and validation data."""
@@ -133,7 +137,7 @@ class RunOptions:
     limit_queries: int | None = option(None, flag="--limit", words="{} queries", circumstance=True, minimum=1)
     """Score a random sample of this many test queries."""
     full_ranking: bool = option(False, words="full catalogue", circumstance=True, neutral=True)
-    """Rank each positive among the full catalogue instead of its list of 30 candidates."""
+    """Rank each positive among the full catalogue instead of its candidate list."""
 
     def options(self) -> dict[str, Any]:
         """Return option name -> value."""

@@ -93,7 +93,10 @@ class AdaMerging(DomainMerge):
             n_tokens=settings.entropy_tokens,
         )
         task = self.task
-        sources = [(domain, training_queries(domain, settings.n_prompts, task.seed)) for domain in task.sources]
+        n_negatives = task.validation.candidates.shape[1] - 1  # in full ranking, the queries have the catalogue
+        sources = [
+            (domain, training_queries(domain, settings.n_prompts, task.seed, n_negatives)) for domain in task.sources
+        ]
         checkpoint = self.search_checkpoint("adam", queries)
         self.learned = learn_pooled_weights(
             self.language_model,

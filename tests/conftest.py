@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from bench.metrics import N_CANDIDATES, Ranks
+from bench.metrics import Ranks
 from bench.runs.record import RunRecord, summarize
 from bench.runs.store import RunStore
-from bench.spec import ProtocolSpec, RunOptions, RunSpec
+from bench.spec import N_NEGATIVES, ProtocolSpec, RunOptions, RunSpec
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")  # a busy machine is no failure
@@ -46,15 +46,16 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         policy: Any = "holdout",
         overrides: dict[str, Any] | None = None,
         catalogue: dict[str, float] | None = None,
+        n_negatives: int = N_NEGATIVES,
         **fields: Any,
     ) -> RunRecord:
         ranks = Ranks(np.asarray(better, np.int16), np.asarray(tied or [0] * len(better), np.int16))
-        protocol = ProtocolSpec(dataset, setting, policy)
+        protocol = ProtocolSpec(dataset, setting, policy, n_negatives=n_negatives)
         params = {"layers": 2, "dropout": 0.5, **(overrides or {})}
         # of a spec and of a record there is a backbone each, and a test means the spec's
         options = {item.name: fields.pop(item.name) for item in dataclasses.fields(RunOptions) if item.name in fields}
         spec = RunSpec(method, protocol, params, full_ranking=catalogue is not None, **options)
-        n_candidates = int((catalogue or {"n_items": N_CANDIDATES})["n_items"])
+        n_candidates = int((catalogue or {"n_items": n_negatives + 1})["n_items"])
         facts = {
             "family": "general",
             "candidates_hash": f"hash-{dataset}-{setting}",

@@ -29,7 +29,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("dataset")
-@some_request_options("setting", "policy", "protocol_seed")
+@some_request_options("setting", "policy", "protocol_seed", "n_negatives")
 @click.option("--export", type=OutputPath(), help="Write the test lists to a CSV file.")
 @data_dir_option
 @cache_dir_option
@@ -41,6 +41,7 @@ def candidates(
     setting: Any,
     policy: Any,
     protocol_seed: int,
+    n_negatives: int,
     export: Path | None,
     data_dir: Path | None,
     cache_dir: Path,
@@ -50,7 +51,7 @@ def candidates(
 ) -> None:
     """Draw a dataset's candidate lists (or read the stored ones), check them for leaks, and show their counts.
 
-    The exported file uses the ids of the source data: user_id, positive item, then 30 candidates in stored order.
+    The exported file uses the ids of the source data: user_id, positive item, then its candidates in stored order.
     """
     import numpy as np
 
@@ -60,7 +61,7 @@ def candidates(
     from bench.spec import ProtocolSpec
 
     require_data_dir(data_dir)
-    spec = ProtocolSpec(dataset, setting, policy, protocol_seed)
+    spec = ProtocolSpec(dataset, setting, policy, protocol_seed, n_negatives)
     with choice.shown() as progress:
         prepared = Tasks(Folders(cache_dir, results_dir, data_dir), progress).prepared(spec)
     if export is not None:
@@ -72,6 +73,7 @@ def candidates(
         "dataset": dataset,
         "setting": setting,
         "candidates_hash": prepared.candidates_hash,
+        "n_negatives": n_negatives,
         "n_queries": len(prepared.test),
         "n_validation_queries": len(prepared.validation),
         "n_training_users": int((np.diff(prepared.training.indptr) > 0).sum()),

@@ -1,4 +1,4 @@
-"""``bench describe``: a method's hyperparameters, or the card of a dataset or backbone."""
+"""``bench describe``: a method's hyperparameters, the card of a dataset or backbone, or the meaning of a metric."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ Examples:
   bench describe reccocktail
   bench describe beauty --json
   bench describe smollm2
+  bench describe recall@5
 """
 
 
@@ -42,7 +43,7 @@ LABELS = {
 @click.argument("name")
 @json_option
 def describe(name: str, as_json: bool) -> None:
-    """Show a method's hyperparameters (with defaults and meaning), or the card of a dataset or backbone."""
+    """Show a method's hyperparameters (with defaults and meaning), a dataset's or backbone's card, or a metric's meaning."""
     facts = _facts(name)
     click.echo(json.dumps(facts, indent=2) if as_json else _text(facts))
 
@@ -54,11 +55,15 @@ def _facts(name: str) -> dict[str, Any]:
     from bench.files.extras import install_command
     from bench.lm.backbones import CARDS
     from bench.registry import registry
+    from bench.report.metric_names import metric_named
 
     if has_card(name):
         return {"kind": "dataset", **dataclasses.asdict(load_card(name))}
     if name in CARDS:
         return _backbone_facts(CARDS[name])
+    metric = metric_named(name)
+    if metric is not None:
+        return _metric_facts(metric)
     known = registry()
     if name in known.entries and known.entries[name].wraps:
         return {"kind": "method", **dataclasses.asdict(known.entries[name])}
@@ -91,6 +96,18 @@ def _backbone_facts(card: BackboneCard) -> dict[str, Any]:
     facts = {**dataclasses.asdict(card), "kind": "backbone", "architecture": card.kind}
     command = install_command(card.extra) if card.extra else ""
     return {**facts, "install": command} if command else facts
+
+
+def _metric_facts(name: str) -> dict[str, Any]:
+    from bench.metrics import N_CANDIDATES, Metric, chance, same_metric
+    from bench.report.tables.texts import metric_title
+
+    metric, other = Metric.parse(name), same_metric(name)
+    facts = {"kind": "metric", "name": name, "title": metric_title(name), "meaning": metric.meaning}
+    if other != name:
+        facts["same_as"] = f"{other}, as each query has one positive"
+    level = f"{chance(metric):.4f} for lists of {N_CANDIDATES} candidates"
+    return {**facts, "ties": "the mean over all orders of the tied candidates", "chance_level": level}
 
 
 def _parameters(params_class: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from bench.experiments.scale import DEFAULT_SCALE, Scale
 from bench.runs.request import RunRequest
 from bench.significance.tests import StarStyle, Test
-from bench.spec import CANDIDATES, DEFAULT_BACKBONE, Candidates, ColdPolicy, Ranking, Setting
+from bench.spec import CANDIDATES, DEFAULT_BACKBONE, N_NEGATIVES, Candidates, ColdPolicy, Ranking, Setting
 
 FigureKind = Literal["lines", "dots"]
 FIGURE_KINDS: tuple[FigureKind, ...] = get_args(FigureKind)
@@ -141,6 +141,8 @@ class Experiment:
     """Language model of rows that do not set their own."""
     policy: ColdPolicy = "holdout"
     protocol_seed: int = 0
+    n_negatives: int = N_NEGATIVES
+    """Number of negatives per query."""
     limit_queries: int | None = None
     test: Test = "t-test"
     """The significance test for the star."""
@@ -227,6 +229,7 @@ class Experiment:
             setting=setting,
             policy=self.policy,
             protocol_seed=self.protocol_seed,
+            n_negatives=self.n_negatives,
             params=row.params,
             backbone=row.backbone or self.backbone,
             sources=dataset.sources if row.sources is None else row.sources,

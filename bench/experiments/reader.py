@@ -24,7 +24,7 @@ from bench.files.yaml_fields import Document, Fields, is_yaml_file
 from bench.metrics import Metric
 from bench.papers.printed import published_figures, published_papers, published_tables
 from bench.significance.tests import STAR_STYLES, TESTS, StarStyle
-from bench.spec import CANDIDATES, DEFAULT_BACKBONE, POLICIES, RANKINGS, SETTINGS
+from bench.spec import CANDIDATES, DEFAULT_BACKBONE, MOST_NEGATIVES, N_NEGATIVES, POLICIES, RANKINGS, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
 OPTIONAL = (
@@ -33,6 +33,7 @@ OPTIONAL = (
     "backbone",
     "policy",
     "protocol_seed",
+    "n_negatives",
     "limit_queries",
     "star",
     "percent",
@@ -118,6 +119,7 @@ def read_experiment(path: Path) -> Experiment:
         backbone=fields.text("backbone", DEFAULT_BACKBONE),
         policy=fields.choice("policy", POLICIES, "holdout"),
         protocol_seed=fields.seeds("protocol_seed", (0,))[0],
+        n_negatives=_negatives(fields),
         limit_queries=fields.count("limit_queries") if fields.has("limit_queries") else None,
         test=star.choice("test", TESTS, "t-test"),
         level=star.share("level", 0.05),
@@ -152,6 +154,15 @@ def _top(document: Document, required: Collection[str], optional: Collection[str
     fields = Fields.of(document, (), "the experiment", document.content, (*required, *optional), required)
     fields.name_of_file()
     return fields
+
+
+def _negatives(fields: Fields) -> int:
+    if not fields.has("n_negatives"):
+        return N_NEGATIVES
+    number = fields.count("n_negatives")
+    if number > MOST_NEGATIVES:
+        raise fields.wrong("n_negatives", f"at most {MOST_NEGATIVES}")
+    return number
 
 
 def _row(fields: Fields, targets: Collection[str]) -> ExperimentRow:
@@ -261,7 +272,7 @@ def _dataset(fields: Fields, name: str) -> ExperimentDataset:
 
 
 def _metrics(fields: Fields) -> tuple[str, ...]:
-    return fields.each("metrics", _is_metric, "metrics such as ndcg@1, hit@3 or mrr@5")
+    return fields.each("metrics", _is_metric, "metrics such as ndcg@1, hit@3, mrr@5 or auc")
 
 
 def _is_metric(text: str) -> bool:

@@ -92,7 +92,7 @@ class LanguageModel(ABC):
 
     @abstractmethod
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return one score per candidate, shape (n, 30)."""
+        """Return one score per candidate, shape (n, n_candidates)."""
 
     def scores_in_training(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return :meth:`score` with the adapter in training, in the dtype of training and without gradients."""

@@ -65,11 +65,11 @@ class Recommender(ABC):
 
     @abstractmethod
     def score(self, queries: Queries) -> NDArray[np.floating]:
-        """Return one score per candidate, shape (n, 30); larger is better, and NaN is an error.
+        """Return one score per candidate, shape (n, n_candidates); larger is better, and NaN is an error.
 
         With ``ranks_catalogue=True``, the method is also called for full ranking. All queries then share one list, the
         full catalogue (``queries.common_candidates``), in batches of a few thousand queries. An item's score must be
-        the same as in a list of 30; :func:`bench.learning.dot_scores.candidate_dots` is fast in both cases.
+        the same as in a short list; :func:`bench.learning.dot_scores.candidate_dots` is fast in both cases.
         """
 
     def report(self) -> FitReport:

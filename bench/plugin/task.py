@@ -27,7 +27,7 @@ class Queries:
     history_items: NDArray[np.int32]
     """Items of all histories, oldest first within each."""
     candidates: NDArray[np.int32]
-    """Item indices in stored, shuffled order, shape (n, 30); for full ranking, the full catalogue in every row."""
+    """Item indices in stored, shuffled order, shape (n, n_candidates); the catalogue in every row for full ranking."""
 
     def __len__(self) -> int:
         return len(self.users)

@@ -26,10 +26,10 @@ def metric_named(name: str) -> str | None:
 
 
 def _checked_metric(name: str) -> str:
-    from bench.metrics import DEFAULT_METRICS  # imports numpy, which a command's help does not need
+    from bench.metrics import DEFAULT_METRICS, EXPECTED_METRICS  # imports numpy, which a command's help does not need
 
     metric = metric_named(name)
     if metric is None:
-        hint = did_you_mean(name.lower(), DEFAULT_METRICS)
-        raise BenchError(f"Unknown metric '{name}'; expected ndcg@k, hit@k or mrr@k.{hint} See 'bench run --help'.")
+        hint = did_you_mean(name.lower(), [*DEFAULT_METRICS, "auc"])
+        raise BenchError(f"Unknown metric '{name}'; expected {EXPECTED_METRICS}.{hint} See 'bench describe ndcg@3'.")
     return metric

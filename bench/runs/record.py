@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import BenchError
 from bench.files.field_types import misfit
 from bench.files.hashing import derived_seed
 from bench.files.revisions import Revision
@@ -139,6 +140,20 @@ class RunRecord:
         protocol = self.spec.protocol
         full = "@full" * self.spec.full_ranking
         return f"{self.spec.method}@{protocol.dataset}@{protocol.setting}{full}@seed{self.spec.seed}"
+
+
+def values_per_user(record: RunRecord, ranks: Ranks, metric: Metric) -> NDArray[np.float64]:
+    """Return a metric's expected value per query of a run, shape (n,).
+
+    Raises:
+        BenchError: the AUC of full ranking, where the number of negatives differs by user.
+    """
+    if record.spec.full_ranking and metric.cutoff is None:
+        raise BenchError(
+            f"The AUC of {record.token} is only known as a mean over users, which 'bench run' prints: in full ranking, "
+            "users have different numbers of negatives. Remove the metric auc."
+        )
+    return per_user(ranks, metric, record.n_candidates)
 
 
 def with_metrics(record: RunRecord, ranks: Ranks) -> RunRecord:

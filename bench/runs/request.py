@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from bench.plugin.ranges import allows, described
 from bench.runs.params import field_docstrings
-from bench.spec import EXTERNAL, ColdPolicy, ProtocolSpec, RunOptions, RunSpec, Setting, option
+from bench.spec import (
+    EXTERNAL,
+    MOST_NEGATIVES,
+    N_NEGATIVES,
+    ColdPolicy,
+    ProtocolSpec,
+    RunOptions,
+    RunSpec,
+    Setting,
+    option,
+)
 
 if TYPE_CHECKING:
     from bench.plugin import Entry
@@ -41,18 +51,20 @@ class RunRequest(RunOptions):
     """Seed for held-out items, user splits and candidate lists. Runs with different split seeds are not comparable."""
     params: Mapping[str, Any] = field(default_factory=dict)
     """Hyperparameter; repeatable."""
+    n_negatives: int = option(N_NEGATIVES, words="{} negatives", circumstance=True, minimum=1, maximum=MOST_NEGATIVES)
+    """Number of negatives per query. Runs with different numbers are not comparable."""
 
     @classmethod
     def of(cls, spec: RunSpec, params: Mapping[str, Any]) -> RunRequest:
         """Return the request for a completed spec; ``params`` are the parameters to include."""
         protocol = spec.protocol
         place = protocol.dataset, protocol.setting, protocol.policy, protocol.seed
-        return cls(spec.method, *place, params, **spec.options())
+        return cls(spec.method, *place, params, n_negatives=protocol.n_negatives, **spec.options())
 
     @property
     def protocol(self) -> ProtocolSpec:
         """The protocol of the run."""
-        return ProtocolSpec(self.dataset, self.setting, self.policy, self.protocol_seed)
+        return ProtocolSpec(self.dataset, self.setting, self.policy, self.protocol_seed, self.n_negatives)
 
     def used_by(self, entry: Entry) -> RunRequest:
         """Return the request without options its method does not use, such as a table's backbone."""

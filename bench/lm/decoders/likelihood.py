@@ -100,13 +100,13 @@ class GenerativeLanguageModel(LanguageModel):
         return self.causal.answer_loss(batch)
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return the log-likelihood of each candidate's title as the answer, shape (n, 30)."""
+        """Return the log-likelihood of each candidate's title as the answer, shape (n, n_candidates)."""
         return self.title_scores(domain, queries, progress, self.answer_style, "sum")
 
     def title_scores(
         self, domain: Domain, queries: Queries, progress: ProgressHook, style: AnswerStyle, scoring: Scoring
     ) -> NDArray[np.float32]:
-        """Return scores by the likelihood of each candidate's title, shape (n, 30); see :func:`title_scores`."""
+        """Return scores by the likelihood of the candidates' titles, (n, n_candidates); see :func:`title_scores`."""
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         tell(progress, Steps("scoring", 0, len(queries), "queries"))
         for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):

@@ -97,13 +97,13 @@ class ListLanguageModel(GenerativeLanguageModel):
         }
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return scores that rank as the lists of the unadapted backbone do, shape (n, 30)."""
+        """Return scores that rank as the lists of the unadapted backbone do, shape (n, n_candidates)."""
         return self.score_with(None, domain, queries, progress)
 
     def score_with(
         self, adapter: Adapter | None, domain: Domain, queries: Queries, progress: ProgressHook
     ) -> NDArray[np.float32]:
-        """Return scores that rank as the lists of the model with an adapter do, shape (n, 30)."""
+        """Return scores that rank as the lists of the model with an adapter do, shape (n, n_candidates)."""
         self.written = write_lists(self.causal, self.engine, adapter, domain, queries, self.max_new_tokens, progress)
         n_candidates = queries.candidates.shape[1]
         return np.array([one.lenient.scores(n_candidates) for one in self.written], np.float32).reshape(

@@ -201,7 +201,7 @@ class PairLanguageModel(LanguageModel):
         return self.head(self.walk.pooled(batch)[0])  # type: ignore[no-any-return]
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return one score per candidate, shape (n, 30)."""
+        """Return one score per candidate, shape (n, n_candidates)."""
         return self.score_by(self.pair_scores, domain, queries, progress)
 
     def scores_in_training(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
@@ -211,7 +211,7 @@ class PairLanguageModel(LanguageModel):
     def score_by(
         self, scorer: PairScorer, domain: Domain, queries: Queries, progress: ProgressHook, *, quick: bool = False
     ) -> NDArray[np.float32]:
-        """Return the scores that a given pair scorer computes, shape (n, 30).
+        """Return the scores that a given pair scorer computes, shape (n, n_candidates).
 
         ``quick``, for validation during training, uses the number format in which the device trains; otherwise it is
         float32.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.metrics import same_metric
 from bench.plugin.fit_report import worst_ending
 from bench.report.tables.agreement import UserValues, agreement_notes
 from bench.report.tables.caption import Repeated, Star, family_sizes, footnotes, full_caption, key_notes
@@ -105,7 +106,8 @@ def _table(
     rows = [
         _row(row, [column[number] for column in columns], letters[number]) for number, row in enumerate(layout.rows)
     ]
-    said = full_caption(options.caption, groups, layout.rows, repeated, star, family_sizes(rows), percent)
+    shown = percent, layout.n_negatives + 1
+    said = full_caption(options.caption, groups, layout.rows, repeated, star, family_sizes(rows), *shown)
     missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
     table = Table(
         name=name,
@@ -224,5 +226,5 @@ def _interval(metric: str, by_seed: NDArray[np.float64], draws: NDArray[np.float
     """Return the interval over users, or over users and seeds."""
     if len(by_seed) > 1 and draws is not None:
         return interval(draws)
-    rng = np.random.default_rng(derived_seed(0, "interval", metric))
+    rng = np.random.default_rng(derived_seed(0, "interval", same_metric(metric)))
     return bootstrap_interval(Distinct.of(by_seed[0]), rng)

@@ -100,11 +100,12 @@ def full_caption(
     star: Star,
     families: Sequence[int] = (),
     percent: bool = False,
+    n_candidates: int = N_CANDIDATES,
 ) -> str:
     """Return the complete caption: title, candidates, symbols, significance test, queries, seeds and language model."""
     sentences = [
         caption,
-        _ranking_sentence(rows, groups),
+        _ranking_sentence(rows, groups, n_candidates),
         "Scores in percent." if percent else "",
         BEST_AND_SECOND,
         _star_sentence(star, repeated, families),
@@ -209,12 +210,12 @@ def _shortened(labels: Sequence[str]) -> str:
     return ", ".join(labels[:MOST_LABELS]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _ranking_sentence(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> str:
+def _ranking_sentence(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup], n_candidates: int) -> str:
     found = {record.n_candidates for row in rows for record in row.records if not record.spec.full_ranking}
     whole = [group for group in groups if isinstance(group, CatalogueGroup)]
     among = []
     if found or len(whole) < len(groups):
-        among.append(f"{' or '.join(map(str, sorted(found or {N_CANDIDATES})))} candidates")
+        among.append(f"{' or '.join(map(str, sorted(found or {n_candidates})))} candidates")
     if whole:
         sizes = " or ".join(f"{size:,}" for size in sorted({group.n_items for group in whole if group.n_items}))
         size = f"{sizes} items, " if sizes else ""

@@ -19,7 +19,7 @@ from bench.report.tables.table import CatalogueGroup, ColumnGroup
 from bench.runs.params import neutral_defaults
 from bench.runs.record import RunRecord, describe_variant
 from bench.runs.request import RequestOption, RunRequest, run_options
-from bench.spec import Candidates, ProtocolSpec, RunSpec, Setting
+from bench.spec import N_NEGATIVES, Candidates, RunSpec, Setting
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
@@ -62,6 +62,8 @@ class Layout:
 
     groups: tuple[ColumnGroup, ...]
     rows: tuple[RowSlots, ...]
+    n_negatives: int = N_NEGATIVES
+    """Negatives per query of the runs that the table needs."""
 
 
 def experiment_layout(experiment: Experiment, records: Iterable[RunRecord], registry: Registry) -> Layout:
@@ -70,7 +72,7 @@ def experiment_layout(experiment: Experiment, records: Iterable[RunRecord], regi
     places = list(product(experiment.datasets, experiment.settings, experiment.candidates))
     groups = tuple(_experiment_group(experiment, *place) for place in places)
     rows = tuple(_experiment_row(experiment, row, places, stored, registry) for row in experiment.rows)
-    return Layout(groups, rows)
+    return Layout(groups, rows, experiment.n_negatives)
 
 
 def stored_layout(dataset: str, setting: str, records: Iterable[RunRecord], registry: Registry) -> Layout:
@@ -251,6 +253,7 @@ def _group_of(record: RunRecord) -> ColumnGroup:
     protocol, limit = record.spec.protocol, record.spec.limit_queries
     title = _title(protocol.dataset, protocol.setting, protocol.policy)
     parts = [title] + [f"split seed {protocol.seed}"] * bool(protocol.seed) + [f"{limit} queries"] * bool(limit)
+    parts += [f"{protocol.n_negatives} negatives"] * (protocol.n_negatives != N_NEGATIVES)
     listed = ", ".join(parts)
     place = (protocol.dataset, protocol.setting, protocol.policy)
     if record.spec.full_ranking:
@@ -266,7 +269,7 @@ def _experiment_group(
     title = _title(dataset.title, setting, experiment.policy)
     if experiment.candidates == ("sampled",):
         return ColumnGroup(*place, title, dataset_title=dataset.title)
-    listed = f"{title}, {ProtocolSpec(dataset.name).n_negatives} negatives"
+    listed = f"{title}, {experiment.n_negatives} negatives"
     if among == "sampled":
         return ColumnGroup(*place, listed, dataset_title=dataset.title)
     title = f"{title}, {WHOLE_CATALOGUE}"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.files.hashing import derived_seed
+from bench.metrics import same_metric
 from bench.report.tables.table import Cell, OverBaseline
 from bench.significance.bootstrap import interval
 from bench.significance.comparison import Contrast, contrast, seeds_t_test
@@ -46,7 +47,7 @@ class Column:
         """Return the 95% CI of the mean difference of two rows, over users or over users and seeds."""
         if self.draws is not None:
             return interval(_present(self.draws[first]) - _present(self.draws[second]))
-        rng = np.random.default_rng(derived_seed(0, "difference", self.metric, str(first), str(second)))
+        rng = np.random.default_rng(derived_seed(0, "difference", same_metric(self.metric), str(first), str(second)))
         return bootstrap_interval(self.differences(first, second), rng, n_resamples=N_RESAMPLES)
 
     def contrast(self, first: int, second: int) -> Contrast:
@@ -55,7 +56,7 @@ class Column:
 
     def p(self, first: int, second: int, star: Star) -> float:
         """Return the p-value of the table's test of two rows."""
-        rng = np.random.default_rng(derived_seed(0, "star", self.metric, str(second)))
+        rng = np.random.default_rng(derived_seed(0, "star", same_metric(self.metric), str(second)))
         return p_value(star.test, self.differences(first, second), rng)
 
     def holds_over_seeds(self, first: int, second: int, level: float) -> bool:

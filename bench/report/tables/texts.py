@@ -13,7 +13,7 @@ COUNT_TITLES = {
     "untitled": "Untitled items",
 }
 DECIMALS_OF_COUNTS = {"density_percent": 4, "mean_length": 2}
-METRIC_TITLES = {"ndcg": "NDCG", "hit": "Hit", "mrr": "MRR"}
+METRIC_TITLES = {"ndcg": "NDCG", "hit": "Hit", "recall": "Recall", "mrr": "MRR", "map": "MAP", "auc": "AUC"}
 PERCENT_SIGN = " (%)"
 """Suffix of a metric whose scores are shown in percent."""
 
@@ -59,5 +59,5 @@ def metric_title(metric: str) -> str:
     """Return the title of a metric, such as ``NDCG@3``, or of a dataset statistic."""
     if metric in COUNT_TITLES:
         return COUNT_TITLES[metric]
-    name, _, cutoff = metric.partition("@")
-    return f"{METRIC_TITLES.get(name, name)}@{cutoff}"
+    name, at, cutoff = metric.partition("@")
+    return METRIC_TITLES.get(name, name) + at + cutoff
