@@ -80,7 +80,7 @@ def test_what_an_extra_is_known_by_is_what_it_installs(extra: str) -> None:
 @pytest.mark.parametrize("command", [RECBOLE_COMMAND, SMOLLM2_COMMAND])
 def test_a_version_installed_by_a_command_is_the_one_that_the_tests_run_with(command: str) -> None:
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    assert command.split()[-1] in pinned
+    assert command.rsplit(maxsplit=1)[-1] in pinned
 
 
 def test_a_package_is_found_without_running_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""vLLM beside transformers on the ``tiny`` and ``smollm2`` backbones: run by ``make test-vllm`` where vLLM is installed."""
+"""vLLM beside transformers on ``tiny`` and ``smollm2``: run by ``make test-vllm`` where vLLM is installed."""
 
 from __future__ import annotations
 
