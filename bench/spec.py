@@ -11,7 +11,8 @@ from typing import Any, Literal, get_args
 
 Setting = Literal["warm", "cold", "user-split"]
 ColdPolicy = Literal["holdout", "natural"]
-Ranking = Literal["likelihood", "generate"]
+Ranking = Literal["likelihood", "sum", "mean", "prior-corrected", "prior-corrected-mean", "generate"]
+"""How a language model ranks; ``sum`` is another name of ``likelihood``, and the others are for decoders only."""
 Engine = Literal["transformers", "vllm"]
 Candidates = Literal["sampled", "full"]
 
@@ -46,7 +47,7 @@ def option(  # noqa: PLR0913  # one keyword per property of an option
     neutral: bool = False,
     needs: str = "",
     belongs_to: str = "",
-    unset: str = "",
+    unset: tuple[str, ...] = (),
     within: str = "",
     minimum: float | None = None,
     above: float | None = None,
@@ -63,7 +64,7 @@ def option(  # noqa: PLR0913  # one keyword per property of an option
         needs: The field of the method's registry entry that must be true for the option to be used; empty for any
             method.
         belongs_to: The option that this one refines; this one is part of the id if and only if that one is given.
-        unset: The choice that None means.
+        unset: The choices that None means.
         within: The only setting in which it has an effect; empty for every setting.
         minimum: Smallest allowed value.
         above: Exclusive lower bound.
@@ -116,9 +117,12 @@ class RunOptions:
     """Language model: minilm (default), smollm2, tiny, a local directory or a hub name."""
     sources: tuple[str, ...] = option((), flag="--source-datasets", words="from {}", needs="needs_sources")
     """Source datasets, repeatable or comma-separated (default: those listed on the dataset card)."""
-    ranking: Ranking | None = option(None, flag="--scoring", words="{}", needs="needs_backbone", unset=DEFAULT_RANKING)
-    """Score each title by likelihood (default), or have the model generate a ranked list (decoders only)."""
-    engine: Engine | None = option(None, flag="--backend", words="{}", neutral=True, unset=DEFAULT_ENGINE)
+    ranking: Ranking | None = option(
+        None, flag="--scoring", words="{}", needs="needs_backbone", unset=(DEFAULT_RANKING, "sum")
+    )
+    """Score each title by likelihood (default; sum is the same). With a decoder only: by its mean per token, by either
+    minus the likelihood without a history (prior-corrected, prior-corrected-mean), or by a list that it generates."""
+    engine: Engine | None = option(None, flag="--backend", words="{}", neutral=True, unset=(DEFAULT_ENGINE,))
     """Library that generates the lists of --scoring generate: transformers (default) or vllm."""
     seed: int = option(0, words="seed {}", circumstance=True)
     """Seed of training."""

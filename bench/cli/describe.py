@@ -43,7 +43,7 @@ LABELS = {
 @click.argument("name")
 @json_option
 def describe(name: str, as_json: bool) -> None:
-    """Show a method's hyperparameters (with defaults and meaning), a dataset's or backbone's card, or a metric's meaning."""
+    """Show a method's parameters with their defaults, the card of a dataset or backbone, or the meaning of a metric."""
     facts = _facts(name)
     click.echo(json.dumps(facts, indent=2) if as_json else _text(facts))
 
@@ -73,7 +73,7 @@ def _facts(name: str) -> dict[str, Any]:
         if name in known.broken or name.startswith(EXTERNAL):
             raise
         everything = [*known.entries, *CARDS, *(card.name for card in list_cards())]
-        raise unknown_name("method, dataset or backbone", name, everything, "bench list methods") from None
+        raise unknown_name("method, dataset, backbone or metric", name, everything, "bench list methods") from None
     facts = {"kind": "method", **dataclasses.asdict(entry), "name": name}
     command = install_command(*entry.needed_extras)
     if command:

@@ -56,7 +56,7 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-MADE_WITHOUT_TRAINING = ("domains", "checksums", "candidates", "title-vectors", "backbone")
+MADE_WITHOUT_TRAINING = ("domains", "checksums", "candidates", "title-vectors", "title-priors", "backbone")
 """Kinds of artifacts that are reused even if everything is trained again, and that need not be flushed to disk."""
 MADE, KEY, FILES = "made.json", "key", "files"
 LEASE = "lease"

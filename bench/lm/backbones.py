@@ -164,10 +164,11 @@ def _kind_of(architecture: str) -> BackboneKind:
     return "causal" if "CausalLM" in architecture else "encoder"
 
 
-def writes_no_lists(name: str) -> BenchError:
-    """Return the error for an encoder used with ``--scoring generate``."""
+def needs_decoder(name: str, ranking: str) -> BenchError:
+    """Return the error for an encoder used with a ``--scoring`` that only decoders have."""
+    lacks = "cannot generate text" if ranking == "generate" else "gives titles no likelihood"
     return BenchError(
-        f"Backbone '{name}' is an encoder and cannot generate text, which --scoring generate needs: "
+        f"Backbone '{name}' is an encoder and {lacks}, which --scoring {ranking} needs: "
         f"use a decoder, such as --backbone {SMOLLM2}."
     )
 

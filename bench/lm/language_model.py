@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
+from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.adapters.apply import folded
 from bench.lm.precision import training_precision
@@ -25,6 +27,18 @@ MAX_HISTORY = 20
 """Default number of most recent history items that are read."""
 ENTROPY_TOKENS = 3
 """Number of first answer tokens whose entropy guides a merge (RecCocktail: 3, on Beauty 5)."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a language model reads of a query."""
+
+    max_history: int = MAX_HISTORY
+    """Number of most recent history items."""
+    title_words: int = 0
+    """Number of first words of a title, for a decoder; 0 reads all."""
+    candidates_in_prompt: bool = True
+    """Whether a decoder's prompt contains the candidates."""
 
 
 class LanguageModel(ABC):
@@ -62,6 +76,15 @@ class LanguageModel(ABC):
         """Return the full names of the linear layers that adapters change."""
         layers = self.adapted_layers
         return [name for name in linear_modules(self.model) if not layers or name.rpartition(".")[2] in layers]
+
+    def set_up(self, reading: Reading, ranking: str | None) -> None:
+        """Set what is read of a query and how candidates are ranked."""
+        if reading != Reading(reading.max_history):
+            raise BenchError(
+                f"Backbone '{self.backbone.name}' is not a decoder, and -p title_words and -p candidates_in_prompt "
+                "only apply to one: remove them, or use --backbone smollm2."
+            )
+        self.max_history = reading.max_history
 
     @contextmanager
     def prepared_for(self, domains: Sequence[Domain], recipe: LoraRecipe) -> Iterator[None]:

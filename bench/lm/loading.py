@@ -5,18 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
-from bench.lm.backbones import (
-    DECODERS,
-    MINILM,
-    SMOLLM2,
-    TINY,
-    Backbone,
-    BackboneKind,
-    resolve_backbone,
-    writes_no_lists,
-)
-from bench.lm.language_model import MAX_HISTORY, LanguageModel
+from bench.lm.backbones import DECODERS, MINILM, SMOLLM2, TINY, Backbone, BackboneKind, needs_decoder, resolve_backbone
+from bench.lm.language_model import LanguageModel, Reading
 from bench.lm.smollm2 import planned_smollm2, smollm2_backbone
+from bench.spec import DEFAULT_RANKING
 
 if TYPE_CHECKING:
     from bench.plugin import LastLoaded, Task
@@ -89,18 +81,18 @@ def _make(backbone: Backbone, task: Task) -> None:
     tiny_backbone(task.sources or (task.target,), task.artifacts, task.progress)
 
 
-def load_language_model(task: Task, max_history: int = MAX_HISTORY) -> LanguageModel:
+def load_language_model(task: Task, reading: Reading | None = None) -> LanguageModel:
     """Return the task's backbone as the language model of its kind and ranking.
 
-    The last loaded model is reused if it is the same. It reads ``max_history`` items of a history. Training and
+    The last loaded model is reused if it is the same, whatever it reads and however it scores. Training and
     scoring restore the model afterwards, by :func:`bench.lm.training.lora.attached` and
     :func:`bench.lm.adapters.apply.folded`.
     """
     backbone = task_backbone(task)
-    key = (backbone, task.ranking, task.engine, task.device)
+    key = (backbone, task.ranking == "generate", task.engine, task.device)
     load = language_model_class(backbone, task.ranking).for_task
     language_model = task.held.get("language model", key, lambda: load(backbone, task))
-    language_model.max_history = max_history
+    language_model.set_up(reading or Reading(), task.ranking)
     return language_model
 
 
@@ -108,11 +100,11 @@ def language_model_class(backbone: Backbone, ranking: Ranking | None = None) -> 
     """Return the class of language model for the backbone's kind and a ranking.
 
     Raises:
-        BenchError: the backbone is an encoder and the ranking is by generated lists.
+        BenchError: the backbone is an encoder and the ranking is one that only decoders have.
     """
     if backbone.kind == "encoder":
-        if ranking == "generate":
-            raise writes_no_lists(backbone.name)
+        if ranking not in (None, DEFAULT_RANKING):
+            raise needs_decoder(backbone.name, ranking)
         from bench.lm.encoders.towers import TowerLanguageModel
 
         return TowerLanguageModel

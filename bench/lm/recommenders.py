@@ -13,6 +13,7 @@ from bench.files.hashing import content_hash
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.keys import training_key
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe
+from bench.lm.language_model import Reading
 from bench.lm.loading import load_language_model
 from bench.lm.merging.updates import CutAdapter
 from bench.lm.training.library import AdapterPlan, carry_out, plan_by_hash, planned_specs
@@ -51,8 +52,9 @@ class AdapterRecommender(Recommender):
         return planned_specs(task, list(self.plans(task).values()), self.reader)
 
     def load(self, task: Task) -> LanguageModel:
-        """Load the task's backbone, set to the history length in the parameters."""
-        return load_language_model(task, self.params.max_history)
+        """Load the task's backbone, set to read what the parameters state."""
+        params = self.params
+        return load_language_model(task, Reading(params.max_history, params.title_words, params.candidates_in_prompt))
 
     def train_adapter(self, task: Task, adapter: str) -> None:
         """Train one of the planned adapters."""

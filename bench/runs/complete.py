@@ -9,7 +9,7 @@ from bench.data.card import has_card, list_cards, load_card
 from bench.data.names import check_name
 from bench.errors import BenchError, did_you_mean, near_names
 from bench.files.folders import expanded
-from bench.lm.backbones import CARDS, DECODERS
+from bench.lm.backbones import CARDS, DECODERS, needs_decoder
 from bench.registry import registry
 from bench.runs.params import build_params, named_params
 from bench.runs.request import RequestOption, RunRequest, request_options, run_options
@@ -84,20 +84,19 @@ def _check_users(request: RunRequest) -> None:
 
 
 def _check_ranking(entry: Entry, request: RunRequest, backbone: str | None) -> None:
-    """Reject list generation by a method or backbone that cannot generate, and a backend without generation."""
-    if request.ranking != "generate":
-        if request.engine is not None:
-            raise BenchError("--backend needs --scoring generate: add --scoring generate or remove --backend.")
+    """Reject a scoring that the method or backbone does not have, and a backend without generation."""
+    if request.engine is not None and request.ranking != "generate":
+        raise BenchError("--backend needs --scoring generate: add --scoring generate or remove --backend.")
+    if request.ranking in (None, "likelihood", "sum"):
         return
     if not entry.writes_lists:
+        lacks = "generate ranked lists" if request.ranking == "generate" else "score by a decoder's likelihood"
         raise BenchError(
-            f"Method '{request.method}' cannot generate ranked lists: remove --scoring generate. "
+            f"Method '{request.method}' cannot {lacks}: remove --scoring {request.ranking}. "
             f"See 'bench describe {request.method}'."
         )
     if backbone == DEFAULT_BACKBONE:
-        from bench.lm.backbones import writes_no_lists
-
-        raise writes_no_lists(backbone)
+        raise needs_decoder(backbone, request.ranking)
 
 
 def _check_kind(entry: Entry, backbone: str | None) -> None:

@@ -187,7 +187,7 @@ class RequestOption:
     def value_in(self, options: RunOptions) -> Any:
         """Return its value in a request or a spec; the choice equivalent to None is returned as None."""
         value = getattr(options, self.name)
-        return None if value == self.facts.get("unset") else value
+        return None if value in self.facts.get("unset", ()) else value
 
     def said_of(self, request: RunRequest) -> str:
         """Return the description of a request's value."""

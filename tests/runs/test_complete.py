@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import BenchError
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest
+from bench.spec import RunSpec
 
 
 @pytest.fixture
@@ -48,3 +50,23 @@ def test_a_toy_decoder_is_refused_where_an_encoder_is_needed_before_it_is_made(m
 def test_an_empty_backbone_is_not_the_default() -> None:
     with pytest.raises(BenchError, match="--backbone is empty; leave it out for the default"):
         named("")
+
+
+def test_sum_is_the_likelihood_of_old_and_other_scorings_are_runs_of_their_own() -> None:
+    def spec(ranking: Any) -> RunSpec:
+        return complete(RunRequest("zeroshot", "beauty", backbone="tiny", ranking=ranking))
+
+    assert spec("sum") == spec("likelihood") == spec(None)
+    assert len({spec(one).hash() for one in (None, "mean", "prior-corrected", "prior-corrected-mean")}) == 4
+
+
+@pytest.mark.parametrize(
+    ("method", "backbone", "message"),
+    [
+        ("tallrec-yesno", "tiny", "cannot score by a decoder's likelihood: remove --scoring mean"),
+        ("zeroshot", None, "Backbone 'minilm' is an encoder and gives titles no likelihood"),
+    ],
+)
+def test_a_scoring_that_method_or_backbone_lacks_is_refused(method: str, backbone: str | None, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        complete(RunRequest(method, "beauty", backbone=backbone, ranking="mean"))

@@ -27,16 +27,19 @@ from bench.lm.prompts.shared import (
     ChatFormat,
     Prompt,
     chat_format,
-    clean_title,
+    cut_title,
     fitting_prompts,
+    last_items,
     prompt_hash,
 )
 
 MAX_LOGITS = 2**26
 """Maximum logits that an accelerator keeps at once while scoring (256 MB in float32)."""
 CACHED_LOGITS = 2**18
-"""Maximum logits that a CPU keeps at once: 1 MB in float32 fits in its cache, which is three times as fast."""
-MIN_ROWS_AT_ONCE = 16
+"""Logits that a CPU keeps at once: 1 MB in float32 fits in its cache, which is three times as fast."""
+ROWS_BY_WIDTH = 0.5
+"""Least number of rows of logits at once, by the width of the head: each product reads the whole head, and with a large
+vocabulary that takes longer than the product."""
 _MASKABLE_ATTENTION = ("sdpa", "eager")
 _ANY_TOKEN = 0
 _Item = TypeVar("_Item")
@@ -57,6 +60,10 @@ class CausalLanguageModel:
     """Maximum length of a prompt; the oldest purchases are left out to keep within it, but never candidates."""
     max_history: int | None = None
     """How many of the latest purchases a prompt shows; None shows all that fit."""
+    title_words: int = 0
+    """How many words of a title a prompt and an answer contain; 0 keeps all."""
+    with_candidates: bool = True
+    """Whether a prompt contains the candidates."""
     batch_tokens: int = 4096
     """Tokens in one forward pass of scoring and generating, padding included."""
     rewording: Callable[[ChatFormat], ChatFormat] = lambda chat: chat
@@ -80,8 +87,12 @@ class CausalLanguageModel:
 
     @property
     def prompt_hash(self) -> str:
-        """Hash of the wording that this model gets, including its chat format and history length."""
-        return prompt_hash(chat_format(self.tokenizer), self.max_history)
+        """Hash of the wording that this model gets, including its chat format and the lengths of history and titles."""
+        return prompt_hash(chat_format(self.tokenizer), self.max_history, self.title_words, self.with_candidates)
+
+    def cut(self, title: str) -> str:
+        """Return a title as it is written in prompts and answers."""
+        return cut_title(title, self.title_words)
 
     def shared_prompts(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[str]:
         """Write one prompt per query, with as much of the latest history as :attr:`max_tokens` allows."""
@@ -108,7 +119,6 @@ class CausalLanguageModel:
         histories_titles: Sequence[Sequence[str]],
         candidate_titles: Sequence[Sequence[str]],
         style: AnswerStyle = "title",
-        length_normalized: bool = False,
     ) -> NDArray[np.float32]:
         """Return the log-likelihood of each candidate as the answer, shape (n, n_candidates).
 
@@ -117,25 +127,20 @@ class CausalLanguageModel:
             candidate_titles: Candidate titles per query, the same number in each.
             style: What the model was trained to answer: a ``title`` is followed by the end token, the first title of a
                 ``list`` by the separator; that token counts.
-            length_normalized: Whether to divide by the number of tokens.
         """
-        answers = [[clean_title(title) for title in titles] for titles in candidate_titles]
         prompts = self.prompt_ids(histories_titles, candidate_titles)
-        return self._log_likelihoods(prompts, answers, style, length_normalized)
-
-    def _log_likelihoods(
-        self, prompts: list[list[int]], answers: Sequence[Sequence[str]], style: AnswerStyle, length_normalized: bool
-    ) -> NDArray[np.float32]:
-        continuations = self._answers_ids(answers, style)
+        continuations = self._answers_ids(candidate_titles, style)
         lengths = [len(prompt) + sum(map(len, row)) for prompt, row in zip(prompts, continuations, strict=True)]
-        scores = np.empty((len(prompts), len(answers[0]) if answers else 0), dtype=np.float32)
+        scores = np.empty((len(prompts), len(continuations[0]) if continuations else 0), dtype=np.float32)
         with _scoring(self.model):
             for rows in length_buckets(lengths, self.batch_tokens):
                 totals = self._branch_log_likelihoods(_take(prompts, rows), _take(continuations, rows))
                 scores[rows] = totals.cpu().numpy()
-        if length_normalized:
-            scores /= np.array([list(map(len, row)) for row in continuations], dtype=np.float32)
         return scores
+
+    def answer_lengths(self, candidate_titles: Sequence[Sequence[str]], style: AnswerStyle) -> NDArray[np.float32]:
+        """Return each candidate's number of tokens as the answer, what ends it included, shape (n, n_candidates)."""
+        return np.array([list(map(len, row)) for row in self._answers_ids(candidate_titles, style)], dtype=np.float32)
 
     def logits_behind(
         self, prompts: list[list[int]], branches: list[list[list[int]]], tokens: Sequence[int]
@@ -216,7 +221,9 @@ class CausalLanguageModel:
         self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]
     ) -> list[tuple[str, list[int]]]:
         chat = self.rewording(chat_format(self.tokenizer))
-        return fitting_prompts(histories, candidates, chat, self.token_ids, self.max_tokens, self.max_history)
+        bought = [list(map(self.cut, last_items(titles, self.max_history))) for titles in histories]
+        offered = [list(map(self.cut, titles)) if self.with_candidates else None for titles in candidates]
+        return fitting_prompts(bought, offered, chat, self.token_ids, self.max_tokens, self.max_history)
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids, without added special tokens."""
@@ -228,11 +235,11 @@ class CausalLanguageModel:
             return self.token_ids([answer + SEPARATOR for answer in answers])
         return [[*ids, self.tokenizer.eos_token_id] for ids in self.token_ids(answers)]
 
-    def _answers_ids(self, answers: Sequence[Sequence[str]], style: AnswerStyle) -> list[list[list[int]]]:
-        """Return the token ids of each query's answers; an answer shared by many queries is tokenized once."""
-        distinct = list(dict.fromkeys(answer for row in answers for answer in row))
-        ids = dict(zip(distinct, self._answer_ids(distinct, style), strict=True))
-        return [[ids[answer] for answer in row] for row in answers]
+    def _answers_ids(self, titles: Sequence[Sequence[str]], style: AnswerStyle) -> list[list[list[int]]]:
+        """Return the token ids of each query's titles as answers; a title shared by many queries is tokenized once."""
+        distinct = list(dict.fromkeys(title for row in titles for title in row))
+        ids = dict(zip(distinct, self._answer_ids(list(map(self.cut, distinct)), style), strict=True))
+        return [[ids[title] for title in row] for row in titles]
 
     def _logits_at_answers(self, prefixes: list[list[int]], answers: list[list[int]]) -> tuple[Tensor, list[int]]:
         """Return the logits that predict each answer token, with all answers' rows joined, and each answer's first row.
@@ -271,7 +278,7 @@ class CausalLanguageModel:
 
     def _log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
         at_once = CACHED_LOGITS if self.device.type == "cpu" else MAX_LOGITS
-        n_rows = max(MIN_ROWS_AT_ONCE, at_once // int(self.model.config.vocab_size))
+        n_rows = max(1, int(hidden.shape[1] * ROWS_BY_WIDTH), at_once // int(self.model.config.vocab_size))
         chunks = zip(torch.split(hidden, n_rows), torch.split(targets, n_rows), strict=True)
         return torch.cat([-F.cross_entropy(self._head(rows), wanted, reduction="none") for rows, wanted in chunks])
 

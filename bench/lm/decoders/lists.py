@@ -77,7 +77,7 @@ class ListLanguageModel(GenerativeLanguageModel):
     @classmethod
     def for_task(cls, backbone: Backbone, task: Task) -> Self:
         """Load the backbone with the engine that the task names."""
-        language_model = cls(backbone, task.device)
+        language_model = super().for_task(backbone, task)
         language_model.engine = chosen_engine(language_model.causal, backbone, task)
         return language_model
 
@@ -139,7 +139,8 @@ def write_lists(
         histories, candidates = titles_of(domain, queries.take(rows))
         answers = engine.greedy_ids(causal.prompt_ids(histories, candidates), adapter, max_new_tokens)
         ended = [answer[-1:] == [causal.tokenizer.eos_token_id] for answer in answers]
-        written += map(read_list, causal.texts(answers), candidates, ended)
+        offered = [list(map(causal.cut, titles)) for titles in candidates]
+        written += map(read_list, causal.texts(answers), offered, ended)
         tell(progress, Steps("generating lists", len(written), len(queries), "lists"))
     return written
 
