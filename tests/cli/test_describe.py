@@ -69,10 +69,10 @@ def test_a_method_that_is_not_installed_comes_with_the_command(bench: Bench, mon
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("sasrek", "Unknown method, dataset or backbone 'sasrek'. Did you mean sasrec"),
-        ("beaty", "Unknown method, dataset or backbone 'beaty'. Did you mean beauty"),
+        ("sasrek", "Unknown method, dataset, backbone or metric 'sasrek'. Did you mean sasrec"),
+        ("beaty", "Unknown method, dataset, backbone or metric 'beaty'. Did you mean beauty"),
         ("recbole:SASRek", "Unknown RecBole class 'SASRek'. Did you mean SASRec"),
-        ("random:x", "Unknown method, dataset or backbone 'random:x'."),
+        ("random:x", "Unknown method, dataset, backbone or metric 'random:x'."),
     ],
 )
 def test_an_unknown_name_says_which_are_near(bench: Bench, name: str, message: str) -> None:
