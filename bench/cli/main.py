@@ -15,7 +15,7 @@ import click
 
 from bench import __version__
 from bench.cli.failures import INTERRUPTED, failure_of_machine, flush_streams, make_streams_lenient
-from bench.errors import BenchError, BenchWarning, one_line, unknown_name
+from bench.errors import BenchError, BenchWarning, one_line, printable, unknown_name
 
 COMMANDS = {
     "run": "Train and evaluate one method on one dataset.",
@@ -100,7 +100,7 @@ Examples:
 """
 
 
-@click.group(cls=LazyGroup, epilog=EXAMPLES)
+@click.group(cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bench")
 def cli() -> None:
     """Benchmark recommenders (classical, transferable, LLM-based): 1 positive and 29 negatives per query."""
@@ -152,7 +152,11 @@ def _run() -> int:
         mistake = _mistake(error)
         if mistake is None:
             raise
-        return _told(mistake, USER_ERROR)
+        code = _told(mistake, USER_ERROR)
+        if isinstance(error, BenchError) and error.choices:
+            with suppress(OSError):
+                click.echo(printable(error.choices), err=True)
+        return code
     return returned if isinstance(returned, int) else 0
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from bench import __version__
 from bench.cli.main import COMMANDS
+from bench.errors import BenchError
 from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
@@ -25,6 +26,20 @@ def test_every_command_explains_itself_with_two_examples(bench: Bench, command: 
     assert outcome.stdout.startswith(f"Usage: bench {command} ")
     examples = outcome.stdout.partition("\n  Examples:\n")[2].splitlines()
     assert sum(f"{line} ".startswith(f"    bench {command} ") for line in examples) >= 2
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["data"], ["data", "stats"]])
+def test_the_short_option_prints_the_help_too(bench: Bench, words: list[str]) -> None:
+    assert bench(*words, "-h") == bench(*words, "--help")
+    assert bench(*words, "-h").stdout.startswith("Usage: bench")
+
+
+def test_choices_of_an_error_are_printed_below_its_line(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ambiguous() -> None:
+        raise BenchError("Which one?", choices="id  run\n1   \x1b[2Jone")
+
+    monkeypatch.setattr("bench.data.card.list_cards", ambiguous)
+    assert bench("list", "datasets") == Outcome(2, "", "Error: Which one?\nid  run\n1   \\x1b[2Jone\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
