@@ -9,11 +9,27 @@ import itertools
 import math
 import textwrap
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from bench.errors import BenchError, did_you_mean
 from bench.plugin.ranges import allows, described, divides_other
+
+ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "lr": ("learning_rate",),
+        "wd": ("weight_decay",),
+        "bs": ("batch_size",),
+        "dim": ("dimensions", "embedding_size", "hidden_size"),
+        "max_len": ("max_length",),
+        "n_layers": ("layers",),
+        "n_heads": ("heads",),
+        "lora_r": ("rank", "lora_rank"),
+    }
+)
+"""Further names of parameters that users may give. Specs and records contain the full names, so ids do not depend on
+them. A method that has a parameter with the name of an alias means this one."""
 
 TRUE_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -36,6 +52,7 @@ def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> A
     """
     types = typing.get_type_hints(params_class)
     names = [field.name for field in dataclasses.fields(params_class)]
+    given = with_full_names(method, names, given)
     for key in given:
         if key not in names:
             hint = did_you_mean(key, names) or (f" Its parameters are {', '.join(names)}." if names else "")
@@ -43,6 +60,37 @@ def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> A
     params = params_class(**{key: _converted(method, key, value, types[key]) for key, value in given.items()})
     _check_ranges(method, params)
     return params
+
+
+def with_full_names(method: str, names: Collection[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given values under the full names of their parameters.
+
+    Raises:
+        BenchError: an alias stands for several parameters of the method, or a parameter is given twice.
+    """
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        meant = aliased(key, names)
+        if len(meant) > 1:
+            raise BenchError(
+                f"Parameter '{key}' of '{method}' is ambiguous: it stands for {' and '.join(meant)}; give one of them. "
+                f"See 'bench describe {method}'."
+            )
+        name = meant[0] if meant else key
+        if name in found:
+            raise BenchError(f"Parameter '{name}' of '{method}' is given twice, once as '{key}'; give it once.")
+        found[name] = value
+    return found
+
+
+def aliased(key: str, names: Collection[str]) -> list[str]:
+    """Return the parameters among ``names`` that an alias stands for; none if it is a name itself, or no alias."""
+    return [] if key in names else [name for name in ALIASES.get(key, ()) if name in names]
+
+
+def aliases_of(name: str, names: Collection[str]) -> list[str]:
+    """Return the aliases that stand for one of the parameters ``names`` and for no other."""
+    return [alias for alias in ALIASES if aliased(alias, names) == [name]]
 
 
 def allowed_values(params_class: type) -> dict[str, str]:

@@ -48,3 +48,16 @@ def test_a_toy_decoder_is_refused_where_an_encoder_is_needed_before_it_is_made(m
 def test_an_empty_backbone_is_not_the_default() -> None:
     with pytest.raises(BenchError, match="--backbone is empty; leave it out for the default"):
         named("")
+
+
+def test_names_may_be_written_in_any_case_and_the_spec_has_the_known_ones() -> None:
+    spec = complete(RunRequest("UniSRec", "Beauty", sources=("Toys", "TOOLS")))
+    assert (spec.method, spec.protocol.dataset, spec.sources) == ("unisrec", "beauty", ("tools", "toys"))
+    assert spec.hash() == complete(RunRequest("unisrec", "beauty", sources=("tools", "toys"))).hash()
+    assert complete(RunRequest("RecBole:narm", "shop")).method == "recbole:NARM"
+
+
+def test_a_run_has_the_same_id_by_whichever_name_its_parameters_are_given() -> None:
+    short = complete(RunRequest("bpr", "shop", params={"lr": "0.01", "dim": "8"}))
+    full = complete(RunRequest("bpr", "shop", params={"learning_rate": 0.01, "dimensions": 8}))
+    assert (short.hash(), short.params["learning_rate"]) == (full.hash(), 0.01)
