@@ -22,7 +22,10 @@ from tests.support.documented_commands import Page, Shown, blocks, commands_in, 
 ROOT = Path(bench.__file__).parent.parent
 PAGES = pages(ROOT)
 WITH_COMMANDS = [name for name, text in PAGES.items() if Page.of(text).shown]
-HELP = {context.command_path: context.command for context in all_commands(click.Context(cli, info_name="bench", **cli.context_settings))}
+HELP = {
+    context.command_path: context.command
+    for context in all_commands(click.Context(cli, info_name="bench", **cli.context_settings))
+}
 ADDING = PAGES["docs/pages/extending.md"]
 
 

@@ -152,7 +152,7 @@ def test_an_alias_stands_for_the_full_name() -> None:
 
 
 def test_an_alias_for_several_parameters_is_refused_with_their_names() -> None:
-    with pytest.raises(BenchError, match="'dim' of 'example' is ambiguous: it stands for embedding_size and hidden_size"):
+    with pytest.raises(BenchError, match="ambiguous: it stands for embedding_size and hidden_size"):
         build_params("example", Trained, {"dim": "4"})
 
 
