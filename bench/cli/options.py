@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bench.cli.paths import DirectoryPath
-from bench.errors import BenchError, did_you_mean, one_line
+from bench.errors import BenchError, did_you_mean, one_line, unknown_name
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
 from bench.files.folders import CACHE_VARIABLE, DATA_VARIABLE, RESULTS_VARIABLE, USUAL_RESULTS, usual_cache
 from bench.runs.params import parse_assignments
@@ -35,6 +35,20 @@ class NearChoice(click.Choice):  # type: ignore[type-arg]  # not generic before 
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
             raise click.BadParameter(error.message + did_you_mean(value, self.choices), ctx, param) from None
+
+
+class NearGroup(click.Group):
+    """A group whose error message for an unknown subcommand suggests similar names."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand; raise BenchError with similar names if there is none."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise unknown_name(
+                f"subcommand of '{ctx.command_path}'", args[0], self.commands, f"{ctx.command_path} --help"
+            )
+        return super().resolve_command(ctx, args)
 
 
 class AliasedOption(click.Option):

@@ -7,10 +7,11 @@ its spec is the run's id. It contains no metrics: those are computed from ranks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from bench.runs.request import RunRequest
-from bench.spec import RunSpec, spec_from_json
+from bench.spec import ColdPolicy, RunSpec, Setting, spec_from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,17 @@ class RunHead:
 
     @property
     def variant(self) -> str:
-        """How it differs from its method's default run; see :func:`variant_of`."""
-        return variant_of(self.spec, self.overrides)
+        """How it differs from its method's default run, besides the seed; see :func:`variant_of`."""
+        protocol = self.spec.protocol
+        options = {**self.spec.options(), "seed": 0}
+        others = _option_words(protocol.setting, protocol.policy, protocol.seed, tuple(options.items()))
+        return ", ".join([*(f"{name}={value}" for name, value in sorted(self.overrides.items())), *others])
+
+
+@cache
+def _option_words(setting: Setting, policy: ColdPolicy, seed: int, options: tuple[tuple[str, Any], ...]) -> list[str]:
+    """Return the descriptions of options; most runs of a store share theirs."""
+    return RunRequest("", "", setting, policy, seed, **dict(options)).words()
 
 
 def token_of(spec: RunSpec) -> str:

@@ -18,7 +18,9 @@ from tests.support.command_line import Outcome
 Bench = Callable[..., Outcome]
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "data prepare", "data verify", "data import", "data stats"])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, "data prepare", "data verify", "data import", "data stats", "list runs"]
+)
 def test_every_command_explains_itself_with_two_examples(bench: Bench, command: str) -> None:
     outcome = bench(*command.split(), "--help")
     assert outcome.code == 0
@@ -83,8 +85,7 @@ def test_without_a_command_the_help_is_shown_and_the_call_fails(bench: Bench) ->
         (["--verison"], "No such option '--verison'. Did you mean '--version'? See 'bench --help'."),
         (["run"], "Missing option '--method'. See 'bench run --help'."),
         (["run", "--method", "bpr"], "Missing option '--dataset'. See 'bench run --help'."),
-        (["list"], "Missing argument"),
-        (["list", "method"], "'method' is not one of 'methods', 'datasets', 'experiments'. See 'bench list --help'."),
+        (["list", "method"], "Unknown subcommand of 'bench list' 'method'. Did you mean methods"),
         (["describe"], "Missing argument 'NAME'. See 'bench describe --help'."),
         (["describe", "beaty"], "Unknown method or dataset 'beaty'. Did you mean beauty"),
         (["candidates", "beaty"], "Unknown dataset 'beaty'. Did you mean beauty"),
