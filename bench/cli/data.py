@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.checks import report_checks
+from bench.cli.completion import complete_datasets
 from bench.cli.options import cache_dir_option, data_dir_option, json_option, progress_on_stderr
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def data() -> None:
 
 
 @data.command(epilog=PREPARE_EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets)
 @data_dir_option
 @cache_dir_option
 @json_option
@@ -65,7 +66,7 @@ def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) ->
 
 
 @data.command(epilog=VERIFY_EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets)
 @data_dir_option
 @cache_dir_option
 @json_option
@@ -77,7 +78,7 @@ def verify(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> 
 
 
 @data.command(name="import", epilog=IMPORT_EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets)
 @click.option("--interactions", type=FILE, required=True, help="CSV: user_id,item_id[,timestamp][,position].")
 @click.option("--items", type=FILE, help="CSV: item_id[,title][,categories].")
 @data_dir_option
@@ -100,7 +101,7 @@ def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | 
 
 
 @data.command(epilog=STATS_EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets)
 @data_dir_option
 @cache_dir_option
 @json_option

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bench.cli.completion import complete_methods_and_datasets
 from bench.cli.options import json_option
 from bench.errors import BenchError, unknown_name
 
@@ -34,7 +35,7 @@ LABELS = {
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_methods_and_datasets)
 @json_option
 def describe(name: str, as_json: bool) -> None:
     """Show a method's hyperparameters (with defaults and meaning) or a dataset's card."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.completion import complete_datasets, complete_methods, complete_params
 from bench.cli.options import NearChoice, comma_separated, json_option, results_dir_option
 from bench.errors import BenchError
 from bench.runs.params import parse_assignments
@@ -27,8 +28,8 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("--method", help="Only runs of this method; '*' stands for any text.")
-@click.option("--dataset", help="Only runs on this dataset; '*' stands for any text.")
+@click.option("--method", shell_complete=complete_methods, help="Only runs of this method; '*' stands for any text.")
+@click.option("--dataset", shell_complete=complete_datasets, help="Only runs on this dataset; '*' stands for any text.")
 @click.option("--setting", type=NearChoice(SETTINGS), help="Only runs in this setting.")
 @click.option("--backbone", help="Only runs with this language model; '*' stands for any text.")
 @click.option("--seed", "seeds", type=int, multiple=True, help="Only runs with this seed; repeatable.")
@@ -36,6 +37,7 @@ Examples:
     "-p",
     "params",
     multiple=True,
+    shell_complete=complete_params,
     metavar="KEY=VALUE",
     callback=lambda _, __, words: parse_assignments(words),
     help="Only runs with this value of a hyperparameter, given or by default; repeatable.",

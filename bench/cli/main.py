@@ -19,7 +19,7 @@ from bench.errors import BenchError, BenchWarning, one_line, printable, unknown_
 
 COMMANDS = {
     "run": "Train and evaluate one method on one dataset.",
-    "list": "List methods, datasets or experiments.",
+    "list": "List methods, datasets, experiments or stored runs.",
     "describe": "Show a method's parameters or a dataset's card.",
     "data": "Prepare, verify, import or summarize datasets.",
     "candidates": "Show or export the fixed candidate lists.",
@@ -27,6 +27,8 @@ COMMANDS = {
     "plan": "Show the adapters and runs that an experiment needs.",
     "reproduce": "Run an experiment's missing runs and write its table.",
     "curve": "Show the training size at which methods overtake a reference.",
+    "show": "Show a stored run, and how to repeat it.",
+    "rm": "Remove stored runs.",
     "compare": "Compare two stored runs with paired tests.",
     "report": "Write an HTML report of all stored runs.",
     "new": "Create a new baseline from a template.",
@@ -34,6 +36,7 @@ COMMANDS = {
     "diagnose": "Show the cost, popularity bias and stability of stored runs.",
     "migrate": "Update records written by older versions, or pack runs.",
     "verify": "Check that stored runs and the cache are unchanged.",
+    "cache": "Show or clean the cache.",
     "doctor": "Check this installation.",
 }
 """Name and one-line help of each subcommand, so that ``bench --help`` imports none of them."""
@@ -111,6 +114,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     wait_passively()
     make_streams_lenient()
+    if "_BENCH_COMPLETE" in os.environ:
+        from bench.cli.completion import install
+
+        install()
     try:
         code = _run()
     except KeyboardInterrupt:

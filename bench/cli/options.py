@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bench.cli.completion import Completer, complete_datasets, complete_methods, complete_params
 from bench.cli.paths import DirectoryPath
 from bench.errors import BenchError, did_you_mean, one_line, unknown_name
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from bench.files.folders import Folders
     from bench.runs.record import RunRecord
 
+COMPLETERS: Mapping[str, Completer] = MappingProxyType(
+    {"method": complete_methods, "dataset": complete_datasets, "sources": complete_datasets, PARAMS: complete_params}
+)
+"""How the values of a run request's options are completed."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -161,6 +167,7 @@ def some_request_options(*names: str) -> Callable[[Command], Command]:
 def _click_option(option: RequestOption, instead_of: str = "") -> Callable[[Command], Command]:
     """Return the command-line option for a field of a run request; its value is the field's value."""
     facts: dict[str, Any] = {"help": option.help, "cls": AliasedOption, "aliases": option.aliases}
+    facts["shell_complete"] = COMPLETERS.get(option.name)
     if option.name == PARAMS:
         facts.update(multiple=True, metavar="KEY=VALUE", callback=lambda _, __, words: parse_assignments(words))
     elif option.is_required:

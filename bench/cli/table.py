@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.completion import complete_datasets, complete_experiments
 from bench.cli.options import (
     NearChoice,
     cache_dir_option,
@@ -39,8 +40,8 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name", required=False)
-@click.option("--dataset", help="Instead of NAME: all stored runs on this dataset.")
+@click.argument("name", required=False, shell_complete=complete_experiments)
+@click.option("--dataset", shell_complete=complete_datasets, help="Instead of NAME: all stored runs on this dataset.")
 @click.option("--setting", type=NearChoice(SETTINGS), help="Instead of NAME: the setting of these runs.")
 @click.option(
     "--metric", "metrics", multiple=True, help="Metric of that table, such as ndcg@1, hit@3 or mrr@5; repeatable."

@@ -140,8 +140,11 @@ class RunStore:
             return packed.fields
         return fields
 
+    def place(self, run_id: str) -> Path:
+        """Return the directory of a run or of the pack that contains it."""
+        return self._record_place(run_id).parent
+
     def _record_place(self, run_id: str) -> Path:
-        """Return the file of a record, for messages."""
         path, packed = self.path(run_id) / RECORD, self._packed.get(run_id)
         return packed.place if packed is not None and not path.exists() else path
 
