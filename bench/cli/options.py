@@ -131,12 +131,15 @@ def scale_option(command: Command) -> Command:
     )(command)
 
 
-def run_request_options(instead_of: str = "") -> Callable[[Command], Command]:
+def run_request_options(
+    instead_of: str = "", optional: tuple[str, ...] = ("method", "dataset")
+) -> Callable[[Command], Command]:
     """Add an option for each field of a run request, passed together as ``request: RunRequest``.
 
     Args:
-        instead_of: An argument that method and dataset replace; both are then optional, and empty in the request if
-            not given. By default both are required.
+        instead_of: An argument or option that method and dataset replace; they are then optional, and empty in the
+            request if not given. By default both are required.
+        optional: Which of the two it replaces.
     """
 
     def add(command: Command) -> Command:
@@ -146,7 +149,7 @@ def run_request_options(instead_of: str = "") -> Callable[[Command], Command]:
             return command(*arguments, request=RunRequest(**fields), **values)
 
         for option in reversed(request_options()):
-            with_request = _click_option(option, instead_of)(with_request)
+            with_request = _click_option(option, instead_of if option.name in optional else "")(with_request)
         return with_request  # type: ignore[return-value]
 
     return add

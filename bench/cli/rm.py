@@ -46,13 +46,13 @@ def rm(runs: tuple[str, ...], yes: bool, dry_run: bool, results_dir: Path, as_js
     if not (dry_run or yes or _is_wanted(store, list(found.values()))):
         click.echo("Nothing was removed.", err=True)
         raise click.exceptions.Exit(1)
+    lines = [f"{'Would remove' if dry_run else 'Removed'} {_said(store, head)}." for head in found.values()]
     for run_id in [] if dry_run else found:
         remove_run(store, run_id)
     if as_json:
         click.echo(json.dumps(list(found), indent=2))
     else:
-        for head in found.values():
-            click.echo(f"{'Would remove' if dry_run else 'Removed'} {_said(store, head)}.")
+        click.echo("\n".join(lines))
 
 
 def _is_wanted(store: RunStore, found: list[RunHead]) -> bool:

@@ -35,12 +35,24 @@ TRUE_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False,
 
 
 def parse_assignments(words: tuple[str, ...]) -> dict[str, str]:
-    """Split ``key=value`` strings; raise BenchError for a string without ``=``."""
+    """Split ``key=value`` strings; raise BenchError for a string without ``=``, or a key that is given twice."""
     pairs = [word.partition("=") for word in words]
-    for key, equals, _ in pairs:
+    found: dict[str, str] = {}
+    for key, equals, value in pairs:
         if not equals:
             raise BenchError(f"Parameter '{key}' has no value; expected -p {key}=VALUE.")
-    return {key: value for key, _, value in pairs}
+        if key in found:
+            raise BenchError(f"Parameter '{key}' is given twice: give -p {key}=VALUE once.")
+        found[key] = value
+    return found
+
+
+def takes_list(params_class: type, key: str) -> bool:
+    """Whether a parameter, named in full or by an alias, is a list of values."""
+    types = typing.get_type_hints(params_class)
+    meant = aliased(key, types) or [key]
+    kinds = [kind for name in meant for kind in (types.get(name), *typing.get_args(types.get(name)))]
+    return any(kind is tuple or typing.get_origin(kind) is tuple for kind in kinds)
 
 
 def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> Any:
