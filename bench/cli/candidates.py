@@ -53,12 +53,14 @@ def candidates(
     """
     import numpy as np
 
+    from bench.data.names import checked_name
     from bench.files.folders import Folders
     from bench.files.output import STANDARD_OUTPUT
     from bench.runs.tasks import Tasks
     from bench.spec import ProtocolSpec
 
     require_data_dir(data_dir)
+    dataset = checked_name(dataset)
     spec = ProtocolSpec(dataset, setting, policy, protocol_seed)
     prepared = Tasks(Folders(cache_dir, results_dir, data_dir), progress_on_stderr).prepared(spec)
     if export is not None:

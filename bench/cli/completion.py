@@ -104,7 +104,9 @@ def complete_params(context: click.Context, _parameter: click.Parameter, incompl
     """Propose the parameters of the method that the line names, and the values of a parameter with choices."""
     from bench.cli.static_methods import parameters_of
 
-    method = next((context.params[name] for name in ("method", "methods", "name") if context.params.get(name)), "")
+    named = [context.params[name] for name in ("method", "methods", "name") if context.params.get(name)]
+    # click leaves an argument unread while the value of an option is missing
+    method = str(next(iter([*named, *context.args]), ""))
     known = parameters_of(method.partition(",")[0])
     name, equals, _ = incomplete.partition("=")
     if equals:
@@ -124,7 +126,8 @@ def _method_names() -> list[str]:
 def _runs(results_dir: Path) -> Iterator[tuple[str, str]]:
     """Yield the id and the name of each stored run, as far as the beginning of its record shows them."""
     for path in (results_dir / "runs").glob("[0-9a-f]*/run.json"):
-        yield from _run_in(path.open("rb").read(BEGINNING_BYTES).decode(errors="replace"))
+        with path.open("rb") as record:
+            yield from _run_in(record.read(BEGINNING_BYTES).decode(errors="replace"))
     for path in (results_dir / "packs").glob("*/records.jsonl"):
         with path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:

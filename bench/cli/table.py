@@ -201,5 +201,7 @@ def _audited(name: str | None, output_format: str) -> str:
 
 def _stored(dataset: str | None, setting: Setting | None, metrics: tuple[str, ...], results_dir: Path) -> Table:
     from bench.api.results import table as table_of
+    from bench.data.names import checked_name
 
-    return table_of(dataset=dataset, setting=setting, metrics=metrics, results_dir=results_dir)
+    known = None if dataset is None else checked_name(dataset)
+    return table_of(dataset=known, setting=setting, metrics=metrics, results_dir=results_dir)

@@ -133,8 +133,8 @@ def list_runs(
     key = _checked_column(sort, heads)
     values = _column(store, heads, key)
     is_descending = (key in LARGEST_FIRST or _is_metric(key)) != reverse
-    # by id as well, so that equal values have one order; runs without the value come last
-    order = sorted(range(len(heads)), key=lambda at: heads[at].id)
+    # equal values are ordered by name; runs without the value come last
+    order = sorted(range(len(heads)), key=lambda at: (heads[at].token, heads[at].id))
     order.sort(key=lambda at: _sortable(values[at]), reverse=is_descending)
     order = [at for at in order if values[at] is not None] + [at for at in order if values[at] is None]
     chosen = [heads[at] for at in order[:limit]]

@@ -40,7 +40,7 @@ def proposed(line: str) -> list[str]:
         ("bench run --methods bpr,sasr", ["bpr,sasrec"]),
         ("bench run --dataset ml-100k-d", ["ml-100k-drama"]),
         ("bench run --dataset sho", ["shop"]),
-        ("bench run --source-datasets beauty,toy", ["beauty,toys"]),
+        ("bench run --source-datasets beauty,cloth", ["beauty,clothing"]),
         ("bench run --method bpr -p le", ["learning_rate="]),
         ("bench run --method reccocktail -p search=", ["search=auto", "search=grid", "search=adam"]),
         ("bench run --method reccocktail -p space=f", ["space=factor"]),

@@ -126,7 +126,7 @@ def test_a_packed_run_is_not_removed_alone(bench: Bench, folders: Folders, bpr: 
     write_packs(folders.results_dir, {"mine": [store.load(bpr)]}, store.queries)
     store.remove_folder(bpr)
     assert "is part of a pack" in bench("rm", bpr, "--yes").mistake
-    assert f"stored in        {folders.results_dir / 'packs' / 'mine'}" in bench("show", bpr).stdout
+    assert f" {folders.results_dir / 'packs' / 'mine'}\n" in bench("show", bpr).stdout
 
 
 def test_an_ambiguous_name_prints_a_table_below_the_error(bench: Bench, bpr: str) -> None:
