@@ -35,6 +35,8 @@ class BenchError(Exception):
     def __init__(self, message: str = "", choices: str = "") -> None:
         super().__init__(message)
         self.choices = choices
+        if choices:
+            self.add_note(choices)  # a notebook prints notes below the error
 
 
 def one_line(text: str) -> str:

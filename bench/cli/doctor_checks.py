@@ -48,12 +48,12 @@ def data(folders: Folders) -> str:
 
 def cache(folders: Folders) -> str:
     """Return where the cache is; raise BenchError if it cannot be written."""
-    return _writable(folders.cache_dir, "cache", "--cache-dir or BENCH_CACHE")
+    return _writable(folders.cache_dir, "--cache-dir or BENCH_CACHE")
 
 
 def results(folders: Folders) -> str:
     """Return where results are; raise BenchError if they cannot be written."""
-    return _writable(folders.results_dir, "results", "--results-dir or BENCH_RESULTS")
+    return _writable(folders.results_dir, "--results-dir or BENCH_RESULTS")
 
 
 def disk(folders: Folders) -> str:
@@ -125,7 +125,7 @@ def hub(_folders: Folders) -> str:
         return f"{address} cannot be reached ({reason}); minilm and tiny work without it"
 
 
-def _writable(folder: Path, name: str, option: str) -> str:
+def _writable(folder: Path, option: str) -> str:
     from bench.files.output import require_writable
 
     try:
@@ -133,7 +133,7 @@ def _writable(folder: Path, name: str, option: str) -> str:
     except OSError as error:
         reason = error.strerror or error
         raise BenchError(f"{folder} cannot be written ({reason}): change {option}, or its permissions.") from error
-    return f"{folder}{'' if folder.exists() else f' (made when the {name} are first written)'}"
+    return f"{folder}{'' if folder.exists() else ' (made when it is first written)'}"
 
 
 def _existing(folder: Path) -> Path:
