@@ -87,8 +87,9 @@ class Registry:
             recommender = load(self.entries[wrapper].target)
         except ModuleNotFoundError:  # an extra is missing, which is reported when the recommender is needed
             return f"{wrapper}{separator}{suffix}"
-        is_wrapping = issubclass(recommender, WrappingRecommender)
-        return f"{wrapper}{separator}{recommender.named(suffix) if is_wrapping else suffix}"
+        if issubclass(recommender, WrappingRecommender):
+            suffix = recommender.named(suffix)
+        return f"{wrapper}{separator}{suffix}"
 
     def entry(self, name: str) -> Entry:
         """Return the entry of a name or of the wrapper before ``:``; raise BenchError with similar names."""

@@ -50,7 +50,7 @@ def data() -> None:
 
 
 @data.command(epilog=PREPARE_EXAMPLES)
-@click.argument("name", shell_complete=complete_datasets)
+@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
 @data_dir_option
 @cache_dir_option
 @json_option
@@ -66,7 +66,7 @@ def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) ->
 
 
 @data.command(epilog=VERIFY_EXAMPLES)
-@click.argument("name", shell_complete=complete_datasets)
+@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
 @data_dir_option
 @cache_dir_option
 @json_option
@@ -101,7 +101,7 @@ def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | 
 
 
 @data.command(epilog=STATS_EXAMPLES)
-@click.argument("name", shell_complete=complete_datasets)
+@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
 @data_dir_option
 @cache_dir_option
 @json_option
@@ -154,3 +154,10 @@ def _beside(actual: int, expected: int) -> str:
 
 def _sizes(n_users: int, n_items: int, n_interactions: int) -> str:
     return f"{n_users:,} users, {n_items:,} items, {n_interactions:,} interactions"
+
+
+def _known(name: str) -> str:
+    """Return the name of an existing dataset as it is written; users may write it in any case."""
+    from bench.data.names import checked_name
+
+    return checked_name(name)

@@ -35,8 +35,8 @@ def doctor(data_dir: Path | None, cache_dir: Path, results_dir: Path, as_json: b
     permissions, disk space, device, GPU, threads and the Hugging Face hub.
     """
     folders = Folders(cache_dir, results_dir, data_dir)
-    machine = {name: partial(check, folders) for name, check in MACHINE_CHECKS.items()}
-    checks = [_checked(name, check) for name, check in {**CHECKS, **machine}.items()]
+    of_machine: dict[str, Callable[[], str]] = {name: partial(check, folders) for name, check in MACHINE_CHECKS.items()}
+    checks = [_checked(name, check) for name, check in (CHECKS | of_machine).items()]
     if as_json:
         click.echo(json.dumps(checks, indent=2))
     else:
