@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.baselines.recbole_models import zoo
 from bench.baselines.recbole_models.recommender import RecBoleRecommender
 
+from bench.errors import canonical_name
 from bench.plugin import WrappingRecommender
 from bench.registry import register
 
@@ -21,6 +22,11 @@ from bench.registry import register
 )
 class RecBole(RecBoleRecommender, WrappingRecommender):
     """Any sequential or general model of RecBole, as ``recbole:<Class>``."""
+
+    @classmethod
+    def named(cls, suffix: str) -> str:
+        """Return the name of a RecBole class as RecBole writes it."""
+        return canonical_name(suffix, zoo.model_modules())
 
     @classmethod
     def wrapping(cls, suffix: str) -> type[RecBole]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, get_args
 
 Setting = Literal["warm", "cold", "user-split"]
@@ -145,7 +146,13 @@ class RunOptions:
 
     def options(self) -> dict[str, Any]:
         """Return option name -> value."""
-        return {item.name: getattr(self, item.name) for item in dataclasses.fields(RunOptions)}
+        return {item.name: getattr(self, item.name) for item in _option_fields()}
+
+
+@cache
+def _option_fields() -> tuple[dataclasses.Field[Any], ...]:
+    """Return the fields of the options; a store has thousands of specs, and each is hashed when it is read."""
+    return dataclasses.fields(RunOptions)
 
 
 @dataclass(frozen=True)
@@ -166,8 +173,7 @@ class RunSpec(RunOptions):
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the run, for hashing."""
-        left_out = {item.name for item in dataclasses.fields(RunOptions) if self._is_left_out(item)}
-        options = {name: value for name, value in self.options().items() if name not in left_out}
+        options = {item.name: getattr(self, item.name) for item in _option_fields() if not self._is_left_out(item)}
         return {"method": self.method, "protocol": self.protocol.key(), "params": self.params, **options}
 
     def hash(self) -> str:

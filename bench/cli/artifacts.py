@@ -14,12 +14,12 @@ from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
     json_option,
-    progress_on_stderr,
     require_data_dir,
     results_dir_option,
     scale_option,
 )
 from bench.cli.paths import InputPath, OutputPath
+from bench.cli.progress.shown import line_on_stderr
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def export(
     folders, store = Folders(cache_dir, results_dir, data_dir), RunStore(results_dir)
     specs = [spec for name in names for spec in _specs_of(name, scale, store)]
     with redirect_stdout(sys.stderr):  # some libraries print
-        jobs = export_adapters(plan_of(specs, folders, progress_on_stderr), folders.artifacts, archive)
+        jobs = export_adapters(plan_of(specs, folders, line_on_stderr), folders.artifacts, archive)
     size = archive.stat().st_size / 1e6
     click.echo(f"Wrote {archive}: {len(jobs)} adapter{'s' * (len(jobs) != 1)}, {size:,.1f} MB.", err=True)
 
@@ -98,7 +98,7 @@ def import_(archive: Path, cache_dir: Path, as_json: bool) -> None:
     from bench.runs.sharing.adapter_archives import import_adapters
 
     with redirect_stdout(sys.stderr):
-        found = import_adapters(archive, ArtifactStore(cache_dir, progress=progress_on_stderr))
+        found = import_adapters(archive, ArtifactStore(cache_dir, progress=line_on_stderr))
     if as_json:
         click.echo(json.dumps([{"id": one.id, "domains": one.says, "state": one.state} for one in found], indent=2))
         return

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bench.cli.completion import complete_datasets
 from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
@@ -28,7 +29,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=complete_datasets)
 @some_request_options("setting", "policy", "protocol_seed", "n_negatives")
 @click.option("--export", type=OutputPath(), help="Write the test lists to a CSV file.")
 @data_dir_option
@@ -55,12 +56,14 @@ def candidates(
     """
     import numpy as np
 
+    from bench.data.names import checked_name
     from bench.files.folders import Folders
     from bench.files.output import STANDARD_OUTPUT
     from bench.runs.tasks import Tasks
     from bench.spec import ProtocolSpec
 
     require_data_dir(data_dir)
+    dataset = checked_name(dataset)
     spec = ProtocolSpec(dataset, setting, policy, protocol_seed, n_negatives)
     with choice.shown() as progress:
         prepared = Tasks(Folders(cache_dir, results_dir, data_dir), progress).prepared(spec)

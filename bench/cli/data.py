@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.checks import report_checks
+from bench.cli.completion import complete_datasets
 from bench.cli.options import cache_dir_option, data_dir_option, json_option
 from bench.cli.progress.shown import ProgressChoice, progress_options
 
@@ -50,7 +51,7 @@ def data() -> None:
 
 
 @data.command(epilog=PREPARE_EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
 @data_dir_option
 @cache_dir_option
 @progress_options
@@ -68,7 +69,7 @@ def prepare(name: str, data_dir: Path | None, cache_dir: Path, choice: ProgressC
 
 
 @data.command(epilog=VERIFY_EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
 @data_dir_option
 @cache_dir_option
 @json_option
@@ -80,7 +81,7 @@ def verify(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> 
 
 
 @data.command(name="import", epilog=IMPORT_EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets)
 @click.option("--interactions", type=FILE, required=True, help="CSV: user_id,item_id[,timestamp][,position].")
 @click.option("--items", type=FILE, help="CSV: item_id[,title][,categories].")
 @data_dir_option
@@ -103,7 +104,7 @@ def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | 
 
 
 @data.command(epilog=STATS_EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
 @data_dir_option
 @cache_dir_option
 @progress_options
@@ -158,3 +159,10 @@ def _beside(actual: int, expected: int) -> str:
 
 def _sizes(n_users: int, n_items: int, n_interactions: int) -> str:
     return f"{n_users:,} users, {n_items:,} items, {n_interactions:,} interactions"
+
+
+def _known(name: str) -> str:
+    """Return the name of an existing dataset as it is written; users may write it in any case."""
+    from bench.data.names import checked_name
+
+    return checked_name(name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.completion import complete_methods_and_datasets
 from bench.cli.options import json_option
 from bench.errors import BenchError, unknown_name
 from bench.spec import EXTERNAL
@@ -40,7 +41,7 @@ LABELS = {
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_methods_and_datasets)
 @json_option
 def describe(name: str, as_json: bool) -> None:
     """Show a method's parameters with their defaults, the card of a dataset or backbone, or the meaning of a metric."""
@@ -65,6 +66,7 @@ def _facts(name: str) -> dict[str, Any]:
     if metric is not None:
         return _metric_facts(metric)
     known = registry()
+    name = known.named(name)
     if name in known.entries and known.entries[name].wraps:
         return {"kind": "method", **dataclasses.asdict(known.entries[name])}
     try:
@@ -113,12 +115,14 @@ def _metric_facts(name: str) -> dict[str, Any]:
 def _parameters(params_class: Any) -> list[dict[str, Any]]:
     import dataclasses
 
-    from bench.runs.params import allowed_values, field_docstrings
+    from bench.runs.params import aliases_of, allowed_values, field_docstrings
 
+    names = [item.name for item in dataclasses.fields(params_class)]
     meanings, allowed = field_docstrings(params_class), allowed_values(params_class)
     return [
         {
             "name": item.name,
+            "aliases": aliases_of(item.name, names),
             "default": item.default,
             "type": str(item.type),
             "range": allowed[item.name],
@@ -142,7 +146,9 @@ def _text(facts: dict[str, Any]) -> str:
         return text
     ranges = ("range",) if any(item["range"] for item in parameters) else ()
     columns = [[item[key] for key in ("name", "default", *ranges, "meaning")] for item in parameters]
-    return f"{text}\n\nParameters (-p name=value)\n" + tabulate(columns, tablefmt="plain", disable_numparse=True)
+    aliases = [f"{alias} for {item['name']}" for item in parameters for alias in item["aliases"]]
+    parts = [text, "Parameters (-p name=value)\n" + tabulate(columns, tablefmt="plain", disable_numparse=True)]
+    return "\n\n".join([*parts, f"Short names: {', '.join(aliases)}"] if aliases else parts)
 
 
 def _label(key: str) -> str:

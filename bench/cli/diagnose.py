@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.completion import complete_runs
 from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
@@ -36,7 +37,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", shell_complete=complete_runs)
 @click.option("--metric", default="ndcg@3", show_default=True, help="Metric to report by popularity and for stability.")
 @click.option(
     "--permutations",

@@ -15,11 +15,11 @@ import click
 
 from bench import __version__
 from bench.cli.failures import INTERRUPTED, failure_of_machine, flush_streams, make_streams_lenient
-from bench.errors import BenchError, BenchWarning, one_line, unknown_name
+from bench.errors import BenchError, BenchWarning, one_line, printable, unknown_name
 
 COMMANDS = {
     "run": "Train and evaluate one method on one dataset.",
-    "list": "List methods, datasets or experiments.",
+    "list": "List methods, datasets, experiments or stored runs.",
     "describe": "Show a method's parameters or a dataset's card.",
     "data": "Prepare, verify, import or summarize datasets.",
     "candidates": "Show or export the fixed candidate lists.",
@@ -27,6 +27,8 @@ COMMANDS = {
     "plan": "Show the adapters and runs that an experiment needs.",
     "reproduce": "Run an experiment's missing runs and write its table.",
     "curve": "Show the training size at which methods overtake a reference.",
+    "show": "Show a stored run, and how to repeat it.",
+    "rm": "Remove stored runs.",
     "compare": "Compare two stored runs with paired tests.",
     "export-task": "Write a task as Parquet files for another program.",
     "import-scores": "Store another program's scores as a run.",
@@ -40,6 +42,7 @@ COMMANDS = {
     "diagnose": "Show the cost, popularity bias and stability of stored runs.",
     "migrate": "Update records written by older versions, or pack runs.",
     "verify": "Check that stored runs and the cache are unchanged.",
+    "cache": "Show or clean the cache.",
     "doctor": "Check this installation.",
 }
 """Name and one-line help of each subcommand, so that ``bench --help`` imports none of them."""
@@ -111,7 +114,7 @@ Examples:
 """
 
 
-@click.group(cls=LazyGroup, epilog=EXAMPLES)
+@click.group(cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bench")
 def cli() -> None:
     """Benchmark recommenders (classical, transferable, LLM-based): 1 positive and 29 negatives per query."""
@@ -122,6 +125,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     wait_passively()
     make_streams_lenient()
+    if "_BENCH_COMPLETE" in os.environ:
+        from bench.cli.completion import install
+
+        install()
     try:
         code = _run()
     except KeyboardInterrupt:
@@ -163,7 +170,11 @@ def _run() -> int:
         mistake = _mistake(error)
         if mistake is None:
             raise
-        return _told(mistake, USER_ERROR)
+        code = _told(mistake, USER_ERROR)
+        if isinstance(error, BenchError) and error.choices:
+            with suppress(OSError):
+                click.echo(printable(error.choices), err=True)
+        return code
     return returned if isinstance(returned, int) else 0
 
 

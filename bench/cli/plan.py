@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from bench.cli.completion import complete_experiments
 from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
@@ -55,7 +56,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("names", nargs=-1, metavar="[EXPERIMENT]...")
+@click.argument("names", nargs=-1, metavar="[EXPERIMENT]...", shell_complete=complete_experiments)
 @run_request_options(instead_of="EXPERIMENT")
 @scale_option
 @data_dir_option

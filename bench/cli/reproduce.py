@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.completion import complete_experiments
 from bench.cli.options import (
     AliasedOption,
     NearChoice,
@@ -44,7 +45,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_experiments)
 @scale_option
 @click.option(
     "--limit",

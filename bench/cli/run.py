@@ -1,4 +1,4 @@
-"""``bench run``: one method on one dataset."""
+"""``bench run``: one method on one dataset, or several methods, seeds and values of hyperparameters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.completion import complete_methods
 from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
@@ -34,11 +35,16 @@ Examples:
   bench run --method sasrec --dataset beauty -p dropout=0.3 --seed 1 --json
   bench run --method tallrec --dataset ml-100k-drama --backbone tiny --scoring generate
   bench run --method bpr --dataset ml-100k-drama --full-ranking
+  bench run --methods bpr,sasrec --dataset ml-100k-drama --seeds 0,1,2 -p lr=1e-3,3e-4
 """
 
 
 @click.command(epilog=EXAMPLES)
-@run_request_options()
+@run_request_options(instead_of="--methods", optional=("method",))
+@click.option(
+    "--methods", shell_complete=complete_methods, help="Several methods, comma-separated, each of which is run."
+)
+@click.option("--seeds", help="Several seeds of training, comma-separated, with each of which the methods are run.")
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
 @click.option("--track", help="Send the finished run to a tracker: tensorboard, mlflow or wandb.")
 @click.option("--force", is_flag=True, help="Train and score again even if the run is stored.")
@@ -50,6 +56,8 @@ Examples:
 @json_option
 def run(
     request: RunRequest,
+    methods: str | None,
+    seeds: str | None,
     device: str,
     track: str | None,
     force: bool,
@@ -60,21 +68,31 @@ def run(
     choice: ProgressChoice,
     as_json: bool,
 ) -> None:
-    """Train a method (or load its cached model), score the fixed candidates, then save and print the results.
+    r"""Train a method (or load its cached model), score the fixed candidates, then save and print the results.
 
     With --full-ranking each positive is ranked among all items the user has not interacted with. Both modes reuse the
     same trained model; their scores are not comparable.
 
+    With --methods, --seeds, or several comma-separated values of a hyperparameter (-p lr=1e-3,3e-4), all combinations
+    are run, and one table shows them. Brackets keep a list together (-p 'layers=[64,32],[128]'), and a backslash keeps
+    a comma (-p 'name=a\,b'). A run that fails does not stop the others.
+
     Completed runs are reused as long as their data, backbone and code have not changed; use --force to run again.
     A run's id is a hash of everything that defines it.
     """
+    from bench.cli.sweep import run_sweep
     from bench.files.folders import Folders
     from bench.report.trackers.tracked import require_tracker
+    from bench.runs.sweep import sweep_requests
 
     require_data_dir(data_dir)
     if track:
         require_tracker(track)  # before the estimate, which may read data
     folders = Folders(cache_dir, results_dir, data_dir)
+    requests = sweep_requests(request, methods, seeds)
+    if requests is not None:
+        run_sweep(requests, folders, choice, device, force=force, rescore=rescore, track=track, as_json=as_json)
+        return
     with choice.shown() as progress:
         record = _carried_out(request, folders, device, progress, force, rescore, track)
         text = json.dumps(record.to_json(), indent=2) if as_json else _summary(record, folders)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.completion import complete_datasets, complete_experiments
 from bench.cli.options import (
     NearChoice,
     cache_dir_option,
@@ -43,8 +44,8 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name", required=False)
-@click.option("--dataset", help="Instead of NAME: all stored runs on this dataset.")
+@click.argument("name", required=False, shell_complete=complete_experiments)
+@click.option("--dataset", shell_complete=complete_datasets, help="Instead of NAME: all stored runs on this dataset.")
 @click.option("--setting", type=NearChoice(SETTINGS), help="Instead of NAME: the setting of these runs.")
 @click.option(
     "--metric", "metrics", multiple=True, help="Metric of that table, such as ndcg@1, hit@3 or mrr@5; repeatable."
@@ -216,5 +217,7 @@ def _stored(
     options: TableOptions,
 ) -> Table:
     from bench.api.results import stored_runs_table
+    from bench.data.names import checked_name
 
-    return stored_runs_table(dataset or "", setting or "", metrics, results_dir, options)
+    known = "" if dataset is None else checked_name(dataset)
+    return stored_runs_table(known, setting or "", metrics, results_dir, options)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.names import check_name
+from bench.data.names import checked_name
 from bench.data.readers.formats import FORMATS, GENERIC
 from bench.errors import unknown_name
 from bench.files.shipped import shipped_folder
@@ -114,15 +114,15 @@ def list_cards() -> list[Card]:
 
 
 def has_card(name: str) -> bool:
-    """Return whether there is a card with this name."""
-    return name in _names()
+    """Return whether there is a card with this name, in any case."""
+    return name.lower() in card_names()
 
 
 def load_card(name: str) -> Card:
-    """Return the card with this name; raise BenchError with similar names if there is none."""
-    check_name(name)
-    if name not in _names():
-        raise unknown_name("dataset", name, _names(), LIST_COMMAND)
+    """Return the card with this name, in any case; raise BenchError with similar names if there is none."""
+    name = checked_name(name)
+    if name not in card_names():
+        raise unknown_name("dataset", name, card_names(), LIST_COMMAND)
     return read_card(cards_folder() / f"{name}.yaml")
 
 
@@ -158,7 +158,8 @@ def own_data_card(name: str) -> Card:
     return Card(name=name, description="User's own data.", format=GENERIC, licence="The user's own.")
 
 
-def _names() -> list[str]:
+def card_names() -> list[str]:
+    """Return the names of all cards, without reading them."""
     return sorted(path.stem for path in cards_folder().glob("*.yaml"))
 
 

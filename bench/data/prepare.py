@@ -12,7 +12,7 @@ from bench.data.checksums import check_recorded
 from bench.data.domain_files import read_domain, stored_content_hash, write_domain
 from bench.data.events import ItemFacts
 from bench.data.locate import Source, is_at_hand, locate, require_folder
-from bench.data.names import NAME, check_name
+from bench.data.names import NAME, checked_name
 from bench.data.readers.formats import FORMATS, GENERIC
 from bench.errors import unknown_name
 from bench.files.hashing import file_sha256
@@ -76,12 +76,12 @@ def prepared_hash(name: str, data_dir: Path | None, cache_dir: Path) -> str | No
 
 
 def card_of(name: str, data_dir: Path | None) -> Card:
-    """Return the card with this name, or a default card if only the user's directory has that name.
+    """Return the card with this name, in any case, or a default card if only the user's directory has that name.
 
     Raises:
         BenchError: An invalid or unknown name, or a data directory that does not exist.
     """
-    check_name(name)
+    name = checked_name(name)
     if has_card(name) or data_dir is None:
         return load_card(name)
     own = own_names(require_folder(data_dir))

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bench.data.names import check_name
-from bench.errors import BenchError, unknown_name
+from bench.errors import BenchError, canonical_name, unknown_name
 from bench.experiments.experiment import (
     FIGURE_KINDS,
     Experiment,
@@ -87,12 +87,14 @@ def experiment_names(folder: Path | None = None) -> list[str]:
 
 
 def load_experiment(name: str, folder: Path | None = None) -> Experiment:
-    """Read an experiment by name or path; BenchError names the file and key, and suggests similar names."""
+    """Read an experiment by name, in any case, or path; BenchError names the file and key, and suggests near names."""
     if is_yaml_file(name):
         return read_experiment(Path(name))
     folder = folder or shipped_folder("experiments")
-    if name not in experiment_names(folder):
-        raise unknown_name("experiment", name, experiment_names(folder), "bench list experiments")
+    known = experiment_names(folder)
+    name = canonical_name(name, known)
+    if name not in known:
+        raise unknown_name("experiment", name, known, "bench list experiments")
     return read_experiment(folder / f"{name}.yaml")
 
 

@@ -46,8 +46,8 @@ class Folders:
         )
 
     def training_anew(self) -> Folders:
-        """Return the same folders for a run that trains everything again, each model and adapter once."""
-        return replace(self, trained_anew=set())
+        """Return the same folders for runs that train everything again, each model and adapter once."""
+        return self if self.trained_anew is not None else replace(self, trained_anew=set())
 
 
 def usual_folders(

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, file_sha256
 from bench.files.lease import Lease
@@ -51,9 +53,22 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file; raise ValueError if it is damaged."""
+    with open(path, "rb") as stream:  # noqa: PTH123  # to build a Path takes longer than to parse a record
+        return parse_json(stream.read())
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse JSON; raise ValueError for anything else.
+
+    orjson takes an eighth of the time, which counts in a store of thousands of runs; the standard library reads the few
+    values that it refuses, such as integers of more than 64 bits, and words the errors.
+    """
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        return json.loads(content.decode("utf-8"))
 
 
 MADE_WITHOUT_TRAINING = ("domains", "checksums", "candidates", "title-vectors", "title-priors", "backbone")

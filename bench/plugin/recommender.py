@@ -103,3 +103,8 @@ class WrappingRecommender(Recommender):
     @abstractmethod
     def wrapping(cls, suffix: str) -> type[Recommender]:
         """Return the recommender for one class; raise BenchError with similar names for an unknown class."""
+
+    @classmethod
+    def named(cls, suffix: str) -> str:
+        """Return the name of a class as it is defined, if ``suffix`` is that name in another case; else ``suffix``."""
+        return suffix

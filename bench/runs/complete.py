@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from bench.data.card import has_card, list_cards, load_card
-from bench.data.names import check_name
+from bench.data.names import checked_name
 from bench.errors import BenchError, did_you_mean, near_names
 from bench.files.folders import expanded
 from bench.lm.backbones import CARDS, DECODERS, needs_decoder
@@ -26,8 +26,7 @@ def complete(request: RunRequest) -> RunSpec:
         BenchError: an invalid dataset name, an unknown method or parameter, a value out of range, a setting the method
             lacks, sources or a backbone it does not use, or full ranking by a method that can only rank lists.
     """
-    for name in (request.dataset, *(request.sources or ())):
-        check_name(name)
+    request = _with_known_names(request)
     entry, recommender = registry().entry(request.method), registry().recommender(request.method)
     for option in request_options():
         _check_value(option, request)
@@ -40,6 +39,16 @@ def complete(request: RunRequest) -> RunSpec:
     completed = dataclasses.replace(request, backbone=backbone, sources=_chosen_sources(entry, request))
     options = {option.name: option.value_in(completed) for option in run_options()}
     return RunSpec(request.method, request.protocol, named_params(params), **options)
+
+
+def _with_known_names(request: RunRequest) -> RunRequest:
+    """Return the request with names of method and datasets as they are known, for users may write them in any case."""
+    return dataclasses.replace(
+        request,
+        method=registry().named(request.method),
+        dataset=checked_name(request.dataset),
+        sources=tuple(map(checked_name, request.sources or ())),
+    )
 
 
 def _check_value(option: RequestOption, request: RunRequest) -> None:

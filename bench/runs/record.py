@@ -17,9 +17,9 @@ from bench.files.revisions import Revision
 from bench.files.rounding import rounded
 from bench.metrics import DEFAULT_METRICS, FULL_METRICS, N_CANDIDATES, Metric, Ranks, per_user
 from bench.plugin import FitReport
+from bench.runs.heads import token_of, variant_of
 from bench.runs.older_records import with_fit_report
 from bench.runs.provenance import UNKNOWN, Provenance
-from bench.runs.request import RunRequest
 from bench.spec import RunSpec, spec_from_json, spec_to_json
 
 SCHEMA_VERSION = 3
@@ -137,9 +137,7 @@ class RunRecord:
     @property
     def token(self) -> str:
         """The run as ``method@dataset@setting@seedN``, or ``method@dataset@setting@full@seedN`` in full ranking."""
-        protocol = self.spec.protocol
-        full = "@full" * self.spec.full_ranking
-        return f"{self.spec.method}@{protocol.dataset}@{protocol.setting}{full}@seed{self.spec.seed}"
+        return token_of(self.spec)
 
 
 def values_per_user(record: RunRecord, ranks: Ranks, metric: Metric) -> NDArray[np.float64]:
@@ -183,4 +181,4 @@ def describe_variant(record: RunRecord, of_row: bool = False) -> str:
 
     ``of_row`` leaves out seeds and protocol, which distinguish runs but not the rows of a table.
     """
-    return ", ".join(RunRequest.of(record.spec, record.overrides).words(of_row))
+    return variant_of(record.spec, record.overrides, of_row)

@@ -70,3 +70,16 @@ def test_sum_is_the_likelihood_of_old_and_other_scorings_are_runs_of_their_own()
 def test_a_scoring_that_method_or_backbone_lacks_is_refused(method: str, backbone: str | None, message: str) -> None:
     with pytest.raises(BenchError, match=message):
         complete(RunRequest(method, "beauty", backbone=backbone, ranking="mean"))
+
+
+def test_names_may_be_written_in_any_case_and_the_spec_has_the_known_ones() -> None:
+    spec = complete(RunRequest("UniSRec", "Beauty", sources=("Toys", "TOOLS")))
+    assert (spec.method, spec.protocol.dataset, spec.sources) == ("unisrec", "beauty", ("tools", "toys"))
+    assert spec.hash() == complete(RunRequest("unisrec", "beauty", sources=("tools", "toys"))).hash()
+    assert complete(RunRequest("RecBole:narm", "shop")).method == "recbole:NARM"
+
+
+def test_a_run_has_the_same_id_by_whichever_name_its_parameters_are_given() -> None:
+    short = complete(RunRequest("bpr", "shop", params={"lr": "0.01", "dim": "8"}))
+    full = complete(RunRequest("bpr", "shop", params={"learning_rate": 0.01, "dimensions": 8}))
+    assert (short.hash(), short.params["learning_rate"]) == (full.hash(), 0.01)

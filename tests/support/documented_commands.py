@@ -20,6 +20,7 @@ from bench.registry import registry
 from bench.report.metric_names import checked_metrics, metric_named
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest, request_options
+from bench.runs.sweep import sweep_requests
 from bench.spec import EXTERNAL, Setting
 
 FENCE = re.compile(
@@ -154,14 +155,16 @@ def _experiment(name: str | None, page: Page) -> None:
 
 
 def _run(params: Mapping[str, Any], page: Page) -> None:
-    method, dataset = params["method"], params["dataset"]
+    method, dataset = params["method"] or params.get("methods") or "", params["dataset"]
     if PLACEHOLDER.fullmatch(method) or PLACEHOLDER.fullmatch(dataset):
         return
     for name in (dataset, *params["sources"]):
         _dataset(name, page)
     if method in page.methods:
         return
-    complete(RunRequest(**{option.name: params[option.name] for option in request_options()}))
+    request = RunRequest(**{option.name: params[option.name] for option in request_options()})
+    for one in sweep_requests(request, params.get("methods"), params.get("seeds")) or [request]:
+        complete(one)
 
 
 def _plan(params: Mapping[str, Any], page: Page) -> None:
