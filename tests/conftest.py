@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,20 @@ from bench.spec import ProtocolSpec, RunOptions, RunSpec
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")  # a busy machine is no failure
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_of_whoever_runs_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_USER_DATA", str(tmp_path_factory.mktemp("user") / "data"))
+        yield
+
+
+@pytest.fixture
+def user_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of imported datasets for one test; it does not exist yet."""
+    monkeypatch.setenv("BENCH_USER_DATA", str(tmp_path / "user-data"))
+    return tmp_path / "user-data"
 
 
 @pytest.fixture

@@ -214,7 +214,7 @@ def carried_out(
     Raises:
         BenchError: the request cannot be carried out, or both ``force`` and ``rescore`` are set.
     """
-    spec = complete(request)
+    spec = complete(request, folders.data_dir)
     if force and rescore:
         raise BenchError("force scores again as well: give it or rescore, not both.")
     again: Again | None = "train" if force else "score" if rescore else None

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bench.cli.completion import complete_dataset
 from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
@@ -28,7 +29,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=complete_dataset)
 @some_request_options("setting", "policy", "protocol_seed")
 @click.option("--export", type=OutputPath(), help="Write the test lists to a CSV file.")
 @data_dir_option

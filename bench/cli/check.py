@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.completion import complete_method
 from bench.cli.options import json_option, some_request_options
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_method)
 @some_request_options("backbone", "params")
 @click.option("--device", default="cpu", show_default=True, help="Torch device; auto uses a GPU if available.")
 @json_option

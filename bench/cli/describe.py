@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
 
-from bench.cli.options import json_option
+from bench.cli.completion import complete_described
+from bench.cli.options import data_dir_option, json_option
 from bench.errors import BenchError, unknown_name
 
 EXAMPLES = """\b
@@ -34,23 +36,28 @@ LABELS = {
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_described)
+@data_dir_option
 @json_option
-def describe(name: str, as_json: bool) -> None:
-    """Show a method's hyperparameters (with defaults and meaning) or a dataset's card."""
-    facts = _facts(name)
+def describe(name: str, data_dir: Path | None, as_json: bool) -> None:
+    """Show a method's hyperparameters (with defaults and meaning) or a dataset's card, also of your own data."""
+    facts = _facts(name, data_dir)
     click.echo(json.dumps(facts, indent=2) if as_json else _text(facts))
 
 
-def _facts(name: str) -> dict[str, Any]:
+def _facts(name: str, data_dir: Path | None) -> dict[str, Any]:
     import dataclasses
 
-    from bench.data.card import has_card, list_cards, load_card
+    from bench.data.card import has_card, load_card, own_data_card
+    from bench.data.own_data import dataset_names, own_datasets
     from bench.files.extras import install_command
     from bench.registry import registry
 
     if has_card(name):
         return {"kind": "dataset", **dataclasses.asdict(load_card(name))}
+    own = own_datasets(data_dir)
+    if name in own:
+        return {"kind": "dataset", **dataclasses.asdict(own_data_card(name, own[name])), "folder": str(own[name])}
     known = registry()
     if name in known.entries and known.entries[name].wraps:
         return {"kind": "method", **dataclasses.asdict(known.entries[name])}
@@ -59,7 +66,7 @@ def _facts(name: str) -> dict[str, Any]:
     except BenchError:
         if name in known.broken:
             raise
-        everything = [*known.entries, *(card.name for card in list_cards())]
+        everything = [*known.entries, *dataset_names(data_dir)]
         raise unknown_name("method or dataset", name, everything, "bench list methods") from None
     facts = {"kind": "method", **dataclasses.asdict(entry), "name": name}
     command = install_command(*entry.needed_extras)

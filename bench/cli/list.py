@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import click
 
-from bench.cli.options import json_option
+from bench.cli.options import data_dir_option, json_option
 
 LONGEST_CAPTION = 90
 """Characters of a caption shown in text output; JSON contains the whole caption."""
@@ -22,16 +23,19 @@ Examples:
 
 @click.command(name="list", epilog=EXAMPLES)
 @click.argument("kind", type=click.Choice(KINDS))
+@data_dir_option
 @json_option
-def list_(kind: str, as_json: bool) -> None:
+def list_(kind: str, data_dir: Path | None, as_json: bool) -> None:
     """List methods, datasets or experiments.
+
+    Datasets include your own, from the data directory and from 'bench data import'.
 
     A method whose packages are not installed is listed with the command that installs them, and a plugin that cannot be
     loaded with the reason.
     """
     from tabulate import tabulate
 
-    rows = {"methods": _methods, "datasets": _datasets, "experiments": _experiments}[kind]()
+    rows = {"methods": _methods, "datasets": lambda: _datasets(data_dir), "experiments": _experiments}[kind]()
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -68,10 +72,15 @@ def _methods() -> list[dict[str, Any]]:
     return rows + broken
 
 
-def _datasets() -> list[dict[str, Any]]:
+def _datasets(data_dir: Path | None) -> list[dict[str, Any]]:
     from bench.data.card import list_cards
+    from bench.data.own_data import described, own_datasets
 
-    return [{"name": card.name, "family": card.format, "description": card.description} for card in list_cards()]
+    cards = [{"name": card.name, "family": card.format, "description": card.description} for card in list_cards()]
+    own = own_datasets(data_dir).items()
+    return cards + [
+        {"name": name, "family": "own data", "description": described(name, folder)} for name, folder in own
+    ]
 
 
 def _experiments() -> list[dict[str, Any]]:

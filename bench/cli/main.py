@@ -29,7 +29,7 @@ COMMANDS = {
     "curve": "Show the training size at which methods overtake a reference.",
     "compare": "Compare two stored runs with paired tests.",
     "report": "Write an HTML report of all stored runs.",
-    "new": "Create a new baseline from a template.",
+    "new": "Create a new baseline, dataset card or experiment.",
     "check": "Check that a method follows the contract, on toy data.",
     "diagnose": "Show the cost, popularity bias and stability of stored runs.",
     "migrate": "Update records written by older versions, or pack runs.",

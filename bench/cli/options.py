@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bench.cli.completion import complete_dataset, complete_datasets, complete_method
 from bench.cli.paths import DirectoryPath
 from bench.errors import BenchError, did_you_mean, one_line
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from bench.runs.record import RunRecord
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+COMPLETED = {"dataset": complete_dataset, "sources": complete_datasets, "method": complete_method}
+"""Fields of a run request whose values the shell completes."""
 
 
 class NearChoice(click.Choice):  # type: ignore[type-arg]  # not generic before click 8.2
@@ -147,6 +150,7 @@ def some_request_options(*names: str) -> Callable[[Command], Command]:
 def _click_option(option: RequestOption, instead_of: str = "") -> Callable[[Command], Command]:
     """Return the command-line option for a field of a run request; its value is the field's value."""
     facts: dict[str, Any] = {"help": option.help, "cls": AliasedOption, "aliases": option.aliases}
+    facts["shell_complete"] = COMPLETED.get(option.name)
     if option.name == PARAMS:
         facts.update(multiple=True, metavar="KEY=VALUE", callback=lambda _, __, words: parse_assignments(words))
     elif option.is_required:

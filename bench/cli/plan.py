@@ -97,7 +97,7 @@ def plan(
     elif request.method and request.dataset:
         if scale != DEFAULT_SCALE.name:
             raise BenchError("--scale applies to experiments: give experiments instead of --method and --dataset.")
-        specs = [complete(request)]
+        specs = [complete(request, data_dir)]
     else:
         raise BenchError("Give one or more experiments, or both --method and --dataset. See 'bench list experiments'.")
     with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the plan

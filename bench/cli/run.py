@@ -83,7 +83,7 @@ def _announce(request: RunRequest, tasks: Tasks) -> None:
     from bench.runs.plan import plan_of
     from bench.runs.store import RunStore
 
-    spec = complete(request)
+    spec = complete(request, tasks.folders.data_dir)
     if not RunStore(tasks.folders.results_dir).exists(spec.hash()):
         registry().entry(spec.method).require_installed()  # before any data is read
     with redirect_stdout(sys.stderr):  # some libraries print

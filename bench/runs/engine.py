@@ -78,7 +78,7 @@ def run(
     entry, recommender = registry().entry(spec.method), recommender_of(spec)
     entry.require_installed()
     meter = Meter()
-    with meter.phase("prepare"):
+    with meter.phase("prepare"), tasks.naming_missing_files(spec):
         prepared, task = tasks.prepared(spec.protocol), tasks.task(spec)
         queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
         provenance = provenance_of(spec, tasks)  # before a long fit, in which files may be edited
