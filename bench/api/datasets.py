@@ -106,7 +106,8 @@ def add_dataset(  # noqa: PLR0913  # the options of an import, by name
     columns = {role: column for role, column in given.items() if column is not None}
     options = ImportOptions(columns, time_unit, k_core, unordered, overwrite)
     folder = require_user_data_dir() if data_dir is None else expanded(data_dir)
-    check_not_hidden(name, folder / name, usual_folders().data_dir)
+    if data_dir is None:
+        check_not_hidden(name, usual_folders().data_dir)
     told = progress or (lambda _line: None)
     told(f"Importing {name} into {folder / name}")
     imported = import_frame(interactions, name, folder, items, options)

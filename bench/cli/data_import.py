@@ -112,7 +112,8 @@ def import_(
 
     options = ImportOptions(columns=click.get_current_context().meta.get(COLUMNS_KEY, {}), **choices)
     folder = data_dir or require_user_data_dir()
-    check_not_hidden(name, folder / name, usual_folders().data_dir)
+    if data_dir is None:
+        check_not_hidden(name, usual_folders().data_dir)
     imported = import_dataset(name, interactions, items, folder, options, progress_on_stderr)
     click.echo(json.dumps(_facts(name, imported), indent=2) if as_json else _text(name, imported, data_dir))
 

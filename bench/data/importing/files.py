@@ -13,7 +13,7 @@ from bench.data.domain import Domain
 from bench.data.importing.convert import Converted, converted
 from bench.data.importing.formats import open_table
 from bench.data.importing.options import ImportOptions
-from bench.data.locate import GENERIC_INTERACTIONS, GENERIC_ITEMS, Source, own_folders
+from bench.data.locate import GENERIC_INTERACTIONS, GENERIC_ITEMS, Source
 from bench.data.names import check_name
 from bench.data.prepare import read_source
 from bench.data.readers.formats import GENERIC
@@ -93,13 +93,12 @@ def new_folder(name: str, data_dir: Path, options: ImportOptions) -> Path:
     return target
 
 
-def check_not_hidden(name: str, target: Path, data_dir: Path | None) -> None:
-    """Raise BenchError if a dataset in the data directory would be used instead of the imported one."""
-    other = own_folders(data_dir).get(name)
-    if data_dir is not None and other is not None and other.parent == data_dir and other != target:
+def check_not_hidden(name: str, data_dir: Path | None) -> None:
+    """Raise BenchError if a dataset in the data directory would be used instead of one that this user imports."""
+    if data_dir is not None and (data_dir / name).is_dir():
         raise BenchError(
-            f"The data directory already has a dataset '{name}', which would be used instead ({other}): choose another "
-            f"name, or import into it with --data-dir {data_dir} --overwrite."
+            f"The data directory already has a dataset '{name}', which would be used instead ({data_dir / name}): "
+            f"choose another name, or import into it with --data-dir {data_dir} --overwrite."
         )
 
 

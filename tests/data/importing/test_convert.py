@@ -98,7 +98,7 @@ def test_a_wrong_column_is_refused(convert: Any, columns: dict[str, str], messag
 def test_titles_of_reviews_can_be_left_out(convert: Any) -> None:
     text = "user_id,asin,timestamp,title\nann,tea,5,Great\nbob,tea,6,Bad\n"
     with pytest.raises(
-        BenchError, match="line 3: item 'tea' has a second title in title, 'Bad' after 'Great'; .* none"
+        BenchError, match=r"line 3: item 'tea' has a second title in title, 'Bad' after 'Great'; .* none"
     ):
         convert(text)
     assert convert(text, columns={"title": "none"}).items is None

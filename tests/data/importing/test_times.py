@@ -147,10 +147,10 @@ def test_iso_dates_are_read_to_the_second(moments: list[datetime.datetime]) -> N
 
 @given(st.lists(st.text(max_size=12) | st.sampled_from(["5", "-1", "2024-01-31", "1e30", "0x1F"]), min_size=1))
 def test_any_text_is_read_or_refused_in_one_line(values: list[str]) -> None:
+    message = ""
     try:
-        found = times(values)
+        assert len(times(values).seconds) == len(values)
     except BenchError as error:
-        assert str(error).isprintable()
-        assert "x, row " in str(error)
-    else:
-        assert len(found.seconds) == len(values)
+        message = str(error)
+    assert message.isprintable()
+    assert not message or "x, row " in message
