@@ -10,7 +10,7 @@ from typing import Any
 LONGEST_SHOWN = 60
 """Characters of a value that an error message repeats."""
 
-LONGEST_LINE = 800
+LONGEST_LINE = 1200
 """Maximum number of characters of a message that are shown; the middle of a longer message is left out."""
 
 LEAST_SIMILARITY = 0.6

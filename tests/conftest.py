@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,20 @@ settings.load_profile("untimed")  # a busy machine is no failure
 def no_lines_for_slowness(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep commands on a busy machine from reporting that they still work: tests compare what they write."""
     monkeypatch.setattr("bench.cli.progress.plain.LONGEST_SILENCE_SECONDS", math.inf)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_of_whoever_runs_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_USER_DATA", str(tmp_path_factory.mktemp("user") / "data"))
+        yield
+
+
+@pytest.fixture
+def user_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of imported datasets for one test; it does not exist yet."""
+    monkeypatch.setenv("BENCH_USER_DATA", str(tmp_path / "user-data"))
+    return tmp_path / "user-data"
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def carried_out(  # noqa: PLR0913  # the options of bench.run that are not part 
     Raises:
         BenchError: the request cannot be carried out, or both ``force`` and ``rescore`` are set.
     """
-    spec = complete(request)
+    spec = complete(request, folders.data_dir)
     if force and rescore:
         raise BenchError("force scores again as well: give it or rescore, not both.")
     if track:

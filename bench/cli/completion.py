@@ -72,7 +72,7 @@ def complete_methods(_context: click.Context, _parameter: click.Parameter, incom
 
 def complete_datasets(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Propose names of cards and of the user's own data."""
-    from bench.data.names import dataset_names
+    from bench.data.own_data import dataset_names
 
     return _last_of_list(incomplete, dataset_names(_folder(context, "data_dir", DATA_VARIABLE)))
 

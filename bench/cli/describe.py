@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.cli.completion import complete_methods_and_datasets
-from bench.cli.options import json_option
+from bench.cli.options import data_dir_option, json_option
 from bench.errors import BenchError, unknown_name
 from bench.spec import EXTERNAL
 
@@ -42,29 +43,48 @@ LABELS = {
 
 @click.command(epilog=EXAMPLES)
 @click.argument("name", shell_complete=complete_methods_and_datasets)
+@data_dir_option
 @json_option
-def describe(name: str, as_json: bool) -> None:
+def describe(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Show a method's parameters with their defaults, the card of a dataset or backbone, or the meaning of a metric."""
-    facts = _facts(name)
+    facts = _facts(name, data_dir)
     click.echo(json.dumps(facts, indent=2) if as_json else _text(facts))
 
 
-def _facts(name: str) -> dict[str, Any]:
-    import dataclasses
-
-    from bench.data.card import has_card, list_cards, load_card
-    from bench.files.extras import install_command
+def _facts(name: str, data_dir: Path | None) -> dict[str, Any]:
     from bench.lm.backbones import CARDS
-    from bench.registry import registry
     from bench.report.metric_names import metric_named
 
-    if has_card(name):
-        return {"kind": "dataset", **dataclasses.asdict(load_card(name))}
     if name in CARDS:
         return _backbone_facts(CARDS[name])
     metric = metric_named(name)
     if metric is not None:
         return _metric_facts(metric)
+    return _dataset_facts(name, data_dir) or _method_facts(name, data_dir)
+
+
+def _dataset_facts(name: str, data_dir: Path | None) -> dict[str, Any] | None:
+    import dataclasses
+
+    from bench.data.card import has_card, load_card, own_data_card
+    from bench.data.own_data import own_datasets
+
+    if has_card(name):
+        return {"kind": "dataset", **dataclasses.asdict(load_card(name))}
+    own = own_datasets(data_dir)
+    if name in own:
+        return {"kind": "dataset", **dataclasses.asdict(own_data_card(name, own[name])), "folder": str(own[name])}
+    return None
+
+
+def _method_facts(name: str, data_dir: Path | None) -> dict[str, Any]:
+    import dataclasses
+
+    from bench.data.own_data import dataset_names
+    from bench.files.extras import install_command
+    from bench.lm.backbones import CARDS
+    from bench.registry import registry
+
     known = registry()
     name = known.named(name)
     if name in known.entries and known.entries[name].wraps:
@@ -74,7 +94,7 @@ def _facts(name: str) -> dict[str, Any]:
     except BenchError:
         if name in known.broken or name.startswith(EXTERNAL):
             raise
-        everything = [*known.entries, *CARDS, *(card.name for card in list_cards())]
+        everything = [*known.entries, *CARDS, *dataset_names(data_dir)]
         raise unknown_name("method, dataset, backbone or metric", name, everything, "bench list methods") from None
     facts = {"kind": "method", **dataclasses.asdict(entry), "name": name}
     command = install_command(*entry.needed_extras)

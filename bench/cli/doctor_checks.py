@@ -26,7 +26,7 @@ def data(folders: Folders) -> str:
     """Return which datasets have source files here."""
     from bench.data.card import list_cards
     from bench.data.locate import is_at_hand, require_folder
-    from bench.data.prepare import own_names
+    from bench.data.own_data import own_datasets
 
     if folders.data_dir is not None:
         require_folder(folders.data_dir)
@@ -39,8 +39,7 @@ def data(folders: Folders) -> str:
             damaged.append(str(error))
     if damaged:
         raise BenchError(" ".join(damaged))
-    known = {card.name for card in cards}
-    own = [] if folders.data_dir is None else [name for name in own_names(folders.data_dir) if name not in known]
+    own = own_datasets(folders.data_dir)
     place = f"in {folders.data_dir}" if folders.data_dir else "without BENCH_DATA"
     text = f"{len(here)} of {len(cards)} datasets need no download ({place})"
     return f"{text}; your own: {', '.join(own)}" if own else text

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import click
 
 from bench.cli.list_runs import runs
-from bench.cli.options import NearGroup, json_option
+from bench.cli.options import NearGroup, data_dir_option, json_option
 
 LONGEST_CAPTION = 90
 """Characters of a caption shown in text output; JSON contains the whole caption."""
@@ -59,10 +60,11 @@ def methods(as_json: bool) -> None:
 
 
 @list_.command(epilog=DATASETS_EXAMPLES)
+@data_dir_option
 @json_option
-def datasets(as_json: bool) -> None:
-    """List datasets."""
-    _show(_datasets(), as_json)
+def datasets(data_dir: Path | None, as_json: bool) -> None:
+    """List datasets, with your own from the data directory and from 'bench data import'."""
+    _show(_datasets(data_dir), as_json)
 
 
 @list_.command(epilog=EXPERIMENTS_EXAMPLES)
@@ -106,10 +108,15 @@ def _methods() -> list[dict[str, Any]]:
     return rows + broken
 
 
-def _datasets() -> list[dict[str, Any]]:
+def _datasets(data_dir: Path | None) -> list[dict[str, Any]]:
     from bench.data.card import list_cards
+    from bench.data.own_data import described, own_datasets
 
-    return [{"name": card.name, "family": card.format, "description": card.description} for card in list_cards()]
+    cards = [{"name": card.name, "family": card.format, "description": card.description} for card in list_cards()]
+    own = own_datasets(data_dir).items()
+    return cards + [
+        {"name": name, "family": "own data", "description": described(name, folder)} for name, folder in own
+    ]
 
 
 def _experiments() -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ COMMANDS = {
     "artifacts": "Share trained adapters.",
     "leaderboard": "Check submitted runs, or build a leaderboard of them.",
     "report": "Write an HTML report of all stored runs.",
-    "new": "Create a new baseline from a template.",
+    "new": "Create a new baseline, dataset card or experiment.",
     "check": "Check that a method follows the contract, on toy data.",
     "diagnose": "Show the cost, popularity bias and stability of stored runs.",
     "migrate": "Update records written by older versions, or pack runs.",

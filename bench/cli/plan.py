@@ -101,7 +101,7 @@ def plan(
     elif request.method and request.dataset:
         if scale != DEFAULT_SCALE.name:
             raise BenchError("--scale applies to experiments: give experiments instead of --method and --dataset.")
-        specs = [complete(request)]
+        specs = [complete(request, data_dir)]
     else:
         raise BenchError("Give one or more experiments, or both --method and --dataset. See 'bench list experiments'.")
     with (

@@ -136,7 +136,7 @@ def _announce(request: RunRequest, tasks: Tasks) -> None:
     from bench.runs.progress.phases import PREPARE, SCORE, expected_of_job
     from bench.runs.store import RunStore
 
-    spec = complete(request)
+    spec = complete(request, tasks.folders.data_dir)
     tell(tasks.progress, Phases((PREPARE, SCORE)))
     if not RunStore(tasks.folders.results_dir).exists(spec.hash()):
         registry().entry(spec.method).require_installed()  # before any data is read

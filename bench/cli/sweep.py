@@ -63,7 +63,7 @@ def run_sweep(
 
     specs = {}
     for request in requests:
-        spec = complete(request)
+        spec = complete(request, folders.data_dir)
         specs[spec.hash()] = replace(request, method=spec.method), spec
     for _, spec in specs.values():
         registry().entry(spec.method).require_installed()

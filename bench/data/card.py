@@ -14,6 +14,8 @@ from bench.files.shipped import shipped_folder
 from bench.files.yaml_fields import Document, Fields
 
 LIST_COMMAND = "bench list datasets"
+OWN_CARD = "card.yaml"
+"""File in the directory of a user's own dataset that describes it; it has the same fields as a card."""
 FILE_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -28,6 +30,8 @@ class OfficialFile:
     """Path inside it, if it is a zip archive."""
     sha256: str = ""
     """Checksum of the download, if known in advance; otherwise that of the first download is recorded."""
+    megabytes: int = 0
+    """Size of the download as stated by the publisher, rounded; 0 if it is not stated."""
 
     @property
     def name(self) -> str:
@@ -113,6 +117,11 @@ def list_cards() -> list[Card]:
     return [read_card(path) for path in sorted(cards_folder().glob("*.yaml"))]
 
 
+def card_names() -> list[str]:
+    """Return the names of all cards, without reading them."""
+    return sorted(path.stem for path in cards_folder().glob("*.yaml"))
+
+
 def has_card(name: str) -> bool:
     """Return whether there is a card with this name, in any case."""
     return name.lower() in card_names()
@@ -131,7 +140,7 @@ def read_card(path: Path) -> Card:
     document = Document.read(path)
     fields = Fields.of(document, (), "the card", document.content, *_keys(Card))
     return Card(
-        name=fields.name_of_file(),
+        name=_name(fields, path),
         description=fields.text("description", is_long=True),
         format=fields.choice("format", tuple(FORMATS)),
         licence=fields.text("licence"),
@@ -153,14 +162,18 @@ def read_card(path: Path) -> Card:
     )
 
 
-def own_data_card(name: str) -> Card:
-    """Return a card for a user's own data: generic files, no filtering."""
+def own_data_card(name: str, folder: Path | None = None) -> Card:
+    """Return the card of a user's own data: the one in its folder, or else that of generic files without filtering."""
+    if folder is not None and (folder / OWN_CARD).is_file():
+        return read_card(folder / OWN_CARD)
     return Card(name=name, description="User's own data.", format=GENERIC, licence="The user's own.")
 
 
-def card_names() -> list[str]:
-    """Return the names of all cards, without reading them."""
-    return sorted(path.stem for path in cards_folder().glob("*.yaml"))
+def _name(fields: Fields, path: Path) -> str:
+    if path.name != OWN_CARD:
+        return fields.name_of_file()
+    name, folder = fields.text("name"), path.absolute().parent.name
+    return str(fields.checked("name", name, name == folder, f"the directory's name, '{folder}'"))
 
 
 def _keys(part: type) -> tuple[list[str], list[str]]:
@@ -177,7 +190,8 @@ def _official_files(card: Fields) -> OfficialFiles:
 
 def _official_file(roles: Fields, role: str) -> OfficialFile:
     fields = roles.inner(role, *_keys(OfficialFile))
-    file = OfficialFile(fields.text("address"), fields.text("member", ""), fields.text("sha256", ""))
+    megabytes = fields.count("megabytes") if fields.has("megabytes") else 0
+    file = OfficialFile(fields.text("address"), fields.text("member", ""), fields.text("sha256", ""), megabytes)
     fields.checked("address", file.address, bool(FILE_NAME.fullmatch(file.name)), "an address that ends in a file name")
     known = not file.sha256 or bool(SHA256.fullmatch(file.sha256))
     fields.checked("sha256", file.sha256, known, "64 hexadecimal digits in lower case")

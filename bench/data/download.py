@@ -26,6 +26,14 @@ WEB_PAGE = "text/html"
 LONGEST_REASON = 200
 
 
+class DownloadError(BenchError):
+    """A file cannot be downloaded."""
+
+    def __init__(self, message: str, address: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.address, self.reason = address, reason
+
+
 @dataclass(frozen=True)
 class _Place:
     """The destination of a download, and the error if it fails."""
@@ -53,10 +61,13 @@ class _Place:
         self.part.unlink(missing_ok=True)
         self.version_file.unlink(missing_ok=True)
 
-    def failure(self, reason: str) -> BenchError:
-        return BenchError(
-            f"Cannot download {self.address}: {shown(reason, LONGEST_REASON)}. Run the command again to resume, or put "
-            f"the file at {self.target} or your own data at {self.by_hand}."
+    def failure(self, reason: str) -> DownloadError:
+        reason = shown(reason, LONGEST_REASON)
+        return DownloadError(
+            f"Cannot download {self.address}: {reason}. Run the command again to resume, or put the file at "
+            f"{self.target} or your own data at {self.by_hand}.",
+            self.address,
+            reason,
         )
 
 

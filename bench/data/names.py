@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from bench.errors import BenchError, shown
-from bench.files.shipped import shipped_folder
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 RULE = "use at most 100 lower-case letters, digits, '.', '_' and '-', a letter or a digit first"
@@ -24,10 +22,3 @@ def checked_name(name: str) -> str:
     """Return the name of an existing dataset in lower case, as all are; raise BenchError for an invalid one."""
     check_name(name.lower() if NAME.fullmatch(name.lower()) else name)
     return name.lower()
-
-
-def dataset_names(data_dir: Path | None) -> list[str]:
-    """Return the sorted names of all cards and of the subdirectories of a data directory; no file is read."""
-    own = data_dir.iterdir() if data_dir is not None and data_dir.is_dir() else ()
-    cards = {path.stem for path in shipped_folder("cards").glob("*.yaml")}
-    return sorted(cards | {path.name for path in own if NAME.fullmatch(path.name) and path.is_dir()})

@@ -11,8 +11,8 @@ from bench.data.card import LIST_COMMAND, Card, has_card, list_cards, load_card,
 from bench.data.checksums import check_recorded
 from bench.data.domain_files import read_domain, stored_content_hash, write_domain
 from bench.data.events import ItemFacts
-from bench.data.locate import Source, is_at_hand, locate, require_folder
-from bench.data.names import NAME, checked_name
+from bench.data.locate import Source, is_at_hand, locate, own_folders
+from bench.data.names import checked_name
 from bench.data.readers.formats import FORMATS, GENERIC
 from bench.errors import unknown_name
 from bench.files.hashing import file_sha256
@@ -32,8 +32,6 @@ def load_domain(
     name: str, data_dir: Path | None, cache_dir: Path, progress: ProgressHook = lambda _line: None
 ) -> Domain:
     """Return a dataset by name, from the cache if its source files and card have not changed.
-
-    A directory ``data_dir/<name>/`` without a card contains the user's own data, which is not filtered.
 
     Args:
         name: Name of a card, or of a directory with the user's own data.
@@ -76,23 +74,18 @@ def prepared_hash(name: str, data_dir: Path | None, cache_dir: Path) -> str | No
 
 
 def card_of(name: str, data_dir: Path | None) -> Card:
-    """Return the card with this name, in any case, or a default card if only the user's directory has that name.
+    """Return the card with this name, in any case; for a user's own data, the card in its directory or a default one.
 
     Raises:
         BenchError: An invalid or unknown name, or a data directory that does not exist.
     """
     name = checked_name(name)
-    if has_card(name) or data_dir is None:
+    if has_card(name):
         return load_card(name)
-    own = own_names(require_folder(data_dir))
+    own = own_folders(data_dir)
     if name in own:
-        return own_data_card(name)
+        return own_data_card(name, own[name])
     raise unknown_name("dataset", name, [*(card.name for card in list_cards()), *own], LIST_COMMAND)
-
-
-def own_names(data_dir: Path) -> list[str]:
-    """Return the names of the subdirectories of a data directory that are valid dataset names."""
-    return sorted(path.name for path in data_dir.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
 
 
 def source_of(
@@ -130,14 +123,22 @@ def _note_checksum(path: Path, folder: Path) -> None:
 
 
 def _key(card: Card, source: Source, data_dir: Path | None, cache_dir: Path) -> dict[str, Any]:
-    facts = dataclasses.asdict(card)
-    del facts["order_as_days"], facts["title"]  # do not affect prepared files
     return {
-        "card": facts,
+        "card": _facts_of(card),
         "format": source.format,
         "files": [[path.name, checksum(path, cache_dir, data_dir)] for path in source.paths],
         "revision": revision_of(__name__),
     }
+
+
+def _facts_of(card: Card) -> dict[str, Any]:
+    """Return what the card states, without what does not affect prepared files."""
+    facts = dataclasses.asdict(card)
+    del facts["order_as_days"], facts["title"]
+    for file in (facts["files"] or {}).values():
+        if file is not None:
+            del file["megabytes"]
+    return facts
 
 
 def _source_note(card: Card, source: Source) -> str:

@@ -155,7 +155,7 @@ class ArtifactStore:
             if kind not in MADE_WITHOUT_TRAINING:
                 synced(temporary)
             if not self._is_usable(kind, folder):  # a process of a version without leases may have made it meanwhile
-                _take_place(temporary, folder)
+                take_place(temporary, folder)
             sync_names(folder.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -207,7 +207,7 @@ def _write_made(folder: Path, key: Any) -> None:
     write_text(folder / MADE, json.dumps({KEY: key, FILES: hashes}, indent=2, default=str) + "\n")
 
 
-def _take_place(temporary: Path, folder: Path) -> None:
+def take_place(temporary: Path, folder: Path) -> None:
     """Rename ``temporary`` to ``folder``, replacing an existing one that is damaged or to be trained again."""
     earlier = temporary_path(folder)
     with suppress(FileNotFoundError):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from bench.data.card import has_card, list_cards, load_card
 from bench.data.names import checked_name
+from bench.data.own_data import dataset_names, sources_of
 from bench.errors import BenchError, did_you_mean, near_names
 from bench.files.folders import expanded
 from bench.lm.backbones import CARDS, DECODERS, needs_decoder
@@ -16,11 +16,17 @@ from bench.runs.request import RequestOption, RunRequest, request_options, run_o
 from bench.spec import DEFAULT_BACKBONE, DEFAULT_SEQ2SEQ_BACKBONE, RunSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bench.plugin import Entry
 
 
-def complete(request: RunRequest) -> RunSpec:
+def complete(request: RunRequest, data_dir: Path | None = None) -> RunSpec:
     """Fill in defaults and reject options the method cannot use.
+
+    Args:
+        request: What is wanted.
+        data_dir: Directory that may contain a card of the user's own dataset, with default sources.
 
     Raises:
         BenchError: an invalid dataset name, an unknown method or parameter, a value out of range, a setting the method
@@ -36,7 +42,7 @@ def complete(request: RunRequest) -> RunSpec:
     _check_kind(entry, backbone)
     _check_ranking(entry, request, backbone)
     params = build_params(request.method, recommender.Params, request.params)
-    completed = dataclasses.replace(request, backbone=backbone, sources=_chosen_sources(entry, request))
+    completed = dataclasses.replace(request, backbone=backbone, sources=_chosen_sources(entry, request, data_dir))
     options = {option.name: option.value_in(completed) for option in run_options()}
     return RunSpec(request.method, request.protocol, named_params(params), **options)
 
@@ -130,14 +136,14 @@ def _default_backbone(entry: Entry) -> str:
     return DEFAULT_SEQ2SEQ_BACKBONE if entry.backbone_kind == "seq2seq" else DEFAULT_BACKBONE
 
 
-def _chosen_sources(entry: Entry, request: RunRequest) -> tuple[str, ...]:
+def _chosen_sources(entry: Entry, request: RunRequest, data_dir: Path | None) -> tuple[str, ...]:
     if not entry.needs_sources:
         return ()
     dataset = request.dataset
-    chosen = request.sources or (load_card(dataset).sources if has_card(dataset) else ())
+    chosen = request.sources or sources_of(dataset, data_dir)
     if not chosen:
         # a misspelled name has no card either, and this error is raised before the one for an unknown dataset
-        near = [] if has_card(dataset) else near_names(dataset, [card.name for card in list_cards()])
+        near = [] if dataset in dataset_names(data_dir) else near_names(dataset, dataset_names(data_dir))
         hint = f" Did you mean the dataset {' or '.join(near)}?" if near else ""
         raise BenchError(
             f"Method '{entry.name}' needs source datasets, and the card of '{dataset}' lists none: give "

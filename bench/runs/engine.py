@@ -89,7 +89,7 @@ def _carried_out(spec: RunSpec, tasks: Tasks, device: str) -> tuple[RunRecord, N
     entry, recommender, progress = registry().entry(spec.method), recommender_of(spec), tasks.progress
     meter = Meter()
     tell(progress, Phase(PREPARE))
-    with meter.phase("prepare"):
+    with meter.phase("prepare"), tasks.naming_missing_files(spec):
         prepared, task = tasks.prepared(spec.protocol), tasks.task(spec)
         queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
         provenance = provenance_of(spec, tasks)  # before a long fit, in which files may be edited

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from bench.data.missing import naming_missing_files
 from bench.data.prepare import card_of, load_domain, prepared_hash
 from bench.errors import BenchError
 from bench.plugin import Answers, LastLoaded, Planned, ProgressHook, Queries, Recommender, Task
@@ -20,6 +21,8 @@ from bench.runs.params import build_params
 from bench.runs.progress.run_log import RunLog
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from bench.data.domain import Domain
     from bench.files.folders import Folders
     from bench.spec import ProtocolSpec, RunSpec
@@ -88,10 +91,22 @@ class Tasks:
         Raises:
             BenchError: unknown dataset, missing or damaged source data, or a backbone that the method cannot use.
         """
-        for name in (spec.protocol.dataset, *spec.sources):
+        for name in datasets_of(spec):
             card_of(name, self.folders.data_dir)
         recommender = recommender_of(spec)
-        return recommender.adapters(self.task(spec)) if recommender.plans_adapters() else ()
+        if not recommender.plans_adapters():
+            return ()
+        with self.naming_missing_files(spec):
+            return recommender.adapters(self.task(spec))
+
+    def naming_missing_files(self, spec: RunSpec) -> AbstractContextManager[None]:
+        """Return a context in which a failed download names the missing files of all datasets of a run."""
+        return naming_missing_files(datasets_of(spec), self.folders.data_dir, self.folders.cache_dir)
+
+
+def datasets_of(spec: RunSpec) -> tuple[str, ...]:
+    """Return the names of a run's target and sources."""
+    return (spec.protocol.dataset, *spec.sources)
 
 
 def recommender_of(spec: RunSpec) -> Recommender:

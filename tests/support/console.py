@@ -26,7 +26,7 @@ ROOT = Path(bench.__file__).parent.parent
 PROMPT = re.compile(r"^\$ ", re.MULTILINE)
 SECONDS = re.compile(r"\b\d+\.\d s\b")
 """A measured time, which differs from one run to the next."""
-FOLDERS = ("BENCH_DATA", "BENCH_CACHE", "BENCH_RESULTS")
+FOLDERS = ("BENCH_DATA", "BENCH_USER_DATA", "BENCH_CACHE", "BENCH_RESULTS")
 
 DATA = "needs data that have to be downloaded"
 MINUTES = "trains for minutes"

@@ -67,14 +67,22 @@ class Page:
         shown = tuple(_shown(markdown))
         classes = [block.text for block in found if block.language == "python"]
         cards = [yaml.safe_load(block.text)["name"] for block in found if block.title.startswith("datasets/")]
-        started = [line.words[2] for line in shown if line.words[:2] == ("new", "baseline") and len(line.words) > 2]
         imported = [line.words[2] for line in shown if line.words[:2] == ("data", "import") and len(line.words) > 2]
         return cls(
             shown,
-            frozenset([*started, *(name for text in classes for name in _registered(text))]),
-            frozenset([*cards, *imported]),
-            frozenset(block.title for block in found if block.title),
+            frozenset([*_started(shown, "baseline"), *(name for text in classes for name in _registered(text))]),
+            frozenset([*cards, *imported, *_started(shown, "dataset")]),
+            frozenset([*(block.title for block in found if block.title), *_experiments(shown)]),
         )
+
+
+def _started(shown: tuple[Shown, ...], kind: str) -> list[str]:
+    """Return the names that 'bench new' is called with."""
+    return [line.words[2] for line in shown if line.words[:2] == ("new", kind) and len(line.words) > 2]
+
+
+def _experiments(shown: tuple[Shown, ...]) -> list[str]:
+    return [f"{name}.yaml" for name in _started(shown, "experiment")]
 
 
 def blocks(markdown: str) -> list[Block]:
