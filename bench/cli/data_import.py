@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import Command, json_option, progress_on_stderr
+from bench.cli.options import Command, json_option
 from bench.cli.paths import DirectoryPath
+from bench.cli.progress.shown import ProgressChoice, progress_options
 from bench.files.folders import USER_DATA_VARIABLE
 
 if TYPE_CHECKING:
@@ -88,12 +89,14 @@ def _noted(role: str) -> Callable[[click.Context, click.Parameter, str | None], 
     show_default="your own, not BENCH_DATA",
     help=f"Directory to import into. Your own is {USER_DATA_VARIABLE}, or else the platform's data directory.",
 )
+@progress_options
 @json_option
 def import_(
     name: str,
     interactions: Path,
     items: Path | None,
     data_dir: Path | None,
+    choice: ProgressChoice,
     as_json: bool,
     **choices: Any,
 ) -> None:
@@ -114,7 +117,8 @@ def import_(
     folder = data_dir or require_user_data_dir()
     if data_dir is None:
         check_not_hidden(name, usual_folders().data_dir)
-    imported = import_dataset(name, interactions, items, folder, options, progress_on_stderr)
+    with choice.shown() as progress:
+        imported = import_dataset(name, interactions, items, folder, options, progress)
     click.echo(json.dumps(_facts(name, imported), indent=2) if as_json else _text(name, imported, data_dir))
 
 
