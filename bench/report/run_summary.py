@@ -124,11 +124,22 @@ def _next(record: RunRecord, context: RunContext, store: RunStore) -> list[str]:
     if rival is not None:
         return [*lines, f"next: bench compare {record.id} {rival.id}"]
     if context.reference is None and record.spec.method != REFERENCE:
-        spec, protocol = record.spec, record.spec.protocol
-        place = protocol.dataset, protocol.setting, protocol.policy, protocol.seed
-        of_run = {"limit_queries": spec.limit_queries, "full_ranking": spec.full_ranking}
-        return [*lines, f"next: {RunRequest(REFERENCE, *place, **of_run).command()}"]
+        return [*lines, f"next: {_reference_of(record).command()}"]
     return [*lines, "next: bench report"]
+
+
+def _reference_of(record: RunRecord) -> RunRequest:
+    """Return the request of ``text-knn`` on the same queries."""
+    spec, protocol = record.spec, record.spec.protocol
+    return RunRequest(
+        REFERENCE,
+        protocol.dataset,
+        protocol.setting,
+        protocol.policy,
+        protocol.seed,
+        limit_queries=spec.limit_queries,
+        full_ranking=spec.full_ranking,
+    )
 
 
 def _below(record: RunRecord) -> list[str]:

@@ -56,5 +56,5 @@ def without_places(text: str, folders: Folders) -> str:
     paths = {str(path.absolute()): name for name, path in named.items() if path is not None}
     paths.setdefault(str(Path("~").expanduser()), "~")
     for path in sorted(paths, key=len, reverse=True):
-        text = re.sub(rf"(?<![\w.~/\\]){re.escape(path)}{ENDS}", lambda _, name=paths[path]: name, text)
+        text = re.sub(rf"(?<![\w.~/\\]){re.escape(path)}{ENDS}", paths[path], text)
     return HOMES.sub("~", text)

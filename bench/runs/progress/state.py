@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bench.progress import Expected, Jobs, Message, Note, Phase, PhaseList, Phases, Steps, duration
+from bench.progress import Expected, Jobs, Message, Phase, PhaseList, Phases, Steps, duration
 
 SECONDS_OF_RATE = 30.0
 """The rate is that of the last so many seconds."""
@@ -53,8 +53,6 @@ class RunState:
                 return self._begin(name)
             case Steps():
                 self._step(message)
-            case Note(line):
-                self.line = line
         return False
 
     @property
