@@ -76,8 +76,9 @@ def run(
     tasks = Tasks(folders, progress_on_stderr, chosen_device(device))  # what it reads for the estimate serves the run
     if not (force or rescore):
         _announce(request, tasks)
-    again = {"force": force, "rescore": rescore}
-    record = carried_out(request, folders, progress_on_stderr, device, tasks=tasks, track=track, **again)
+    record = carried_out(
+        request, folders, progress_on_stderr, device, force=force, rescore=rescore, tasks=tasks, track=track
+    )
     click.echo(json.dumps(record.to_json(), indent=2) if as_json else summary(record))
 
 
