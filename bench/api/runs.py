@@ -194,10 +194,12 @@ def run(  # noqa: PLR0913  # the most common options, by name
         raise BenchError("seeds is empty; expected at least one, such as seeds=[0, 1, 2].")
     seeded = [options] if chosen is None else [{**options, "seed": seed} for seed in chosen]
     requests = [request_of(method, dataset, one) for one in seeded]
-    again = {"force": force, "rescore": rescore}
     with LastLoaded() as held:
         runs = [
-            Run(carried_out(one, folders, progress, device, track=track, held=held, **again), folders)
+            Run(
+                carried_out(one, folders, progress, device, force=force, rescore=rescore, held=held, track=track),
+                folders,
+            )
             for one in requests
         ]
     return runs[0] if chosen is None else Runs(tuple(runs))

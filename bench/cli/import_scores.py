@@ -86,8 +86,8 @@ def import_scores(
     """
     from bench.files.folders import Folders
     from bench.report.run_summary import summary
-    from bench.runs.external.import_scores import ExternalScores
-    from bench.runs.external.import_scores import import_scores as imported
+    from bench.runs.external.importing import ExternalScores
+    from bench.runs.external.importing import import_scores as imported
     from bench.runs.tasks import Tasks
     from bench.spec import ProtocolSpec
 
