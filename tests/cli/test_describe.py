@@ -16,7 +16,7 @@ Bench = Callable[..., Outcome]
 def test_a_method_is_shown_with_its_hyper_parameters(bench: Bench) -> None:
     facts = json.loads(bench("describe", "sasrec", "--json").stdout)
     assert (facts["kind"], facts["name"], facts["family"]) == ("method", "sasrec", "sequential")
-    assert facts["paper"] == "Kang & McAuley 2018"
+    assert facts["paper"] == "Kang & McAuley 2018, arXiv 1808.09781"
     parameters = {item["name"]: item for item in facts["parameters"]}
     assert parameters["dropout"]["default"] == 0.5
     assert all(item["meaning"] for item in parameters.values())

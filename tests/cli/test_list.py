@@ -54,7 +54,7 @@ def test_methods_come_with_family_and_settings(bench: Bench) -> None:
         "name": "sasrec",
         "family": "sequential",
         "settings": "warm cold user-split",
-        "paper": "Kang & McAuley 2018",
+        "paper": "Kang & McAuley 2018, arXiv 1808.09781",
         "install": "",
     }
     assert "recbole:<Class>" in rows

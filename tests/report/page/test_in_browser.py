@@ -201,7 +201,7 @@ def test_a_methods_page_shows_weights_curves_and_departures_and_links_its_paper(
     assert "training: converged" in browser.texts("details[open] > summary")[0]
     assert "Validation NDCG@3: 0.3000 kept, at 3 of 4" in browser.texts("figcaption")
     assert "Stops early." in browser.find("main").text
-    assert browser.find("main p a").get_attribute("href") == "https://arxiv.org/abs/1808.09781"
+    assert browser.find("#page-shown p a").get_attribute("href") == "https://arxiv.org/abs/1808.09781"
 
 
 def test_a_run_has_a_page_with_its_command_configuration_curves_and_environment(browser: Browser) -> None:
