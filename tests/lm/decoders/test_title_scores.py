@@ -124,7 +124,7 @@ def test_priors_belong_to_one_adapter(tiny: CausalLanguageModel, pico_folder: Pa
     model = load_language_model(task, Reading(candidates_in_prompt=False))
     recipe = LoraRecipe(rank=4, alpha=8, learning_rate=1e-1, batch_size=4, max_examples=8, candidates_in_prompt=False)
     adapter, _ = trained(model, [task.target], recipe)
-    asked = (task.target, validation, task.progress)
+    asked = (task.target, task.validation, task.progress)
     bare, adapted, again = (model.score_with(one, *asked) for one in (None, adapter, None))
     np.testing.assert_array_equal(bare, again)
     assert np.abs(bare - adapted).max() > MAX_DIFFERENCE
