@@ -93,7 +93,7 @@ class Branching:
             return slice(start, end)
 
         n_common = common_beginning(prompts)
-        beginning = (read(prompts[0][:n_common], ()),) if n_common else ()
+        beginning: tuple[slice, ...] = (read(prompts[0][:n_common], ()),) if n_common else ()
         for prompt, own_branches in zip(prompts, branches, strict=True):
             own = read(prompt[n_common:], beginning)
             end = own.stop
@@ -201,7 +201,10 @@ def common_beginning(prompts: Sequence[Sequence[int]]) -> int:
     """Return how many first tokens several prompts have in common; 0 for a single prompt, which shares nothing."""
     if len(prompts) < 2:
         return 0
-    first, last = min(prompts), max(prompts)  # in lexicographic order, all others have what these two have in common
+    first, last = (
+        min(map(tuple, prompts)),
+        max(map(tuple, prompts)),
+    )  # in lexicographic order, all others have what these two have in common
     return next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
 
 
