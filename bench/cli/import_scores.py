@@ -88,6 +88,7 @@ def import_scores(
     from bench.report.run_summary import summary
     from bench.runs.external.importing import ExternalScores
     from bench.runs.external.importing import import_scores as imported
+    from bench.runs.store import RunStore
     from bench.runs.tasks import Tasks
     from bench.spec import ProtocolSpec
 
@@ -104,7 +105,7 @@ def import_scores(
         record, is_new = imported(given, Tasks(folders, progress), force=force)
     if not is_new:
         click.echo(f"run {record.id} is stored already, with equal scores", err=True)
-    click.echo(json.dumps(record.to_json(), indent=2) if as_json else summary(record))
+    click.echo(json.dumps(record.to_json(), indent=2) if as_json else summary(record, RunStore(results_dir)))
 
 
 def _of_task(file: Path, task: Path | None, candidates_hash: str | None) -> tuple[ProtocolSpec, str]:

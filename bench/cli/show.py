@@ -36,4 +36,4 @@ def show(run: str, results_dir: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(record.to_json(), indent=2))
     else:
-        click.echo(describe_run(record, store.place(record.id), n_superseded(store, record.id)))
+        click.echo(describe_run(record, store, n_superseded(store, record.id)))

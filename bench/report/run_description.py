@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
 from bench.errors import BenchError
 from bench.learning.convergence import IN_WORDS
+from bench.progress import duration
 from bench.report.page.run_facts import TITLES, curves
 from bench.report.run_summary import summary
 from bench.report.terminal_chart import chart
 from bench.runs.complete import complete
-from bench.runs.estimate import in_words
 from bench.runs.find import shown_time
 from bench.runs.request import RunRequest
 
@@ -23,25 +22,26 @@ if TYPE_CHECKING:
     from bench.plugin import AdapterReport, TrainingReport
     from bench.report.page.content import Curve
     from bench.runs.record import RunRecord
+    from bench.runs.store import RunStore
 
 MOST_CURVES = 4
 """Learning curves that are drawn."""
 MEBIBYTE = 2**20
 
 
-def describe_run(record: RunRecord, place: Path, n_earlier: int = 0) -> str:
+def describe_run(record: RunRecord, store: RunStore, n_earlier: int = 0) -> str:
     """Return a description of a run.
 
     Args:
         record: The record, with metrics computed from its ranks.
-        place: The directory or file in which it is stored.
+        store: The store that contains it.
         n_earlier: Number of earlier versions that are kept.
     """
-    rows = [*_identity(record), *_fit(record), *_cost(record), ("stored in", str(place))]
+    rows = [*_identity(record), *_fit(record), *_cost(record), ("stored in", str(store.place(record.id)))]
     if n_earlier:
         rows.append(("earlier versions", f"{n_earlier}, made with other data or code"))
     facts = tabulate(rows, tablefmt="plain", disable_numparse=True)
-    return "\n\n".join([summary(record), facts, *_charts(record), f"Repeat it:\n  {repeating_command(record)}"])
+    return "\n\n".join([summary(record, store), facts, *_charts(record), f"Repeat it:\n  {repeating_command(record)}"])
 
 
 def repeating_command(record: RunRecord) -> str:
@@ -100,18 +100,18 @@ def _training(training: TrainingReport) -> str:
         return "none"
     parts = [] if training.epochs is None else [f"{training.epochs:g} epochs"]
     parts += [] if training.best_epoch is None else [f"best after {training.best_epoch:g}"]
-    parts += [] if training.seconds is None else [in_words(training.seconds)]
+    parts += [] if training.seconds is None else [duration(training.seconds)]
     return ", ".join([*parts, IN_WORDS[training.ended]])
 
 
 def _adapter(adapter: AdapterReport) -> str:
     parts = [adapter.id, " + ".join(adapter.domains), f"{adapter.n_examples:,} examples, {adapter.n_steps:,} steps"]
-    return ", ".join([*filter(None, parts), in_words(adapter.seconds), IN_WORDS[adapter.ended]])
+    return ", ".join([*filter(None, parts), duration(adapter.seconds), IN_WORDS[adapter.ended]])
 
 
 def _cost(record: RunRecord) -> Iterator[tuple[str, str]]:
     if record.seconds:
-        yield "time", ", ".join(f"{phase} {in_words(seconds)}" for phase, seconds in record.seconds.items())
+        yield "time", ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in record.seconds.items())
     if record.peak_memory_bytes:
         peak = max(record.peak_memory_bytes.values())
         yield "peak memory", f"{peak / MEBIBYTE:,.0f} MiB"

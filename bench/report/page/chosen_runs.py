@@ -19,7 +19,7 @@ class ChosenRuns(RunStore):
 
     whole: RunStore
     chosen: tuple[RunRecord, ...] = ()
-    _read: dict[str, RankedQueries] = field(default_factory=dict, repr=False, compare=False)
+    _queries: dict[str, RankedQueries] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, whole: RunStore, chosen: tuple[RunRecord, ...]) -> ChosenRuns:
@@ -36,9 +36,9 @@ class ChosenRuns(RunStore):
 
     def queries_of(self, record: RunRecord) -> RankedQueries:
         """Return ranks and top-ranked items, from memory if they were read before."""
-        if record.id not in self._read:
-            self._read[record.id] = super().queries_of(record)
-        return self._read[record.id]
+        if record.id not in self._queries:
+            self._queries[record.id] = super().queries_of(record)
+        return self._queries[record.id]
 
     @property
     def _packed(self) -> dict[str, PackedRun]:  # the whole store has read them

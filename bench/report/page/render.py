@@ -18,7 +18,7 @@ from bench.plugin.entry import displayed_family
 from bench.report.page import leaderboard, number_text
 from bench.report.page.bounds import LEVELS, bounded
 from bench.report.page.user_analysis import METRIC
-from bench.report.tables.table import metric_title
+from bench.report.tables.texts import metric_title
 
 if TYPE_CHECKING:
     from bench.report.page.content import Page
