@@ -16,6 +16,7 @@ import yaml
 from bench.cli.main import cli
 from bench.data.card import load_card
 from bench.experiments.reader import load_experiment
+from bench.lm.backbones import CARDS
 from bench.registry import registry
 from bench.report.metric_names import checked_metrics, metric_named
 from bench.runs.complete import complete
@@ -206,7 +207,7 @@ def _compare(params: Mapping[str, Any], page: Page) -> None:
 def _describe(params: Mapping[str, Any], page: Page) -> None:
     if metric_named(params["name"]) is not None:
         return
-    known = {entry.name for entry in registry().entries.values()} | page.methods
+    known = {entry.name for entry in registry().entries.values()} | page.methods | set(CARDS)
     if params["name"] not in known:
         _named(params["name"], page, _dataset)
 
