@@ -40,7 +40,7 @@ def outcomes(shops: Folders, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     shutil.copytree(str(shops.data_dir), root / "data")
     calls = [[word.format(data=root / "data") for word in words] for words in CALLS.values()]
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("data", "cache", "results"):
+        for name in ("data", "user_data", "cache", "results"):
             patch.setenv(f"BENCH_{name.upper()}", str(root / name))
         return dict(zip(CALLS, call_without(OPTIONAL, calls), strict=True))
 
