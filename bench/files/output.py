@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.files.temporary import temporary_path
+
 STANDARD_OUTPUT = Path("-")
 
 
@@ -54,8 +56,11 @@ def require_writable(folder: Path) -> None:
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not existing.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(existing))
-    with tempfile.NamedTemporaryFile(prefix=".writable.", dir=existing) as trial:
-        trial.write(b"1")
+    trial = temporary_path(existing / "writable")  # a name that is swept if this process is killed here
+    try:
+        trial.write_bytes(b"1")
+    finally:
+        trial.unlink(missing_ok=True)
 
 
 def _mode_of(path: Path) -> int:
