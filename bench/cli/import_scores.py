@@ -16,7 +16,7 @@ from bench.cli.options import (
     results_dir_option,
     some_request_options,
 )
-from bench.cli.paths import DirectoryPath, InputPath
+from bench.cli.paths import DirectoryPath, FilePath
 from bench.cli.progress.shown import ProgressChoice, progress_options
 from bench.errors import BenchError
 from bench.runs.params import parse_assignments
@@ -33,7 +33,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("file", type=InputPath())
+@click.argument("file", type=FilePath())
 @click.option("--method", required=True, help="Name of the method; it is stored as external:NAME.")
 @click.option(
     "--task", type=DirectoryPath(), help="Directory of the exported task (default: that of FILE if it has a task.json)."

@@ -8,7 +8,7 @@ import click
 
 from bench.cli.checks import report_checks
 from bench.cli.options import json_option
-from bench.cli.paths import DirectoryPath, InputPath
+from bench.cli.paths import DirectoryPath, FilePath
 
 GROUP_EXAMPLES = """\b
 Examples:
@@ -60,7 +60,7 @@ def build(folder: Path, output: Path) -> None:
 
 
 @leaderboard.command(epilog=CHECK_EXAMPLES)
-@click.argument("files", nargs=-1, required=True, type=InputPath(), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
 @json_option
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Verify submitted files without storing anything; exit with 1 if one is refused.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from bench.cli.paths import LogPath
+from bench.cli.paths import FilePath
 from bench.errors import BenchError, one_line
 from bench.progress import Message, Progress
 
@@ -79,7 +79,7 @@ def progress_options(command: Command) -> Command:
     options = (
         click.option("-q", "--quiet", is_flag=True, help="Show no progress, only warnings and errors."),
         click.option("-v", "--verbose", is_flag=True, help="Keep every line of progress, with the time of day."),
-        click.option("--log-file", type=LogPath(), help="Append the progress to this file, with times."),
+        click.option("--log-file", type=FilePath(), help="Append the progress to this file, with times."),
     )
     for option in reversed(options):
         with_choice = option(with_choice)
