@@ -91,6 +91,13 @@ class Browser:
             time.sleep(0.02)
         assert self.texts(selector) == expected
 
+    def await_any(self, selector: str) -> list[str]:
+        """Wait until an element that matches shows a text, and return the visible texts."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not any(texts := self.texts(selector)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return texts
+
     def press(self, *keys: str) -> None:
         """Press keys on the focused element."""
         from selenium.webdriver import ActionChains

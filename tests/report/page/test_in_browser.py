@@ -217,8 +217,8 @@ def test_a_run_has_a_page_with_its_command_configuration_curves_and_environment(
     assert len(browser.texts("main figure svg")) == 2
     assert browser.texts("nav [aria-current=page]") == ["Methods"]
     browser.find(".command button").click()
-    browser.await_texts(".command [role=status]", [browser.texts(".command [role=status]")[0]])
-    assert browser.texts(".command [role=status]")[0] in ("copied", "selected")
+    # A page from a file may write to the clipboard or not, as Chromium pleases; either way it must say what it did.
+    assert browser.await_any(".command [role=status]") in (["copied"], ["selected"])
 
 
 def test_published_scores_are_compared_with_verdicts(browser: Browser) -> None:
