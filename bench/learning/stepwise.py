@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
@@ -41,10 +41,20 @@ SECONDS_BETWEEN_CHECKPOINTS = 60.0
 BEST, NOW, MOMENTS = "best", "now", "moments"
 """Parts of a checkpoint: the best weights, the current weights, and the optimizer's moments."""
 
+UNREAD_LOSSES = 50
+"""Steps after which an accelerator's losses are read, for which the CPU must wait until it has computed them."""
+
 Batches = Callable[[int], Iterator[tuple[Any, int]]]
 """Yields the batches of an epoch (from 0), each with its number of examples; deterministic per epoch."""
 BatchLoss = Callable[[Any, int], Tensor]
-"""Returns the mean loss of a batch, a scalar, given the number of the step (from 0)."""
+"""Returns the mean loss of a batch or of a part of it, a scalar, given the number of the step (from 0)."""
+Parts = Callable[[Any], Iterable[tuple[Any, float]]]
+"""Divides a batch into parts and their shares: the batch's mean loss is the sum of share · mean loss of the part."""
+
+
+def undivided(batch: Any) -> Iterable[tuple[Any, float]]:
+    """Return the whole batch as its only part."""
+    return ((batch, 1.0),)
 
 
 @dataclass
@@ -61,6 +71,8 @@ class Stepwise:
     plan: StepPlan
     progress: ProgressHook
     checkpoint: Checkpoint | None = None
+    parts: Parts = undivided
+    """Gradients are computed part by part and added up, so that only one part's graph is in memory."""
 
     def run(self) -> StepLog:
         """Train, or resume where an earlier process was stopped.
@@ -70,8 +82,11 @@ class Stepwise:
         """
         keep_freed_memory()
         self.log = StepLog(self.n_batches)
-        decay = self.plan.weight_decay
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=decay)
+        decay, self.device = self.plan.weight_decay, self.parameters[0].device
+        self._unread: list[Tensor] = []
+        # a fused step updates all parameters in a few launches, which on an accelerator are what it waits for
+        fused = True if self.device.type == "cuda" else None
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=decay, fused=fused)
         clip_gradients(self.optimizer)
         self.best = [weights.detach().clone() for weights in self.parameters]
         self._began = self._reported = self._saved = time.monotonic()
@@ -118,16 +133,31 @@ class Stepwise:
         log = self.log
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate * self._share_of_peak()
-        loss = self.loss(batch, log.n_steps)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self._unread.append(sum((self._descend(*part) for part in self.parts(batch)), start=torch.zeros(())))
         self.optimizer.step()
-        value = loss.item()
-        if not math.isfinite(value):
-            raise BenchError(f"Training diverged: the loss of a step is {value}. Try a lower -p learning_rate.")
-        self.log = replace(
-            log, n_steps=log.n_steps + 1, n_examples=log.n_examples + n_examples, since_check=(*log.since_check, value)
-        )
+        self.log = replace(log, n_steps=log.n_steps + 1, n_examples=log.n_examples + n_examples)
+        if self.device.type == "cpu" or len(self._unread) >= UNREAD_LOSSES:
+            self._read_losses()
+
+    def _descend(self, part: Any, share: float) -> Tensor:
+        """Add the gradient of a part's share of the loss, and return that share."""
+        loss = self.loss(part, self.log.n_steps).mul(share)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _read_losses(self) -> None:
+        """Append the losses of the latest steps to the log.
+
+        Raises:
+            BenchError: a loss is not finite.
+        """
+        values = torch.stack(self._unread).tolist() if self._unread else []
+        self._unread = []
+        for value in values:
+            if not math.isfinite(value):
+                raise BenchError(f"Training diverged: the loss of a step is {value}. Try a lower -p learning_rate.")
+        self.log = replace(self.log, since_check=(*self.log.since_check, *values))
 
     def _share_of_peak(self) -> float:
         """Return the learning rate of the next step as a fraction of the peak."""
@@ -145,6 +175,7 @@ class Stepwise:
 
     def _look(self) -> None:
         """Record the loss and the metric, and keep the weights if they are the best so far."""
+        self._read_losses()
         log = self.log
         if log.since_check:
             log = replace(log, losses=(*log.losses, float(np.mean(log.since_check))), since_check=())
@@ -174,6 +205,7 @@ class Stepwise:
 
     def _begin_decay(self) -> None:
         """Return to the best state and start the decay of the learning rate."""
+        self._read_losses()
         if self.log.since_check:
             self._look()
         log, plan = self.log, self.plan
@@ -194,8 +226,10 @@ class Stepwise:
     def _report(self) -> None:
         """Report progress and save a checkpoint, each at intervals."""
         now = time.monotonic()
-        if now - self._reported > SECONDS_BETWEEN_REPORTS and self.log.since_check:
+        if now - self._reported > SECONDS_BETWEEN_REPORTS:
             self._reported = now
+            self._read_losses()
+        if self._reported == now and self.log.since_check:
             self.progress(f"{self._where()}, loss {np.mean(self.log.since_check):.3f}")
         if now - self._saved > SECONDS_BETWEEN_CHECKPOINTS:
             self._saved = now
@@ -205,6 +239,7 @@ class Stepwise:
         """Write a checkpoint, if there is a place for it."""
         if self.checkpoint is None:
             return
+        self._read_losses()
         parts = {BEST: self.best, NOW: [weights.data for weights in self.parameters]}
         weights = {f"{part}/{place}": tensor for part, tensors in parts.items() for place, tensor in enumerate(tensors)}
         moments = optimizer_tensors(self.optimizer, MOMENTS)

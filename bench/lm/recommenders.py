@@ -76,6 +76,11 @@ class AdapterRecommender(Recommender):
         """Return the scores of the model with any given adapter."""
         return self.language_model.score_with(adapter, self.task.target, queries, self.task.progress)
 
+    def adapters_on_device(self) -> list[Adapter]:
+        """Return the trained adapters on the model's device, where merging whole updates takes seconds."""
+        device = next(self.language_model.model.parameters()).device
+        return [adapter.on(device) for adapter in self.trained.values()]
+
     def search_checkpoint(self, search: str, queries: Queries) -> Checkpoint:
         """Return the place of the checkpoint of a search for merge weights; ``search`` names it."""
         asked = (queries.users, queries.history_indptr, queries.history_items, queries.candidates)

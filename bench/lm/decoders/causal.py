@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from bench.errors import BenchError
 from bench.learning.entropy import softmax_entropy
-from bench.lm.batching import length_buckets, padded
+from bench.lm.batching import answer_passes, length_buckets, moved, padded
 from bench.lm.decoders.answer_entropy import EntropyScope, leading_positions
 from bench.lm.decoders.branching import Branching, last_hidden_states
 from bench.lm.prompts.shared import (
@@ -79,6 +79,11 @@ class CausalLanguageModel:
         return next(self.model.parameters()).device  # type: ignore[no-any-return]
 
     @property
+    def layers(self) -> Sequence[Any]:
+        """The decoder layers, in order."""
+        return list(self.model.get_decoder().layers)
+
+    @property
     def prompt_hash(self) -> str:
         """Hash of the wording that this model gets, including its chat format and history length."""
         return prompt_hash(chat_format(self.tokenizer), self.max_history)
@@ -99,9 +104,16 @@ class CausalLanguageModel:
     def loss_behind(self, prompts: list[list[int]], answers: Sequence[str]) -> Tensor:
         """Return :meth:`answer_loss` for prompts given as token ids."""
         answer_ids = self._answer_ids(answers, "title")
-        logits, _ = self._logits_at_answers(prompts, answer_ids)
-        targets = torch.tensor([token for answer in answer_ids for token in answer], device=self.device)
-        return F.cross_entropy(logits, targets)
+        logits = self._logits_at(prompts, answer_ids, list(map(range, map(len, answer_ids))))
+        targets = torch.tensor([token for answer in answer_ids for token in answer])
+        return F.cross_entropy(logits, moved(targets, self.device))
+
+    def parts_of(
+        self, prompts: list[list[int]], answers: Sequence[str], max_tokens: int | None
+    ) -> list[tuple[NDArray[np.int64], float, int]]:
+        """Divide prompts with answers into passes; see :func:`bench.lm.batching.answer_passes`."""
+        answered = [len(ids) for ids in self._answer_ids(answers, "title")]
+        return answer_passes([len(prompt) for prompt in prompts], answered, max_tokens)
 
     def score(
         self,
@@ -162,7 +174,7 @@ class CausalLanguageModel:
 
     def logits_after(self, prompts: list[list[int]]) -> Tensor:
         """Return the logits of the first token after each prompt, shape (n, vocabulary), float32, in one pass."""
-        return self._logits_at_answers(prompts, [[_ANY_TOKEN]] * len(prompts))[0]
+        return self._logits_at(prompts, [[_ANY_TOKEN]] * len(prompts), [[0]] * len(prompts))
 
     def answer_entropy(
         self,
@@ -181,16 +193,35 @@ class CausalLanguageModel:
             max_new_tokens: Length at which a list of titles is cut; ``first_title`` generates only ``k`` tokens.
             temperature: Number by which the logits are divided; None leaves them unchanged.
         """
-        n_tokens = k if scope == "first_title" else max_new_tokens
+        prompt_ids, answers, counted = self._greedy_answers(prompts, k, scope, max_new_tokens)
+        return softmax_entropy(self._logits_at(prompt_ids, answers, counted), temperature).mean()
+
+    def answer_entropy_terms(
+        self,
+        prompts: Sequence[str],
+        k: int,
+        scope: EntropyScope = "first_title",
+        max_new_tokens: int = 400,
+        temperature: float | Tensor | None = None,
+    ) -> Iterator[Tensor]:
+        """Yield one term per prompt, whose sum is :meth:`answer_entropy`.
+
+        If each term's gradient is computed before the next is drawn, only one prompt's graph is in memory.
+        """
+        prompt_ids, answers, counted = self._greedy_answers(prompts, k, scope, max_new_tokens)
+        n_counted = sum(map(len, counted))
+        for one in zip(prompt_ids, answers, counted, strict=True):
+            logits = self._logits_at(*([part] for part in one))
+            yield softmax_entropy(logits, temperature).sum() / n_counted
+
+    def _greedy_answers(
+        self, prompts: Sequence[str], k: int, scope: EntropyScope, max_new_tokens: int
+    ) -> tuple[list[list[int]], list[list[int]], list[list[int]]]:
+        """Return the token ids of prompts and of their greedy answers, and the positions in each answer that count."""
         prompt_ids = self.token_ids(prompts)
-        answers = self.greedy_ids(prompt_ids, n_tokens)
-        logits, starts = self._logits_at_answers(prompt_ids, answers)
-        counted = [
-            start + position
-            for start, answer in zip(starts, answers, strict=True)
-            for position in leading_positions(list(map(self.tokenizer.decode, answer)), k, scope)
-        ]
-        return softmax_entropy(logits[counted], temperature).mean()
+        answers = self.greedy_ids(prompt_ids, k if scope == "first_title" else max_new_tokens)
+        pieces = [list(map(self.tokenizer.decode, answer)) for answer in answers]
+        return prompt_ids, answers, [leading_positions(row, k, scope) for row in pieces]
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int = 400) -> list[str]:
         """Return the model's greedy answer to each prompt, without special tokens."""
@@ -234,18 +265,18 @@ class CausalLanguageModel:
         ids = dict(zip(distinct, self._answer_ids(distinct, style), strict=True))
         return [[ids[answer] for answer in row] for row in answers]
 
-    def _logits_at_answers(self, prefixes: list[list[int]], answers: list[list[int]]) -> tuple[Tensor, list[int]]:
-        """Return the logits that predict each answer token, with all answers' rows joined, and each answer's first row.
+    def _logits_at(
+        self, prefixes: list[list[int]], answers: list[list[int]], positions: Sequence[Sequence[int]]
+    ) -> Tensor:
+        """Return the logits that predict the answers' tokens at the given positions, with all answers' rows joined.
 
         Rows are padded on the right, which causal attention cannot see, so no mask is needed.
         """
         inputs = [prefix + answer[:-1] for prefix, answer in zip(prefixes, answers, strict=True)]
         hidden = self._decode(input_ids=padded(inputs, 0, self.device), use_cache=False).last_hidden_state
-        lengths = [len(answer) for answer in answers]
-        rows = np.repeat(np.arange(len(answers)), lengths)
-        columns = np.concatenate([len(p) - 1 + np.arange(n) for p, n in zip(prefixes, lengths, strict=True)])
-        needed = hidden[torch.from_numpy(rows).to(self.device), torch.from_numpy(columns).to(self.device)]
-        return self._head(needed), np.cumsum([0, *lengths[:-1]]).tolist()
+        rows = np.repeat(np.arange(len(answers)), list(map(len, positions)))
+        columns = np.array([len(p) - 1 + place for p, row in zip(prefixes, positions, strict=True) for place in row])
+        return self._head(hidden[tuple(moved(np.stack([rows, columns]), self.device))])
 
     def _decode(self, **inputs: Any) -> Any:
         return self.model.get_decoder()(**inputs)
