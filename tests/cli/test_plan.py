@@ -186,3 +186,13 @@ def test_an_estimate_adds_the_time_of_each_run_and_of_all(bench: Bench) -> None:
     fields = json.loads(bench(*words, "--estimate", "--workers", 2, "--json").stdout)
     assert list(fields["estimate"]["jobs"]) == fields["order"]
     assert "estimate" not in json.loads(bench(*words, "--json").stdout)
+
+
+def test_the_memory_of_a_decoder_needs_neither_experiment_nor_data(bench: Bench) -> None:
+    text = bench("plan", "--memory", "--device-memory", "40").output
+    assert "Qwen/Qwen2-7B-Instruct" in text
+    assert "layers recomputed" in text
+    made = json.loads(bench("plan", "--memory", "-p", "batch_size=1", "--json").output)
+    assert made["device_gigabytes"] == 80
+    assert made["memory"][0]["tokens per pass"] == 700
+    assert made["memory"][0]["fits"] is True
