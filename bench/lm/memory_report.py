@@ -34,6 +34,7 @@ ANSWER_TOKENS = 90
 COUNTED_TOKENS = 15
 """Tokens of such an answer whose entropy counts."""
 SCORING_TOKENS = 2**14
+"""Tokens of a scoring pass on an accelerator."""
 LOGITS_AT_ONCE = 2**26
 PAPERS_BATCH = 128
 

@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.errors import BenchError
+from bench.lm.batching import moved
 
 ATTENTION = "bench_branching"
 """Name under which transformers models find :func:`branching_attention`."""
 BLOCK_TOKENS = 128
 ACCELERATOR_BLOCK_TOKENS = 2048
+PROMPT = -1
+"""Number of the "branch" that a prompt's own tokens belong to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,33 +66,34 @@ class Branching:
     ) -> Branching:
         """Arrange prompts of at least one token and the token ids of each prompt's branches; a branch may be empty."""
         block_tokens = BLOCK_TOKENS if device.type == "cpu" else ACCELERATOR_BLOCK_TOKENS
-        triangle = _additive(np.tri(block_tokens, dtype=bool), dtype, device)
         tokens: list[int] = []
         positions: list[int] = []
-        blocks: list[Block] = []
+        numbers: list[int] = []
+        places: list[tuple[slice, slice]] = []
         prompt_ends, branch_rows = [], []
         for prompt, own_branches in zip(prompts, branches, strict=True):
             start, end = len(tokens), len(tokens) + len(prompt)
             tokens += prompt
             positions += range(len(prompt))
+            numbers += [PROMPT] * len(prompt)
             for first in range(start, end, block_tokens):
-                n_rows = min(block_tokens, end - first)
-                blocks.append(Block(slice(first, first + n_rows), slice(start, first), triangle[:n_rows, :n_rows]))
+                places.append((slice(first, min(first + block_tokens, end)), slice(start, first)))
             for together in _joined(own_branches, block_tokens):
                 first = len(tokens)
                 tokens += [token for branch in together for token in branch]
                 positions += [len(prompt) + offset for branch in together for offset in range(len(branch))]
-                number = np.repeat(np.arange(len(together)), list(map(len, together)))
-                seen = np.tri(len(number), dtype=bool) & (number[:, None] == number[None, :])
-                blocks.append(Block(slice(first, len(tokens)), slice(start, end), _additive(seen, dtype, device)))
+                numbers += [number for number, branch in enumerate(together) for _ in branch]
+                places.append((slice(first, len(tokens)), slice(start, end)))
             prompt_ends.append(end - 1)
             branch_rows.append(np.arange(end, len(tokens)))
+        # everything in one copy, because an accelerator waits for each
+        token_ids, position_ids, of_branch = moved(torch.tensor([tokens, positions, numbers]), device)
         return cls(
-            token_ids=torch.tensor([tokens], device=device),
-            position_ids=torch.tensor([positions], device=device),
+            token_ids=token_ids[None],
+            position_ids=position_ids[None],
             prompt_ends=np.array(prompt_ends, dtype=np.int64),
             branch_rows=np.concatenate(branch_rows),
-            blocks=blocks,
+            blocks=[Block(rows, shared, _own_mask(of_branch[rows], dtype)) for rows, shared in places],
         )
 
 
@@ -177,9 +181,12 @@ def _joined(branches: Sequence[Sequence[int]], n_tokens: int) -> Iterator[list[S
         yield run
 
 
-def _additive(seen: NDArray[np.bool_], dtype: torch.dtype, device: torch.device) -> Tensor:
-    mask = torch.zeros(seen.shape, dtype=dtype, device=device)
-    return mask.masked_fill_(torch.from_numpy(~seen).to(device), torch.finfo(dtype).min)
+def _own_mask(numbers: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return 0 where a token of a block attends to an earlier one of the same branch, else the dtype's minimum."""
+    unseen = (numbers[:, None] != numbers[None, :]).logical_or_(
+        torch.ones(len(numbers), len(numbers), dtype=torch.bool, device=numbers.device).triu_(1)
+    )
+    return torch.zeros(unseen.shape, dtype=dtype, device=numbers.device).masked_fill_(unseen, torch.finfo(dtype).min)
 
 
 @contextmanager

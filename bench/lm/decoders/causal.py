@@ -37,6 +37,9 @@ MAX_LOGITS = 2**26
 CACHED_LOGITS = 2**18
 """Maximum logits that a CPU keeps at once: 1 MB in float32 fits in its cache, which is three times as fast."""
 MIN_ROWS_AT_ONCE = 16
+CPU_PASS_TOKENS = 2**12
+ACCELERATOR_PASS_TOKENS = 2**14
+"""Enough to make reading the weights of a 7B model a small part of a pass; more would need memory for nothing."""
 _MASKABLE_ATTENTION = ("sdpa", "eager")
 _ANY_TOKEN = 0
 _Item = TypeVar("_Item")
@@ -57,8 +60,8 @@ class CausalLanguageModel:
     """Maximum length of a prompt; the oldest purchases are left out to keep within it, but never candidates."""
     max_history: int | None = None
     """How many of the latest purchases a prompt shows; None shows all that fit."""
-    batch_tokens: int = 4096
-    """Tokens in one forward pass of scoring and generating, padding included."""
+    batch_tokens: int | None = None
+    """Tokens in one forward pass of scoring and generating, padding included; None chooses by the kind of device."""
     rewording: Callable[[ChatFormat], ChatFormat] = lambda chat: chat
     """Modifies the chat format used to write prompts, to test a different wording."""
 
@@ -77,6 +80,11 @@ class CausalLanguageModel:
     def device(self) -> torch.device:
         """The device of the model."""
         return next(self.model.parameters()).device  # type: ignore[no-any-return]
+
+    @property
+    def pass_tokens(self) -> int:
+        """Tokens in one forward pass of scoring and generating."""
+        return self.batch_tokens or (CPU_PASS_TOKENS if self.device.type == "cpu" else ACCELERATOR_PASS_TOKENS)
 
     @property
     def layers(self) -> Sequence[Any]:
@@ -142,7 +150,7 @@ class CausalLanguageModel:
         lengths = [len(prompt) + sum(map(len, row)) for prompt, row in zip(prompts, continuations, strict=True)]
         scores = np.empty((len(prompts), len(answers[0]) if answers else 0), dtype=np.float32)
         with _scoring(self.model):
-            for rows in length_buckets(lengths, self.batch_tokens):
+            for rows in length_buckets(lengths, self.pass_tokens):
                 totals = self._branch_log_likelihoods(_take(prompts, rows), _take(continuations, rows))
                 scores[rows] = totals.cpu().numpy()
         if length_normalized:
@@ -163,7 +171,7 @@ class CausalLanguageModel:
         n_branches = len(branches[0]) if branches else 0
         logits = np.empty((len(prompts), n_branches, len(tokens)), dtype=np.float32)
         with _scoring(self.model):
-            for rows in length_buckets(lengths, self.batch_tokens):
+            for rows in length_buckets(lengths, self.pass_tokens):
                 batch = _take(branches, rows)
                 branching = Branching.of(_take(prompts, rows), batch, self.model.dtype, self.device)
                 last = branching.branch_rows[np.cumsum([len(branch) for row in batch for branch in row]) - 1]
@@ -238,7 +246,7 @@ class CausalLanguageModel:
         answers: list[list[int]] = [[] for _ in prompts]
         with _scoring(self.model):
             lengths = [len(ids) + max_new_tokens for ids in prompts]
-            for rows in length_buckets(lengths, batch_tokens or self.batch_tokens):
+            for rows in length_buckets(lengths, batch_tokens or self.pass_tokens):
                 for row, answer in zip(rows, self._greedy_batch(_take(prompts, rows), max_new_tokens), strict=True):
                     answers[row] = answer
         return answers
