@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -72,7 +73,8 @@ def _facts(name: str) -> dict[str, Any]:
             return facts
         raise
     meaning = next(iter((recommender.__doc__ or "").strip().splitlines()), "")
-    return {**facts, "meaning": meaning, "parameters": _parameters(recommender.Params)}
+    recipes = {name: dict(recipe) for name, recipe in recommender.recipes.items()}
+    return {**facts, "meaning": meaning, "recipes": recipes, "parameters": _parameters(recommender.Params)}
 
 
 def _parameters(params_class: Any) -> list[dict[str, Any]]:
@@ -99,6 +101,7 @@ def _text(facts: dict[str, Any]) -> str:
     from bench.plugin.entry import displayed_family
 
     parameters = facts.pop("parameters", None)
+    facts["recipes"] = [f"{name}: {_assignments(recipe)}" for name, recipe in facts.get("recipes", {}).items()]
     if "family" in facts:
         facts["family"] = displayed_family(facts["family"])
     rows = [(_label(key), _plain(value)) for key, value in facts.items() if value not in ("", None, False, (), [], {})]
@@ -108,6 +111,11 @@ def _text(facts: dict[str, Any]) -> str:
     ranges = ("range",) if any(item["range"] for item in parameters) else ()
     columns = [[item[key] for key in ("name", "default", *ranges, "meaning")] for item in parameters]
     return f"{text}\n\nParameters (-p name=value)\n" + tabulate(columns, tablefmt="plain", disable_numparse=True)
+
+
+def _assignments(recipe: Mapping[str, Any]) -> str:
+    """Return a recipe's parameters as they are given on the command line."""
+    return " ".join(f"{name}={value}" for name, value in recipe.items()) or "the defaults"
 
 
 def _label(key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +14,7 @@ from bench.files.hashing import content_hash
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.keys import training_key
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe
+from bench.lm.adapters.recipes import FAST, WEAVEREC, Recipe, recipe_name
 from bench.lm.loading import load_language_model
 from bench.lm.merging.updates import CutAdapter
 from bench.lm.training.library import AdapterPlan, carry_out, plan_by_hash, planned_specs
@@ -34,6 +36,7 @@ class AdapterRecommender(Recommender):
     """Train or load the planned adapters, combine them into one, and score with that one."""
 
     Params: ClassVar[type[LoraRecipe]] = LoraRecipe
+    recipes: ClassVar[Mapping[str, Recipe]] = {"fast": FAST, "paper": WEAVEREC}
     reader: ClassVar[type[LanguageModel] | None] = None
     """Class that trains the adapters; None uses the default class of the backbone's kind."""
 
@@ -96,7 +99,7 @@ class AdapterRecommender(Recommender):
         return FitReport(
             trained_parameters=sum(adapter.n_trained_parameters for adapter in self.trained.values()),
             adapters=self.facts,
-            extra={**self.language_model.facts(), **cut},
+            extra={**self.language_model.facts(), "recipe": recipe_name(self.params, self.recipes), **cut},
         )
 
     def deviations(self) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from typing import Any, TypeGuard
 from bench.errors import BenchError, did_you_mean
 from bench.plugin.ranges import allows, described, divides_other
 
+RECIPE = "recipe"
+"""The parameter that stands for a method's named set of parameters."""
 TRUE_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -43,6 +45,25 @@ def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> A
     params = params_class(**{key: _converted(method, key, value, types[key]) for key, value in given.items()})
     _check_ranges(method, params)
     return params
+
+
+def with_recipe(method: str, recipes: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the parameter ``recipe``, if it is given, by the parameters of that recipe; the others given win.
+
+    Raises:
+        BenchError: the method has no recipes, or none of this name.
+    """
+    others = {key: value for key, value in given.items() if key != RECIPE}
+    if RECIPE not in given or not recipes:
+        return dict(given)
+    name = str(given[RECIPE])
+    if name not in recipes:
+        expected = " or ".join(recipes)
+        raise BenchError(
+            f"Parameter '{RECIPE}' of '{method}' must be {expected}, not '{name}'.{did_you_mean(name, recipes)} "
+            f"See 'bench describe {method}'."
+        )
+    return {**recipes[name], **others}
 
 
 def allowed_values(params_class: type) -> dict[str, str]:

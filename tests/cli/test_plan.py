@@ -189,10 +189,10 @@ def test_an_estimate_adds_the_time_of_each_run_and_of_all(bench: Bench) -> None:
 
 
 def test_the_memory_of_a_decoder_needs_neither_experiment_nor_data(bench: Bench) -> None:
-    text = bench("plan", "--memory", "--device-memory", "40").output
+    text = bench("plan", "--memory", "--device-memory", "40").stdout
     assert "Qwen/Qwen2-7B-Instruct" in text
     assert "layers recomputed" in text
-    made = json.loads(bench("plan", "--memory", "-p", "batch_size=1", "--json").output)
+    made = json.loads(bench("plan", "--memory", "-p", "batch_size=1", "--json").stdout)
     assert made["device_gigabytes"] == 80
     assert made["memory"][0]["tokens per pass"] == 700
     assert made["memory"][0]["fits"] is True
