@@ -95,6 +95,7 @@ class Stepwise:
             self._look()
         with nullcontext(Stop()) if self.checkpoint is None else held_back() as stop:
             self._train(stop)
+        self._read_losses()
         if self.check is not None:
             self._put(self.best)
         self.log = replace(self.log, seconds=self._seconds())

@@ -153,23 +153,19 @@ def training(decoder: Measured, domain: Domain, size: Size, peak: float) -> dict
 
     def train(n_steps: int) -> float:
         decoder.passes, decoder.prompts = [], []
-        begun = time.perf_counter()
-        train_adapter(decoder, [domain], recipe, Course(0, n_steps=n_steps), lambda _line: None)
-        synchronize(decoder.causal.device)
-        return time.perf_counter() - begun
+        log = train_adapter(decoder, [domain], recipe, Course(0, n_steps=n_steps), lambda _line: None)[1]
+        return log.seconds  # the last loss has been read by then, so the device has finished
 
-    # the difference of two lengths is free of what every training does once, such as attaching the adapter
-    short, _ = train(1), reset_peak(decoder.causal.device)
-    seconds_before, tokens_before = short, sum(part.n_tokens for part in decoder.passes)
-    seconds = train(1 + size.n_steps) - seconds_before
-    tokens = sum(part.n_tokens for part in decoder.passes) - tokens_before
+    train(1)
+    reset_peak(decoder.causal.device)
+    seconds, tokens = train(size.n_steps), sum(part.n_tokens for part in decoder.passes)
     limit, longest = limit_for(decoder, recipe), max(part.n_tokens for part in decoder.passes)
     recomputed = longest > limit.recomputed_above
     one_pass = TrainingPass(longest, round(longest * 0.04), recomputed)
     element = decoder.model.dtype.itemsize
     return {
         "batch_size": size.batch_size,
-        "passes_per_step": len(decoder.passes) / (1 + size.n_steps),
+        "passes_per_step": len(decoder.passes) / size.n_steps,
         "longest_pass_tokens": longest,
         "recomputed": recomputed,
         **speed(tokens, seconds, (6 if recomputed else 4) * size.shape.n_adapted_weights, peak),
