@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -93,7 +93,7 @@ class MergeParams(LoraRecipe):
     @property
     def general_recipe(self) -> LoraRecipe:
         """The recipe of the general adapter."""
-        own = {
+        own: dict[str, Any] = {
             "epochs": self.general_epochs,
             "max_examples": self.general_max_examples,
             "learning_rate": self.general_learning_rate,

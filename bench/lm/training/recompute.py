@@ -32,7 +32,7 @@ def recomputed(layers: Sequence[nn.Module], masks: Masks | None = None) -> Itera
     with ExitStack() as stack:
         for layer in layers:
             ordinary = layer.forward
-            layer.forward = partial(_checkpointed, ordinary, masks)  # type: ignore[method-assign]
+            layer.forward = partial(_checkpointed, ordinary, masks)
             stack.callback(_put_back, layer, ordinary)
         yield
 
@@ -55,4 +55,4 @@ def _put_back(layer: nn.Module, forward: Callable[..., Any]) -> None:
     # an attribute of the instance would hide the class's method from then on
     layer.__dict__.pop("forward", None)
     if layer.forward != forward:
-        layer.forward = forward  # type: ignore[method-assign]
+        layer.forward = forward
