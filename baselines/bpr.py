@@ -15,8 +15,9 @@ from bench.registry import register
 
 @register(
     "bpr",
+    title="BPR-MF",
     family="general",
-    paper="Rendle et al. 2009",
+    paper="Rendle et al. 2009, arXiv 1205.2618",
     settings=("warm", "cold"),  # a user outside the training part has no vector
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial vector, which is not trained",
     ranks_catalogue=True,

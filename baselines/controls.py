@@ -10,7 +10,7 @@ from bench.plugin import Answers, PrivilegedRecommender, Queries, Recommender, T
 from bench.registry import register
 
 
-@register("random", family="control", cold_rule="like any item", ranks_catalogue=True)
+@register("random", title="Random", family="control", cold_rule="like any item", ranks_catalogue=True)
 class RandomScorer(Recommender):
     """Independent uniform scores: the chance level, with noise."""
 
@@ -25,7 +25,7 @@ class RandomScorer(Recommender):
         return _scrambled(mixed ^ np.uint64(derived_seed(self.seed, "random-scorer")))
 
 
-@register("popularity", family="control", cold_rule="zero (no interactions)", ranks_catalogue=True)
+@register("popularity", title="Popularity", family="control", cold_rule="zero (no interactions)", ranks_catalogue=True)
 class Popularity(Recommender):
     """The number of training interactions of an item."""
 
@@ -38,7 +38,7 @@ class Popularity(Recommender):
         return self.counts[queries.candidates]
 
 
-@register("constant", family="control", cold_rule="like any item", ranks_catalogue=True)
+@register("constant", title="Constant", family="control", cold_rule="like any item", ranks_catalogue=True)
 class Constant(Recommender):
     """The same score for all candidates; the result must be the chance level, or ties are counted incorrectly."""
 
@@ -50,7 +50,7 @@ class Constant(Recommender):
         return np.zeros(queries.candidates.shape)
 
 
-@register("oracle", family="control", privileged=True, cold_rule="like any item", ranks_catalogue=True)
+@register("oracle", title="Oracle", family="control", privileged=True, cold_rule="like any item", ranks_catalogue=True)
 class Oracle(PrivilegedRecommender):
     """Scores the positive 1 and the rest 0; the result must be 1, otherwise ranks are computed incorrectly."""
 

@@ -74,8 +74,9 @@ class TwoStreamEncoder(RecBoleSASRec):  # type: ignore[misc]  # RecBole has no t
 
 @register(
     "fdsa",
+    title="FDSA",
     family="sequential",
-    paper="Zhang et al. 2019",
+    paper="Zhang et al. 2019, doi 10.24963/ijcai.2019/600",
     needs_titles=True,
     runs_on="text-encoder",
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial ID embedding, which is not "

@@ -184,8 +184,9 @@ class BinaryPrefixLearner(PrefixLearner):
 
 @register(
     "fmlp",
+    title="FMLP-Rec",
     family="sequential",
-    paper="Zhou et al. 2022",
+    paper="Zhou et al. 2022, arXiv 2202.13556",
     cold_rule="drawn as a negative like any item, as published, so it is trained to rank last; with "
     "loss=ce, zero in the cold setting and otherwise the dot product with its initial embedding",
     ranks_catalogue=True,

@@ -15,8 +15,9 @@ from bench.registry import register
 
 @register(
     "gru4rec",
+    title="GRU4Rec",
     family="sequential",
-    paper="Hidasi et al. 2016",
+    paper="Hidasi et al. 2016, arXiv 1511.06939",
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial embedding, which is not trained",
     ranks_catalogue=True,
     extras=("recbole",),

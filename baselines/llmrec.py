@@ -44,6 +44,7 @@ from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.lm.training.lora import attached
 from bench.plugin import FitReport, Queries, Recommender, Task, at_least, below, shrinks_to
+from bench.progress import prefixed
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -102,8 +103,9 @@ class Batch:
 
 @register(
     "llmrec",
+    title="LLM-Rec",
     family="transferable",
-    paper="Tang et al. 2023",
+    paper="Tang et al. 2023, arXiv 2310.14304",
     needs_titles=True,
     needs_sources=True,
     runs_on="text-encoder",
@@ -237,7 +239,7 @@ class LlmRec(Recommender):
                 lambda: stopping_score(self.score(queries), answers),
                 params.epochs,
                 params.patience,
-                lambda line: task.progress(f"LLM-Rec on {task.target.name}, {line}"),
+                prefixed(task.progress, f"LLM-Rec on {task.target.name}, "),
                 Resumable(checkpoint, adam, rng),
             )
             updates = {name: (b @ a).detach() * recipe.alpha / recipe.rank for name, (a, b) in factors.items()}

@@ -37,6 +37,7 @@ from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, last_stretches, ordered_batches, random_batches, windows
 from bench.learning.training import descend, keep_rows, seeded, stopping_score
 from bench.plugin import FitReport, Queries, Recommender, Task, at_least, below
+from bench.progress import prefixed
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ Stage = Literal["all domains", "target"]
 
 @register(
     "mcrpl",
+    title="MCRPL",
     family="transferable",
     paper="Liu et al. 2024",
     needs_sources=True,
@@ -105,7 +107,7 @@ class MCRPL(Recommender):
         self.records["target"] = self._learned(task, "target", (TARGET,), self.params.epochs, second)
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the centered logits of all candidates, shape (n, 30)."""
+        """Return the centered logits of all candidates, shape (n, n_candidates)."""
         histories = last_stretches(queries.history_indptr, queries.history_items, queries.users, self.params.max_length)
         scores = np.zeros(queries.candidates.shape, dtype=np.float32)
         known = np.flatnonzero(histories.lengths)
@@ -239,7 +241,7 @@ class MCRPL(Recommender):
             lambda: stopping_score(self.score(task.validation), task.validation_answers),
             epochs,
             self.params.patience,
-            lambda line: task.progress(f"MCRPL on {stage}, {line}"),
+            prefixed(task.progress, f"MCRPL on {stage}, ", f"{stage}, "),
             Resumable(checkpoint, optimizer, rng),
         )
 

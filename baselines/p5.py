@@ -35,6 +35,7 @@ from bench.lm.decoders.examples import untouched_items
 from bench.lm.loading import task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, clean_title, plain_chat, shared_prompt
 from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, shrinks_to
+from bench.progress import Steps, prefixed, tell
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -51,8 +52,9 @@ NUMBER_PROMPTS = (
 
 @register(
     "p5",
+    title="P5",
     family="transferable",
-    paper="Geng et al. 2022",
+    paper="Geng et al. 2022, arXiv 2203.13366",
     needs_titles=True,
     runs_on="seq2seq",
     cold_rule="likelihood of its title; in mode id, of a random number that did not occur in training",
@@ -113,8 +115,7 @@ class P5(Recommender):
                 for row in range(len(part))
             ]
             scores[rows] = self.model.score(written, [self.writer.answers(row) for row in part.candidates])
-            if len(queries) > QUERIES_BETWEEN_REPORTS:
-                self.progress(f"p5: scored {rows[-1] + 1:,} of {len(queries):,} queries")
+            tell(self.progress, Steps("scoring", len(rows) + start, len(queries), "queries"))
         return scores
 
     def report(self) -> FitReport:
@@ -155,7 +156,7 @@ class P5(Recommender):
             lambda: stopping_score(self.score(queries), answers),
             params.epochs,
             params.patience,
-            lambda line: task.progress(f"p5 on {task.target.name}, {line}"),
+            prefixed(task.progress, f"p5 on {task.target.name}, "),
             Resumable(checkpoint, optimizer, rng),
         )
 

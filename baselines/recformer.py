@@ -40,6 +40,7 @@ from bench.learning.sequences import bucketed_batches
 from bench.learning.training import descend, seeded, state_copy, stopping_score, validation_sample
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.plugin import FitReport, Queries, Recommender, Task, TrainingReport, above, at_least, at_most, shrinks_to
+from bench.progress import prefixed
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ class Ranker(nn.Module):
 
 @register(
     "recformer",
+    title="RecFormer",
     family="transferable",
-    paper="Li et al. 2023",
+    paper="Li et al. 2023, arXiv 2305.13731",
     needs_titles=True,
     needs_sources=True,
     runs_on="text-encoder",
@@ -177,9 +179,7 @@ class RecFormer(Recommender):
             return validate()
 
         def stage(what: str, epochs: int, look: Callable[[], float], resumable: Resumable) -> TrainingRecord:
-            def report(line: str) -> None:
-                task.progress(f"RecFormer on {task.target.name}, {what}, {line}")
-
+            report = prefixed(task.progress, f"RecFormer on {task.target.name}, {what}, ", f"{what}, ")
             return train_until_no_better(model, train_epoch, look, epochs, self.params.patience, report, resumable)
 
         model.table.copy_(self.item_vectors())
@@ -250,7 +250,7 @@ def pretrain(
         both,
         lambda part: descend(both, adam, losses(parts[part])),
         len(parts),
-        lambda line: task.progress(f"RecFormer, pre-training in {len(parts)} parts, {line}"),
+        prefixed(task.progress, f"RecFormer, pre-training in {len(parts)} parts, ", "pre-training, "),
         Resumable(checkpoint, adam, rng),
     )
     loss = float(np.average(record.losses, weights=[len(part) for part in parts]))

@@ -19,6 +19,7 @@ from bench.files.hashing import derived_seed
 from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, trained_once
 from bench.learning.training import descend, seeded
 from bench.plugin import above, at_least, at_most
+from bench.progress import prefixed
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ FINE_TUNING_PARAMS = ("loss", "epochs", "patience", "learning_rate", "batch_size
 
 @register(
     "s3rec",
+    title="S³-Rec",
     family="sequential",
-    paper="Zhou et al. 2020",
+    paper="Zhou et al. 2020, arXiv 2008.07873",
     needs_titles=True,
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial embedding, which is not trained",
     ranks_catalogue=True,
@@ -127,7 +129,7 @@ class S3Rec(SASRec):
                 stage,
                 train_epoch,
                 params.pretrain_epochs,
-                lambda line: task.progress(f"S3Rec on {task.target.name}, pre-training, {line}"),
+                prefixed(task.progress, f"S3Rec on {task.target.name}, pre-training, ", "pre-training, "),
                 Resumable(checkpoint, optimizer, rng),
             )
 

@@ -31,8 +31,9 @@ CROSS_ENTROPY = "Cross-entropy over all items of the training part instead of th
 
 @register(
     "sasrec",
+    title="SASRec",
     family="sequential",
-    paper="Kang & McAuley 2018",
+    paper="Kang & McAuley 2018, arXiv 1808.09781",
     cold_rule="zero in the cold setting; otherwise, the dot product with its initial embedding, which is not trained",
     ranks_catalogue=True,
     extras=("recbole",),

@@ -31,6 +31,7 @@ class TallRecParams(LoraRecipe):
 
 @register(
     "tallrec",
+    title="TALLRec",
     family="language-model",
     paper="Bao et al. 2023, arXiv 2305.00447",
     needs_titles=True,

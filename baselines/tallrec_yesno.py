@@ -45,6 +45,7 @@ from bench.plugin import (
     between,
     shrinks_to,
 )
+from bench.progress import Steps, tell
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class YesNoLanguageModel(LanguageModel):
             kept = kept[1:]
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return the log-odds of yes for each candidate, shape (n, 30)."""
+        """Return the log-odds of yes for each candidate, shape (n, n_candidates)."""
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
             rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
@@ -185,7 +186,7 @@ class YesNoLanguageModel(LanguageModel):
                 [shared for shared, _ in asked], [rests for _, rests in asked], [*self.yes_tokens, *self.no_tokens]
             )
             scores[rows] = log_odds(torch.from_numpy(logits), len(self.yes_tokens)).numpy()
-            progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
+            tell(progress, Steps("scoring", len(rows) + start, len(queries), "queries"))
         return scores
 
     def entropy(
@@ -278,6 +279,7 @@ class YesNoParams:
 
 @register(
     "tallrec-yesno",
+    title="TALLRec (yes/no)",
     family="language-model",
     paper="Bao et al. 2023, arXiv 2305.00447",
     needs_titles=True,
@@ -309,7 +311,7 @@ class TallRecYesNo(Recommender):
         self.adapter, self.facts = carry_out(self.plan(task), self.language_model, task)
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the log-odds of yes, shape (n, 30)."""
+        """Return the log-odds of yes, shape (n, n_candidates)."""
         with folded(self.language_model.model, self.adapter):
             return self.language_model.score(self.task.target, queries, self.task.progress)
 
@@ -338,5 +340,5 @@ def _require_decoder(backbone: Backbone) -> None:
     if backbone.kind != "causal":
         raise BenchError(
             f"Backbone '{backbone.name}' is an encoder and cannot generate an answer; tallrec-yesno needs a decoder, "
-            "such as --backbone tiny."
+            "such as --backbone smollm2."
         )

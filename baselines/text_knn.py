@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 @register(
     "text-knn",
+    title="Text k-NN",
     family="control",
     needs_titles=True,
     runs_on="text-encoder",
@@ -39,7 +40,7 @@ class TextNearestNeighbor(Recommender):
         self.vectors = title_vectors(task.target, task_backbone(task), task.artifacts, task.progress, task.device)
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the cosines, shape (n, 30)."""
+        """Return the cosines, shape (n, n_candidates)."""
         return tower_scores(self.vectors, queries)
 
     def report(self) -> FitReport:

@@ -26,6 +26,7 @@ from bench.lm.encoders.tower_batches import Positions, TowerBatch
 from bench.lm.encoders.towers import LearnedTemperature, batch_loss, tower_scores
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, between, shrinks_to
+from bench.progress import prefixed
 from bench.registry import register
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class LinearTowers(nn.Module):
 
 @register(
     "text-linear",
+    title="Text linear",
     family="control",
     needs_titles=True,
     runs_on="text-encoder",
@@ -125,12 +127,12 @@ class TextLinear(Recommender):
             loss=self.model.loss,
             check=lambda: stopping_score(tower_scores(self.model.table(), queries, params.max_history), answers),
             plan=StepPlan.of(params),
-            progress=lambda line: task.progress(f"linear map on {task.target.name}, {line}"),
+            progress=prefixed(task.progress, f"linear map on {task.target.name}, "),
             checkpoint=checkpoint,
         )
 
     def score(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the cosines, shape (n, 30)."""
+        """Return the cosines, shape (n, n_candidates)."""
         return tower_scores(self.model.table(), queries, self.params.max_history)
 
     def report(self) -> FitReport:

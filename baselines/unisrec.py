@@ -154,8 +154,9 @@ class UniSRecModel(TransferableModel):
 
 @register(
     "unisrec",
+    title="UniSRec",
     family="transferable",
-    paper="Hou et al. 2022",
+    paper="Hou et al. 2022, arXiv 2206.05941",
     needs_titles=True,
     needs_sources=True,
     runs_on="text-encoder",

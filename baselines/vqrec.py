@@ -151,8 +151,9 @@ class VQRecModel(TransferableModel):
 
 @register(
     "vqrec",
+    title="VQ-Rec",
     family="transferable",
-    paper="Hou et al. 2023",
+    paper="Hou et al. 2023, arXiv 2210.12316",
     needs_titles=True,
     needs_sources=True,
     runs_on="text-encoder",

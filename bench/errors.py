@@ -10,8 +10,14 @@ from typing import Any
 LONGEST_SHOWN = 60
 """Characters of a value that an error message repeats."""
 
-LONGEST_LINE = 800
+LONGEST_LINE = 1200
 """Maximum number of characters of a message that are shown; the middle of a longer message is left out."""
+
+LEAST_SIMILARITY = 0.6
+"""Similarity from which a known name is suggested, as computed by :mod:`difflib`."""
+
+SHORTEST_PART = 4
+"""Characters from which a part of a known name suggests it."""
 
 
 class BenchWarning(UserWarning):
@@ -19,7 +25,18 @@ class BenchWarning(UserWarning):
 
 
 class BenchError(Exception):
-    """A user error or missing input; the command line prints it in one line and exits with 2."""
+    """A user error or missing input; the command line prints it in one line and exits with 2.
+
+    Args:
+        message: What is wrong, what was expected and what to do, in one line.
+        choices: A small table to choose from, which the command line prints below the message.
+    """
+
+    def __init__(self, message: str = "", choices: str = "") -> None:
+        super().__init__(message)
+        self.choices = choices
+        if choices:
+            self.add_note(choices)  # a notebook prints notes below the error
 
 
 def one_line(text: str) -> str:
@@ -52,8 +69,27 @@ def _escaped(sign: str) -> str:
 
 
 def near_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """Return up to ``limit`` of the ``known`` names that are most similar to ``name``."""
-    return difflib.get_close_matches(name, sorted(known), n=limit, cutoff=0.5)
+    """Return up to ``limit`` of the ``known`` names that are most similar to ``name``, in any case.
+
+    Names that contain ``name`` as a part count as similar as well, after those that are spelled alike.
+    """
+    names = {one.lower(): one for one in sorted(known, reverse=True)}
+    wanted = name.lower()
+    near = difflib.get_close_matches(wanted, sorted(names), n=limit, cutoff=LEAST_SIMILARITY)
+    near += [one for one in sorted(names) if len(wanted) >= SHORTEST_PART and wanted in one and one not in near]
+    return [names[one] for one in near[:limit]]
+
+
+def canonical_name(name: str, known: Iterable[str]) -> str:
+    """Return the known name that equals ``name``, or else the only one that does so in another case, or else ``name``.
+
+    Names are written in lower case, and a user may write ``SASRec``.
+    """
+    names = list(known)
+    if name in names:
+        return name
+    alike = [one for one in names if one.lower() == name.lower()]
+    return alike[0] if len(alike) == 1 else name
 
 
 def did_you_mean(name: Any, known: Iterable[Any]) -> str:

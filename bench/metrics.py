@@ -18,7 +18,17 @@ DEFAULT_METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@1", "hit@3", "hit@5", "hit
 FULL_CUTOFFS = (1, 3, 5, 10, 20, 50, 100)
 FULL_METRICS = tuple(f"{name}@{cutoff}" for name in ("ndcg", "hit", "mrr") for cutoff in FULL_CUTOFFS)
 """Metrics of a run that ranks the full catalogue."""
+SAME = {"recall": "hit", "map": "mrr"}
+"""Metrics that are others under a second name, as each query has one positive."""
+MEANINGS = {
+    "ndcg": "1 / log2(rank + 1) if the rank of the positive is at most {k}, else 0",
+    "hit": "1 if the rank of the positive is at most {k}, else 0",
+    "mrr": "1 / rank if the rank of the positive is at most {k}, else 0",
+    "auc": "share of the negatives ranked below the positive",
+}
+EXPECTED_METRICS = "ndcg@k, hit@k (recall@k), mrr@k (map@k) or auc"
 N_CANDIDATES = 30
+"""Usual length of a candidate list: the positive and :data:`bench.spec.N_NEGATIVES`."""
 LONGEST_TABULATED = 256
 """Longest candidate list with a table of expected gains; a table for a whole catalogue would not fit in memory."""
 
@@ -46,26 +56,36 @@ class Metric:
     """A metric with its cutoff; its string form is the parsed text, such as ``ndcg@3``."""
 
     name: str
-    cutoff: int
+    cutoff: int | None
+    """None for the AUC, which counts all ranks."""
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.cutoff}"
+        return self.name if self.cutoff is None else f"{self.name}@{self.cutoff}"
 
     @classmethod
     def parse(cls, text: str) -> Metric:
-        """Parse ``ndcg@3``, ``hit@1`` or ``mrr@10``; raise ValueError for anything else."""
-        match = re.fullmatch(r"(ndcg|hit|mrr)@([1-9]\d*)", text)
+        """Parse ``ndcg@3``, ``hit@1``, ``recall@1``, ``mrr@10``, ``map@10`` or ``auc``; raise ValueError otherwise."""
+        if text == "auc":
+            return cls(text, None)
+        match = re.fullmatch(r"(ndcg|hit|recall|mrr|map)@([1-9]\d*)", text)
         if match is None:
-            raise ValueError(f"not a metric: {text!r} (expected ndcg@k, hit@k or mrr@k)")
+            raise ValueError(f"not a metric: {text!r} (expected {EXPECTED_METRICS})")
         return cls(match[1], int(match[2]))
+
+    @property
+    def meaning(self) -> str:
+        """What it measures, for one query without ties."""
+        return MEANINGS[SAME.get(self.name, self.name)].format(k=self.cutoff)
 
     def gains(self, n_candidates: int) -> NDArray[np.float64]:
         """Return the metric's value for each rank of the positive from 1 to ``n_candidates``."""
+        if self.cutoff is None:
+            return np.linspace(1, 0, n_candidates)  # a single candidate has no negatives, and gets 1
         gain: Callable[[int], float] = {
             "ndcg": lambda rank: 1 / math.log2(rank + 1),  # the last digit of numpy's log2 depends on the CPU
             "hit": lambda _rank: 1.0,
             "mrr": lambda rank: 1 / rank,
-        }[self.name]
+        }[SAME.get(self.name, self.name)]
         gains = np.zeros(n_candidates)
         counted = min(self.cutoff, n_candidates)
         gains[:counted] = [gain(rank) for rank in range(1, counted + 1)]
@@ -89,6 +109,12 @@ def per_user(ranks: Ranks, metric: Metric, n_candidates: int = N_CANDIDATES) -> 
     # a metric has one value per (better, tied), so a lookup in a small table is enough for all queries
     gains = _expected_gains(metric, n_candidates).ravel()
     return gains.take(ranks.better.astype(np.int32) * n_candidates + ranks.tied)
+
+
+def same_metric(name: str) -> str:
+    """Return the first name of a metric, such as ``hit@3`` for ``recall@3``, so that both have the same intervals."""
+    kind, at, cutoff = name.partition("@")
+    return SAME.get(kind, kind) + at + cutoff
 
 
 def chance(metric: Metric, n_candidates: int = N_CANDIDATES) -> float:

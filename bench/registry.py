@@ -24,9 +24,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.errors import BenchError, unknown_name
+from bench.errors import BenchError, canonical_name, unknown_name
 from bench.plugin import Entry, Family, Recommender, RunsOn, WrappingRecommender
-from bench.spec import SETTINGS
+from bench.spec import EXTERNAL, SETTINGS
 
 PACKAGES = ("bench.baselines", "bench.methods")
 ENTRY_POINT_GROUP = "bench.plugins"
@@ -39,6 +39,7 @@ def register(  # noqa: PLR0913  # one keyword per field of an entry
     name: str,
     *,
     family: Family,
+    title: str = "",
     paper: str = "",
     needs_titles: bool = False,
     needs_sources: bool = False,
@@ -74,8 +75,31 @@ class Registry:
     defined: Mapping[str, type[Recommender]] = field(default_factory=dict)
     """Classes that were registered in this process and that no other process could find by name."""
 
+    def named(self, name: str) -> str:
+        """Return a method's name as it is registered, if ``name`` is that name in another case; else ``name``."""
+        known = {*self.entries, *self.defined}
+        if name in known:
+            return name
+        given, separator, suffix = name.partition(WRAPPER_SEPARATOR)
+        wrapper = canonical_name(given, known)
+        if not suffix or wrapper not in self.entries or not self.entries[wrapper].wraps:
+            return f"{wrapper}{separator}{suffix}"
+        try:
+            recommender = load(self.entries[wrapper].target)
+        except ModuleNotFoundError:  # an extra is missing, which is reported when the recommender is needed
+            return f"{wrapper}{separator}{suffix}"
+        if issubclass(recommender, WrappingRecommender):
+            suffix = recommender.named(suffix)
+        return f"{wrapper}{separator}{suffix}"
+
     def entry(self, name: str) -> Entry:
         """Return the entry of a name or of the wrapper before ``:``; raise BenchError with similar names."""
+        if name.startswith(EXTERNAL):
+            raise BenchError(
+                f"'{name}' has scores of another program, which bench cannot run: import them with "
+                f"'bench import-scores FILE --method {name.removeprefix(EXTERNAL)}'."
+            )
+        name = self.named(name)
         wrapper = name.partition(WRAPPER_SEPARATOR)[0]
         self._check_own(name)
         if name in self.entries and not self.entries[name].wraps:
@@ -98,6 +122,7 @@ class Registry:
         Raises:
             BenchError: there is no such method, or its module cannot be imported because an extra is missing.
         """
+        name = self.named(name)
         entry = self.entry(name)
         if name in self.defined and self.defined[name].entry is entry:
             return self.defined[name]

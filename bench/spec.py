@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, get_args
 
 Setting = Literal["warm", "cold", "user-split"]
 ColdPolicy = Literal["holdout", "natural"]
-Ranking = Literal["likelihood", "generate"]
+Ranking = Literal["likelihood", "sum", "mean", "prior-corrected", "prior-corrected-mean", "generate"]
+"""How a language model ranks; ``sum`` is another name of ``likelihood``, and the others are for decoders only."""
 Engine = Literal["transformers", "vllm"]
 Candidates = Literal["sampled", "full"]
 
@@ -20,11 +22,18 @@ POLICIES: tuple[ColdPolicy, ...] = get_args(ColdPolicy)
 RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
 CANDIDATES: tuple[Candidates, ...] = get_args(Candidates)
 """What a positive is ranked against: the protocol's fixed candidate list, or the full catalogue."""
+N_NEGATIVES = 29
+"""Usual number of negatives per query."""
+MOST_NEGATIVES = 10_000
+"""Maximum number; ranks are stored as 16-bit integers."""
 DEFAULT_BACKBONE = "minilm"
 DEFAULT_SEQ2SEQ_BACKBONE = "tiny"
 """The default is a toy, because no pre-trained encoder-decoder is packaged and defaults never need the network."""
 DEFAULT_RANKING: Ranking = "likelihood"
 DEFAULT_ENGINE: Engine = "transformers"
+
+EXTERNAL = "external:"
+"""Prefix of the method of a run whose scores another program computed; bench cannot execute such a run."""
 
 PROTOCOL_SEED = "protocol_seed"
 """Name of the protocol's seed in records, where the run's own seed is called ``seed``."""
@@ -39,7 +48,7 @@ def option(  # noqa: PLR0913  # one keyword per property of an option
     neutral: bool = False,
     needs: str = "",
     belongs_to: str = "",
-    unset: str = "",
+    unset: tuple[str, ...] = (),
     within: str = "",
     minimum: float | None = None,
     above: float | None = None,
@@ -56,7 +65,7 @@ def option(  # noqa: PLR0913  # one keyword per property of an option
         needs: The field of the method's registry entry that must be true for the option to be used; empty for any
             method.
         belongs_to: The option that this one refines; this one is part of the id if and only if that one is given.
-        unset: The choice that None means.
+        unset: The choices that None means.
         within: The only setting in which it has an effect; empty for every setting.
         minimum: Smallest allowed value.
         above: Exclusive lower bound.
@@ -78,7 +87,7 @@ class ProtocolSpec:
     """How the cold setting chooses its items; ignored in other settings."""
     seed: int = 0
     """Seed for drawing held-out items, user splits and candidates (not used in training)."""
-    n_negatives: int = 29
+    n_negatives: int = N_NEGATIVES
     """Number of negatives per query; each query has one positive."""
     holdout_share: float = 0.10
     """Fraction of items that the cold holdout removes from all training and validation data."""
@@ -106,12 +115,15 @@ class RunOptions:
     """
 
     backbone: str | None = option(None, words="{}", needs="needs_backbone")
-    """Language model: minilm (default), tiny, a local directory or a hub name."""
+    """Language model: minilm (default), smollm2, tiny, a local directory or a hub name."""
     sources: tuple[str, ...] = option((), flag="--source-datasets", words="from {}", needs="needs_sources")
     """Source datasets, repeatable or comma-separated (default: those listed on the dataset card)."""
-    ranking: Ranking | None = option(None, flag="--scoring", words="{}", needs="needs_backbone", unset=DEFAULT_RANKING)
-    """Score each title by likelihood (default), or have the model generate a ranked list (decoders only)."""
-    engine: Engine | None = option(None, flag="--backend", words="{}", neutral=True, unset=DEFAULT_ENGINE)
+    ranking: Ranking | None = option(
+        None, flag="--scoring", words="{}", needs="needs_backbone", unset=(DEFAULT_RANKING, "sum")
+    )
+    """Score each title by likelihood (default; sum is the same). With a decoder only: by its mean per token, by either
+    minus the likelihood without a history (prior-corrected, prior-corrected-mean), or by a list that it generates."""
+    engine: Engine | None = option(None, flag="--backend", words="{}", neutral=True, unset=(DEFAULT_ENGINE,))
     """Library that generates the lists of --scoring generate: transformers (default) or vllm."""
     seed: int = option(0, words="seed {}", circumstance=True)
     """Seed of training."""
@@ -130,11 +142,17 @@ class RunOptions:
     limit_queries: int | None = option(None, flag="--limit", words="{} queries", circumstance=True, minimum=1)
     """Score a random sample of this many test queries."""
     full_ranking: bool = option(False, words="full catalogue", circumstance=True, neutral=True)
-    """Rank each positive among the full catalogue instead of its list of 30 candidates."""
+    """Rank each positive among the full catalogue instead of its candidate list."""
 
     def options(self) -> dict[str, Any]:
         """Return option name -> value."""
-        return {item.name: getattr(self, item.name) for item in dataclasses.fields(RunOptions)}
+        return {item.name: getattr(self, item.name) for item in _option_fields()}
+
+
+@cache
+def _option_fields() -> tuple[dataclasses.Field[Any], ...]:
+    """Return the fields of the options; a store has thousands of specs, and each is hashed when it is read."""
+    return dataclasses.fields(RunOptions)
 
 
 @dataclass(frozen=True)
@@ -148,10 +166,14 @@ class RunSpec(RunOptions):
     params: dict[str, Any] = field(default_factory=dict)
     """Every hyperparameter of the method, including defaults, except neutral ones at their default."""
 
+    @property
+    def is_external(self) -> bool:
+        """Whether another program computed the scores."""
+        return self.method.startswith(EXTERNAL)
+
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the run, for hashing."""
-        left_out = {item.name for item in dataclasses.fields(RunOptions) if self._is_left_out(item)}
-        options = {name: value for name, value in self.options().items() if name not in left_out}
+        options = {item.name: getattr(self, item.name) for item in _option_fields() if not self._is_left_out(item)}
         return {"method": self.method, "protocol": self.protocol.key(), "params": self.params, **options}
 
     def hash(self) -> str:

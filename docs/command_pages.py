@@ -19,7 +19,7 @@ SIGNS = "\\\\*_`|<>&[]$"
 
 def commands() -> str:
     """Return a section for each command and subcommand of ``bench``."""
-    root = click.Context(cli, info_name="bench")
+    root = click.Context(cli, info_name="bench", **cli.context_settings)
     return "\n\n".join(_section(context) for context in all_commands(root) if context is not root)
 
 

@@ -14,7 +14,7 @@ from bench.metrics import Metric
 from bench.registry import registry
 from bench.report.page.qualities import repetitions_of
 from bench.report.tables.layout import experiment_layout
-from bench.report.tables.table import metric_title
+from bench.report.tables.texts import metric_title
 from bench.runs.store import RunStore
 
 if TYPE_CHECKING:

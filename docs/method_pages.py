@@ -16,7 +16,7 @@ from bench.data.card import list_cards
 from bench.experiments.reader import experiment_names, load_experiment
 from bench.plugin.entry import displayed_family
 from bench.registry import registry
-from bench.report.tables.table import metric_title
+from bench.report.tables.texts import metric_title
 from bench.runs.params import allowed_values, field_docstrings
 from bench.runs.record import RunRecord, describe_variant
 from bench.runs.store import RunStore

@@ -36,7 +36,8 @@ def notebook(name: str) -> str:
 
 def _environment(folder: Path) -> dict[str, str]:
     """Return an environment in which nothing is stored yet and nothing outside the folder is written."""
-    places = {name: folder / name.lower() for name in ("BENCH_CACHE", "BENCH_DATA", "BENCH_RESULTS", "IPYTHONDIR")}
+    names = ("BENCH_CACHE", "BENCH_DATA", "BENCH_USER_DATA", "BENCH_RESULTS", "IPYTHONDIR")
+    places = {name: folder / name.lower() for name in names}
     for place in places.values():
         place.mkdir()
     return {**os.environ, **{name: str(place) for name, place in places.items()}, "OMP_NUM_THREADS": "1"}

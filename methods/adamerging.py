@@ -16,6 +16,7 @@ from bench.lm.decoders.examples import training_queries
 from bench.lm.language_model import ENTROPY_TOKENS
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.by_entropy import (
+    MERGE_WEIGHTS,
     Box,
     EntropyRecipe,
     Granularity,
@@ -57,6 +58,7 @@ class AdaMergingParams(LoraRecipe):
 
 @register(
     "adamerging",
+    title="AdaMerging",
     family="merging",
     paper="Yang et al. 2024, arXiv 2310.02575",
     needs_titles=True,
@@ -70,6 +72,7 @@ class AdaMerging(DomainMerge):
     """All single-domain adapters, with weights learned by minimizing entropy."""
 
     Params: ClassVar[type[LoraRecipe]] = AdaMergingParams
+    stages = (MERGE_WEIGHTS,)
     learned: LearnedWeights | None = None
 
     def fit(self, task: Task) -> None:
@@ -90,7 +93,10 @@ class AdaMerging(DomainMerge):
             n_tokens=settings.entropy_tokens,
         )
         task = self.task
-        sources = [(domain, training_queries(domain, settings.n_prompts, task.seed)) for domain in task.sources]
+        n_negatives = task.validation.candidates.shape[1] - 1  # in full ranking, the queries have the catalogue
+        sources = [
+            (domain, training_queries(domain, settings.n_prompts, task.seed, n_negatives)) for domain in task.sources
+        ]
         checkpoint = self.search_checkpoint("adam", queries)
         self.learned = learn_pooled_weights(
             self.language_model,

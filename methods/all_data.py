@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @register(
     "all-data",
+    title="All Data Merging",
     family="merging",
     paper="WeaveRec, arXiv 2510.26546, baseline",
     needs_titles=True,

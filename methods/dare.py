@@ -37,6 +37,7 @@ class DareParams(LoraRecipe):
 
 @register(
     "dare",
+    title="DARE",
     family="merging",
     paper="Yu et al. 2024, arXiv 2311.03099",
     needs_titles=True,

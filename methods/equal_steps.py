@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 @register(
     "target-only-equal-steps",
+    title="Target-domain Only (equal steps)",
     family="merging",
     needs_titles=True,
     needs_sources=True,

@@ -31,6 +31,7 @@ class ExtSubParams(LoraRecipe):
 
 @register(
     "ext-sub",
+    title="Ext-Sub",
     family="merging",
     paper="Hu et al. 2024, arXiv 2308.08090",
     needs_titles=True,

@@ -27,6 +27,7 @@ class LegoParams(LoraRecipe):
 
 @register(
     "lora-lego",
+    title="LoRA-LEGO",
     family="merging",
     paper="Zhao et al. 2024, arXiv 2409.16167",
     needs_titles=True,

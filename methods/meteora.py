@@ -69,6 +69,7 @@ class LayerGates(Integration):
 
 @register(
     "meteora",
+    title="MeteoRA",
     family="integrating",
     paper="Xu et al. 2025, arXiv 2405.13053",
     needs_titles=True,

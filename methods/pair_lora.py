@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 @register(
     "lora",
+    title="LoRA",
     family="integrating",
     paper="Hu et al. 2022, arXiv 2106.09685",
     needs_titles=True,
@@ -51,8 +52,9 @@ class TargetLora(PairRecommender):
 
 @register(
     "source-lora",
+    title="Source LoRA",
     family="integrating",
-    paper="X-Cross, SIGIR 2025, zero-shot rows",
+    paper="X-Cross, SIGIR 2025, arXiv 2504.20859, zero-shot rows",
     needs_titles=True,
     needs_sources=True,
     runs_on="encoder",

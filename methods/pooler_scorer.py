@@ -51,8 +51,9 @@ class HeadAlone(Integration):
 
 @register(
     "pooler-scorer",
+    title="Pooler & Scorer",
     family="integrating",
-    paper="X-Cross, SIGIR 2025, baseline",
+    paper="X-Cross, SIGIR 2025, arXiv 2504.20859, baseline",
     needs_titles=True,
     needs_sources=True,
     runs_on="encoder",

@@ -22,6 +22,7 @@ from bench.lm.adapters.recipes import BASE_SPIRIT, FAST, INGREDIENT, Recipe
 from bench.lm.language_model import ENTROPY_TOKENS
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.by_entropy import (
+    MERGE_WEIGHTS,
     EntropyRecipe,
     Granularity,
     LearnedWeights,
@@ -38,6 +39,7 @@ from bench.registry import register
 
 @register(
     "reccocktail-g",
+    title="RecCocktail-G",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
@@ -58,6 +60,7 @@ class GeneralOnly(SingleAdapter):
 
 @register(
     "reccocktail-s",
+    title="RecCocktail-S",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
@@ -177,6 +180,7 @@ class MergedPair(AdapterRecommender):
 
 @register(
     "reccocktail-wa",
+    title="RecCocktail-WA",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271, ablation",
     needs_titles=True,
@@ -193,6 +197,7 @@ class WeightAverage(MergedPair):
 
 @register(
     "reccocktail",
+    title="RecCocktail",
     family="merging",
     paper="Hou et al. 2025, arXiv 2502.08271",
     needs_titles=True,
@@ -207,6 +212,7 @@ class RecCocktail(MergedPair):
 
     Params = CocktailParams
     recipes: ClassVar[Mapping[str, Recipe]] = {"fast": FAST, "paper": {**BOTH, **GUIDED_BY_ENTROPY}}
+    stages = (MERGE_WEIGHTS,)
     learned: LearnedWeights | None = None
 
     def choose_weights(self, queries: Queries) -> Tensor:

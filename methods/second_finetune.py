@@ -30,6 +30,7 @@ class SecondFinetuneParams(LoraRecipe):
 
 @register(
     "second-finetune",
+    title="Second fine-tuning",
     family="merging",
     paper="RecCocktail, arXiv 2502.08271, baseline",
     needs_titles=True,

@@ -35,6 +35,7 @@ class SoupParams(LoraRecipe):
 
 @register(
     "target-only-soup",
+    title="Target-domain Only (soup)",
     family="merging",
     paper="in the manner of Wortsman et al. 2022, arXiv 2203.05482",
     needs_titles=True,

@@ -37,6 +37,7 @@ class TiesParams(LoraRecipe):
 
 @register(
     "ties-merging",
+    title="Ties-Merging",
     family="merging",
     paper="Yadav et al. 2023, arXiv 2306.01708",
     needs_titles=True,

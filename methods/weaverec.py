@@ -25,6 +25,7 @@ from bench.errors import BenchError
 from bench.learning.training import STOPPING_METRIC, stopping_score, validation_sample
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.merging.average import MergeSpace, merge
+from bench.lm.merging.by_entropy import MERGE_WEIGHTS
 from bench.lm.merging.dare import merge_dare
 from bench.lm.merging.ext_sub import merge_ext_sub
 from bench.lm.merging.lego import merge_lego
@@ -33,6 +34,7 @@ from bench.lm.merging.updates import merged_rank
 from bench.lm.recommenders import AdapterRecommender, recipe_of
 from bench.lm.training.library import AdapterPlan
 from bench.plugin import FitReport, MergeReport, Queries, Task, at_least, between
+from bench.progress import Phase, tell
 from bench.registry import register
 
 GRID = tuple(round(step / 10, 1) for step in range(11))
@@ -94,6 +96,7 @@ def woven(params: WeaveParams, task: Task) -> dict[str, AdapterPlan]:
 
 @register(
     "weaverec",
+    title="WeaveRec",
     family="merging",
     paper="WeaveRec, arXiv 2510.26546",
     needs_titles=True,
@@ -123,6 +126,7 @@ class WeaveRec(AdapterRecommender):
         given = self.params.target_weight
         self.target_weight = 1 / len(self.trained) if given is None or len(self.trained) == 1 else given
         if self.params.weights == "validated" and len(self.trained) > 1:
+            tell(task.progress, Phase(MERGE_WEIGHTS))
             self.grid = {weight: self._validation(weight) for weight in sorted({*GRID, self.target_weight})}
             uniform = self.target_weight
             self.target_weight = max(self.grid, key=lambda weight: (self.grid[weight], -abs(weight - uniform)))

@@ -25,6 +25,7 @@ class WeaveAdaMergingParams(AdaMergingParams, WeaveParams):
 
 @register(
     "weaverec-adamerging",
+    title="WeaveRec w/ AdaMerging",
     family="merging",
     paper="WeaveRec, arXiv 2510.26546, table 4",
     needs_titles=True,

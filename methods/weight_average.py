@@ -30,6 +30,7 @@ class WeightAverageParams(LoraRecipe):
 
 @register(
     "weight-average",
+    title="Weight Average",
     family="merging",
     paper="Wortsman et al. 2022, arXiv 2203.05482",
     needs_titles=True,

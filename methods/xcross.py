@@ -153,8 +153,9 @@ class CrossLayers(Integration):
 
 @register(
     "xcross",
+    title="X-Cross",
     family="integrating",
-    paper="X-Cross, SIGIR 2025",
+    paper="X-Cross, SIGIR 2025, arXiv 2504.20859",
     needs_titles=True,
     needs_sources=True,
     runs_on="encoder",
@@ -186,8 +187,9 @@ class XCross(IntegratingRecommender):
 
 @register(
     "xcross-no-layers",
+    title="X-Cross without layers",
     family="integrating",
-    paper="X-Cross, SIGIR 2025, ablation",
+    paper="X-Cross, SIGIR 2025, arXiv 2504.20859, ablation",
     needs_titles=True,
     needs_sources=True,
     runs_on="encoder",
@@ -201,8 +203,9 @@ class XCrossNoLayers(XCross):
 
 @register(
     "xcross-no-interactions",
+    title="X-Cross without interactions",
     family="integrating",
-    paper="X-Cross, SIGIR 2025, ablation",
+    paper="X-Cross, SIGIR 2025, arXiv 2504.20859, ablation",
     needs_titles=True,
     needs_sources=True,
     runs_on="encoder",
@@ -216,8 +219,9 @@ class XCrossNoInteractions(XCross):
 
 @register(
     "xcross-no-experts",
+    title="X-Cross without experts",
     family="integrating",
-    paper="X-Cross, SIGIR 2025, ablation",
+    paper="X-Cross, SIGIR 2025, arXiv 2504.20859, ablation",
     needs_titles=True,
     needs_sources=True,
     runs_on="encoder",

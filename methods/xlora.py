@@ -73,6 +73,7 @@ class TokenClassifier(Integration):
 
 @register(
     "xlora",
+    title="X-LoRA",
     family="integrating",
     paper="Buehler & Buehler 2024, arXiv 2402.07148",
     needs_titles=True,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,33 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from bench.metrics import N_CANDIDATES, Ranks
+from bench.metrics import Ranks
 from bench.runs.record import RunRecord, summarize
 from bench.runs.store import RunStore
-from bench.spec import ProtocolSpec, RunOptions, RunSpec
+from bench.spec import N_NEGATIVES, ProtocolSpec, RunOptions, RunSpec
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")  # a busy machine is no failure
+
+
+@pytest.fixture(autouse=True)
+def no_lines_for_slowness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep commands on a busy machine from reporting that they still work: tests compare what they write."""
+    monkeypatch.setattr("bench.cli.progress.plain.LONGEST_SILENCE_SECONDS", math.inf)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_of_whoever_runs_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_USER_DATA", str(tmp_path_factory.mktemp("user") / "data"))
+        yield
+
+
+@pytest.fixture
+def user_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of imported datasets for one test; it does not exist yet."""
+    monkeypatch.setenv("BENCH_USER_DATA", str(tmp_path / "user-data"))
+    return tmp_path / "user-data"
 
 
 @pytest.fixture
@@ -39,15 +60,16 @@ def save_run(run_store: RunStore) -> Callable[..., RunRecord]:
         policy: Any = "holdout",
         overrides: dict[str, Any] | None = None,
         catalogue: dict[str, float] | None = None,
+        n_negatives: int = N_NEGATIVES,
         **fields: Any,
     ) -> RunRecord:
         ranks = Ranks(np.asarray(better, np.int16), np.asarray(tied or [0] * len(better), np.int16))
-        protocol = ProtocolSpec(dataset, setting, policy)
+        protocol = ProtocolSpec(dataset, setting, policy, n_negatives=n_negatives)
         params = {"layers": 2, "dropout": 0.5, **(overrides or {})}
         # of a spec and of a record there is a backbone each, and a test means the spec's
         options = {item.name: fields.pop(item.name) for item in dataclasses.fields(RunOptions) if item.name in fields}
         spec = RunSpec(method, protocol, params, full_ranking=catalogue is not None, **options)
-        n_candidates = int((catalogue or {"n_items": N_CANDIDATES})["n_items"])
+        n_candidates = int((catalogue or {"n_items": n_negatives + 1})["n_items"])
         facts = {
             "family": "general",
             "candidates_hash": f"hash-{dataset}-{setting}",

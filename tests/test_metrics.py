@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
+from sklearn.metrics import average_precision_score, roc_auc_score, top_k_accuracy_score
 
-from bench.metrics import DEFAULT_METRICS, Metric, Ranks, chance, per_user, rank_positive
+from bench.metrics import DEFAULT_METRICS, N_CANDIDATES, Metric, Ranks, chance, per_user, rank_positive, same_metric
+from bench.spec import N_NEGATIVES
 
 METRICS = [Metric.parse(text) for text in DEFAULT_METRICS]
 small_scores = st_numpy.arrays(np.int8, st.tuples(st.integers(1, 8), st.just(30)), elements=st.integers(-3, 3))
@@ -21,7 +23,7 @@ def ranks_of(better: list[int], tied: list[int]) -> Ranks:
 
 def value_at_rank(metric: Metric, rank: int) -> float:
     """The textbook value of one positive at one rank, written without arrays."""
-    if rank > metric.cutoff:
+    if metric.cutoff is None or rank > metric.cutoff:
         return 0.0
     return {"ndcg": 1 / math.log2(rank + 1), "hit": 1.0, "mrr": 1 / rank}[metric.name]
 
@@ -146,12 +148,12 @@ def test_the_tie_rate_is_the_share_of_positives_that_are_tied() -> None:
     assert ranks_of([], []).tie_rate == 0.0
 
 
-@pytest.mark.parametrize("text", DEFAULT_METRICS)
+@pytest.mark.parametrize("text", [*DEFAULT_METRICS, "auc", "recall@5", "map@10"])
 def test_a_metric_prints_back_as_it_was_parsed(text: str) -> None:
     assert str(Metric.parse(text)) == text
 
 
-@pytest.mark.parametrize("text", ["ndcg", "ndcg@0", "NDCG@1", "ndcg@1.5", "map@3", "ndcg@03", ""])
+@pytest.mark.parametrize("text", ["ndcg", "ndcg@0", "NDCG@1", "ndcg@1.5", "map", "auc@3", "recall@0", "ndcg@03", ""])
 def test_what_is_no_metric_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a metric"):
         Metric.parse(text)
@@ -172,3 +174,47 @@ def test_the_last_rank_of_a_large_catalogue_has_its_gain() -> None:
     all_tied = Ranks(np.array([0], np.int32), np.array([39_999], np.int32))
     assert per_user(last, Metric("mrr", 40_000), 40_000) == pytest.approx([1 / 40_000])
     assert per_user(all_tied, Metric("hit", 10), 40_000) == pytest.approx([10 / 40_000])
+
+
+@pytest.mark.parametrize(("name", "same"), [("recall@1", "hit@1"), ("recall@10", "hit@10"), ("map@3", "mrr@3")])
+def test_metrics_of_one_positive_have_two_names(name: str, same: str) -> None:
+    better, tied = np.divmod(np.arange(900), 30)
+    ranks = Ranks(better, np.minimum(tied, 29 - better))
+    np.testing.assert_array_equal(per_user(ranks, Metric.parse(name)), per_user(ranks, Metric.parse(same)))
+    assert same_metric(name) == same
+    assert same_metric(same) == same
+
+
+def test_the_auc_is_the_share_of_negatives_below_the_positive() -> None:
+    ranks = Ranks(np.array([0, 29, 1, 0, 10]), np.array([0, 0, 0, 29, 4]))
+    assert per_user(ranks, Metric.parse("auc")) == pytest.approx([1, 0, 28 / 29, 0.5, (15 + 4 / 2) / 29])
+    assert chance(Metric.parse("auc")) == pytest.approx(0.5)
+    assert chance(Metric.parse("auc"), 100) == pytest.approx(0.5)
+
+
+@given(st_numpy.arrays(np.float64, (6, 30), elements=st.sampled_from([0.0, 0.25, 0.5, 1.0])), st.integers(0, 29))
+def test_auc_recall_and_map_are_those_of_scikit_learn(scores: np.ndarray, column: int) -> None:
+    positives = np.full(len(scores), column)
+    ranks = rank_positive(scores, positives)
+    labels = np.arange(30) == column
+    expected = [roc_auc_score(labels, row) for row in scores]  # a tie counts half, its expected value
+    assert per_user(ranks, Metric.parse("auc")) == pytest.approx(expected)
+    untied = scores + np.random.default_rng(0).permuted(np.tile(np.arange(30), (len(scores), 1)), axis=1) * 1e-6
+    ranks = rank_positive(untied, positives)
+    expected = [average_precision_score(labels, row) for row in untied]
+    assert per_user(ranks, Metric.parse("map@30")) == pytest.approx(expected)
+    expected = [top_k_accuracy_score([column], row[None], k=5, labels=np.arange(30)) for row in untied]
+    assert per_user(ranks, Metric.parse("recall@5")) == pytest.approx(expected)
+
+
+@given(st.integers(2, 400), st.data())
+def test_the_auc_with_ties_is_its_mean_over_all_orders(n_candidates: int, data: st.DataObject) -> None:
+    better = data.draw(st.integers(0, n_candidates - 1))
+    tied = data.draw(st.integers(0, n_candidates - 1 - better))
+    (value,) = per_user(Ranks(np.array([better]), np.array([tied])), Metric.parse("auc"), n_candidates)
+    assert value == pytest.approx(1 - (better + tied / 2) / (n_candidates - 1))
+    assert 0 <= value <= 1
+
+
+def test_the_usual_list_has_the_usual_number_of_negatives() -> None:
+    assert N_CANDIDATES == 1 + N_NEGATIVES

@@ -87,10 +87,11 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
 
 
 def test_the_wheel_holds_what_the_page_is_made_of(wheel: Path) -> None:
-    assets = "bench/report/page/assets"
-    expected = {path.name: path.read_bytes() for path in (ROOT / assets).iterdir()}
-    assert {".html", ".css", ".js"} == {Path(name).suffix for name in expected}
-    assert {path.name: path.read_bytes() for path in (wheel / assets).iterdir()} == expected
+    for folder, suffixes in (("assets", {".css", ".js"}), ("templates", {".html"})):
+        place = f"bench/report/page/{folder}"
+        expected = {path.name: path.read_bytes() for path in (ROOT / place).iterdir()}
+        assert {Path(name).suffix for name in expected} == suffixes
+        assert {path.name: path.read_bytes() for path in (wheel / place).iterdir()} == expected
 
 
 def test_the_metadata_name_the_command_and_the_plugin_contract(wheel: Path) -> None:

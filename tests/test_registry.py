@@ -273,3 +273,15 @@ def test_the_plugin_contract_imports_no_torch_and_plans_no_adapters_by_default()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
     assert registry().recommender("random")(None).adapters(None) == []  # type: ignore[arg-type]
+
+
+def test_every_method_has_a_name_of_its_own_for_reports() -> None:
+    names = [entry.displayed_name() for entry in registry().entries.values() if entry.target.startswith("bench.")]
+    assert len(set(names)) == len(names)
+    assert registry().entry("sasrec").displayed_name() == "SASRec"
+    assert registry().entry("recbole:NeuMF").displayed_name("recbole:NeuMF") == "RecBole NeuMF"
+
+
+def test_a_method_without_a_title_is_shown_by_its_name() -> None:
+    (entry,) = scan_source('@register("mine", family="general")\nclass Mine: ...', "somewhere")
+    assert entry.displayed_name() == "mine"

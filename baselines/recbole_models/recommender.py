@@ -29,6 +29,7 @@ from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
 from bench.learning.training import descend, keep_rows, seeded, stopping_score
 from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.progress import prefixed
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
@@ -146,7 +147,7 @@ class RecBoleRecommender(Recommender):
             lambda: stopping_score(self.score(task.validation), task.validation_answers),
             self.params.epochs,
             self.params.patience,
-            lambda line: task.progress(f"{self.model_name} on {task.target.name}, {line}"),
+            prefixed(task.progress, f"{self.model_name} on {task.target.name}, "),
             Resumable(checkpoint, optimizer, rng),
         )
 

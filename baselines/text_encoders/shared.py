@@ -16,10 +16,10 @@ from bench.learning.dot_scores import candidate_dots
 from bench.learning.keys import training_key
 from bench.learning.training import clip_gradients, schedule_step_size
 from bench.lm.batching import length_batches
-from bench.lm.encoders.text_encoder import BATCHES_BETWEEN_REPORTS
 from bench.lm.loading import task_backbone
 from bench.lm.precision import training_dtype
 from bench.plugin import ProgressHook, Queries, Recommender, Task, above, at_least, at_most, below, shrinks_to
+from bench.progress import Steps, tell
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
@@ -209,15 +209,14 @@ def encode_by_length(
     Args:
         lengths: Number of tokens of each text.
         encode: Returns the vectors of the texts at the given rows, (n_rows, dimension).
-        progress: Called with a line at regular intervals.
+        progress: Is told how many are encoded.
     """
     order = np.argsort(np.asarray(lengths), kind="stable").astype(np.int64)
     vectors = []
     with torch.no_grad():
-        for number, (start, stop) in enumerate(length_batches([lengths[row] for row in order]), start=1):
+        for start, stop in length_batches([lengths[row] for row in order]):
             vectors.append(encode(order[start:stop]))
-            if progress is not None and number % BATCHES_BETWEEN_REPORTS == 0:
-                progress(f"encoded {stop:,} of {len(order):,} texts")
+            tell(progress, Steps("encoding texts", stop, len(order), "texts"))
     encoded = torch.cat(vectors)
     return encoded[torch.from_numpy(np.argsort(order)).to(encoded.device)]
 

@@ -33,6 +33,7 @@ from bench.learning.training import descend, seeded, stopping_score
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone
 from bench.plugin import FitReport, Queries, Recommender, Task, above, at_least, at_most, below, divides
+from bench.progress import prefixed
 
 if TYPE_CHECKING:
     from bench.learning.checkpoints import Checkpoint
@@ -166,7 +167,7 @@ class TransferableRecommender(Recommender):
                 self.model,
                 lambda _: descend(self.model, optimizer, pretraining_losses(self.model, sequences, size, rng)),
                 self.params.pretrain_epochs,
-                lambda line: task.progress(f"{self._name} on {', '.join(self.sources)}, pre-training, {line}"),
+                prefixed(task.progress, f"{self._name} on {', '.join(self.sources)}, pre-training, ", "pre-training, "),
                 Resumable(checkpoint, optimizer, rng),
             )
 
@@ -183,7 +184,7 @@ class TransferableRecommender(Recommender):
             lambda: stopping_score(self.score(task.validation), task.validation_answers),
             params.epochs,
             params.patience,
-            lambda line: task.progress(f"{self._name} on {task.target.name}, {line}"),
+            prefixed(task.progress, f"{self._name} on {task.target.name}, "),
             Resumable(checkpoint, optimizer, rng),
         )
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.metrics import Metric, per_user
+from bench.metrics import Metric
 from bench.protocol.full_ranking import catalogue_hash
+from bench.runs.record import RunRecord, values_per_user
 from bench.runs.store import RunStore
 from bench.runs.tasks import Tasks
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from bench.files.folders import Folders
     from bench.protocol.task import PreparedTask, QuerySet
-    from bench.runs.record import RunRecord
 
 
 def ranks_frame(record: RunRecord, folders: Folders, metrics: Sequence[str]) -> pandas.DataFrame:
@@ -38,7 +38,7 @@ def ranks_frame(record: RunRecord, folders: Folders, metrics: Sequence[str]) -> 
     prepared = Tasks(folders, lambda _line: None).prepared(record.spec.protocol)
     users, ranks = RunStore(folders.results_dir).ranks(record.id)
     queries = _queries(record, prepared, users)
-    values = {name: per_user(ranks, Metric.parse(name), record.n_candidates) for name in metrics}
+    values = {name: values_per_user(record, ranks, Metric.parse(name)) for name in metrics}
     return pandas.DataFrame(
         {
             "user_id": prepared.domain.user_ids[users],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.api.runs import Run, Runs
 from bench.errors import BenchError
@@ -14,6 +14,7 @@ from bench.registry import registry
 from bench.report.experiment_report import experiment_at, report_of
 from bench.report.metric_names import USUAL_METRICS, checked_metrics
 from bench.report.tables.build import stored_table, table_of_runs
+from bench.report.tables.options import TableOptions
 from bench.report.two_runs import ComparedRuns, compare_runs
 from bench.runs.store import RunStore
 from bench.significance.tests import TESTS, Test
@@ -65,6 +66,7 @@ def table(
     scale: str | None = None,
     full_ranking: bool = False,
     results_dir: AnyPath | None = None,
+    **options: Any,
 ) -> Table:
     """Build a table from stored runs: of given runs, of an experiment, or of all runs of one dataset and setting.
 
@@ -77,6 +79,8 @@ def table(
         scale: Scale of an experiment, by default ``cpu``.
         full_ranking: Whether an experiment's table also shows the ranking of the whole catalogue.
         results_dir: Where runs are stored; default that of the given runs, else as for ``bench.run``.
+        **options: What the table shows: the fields of :class:`bench.report.tables.options.TableOptions`, such as
+            ``percent=True`` or ``notes="short"``.
 
     Returns:
         A table that notebooks display; ``print(table)`` prints it, ``table.render("latex")`` and ``table.frame()``
@@ -90,25 +94,41 @@ def table(
     names = [one for one in what if isinstance(one, str)]
     if (len(names) + bool(runs) + bool(dataset or setting)) != 1 or bool(dataset) != bool(setting):
         raise BenchError("Give either runs, or the name of one experiment, or both dataset and setting.")
+    shown = TableOptions.of(options)
     if names:
-        return _of_experiment(
-            names[0], metrics, scale, full_ranking, usual_folders(results_dir=results_dir).results_dir
-        )
+        folder = usual_folders(results_dir=results_dir).results_dir
+        return _of_experiment(names[0], metrics, scale, full_ranking, folder, shown)
     if scale is not None or full_ranking:
         raise BenchError("scale and full_ranking are options of an experiment; leave them out.")
-    store, columns = RunStore(_results_dir(runs, results_dir)), checked_metrics(metrics or USUAL_METRICS)
+    folder = _results_dir(runs, results_dir)
     if runs:
-        return table_of_runs(_records(runs), columns, store, registry())
-    return stored_table(dataset or "", setting or "", columns, store, registry())
+        metrics = checked_metrics(shown.columns or metrics or USUAL_METRICS)
+        return table_of_runs(_records(runs), metrics, RunStore(folder), registry(), options=shown)
+    return stored_runs_table(dataset or "", setting or "", metrics or (), folder, shown)
+
+
+def stored_runs_table(
+    dataset: str, setting: str, metrics: Sequence[str], results_dir: Path, options: TableOptions
+) -> Table:
+    """Build a table of all stored runs of a dataset and setting; ``options.columns`` are also metrics."""
+    if metrics and options.columns:
+        raise BenchError("--metric and --columns both choose metrics here: give one of them.")
+    chosen = checked_metrics(options.columns or metrics or USUAL_METRICS)
+    return stored_table(dataset, setting, chosen, RunStore(results_dir), registry(), options=options)
 
 
 def _of_experiment(
-    name: str, metrics: Sequence[str] | None, scale: str | None, full_ranking: bool, results_dir: Path
+    name: str,
+    metrics: Sequence[str] | None,
+    scale: str | None,
+    full_ranking: bool,
+    results_dir: Path,
+    options: TableOptions,
 ) -> Table:
     if metrics is not None:
-        raise BenchError(f"The metrics of '{name}' are in its file; leave metrics out.")
+        raise BenchError(f"The metrics of '{name}' are in its file; choose others with columns.")
     experiment = experiment_at(name, scale or DEFAULT_SCALE.name, registry(), full_ranking=full_ranking)
-    return report_of(experiment, results_dir, registry()).table
+    return report_of(experiment, results_dir, registry(), options).table
 
 
 def _results_dir(runs: Sequence[Run | Runs], results_dir: AnyPath | None) -> Path:

@@ -13,10 +13,12 @@ from bench.errors import BenchError
 from bench.files.folders import AnyPath, Folders, usual_folders
 from bench.plugin import LastLoaded, ProgressHook, Recommender
 from bench.report.run_summary import summary, summary_html
+from bench.report.trackers.tracked import require_tracker, send
 from bench.runs.complete import complete
 from bench.runs.engine import Again
 from bench.runs.engine import run as run_spec
 from bench.runs.environment import chosen_device
+from bench.runs.progress.lines import as_progress
 from bench.runs.record import RunRecord, describe_variant
 from bench.runs.store import RunStore
 
@@ -87,10 +89,10 @@ class Run:
         return f"Run('{self.name}', id='{self.id}')"
 
     def __str__(self) -> str:
-        return summary(self.record)
+        return summary(self.record, RunStore(self.folders.results_dir))
 
     def _repr_html_(self) -> str:
-        return summary_html(self.record)
+        return summary_html(self.record, RunStore(self.folders.results_dir))
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ def run(  # noqa: PLR0913  # the most common options, by name
     device: str = "auto",
     force: bool = False,
     rescore: bool = False,
+    track: str | None = None,
     progress: ProgressHook | None = on_stderr,
     cache_dir: AnyPath | None = None,
     results_dir: AnyPath | None = None,
@@ -168,7 +171,8 @@ def run(  # noqa: PLR0913  # the most common options, by name
         device: Torch device; ``auto`` uses a GPU if available.
         force: Train and score again even if the run is stored.
         rescore: Score again with the trained model even if the run is stored.
-        progress: Called with a short line before long steps; None is silent.
+        track: Send each finished run to a tracker: ``tensorboard``, ``mlflow`` or ``wandb``.
+        progress: Called with a short line before long steps and every ten seconds of long ones; None is silent.
         cache_dir: Directory for downloads, prepared data and models; default ``BENCH_CACHE``, else the platform's.
         results_dir: Directory for runs; default ``BENCH_RESULTS``, else ``./results``.
         data_dir: Directory with one subdirectory of source data per dataset; default ``BENCH_DATA``, else none.
@@ -192,13 +196,16 @@ def run(  # noqa: PLR0913  # the most common options, by name
     requests = [request_of(method, dataset, one) for one in seeded]
     with LastLoaded() as held:
         runs = [
-            Run(carried_out(one, folders, progress, device, force=force, rescore=rescore, held=held), folders)
+            Run(
+                carried_out(one, folders, progress, device, force=force, rescore=rescore, held=held, track=track),
+                folders,
+            )
             for one in requests
         ]
     return runs[0] if chosen is None else Runs(tuple(runs))
 
 
-def carried_out(
+def carried_out(  # noqa: PLR0913  # the options of bench.run that are not part of the request
     request: RunRequest,
     folders: Folders,
     progress: ProgressHook | None,
@@ -208,20 +215,27 @@ def carried_out(
     rescore: bool = False,
     held: LastLoaded | None = None,
     tasks: Tasks | None = None,
+    track: str | None = None,
 ) -> RunRecord:
-    """Return the record of the requested run, without writing to standard output.
+    """Return the record of the requested run, without writing to standard output; ``track`` names a tracker.
 
     Raises:
         BenchError: the request cannot be carried out, or both ``force`` and ``rescore`` are set.
     """
-    spec = complete(request)
+    spec = complete(request, folders.data_dir)
     if force and rescore:
         raise BenchError("force scores again as well: give it or rescore, not both.")
+    if track:
+        require_tracker(track)
     again: Again | None = "train" if force else "score" if rescore else None
     with redirect_stdout(sys.stderr):  # some libraries print
-        told = progress or (lambda _line: None)
-        record = run_spec(spec, folders, told, device=chosen_device(device), again=again, held=held, tasks=tasks)
-    return RunStore(folders.results_dir).derived(record)
+        record = run_spec(
+            spec, folders, as_progress(progress), device=chosen_device(device), again=again, held=held, tasks=tasks
+        )
+        record = RunStore(folders.results_dir).derived(record)
+        if track:
+            send(record, track, folders.results_dir)
+    return record
 
 
 def load_run(

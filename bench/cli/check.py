@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.completion import complete_methods
 from bench.cli.options import json_option, some_request_options
 
 if TYPE_CHECKING:
@@ -26,13 +27,19 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name")
-@some_request_options("backbone", "params")
+@click.argument("name", shell_complete=complete_methods)
+@some_request_options("n_negatives", "backbone", "params")
 @click.option("--device", default="cpu", show_default=True, help="Torch device; auto uses a GPU if available.")
 @json_option
 @click.pass_context
 def check(
-    context: click.Context, name: str, params: Mapping[str, str], backbone: str | None, device: str, as_json: bool
+    context: click.Context,
+    name: str,
+    n_negatives: int,
+    params: Mapping[str, str],
+    backbone: str | None,
+    device: str,
+    as_json: bool,
 ) -> None:
     """Check that a method follows the contract, on generated toy data; exit with 1 if a check fails.
 
@@ -47,7 +54,7 @@ def check(
     began = time.perf_counter()
     outcomes: list[Outcome] = []
     device = device if device == "cpu" else chosen_device(device)
-    for outcome in check_method(name, params, backbone=backbone, device=device):
+    for outcome in check_method(name, params, backbone=backbone, n_negatives=n_negatives, device=device):
         outcomes.append(outcome)
         if not as_json:
             click.echo(_line(outcome))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bench.cli.completion import complete_runs
 from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
@@ -24,8 +25,8 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("run_a", metavar="A")
-@click.argument("run_b", metavar="B")
+@click.argument("run_a", metavar="A", shell_complete=complete_runs)
+@click.argument("run_b", metavar="B", shell_complete=complete_runs)
 @click.option(
     "--metric", "metrics", multiple=True, default=USUAL_METRICS, show_default=True, help="Metric; repeatable."
 )

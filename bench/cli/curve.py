@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bench.cli.completion import complete_experiments
 from bench.cli.options import json_option, results_dir_option
 from bench.report.metric_names import checked_metrics
 
@@ -17,7 +18,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_experiments)
 @click.option("--metric", help="Metric of the curves (default: the experiment's first).")
 @results_dir_option
 @json_option

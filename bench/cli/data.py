@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.checks import report_checks
-from bench.cli.options import cache_dir_option, data_dir_option, json_option, progress_on_stderr
+from bench.cli.completion import complete_datasets
+from bench.cli.data_import import import_
+from bench.cli.options import cache_dir_option, data_dir_option, json_option
+from bench.cli.progress.shown import ProgressChoice, progress_options
 
 if TYPE_CHECKING:
     from bench.data.card import Card
     from bench.data.counts import Stats
+    from bench.data.domain import Domain
 
-FILE = click.Path(path_type=Path)
 GROUP_EXAMPLES = """\b
 Examples:
   bench data stats ml-100k
@@ -31,11 +34,6 @@ Examples:
   bench data verify ml-100k-drama
   bench data verify beauty --data-dir ~/recommendation-data --json
 """
-IMPORT_EXAMPLES = """\b
-Examples:
-  bench data import shop --interactions orders.csv --items catalogue.csv --data-dir ~/recommendation-data
-  bench data import beauty --interactions interactions.csv.gz --data-dir ~/recommendation-data
-"""
 STATS_EXAMPLES = """\b
 Examples:
   bench data stats ml-100k
@@ -49,15 +47,14 @@ def data() -> None:
 
 
 @data.command(epilog=PREPARE_EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
 @data_dir_option
 @cache_dir_option
+@progress_options
 @json_option
-def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
+def prepare(name: str, data_dir: Path | None, cache_dir: Path, choice: ProgressChoice, as_json: bool) -> None:
     """Read a dataset's source files and cache the result; without source files, download the official ones."""
-    from bench.data.prepare import load_domain
-
-    domain = load_domain(name, data_dir, cache_dir, progress=progress_on_stderr)
+    domain = _loaded(name, data_dir, cache_dir, choice)
     if as_json:
         click.echo(json.dumps({"name": name, "content_hash": domain.content_hash, "notes": list(domain.notes)}))
         return
@@ -65,7 +62,7 @@ def prepare(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) ->
 
 
 @data.command(epilog=VERIFY_EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
 @data_dir_option
 @cache_dir_option
 @json_option
@@ -76,40 +73,21 @@ def verify(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> 
     report_checks(verify_dataset(name, data_dir, cache_dir), as_json)
 
 
-@data.command(name="import", epilog=IMPORT_EXAMPLES)
-@click.argument("name")
-@click.option("--interactions", type=FILE, required=True, help="CSV: user_id,item_id[,timestamp][,position].")
-@click.option("--items", type=FILE, help="CSV: item_id[,title][,categories].")
-@data_dir_option
-def import_(name: str, interactions: Path, items: Path | None, data_dir: Path | None) -> None:
-    """Import your own CSV files (plain or .gz) as dataset NAME.
-
-    The files are copied to the data directory. Imported data is not filtered; using the name of a dataset listed by
-    'bench list datasets' applies that dataset's filtering.
-    """
-    from bench.data.import_files import import_dataset
-    from bench.errors import BenchError
-
-    if data_dir is None:
-        raise BenchError("No data directory to import into: set BENCH_DATA or give --data-dir.")
-    domain = import_dataset(name, interactions, items, data_dir)
-    click.echo(f"Imported {name}: {_sizes(domain.n_users, domain.n_items, domain.n_interactions)}.")
-    for note in domain.notes:
-        click.echo(f"Note: {note}")
-    click.echo(f"Next: bench data stats {name} --data-dir {data_dir}")
+data.add_command(import_)
 
 
 @data.command(epilog=STATS_EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
 @data_dir_option
 @cache_dir_option
+@progress_options
 @json_option
-def stats(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> None:
+def stats(name: str, data_dir: Path | None, cache_dir: Path, choice: ProgressChoice, as_json: bool) -> None:
     """Show a dataset's statistics next to those reported in papers."""
     from bench.data.counts import stats_of, summary
-    from bench.data.prepare import card_of, load_domain
+    from bench.data.prepare import card_of
 
-    domain = load_domain(name, data_dir, cache_dir, progress=progress_on_stderr)
+    domain = _loaded(name, data_dir, cache_dir, choice)
     card = card_of(name, data_dir)
     if as_json:
         click.echo(json.dumps(summary(domain, card), indent=2, ensure_ascii=False))
@@ -118,6 +96,14 @@ def stats(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> N
     click.echo(_table(stats_of(domain), card))
     for note in domain.notes:
         click.echo(f"Note: {note}")
+
+
+def _loaded(name: str, data_dir: Path | None, cache_dir: Path, choice: ProgressChoice) -> Domain:
+    from bench.data.missing import naming_missing_files
+    from bench.data.prepare import load_domain
+
+    with choice.shown() as progress, naming_missing_files((name,), data_dir, cache_dir):
+        return load_domain(name, data_dir, cache_dir, progress)
 
 
 def _table(counted: Stats, card: Card) -> str:
@@ -153,3 +139,10 @@ def _beside(actual: int, expected: int) -> str:
 
 def _sizes(n_users: int, n_items: int, n_interactions: int) -> str:
     return f"{n_users:,} users, {n_items:,} items, {n_interactions:,} interactions"
+
+
+def _known(name: str) -> str:
+    """Return the name of an existing dataset as it is written; users may write it in any case."""
+    from bench.data.names import checked_name
+
+    return checked_name(name)

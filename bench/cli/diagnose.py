@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.completion import complete_runs
 from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
     json_option,
-    progress_on_stderr,
     results_dir_option,
 )
+from bench.cli.progress.shown import ProgressChoice, progress_options
 from bench.report.metric_names import checked_metrics
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", shell_complete=complete_runs)
 @click.option("--metric", default="ndcg@3", show_default=True, help="Metric to report by popularity and for stability.")
 @click.option(
     "--permutations",
@@ -63,6 +64,7 @@ Examples:
 @data_dir_option
 @cache_dir_option
 @results_dir_option
+@progress_options
 @json_option
 def diagnose(
     runs: tuple[str, ...],
@@ -74,6 +76,7 @@ def diagnose(
     data_dir: Path | None,
     cache_dir: Path,
     results_dir: Path,
+    choice: ProgressChoice,
     as_json: bool,
 ) -> None:
     """Show the cost, popularity bias and stability of stored runs.
@@ -100,8 +103,11 @@ def diagnose(
 
         folders, chosen = Folders(cache_dir, results_dir, data_dir), chosen_device(device)
         for record in records:
-            with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the result
-                asked = rescorer(record, folders, parsed, queries, progress_on_stderr, chosen)
+            with (
+                choice.shown() as progress,
+                redirect_stdout(sys.stderr),
+            ):  # some libraries print, and standard output is for the result
+                asked = rescorer(record, folders, parsed, queries, progress, chosen)
                 answers: list[tuple[Over, Stability]] = []
                 if permutations:
                     answers.append(("candidate order", asked.over_candidate_orders(permutations)))

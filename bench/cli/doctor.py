@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
-from bench.cli.options import json_option
+from bench.cli import doctor_checks
+from bench.cli.options import cache_dir_option, data_dir_option, json_option, results_dir_option
 from bench.errors import BenchError
+from bench.files.folders import Folders
 
 EXAMPLES = """\b
 Examples:
@@ -21,10 +24,19 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
+@data_dir_option
+@cache_dir_option
+@results_dir_option
 @json_option
-def doctor(as_json: bool) -> None:
-    """Check packages, backbone, embedded dataset, dataset cards, plugins and device; exit with 1 if a check fails."""
-    checks = [_checked(name, check) for name, check in CHECKS.items()]
+def doctor(data_dir: Path | None, cache_dir: Path, results_dir: Path, as_json: bool) -> None:
+    """Check this installation and this machine; exit with 1 if a check fails.
+
+    Checks packages and extras, backbone, datasets, plugins, the directories for data, cache and results and their
+    permissions, disk space, device, GPU, threads and the Hugging Face hub.
+    """
+    folders = Folders(cache_dir, results_dir, data_dir)
+    of_machine: dict[str, Callable[[], str]] = {name: partial(check, folders) for name, check in MACHINE_CHECKS.items()}
+    checks = [_checked(name, check) for name, check in (CHECKS | of_machine).items()]
     if as_json:
         click.echo(json.dumps(checks, indent=2))
     else:
@@ -79,6 +91,17 @@ def _minilm() -> str:
     return f"weights match the official SHA-256, revision {resolve_backbone('minilm').revision}"
 
 
+def _smollm2() -> str:
+    from bench.files.extras import install_command
+    from bench.lm.backbones import SMOLLM2
+    from bench.lm.smollm2 import checked_smollm2, packaged_smollm2
+
+    if packaged_smollm2() is None:
+        return f"not packaged here ({install_command(SMOLLM2)})"
+    checked_smollm2()
+    return "4-bit weights match the expected SHA-256; converted when first used"
+
+
 def _embedded_dataset() -> str:
     from bench.data.card import load_card
     from bench.data.locate import shipping_command
@@ -114,9 +137,7 @@ def _device() -> str:
 
     if not is_installed("torch"):
         return f"{chosen_device('auto')}, without torch"
-    import torch
-
-    return f"{chosen_device('auto')}, {torch.get_num_threads()} threads"
+    return chosen_device("auto")
 
 
 CHECKS: dict[str, Callable[[], str]] = {
@@ -124,8 +145,18 @@ CHECKS: dict[str, Callable[[], str]] = {
     "extras": _extras,
     "Hugging Face datasets": _hugging_face_datasets,
     "minilm": _minilm,
+    "smollm2": _smollm2,
     "embedded dataset": _embedded_dataset,
     "cards": _cards,
     "plugins": _plugins,
     "device": _device,
+}
+MACHINE_CHECKS: dict[str, Callable[[Folders], str]] = {
+    "GPU": doctor_checks.gpu,
+    "threads": doctor_checks.threads,
+    "data": doctor_checks.data,
+    "cache": doctor_checks.cache,
+    "results": doctor_checks.results,
+    "disk": doctor_checks.disk,
+    "hub": doctor_checks.hub,
 }

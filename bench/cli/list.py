@@ -1,49 +1,89 @@
-"""``bench list``: methods, datasets and experiments."""
+"""``bench list``: methods, datasets, experiments and stored runs."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import click
 
-from bench.cli.options import json_option
+from bench.cli.list_runs import runs
+from bench.cli.options import NearGroup, data_dir_option, json_option
 
 LONGEST_CAPTION = 90
 """Characters of a caption shown in text output; JSON contains the whole caption."""
-KINDS = ("methods", "datasets", "experiments")
 EXAMPLES = """\b
 Examples:
   bench list methods
+  bench list runs --dataset beauty --sort ndcg@3
+"""
+METHODS_EXAMPLES = """\b
+Examples:
+  bench list methods
+  bench list methods --json
+"""
+DATASETS_EXAMPLES = """\b
+Examples:
+  bench list datasets
   bench list datasets --json
+"""
+EXPERIMENTS_EXAMPLES = """\b
+Examples:
+  bench list experiments
+  bench list experiments --json
 """
 
 
-@click.command(name="list", epilog=EXAMPLES)
-@click.argument("kind", type=click.Choice(KINDS))
+@click.group(name="list", epilog=EXAMPLES, cls=NearGroup)
+def list_() -> None:
+    """List methods, datasets, experiments or stored runs."""
+
+
+@list_.command(epilog=METHODS_EXAMPLES)
 @json_option
-def list_(kind: str, as_json: bool) -> None:
-    """List methods, datasets or experiments.
+def methods(as_json: bool) -> None:
+    """List methods.
 
     A method whose packages are not installed is listed with the command that installs them, and a plugin that cannot be
     loaded with the reason.
     """
-    from tabulate import tabulate
-
-    rows = {"methods": _methods, "datasets": _datasets, "experiments": _experiments}[kind]()
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
-    if kind == "methods":
+    rows = _methods()
+    if not as_json:
         from bench.plugin.entry import displayed_family
 
         rows = [{**row, "family": displayed_family(row["family"])} for row in rows]
-    if kind == "experiments":
+        if not any(row["install"] for row in rows):
+            rows = [{key: value for key, value in row.items() if key != "install"} for row in rows]
+    _show(rows, as_json)
+
+
+@list_.command(epilog=DATASETS_EXAMPLES)
+@data_dir_option
+@json_option
+def datasets(data_dir: Path | None, as_json: bool) -> None:
+    """List datasets, with your own from the data directory and from 'bench data import'."""
+    _show(_datasets(data_dir), as_json)
+
+
+@list_.command(epilog=EXPERIMENTS_EXAMPLES)
+@json_option
+def experiments(as_json: bool) -> None:
+    """List experiments, and the table or figure that each reproduces."""
+    rows = _experiments()
+    if not as_json:
         rows = [{**row, "caption": shorten(row["caption"], LONGEST_CAPTION, placeholder=" …")} for row in rows]
-    if kind == "methods" and not any(row["install"] for row in rows):
-        rows = [{key: value for key, value in row.items() if key != "install"} for row in rows]
-    click.echo(tabulate(rows, headers="keys", tablefmt="plain"))
+    _show(rows, as_json)
+
+
+list_.add_command(runs)
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
+    from tabulate import tabulate
+
+    click.echo(json.dumps(rows, indent=2) if as_json else tabulate(rows, headers="keys", tablefmt="plain"))
 
 
 def _methods() -> list[dict[str, Any]]:
@@ -68,10 +108,15 @@ def _methods() -> list[dict[str, Any]]:
     return rows + broken
 
 
-def _datasets() -> list[dict[str, Any]]:
+def _datasets(data_dir: Path | None) -> list[dict[str, Any]]:
     from bench.data.card import list_cards
+    from bench.data.own_data import described, own_datasets
 
-    return [{"name": card.name, "family": card.format, "description": card.description} for card in list_cards()]
+    cards = [{"name": card.name, "family": card.format, "description": card.description} for card in list_cards()]
+    own = own_datasets(data_dir).items()
+    return cards + [
+        {"name": name, "family": "own data", "description": described(name, folder)} for name, folder in own
+    ]
 
 
 def _experiments() -> list[dict[str, Any]]:

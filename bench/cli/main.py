@@ -15,11 +15,11 @@ import click
 
 from bench import __version__
 from bench.cli.failures import INTERRUPTED, failure_of_machine, flush_streams, make_streams_lenient
-from bench.errors import BenchError, BenchWarning, one_line, unknown_name
+from bench.errors import BenchError, BenchWarning, one_line, printable, unknown_name
 
 COMMANDS = {
     "run": "Train and evaluate one method on one dataset.",
-    "list": "List methods, datasets or experiments.",
+    "list": "List methods, datasets, experiments or stored runs.",
     "describe": "Show a method's parameters or a dataset's card.",
     "data": "Prepare, verify, import or summarize datasets.",
     "candidates": "Show or export the fixed candidate lists.",
@@ -27,16 +27,27 @@ COMMANDS = {
     "plan": "Show the adapters and runs that an experiment needs.",
     "reproduce": "Run an experiment's missing runs and write its table.",
     "curve": "Show the training size at which methods overtake a reference.",
+    "show": "Show a stored run, and how to repeat it.",
+    "rm": "Remove stored runs.",
     "compare": "Compare two stored runs with paired tests.",
+    "export-task": "Write a task as Parquet files for another program.",
+    "import-scores": "Store another program's scores as a run.",
+    "export": "Write stored runs to an archive.",
+    "import-runs": "Verify and store the runs of an archive.",
+    "artifacts": "Share trained adapters.",
+    "leaderboard": "Check submitted runs, or build a leaderboard of them.",
     "report": "Write an HTML report of all stored runs.",
-    "new": "Create a new baseline from a template.",
+    "new": "Create a new baseline, dataset card or experiment.",
     "check": "Check that a method follows the contract, on toy data.",
     "diagnose": "Show the cost, popularity bias and stability of stored runs.",
     "migrate": "Update records written by older versions, or pack runs.",
     "verify": "Check that stored runs and the cache are unchanged.",
+    "cache": "Show or clean the cache.",
     "doctor": "Check this installation.",
 }
 """Name and one-line help of each subcommand, so that ``bench --help`` imports none of them."""
+ALIASES = {"artefacts": "artifacts"}
+"""Further names of subcommands, which the help does not list."""
 USER_ERROR = 2
 INTERRUPT = 128 + signal.SIGINT
 
@@ -50,17 +61,19 @@ class LazyGroup(click.Group):
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         """Import ``bench.cli.<name>`` and return its command."""
+        name = ALIASES.get(name, name)
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"bench.cli.{name}")
-        command: click.Command = getattr(module, "list_" if name == "list" else name)
+        stem = name.replace("-", "_")
+        module = importlib.import_module(f"bench.cli.{stem}")
+        command: click.Command = getattr(module, "list_" if name == "list" else stem)
         return command
 
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the subcommand; for an unknown name, suggest similar ones."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        if args and not args[0].startswith("-") and args[0] not in {**COMMANDS, **ALIASES}:
             raise unknown_name("command", args[0], COMMANDS, "bench --help")
         return super().resolve_command(context, args)
 
@@ -86,7 +99,8 @@ def _warnings_told() -> Iterator[None]:
                 usual(message, category, *place, **more)
             elif str(message) not in told:
                 told.add(str(message))
-                click.echo(f"Warning: {one_line(str(message))}", err=True)
+                # not by click, which would write past a live display
+                sys.stderr.write(f"Warning: {one_line(str(message))}\n")
 
         warnings.simplefilter("always", BenchWarning)
         warnings.showwarning = show
@@ -100,7 +114,7 @@ Examples:
 """
 
 
-@click.group(cls=LazyGroup, epilog=EXAMPLES)
+@click.group(cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bench")
 def cli() -> None:
     """Benchmark recommenders (classical, transferable, LLM-based): 1 positive and 29 negatives per query."""
@@ -111,6 +125,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     wait_passively()
     make_streams_lenient()
+    if "_BENCH_COMPLETE" in os.environ:
+        from bench.cli.completion import install
+
+        install()
     try:
         code = _run()
     except KeyboardInterrupt:
@@ -152,7 +170,11 @@ def _run() -> int:
         mistake = _mistake(error)
         if mistake is None:
             raise
-        return _told(mistake, USER_ERROR)
+        code = _told(mistake, USER_ERROR)
+        if isinstance(error, BenchError) and error.choices:
+            with suppress(OSError):
+                click.echo(printable(error.choices), err=True)
+        return code
     return returned if isinstance(returned, int) else 0
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import cache_dir_option, data_dir_option, progress_on_stderr, results_dir_option
+from bench.cli.options import cache_dir_option, data_dir_option, results_dir_option
+from bench.cli.progress.shown import ProgressChoice, progress_options
+from bench.progress import counted
 
 EXAMPLES = """\b
 Examples:
@@ -20,7 +22,8 @@ Examples:
 @data_dir_option
 @cache_dir_option
 @results_dir_option
-def migrate(pack: bool, data_dir: Path | None, cache_dir: Path, results_dir: Path) -> None:
+@progress_options
+def migrate(pack: bool, data_dir: Path | None, cache_dir: Path, results_dir: Path, choice: ProgressChoice) -> None:
     """Update records written by older versions of bench to the current format.
 
     Ids and ranks do not change. Fields missing from older records are filled in if they can be derived from the
@@ -37,8 +40,10 @@ def migrate(pack: bool, data_dir: Path | None, cache_dir: Path, results_dir: Pat
 
     store = RunStore(results_dir)
     records = store.records()
-    tasks = Tasks(Folders(cache_dir, results_dir, data_dir), progress_on_stderr)
-    today = [migrated(record, store, tasks) for record in records]
+    with choice.shown() as progress:
+        tasks = Tasks(Folders(cache_dir, results_dir, data_dir), progress)
+        steps = counted(records, progress, "reading records", len(records), "records")
+        today = [migrated(record, store, tasks) for record in steps]
     n_older = sum(record.schema_version < SCHEMA_VERSION for record in records)
     if pack:
         packs = pack_store(store, today, map(load_experiment, experiment_names()))

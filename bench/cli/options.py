@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import typing
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bench.cli.completion import Completer, complete_datasets, complete_methods, complete_params
 from bench.cli.paths import DirectoryPath
-from bench.errors import BenchError, did_you_mean, one_line
+from bench.errors import BenchError, did_you_mean, unknown_name
 from bench.experiments.scale import DEFAULT_SCALE, SCALES
 from bench.files.folders import CACHE_VARIABLE, DATA_VARIABLE, RESULTS_VARIABLE, USUAL_RESULTS, usual_cache
 from bench.runs.params import parse_assignments
@@ -20,9 +21,14 @@ from bench.runs.request import PARAMS, RequestOption, RunRequest, request_option
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bench.experiments.experiment import Experiment
     from bench.files.folders import Folders
     from bench.runs.record import RunRecord
 
+COMPLETERS: Mapping[str, Completer] = MappingProxyType(
+    {"method": complete_methods, "dataset": complete_datasets, "sources": complete_datasets, PARAMS: complete_params}
+)
+"""How the values of a run request's options are completed."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -35,6 +41,20 @@ class NearChoice(click.Choice):  # type: ignore[type-arg]  # not generic before 
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
             raise click.BadParameter(error.message + did_you_mean(value, self.choices), ctx, param) from None
+
+
+class NearGroup(click.Group):
+    """A group whose error message for an unknown subcommand suggests similar names."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand; raise BenchError with similar names if there is none."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise unknown_name(
+                f"subcommand of '{ctx.command_path}'", args[0], self.commands, f"{ctx.command_path} --help"
+            )
+        return super().resolve_command(ctx, args)
 
 
 class AliasedOption(click.Option):
@@ -111,12 +131,15 @@ def scale_option(command: Command) -> Command:
     )(command)
 
 
-def run_request_options(instead_of: str = "") -> Callable[[Command], Command]:
+def run_request_options(
+    instead_of: str = "", optional: tuple[str, ...] = ("method", "dataset")
+) -> Callable[[Command], Command]:
     """Add an option for each field of a run request, passed together as ``request: RunRequest``.
 
     Args:
-        instead_of: An argument that method and dataset replace; both are then optional, and empty in the request if
-            not given. By default both are required.
+        instead_of: An argument or option that method and dataset replace; they are then optional, and empty in the
+            request if not given. By default both are required.
+        optional: Which of the two it replaces.
     """
 
     def add(command: Command) -> Command:
@@ -126,7 +149,7 @@ def run_request_options(instead_of: str = "") -> Callable[[Command], Command]:
             return command(*arguments, request=RunRequest(**fields), **values)
 
         for option in reversed(request_options()):
-            with_request = _click_option(option, instead_of)(with_request)
+            with_request = _click_option(option, instead_of if option.name in optional else "")(with_request)
         return with_request  # type: ignore[return-value]
 
     return add
@@ -147,6 +170,7 @@ def some_request_options(*names: str) -> Callable[[Command], Command]:
 def _click_option(option: RequestOption, instead_of: str = "") -> Callable[[Command], Command]:
     """Return the command-line option for a field of a run request; its value is the field's value."""
     facts: dict[str, Any] = {"help": option.help, "cls": AliasedOption, "aliases": option.aliases}
+    facts["shell_complete"] = COMPLETERS.get(option.name)
     if option.name == PARAMS:
         facts.update(multiple=True, metavar="KEY=VALUE", callback=lambda _, __, words: parse_assignments(words))
     elif option.is_required:
@@ -185,7 +209,10 @@ def say_of_data(records: Iterable[RunRecord], folders: Folders) -> None:
         click.echo(note, err=True)
 
 
-def progress_on_stderr(line: str) -> None:
-    """Print a progress line on stderr; a stream that cannot be written, such as a full disk, does not end the run."""
-    with suppress(OSError):
-        click.echo(one_line(line), err=True)
+def say_of_external(experiment: Experiment) -> None:
+    """Report on stderr which rows of an experiment cannot be run, because another program computes their scores."""
+    from bench.experiments.complete import external_rows
+
+    rows = external_rows(experiment)
+    if rows:
+        click.echo(f"not run but imported with 'bench import-scores': {', '.join(rows)}", err=True)

@@ -1,4 +1,4 @@
-"""Option types for directories and output files: ``~`` is the home directory, and empty names are errors."""
+"""Option types for directories and files: ``~`` is the home directory, and empty names are errors."""
 
 from __future__ import annotations
 
@@ -23,6 +23,19 @@ class DirectoryPath(click.Path):
         return super().convert(expanded(value), param, ctx)
 
 
+class LogPath(click.Path):
+    """A file that lines are appended to."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path with ``~`` expanded."""
+        if not str(value):
+            self.fail("An empty name is not a file.", param, ctx)
+        return super().convert(expanded(value), param, ctx)
+
+
 class OutputPath(click.Path):
     """A file that is written; ``-`` is standard output."""
 
@@ -33,4 +46,17 @@ class OutputPath(click.Path):
         """Return the path with ``~`` expanded."""
         if not str(value):
             self.fail("An empty name is not a file; '-' is standard output.", param, ctx)
+        return super().convert(expanded(value), param, ctx)
+
+
+class InputPath(click.Path):
+    """A file that is read."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path with ``~`` expanded."""
+        if not str(value):
+            self.fail("An empty name is not a file.", param, ctx)
         return super().convert(expanded(value), param, ctx)

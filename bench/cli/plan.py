@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from bench.cli.completion import complete_experiments
 from bench.cli.options import (
     cache_dir_option,
     data_dir_option,
     json_option,
-    progress_on_stderr,
     results_dir_option,
     run_request_options,
+    say_of_external,
     scale_option,
 )
+from bench.cli.progress.shown import ProgressChoice, progress_options
 from bench.errors import BenchError
 from bench.experiments.scale import DEFAULT_SCALE
 
@@ -58,7 +60,7 @@ DECODER_OF_THE_PAPERS = "Qwen/Qwen2-7B-Instruct"
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("names", nargs=-1, metavar="[EXPERIMENT]...")
+@click.argument("names", nargs=-1, metavar="[EXPERIMENT]...", shell_complete=complete_experiments)
 @run_request_options(instead_of="EXPERIMENT")
 @scale_option
 @data_dir_option
@@ -75,6 +77,7 @@ DECODER_OF_THE_PAPERS = "Qwen/Qwen2-7B-Instruct"
     metavar="GB",
     help="Memory of the device, for --memory.",
 )
+@progress_options
 @json_option
 @click.pass_context
 def plan(
@@ -89,6 +92,7 @@ def plan(
     workers: int,
     memory: bool,
     device_memory: float,
+    choice: ProgressChoice,
     as_json: bool,
 ) -> None:
     """Show what would be trained and run, and what exists already. Nothing is trained or run.
@@ -118,13 +122,14 @@ def plan(
     elif request.method and request.dataset:
         if scale != DEFAULT_SCALE.name:
             raise BenchError("--scale applies to experiments: give experiments instead of --method and --dataset.")
-        specs = [complete(request)]
+        specs = [complete(request, data_dir)]
     else:
         raise BenchError("Give one or more experiments, or both --method and --dataset. See 'bench list experiments'.")
-    with redirect_stdout(sys.stderr):  # some libraries print, and standard output is for the plan
+    # some libraries print, and standard output is for the plan
+    with choice.shown() as progress, redirect_stdout(sys.stderr):
         folders = Folders(cache_dir, results_dir, data_dir)
-        tasks = Tasks(folders, progress_on_stderr)
-        made = plan_of(specs, folders, progress_on_stderr, tasks=tasks)
+        tasks = Tasks(folders, progress)
+        made = plan_of(specs, folders, progress, tasks=tasks)
         expected = estimated(made, tasks, chosen_device("auto"), workers) if estimate else None
     if as_json:
         fields = made.to_json() if expected is None else {**made.to_json(), "estimate": expected.to_json()}
@@ -137,10 +142,14 @@ def _memory(request: RunRequest, device_memory: float, as_json: bool) -> str:
     """Return the memory of the requested decoder, recipe and device as a table or as JSON."""
     from bench.lm.adapters.adapter import LoraRecipe
     from bench.lm.memory_report import PAPERS_BATCH, memory_rows, shape_of
-    from bench.runs.params import build_params
+    from bench.registry import registry
+    from bench.runs.params import build_params, with_recipe
 
-    backbone = request.backbone or DECODER_OF_THE_PAPERS
-    recipe = build_params(request.method or "tallrec", LoraRecipe, request.params)
+    backbone, method = request.backbone or DECODER_OF_THE_PAPERS, request.method or "tallrec"
+    recommender = registry().recommender(method)
+    if not issubclass(recommender.Params, LoraRecipe):
+        raise BenchError(f"Method '{method}' trains no adapter, so --memory has nothing to compute; try tallrec.")
+    recipe = build_params(method, recommender.Params, with_recipe(method, recommender, request.params))
     rows = memory_rows(shape_of(backbone), device_memory, recipe.batch_size or PAPERS_BATCH, recipe.rank)
     if as_json:
         return json.dumps({"backbone": backbone, "device_gigabytes": device_memory, "memory": rows}, indent=2)
@@ -184,16 +193,17 @@ def _specs_of(name: str, scale: str, request: RunRequest) -> list[RunSpec]:
     from bench.report.experiment_report import experiment_at
 
     experiment = experiment_at(name, scale, registry(), request.limit_queries, request.full_ranking)
+    say_of_external(experiment)
     return [spec for _, spec in complete_experiment(experiment)]
 
 
 def _time(job: Job, expected: PlanEstimate | None) -> dict[str, str]:
     """Return the column with the expected time of a job; empty if it is not estimated."""
-    from bench.runs.estimate import in_words
+    from bench.progress import duration
 
     if expected is None:
         return {}
-    return {"time": in_words(expected.jobs[job.id].seconds) if job.id in expected.jobs else ""}
+    return {"time": duration(expected.jobs[job.id].seconds) if job.id in expected.jobs else ""}
 
 
 def _adapter_row(made: Plan, job: AdapterJob, numbers: dict[str, int]) -> dict[str, Any]:

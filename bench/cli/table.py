@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.completion import complete_datasets, complete_experiments
 from bench.cli.options import (
     NearChoice,
     cache_dir_option,
@@ -16,6 +17,7 @@ from bench.cli.options import (
     scale_option,
 )
 from bench.cli.paths import OutputPath
+from bench.cli.table_options import check_format, check_output, table_options
 from bench.errors import BenchError
 from bench.experiments.scale import DEFAULT_SCALE
 from bench.report.tables.table import TABLE_FORMATS
@@ -24,11 +26,14 @@ from bench.spec import SETTINGS, Setting
 if TYPE_CHECKING:
     from bench.files.folders import Folders
     from bench.report.experiment_report import ExperimentReport
+    from bench.report.tables.options import TableOptions
     from bench.report.tables.table import Table, TableFormat
 
 EXAMPLES = """\b
 Examples:
   bench table main-warm-cold --format latex --output table.tex
+  bench table baselines-warm --format latex --notes short --percent --columns beauty,ndcg@1,hit@5
+  bench table baselines-warm --ours UniSRec --improvement row --mean-rank
   bench table baselines-warm --published
   bench table baselines-warm --full-ranking
   bench table weaverec-figure8 --figure
@@ -39,8 +44,8 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name", required=False)
-@click.option("--dataset", help="Instead of NAME: all stored runs on this dataset.")
+@click.argument("name", required=False, shell_complete=complete_experiments)
+@click.option("--dataset", shell_complete=complete_datasets, help="Instead of NAME: all stored runs on this dataset.")
 @click.option("--setting", type=NearChoice(SETTINGS), help="Instead of NAME: the setting of these runs.")
 @click.option(
     "--metric", "metrics", multiple=True, help="Metric of that table, such as ndcg@1, hit@3 or mrr@5; repeatable."
@@ -60,6 +65,7 @@ Examples:
 @click.option("--strict", is_flag=True, help="Fail if a row was not trained to convergence (↗).")
 @click.option("--format", "output_format", type=click.Choice(TABLE_FORMATS), default="text", show_default=True)
 @click.option("--output", type=OutputPath(), help="Write to this file instead of standard output.")
+@table_options
 @results_dir_option
 @data_dir_option
 @cache_dir_option
@@ -76,6 +82,7 @@ def table(
     strict: bool,
     output_format: TableFormat,
     output: Path | None,
+    options: TableOptions,
     results_dir: Path,
     data_dir: Path | None,
     cache_dir: Path,
@@ -90,14 +97,18 @@ def table(
 
     if full_ranking:
         _check_full_ranking(name, published, audit)
-    _check(name, dataset, setting, metrics, scale, {"--published": published, "--figure": figure, "--audit": audit})
+    others = {"--published": published, "--figure": figure, "--audit": audit}
+    _check(name, dataset, setting, metrics, scale, others)
+    for other in (flag for flag, is_given in others.items() if is_given):
+        check_output(options, other)
+    check_format(options, output_format)
     if audit and strict:
         raise BenchError("--strict checks how rows were trained, and --audit prints no rows: give one of them.")
     if audit:
         _put(_audited(name, output_format), output)
         return
-    report = None if name is None else _report(name, scale, results_dir, full_ranking)
-    made = report.table if report else _stored(dataset, setting, metrics, results_dir)
+    report = None if name is None else _report(name, scale, results_dir, full_ranking, options)
+    made = report.table if report else _stored(dataset, setting, metrics, results_dir, options)
     if strict:
         require_converged(made)
     _say_of_data(made, Folders(cache_dir, results_dir, data_dir))
@@ -167,12 +178,12 @@ def _check_full_ranking(name: str | None, published: bool, audit: bool) -> None:
         )
 
 
-def _report(name: str, scale: str, results_dir: Path, full_ranking: bool = False) -> ExperimentReport:
+def _report(name: str, scale: str, results_dir: Path, full_ranking: bool, options: TableOptions) -> ExperimentReport:
     from bench.registry import registry
     from bench.report.experiment_report import experiment_at, report_of
 
     experiment = experiment_at(name, scale, registry(), full_ranking=full_ranking)
-    return report_of(experiment, results_dir, registry())
+    return report_of(experiment, results_dir, registry(), options)
 
 
 def _draw(report: ExperimentReport, output: Path | None) -> None:
@@ -198,7 +209,15 @@ def _audited(name: str | None, output_format: str) -> str:
     return render_audits(audits_of(name or ALL), output_format)
 
 
-def _stored(dataset: str | None, setting: Setting | None, metrics: tuple[str, ...], results_dir: Path) -> Table:
-    from bench.api.results import table as table_of
+def _stored(
+    dataset: str | None,
+    setting: Setting | None,
+    metrics: tuple[str, ...],
+    results_dir: Path,
+    options: TableOptions,
+) -> Table:
+    from bench.api.results import stored_runs_table
+    from bench.data.names import checked_name
 
-    return table_of(dataset=dataset, setting=setting, metrics=metrics, results_dir=results_dir)
+    known = "" if dataset is None else checked_name(dataset)
+    return stored_runs_table(known, setting or "", metrics, results_dir, options)

@@ -17,16 +17,15 @@ from bench.contract.worlds import with_other_answers
 from bench.errors import BenchError
 from bench.files.hashing import content_hash
 from bench.learning.convergence import IN_WORDS
-from bench.metrics import Metric, chance, per_user, rank_positive
+from bench.metrics import N_CANDIDATES, Metric, chance, per_user, rank_positive
 from bench.runs.engine import fit_report
 
 if TYPE_CHECKING:
     from bench.contract.subject import Subject
 
 NDCG_AT_1 = Metric("ndcg", 1)
-CHANCE = chance(NDCG_AT_1)
 LEARNED = 0.25
-"""Minimum NDCG@1 on the planted catalogue; knowing the topics gives 1, chance 0.033."""
+"""Minimum NDCG@1 on the planted catalogue; knowing the topics gives 1, chance 1 / (1 + negatives)."""
 FALSE_ALARM = 1e-4
 """Probability that a recommender without any knowledge fails the check on shuffled histories."""
 TOLERANCE = 1e-4
@@ -144,19 +143,20 @@ def learns(subject: Subject) -> str:
     if subject.entry.family == "control" and not subject.entry.needs_titles:
         raise NotChecked("a control that reads no titles need not learn anyone's taste")
     found = ndcg_at_1(subject.scores, subject.world.positive_column)
+    level = chance(NDCG_AT_1, subject.scores.shape[1])
     if found < LEARNED:
         raise Broken(
-            f"NDCG@1 {found:.3f} where users stay in one topic, expected {LEARNED} or more (chance {CHANCE:.3f}); "
+            f"NDCG@1 {found:.3f} where users stay in one topic, expected {LEARNED} or more (chance {level:.3f}); "
             "does it train long enough? Try other values with -p"
         )
-    return f"NDCG@1 {found:.3f} where users stay in one topic (chance {CHANCE:.3f})"
+    return f"NDCG@1 {found:.3f} where users stay in one topic (chance {level:.3f})"
 
 
 def finds_nothing_where_nothing_is(subject: Subject) -> str:
     """Check that results are at chance level on random histories; anything better has seen the answers."""
     world = subject.new_world("shuffled", shuffled=True)
     found = ndcg_at_1(subject.scored(subject.fitted(world.task).recommender, world.queries), world.positive_column)
-    highest = highest_by_chance(len(world.queries))
+    highest = highest_by_chance(*world.queries.candidates.shape)
     if found > highest:
         raise Broken(f"NDCG@1 {found:.3f} on random histories, where chance gives {highest:.3f} at most")
     return f"NDCG@1 {found:.3f} on random histories (chance gives {highest:.3f} at most)"
@@ -200,11 +200,11 @@ def ndcg_at_1(scores: NDArray[np.floating], positive_column: NDArray[np.int64]) 
     return float(per_user(rank_positive(scores, positive_column), NDCG_AT_1, scores.shape[1]).mean())
 
 
-def highest_by_chance(n_queries: int) -> float:
+def highest_by_chance(n_queries: int, n_candidates: int = N_CANDIDATES) -> float:
     """Return the NDCG@1 that random scores exceed with probability :data:`FALSE_ALARM`, by the binomial tail."""
     from scipy.stats import binom
 
-    return float(binom.isf(FALSE_ALARM, n_queries, CHANCE) / n_queries)
+    return float(binom.isf(FALSE_ALARM, n_queries, chance(NDCG_AT_1, n_candidates)) / n_queries)
 
 
 def _require_same(found: NDArray[np.floating], expected: NDArray[np.floating], broken: str) -> None:

@@ -16,6 +16,7 @@ from bench.errors import BenchError
 from bench.registry import registry
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest
+from bench.spec import N_NEGATIVES
 
 if TYPE_CHECKING:
     from bench.plugin import Entry
@@ -37,7 +38,12 @@ class Outcome:
 
 
 def check_method(
-    method: str, params: Mapping[str, Any] | None = None, *, backbone: str | None = None, device: str = "cpu"
+    method: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    backbone: str | None = None,
+    n_negatives: int = N_NEGATIVES,
+    device: str = "cpu",
 ) -> Iterator[Outcome]:
     """Yield the outcome of each check of a registered method as soon as it is known.
 
@@ -45,6 +51,7 @@ def check_method(
         method: Name of the method.
         params: Hyper-parameters that differ from the defaults.
         backbone: Language model, for methods that use one; None is the default.
+        n_negatives: Negatives per query.
         device: Torch device.
 
     Raises:
@@ -55,7 +62,8 @@ def check_method(
         raise BenchError(f"Method '{method}' receives the answers; the contract only applies to methods that do not.")
     entry.require_installed()
     sources = SOURCES if entry.needs_sources else ()
-    request = RunRequest(method, TARGET, _setting(entry), params=params or {}, sources=sources, backbone=backbone)
+    options: dict[str, Any] = {"sources": sources, "backbone": backbone, "n_negatives": n_negatives}
+    request = RunRequest(method, TARGET, _setting(entry), params=params or {}, **options)
     spec = complete(request)
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
         yield from _outcomes(Subject(spec, Path(folder), device))

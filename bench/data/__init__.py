@@ -2,7 +2,8 @@
 
 A ``card`` describes a dataset. ``locate`` finds its source files or downloads them, ``readers`` read them into
 ``events``, ``build`` filters and numbers these, and ``prepare`` does all of it and caches the result; callers use
-:func:`load_domain`. ``import_files`` imports a user's own data. ``counts`` compares a dataset with published counts,
+:func:`load_domain`. ``importing`` imports a user's own data, ``own_data`` lists it, and ``missing`` names the files
+that a failed download leaves out. ``counts`` compares a dataset with published counts,
 and ``verify`` checks it from its source files up.
 """
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from bench.data.counts import Stats, count_and_keep, kept_statistics, stats_of
     from bench.data.domain import Domain, normalize_title
     from bench.data.events import Events, ItemFacts
-    from bench.data.import_files import import_dataset
+    from bench.data.importing.files import import_dataset
     from bench.data.prepare import card_of, load_domain
     from bench.data.verify import Check, verify_dataset
 else:

@@ -7,13 +7,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.names import check_name
+from bench.data.names import checked_name
 from bench.data.readers.formats import FORMATS, GENERIC
 from bench.errors import unknown_name
 from bench.files.shipped import shipped_folder
 from bench.files.yaml_fields import Document, Fields
 
 LIST_COMMAND = "bench list datasets"
+OWN_CARD = "card.yaml"
+"""File in the directory of a user's own dataset that describes it; it has the same fields as a card."""
 FILE_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -28,6 +30,8 @@ class OfficialFile:
     """Path inside it, if it is a zip archive."""
     sha256: str = ""
     """Checksum of the download, if known in advance; otherwise that of the first download is recorded."""
+    megabytes: int = 0
+    """Size of the download as stated by the publisher, rounded; 0 if it is not stated."""
 
     @property
     def name(self) -> str:
@@ -71,6 +75,8 @@ class Card:
     """Family of the official files, a key of :data:`bench.data.readers.formats.FORMATS`."""
     licence: str
     """Terms of use in one line."""
+    title: str = ""
+    """Name in reports, such as ``MovieLens-1M``; empty if it is the name on the command line."""
     homepage: str = ""
     """Official page."""
     files: OfficialFiles | None = None
@@ -111,16 +117,21 @@ def list_cards() -> list[Card]:
     return [read_card(path) for path in sorted(cards_folder().glob("*.yaml"))]
 
 
+def card_names() -> list[str]:
+    """Return the names of all cards, without reading them."""
+    return sorted(path.stem for path in cards_folder().glob("*.yaml"))
+
+
 def has_card(name: str) -> bool:
-    """Return whether there is a card with this name."""
-    return name in _names()
+    """Return whether there is a card with this name, in any case."""
+    return name.lower() in card_names()
 
 
 def load_card(name: str) -> Card:
-    """Return the card with this name; raise BenchError with similar names if there is none."""
-    check_name(name)
-    if name not in _names():
-        raise unknown_name("dataset", name, _names(), LIST_COMMAND)
+    """Return the card with this name, in any case; raise BenchError with similar names if there is none."""
+    name = checked_name(name)
+    if name not in card_names():
+        raise unknown_name("dataset", name, card_names(), LIST_COMMAND)
     return read_card(cards_folder() / f"{name}.yaml")
 
 
@@ -129,10 +140,11 @@ def read_card(path: Path) -> Card:
     document = Document.read(path)
     fields = Fields.of(document, (), "the card", document.content, *_keys(Card))
     return Card(
-        name=fields.name_of_file(),
+        name=_name(fields, path),
         description=fields.text("description", is_long=True),
         format=fields.choice("format", tuple(FORMATS)),
         licence=fields.text("licence"),
+        title=fields.text("title", ""),
         homepage=fields.text("homepage", ""),
         files=_official_files(fields) if fields.has("files") else None,
         titles=fields.text("titles", ""),
@@ -150,13 +162,18 @@ def read_card(path: Path) -> Card:
     )
 
 
-def own_data_card(name: str) -> Card:
-    """Return a card for a user's own data: generic files, no filtering."""
+def own_data_card(name: str, folder: Path | None = None) -> Card:
+    """Return the card of a user's own data: the one in its folder, or else that of generic files without filtering."""
+    if folder is not None and (folder / OWN_CARD).is_file():
+        return read_card(folder / OWN_CARD)
     return Card(name=name, description="User's own data.", format=GENERIC, licence="The user's own.")
 
 
-def _names() -> list[str]:
-    return sorted(path.stem for path in cards_folder().glob("*.yaml"))
+def _name(fields: Fields, path: Path) -> str:
+    if path.name != OWN_CARD:
+        return fields.name_of_file()
+    name, folder = fields.text("name"), path.absolute().parent.name
+    return str(fields.checked("name", name, name == folder, f"the directory's name, '{folder}'"))
 
 
 def _keys(part: type) -> tuple[list[str], list[str]]:
@@ -173,7 +190,8 @@ def _official_files(card: Fields) -> OfficialFiles:
 
 def _official_file(roles: Fields, role: str) -> OfficialFile:
     fields = roles.inner(role, *_keys(OfficialFile))
-    file = OfficialFile(fields.text("address"), fields.text("member", ""), fields.text("sha256", ""))
+    megabytes = fields.count("megabytes") if fields.has("megabytes") else 0
+    file = OfficialFile(fields.text("address"), fields.text("member", ""), fields.text("sha256", ""), megabytes)
     fields.checked("address", file.address, bool(FILE_NAME.fullmatch(file.name)), "an address that ends in a file name")
     known = not file.sha256 or bool(SHA256.fullmatch(file.sha256))
     fields.checked("sha256", file.sha256, known, "64 hexadecimal digits in lower case")

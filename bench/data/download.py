@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from bench.files.hashing import file_sha256
 from bench.files.lease import Lease
 from bench.files.store import write_text
 from bench.files.temporary import synced
+from bench.progress import ProgressHook, Steps, tell
 
 BLOCK_BYTES = 1 << 18
 TIMEOUT_SECONDS = 30
@@ -26,6 +26,14 @@ WEB_PAGE = "text/html"
 LONGEST_REASON = 200
 
 
+class DownloadError(BenchError):
+    """A file cannot be downloaded."""
+
+    def __init__(self, message: str, address: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.address, self.reason = address, reason
+
+
 @dataclass(frozen=True)
 class _Place:
     """The destination of a download, and the error if it fails."""
@@ -33,6 +41,7 @@ class _Place:
     address: str
     target: Path
     by_hand: str
+    progress: ProgressHook
 
     @property
     def part(self) -> Path:
@@ -52,10 +61,13 @@ class _Place:
         self.part.unlink(missing_ok=True)
         self.version_file.unlink(missing_ok=True)
 
-    def failure(self, reason: str) -> BenchError:
-        return BenchError(
-            f"Cannot download {self.address}: {shown(reason, LONGEST_REASON)}. Run the command again to resume, or put "
-            f"the file at {self.target} or your own data at {self.by_hand}."
+    def failure(self, reason: str) -> DownloadError:
+        reason = shown(reason, LONGEST_REASON)
+        return DownloadError(
+            f"Cannot download {self.address}: {reason}. Run the command again to resume, or put the file at "
+            f"{self.target} or your own data at {self.by_hand}.",
+            self.address,
+            reason,
         )
 
 
@@ -77,7 +89,14 @@ class SafeRedirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def download(address: str, target: Path, *, sha256: str = "", by_hand: str = "") -> Path:
+def download(
+    address: str,
+    target: Path,
+    *,
+    sha256: str = "",
+    by_hand: str = "",
+    progress: ProgressHook = lambda _line: None,
+) -> Path:
     """Download an address to ``target`` and record the file's SHA-256 next to it.
 
     An interrupted download leaves ``<target>.part`` and no ``target``. The next call resumes it if the server still has
@@ -89,13 +108,14 @@ def download(address: str, target: Path, *, sha256: str = "", by_hand: str = "")
         target: The file to create; an existing file is only checked.
         sha256: Expected checksum; empty accepts the first download and records its checksum.
         by_hand: Where a user may put data instead, for error messages.
+        progress: Is told how many bytes have come.
 
     Raises:
         BenchError: The address is unreachable, the download is incomplete or not the file, or a checksum differs.
     """
-    place = _Place(address, target, by_hand)
+    place = _Place(address, target, by_hand, progress)
     if not target.exists():
-        with Lease(target.with_name(f".{target.name}.lease")).held(target.name, _say):
+        with Lease(target.with_name(f".{target.name}.lease")).held(target.name, progress):
             if not target.exists():
                 _fetch(place)
                 _accept(place, sha256)
@@ -173,13 +193,12 @@ def _continues(response: http.client.HTTPResponse, n_have: int, version: str) ->
 
 
 def _write_blocks(place: _Place, response: http.client.HTTPResponse, n_start: int, n_total: int | None) -> None:
-    from tqdm import tqdm
-
-    bar = tqdm(desc=place.target.name, total=n_total, initial=n_start, unit="B", unit_scale=True, disable=None)
-    with bar, place.part.open("ab" if n_start else "wb") as stream:
+    what, n_have = f"downloading {place.target.name}", n_start
+    tell(place.progress, Steps(what, n_have, n_total, "bytes", n_after=None))
+    with place.part.open("ab" if n_start else "wb") as stream:
         while block := response.read(BLOCK_BYTES):
-            stream.write(block)
-            bar.update(len(block))
+            n_have += stream.write(block)
+            tell(place.progress, Steps(what, n_have, n_total, "bytes", n_after=None))
 
 
 def _accept(place: _Place, sha256: str) -> None:
@@ -205,10 +224,3 @@ def _check_kind(place: _Place) -> None:
     except BenchError as error:
         place.discard()
         raise place.failure(f"what came is no whole {place.target.suffix} file and was deleted") from error
-
-
-def _say(line: str) -> None:
-    """Print a line to the stream of the download's progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(line, file=sys.stderr)

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.data.card import Card, OfficialFile, OfficialFiles, load_card
+from bench.data.card import OWN_CARD, Card, OfficialFile, OfficialFiles, load_card
 from bench.data.download import download
+from bench.data.names import NAME
 from bench.data.readers.formats import ATOMIC, GENERIC
 from bench.data.source_files import SourceFile
 from bench.errors import BenchError
 from bench.files.extras import RECBOLE_COMMAND, package_folder
+from bench.files.folders import user_data_dir
+
+if TYPE_CHECKING:
+    from bench.progress import ProgressHook
 
 GENERIC_INTERACTIONS = ("interactions.csv.gz", "interactions.csv")
 GENERIC_ITEMS = ("items.csv.gz", "items.csv")
@@ -36,21 +42,21 @@ class Source:
         return tuple(dict.fromkeys(file.path for file in files))
 
 
-def locate(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
+def locate(card: Card, data_dir: Path | None, cache_dir: Path, progress: ProgressHook = lambda _line: None) -> Source:
     """Return the dataset's source, downloading the official files if there is no other.
 
-    Search order: ``data_dir/<name>/`` (generic, official, then RecBole files), the installed package that ships a
-    copy, earlier downloads, the official addresses.
+    Search order: ``data_dir/<name>/`` (generic, official, then RecBole files), the same in the directory of the user's
+    imported data, the installed package that ships a copy, earlier downloads, the official addresses.
 
     Raises:
         BenchError: There is no source; the message says where to put files.
     """
-    found = _in_user_folder(card, data_dir) or _shipped(card)
+    found = _in_own_folders(card, data_dir) or _shipped(card)
     if found is not None:
         return found
     if card.files is None:
         raise BenchError(f"No source files for dataset '{card.name}': put them at {by_hand(card.name)}.")
-    return _downloaded(card, card.files, cache_dir / DOWNLOADS / card.name)
+    return _downloaded(card, card.files, cache_dir / DOWNLOADS / card.name, progress)
 
 
 def is_at_hand(card: Card, data_dir: Path | None, cache_dir: Path) -> bool:
@@ -60,11 +66,45 @@ def is_at_hand(card: Card, data_dir: Path | None, cache_dir: Path) -> bool:
         BenchError: The data directory does not exist, or the dataset's directory in it contains no source.
     """
     origin = load_card(card.derived_from) if card.derived_from else card
-    if _in_user_folder(origin, data_dir) or _shipped(origin):
-        return True
-    folder = cache_dir / DOWNLOADS / origin.name
-    files = () if origin.files is None else (origin.files.interactions, origin.files.items)
-    return bool(files) and all((folder / file.name).exists() for file in files if file is not None)
+    return is_local(origin, data_dir) or (bool(origin.files) and not missing_files(origin, data_dir, cache_dir))
+
+
+def is_local(card: Card, data_dir: Path | None) -> bool:
+    """Return whether a dataset that is not derived is in a directory or an installed package: it needs no download.
+
+    Raises:
+        BenchError: as :func:`is_at_hand`.
+    """
+    return _in_own_folders(card, data_dir) is not None or _shipped(card) is not None
+
+
+def missing_files(card: Card, data_dir: Path | None, cache_dir: Path) -> list[OfficialFile]:
+    """Return the official files of a dataset that is not derived that are yet to be downloaded, each once."""
+    if card.files is None or is_local(card, data_dir):
+        return []
+    folder = cache_dir / DOWNLOADS / card.name
+    files = {file.name: file for file in (card.files.interactions, card.files.items) if file is not None}
+    return [file for file in files.values() if not (folder / file.name).exists()]
+
+
+def own_folders(data_dir: Path | None) -> dict[str, Path]:
+    """Return the directories with a valid dataset name in the data directory and in that of the user's imported data.
+
+    If both have a directory of one name, that in the data directory is used.
+
+    Raises:
+        BenchError: The data directory does not exist.
+    """
+    shared = [] if data_dir is None else [require_folder(data_dir)]
+    imported = user_data_dir()
+    parents = [*shared, *([imported] if imported is not None and imported.is_dir() else [])]
+    found = {
+        path.name: path
+        for parent in reversed(parents)
+        for path in parent.iterdir()
+        if NAME.fullmatch(path.name) and path.is_dir()
+    }
+    return dict(sorted(found.items()))
 
 
 def by_hand(name: str) -> str:
@@ -91,14 +131,13 @@ def find_in(folder: Path, card: Card) -> Source | None:
     return _generic(folder) or _official(card, folder) or _atomic(folder, card.name)
 
 
-def _in_user_folder(card: Card, data_dir: Path | None) -> Source | None:
-    if data_dir is None:
-        return None
-    folder = require_folder(data_dir) / card.name
-    if not folder.is_dir():
+def _in_own_folders(card: Card, data_dir: Path | None) -> Source | None:
+    folder = own_folders(data_dir).get(card.name)
+    if folder is None:
         return None
     found = find_in(folder, card)
-    if found is None:
+    is_described = (card.files is not None or bool(card.derived_from)) and (folder / OWN_CARD).is_file()
+    if found is None and not is_described:
         raise BenchError(f"{folder} contains no source files; expected {' or '.join(_expected_names(card))}.")
     return found
 
@@ -128,10 +167,11 @@ def _shipped(card: Card) -> Source | None:
     return _atomic(folder, folder.name)  # atomic files are named after their directory in the package
 
 
-def _downloaded(card: Card, files: OfficialFiles, folder: Path) -> Source:
+def _downloaded(card: Card, files: OfficialFiles, folder: Path, progress: ProgressHook) -> Source:
     for file in (files.interactions, files.items):
         if file is not None and not (folder / file.name).exists():
-            download(file.address, folder / file.name, sha256=file.sha256, by_hand=_by_hand_or_shipped(card))
+            target, elsewhere = folder / file.name, _by_hand_or_shipped(card)
+            download(file.address, target, sha256=file.sha256, by_hand=elsewhere, progress=progress)
     found = _official(card, folder)
     if found is None:
         raise BenchError(f"The download of '{card.name}' contains no usable file: see {folder}.")

@@ -16,3 +16,9 @@ def check_name(name: str) -> None:
         near = name.rstrip("/").rpartition("/")[2].lower()
         hint = f" Did you mean {near}?" if NAME.fullmatch(near) else ""
         raise BenchError(f"'{shown(name)}' is not a valid dataset name: {RULE}.{hint}")
+
+
+def checked_name(name: str) -> str:
+    """Return the name of an existing dataset in lower case, as all are; raise BenchError for an invalid one."""
+    check_name(name.lower() if NAME.fullmatch(name.lower()) else name)
+    return name.lower()

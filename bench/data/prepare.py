@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,8 @@ from bench.data.card import LIST_COMMAND, Card, has_card, list_cards, load_card,
 from bench.data.checksums import check_recorded
 from bench.data.domain_files import read_domain, stored_content_hash, write_domain
 from bench.data.events import ItemFacts
-from bench.data.locate import Source, is_at_hand, locate, require_folder
-from bench.data.names import NAME, check_name
+from bench.data.locate import Source, is_at_hand, locate, own_folders
+from bench.data.names import checked_name
 from bench.data.readers.formats import FORMATS, GENERIC
 from bench.errors import unknown_name
 from bench.files.hashing import file_sha256
@@ -22,6 +21,7 @@ from bench.files.store import ArtifactStore, read_json, write_json
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
+    from bench.progress import ProgressHook
 
 KIND = "domains"
 LARGE_FILE_BYTES = 64 << 20
@@ -29,11 +29,9 @@ LARGE_FILE_BYTES = 64 << 20
 
 
 def load_domain(
-    name: str, data_dir: Path | None, cache_dir: Path, progress: Callable[[str], None] = lambda _line: None
+    name: str, data_dir: Path | None, cache_dir: Path, progress: ProgressHook = lambda _line: None
 ) -> Domain:
     """Return a dataset by name, from the cache if its source files and card have not changed.
-
-    A directory ``data_dir/<name>/`` without a card contains the user's own data, which is not filtered.
 
     Args:
         name: Name of a card, or of a directory with the user's own data.
@@ -46,7 +44,7 @@ def load_domain(
     """
     card = card_of(name, data_dir)
     progress(f"Locating {name}")
-    source = source_of(card, data_dir, cache_dir)
+    source = source_of(card, data_dir, cache_dir, progress)
     store = ArtifactStore(cache_dir, progress=progress)
     key = _key(card, source, data_dir, cache_dir)
 
@@ -76,29 +74,26 @@ def prepared_hash(name: str, data_dir: Path | None, cache_dir: Path) -> str | No
 
 
 def card_of(name: str, data_dir: Path | None) -> Card:
-    """Return the card with this name, or a default card if only the user's directory has that name.
+    """Return the card with this name, in any case; for a user's own data, the card in its directory or a default one.
 
     Raises:
         BenchError: An invalid or unknown name, or a data directory that does not exist.
     """
-    check_name(name)
-    if has_card(name) or data_dir is None:
+    name = checked_name(name)
+    if has_card(name):
         return load_card(name)
-    own = own_names(require_folder(data_dir))
+    own = own_folders(data_dir)
     if name in own:
-        return own_data_card(name)
+        return own_data_card(name, own[name])
     raise unknown_name("dataset", name, [*(card.name for card in list_cards()), *own], LIST_COMMAND)
 
 
-def own_names(data_dir: Path) -> list[str]:
-    """Return the names of the subdirectories of a data directory that are valid dataset names."""
-    return sorted(path.name for path in data_dir.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
-
-
-def source_of(card: Card, data_dir: Path | None, cache_dir: Path) -> Source:
+def source_of(
+    card: Card, data_dir: Path | None, cache_dir: Path, progress: ProgressHook = lambda _line: None
+) -> Source:
     """Return the source files of a card; a derived dataset uses those of its original dataset."""
     origin = load_card(card.derived_from) if card.derived_from else card
-    return locate(origin, data_dir, cache_dir)
+    return locate(origin, data_dir, cache_dir, progress)
 
 
 def read_source(card: Card, source: Source) -> Domain:
@@ -128,14 +123,22 @@ def _note_checksum(path: Path, folder: Path) -> None:
 
 
 def _key(card: Card, source: Source, data_dir: Path | None, cache_dir: Path) -> dict[str, Any]:
-    facts = dataclasses.asdict(card)
-    del facts["order_as_days"]  # does not affect prepared files
     return {
-        "card": facts,
+        "card": _facts_of(card),
         "format": source.format,
         "files": [[path.name, checksum(path, cache_dir, data_dir)] for path in source.paths],
         "revision": revision_of(__name__),
     }
+
+
+def _facts_of(card: Card) -> dict[str, Any]:
+    """Return what the card states, without what does not affect prepared files."""
+    facts = dataclasses.asdict(card)
+    del facts["order_as_days"], facts["title"]
+    for file in (facts["files"] or {}).values():
+        if file is not None:
+            del file["megabytes"]
+    return facts
 
 
 def _source_note(card: Card, source: Source) -> str:

@@ -12,10 +12,10 @@ from bench.diagnose.efficiency import Efficiency, efficiency
 from bench.diagnose.popularity import Group, PopularityBias, by_popularity, popularity_bias
 from bench.diagnose.stability import Stability, stability
 from bench.errors import BenchError
-from bench.metrics import Metric, per_user
-from bench.runs.record import RunRecord
+from bench.runs.record import RunRecord, values_per_user
 
 if TYPE_CHECKING:
+    from bench.metrics import Metric
     from bench.runs.store import RunStore
 
 
@@ -36,7 +36,7 @@ class Diagnosis:
 def diagnose_run(record: RunRecord, store: RunStore, metric: Metric) -> Diagnosis:
     """Return the diagnosis of a run from the store."""
     _, ranks = store.ranks(record.id)
-    values = per_user(ranks, metric, record.n_candidates)
+    values = values_per_user(record, ranks, metric)
     tops = store.tops(record.id)
     cost = efficiency(record)
     if tops is None:
@@ -65,6 +65,7 @@ def _across(runs: Sequence[RunRecord], store: RunStore, metric: Metric) -> Stabi
     read = [store.ranks(record.id) for record in runs]
     if any(not np.array_equal(users, read[0][0]) for users, _ in read):
         raise BenchError(f"The runs {', '.join(record.id for record in runs)} scored different users.")
-    values = [float(per_user(ranks, metric, runs[0].n_candidates).mean()) for _, ranks in read]
+    scored = zip(runs, read, strict=True)
+    values = [float(values_per_user(record, ranks, metric).mean()) for record, (_, ranks) in scored]
     tops = [found.top_item for record in runs if (found := store.tops(record.id)) is not None]
     return stability(values, tops if len(tops) == len(runs) else None)

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from bench.experiments.scale import DEFAULT_SCALE, Scale
 from bench.runs.request import RunRequest
 from bench.significance.tests import StarStyle, Test
-from bench.spec import CANDIDATES, DEFAULT_BACKBONE, Candidates, ColdPolicy, Ranking, Setting
+from bench.spec import CANDIDATES, DEFAULT_BACKBONE, N_NEGATIVES, Candidates, ColdPolicy, Ranking, Setting
 
 FigureKind = Literal["lines", "dots"]
 FIGURE_KINDS: tuple[FigureKind, ...] = get_args(FigureKind)
@@ -42,6 +42,8 @@ class ExperimentRow:
     """Position of this row on the x axis of a plot; None derives it from the row's parameters."""
     train_users: int | None = None
     """Number of the target's training users used by this row, with one run per subset of the table."""
+    ours: bool = False
+    """Whether this row is ours: compared with the best row that is not."""
 
     def runs_in(self, setting: Setting) -> bool:
         """Whether this row is run in a setting."""
@@ -139,6 +141,8 @@ class Experiment:
     """Language model of rows that do not set their own."""
     policy: ColdPolicy = "holdout"
     protocol_seed: int = 0
+    n_negatives: int = N_NEGATIVES
+    """Number of negatives per query."""
     limit_queries: int | None = None
     test: Test = "t-test"
     """The significance test for the star."""
@@ -147,7 +151,7 @@ class Experiment:
     star_metrics: tuple[str, ...] | None = None
     """Metrics that are tested; None means all."""
     star_style: StarStyle = "star"
-    """Whether a star marks the best score, or letters list the significantly lower rows of each score."""
+    """Whether a star marks the best score or our rows, or letters list the significantly lower rows of each score."""
     percent: bool = False
     """Whether scores are shown as percentages with two decimals."""
     published: tuple[PublishedReference, ...] = ()
@@ -201,7 +205,7 @@ class Experiment:
 
     def command(self, request: RunRequest) -> str:
         """Return the command for a run of this table; at a scale other than the default, one command makes all runs."""
-        if self.scale.name != DEFAULT_SCALE.name:
+        if self.scale.name != DEFAULT_SCALE.name and not request.is_external:
             return f"bench reproduce {self.name} --scale {self.scale.name}" + " --full-ranking" * self.adds_full_ranking
         return request.command()
 
@@ -225,6 +229,7 @@ class Experiment:
             setting=setting,
             policy=self.policy,
             protocol_seed=self.protocol_seed,
+            n_negatives=self.n_negatives,
             params=row.params,
             backbone=row.backbone or self.backbone,
             sources=dataset.sources if row.sources is None else row.sources,

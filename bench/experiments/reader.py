@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bench.data.names import check_name
-from bench.errors import BenchError, unknown_name
+from bench.errors import BenchError, canonical_name, unknown_name
 from bench.experiments.experiment import (
     FIGURE_KINDS,
     Experiment,
@@ -23,8 +23,8 @@ from bench.files.shipped import shipped_folder
 from bench.files.yaml_fields import Document, Fields, is_yaml_file
 from bench.metrics import Metric
 from bench.papers.printed import published_figures, published_papers, published_tables
-from bench.significance.tests import STAR_STYLES, TESTS
-from bench.spec import CANDIDATES, DEFAULT_BACKBONE, POLICIES, RANKINGS, SETTINGS
+from bench.significance.tests import STAR_STYLES, TESTS, StarStyle
+from bench.spec import CANDIDATES, DEFAULT_BACKBONE, MOST_NEGATIVES, N_NEGATIVES, POLICIES, RANKINGS, SETTINGS
 
 REQUIRED = ("name", "caption", "datasets", "settings", "metrics", "rows")
 OPTIONAL = (
@@ -33,6 +33,7 @@ OPTIONAL = (
     "backbone",
     "policy",
     "protocol_seed",
+    "n_negatives",
     "limit_queries",
     "star",
     "percent",
@@ -53,6 +54,7 @@ ROW_KEYS = (
     "backbone",
     "ranking",
     "reference",
+    "ours",
     "settings",
     "sources",
     "train_share",
@@ -85,12 +87,14 @@ def experiment_names(folder: Path | None = None) -> list[str]:
 
 
 def load_experiment(name: str, folder: Path | None = None) -> Experiment:
-    """Read an experiment by name or path; BenchError names the file and key, and suggests similar names."""
+    """Read an experiment by name, in any case, or path; BenchError names the file and key, and suggests near names."""
     if is_yaml_file(name):
         return read_experiment(Path(name))
     folder = folder or shipped_folder("experiments")
-    if name not in experiment_names(folder):
-        raise unknown_name("experiment", name, experiment_names(folder), "bench list experiments")
+    known = experiment_names(folder)
+    name = canonical_name(name, known)
+    if name not in known:
+        raise unknown_name("experiment", name, known, "bench list experiments")
     return read_experiment(folder / f"{name}.yaml")
 
 
@@ -103,10 +107,12 @@ def read_experiment(path: Path) -> Experiment:
     star = fields.inner("star", STAR_KEYS)
     datasets = _datasets(fields)
     targets = [dataset.name for dataset in datasets]
+    rows = tuple(_row(row, targets) for row in fields.rows("rows", "row", ROW_KEYS, ("method",)))
+    usual_style: StarStyle = "ours" if any(row.ours for row in rows) else "star"
     return Experiment(
         name=fields.text("name"),
         caption=fields.text("caption", is_long=True).strip(),
-        rows=tuple(_row(row, targets) for row in fields.rows("rows", "row", ROW_KEYS, ("method",))),
+        rows=rows,
         datasets=datasets,
         settings=fields.choices("settings", SETTINGS),
         metrics=_metrics(fields),
@@ -115,11 +121,12 @@ def read_experiment(path: Path) -> Experiment:
         backbone=fields.text("backbone", DEFAULT_BACKBONE),
         policy=fields.choice("policy", POLICIES, "holdout"),
         protocol_seed=fields.seeds("protocol_seed", (0,))[0],
+        n_negatives=_negatives(fields),
         limit_queries=fields.count("limit_queries") if fields.has("limit_queries") else None,
         test=star.choice("test", TESTS, "t-test"),
         level=star.share("level", 0.05),
         star_metrics=_metrics(star) if star.has("metrics") else None,
-        star_style=star.choice("style", STAR_STYLES, "star"),
+        star_style=star.choice("style", STAR_STYLES, usual_style),
         percent=fields.flag("percent"),
         candidates=fields.choices("candidates", CANDIDATES) if fields.has("candidates") else ("sampled",),
         published=_published(fields, PUBLISHED_KEYS[:3]),
@@ -151,11 +158,22 @@ def _top(document: Document, required: Collection[str], optional: Collection[str
     return fields
 
 
+def _negatives(fields: Fields) -> int:
+    if not fields.has("n_negatives"):
+        return N_NEGATIVES
+    number = fields.count("n_negatives")
+    if number > MOST_NEGATIVES:
+        raise fields.wrong("n_negatives", f"at most {MOST_NEGATIVES}")
+    return number
+
+
 def _row(fields: Fields, targets: Collection[str]) -> ExperimentRow:
     method, sources = fields.text("method"), fields.names("sources")
     if fields.has("sources") and (not sources or set(targets) <= set(sources)):
         raise fields.wrong("sources", "at least one source domain, and not every target of the table")
     _check_names(fields, *sources)
+    if fields.flag("ours") and fields.flag("reference"):
+        raise fields.wrong("ours", "no such key in a reference row, which is not compared")
     return ExperimentRow(
         method=method,
         label=fields.text("label", method),
@@ -163,6 +181,7 @@ def _row(fields: Fields, targets: Collection[str]) -> ExperimentRow:
         backbone=fields.text("backbone") if fields.has("backbone") else None,
         ranking=fields.choice("ranking", RANKINGS),
         reference=fields.flag("reference"),
+        ours=fields.flag("ours"),
         settings=fields.choices("settings", SETTINGS) if fields.has("settings") else None,
         sources=sources or None,
         train_share=fields.share("train_share", 1.0),
@@ -255,7 +274,7 @@ def _dataset(fields: Fields, name: str) -> ExperimentDataset:
 
 
 def _metrics(fields: Fields) -> tuple[str, ...]:
-    return fields.each("metrics", _is_metric, "metrics such as ndcg@1, hit@3 or mrr@5")
+    return fields.each("metrics", _is_metric, "metrics such as ndcg@1, hit@3, mrr@5 or auc")
 
 
 def _is_metric(text: str) -> bool:

@@ -56,7 +56,7 @@ def _scaled_row(row: ExperimentRow, scale: Scale, registry: Registry) -> Experim
     backbone = row.backbone or _backbone(scale, registry.entries.get(row.method))
     params = row.params
     if RECIPE in params:  # only the method's module defines its recipes
-        params = with_recipe(row.method, registry.recommender(row.method).recipes, params)
+        params = with_recipe(row.method, registry.recommender(row.method), params)
     scaled_row = dataclasses.replace(row, backbone=backbone, params=params)
     if scale.train_share == 1:
         return scaled_row

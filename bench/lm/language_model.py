@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
+from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.adapters.apply import folded
 from bench.lm.precision import training_precision
@@ -37,6 +38,18 @@ class Part:
     """The weight of its mean loss in the batch's mean loss."""
     n_tokens: int = 0
     """Number of tokens, padding included; 0 if it is not known."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a language model reads of a query."""
+
+    max_history: int = MAX_HISTORY
+    """Number of most recent history items."""
+    title_words: int = 0
+    """Number of first words of a title, for a decoder; 0 reads all."""
+    candidates_in_prompt: bool = True
+    """Whether a decoder's prompt contains the candidates."""
 
 
 class LanguageModel(ABC):
@@ -74,6 +87,15 @@ class LanguageModel(ABC):
         """Return the full names of the linear layers that adapters change."""
         layers = self.adapted_layers
         return [name for name in linear_modules(self.model) if not layers or name.rpartition(".")[2] in layers]
+
+    def set_up(self, reading: Reading, ranking: str | None) -> None:
+        """Set what is read of a query and how candidates are ranked."""
+        if reading != Reading(reading.max_history):
+            raise BenchError(
+                f"Backbone '{self.backbone.name}' is not a decoder, and -p title_words and -p candidates_in_prompt "
+                "only apply to one: remove them, or use --backbone smollm2."
+            )
+        self.max_history = reading.max_history
 
     @contextmanager
     def prepared_for(self, domains: Sequence[Domain], recipe: LoraRecipe) -> Iterator[None]:
@@ -117,7 +139,7 @@ class LanguageModel(ABC):
 
     @abstractmethod
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return one score per candidate, shape (n, 30)."""
+        """Return one score per candidate, shape (n, n_candidates)."""
 
     def scores_in_training(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return :meth:`score` with the adapter in training, in the dtype of training and without gradients."""

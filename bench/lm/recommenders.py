@@ -15,10 +15,12 @@ from bench.learning.checkpoints import Checkpoint
 from bench.learning.keys import training_key
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe
 from bench.lm.adapters.recipes import FAST, WEAVEREC, Recipe, recipe_name
+from bench.lm.language_model import Reading
 from bench.lm.loading import load_language_model
 from bench.lm.merging.updates import CutAdapter
 from bench.lm.training.library import AdapterPlan, carry_out, plan_by_hash, planned_specs
 from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.progress import Phase, tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,8 +55,9 @@ class AdapterRecommender(Recommender):
         return planned_specs(task, list(self.plans(task).values()), self.reader)
 
     def load(self, task: Task) -> LanguageModel:
-        """Load the task's backbone, set to the history length in the parameters."""
-        return load_language_model(task, self.params.max_history)
+        """Load the task's backbone, set to read what the parameters state."""
+        params = self.params
+        return load_language_model(task, Reading(params.max_history, params.title_words, params.candidates_in_prompt))
 
     def train_adapter(self, task: Task, adapter: str) -> None:
         """Train one of the planned adapters."""
@@ -73,6 +76,7 @@ class AdapterRecommender(Recommender):
     def score(self, queries: Queries) -> NDArray[np.float32]:
         """Return the adapted model's scores."""
         self.used = self.adapter_for(queries)
+        tell(self.task.progress, Phase("score"))
         return self.scores_with(self.used, queries)
 
     def scores_with(self, adapter: Adapter, queries: Queries) -> NDArray[np.float32]:

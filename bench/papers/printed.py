@@ -32,6 +32,11 @@ def published_title(paper: str, folder: Path | None = None) -> str:
     return str(_paper(paper, folder)["source"]["title"])
 
 
+def published_address(paper: str, folder: Path | None = None) -> str:
+    """Return where a paper was published, such as ``arXiv 2502.08271``."""
+    return str(_paper(paper, folder)["source"]["address"])
+
+
 def is_in_percent(paper: str, folder: Path | None = None) -> bool:
     """Return whether a paper reports its metrics in percent."""
     return bool(_paper(paper, folder)["source"]["scale"] == "percent")

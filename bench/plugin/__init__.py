@@ -16,7 +16,8 @@ It receives training histories, validation queries with answers, and test querie
 
 ``task`` defines the inputs of a recommender, ``recommender`` its base classes, ``entry`` its registry entry,
 ``fit_report`` the report of a fit, ``ranges`` the allowed values of a parameter, and ``last_loaded`` a cache shared by
-several runs. The project's own methods import these names from here, as yours do.
+several runs. ``tell`` shows phases and steps in a task's progress. The project's own methods import these names from
+here, as yours do.
 """
 
 from typing import TYPE_CHECKING
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
         WrappingRecommender,
         shrinks_to,
     )
-    from bench.plugin.task import Answers, Planned, ProgressHook, Queries, Task
+    from bench.plugin.task import Answers, Planned, Queries, Task
+    from bench.progress import Phase, ProgressHook, Steps, counted, prefixed, tell
 else:
     __getattr__, __dir__ = lazy_names(__name__)
 
@@ -50,6 +52,7 @@ __all__ = [
     "LastLoaded",
     "MergeReport",
     "NoParams",
+    "Phase",
     "Planned",
     "PrivilegedRecommender",
     "ProgressHook",
@@ -58,6 +61,7 @@ __all__ = [
     "Recommender",
     "RunsOn",
     "Size",
+    "Steps",
     "Task",
     "TrainingReport",
     "WrappingRecommender",
@@ -66,6 +70,9 @@ __all__ = [
     "at_most",
     "below",
     "between",
+    "counted",
     "divides",
+    "prefixed",
     "shrinks_to",
+    "tell",
 ]

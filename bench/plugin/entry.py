@@ -31,8 +31,10 @@ class Entry:
     """Id of the group in lists and tables; see :func:`displayed_family` for the name shown."""
     target: str = ""
     """Import path of the class, ``module:Class``."""
+    title: str = ""
+    """Name in reports, such as ``SASRec``; empty if it is the name on the command line."""
     paper: str = ""
-    """Short citation."""
+    """Short citation; a report links an ``arXiv`` number or a ``doi`` in it."""
     needs_titles: bool = False
     """Whether it uses item titles."""
     needs_sources: bool = False
@@ -63,6 +65,11 @@ class Entry:
         unknown = [extra for extra in self.extras if extra not in EXTRAS]
         if unknown:
             raise ValueError(f"'{self.name}' names unknown extras: {unknown}; expected some of {[*EXTRAS]}")
+
+    def displayed_name(self, name: str = "") -> str:
+        """Return the name in reports; ``name`` is the whole name of a wrapped method, ``recbole:<Class>``."""
+        wrapped = name.partition(":")[2]
+        return f"{self.title or self.name} {wrapped}".strip() if wrapped else self.title or name or self.name
 
     @property
     def needs_backbone(self) -> bool:

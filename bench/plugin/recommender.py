@@ -40,6 +40,8 @@ class Recommender(ABC):
     """Named sets of parameters, selected with ``-p recipe=NAME``; parameters given beside it win."""
     entry: ClassVar[Entry]
     """The registry entry, set by ``@register``."""
+    stages: ClassVar[tuple[str, ...]] = ()
+    """Phases between training and scoring that the method tells its progress hook, such as ``merge weights``."""
 
     def __init__(self, params: Any) -> None:
         self.params = params
@@ -65,11 +67,11 @@ class Recommender(ABC):
 
     @abstractmethod
     def score(self, queries: Queries) -> NDArray[np.floating]:
-        """Return one score per candidate, shape (n, 30); larger is better, and NaN is an error.
+        """Return one score per candidate, shape (n, n_candidates); larger is better, and NaN is an error.
 
         With ``ranks_catalogue=True``, the method is also called for full ranking. All queries then share one list, the
         full catalogue (``queries.common_candidates``), in batches of a few thousand queries. An item's score must be
-        the same as in a list of 30; :func:`bench.learning.dot_scores.candidate_dots` is fast in both cases.
+        the same as in a short list; :func:`bench.learning.dot_scores.candidate_dots` is fast in both cases.
         """
 
     def report(self) -> FitReport:
@@ -103,3 +105,8 @@ class WrappingRecommender(Recommender):
     @abstractmethod
     def wrapping(cls, suffix: str) -> type[Recommender]:
         """Return the recommender for one class; raise BenchError with similar names for an unknown class."""
+
+    @classmethod
+    def named(cls, suffix: str) -> str:
+        """Return the name of a class as it is defined, if ``suffix`` is that name in another case; else ``suffix``."""
+        return suffix

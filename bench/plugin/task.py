@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from bench.data.domain import Domain
 from bench.files.store import ArtifactStore
 from bench.plugin.last_loaded import LastLoaded
+from bench.progress import ProgressHook
 from bench.spec import Engine, Ranking, Setting
-
-ProgressHook = Callable[[str], None]
-"""Called with one-line progress messages."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +27,7 @@ class Queries:
     history_items: NDArray[np.int32]
     """Items of all histories, oldest first within each."""
     candidates: NDArray[np.int32]
-    """Item indices in stored, shuffled order, shape (n, 30); for full ranking, the full catalogue in every row."""
+    """Item indices in stored, shuffled order, shape (n, n_candidates); the catalogue in every row for full ranking."""
 
     def __len__(self) -> int:
         return len(self.users)
@@ -102,7 +100,7 @@ class Task:
     device: str = "cpu"
     """Torch device."""
     progress: ProgressHook = field(default=lambda _line: None)
-    """Receives progress messages."""
+    """Receives progress messages; :func:`bench.progress.tell` tells it phases and steps."""
     held: LastLoaded = field(default_factory=LastLoaded)
     """Cache of the last loaded objects, such as a language model, shared by consecutive runs."""
     source_validation: Callable[[str], tuple[Queries, Answers] | None] = field(default=lambda _name: None)

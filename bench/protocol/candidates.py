@@ -175,7 +175,8 @@ def _exact_negatives(
     if len(first_of_each_group) < n_negatives:
         raise BenchError(
             f"User '{domain.user_ids[user]}' of dataset '{domain.name}' has only {len(first_of_each_group)} possible "
-            f"negatives, but {n_negatives} distinct ones are needed. See 'bench data stats {domain.name}'."
+            f"negatives, but {n_negatives} distinct ones are needed: lower "
+            f"--n-negatives, or see 'bench data stats {domain.name}'."
         )
     return shuffled[np.sort(first_of_each_group)[:n_negatives]]
 

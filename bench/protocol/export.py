@@ -20,7 +20,7 @@ def export_lists(prepared: PreparedTask, path: Path) -> None:
 
     Ids that a spreadsheet would evaluate as a formula are prefixed with an apostrophe.
 
-    Columns: ``user_id``, ``positive`` and ``candidate_1`` to ``candidate_30``; one row per query.
+    Columns: ``user_id``, ``positive`` and ``candidate_1`` … ``candidate_N``; one row per query.
     """
     domain, test = prepared.domain, prepared.test
     user_ids, item_ids = (np.array(list(map(inert, ids)), object) for ids in (domain.user_ids, domain.item_ids))

@@ -23,6 +23,7 @@ from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
 from bench.metrics import Ranks, Tops
 from bench.plugin import Answers, ProgressHook, Queries
+from bench.progress import Steps, tell
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.task import PreparedTask, QuerySet
 
@@ -92,7 +93,7 @@ def rank_in_catalogue(
         queries: The queries with their frozen lists, which contain the positives.
         domain: The whole domain, including held-out interactions.
         counts: Training interactions per item, shape (n_items,).
-        progress: Called with one line per chunk.
+        progress: Is told how many queries are ranked.
         at_once: Queries per chunk; None uses as many as :data:`SCORES_AT_ONCE` allows.
 
     Raises:
@@ -103,12 +104,13 @@ def rank_in_catalogue(
     check_scores_ignore_lists(method, ask, queries, domain.n_items)
     at_once = at_once or max(1, SCORES_AT_ONCE // domain.n_items)
     groups = TitleGroups.of(domain).group
-    parts = []
+    parts, what = [], f"ranking among {domain.n_items:,} items"
+    tell(progress, Steps(what, 0, len(queries), "queries"))
     for start in range(0, len(queries), at_once):
         rows = np.arange(start, min(start + at_once, len(queries)))
         wide = over_catalogue(queries, rows, domain.n_items)
         parts.append(_chunk_ranks(ask(wide), wide, domain, groups, counts))
-        progress(f"{method}: {rows[-1] + 1:,} of {len(queries):,} queries ranked among {domain.n_items:,} items")
+        tell(progress, Steps(what, len(rows) + start, len(queries), "queries"))
     better, tied, top_item, top_count, n_candidates, has_twin = map(np.concatenate, zip(*parts, strict=True))
     positive_count = counts[queries.lists.positives].astype(np.int32)
     tops = Tops(top_item, top_count, positive_count)

@@ -96,8 +96,8 @@ def _completed(
     if len(found) + n_left < n:
         raise BenchError(
             f"User '{domain.user_ids[user]}' of dataset '{domain.name}' has only {len(found) + n_left} possible "
-            f"negatives with training interactions, but {n} distinct ones are needed. "
-            f"See 'bench data stats {domain.name}'."
+            f"negatives with training interactions, but {n} distinct ones are needed: "
+            f"lower --n-negatives, or see 'bench data stats {domain.name}'."
         )
     negatives = found.tolist()
     while len(negatives) < n:

@@ -13,7 +13,9 @@ from bench.registry import Registry
 from bench.report.figures.figure import Figure, figure_of
 from bench.report.papers.printed_beside_ours import Beside, beside_published, counts_beside_published
 from bench.report.tables.build import build_table
+from bench.report.tables.chosen_columns import with_columns
 from bench.report.tables.counts import counts_table
+from bench.report.tables.options import DEFAULT_OPTIONS, TableOptions
 from bench.report.tables.table import Table
 from bench.runs.store import RunStore
 
@@ -68,9 +70,14 @@ def experiment_at(
     return experiment if limit_queries is None else replace(experiment, limit_queries=limit_queries)
 
 
-def report_of(experiment: Experiment, results_dir: Path, registry: Registry) -> ExperimentReport:
-    """Build an experiment's table from stored results."""
+def report_of(
+    experiment: Experiment, results_dir: Path, registry: Registry, options: TableOptions = DEFAULT_OPTIONS
+) -> ExperimentReport:
+    """Build an experiment's table from stored results; raise BenchError for columns that it does not have."""
+    experiment = with_columns(experiment, options.columns)
+    if options.percent is not None:
+        experiment = replace(experiment, percent=options.percent)
     if experiment.statistics:
-        return ExperimentReport(experiment, counts_table(experiment, results_dir), results_dir, registry)
-    table = build_table(experiment, RunStore(results_dir), registry)
+        return ExperimentReport(experiment, counts_table(experiment, results_dir, options), results_dir, registry)
+    table = build_table(experiment, RunStore(results_dir), registry, options)
     return ExperimentReport(experiment, replace(table, name=experiment.file_name), results_dir, registry)

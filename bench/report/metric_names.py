@@ -15,13 +15,21 @@ def checked_metrics(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(_checked_metric, names)))
 
 
-def _checked_metric(name: str) -> str:
-    from bench.metrics import DEFAULT_METRICS, Metric  # imports numpy, which a command's help does not need
+def metric_named(name: str) -> str | None:
+    """Return the metric of a name in any case; None if it is not the name of a metric."""
+    from bench.metrics import Metric  # imports numpy, which a command's help does not need
 
     try:
         return str(Metric.parse(name.lower()))
     except ValueError:
-        hint = did_you_mean(name.lower(), DEFAULT_METRICS)
-        raise BenchError(
-            f"Unknown metric '{name}'; expected ndcg@k, hit@k or mrr@k.{hint} See 'bench run --help'."
-        ) from None
+        return None
+
+
+def _checked_metric(name: str) -> str:
+    from bench.metrics import DEFAULT_METRICS, EXPECTED_METRICS  # imports numpy, which a command's help does not need
+
+    metric = metric_named(name)
+    if metric is None:
+        hint = did_you_mean(name.lower(), [*DEFAULT_METRICS, "auc"])
+        raise BenchError(f"Unknown metric '{name}'; expected {EXPECTED_METRICS}.{hint} See 'bench describe ndcg@3'.")
+    return metric

@@ -14,7 +14,7 @@ from bench.errors import BenchError, did_you_mean
 from bench.learning.convergence import IN_WORDS
 from bench.plugin.fit_report import Ending, worst_ending
 from bench.report.tables.layout import Slot
-from bench.report.tables.table import metric_title
+from bench.report.tables.texts import metric_title
 from bench.report.tables.values import read_group
 from bench.runs.record import RunRecord, describe_variant
 from bench.significance.comparison import EFFECT_WORDS, Comparison, compare, effect_in_words, with_holm

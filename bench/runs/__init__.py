@@ -3,10 +3,12 @@
 ``request`` is the request; options and shell commands are derived from its fields. ``params`` reads hyperparameters,
 ``complete`` turns a request into a specification, and ``plan`` lists what a set of runs would train. ``tasks`` prepares
 the data that a recommender learns from. ``engine`` fits, scores and ranks: :func:`run` carries out one run. ``record``
-is its result and ``store`` saves it; ``packs`` and ``rank_files`` are the formats on disk. ``older_records`` and
+is its result and ``store`` saves it; ``packs`` and ``rank_files`` are the formats on disk. ``heads`` are the parts of
+records that name runs, by which ``find`` finds them; ``superseded`` keeps earlier versions and removes runs. ``sweep``
+expands a request for several runs, and ``cache_needs`` tells which artifacts runs need. ``older_records`` and
 ``migrate`` convert older records. ``provenance`` states what a result depends on, ``freshness`` and ``data_check``
 compare that with the current code and data, and ``verify`` checks that stored files are unchanged. ``environment``
-measures time and memory and chooses the device.
+measures time and memory and chooses the device. ``external`` exports tasks and imports scores of other programs.
 """
 
 from typing import TYPE_CHECKING

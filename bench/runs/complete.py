@@ -5,29 +5,34 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from bench.data.card import has_card, list_cards, load_card
-from bench.data.names import check_name
+from bench.data.names import checked_name
+from bench.data.own_data import dataset_names, sources_of
 from bench.errors import BenchError, did_you_mean, near_names
 from bench.files.folders import expanded
-from bench.lm.backbones import TINY
+from bench.lm.backbones import CARDS, DECODERS, needs_decoder
 from bench.registry import registry
 from bench.runs.params import build_params, named_params, with_recipe
 from bench.runs.request import RequestOption, RunRequest, request_options, run_options
 from bench.spec import DEFAULT_BACKBONE, DEFAULT_SEQ2SEQ_BACKBONE, RunSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bench.plugin import Entry
 
 
-def complete(request: RunRequest) -> RunSpec:
+def complete(request: RunRequest, data_dir: Path | None = None) -> RunSpec:
     """Fill in defaults and reject options the method cannot use.
+
+    Args:
+        request: What is wanted.
+        data_dir: Directory that may contain a card of the user's own dataset, with default sources.
 
     Raises:
         BenchError: an invalid dataset name, an unknown method or parameter, a value out of range, a setting the method
             lacks, sources or a backbone it does not use, or full ranking by a method that can only rank lists.
     """
-    for name in (request.dataset, *(request.sources or ())):
-        check_name(name)
+    request = _with_known_names(request)
     entry, recommender = registry().entry(request.method), registry().recommender(request.method)
     for option in request_options():
         _check_value(option, request)
@@ -36,11 +41,21 @@ def complete(request: RunRequest) -> RunSpec:
     backbone = _named_backbone(request.backbone or _default_backbone(entry)) if entry.needs_backbone else None
     _check_kind(entry, backbone)
     _check_ranking(entry, request, backbone)
-    given = with_recipe(request.method, recommender.recipes, request.params)
+    given = with_recipe(request.method, recommender, request.params)
     params = build_params(request.method, recommender.Params, given)
-    completed = dataclasses.replace(request, backbone=backbone, sources=_chosen_sources(entry, request))
+    completed = dataclasses.replace(request, backbone=backbone, sources=_chosen_sources(entry, request, data_dir))
     options = {option.name: option.value_in(completed) for option in run_options()}
     return RunSpec(request.method, request.protocol, named_params(params), **options)
+
+
+def _with_known_names(request: RunRequest) -> RunRequest:
+    """Return the request with names of method and datasets as they are known, for users may write them in any case."""
+    return dataclasses.replace(
+        request,
+        method=registry().named(request.method),
+        dataset=checked_name(request.dataset),
+        sources=tuple(map(checked_name, request.sources or ())),
+    )
 
 
 def _check_value(option: RequestOption, request: RunRequest) -> None:
@@ -85,25 +100,24 @@ def _check_users(request: RunRequest) -> None:
 
 
 def _check_ranking(entry: Entry, request: RunRequest, backbone: str | None) -> None:
-    """Reject list generation by a method or backbone that cannot generate, and a backend without generation."""
-    if request.ranking != "generate":
-        if request.engine is not None:
-            raise BenchError("--backend needs --scoring generate: add --scoring generate or remove --backend.")
+    """Reject a scoring that the method or backbone does not have, and a backend without generation."""
+    if request.engine is not None and request.ranking != "generate":
+        raise BenchError("--backend needs --scoring generate: add --scoring generate or remove --backend.")
+    if request.ranking in (None, "likelihood", "sum"):
         return
     if not entry.writes_lists:
+        lacks = "generate ranked lists" if request.ranking == "generate" else "score by a decoder's likelihood"
         raise BenchError(
-            f"Method '{request.method}' cannot generate ranked lists: remove --scoring generate. "
+            f"Method '{request.method}' cannot {lacks}: remove --scoring {request.ranking}. "
             f"See 'bench describe {request.method}'."
         )
     if backbone == DEFAULT_BACKBONE:
-        from bench.lm.backbones import writes_no_lists
-
-        raise writes_no_lists(backbone)
+        raise needs_decoder(backbone, request.ranking)
 
 
 def _check_kind(entry: Entry, backbone: str | None) -> None:
     """Reject a backbone whose name already shows that it is of another kind, before loading it."""
-    if backbone == TINY and entry.runs_on in ("encoder", "text-encoder"):
+    if backbone in DECODERS and entry.runs_on in ("encoder", "text-encoder"):
         raise BenchError(
             f"Backbone '{backbone}' is a decoder, and method '{entry.name}' runs on an encoder, such as --backbone "
             f"{DEFAULT_BACKBONE}. See 'bench describe {entry.name}'."
@@ -112,7 +126,7 @@ def _check_kind(entry: Entry, backbone: str | None) -> None:
 
 def _named_backbone(name: str) -> str:
     """Return a backbone's name as used in records: directories are normalized, and the home directory is ``~``."""
-    if name in (DEFAULT_BACKBONE, TINY) or not expanded(name).is_dir():
+    if name in CARDS or not expanded(name).is_dir():
         return name
     path, home = expanded(name), expanded("~")
     is_at_home = path.is_absolute() and home.is_absolute() and path != home and path.is_relative_to(home)
@@ -123,14 +137,14 @@ def _default_backbone(entry: Entry) -> str:
     return DEFAULT_SEQ2SEQ_BACKBONE if entry.backbone_kind == "seq2seq" else DEFAULT_BACKBONE
 
 
-def _chosen_sources(entry: Entry, request: RunRequest) -> tuple[str, ...]:
+def _chosen_sources(entry: Entry, request: RunRequest, data_dir: Path | None) -> tuple[str, ...]:
     if not entry.needs_sources:
         return ()
     dataset = request.dataset
-    chosen = request.sources or (load_card(dataset).sources if has_card(dataset) else ())
+    chosen = request.sources or sources_of(dataset, data_dir)
     if not chosen:
         # a misspelled name has no card either, and this error is raised before the one for an unknown dataset
-        near = [] if has_card(dataset) else near_names(dataset, [card.name for card in list_cards()])
+        near = [] if dataset in dataset_names(data_dir) else near_names(dataset, dataset_names(data_dir))
         hint = f" Did you mean the dataset {' or '.join(near)}?" if near else ""
         raise BenchError(
             f"Method '{entry.name}' needs source datasets, and the card of '{dataset}' lists none: give "

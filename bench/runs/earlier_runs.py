@@ -10,6 +10,7 @@ from bench.data.locate import is_at_hand
 from bench.data.prepare import card_of, prepared_hash
 from bench.errors import BenchError
 from bench.files.shipped import shipped_folder
+from bench.progress import Note, tell
 from bench.runs.estimate import estimate_plan
 from bench.runs.store import RunStore
 
@@ -29,11 +30,12 @@ def estimated(plan: Plan, tasks: Tasks, device: str, n_workers: int = 1) -> Plan
     return estimate_plan(plan, records, interactions_of(plan, tasks), n_workers)
 
 
-def announced(plan: Plan, tasks: Tasks, device: str, n_workers: int = 1) -> None:
-    """Report the estimate of a plan before it is carried out, if it takes over a minute."""
+def announced(plan: Plan, tasks: Tasks, device: str, n_workers: int = 1) -> PlanEstimate:
+    """Return and report the estimate of a plan before it is carried out, if it takes over a minute."""
     expected = estimated(plan, tasks, device, n_workers)
     if expected.seconds > WORTH_SAYING_SECONDS:
-        tasks.progress(f"estimate from earlier runs: {expected.summary()}")
+        tell(tasks.progress, Note(f"estimate from earlier runs: {expected.summary()}"))
+    return expected
 
 
 def earlier_records(folders: Folders, device: str) -> list[RunRecord]:

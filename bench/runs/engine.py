@@ -26,12 +26,14 @@ from bench.plugin import (
     Recommender,
     Task,
 )
+from bench.progress import Note, Phase, Phases, tell
 from bench.protocol.full_ranking import Ask, rank_in_catalogue
 from bench.protocol.sources import source_warnings
 from bench.registry import registry
 from bench.runs.environment import Meter, computing_threads, git_state, package_versions
 from bench.runs.freshness import freshness_of, provenance_of
 from bench.runs.params import overrides
+from bench.runs.progress.phases import ADAPTER, FIT, PREPARE, SCORE, phases_of
 from bench.runs.record import RunRecord, with_metrics
 from bench.runs.store import RUNS, RunStore
 from bench.runs.tasks import Tasks, recommender_of
@@ -75,25 +77,39 @@ def run(
     if stored is not None:
         return stored
     require_writable(folders.results_dir / RUNS)  # before a long training, not after it
-    entry, recommender = registry().entry(spec.method), recommender_of(spec)
-    entry.require_installed()
+    registry().entry(spec.method).require_installed()
+    with tasks.logged() as log:
+        record, users, ranks, tops = _carried_out(spec, tasks, device)
+        log.keep(f"finished: {', '.join(f'{phase} {seconds:.1f} s' for phase, seconds in record.seconds.items())}")
+    return store.save(record, users, ranks, tops, log.text(folders))
+
+
+def _carried_out(spec: RunSpec, tasks: Tasks, device: str) -> tuple[RunRecord, NDArray[np.int64], Ranks, Tops]:
+    """Prepare, fit and score; return the record with the users of the queries, their ranks and top-ranked items."""
+    entry, recommender, progress = registry().entry(spec.method), recommender_of(spec), tasks.progress
     meter = Meter()
-    with meter.phase("prepare"):
+    tell(progress, Phase(PREPARE))
+    with meter.phase("prepare"), tasks.naming_missing_files(spec):
         prepared, task = tasks.prepared(spec.protocol), tasks.task(spec)
         queries = prepared.test.sample(spec.limit_queries, spec.protocol.seed)
         provenance = provenance_of(spec, tasks)  # before a long fit, in which files may be edited
+    phases = phases_of(recommender, task)
+    tell(progress, phases)
+    if FIT in phases.names:  # else the method tells of each adapter that it trains
+        tell(progress, Phase(FIT))
     with meter.phase("fit"):
         recommender.fit(task)
 
     def ask(asked: QuerySet) -> NDArray[np.floating]:
         return checked_scores(spec.method, _scores(recommender, entry, asked), asked.queries)
 
+    tell(progress, Phase(SCORE))
     with meter.phase("score"):
         ranks, tops, catalogue = _ranked(spec, ask, queries, prepared, progress)
     record = _record(spec, entry, recommender, prepared, queries, task, provenance, meter)
     record = with_metrics(dataclasses.replace(record, catalogue=catalogue, device=device), ranks)
     record = dataclasses.replace(record, warnings=[*record.warnings, *tie_warnings(record)])
-    return store.save(record, queries.queries.users, ranks, tops)
+    return record, queries.queries.users, ranks, tops
 
 
 def train_adapter(
@@ -106,6 +122,8 @@ def train_adapter(
     held: LastLoaded | None = None,
 ) -> None:
     """Train one adapter of a run by its id in the plan; the adapters that it needs must already be trained."""
+    tell(progress, Phases((PREPARE, ADAPTER)))
+    tell(progress, Phase(PREPARE))
     recommender_of(spec).train_adapter(Tasks(folders, progress, device, held).task(spec), adapter)
 
 
@@ -119,10 +137,10 @@ def usable(spec: RunSpec, store: RunStore, tasks: Tasks) -> RunRecord | None:
     store.tidy(record)
     freshness = freshness_of(record, tasks)
     if not freshness.is_fresh:
-        progress(f"run {run_id} is stored, but {'; '.join(freshness.differences)}: running it again")
+        tell(progress, Note(f"run {run_id} is stored, but {'; '.join(freshness.differences)}: running it again"))
         return None
     unchecked = f" (data not checked: {freshness.unchecked})" if freshness.unchecked else ""
-    progress(f"reusing stored run {run_id}{unchecked}; use --rescore to score or --force to train it again")
+    tell(progress, Note(f"reusing stored run {run_id}{unchecked}; use --rescore to score or --force to train it again"))
     return record
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from bench.progress import duration
 from bench.runs.plan import AdapterJob, Job, RunJob
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 BYTES_A_WEIGHT = 4
 BYTES_A_QUERY = 20
 """Size of a stored run per query, with its ranks and the items ranked first."""
-SECONDS_PER_MINUTE, MINUTES_PER_HOUR = 60, 60
 GIGABYTE, MEGABYTE = 1e9, 1e6
 
 Sizes = Callable[[str], int | None]
@@ -41,6 +41,8 @@ class Estimate:
     """Size of what the job stores."""
     n_records: int
     """Number of earlier runs that this is the median of."""
+    phases: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of a run's phases: ``prepare``, ``fit`` without adapters, and ``score``."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,9 @@ class PlanEstimate:
             return "no estimate: there are no earlier runs of these methods" if self.unknown else "nothing to do"
         memory = max(one.memory_bytes for one in self.jobs.values()) / GIGABYTE
         disk = sum(one.disk_bytes for one in self.jobs.values()) / MEGABYTE
-        parts = [f"about {in_words(self.total_seconds)} in total"]
+        parts = [f"about {duration(self.total_seconds)} in total"]
         if self.n_workers > 1:
-            parts.append(f"{in_words(self.seconds)} with {self.n_workers} workers")
+            parts.append(f"{duration(self.seconds)} with {self.n_workers} workers")
         parts += [f"up to {memory:.1f} GB of memory per job", f"{disk:,.0f} MB on disk"]
         text = ", ".join(parts)
         if self.unknown:
@@ -110,18 +112,8 @@ def estimate_plan(plan: Plan, records: Sequence[RunRecord], sizes: Sizes, n_work
         known,
         tuple(job_id for job_id, one in found.items() if one is None),
         n_workers,
-        _seconds_with(n_workers, jobs, known),
+        seconds_with(n_workers, jobs, known),
     )
-
-
-def in_words(seconds: float) -> str:
-    """Return a duration for people, such as ``40 s``, ``12 min`` or ``3 h 05 min``."""
-    minutes = round(seconds / SECONDS_PER_MINUTE)
-    if minutes < 2:
-        return f"{seconds:.0f} s"
-    if minutes < 2 * MINUTES_PER_HOUR:
-        return f"{minutes} min"
-    return f"{minutes // MINUTES_PER_HOUR} h {minutes % MINUTES_PER_HOUR:02d} min"
 
 
 def _estimate(job: Job, records: Sequence[RunRecord], sizes: Sizes) -> Estimate | None:
@@ -139,15 +131,17 @@ def _of_run(job: RunJob, records: Sequence[RunRecord], sizes: Sizes) -> Estimate
     n_queries = median(one.n_queries for one in alike)
     if spec.limit_queries is not None:
         n_queries = min(n_queries, spec.limit_queries)
+    phases = [_seconds_of_run(one, spec, n_queries, sizes) for one in alike]
     return Estimate(
-        seconds=median(_seconds_of_run(one, spec, n_queries, sizes) for one in alike),
+        seconds=median(sum(one.values()) for one in phases),
         memory_bytes=round(median(max(one.peak_memory_bytes.values(), default=0) for one in alike)),
         disk_bytes=round(n_queries * BYTES_A_QUERY),
         n_records=len(alike),
+        phases={name: median(one[name] for one in phases) for name in phases[0]},
     )
 
 
-def _seconds_of_run(record: RunRecord, spec: RunSpec, n_queries: float, sizes: Sizes) -> float:
+def _seconds_of_run(record: RunRecord, spec: RunSpec, n_queries: float, sizes: Sizes) -> dict[str, float]:
     """Scale the phases of an earlier run, without the adapters that it may have trained itself."""
     seconds = record.seconds
     of_adapters = sum(one.seconds for one in record.fit.adapters.values())
@@ -155,7 +149,11 @@ def _seconds_of_run(record: RunRecord, spec: RunSpec, n_queries: float, sizes: S
     fit -= of_adapters if fit >= of_adapters else 0.0
     learned = _share_learned(spec) / _share_learned(record.spec)
     growth = learned * _growth([record.spec.protocol.dataset], [spec.protocol.dataset], sizes)
-    return seconds.get("prepare", 0.0) + fit * growth + seconds.get("score", 0.0) * n_queries / record.n_queries
+    return {
+        "prepare": seconds.get("prepare", 0.0),
+        "fit": fit * growth,
+        "score": seconds.get("score", 0.0) * n_queries / record.n_queries,
+    }
 
 
 def _share_learned(spec: RunSpec) -> float:
@@ -194,7 +192,7 @@ def _growth(before: Iterable[str], now: Iterable[str], sizes: Sizes) -> float:
     return sum(filter(None, later)) / max(1, sum(filter(None, earlier)))
 
 
-def _seconds_with(n_workers: int, jobs: Sequence[Job], known: Mapping[str, Estimate]) -> float:
+def seconds_with(n_workers: int, jobs: Sequence[Job], known: Mapping[str, Estimate]) -> float:
     """Return when the last job is done if each free worker takes the first job whose needs are met."""
     done_at: dict[str, float] = {}
     free_at = [0.0] * n_workers

@@ -90,7 +90,9 @@ def provenance_of(spec: RunSpec, tasks: Tasks) -> Provenance:
 
 
 def code_revisions(spec: RunSpec) -> dict[str, Revision]:
-    """Return the revisions of the method's code and of the protocol's code."""
+    """Return the revisions of the method's code and of the protocol's code; only the latter for external scores."""
+    if spec.is_external:
+        return {"protocol": revision_of(PROTOCOL)}
     module = registry().entry(spec.method).target.partition(":")[0]
     return {"method": revision_of(module), "protocol": revision_of(PROTOCOL)}
 
@@ -108,9 +110,12 @@ def _not_at_hand(spec: RunSpec, folders: Folders) -> str:
 def _backbone_revision(spec: RunSpec, tasks: Tasks) -> str | None:
     if spec.backbone is None:
         return None
-    from bench.lm.backbones import TINY
+    from bench.lm.backbones import SMOLLM2, TINY
     from bench.lm.loading import named_backbone, planned_backbone
+    from bench.lm.smollm2 import planned_smollm2
 
+    if spec.backbone == SMOLLM2:
+        return planned_smollm2(tasks.folders.artifacts).revision
     if spec.backbone != TINY:
         return named_backbone(spec.backbone, tasks.held).revision
     return planned_backbone(tasks.task(spec), registry().entry(spec.method).backbone_kind).revision

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchWarning
-from bench.files.store import write_text
+from bench.files.store import parse_json, write_text
 from bench.files.temporary import sweep, sync_names, synced, temporary_path
 from bench.runs.rank_files import RankedQueries, write_runs
 
@@ -56,7 +56,7 @@ def read_packs(results_dir: Path) -> dict[str, PackedRun]:
     for path in sorted(folder.glob(f"*/{RECORDS}")):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
             try:
-                fields = json.loads(line)
+                fields = parse_json(line.encode())
                 found[fields["id"]] = PackedRun(path.parent, number, fields)
             except (ValueError, KeyError, TypeError) as error:
                 reason = f"{type(error).__name__}: {error}"

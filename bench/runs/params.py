@@ -9,24 +9,54 @@ import itertools
 import math
 import textwrap
 import typing
-from collections.abc import Mapping
-from typing import Any, TypeGuard
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bench.errors import BenchError, did_you_mean
 from bench.plugin.ranges import allows, described, divides_other
 
+if TYPE_CHECKING:
+    from bench.plugin import Recommender
+
 RECIPE = "recipe"
 """The parameter that stands for a method's named set of parameters."""
+ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "lr": ("learning_rate",),
+        "wd": ("weight_decay",),
+        "bs": ("batch_size",),
+        "dim": ("dimensions", "embedding_size", "hidden_size"),
+        "max_len": ("max_length",),
+        "n_layers": ("layers",),
+        "n_heads": ("heads",),
+        "lora_r": ("rank", "lora_rank"),
+    }
+)
+"""Further names of parameters that users may give. Specs and records contain the full names, so ids do not depend on
+them. A method that has a parameter with the name of an alias means this one."""
 TRUE_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def parse_assignments(words: tuple[str, ...]) -> dict[str, str]:
-    """Split ``key=value`` strings; raise BenchError for a string without ``=``."""
+    """Split ``key=value`` strings; raise BenchError for a string without ``=``, or a key that is given twice."""
     pairs = [word.partition("=") for word in words]
-    for key, equals, _ in pairs:
+    found: dict[str, str] = {}
+    for key, equals, value in pairs:
         if not equals:
             raise BenchError(f"Parameter '{key}' has no value; expected -p {key}=VALUE.")
-    return {key: value for key, _, value in pairs}
+        if key in found:
+            raise BenchError(f"Parameter '{key}' is given twice: give -p {key}=VALUE once.")
+        found[key] = value
+    return found
+
+
+def takes_list(params_class: type, key: str) -> bool:
+    """Whether a parameter, named in full or by an alias, is a list of values."""
+    types = typing.get_type_hints(params_class)
+    meant = aliased(key, types) or [key]
+    kinds = [kind for name in meant for kind in (types.get(name), *typing.get_args(types.get(name)))]
+    return any(kind is tuple or typing.get_origin(kind) is tuple for kind in kinds)
 
 
 def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> Any:
@@ -38,6 +68,7 @@ def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> A
     """
     types = typing.get_type_hints(params_class)
     names = [field.name for field in dataclasses.fields(params_class)]
+    given = with_full_names(method, names, given)
     for key in given:
         if key not in names:
             hint = did_you_mean(key, names) or (f" Its parameters are {', '.join(names)}." if names else "")
@@ -47,15 +78,17 @@ def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> A
     return params
 
 
-def with_recipe(method: str, recipes: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
+def with_recipe(method: str, recommender: type[Recommender], given: Mapping[str, Any]) -> dict[str, Any]:
     """Replace the parameter ``recipe``, if it is given, by the parameters of that recipe; the others given win.
 
     Raises:
-        BenchError: the method has no recipes, or none of this name.
+        BenchError: the method has no recipe of this name, or a parameter is given twice.
     """
-    others = {key: value for key, value in given.items() if key != RECIPE}
+    recipes = recommender.recipes
     if RECIPE not in given or not recipes:
         return dict(given)
+    names = [field.name for field in dataclasses.fields(recommender.Params)]
+    others = with_full_names(method, names, {key: value for key, value in given.items() if key != RECIPE})
     name = str(given[RECIPE])
     if name not in recipes:
         expected = " or ".join(recipes)
@@ -64,6 +97,37 @@ def with_recipe(method: str, recipes: Mapping[str, Mapping[str, Any]], given: Ma
             f"See 'bench describe {method}'."
         )
     return {**recipes[name], **others}
+
+
+def with_full_names(method: str, names: Collection[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given values under the full names of their parameters.
+
+    Raises:
+        BenchError: an alias stands for several parameters of the method, or a parameter is given twice.
+    """
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        meant = aliased(key, names)
+        if len(meant) > 1:
+            raise BenchError(
+                f"Parameter '{key}' of '{method}' is ambiguous: it stands for {' and '.join(meant)}; give one of them. "
+                f"See 'bench describe {method}'."
+            )
+        name = meant[0] if meant else key
+        if name in found:
+            raise BenchError(f"Parameter '{name}' of '{method}' is given twice, once as '{key}'; give it once.")
+        found[name] = value
+    return found
+
+
+def aliased(key: str, names: Collection[str]) -> list[str]:
+    """Return the parameters among ``names`` that an alias stands for; none if it is a name itself, or no alias."""
+    return [] if key in names else [name for name in ALIASES.get(key, ()) if name in names]
+
+
+def aliases_of(name: str, names: Collection[str]) -> list[str]:
+    """Return the aliases that stand for one of the parameters ``names`` and for no other."""
+    return [alias for alias in ALIASES if aliased(alias, names) == [name]]
 
 
 def allowed_values(params_class: type) -> dict[str, str]:

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import BenchError
 from bench.files.field_types import misfit
 from bench.files.hashing import derived_seed
 from bench.files.revisions import Revision
 from bench.files.rounding import rounded
 from bench.metrics import DEFAULT_METRICS, FULL_METRICS, N_CANDIDATES, Metric, Ranks, per_user
 from bench.plugin import FitReport
+from bench.runs.heads import token_of, variant_of
 from bench.runs.older_records import with_fit_report
 from bench.runs.provenance import UNKNOWN, Provenance
-from bench.runs.request import RunRequest
 from bench.spec import RunSpec, spec_from_json, spec_to_json
 
 SCHEMA_VERSION = 3
@@ -136,9 +137,21 @@ class RunRecord:
     @property
     def token(self) -> str:
         """The run as ``method@dataset@setting@seedN``, or ``method@dataset@setting@full@seedN`` in full ranking."""
-        protocol = self.spec.protocol
-        full = "@full" * self.spec.full_ranking
-        return f"{self.spec.method}@{protocol.dataset}@{protocol.setting}{full}@seed{self.spec.seed}"
+        return token_of(self.spec)
+
+
+def values_per_user(record: RunRecord, ranks: Ranks, metric: Metric) -> NDArray[np.float64]:
+    """Return a metric's expected value per query of a run, shape (n,).
+
+    Raises:
+        BenchError: the AUC of full ranking, where the number of negatives differs by user.
+    """
+    if record.spec.full_ranking and metric.cutoff is None:
+        raise BenchError(
+            f"The AUC of {record.token} is only known as a mean over users, which 'bench run' prints: in full ranking, "
+            "users have different numbers of negatives. Remove the metric auc."
+        )
+    return per_user(ranks, metric, record.n_candidates)
 
 
 def with_metrics(record: RunRecord, ranks: Ranks) -> RunRecord:
@@ -168,4 +181,4 @@ def describe_variant(record: RunRecord, of_row: bool = False) -> str:
 
     ``of_row`` leaves out seeds and protocol, which distinguish runs but not the rows of a table.
     """
-    return ", ".join(RunRequest.of(record.spec, record.overrides).words(of_row))
+    return variant_of(record.spec, record.overrides, of_row)

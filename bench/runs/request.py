@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from bench.plugin.ranges import allows, described
 from bench.runs.params import field_docstrings
-from bench.spec import ColdPolicy, ProtocolSpec, RunOptions, RunSpec, Setting, option
+from bench.spec import (
+    EXTERNAL,
+    MOST_NEGATIVES,
+    N_NEGATIVES,
+    ColdPolicy,
+    ProtocolSpec,
+    RunOptions,
+    RunSpec,
+    Setting,
+    option,
+)
 
 if TYPE_CHECKING:
     from bench.plugin import Entry
@@ -41,28 +51,45 @@ class RunRequest(RunOptions):
     """Seed for held-out items, user splits and candidate lists. Runs with different split seeds are not comparable."""
     params: Mapping[str, Any] = field(default_factory=dict)
     """Hyperparameter; repeatable."""
+    n_negatives: int = option(N_NEGATIVES, words="{} negatives", circumstance=True, minimum=1, maximum=MOST_NEGATIVES)
+    """Number of negatives per query. Runs with different numbers are not comparable."""
 
     @classmethod
     def of(cls, spec: RunSpec, params: Mapping[str, Any]) -> RunRequest:
         """Return the request for a completed spec; ``params`` are the parameters to include."""
         protocol = spec.protocol
         place = protocol.dataset, protocol.setting, protocol.policy, protocol.seed
-        return cls(spec.method, *place, params, **spec.options())
+        return cls(spec.method, *place, params, n_negatives=protocol.n_negatives, **spec.options())
 
     @property
     def protocol(self) -> ProtocolSpec:
         """The protocol of the run."""
-        return ProtocolSpec(self.dataset, self.setting, self.policy, self.protocol_seed)
+        return ProtocolSpec(self.dataset, self.setting, self.policy, self.protocol_seed, self.n_negatives)
 
     def used_by(self, entry: Entry) -> RunRequest:
         """Return the request without options its method does not use, such as a table's backbone."""
         unused = {one.name: one.default for one in request_options() if not one.is_used_by(entry)}
         return dataclasses.replace(self, **unused)
 
+    @property
+    def is_external(self) -> bool:
+        """Whether another program computes the scores."""
+        return self.method.startswith(EXTERNAL)
+
     def command(self) -> str:
         """Return the shell command for the run, without options at their defaults."""
+        if self.is_external:
+            return self._import_command()
         arguments = [one.arguments(self) for one in request_options() if one.is_place or one.is_named_in(self)]
         return shlex.join(["bench", "run", *(word for words in arguments for word in words)])
+
+    def _import_command(self) -> str:
+        """Return the shell command that imports the scores."""
+        named = dataclasses.replace(self, method=self.method.removeprefix(EXTERNAL))
+        used = ("method", "dataset", "setting", "policy", "protocol_seed", "seed", PARAMS)
+        options = [one for one in request_options() if one.name in used and (one.is_place or one.is_named_in(self))]
+        arguments = [word for one in options for word in one.arguments(named)]
+        return shlex.join(["bench", "import-scores", "FILE", *arguments])
 
     def words(self, of_row: bool = False) -> list[str]:
         """Return short descriptions of the options that differ from the method's default run.
@@ -160,7 +187,7 @@ class RequestOption:
     def value_in(self, options: RunOptions) -> Any:
         """Return its value in a request or a spec; the choice equivalent to None is returned as None."""
         value = getattr(options, self.name)
-        return None if value == self.facts.get("unset") else value
+        return None if value in self.facts.get("unset", ()) else value
 
     def said_of(self, request: RunRequest) -> str:
         """Return the description of a request's value."""

@@ -1,31 +1,38 @@
 """The store of finished runs: a directory ``runs/<id>`` per run, or packs of many runs.
 
 ``run.json`` in that directory refers to the file of its ranks by content hash, ``ranks-<hash>.parquet``, and is written
-after it, so record and ranks always belong to the same run. A run that is repeated after its data, its backbone or its
-code changed replaces the earlier one, which is kept in ``superseded/<id>`` and never read.
+after it, so record and ranks always belong to the same run. ``log-<hash>.txt``, with the same hash in its name, is the
+run's log. It is there to be read: no hash covers it, and older and packed runs have none.
+
+A run that is repeated after its data, its backbone or its code changed replaces the earlier one, which is kept in
+``superseded/<id>`` and never read.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from numpy.typing import NDArray
 
-from bench.errors import BenchError, BenchWarning, did_you_mean
+from bench.errors import BenchError, BenchWarning
 from bench.files.hashing import HASH_LENGTH
 from bench.files.lease import Lease
-from bench.files.store import read_json, write_json, written_whole
-from bench.files.temporary import remove, sweep, synced, temporary_path
+from bench.files.store import read_json, write_json, write_text, written_whole
+from bench.files.temporary import remove, sweep
+from bench.runs.find import SHORTEST_ID, find_all_seeds, find_one
+from bench.runs.heads import RunHead
 from bench.runs.packs import PackedRun, read_packs, rewrite_packed
 from bench.runs.rank_files import RankedQueries, read_run, write_run
-from bench.runs.record import RunRecord, describe_variant, with_metrics
+from bench.runs.record import RunRecord, with_metrics
+from bench.runs.superseded import keep_copy
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -37,8 +44,14 @@ if TYPE_CHECKING:
 RUNS, SUPERSEDED = "runs", "superseded"
 RECORD, RANKS = "run.json", "ranks.parquet"
 """The record of a run, and its ranks in older stores, whose file names do not contain the hash."""
-SHORTEST_ID = 4
-"""Minimum length of the prefix of an id."""
+REMEDY = " Remove its directory and run the method again."
+"""End of the error about a damaged run."""
+
+Read = TypeVar("Read", RunRecord, RunHead)
+
+
+class _NoRunError(BenchError):
+    """There is no run with an id."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,17 @@ class RunStore:
         """Return the directory of a run, whether or not it exists."""
         return self.results_dir / RUNS / run_id
 
+    def log_path(self, record: RunRecord) -> Path:
+        """Return the file with the log of a run, whether or not it exists."""
+        return self.path(record.id) / _log_name(record)
+
+    def log(self, record: RunRecord) -> str | None:
+        """Return the log of a run; None if it has none, as older and packed runs."""
+        try:
+            return self.log_path(record).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+
     def exists(self, run_id: str) -> bool:
         """Whether the run exists."""
         return (self.path(run_id) / RECORD).exists() or run_id in self._packed
@@ -61,11 +85,14 @@ class RunStore:
         query_users: NDArray[np.int64],
         ranks: Ranks,
         tops: Tops | None = None,
+        log: str | None = None,
     ) -> RunRecord:
-        """Write ranks and record; ``query_users`` has one user index for each of ``ranks`` and ``tops``.
+        """Write ranks, log and record; ``query_users`` has one user index for each of ``ranks`` and ``tops``.
 
         An earlier run of the same id is kept until this one is on disk. Then it is moved to the superseded runs if it
         was made from other data or code, else removed.
+
+        ``log`` is what the run told about its progress; None stores none.
 
         Returns:
             The record as stored, with the hash of its ranks.
@@ -80,48 +107,69 @@ class RunStore:
         sweep(folder.parent)
         with self.changing(stored.id):
             self._supersede(stored)
-            with written_whole(folder / _ranks_name(stored)) as temporary:
+            with written_whole(folder / ranks_name(stored)) as temporary:
                 write_run(temporary, queries)
+            kept = {RECORD, ranks_name(stored)}
+            if log is not None:
+                write_text(folder / _log_name(stored), log)
+                kept.add(_log_name(stored))
             write_json(folder / RECORD, stored.to_json())
             for other in folder.iterdir():
-                if other.name not in (RECORD, _ranks_name(stored)):
+                if other.name not in kept:
                     remove(other)
         return stored
 
     def changing(self, run_id: str) -> AbstractContextManager[None]:
         """Return a context in which no other process writes to the directory of a run."""
-        return self._lease(run_id).held(f"run {run_id}", lambda _line: None)
+        return self.lease(run_id).held(f"run {run_id}", lambda _line: None)
 
     def tidy(self, record: RunRecord) -> None:
         """Remove leftovers of a process that was killed after the run was in place."""
-        lease = self._lease(record.id)
+        lease = self.lease(record.id)
         if lease.path.exists() and lease.take():
-            for other in self.path(record.id).glob("*.parquet"):
-                if other.name != self._ranks_place(record)[0].name:
+            for other in (*self.path(record.id).glob("*.parquet"), *self.path(record.id).glob("log-*.txt")):
+                if other.name not in (self._ranks_place(record)[0].name, _log_name(record)):
                     remove(other)
             lease.release()
 
     def load(self, run_id: str) -> RunRecord:
         """Return a finished run; raise BenchError if its file is missing, damaged, or belongs to another run."""
-        path, packed = self.path(run_id) / RECORD, self._packed.get(run_id)
+        return self._read(run_id, RunRecord)
+
+    def head(self, run_id: str) -> RunHead:
+        """Return what names and describes a run; raise BenchError as :meth:`load` does."""
+        return self._read(run_id, RunHead)
+
+    def _read(self, run_id: str, kind: type[Read]) -> Read:
         try:
-            fields = read_json(path)
-        except FileNotFoundError:
-            if packed is None:
-                raise BenchError(f"No run '{run_id}' in {self.results_dir}. See 'bench run --help'.") from None
-            path, fields = packed.place, packed.fields
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from error
-        try:
-            record = RunRecord.from_json(fields)
-            spec_hash = record.spec.hash()
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise _unreadable(path, error) from error
-        if record.id != run_id:
-            raise _unreadable(path, f"it says id '{record.id}'")
+            found: Read = kind.from_json(self._fields(run_id))
+            spec_hash = found.spec.hash()
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise _unreadable(self._record_place(run_id), error) from error
+        if found.id != run_id:
+            raise _unreadable(self._record_place(run_id), f"it says id '{found.id}'")
         if spec_hash != run_id:
-            raise _unreadable(path, f"its spec is that of run {spec_hash}")
-        return record
+            raise _unreadable(self._record_place(run_id), f"its spec is that of run {spec_hash}")
+        return found
+
+    def _fields(self, run_id: str) -> dict[str, Any]:
+        """Return the JSON object of a record; raise BenchError if there is none."""
+        try:
+            fields: dict[str, Any] = read_json(f"{self._runs}/{run_id}/{RECORD}")  # to build a Path takes longer
+        except FileNotFoundError:
+            packed = self._packed.get(run_id)
+            if packed is None:
+                raise _NoRunError(f"No run '{run_id}' in {self.results_dir}. See 'bench list runs'.") from None
+            return packed.fields
+        return fields
+
+    def place(self, run_id: str) -> Path:
+        """Return the directory of a run or of the pack that contains it."""
+        return self._record_place(run_id).parent
+
+    def _record_place(self, run_id: str) -> Path:
+        path, packed = self.path(run_id) / RECORD, self._packed.get(run_id)
+        return packed.place if packed is not None and not path.exists() else path
 
     def ranks(self, run_id: str) -> tuple[NDArray[np.int64], Ranks]:
         """Return the user index of each query and its ranks, both in stored order."""
@@ -165,40 +213,56 @@ class RunStore:
 
     def records(self) -> list[RunRecord]:
         """Return all finished runs, ordered by token and id; one that cannot be read is left out with a warning."""
+        return sorted(self._all(RunRecord), key=lambda record: (record.token, record.id))
+
+    def heads(self, start: str = "") -> list[RunHead]:
+        """Return what names and describes all finished runs, in less than half of the time of the records.
+
+        They are ordered by id; with ``start``, only those whose id begins with it.
+        """
+        return self._all(RunHead, start)
+
+    def _all(self, kind: type[Read], start: str = "") -> list[Read]:
         found = []
-        for run_id in self.ids():
+        for run_id in sorted({*self._folders(), *self._packed}):
+            if not run_id.startswith(start):
+                continue
             try:
-                found.append(self.load(run_id))
+                found.append(self._read(run_id, kind))
+            except _NoRunError:  # an empty directory
+                continue
             except BenchError as error:
-                warnings.warn(f"A run is left out. {error}", BenchWarning, stacklevel=2)
-        return sorted(found, key=lambda record: (record.token, record.id))
+                warnings.warn(f"A run is left out. {error}", BenchWarning, stacklevel=3)
+        return found
 
-    def find(self, token: str) -> RunRecord:
-        """Return the run matching a token: the prefix of an id, or ``method@dataset@setting[@full][@seedN]``."""
-        records = self.records()
-        found = [record for record in records if _is_named(record, token)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            named = ", ".join(f"{record.id} ({describe_variant(record) or 'defaults'})" for record in found)
-            raise BenchError(f"'{token}' matches {len(found)} runs: {named}. Give the prefix of one id.")
-        hint = did_you_mean(token, {record.token for record in records} | {record.id for record in records})
-        expected = (
-            f"expected the prefix of an id ({SHORTEST_ID} or more characters) or method@dataset@setting[@full][@seedN]"
-        )
-        raise BenchError(f"No run '{token}' in {self.results_dir}; {expected}.{hint} See 'bench run --help'.")
+    def find(self, name: str) -> RunRecord:
+        """Return the run with a name: the prefix of an id, or ``method@dataset@setting[@full][@seedN]``."""
+        return self.load(self.find_head(name).id)
 
-    def find_seeds(self, token: str) -> list[RunRecord]:
-        """Return the run matching a token, or all matching runs if they only differ in their seeds, ordered by seed."""
-        found = [record for record in self.records() if _is_named(record, token)]
-        systems = {dataclasses.replace(record.spec, seed=0).hash() for record in found}
-        return sorted(found, key=lambda record: record.spec.seed) if len(systems) == 1 else [self.find(token)]
+    def find_head(self, name: str) -> RunHead:
+        """Return what names and describes the run with a name."""
+        if "@" not in name and len(name) >= SHORTEST_ID:
+            by_id = self.heads(name.lower())
+            if by_id:
+                return find_one(by_id, name, self.results_dir)
+        return find_one(self.heads(), name, self.results_dir)
+
+    def find_seeds(self, name: str) -> list[RunRecord]:
+        """Return the run with a name, or all runs with it if they only differ in their seeds, ordered by seed."""
+        return [self.load(head.id) for head in find_all_seeds(self.heads(), name, self.results_dir)]
 
     def loose(self) -> Iterator[str]:
         """Yield the ids of the runs that are not packed."""
-        names = (path.parent.name for path in (self.results_dir / RUNS).glob(f"*/{RECORD}"))
+        yield from (name for name in self._folders() if (self.path(name) / RECORD).exists())
+
+    def _folders(self) -> list[str]:
+        """Return the sorted names of the directories of runs."""
+        try:
+            names = [entry.name for entry in os.scandir(self._runs)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
         # hidden directories are being written, or were left by a killed process
-        yield from sorted(name for name in names if not name.startswith("."))
+        return sorted(name for name in names if not name.startswith("."))
 
     def rewrite(self, record: RunRecord) -> None:
         """Rewrite the record of a run; its ranks are unchanged."""
@@ -211,7 +275,12 @@ class RunStore:
         """Remove the directory of a run that has been packed."""
         shutil.rmtree(self.path(run_id))
 
-    def _lease(self, run_id: str) -> Lease:
+    def superseded(self, run_id: str) -> Path:
+        """Return the directory of the earlier runs with an id, whether or not it exists."""
+        return self.results_dir / SUPERSEDED / run_id
+
+    def lease(self, run_id: str) -> Lease:
+        """Return the right to write to the directory of a run."""
         return Lease(self.results_dir / RUNS / f".{run_id}.lease")
 
     def _supersede(self, record: RunRecord) -> None:
@@ -219,30 +288,16 @@ class RunStore:
 
         A damaged run is not kept.
         """
-        folder, kept = self.path(record.id), self.results_dir / SUPERSEDED / record.id
         try:
             is_made_alike = self.load(record.id).provenance == record.provenance
         except BenchError:
             return
-        if is_made_alike or not (folder / RECORD).exists():
-            return
-        sweep(kept)
-        numbers = sorted(int(path.name) for path in kept.glob("[0-9]*"))
-        last = kept / str(max(numbers, default=0))
-        if _is_copy(last / RECORD, folder / RECORD):  # made by a process that was killed before it could continue
-            return
-        place = kept / str(max(numbers, default=0) + 1)
-        temporary = temporary_path(place)
-        try:
-            shutil.copytree(folder, temporary, ignore=shutil.ignore_patterns(".*"))
-            synced(temporary)
-            temporary.rename(place)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        if not is_made_alike and (self.path(record.id) / RECORD).exists():
+            keep_copy(self.path(record.id), self.superseded(record.id), RECORD)
 
     def _ranks_place(self, record: RunRecord) -> tuple[Path, int | None]:
         """Return the file of a run's ranks and, in a file of many runs, its row group."""
-        own = [self.path(record.id) / name for name in (_ranks_name(record), RANKS)]
+        own = [self.path(record.id) / name for name in (ranks_name(record), RANKS)]
         there = next((path for path in own if path.exists()), None)
         if there is None and record.id in self._packed:
             packed = self._packed[record.id]
@@ -250,22 +305,21 @@ class RunStore:
         return there or own[0], None
 
     @cached_property
+    def _runs(self) -> str:
+        return str(self.results_dir / RUNS)
+
+    @cached_property
     def _packed(self) -> dict[str, PackedRun]:
         return read_packs(self.results_dir)
 
 
-def _ranks_name(record: RunRecord) -> str:
+def ranks_name(record: RunRecord) -> str:
+    """Return the name of the file of a run's ranks."""
     return f"ranks-{record.ranks_sha256[:HASH_LENGTH]}.parquet" if record.ranks_sha256 else RANKS
 
 
-def _is_copy(copy: Path, original: Path) -> bool:
-    return copy.exists() and copy.read_bytes() == original.read_bytes()
-
-
-def _is_named(record: RunRecord, token: str) -> bool:
-    if "@" in token:
-        return token in (record.token, record.token.rpartition("@")[0])
-    return len(token) >= SHORTEST_ID and record.id.startswith(token)
+def _log_name(record: RunRecord) -> str:
+    return f"log-{record.ranks_sha256[:HASH_LENGTH]}.txt"
 
 
 def _unreadable(path: Path, reason: Exception | str) -> BenchError:
@@ -273,5 +327,5 @@ def _unreadable(path: Path, reason: Exception | str) -> BenchError:
     if isinstance(reason, PermissionError):
         return BenchError(f"Cannot read {path} ({said}).")
     if path.parent.parent.name == RUNS:
-        return BenchError(f"Cannot read {path} ({said}). Remove its directory and run the method again.")
+        return BenchError(f"Cannot read {path} ({said}).{REMEDY}")
     return BenchError(f"Cannot read {path} ({said}). Restore the file.")

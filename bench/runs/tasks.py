@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from bench.data.missing import naming_missing_files
 from bench.data.prepare import card_of, load_domain, prepared_hash
 from bench.errors import BenchError
 from bench.plugin import Answers, LastLoaded, Planned, ProgressHook, Queries, Recommender, Task
+from bench.progress import Relay
 from bench.protocol.sources import check_source
 from bench.protocol.splits import share_of_training, source_protocol, source_training, users_of_training
 from bench.protocol.task import PreparedTask, prepare_task
 from bench.registry import registry
 from bench.runs.params import build_params
+from bench.runs.progress.run_log import RunLog
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from bench.data.domain import Domain
     from bench.files.folders import Folders
     from bench.spec import ProtocolSpec, RunSpec
@@ -28,7 +34,8 @@ class Tasks:
     def __init__(
         self, folders: Folders, progress: ProgressHook, device: str = "cpu", held: LastLoaded | None = None
     ) -> None:
-        self.folders, self.progress = folders, progress
+        self.folders, self.progress = folders, Relay(progress)
+        progress = self.progress
         self.device, self.held = device, held or LastLoaded()
         self.domain: Callable[[str], Domain] = cache(
             lambda name: load_domain(name, folders.data_dir, folders.cache_dir, progress)
@@ -43,12 +50,26 @@ class Tasks:
             )
         )
 
+    @contextmanager
+    def logged(self) -> Iterator[RunLog]:
+        """Keep what is told in the block in a log as well."""
+        before = self.progress.onto
+        self.progress.onto = log = RunLog(before)
+        try:
+            yield log
+        finally:
+            self.progress.onto = before
+
     def task(self, spec: RunSpec) -> Task:
         """Return the task of a run."""
         prepared = self.prepared(spec.protocol)
-        sources = [self._source(replace(spec.protocol, dataset=name), prepared.cold_titles) for name in spec.sources]
+        sources = [self.source(name, prepared) for name in spec.sources]
         task = task_of(spec, prepared, sources, self.folders, self.progress, self.device, self.held)
         return replace(task, source_validation=partial(self._source_validation, spec))
+
+    def source(self, name: str, prepared: PreparedTask) -> Domain:
+        """Return the training data of a source dataset, without items that share a title with a cold item."""
+        return self._source(replace(prepared.spec, dataset=name), prepared.cold_titles)
 
     def _source_validation(self, spec: RunSpec, source: str) -> tuple[Queries, Answers] | None:
         """Return a source's own validation queries; None if the source is too small to have any."""
@@ -70,10 +91,22 @@ class Tasks:
         Raises:
             BenchError: unknown dataset, missing or damaged source data, or a backbone that the method cannot use.
         """
-        for name in (spec.protocol.dataset, *spec.sources):
+        for name in datasets_of(spec):
             card_of(name, self.folders.data_dir)
         recommender = recommender_of(spec)
-        return recommender.adapters(self.task(spec)) if recommender.plans_adapters() else ()
+        if not recommender.plans_adapters():
+            return ()
+        with self.naming_missing_files(spec):
+            return recommender.adapters(self.task(spec))
+
+    def naming_missing_files(self, spec: RunSpec) -> AbstractContextManager[None]:
+        """Return a context in which a failed download names the missing files of all datasets of a run."""
+        return naming_missing_files(datasets_of(spec), self.folders.data_dir, self.folders.cache_dir)
+
+
+def datasets_of(spec: RunSpec) -> tuple[str, ...]:
+    """Return the names of a run's target and sources."""
+    return (spec.protocol.dataset, *spec.sources)
 
 
 def recommender_of(spec: RunSpec) -> Recommender:

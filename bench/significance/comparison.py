@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench.files.hashing import derived_seed
 from bench.files.rounding import rounded
+from bench.metrics import same_metric
 from bench.significance.bootstrap import interval, resampled_means
 from bench.significance.tails import student_two_sided
 from bench.significance.tests import (
@@ -114,7 +115,7 @@ def compare(
     users_a, users_b = by_seed_a.mean(axis=0), by_seed_b.mean(axis=0)
     differences = paired_differences(users_a, users_b)
     # seeded by what is compared, in either order, so that repeating a comparison gives the same numbers
-    rng = np.random.default_rng(derived_seed(0, "compare", metric, *sorted((name_a, name_b))))
+    rng = np.random.default_rng(derived_seed(0, "compare", same_metric(metric), *sorted((name_a, name_b))))
     if len(by_seed_a) == len(by_seed_b) == 1:
         low, high = bootstrap_interval(differences, rng)
     else:

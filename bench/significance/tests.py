@@ -19,7 +19,7 @@ from bench.significance.tails import normal_two_sided, student_quantile, student
 
 Test = Literal["t-test", "wilcoxon", "permutation"]
 TESTS: tuple[Test, ...] = get_args(Test)
-StarStyle = Literal["star", "letters"]
+StarStyle = Literal["star", "letters", "ours"]
 STAR_STYLES: tuple[StarStyle, ...] = get_args(StarStyle)
 TEST_TITLES: dict[Test, str] = {
     "t-test": "two-sided paired t-test over users",

@@ -26,6 +26,7 @@ from bench.lm.adapters.recipes import FAST, XCROSS, XCROSS_TARGET, Recipe
 from bench.lm.pairs.model import PairExamples, PairLanguageModel, candidates_loss
 from bench.lm.precision import training_precision
 from bench.plugin import FitReport, Queries, Task, above, at_least, at_most, shrinks_to
+from bench.progress import Phase, tell
 
 if TYPE_CHECKING:
     from bench.learning.checkpoints import Checkpoint
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from bench.lm.training.library import AdapterPlan
 
 INTEGRATION_KIND = "integrations"
+INTEGRATE = "integrate"
+"""Name of the phase in which the integration is trained."""
 WEIGHT_DECAY = 0.01
 """As in the paper."""
 
@@ -103,6 +106,7 @@ class IntegratingRecommender(PairRecommender):
 
     Params = IntegratingParams
     recipes: ClassVar[Mapping[str, Recipe]] = {"fast": FAST, "paper": {**XCROSS, **XCROSS_TARGET}}
+    stages = (INTEGRATE,)
     min_sources: ClassVar[int] = 2
 
     @abstractmethod
@@ -130,6 +134,7 @@ class IntegratingRecommender(PairRecommender):
         self.validated = self.zero_shot()
         best_first = sorted(self.validated, key=lambda source: -self.validated[source])
         self.chosen = best_first[: self.n_sources()]
+        tell(task.progress, Phase(INTEGRATE))
         with seeded(derived_seed(task.seed, "integration")):
             self.model = self.integration([self.trained[source] for source in self.chosen]).to(task.device)
         self.log = trained_by_steps(task.artifacts, INTEGRATION_KIND, self._key(), self.model, self._training)

@@ -65,7 +65,7 @@ class PairRecommender(AdapterRecommender):
             return self.scores_by(self.language_model.pair_scores, queries)
 
     def scores_by(self, scorer: PairScorer, queries: Queries) -> NDArray[np.float32]:
-        """Return the target's scores by any scorer of pairs, shape (n, 30)."""
+        """Return the target's scores by any scorer of pairs, shape (n, n_candidates)."""
         return self.language_model.score_by(scorer, self.task.target, queries, self.task.progress)
 
     def training_prompts(self) -> PromptReport:

@@ -37,8 +37,24 @@ def test_a_frame_becomes_a_dataset_that_can_be_run(tmp_path: Path, folders: Fold
     assert mine.ranks().equals(theirs.ranks())
 
 
-def test_without_a_data_folder_there_is_nowhere_to_add_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frame_goes_to_the_user_s_own_directory_and_is_found_there(
+    user_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("BENCH_DATA")
-    frame = pandas.DataFrame({"user_id": ["ann"], "item_id": ["tea"]})
-    with pytest.raises(bench.BenchError, match=r"No data directory .* set BENCH_DATA or give data_dir"):
-        bench.add_dataset(frame, "stall")
+    frame = pandas.DataFrame({"who": ["ann", "ann"], "asin": ["tea", "cup"], "when": ["2024-01-02", "2024-01-01"]})
+    domain = bench.add_dataset(frame, "stall", user_column="who", time_column="when", k_core=1)
+    assert domain.item_ids[domain.history(0)].tolist() == ["cup", "tea"]
+    assert bench.load_domain("stall", progress=None).content_hash == domain.content_hash
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == f"Importing stall into {user_data / 'stall'}"
+    assert "times: ISO dates, 2024-01-01 to 2024-01-02 (column when)" in told
+    with pytest.raises(bench.BenchError, match="overwrite=True"):
+        bench.add_dataset(frame, "stall", user_column="who", time_column="when")
+    bench.add_dataset(frame, "stall", user_column="who", unordered=True, overwrite=True, progress=None)
+
+
+def test_a_name_that_the_data_directory_has_is_refused(user_data: Path) -> None:
+    frame = pandas.DataFrame({"user": ["ann"], "item": ["tea"], "time": [1]})
+    with pytest.raises(bench.BenchError, match="already has a dataset 'shop', which would be used instead"):
+        bench.add_dataset(frame, "shop", progress=None)
+    assert not user_data.exists()

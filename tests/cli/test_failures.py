@@ -85,7 +85,7 @@ def test_a_full_standard_output_is_one_line() -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device is Linux's")
 def test_a_full_standard_error_does_not_end_the_work() -> None:
-    code = "from bench.cli.options import progress_on_stderr\nprogress_on_stderr('a')\nprint('done')"
+    code = "from bench.cli.progress.shown import line_on_stderr\nline_on_stderr('a')\nprint('done')"
     with Path("/dev/full").open("wb") as full:
         words = [sys.executable, "-c", code]
         done = subprocess.run(words, check=False, stdout=subprocess.PIPE, stderr=full, timeout=60)

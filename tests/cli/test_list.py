@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_methods_come_with_family_and_settings(bench: Bench) -> None:
         "name": "sasrec",
         "family": "sequential",
         "settings": "warm cold user-split",
-        "paper": "Kang & McAuley 2018",
+        "paper": "Kang & McAuley 2018, arXiv 1808.09781",
         "install": "",
     }
     assert "recbole:<Class>" in rows
@@ -73,7 +74,7 @@ def test_methods_that_are_not_installed_come_with_the_command(bench: Bench, monk
 
 def test_every_card_and_every_experiment_is_listed(bench: Bench) -> None:
     cards = [row["name"] for row in json.loads(bench("list", "datasets", "--json").stdout)]
-    assert cards == [card.name for card in list_cards()]
+    assert cards == [*(card.name for card in list_cards()), "shop"]
     experiments = [row["name"] for row in json.loads(bench("list", "experiments", "--json").stdout)]
     assert experiments == experiment_names()
 
@@ -106,3 +107,17 @@ def test_an_experiment_says_which_table_of_a_paper_it_is(bench: Bench) -> None:
     assert rows["weaverec-figure8"]["reproduces"] == "WeaveRec figure 8"
     assert rows["demo"]["reproduces"] == ""
     assert "RecCocktail table 3" in bench("list", "experiments").stdout
+
+
+def test_own_data_is_listed_with_its_description(bench: Bench, user_data: Path) -> None:
+    folder = user_data / "stall"
+    folder.mkdir(parents=True)
+    (folder / "card.yaml").write_text(
+        "name: stall\ndescription: Sales of a stall.\nformat: csv\nlicence: Ours.\nk_core: 3\n"
+    )
+    (folder / "interactions.csv").write_text("user_id,item_id\na,b\n")
+    rows = json.loads(bench("list", "datasets", "--json").stdout)
+    assert rows[-1] == {"name": "stall", "family": "own data", "description": "Sales of a stall."}
+    facts = json.loads(bench("describe", "stall", "--json").stdout)
+    assert (facts["kind"], facts["k_core"], facts["folder"]) == ("dataset", 3, str(folder))
+    assert "Did you mean stall " in bench("describe", "stal").mistake

@@ -11,13 +11,16 @@ import click
 import pytest
 
 from bench import __version__
-from bench.cli.main import COMMANDS
+from bench.cli.main import COMMANDS, cli
+from bench.errors import BenchError
 from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "data prepare", "data verify", "data import", "data stats"])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, "data prepare", "data verify", "data import", "data stats", "list runs"]
+)
 def test_every_command_explains_itself_with_two_examples(bench: Bench, command: str) -> None:
     outcome = bench(*command.split(), "--help")
     assert outcome.code == 0
@@ -27,10 +30,24 @@ def test_every_command_explains_itself_with_two_examples(bench: Bench, command: 
     assert sum(f"{line} ".startswith(f"    bench {command} ") for line in examples) >= 2
 
 
+@pytest.mark.parametrize("words", [[], ["run"], ["data"], ["data", "stats"]])
+def test_the_short_option_prints_the_help_too(bench: Bench, words: list[str]) -> None:
+    assert bench(*words, "-h") == bench(*words, "--help")
+    assert bench(*words, "-h").stdout.startswith("Usage: bench")
+
+
+def test_choices_of_an_error_are_printed_below_its_line(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ambiguous() -> None:
+        raise BenchError("Which one?", choices="id  run\n1   \x1b[2Jone")
+
+    monkeypatch.setattr("bench.data.card.list_cards", ambiguous)
+    assert bench("list", "datasets") == Outcome(2, "", "Error: Which one?\nid  run\n1   \\x1b[2Jone\n")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_says_what_it_does(command: str) -> None:
-    module = __import__(f"bench.cli.{command}", fromlist=[command])
-    found = getattr(module, "list_" if command == "list" else command)
+    found = cli.get_command(click.Context(cli), command)
+    assert found is not None
     commands = [found, *(found.commands.values() if isinstance(found, click.Group) else ())]
     silent = [
         option.name
@@ -66,10 +83,10 @@ def test_without_a_command_the_help_is_shown_and_the_call_fails(bench: Bench) ->
         (["rnu"], "Unknown command 'rnu'. Did you mean run? See 'bench --help'."),
         (["tabel"], "Unknown command 'tabel'. Did you mean table? See 'bench --help'."),
         (["--verison"], "No such option '--verison'. Did you mean '--version'? See 'bench --help'."),
-        (["run"], "Missing option '--method'. See 'bench run --help'."),
+        (["run"], "Missing option '--dataset'. See 'bench run --help'."),
+        (["run", "--dataset", "shop"], "Missing option '--method' (or --methods). See 'bench run --help'."),
         (["run", "--method", "bpr"], "Missing option '--dataset'. See 'bench run --help'."),
-        (["list"], "Missing argument"),
-        (["list", "method"], "'method' is not one of 'methods', 'datasets', 'experiments'. See 'bench list --help'."),
+        (["list", "method"], "Unknown subcommand of 'bench list' 'method'. Did you mean methods"),
         (["describe"], "Missing argument 'NAME'. See 'bench describe --help'."),
         (["describe", "beaty"], "Unknown method or dataset 'beaty'. Did you mean beauty"),
         (["candidates", "beaty"], "Unknown dataset 'beaty'. Did you mean beauty"),

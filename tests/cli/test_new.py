@@ -148,3 +148,31 @@ def test_what_is_there_is_not_overwritten(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "my_method.py").write_text("changed")
     assert f"{tmp_path}/my_method.py already exists" in bench(*words).mistake
     assert (tmp_path / "my_method.py").read_text() == "changed"
+
+
+def test_a_new_experiment_makes_a_table_of_own_data_as_it_is(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = bench("new", "experiment", "my-table", "--datasets", "shop", "--methods", "random,popularity")
+    assert told.stdout.splitlines() == [
+        "wrote my-table.yaml",
+        "next:",
+        "  edit my-table.yaml",
+        "  bench plan my-table.yaml",
+        "  bench reproduce my-table.yaml",
+        "  bench table my-table.yaml",
+    ]
+    made = bench("reproduce", "my-table.yaml", "--device", "cpu")
+    assert made.code == 0, made.stderr
+    assert {"random", "popularity"} <= {line.split()[0] for line in made.stdout.splitlines() if line}
+    assert "\\begin{table" in bench("table", "my-table.yaml", "--format", "latex").stdout
+    assert "my-table.yaml already exists" in bench("new", "experiment", "my-table").mistake
+
+
+def test_a_new_dataset_is_a_dataset_as_it_is(bench: Bench, tmp_path: Path) -> None:
+    told = bench("new", "dataset", "dark-movies", "--directory", tmp_path).stdout.splitlines()
+    assert told[:2] == [f"wrote {tmp_path}/dark-movies/card.yaml", "next:"]
+    assert told[-1] == f"  bench run --method popularity --dataset dark-movies --data-dir {tmp_path}"
+    assert bench("data", "prepare", "dark-movies", "--data-dir", tmp_path).stdout.startswith("dark-movies is ready: ")
+    assert "Dataset 'beauty' already exists" in bench("new", "dataset", "beauty", "--directory", tmp_path).mistake

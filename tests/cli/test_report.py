@@ -30,13 +30,23 @@ def test_a_page_is_written_with_wins_by_history_and_popularity(bench: Bench, two
     assert [axis["name"] for axis in data["boards"][0]["users"]["axes"]] == ["all", "history", "popularity"]
 
 
+def test_queries_are_shown_in_titles_unless_they_are_left_out(bench: Bench, two_runs: None, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    bench("report", "--output", target)
+    assert "Article number" in target.read_text(encoding="utf-8")
+    bench("report", "--output", target, "--no-queries")
+    without = target.read_text(encoding="utf-8")
+    assert "Article number" not in without
+    assert "History length" in without
+
+
 def test_without_data_the_page_is_written_all_the_same(
     bench: Bench, two_runs: None, folders: Folders, tmp_path: Path
 ) -> None:
     words = ("--data-dir", tmp_path, "--cache-dir", tmp_path / "cache", "--output", tmp_path / "report.html")
     outcome = bench("report", *words)
     assert outcome.code == 0
-    assert "Wins by history length and popularity are not available" in outcome.stderr
+    assert "Queries and wins by history length and popularity are not available" in outcome.stderr
     assert (tmp_path / "report.html").exists()
 
 

@@ -185,7 +185,7 @@ def test_datasets_are_counted_once_and_their_table_needs_no_data(
     first = bench("table", experiment)
     shop = next(line for line in first.stdout.splitlines() if line.startswith("Shop"))
     assert all(number.replace(",", "").isdigit() for number in shop.split()[1:])
-    assert next(line for line in first.stdout.splitlines() if line.startswith("nowhere")).split()[1:] == ["–", "–"]
+    assert "Not shown, as not counted: nowhere." in first.stdout
     monkeypatch.setenv("BENCH_DATA", str(folders.results_dir / "no-data"))
     assert bench("table", experiment).stdout == first.stdout
     assert bench("reproduce", experiment, "--dry-run").stdout == "bench data stats nowhere\n"
@@ -222,3 +222,16 @@ def test_full_ranking_alone_names_the_row_that_cannot(bench: Bench, experiment: 
     assert bench("reproduce", experiment, "--dry-run").mistake.startswith(
         "Row 2 of 'small' (Spy): Method 'spy' can only rank candidate lists"
     )
+
+
+def test_columns_limit_the_runs_and_options_apply_to_the_files(
+    bench: Bench, folders: Folders, experiment: Path
+) -> None:
+    words = ("--columns", "cold,hit@3", "--notes", "none", "--caption", "Mine.", "--percent", "--device", "cpu")
+    outcome = bench("reproduce", experiment, *words)
+    assert "small: 2 runs, 0 stored, 2 to do" in outcome.stderr
+    assert outcome.stdout.startswith("small: Mine.\n")
+    assert "Hit@3 (%)" in outcome.stdout
+    latex = (folders.results_dir / "tables" / "small.tex").read_text()
+    assert r"\caption{Mine.}" in latex
+    assert "% Mine. One positive among" in latex

@@ -78,7 +78,7 @@ def test_the_text_shows_intervals_hashes_and_warnings(demo: tuple[Outcome, ...])
     assert f"random · ml-100k-drama cold · {record['n_queries']} queries" in text
     figures = record["metrics"]["ndcg@3"]
     row = ["ndcg@3", "{value:.4f}".format(**figures), "[{low:.4f},".format(**figures), "{high:.4f}]".format(**figures)]
-    assert row in [line.split() for line in text.splitlines()]
+    assert row in [line.split()[:4] for line in text.splitlines()]
     assert f"candidates {record['candidates_hash']} · run {record['id']}" in text
     assert all(f"note: {note}\n" in text for note in record["notes"])
     assert all(f"warning: {warning}\n" in text for warning in record["warnings"])

@@ -90,7 +90,7 @@ def test_printed_figures_stand_beside_ours(invoke: Callable[..., Result], save_r
 
 
 def test_help_has_worked_examples(invoke: Callable[..., Result]) -> None:
-    assert invoke("--help").stdout.count("\n    bench table ") == 7
+    assert invoke("--help").stdout.count("\n    bench table ") == 9
 
 
 def test_a_table_imports_no_torch(run_store: RunStore, save_run: Save) -> None:
@@ -196,3 +196,59 @@ def test_strict_refuses_a_table_whose_training_had_not_converged(invoke: Callabl
     assert isinstance(refused.exception, BenchError)
     assert "Not trained to convergence in table 'beauty-warm': bpr (rising)." in str(refused.exception)
     assert refused.stdout == ""
+
+
+@pytest.fixture
+def two_runs(save_run: Save) -> None:
+    save_run("bpr", [0] * 40 + [20] * 160)
+    save_run("random", [0] * 10 + [20] * 190)
+
+
+STORED = ("--dataset", "beauty", "--setting", "warm")
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_options_change_what_a_table_shows(invoke: Callable[..., Result]) -> None:
+    words = ("--percent", "--precision", "1", "--columns", "hit@1,MRR@5", "--ours", "BPR", "--improvement", "both")
+    text = invoke(*STORED, *words, "--mean-rank", "--notes", "short", "--caption", "Mine.").stdout
+    assert text.startswith("beauty-warm: Mine. Scores in percent. (1) best, (2) second. *: ours, significantly better")
+    assert "Queries and candidates" not in text
+    rows = {
+        line.split()[0]: line.split() for line in text.splitlines() if line.startswith(("bpr", "random", "Improv."))
+    }
+    assert rows["bpr"] == ["bpr", "20.0", "(1)*", "20.0", "(1)*", "1.00", "–"]
+    assert rows["random"] == ["random", "5.0", "(2)", "5.0", "(2)", "2.00", "+300.00"]
+    assert rows["Improv."] == ["Improv.", "(%)", "+300.00", "+300.00"]
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_latex_has_the_label_and_the_columns_of_the_options(invoke: Callable[..., Result]) -> None:
+    words = ("--format", "latex", "--label", "tab:main", "--align", "siunitx", "--notes", "none")
+    text = invoke(*STORED, *words).stdout
+    assert r"\label{tab:main}" in text
+    assert r"\usepackage{booktabs,multirow,siunitx}" in text
+    assert "S[table-format=1.4" in text
+    assert text.startswith("% All stored runs on beauty, warm. One positive")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ((*STORED, "--align", "siunitx"), "--align has no effect in --format text: remove it, or use --format latex."),
+        ((*STORED, "--format", "csv", "--notes", "none"), "--notes has no effect in --format csv"),
+        ((*STORED, "--columns", "toys"), "Unknown metric 'toys'"),
+        ((*STORED, "--columns", "ndcg@1", "--metric", "mrr@5"), "both choose metrics here"),
+        ((*STORED, "--marks", "ours"), "--marks ours needs a row that is ours"),
+        ((*STORED, "--ours", "sasrec"), "--ours sasrec: the table has no row of this label or method"),
+        (("baselines-warm", "--published", "--mean-rank"), "--mean-rank has no effect with --published: remove it."),
+        (("--audit", "--percent"), "--percent has no effect with --audit: remove it."),
+        (("weaverec-table5", "--percent"), "shows statistics, not scores: remove --percent"),
+    ],
+)
+@pytest.mark.usefixtures("two_runs")
+def test_options_without_effect_are_refused(
+    invoke: Callable[..., Result], words: tuple[str, ...], complaint: str
+) -> None:
+    result = invoke(*words)
+    assert isinstance(result.exception, BenchError)
+    assert complaint in str(result.exception)

@@ -122,6 +122,13 @@ def test_the_houses_own_methods_keep_to_the_contract(method: str) -> None:
     assert named(outcomes(method), "ok") == set(CHECKS)
 
 
+def test_the_contract_holds_for_other_numbers_of_negatives() -> None:
+    found = {outcome.name: outcome for outcome in check_method("bpr", n_negatives=9)}
+    assert {outcome.status for outcome in found.values()} == {"ok"}
+    assert "× 10 candidates" in found["scores"].detail
+    assert "(chance 0.100)" in found["learns"].detail
+
+
 @pytest.mark.parametrize(("n_queries", "highest"), [(1, 1.0), (200, 18 / 200)])
 def test_the_highest_ndcg_by_chance_is_the_binomials_tail(n_queries: int, highest: float) -> None:
     assert highest_by_chance(n_queries) == pytest.approx(highest)

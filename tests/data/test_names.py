@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.data.names import check_name
+from bench.data.names import check_name, checked_name
 from bench.errors import BenchError
 
 
@@ -32,3 +32,9 @@ def test_paths_and_other_texts_are_refused_in_one_line_with_the_near_name(name: 
         check_name(name)
     assert str(caught.value).partition("first.")[2] == near
     assert "\n" not in str(caught.value)
+
+
+def test_the_name_of_an_existing_dataset_may_be_written_in_any_case() -> None:
+    assert checked_name("ML-100k-Drama") == "ml-100k-drama"
+    with pytest.raises(BenchError, match="is not a valid dataset name"):
+        checked_name("../Shop")

@@ -22,7 +22,10 @@ from tests.support.documented_commands import Page, Shown, blocks, commands_in, 
 ROOT = Path(bench.__file__).parent.parent
 PAGES = pages(ROOT)
 WITH_COMMANDS = [name for name, text in PAGES.items() if Page.of(text).shown]
-HELP = {context.command_path: context.command for context in all_commands(click.Context(cli, info_name="bench"))}
+HELP = {
+    context.command_path: context.command
+    for context in all_commands(click.Context(cli, info_name="bench", **cli.context_settings))
+}
 ADDING = PAGES["docs/pages/extending.md"]
 
 
@@ -55,7 +58,7 @@ def test_every_example_of_a_help_text_is_one_that_exists(path: str) -> None:
         ("bench run --methd bpr --dataset beauty", "No such option"),
         ("bench run --method bprr --dataset beauty", "Unknown method 'bprr'"),
         ("bench run --method bpr --dataset beaty", "Unknown dataset 'beaty'"),
-        ("bench run --method bpr --dataset beauty -p lr=1", "has no parameter 'lr'"),
+        ("bench run --method bpr --dataset beauty -p wide=1", "has no parameter 'wide'"),
         ("bench run --method bpr --dataset beauty --setting user-split", "does not support --setting user-split"),
         ("bench run --method weaverec --dataset beauty --sources clothes", "Unknown dataset 'clothes'"),
         ("bench table dmo", "Unknown experiment 'dmo'"),

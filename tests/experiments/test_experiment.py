@@ -239,3 +239,21 @@ def test_a_dataset_may_have_rows_of_some_methods_only(tmp_path: Path) -> None:
         ("bpr", "sports"),
         ("random", "beauty"),
     ]
+
+
+def test_rows_that_are_ours_have_the_star_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    owned = MINIMAL.replace("{method: bpr}", "{method: bpr, ours: true}")
+    assert load_experiment(str(written(tmp_path, owned))).rows[0].ours
+    assert load_experiment(str(written(tmp_path, owned))).star_style == "ours"
+    assert load_experiment(str(written(tmp_path, owned + "\nstar: {style: star}\n"))).star_style == "star"
+    with pytest.raises(BenchError, match="'ours'"):
+        load_experiment(
+            str(written(tmp_path, MINIMAL.replace("{method: bpr}", "{method: bpr, ours: true, reference: true}")))
+        )
+
+
+def test_the_number_of_negatives_is_part_of_every_run(tmp_path: Path) -> None:
+    experiment = load_experiment(str(written(tmp_path, MINIMAL + "n_negatives: 99\n")))
+    assert {cell.request.protocol.n_negatives for cell in experiment.cells()} == {99}
+    with pytest.raises(BenchError, match="'n_negatives'"):
+        load_experiment(str(written(tmp_path, MINIMAL + "n_negatives: 10001\n")))

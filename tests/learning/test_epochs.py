@@ -15,6 +15,8 @@ from bench.files.store import ArtifactStore
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, train_until_no_better, trained_once
 from bench.learning.training import descend, schedule_step_size, seeded
+from bench.progress import Steps
+from tests.test_progress import Heard
 
 
 class Counter(nn.Module):
@@ -62,6 +64,24 @@ def test_each_epoch_reports_one_line() -> None:
     _, _, lines = trained([0.1, 0.2, 0.15], epochs=3, patience=10)
     assert len(lines) == 3
     assert lines[2].startswith("epoch 3: loss 3.0000, validation ndcg@3 0.1500 (best was epoch 2)")
+
+
+def test_the_steps_of_an_epoch_are_told_with_their_number_once_it_is_known(tmp_path: Path) -> None:
+    model, heard = nn.Linear(2, 1), Heard()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    resumable = Resumable(Checkpoint(tmp_path / "checkpoint"), optimizer, np.random.default_rng(0))
+
+    def train_epoch() -> float:
+        return descend(model, optimizer, (model(torch.ones(1, 2)).square().mean() for _ in range(3)))
+
+    train_until_no_better(model, train_epoch, lambda: 0.5, 3, 9, heard, resumable)
+    told = [message for message in heard.messages if isinstance(message, Steps)]
+    first = "epoch 1 of at most 3"
+    assert told[:4] == [Steps(first, done, None, "steps", n_after=None) for done in range(4)]
+    assert told[4] == Steps("validation after epoch 1", 0, n_after=None)
+    assert told[5:9] == [Steps("epoch 2 of at most 3", done, 3, "steps", n_after=3) for done in range(4)]
+    optimizer.step()
+    assert [message for message in heard.messages if isinstance(message, Steps)] == told  # nothing is told any more
 
 
 def test_a_second_training_with_an_equal_key_is_read_from_the_store(tmp_path: Path) -> None:

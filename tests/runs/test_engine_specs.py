@@ -60,7 +60,7 @@ def test_the_card_names_the_sources_unless_told_otherwise() -> None:
         (
             "target-only",
             {"ranking": "generate"},
-            r"'minilm' is an encoder and cannot generate text.* use a decoder, such as --backbone tiny",
+            r"'minilm' is an encoder and cannot generate text.* use a decoder, such as --backbone smollm2",
         ),
         (
             "p5",

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from bench.plugin.fit_report import AdapterReport, FitReport
+from bench.progress import duration
 from bench.runs.complete import complete
-from bench.runs.estimate import PlanEstimate, estimate_plan, in_words
+from bench.runs.estimate import PlanEstimate, estimate_plan
 from bench.runs.plan import Plan, plan_runs
 from bench.runs.record import RunRecord
 from bench.runs.request import RunRequest
@@ -135,7 +136,7 @@ def test_workers_share_the_jobs_and_wait_for_what_they_need() -> None:
     ("seconds", "words"), [(0.4, "0 s"), (40, "40 s"), (89, "89 s"), (720, "12 min"), (11_100, "3 h 05 min")]
 )
 def test_durations_are_in_the_unit_that_people_use(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+    assert duration(seconds) == words
 
 
 def test_the_estimate_is_json() -> None:

@@ -121,7 +121,7 @@ def test_a_run_that_is_made_again_and_killed_keeps_the_earlier_result(folders: F
         assert carried_out(run_popularity, folders, True)
         assert results(folders.results_dir) == whole
         kept = {str(path.relative_to(folders.results_dir)) for path in folders.results_dir.glob("superseded/*/1/*")}
-        assert len(kept) == 2
+        assert len(kept) == 3  # record, ranks and log
         assert files(folders.results_dir) == stored | kept
     assert step > 5
 

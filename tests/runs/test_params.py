@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
-from bench.runs.params import build_params, overrides, parse_assignments
+from bench.runs.params import aliases_of, build_params, overrides, parse_assignments
 
 
 @dataclass(frozen=True)
@@ -139,3 +139,38 @@ def test_a_word_without_a_value_is_refused() -> None:
 def test_overrides_are_what_differs_from_the_defaults() -> None:
     assert overrides(Params()) == {}
     assert overrides(built(layers="2", dropout="0.1", limit="5")) == {"dropout": 0.1, "limit": 5}
+
+
+Trained = dataclasses.make_dataclass(
+    "Trained", [("learning_rate", float, 0.1), ("embedding_size", int, 8), ("hidden_size", int, 16)], frozen=True
+)
+WithAlias = dataclasses.make_dataclass("WithAlias", [("lr", float, 0.1), ("learning_rate", float, 0.2)], frozen=True)
+
+
+def test_an_alias_stands_for_the_full_name() -> None:
+    assert build_params("example", Trained, {"lr": "0.5"}) == Trained(learning_rate=0.5)
+
+
+def test_an_alias_for_several_parameters_is_refused_with_their_names() -> None:
+    with pytest.raises(BenchError, match="ambiguous: it stands for embedding_size and hidden_size"):
+        build_params("example", Trained, {"dim": "4"})
+
+
+def test_a_parameter_given_by_both_of_its_names_is_refused() -> None:
+    with pytest.raises(BenchError, match="'learning_rate' of 'example' is given twice, once as 'learning_rate'"):
+        build_params("example", Trained, {"lr": "0.5", "learning_rate": "0.1"})
+
+
+def test_a_parameter_that_is_named_like_an_alias_is_meant_itself() -> None:
+    assert build_params("example", WithAlias, {"lr": "0.5"}) == WithAlias(lr=0.5, learning_rate=0.2)
+    assert aliases_of("learning_rate", ["lr", "learning_rate"]) == []
+
+
+def test_an_alias_without_its_parameter_is_unknown() -> None:
+    with pytest.raises(BenchError, match="has no parameter 'lr'"):
+        build_params("example", Params, {"lr": "0.5"})
+
+
+def test_only_aliases_that_stand_for_one_parameter_are_shown() -> None:
+    names = [field.name for field in dataclasses.fields(Trained)]
+    assert [aliases_of(name, names) for name in names] == [["lr"], [], []]

@@ -36,6 +36,7 @@ CHANGED: dict[str, Any] = {
     "train_share": 0.25,
     "train_users": 1200,
     "train_subset": 2,
+    "n_negatives": 99,
     "limit_validation": 1000,
     "limit_queries": 500,
     "full_ranking": True,
@@ -52,6 +53,7 @@ WORDS = {
     "train_share": "25% of the training data",
     "train_users": "1,200 training users",
     "train_subset": "subset 2",
+    "n_negatives": "99 negatives",
     "limit_validation": "1,000 validation queries",
     "limit_queries": "500 queries",
     "full_ranking": "full catalogue",
@@ -84,7 +86,7 @@ def strategy_of(one: RequestOption) -> st.SearchStrategy[Any]:
         str: name if one.is_required else st.none() | name,
         bool: st.booleans(),
         float: st.floats(0, 1, exclude_min=True),
-        int: st.integers(1, 10**6) | st.just(one.default),
+        int: st.integers(1, int(one.facts.get("maximum") or 10**6)) | st.just(one.default),
     }
     return kinds[one.kind] if one.kind in kinds else st.lists(name, unique=True, max_size=3).map(tuple)
 
@@ -158,7 +160,7 @@ def test_what_a_report_says_of_all_options_is_in_a_fixed_order() -> None:
     everything = RunRequest("bpr", "beauty", "cold", params={"rank": 4, "depth": 2}, **CHANGED)
     of_row = "depth=2, rank=4, tiny, from b+a, generate, vllm, 25% of the training data, 1,200 training users"
     assert ", ".join(everything.words(of_row=True)) == f"{of_row}, 1,000 validation queries"
-    circumstances = "natural, split seed 1, seed 3, subset 2, 500 queries, full catalogue"
+    circumstances = "natural, split seed 1, 99 negatives, seed 3, subset 2, 500 queries, full catalogue"
     assert ", ".join(everything.words()) == f"{of_row}, 1,000 validation queries, {circumstances}"
 
 
@@ -250,3 +252,10 @@ def test_an_option_is_left_out_of_an_id_only_if_it_is_declared_neutral() -> None
     assert {"backbone", "sources", "ranking", "seed", "limit_queries"} <= key.keys()
     assert not (neutral | {"train_subset"}) & key.keys()
     assert RunSpec("bpr", ProtocolSpec("beauty"), train_users=5).key() == {**key, "train_users": 5, "train_subset": 0}
+
+
+def test_the_usual_number_of_negatives_leaves_ids_and_commands_as_they_were() -> None:
+    request = RunRequest("popularity", "ml-100k-drama")
+    assert request == RunRequest("popularity", "ml-100k-drama", n_negatives=29)
+    assert request.protocol.key() == {"dataset": "ml-100k-drama", "setting": "warm", "seed": 0, "n_negatives": 29}
+    assert "negatives" not in request.command()

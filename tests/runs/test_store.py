@@ -20,6 +20,7 @@ from bench.metrics import DEFAULT_METRICS, Metric, Ranks, Tops, per_user
 from bench.plugin import FitReport
 from bench.runs.record import RunRecord, describe_variant, summarize
 from bench.runs.store import RunStore
+from bench.runs.verify import verify_runs
 from bench.spec import ProtocolSpec, RunSpec, spec_from_json, spec_to_json
 
 Save = Callable[..., RunRecord]
@@ -318,11 +319,54 @@ def test_a_token_without_a_seed_finds_the_only_run(run_store: RunStore, save_run
     assert run_store.find("recbole:NARM@beauty@warm") == saved
 
 
-def test_an_ambiguous_token_lists_what_sets_the_runs_apart(run_store: RunStore, save_run: Save) -> None:
-    save_run("bpr", [0])
-    save_run("bpr", [1], overrides={"layers": 3})
-    with pytest.raises(BenchError, match=r"matches 2 runs: .*defaults.*layers=3|matches 2 runs: .*layers=3.*defaults"):
+def test_an_ambiguous_name_comes_with_a_table_of_the_runs_newest_first(run_store: RunStore, save_run: Save) -> None:
+    older = save_run("bpr", [0], created="2026-01-01T10:00:00+00:00")
+    newer = save_run("bpr", [1], created="2026-01-02T11:30:00+00:00", overrides={"layers": 3})
+    with pytest.raises(BenchError, match="matches 2 runs: give the prefix of one id") as error:
         run_store.find("bpr@beauty@warm")
+    head, *rows = (line.split() for line in error.value.choices.splitlines())
+    assert head[:3] == ["id", "run", "variant"]
+    assert rows == [
+        [newer.id, newer.token, "layers=3", "2026-01-02", "11:30"],
+        [older.id, older.token, "defaults", "2026-01-01", "10:00"],
+    ]
+
+
+def test_a_long_table_of_choices_is_cut_after_the_newest(run_store: RunStore, save_run: Save) -> None:
+    for number in range(23):
+        save_run("bpr", [0], overrides={"layers": 3 + number}, created=f"2026-01-{number + 1:02}T00:00:00+00:00")
+    with pytest.raises(BenchError) as error:
+        run_store.find("bpr@beauty@warm")
+    lines = error.value.choices.splitlines()
+    assert "2026-01-23" in lines[1]
+    assert (len(lines), lines[-1]) == (22, "… and 3 older ones")
+
+
+def test_a_name_may_be_written_in_any_case_unless_another_run_has_it_exactly(
+    run_store: RunStore, save_run: Save
+) -> None:
+    upper, lower = save_run("recbole:NARM", [0]), save_run("bpr", [0])
+    assert run_store.find("RecBole:narm@Beauty@WARM") == upper
+    assert run_store.find(lower.id[:5].upper()) == lower
+
+
+def test_heads_name_and_describe_the_same_runs_as_the_records(run_store: RunStore, save_run: Save) -> None:
+    for seed in (0, 1):
+        save_run("bpr", [0], seed=seed, overrides={"layers": 3})
+    records = {record.id: record for record in run_store.records()}
+    for head in run_store.heads():
+        record = records[head.id]
+        assert (head.token, head.variant, head.spec) == (record.token, "layers=3", record.spec)
+        assert (head.created, head.n_queries, head.family) == (record.created, record.n_queries, record.family)
+    assert len(run_store.heads()) == 2
+
+
+def test_a_head_whose_spec_was_edited_is_left_out(run_store: RunStore, save_run: Save) -> None:
+    saved = save_run("bpr", [0])
+    path = run_store.path(saved.id) / "run.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    with pytest.warns(BenchWarning, match="its spec is that of run"):
+        assert run_store.heads() == []
 
 
 @pytest.mark.parametrize("token", ["brp@beauty@warm@seed0", "ab", ""])
@@ -389,3 +433,25 @@ def test_what_a_process_left_that_was_killed_after_its_run_was_in_place_goes_at_
     )
     run_store.tidy(saved)
     assert {str(path) for path in run_store.results_dir.rglob("*")} == whole
+
+
+def test_the_log_of_a_run_is_kept_beside_its_record_and_stands_in_no_hash(run_store: RunStore, save_run: Save) -> None:
+    users, ranks = np.arange(2), Ranks(np.zeros(2, np.int16), np.zeros(2, np.int16))
+    without = save_run("bpr", [0, 0])
+    assert run_store.log(without) is None
+    stored = run_store.save(without, users, ranks, log="0.1 s  fit: epoch 1\n")
+    assert stored == without
+    assert run_store.log(stored) == "0.1 s  fit: epoch 1\n"
+    assert run_store.log_path(stored).parent == run_store.path(stored.id)
+    run_store.log_path(stored).write_text("edited")
+    assert all(check.passed for check in verify_runs(run_store))
+
+
+def test_a_run_that_is_made_again_has_a_log_of_its_own(run_store: RunStore, save_run: Save) -> None:
+    users, none = np.arange(2), np.zeros(2, np.int16)
+    first = run_store.save(save_run("bpr", [0, 0]), users, Ranks(none, none), log="first")
+    second = run_store.save(first, users, Ranks(none + 3, none), log="second")
+    assert run_store.log(second) == "second"
+    assert not run_store.log_path(first).exists()
+    run_store.save(first, users, Ranks(none, none))
+    assert len(list(run_store.path(first.id).iterdir())) == 2

@@ -26,7 +26,7 @@ ROOT = Path(bench.__file__).parent.parent
 PROMPT = re.compile(r"^\$ ", re.MULTILINE)
 SECONDS = re.compile(r"\b\d+\.\d s\b")
 """A measured time, which differs from one run to the next."""
-FOLDERS = ("BENCH_DATA", "BENCH_CACHE", "BENCH_RESULTS")
+FOLDERS = ("BENCH_DATA", "BENCH_USER_DATA", "BENCH_CACHE", "BENCH_RESULTS")
 
 DATA = "needs data that have to be downloaded"
 MINUTES = "trains for minutes"
@@ -48,6 +48,8 @@ NOT_RUN: Mapping[str, str] = {
     "bench run --method my-method": OWN,
     "bench describe mine": OWN,
     "bench run --method mine": OWN,
+    "bench artifacts": "needs trained adapters; tests/cli/test_artifacts.py shares some",
+    "bench import-scores": "needs the scores of als.py; tests/docs/test_external_page.py runs both",
     "bench table baselines-warm --results-dir results/measured --strict": "is refused, as its page says",
     "bench table reccocktail-figure4": "no run of this figure is shipped while its adapters are trained again",
     "bench report": "reads all shipped runs for minutes; tests/report/page builds smaller pages",

@@ -16,11 +16,13 @@ import yaml
 from bench.cli.main import cli
 from bench.data.card import load_card
 from bench.experiments.reader import load_experiment
+from bench.lm.backbones import CARDS
 from bench.registry import registry
-from bench.report.metric_names import checked_metrics
+from bench.report.metric_names import checked_metrics, metric_named
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest, request_options
-from bench.spec import Setting
+from bench.runs.sweep import sweep_requests
+from bench.spec import EXTERNAL, Setting
 
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^(?P=indent)```", re.M | re.S
@@ -66,14 +68,22 @@ class Page:
         shown = tuple(_shown(markdown))
         classes = [block.text for block in found if block.language == "python"]
         cards = [yaml.safe_load(block.text)["name"] for block in found if block.title.startswith("datasets/")]
-        started = [line.words[2] for line in shown if line.words[:2] == ("new", "baseline") and len(line.words) > 2]
         imported = [line.words[2] for line in shown if line.words[:2] == ("data", "import") and len(line.words) > 2]
         return cls(
             shown,
-            frozenset([*started, *(name for text in classes for name in _registered(text))]),
-            frozenset([*cards, *imported]),
-            frozenset(block.title for block in found if block.title),
+            frozenset([*_started(shown, "baseline"), *(name for text in classes for name in _registered(text))]),
+            frozenset([*cards, *imported, *_started(shown, "dataset")]),
+            frozenset([*(block.title for block in found if block.title), *_experiments(shown)]),
         )
+
+
+def _started(shown: tuple[Shown, ...], kind: str) -> list[str]:
+    """Return the names that 'bench new' is called with."""
+    return [line.words[2] for line in shown if line.words[:2] == ("new", kind) and len(line.words) > 2]
+
+
+def _experiments(shown: tuple[Shown, ...]) -> list[str]:
+    return [f"{name}.yaml" for name in _started(shown, "experiment")]
 
 
 def blocks(markdown: str) -> list[Block]:
@@ -154,14 +164,16 @@ def _experiment(name: str | None, page: Page) -> None:
 
 
 def _run(params: Mapping[str, Any], page: Page) -> None:
-    method, dataset = params["method"], params["dataset"]
+    method, dataset = params["method"] or params.get("methods") or "", params["dataset"]
     if PLACEHOLDER.fullmatch(method) or PLACEHOLDER.fullmatch(dataset):
         return
     for name in (dataset, *params["sources"]):
         _dataset(name, page)
     if method in page.methods:
         return
-    complete(RunRequest(**{option.name: params[option.name] for option in request_options()}))
+    request = RunRequest(**{option.name: params[option.name] for option in request_options()})
+    for one in sweep_requests(request, params.get("methods"), params.get("seeds")) or [request]:
+        complete(one)
 
 
 def _plan(params: Mapping[str, Any], page: Page) -> None:
@@ -184,7 +196,8 @@ def _compare(params: Mapping[str, Any], page: Page) -> None:
     for token in (params["run_a"], params["run_b"]):
         method, *rest = token.split("@")
         if rest:
-            _method(method, page)
+            if not method.startswith(EXTERNAL):
+                _method(method, page)
             _dataset(rest[0], page)
             assert rest[1] in get_args(Setting), token
         else:
@@ -192,7 +205,9 @@ def _compare(params: Mapping[str, Any], page: Page) -> None:
 
 
 def _describe(params: Mapping[str, Any], page: Page) -> None:
-    known = {entry.name for entry in registry().entries.values()} | page.methods
+    if metric_named(params["name"]) is not None:
+        return
+    known = {entry.name for entry in registry().entries.values()} | page.methods | set(CARDS)
     if params["name"] not in known:
         _named(params["name"], page, _dataset)
 
@@ -206,6 +221,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Page], None]] = {
     "compare": _compare,
     "describe": _describe,
     "candidates": _one_dataset("dataset"),
+    "export-task": _one_dataset("dataset"),
     "data prepare": _one_dataset("name"),
     "data verify": _one_dataset("name"),
     "data stats": _one_dataset("name"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from bench.plugin import FitReport, Queries, Recommender, Task
+from bench.plugin import FitReport, Queries, Recommender, Steps, Task, tell
 from bench.registry import Registry, register, registry
 
 
@@ -54,6 +55,16 @@ class ReadingLearner(Zeros):
 @register("warm-only", family="general", settings=("warm",))
 class WarmOnly(Zeros):
     """Has no cold setting."""
+
+
+@register("slow", family="general")
+class Slow(Zeros):
+    """Says nothing for seconds, as a method of a user may."""
+
+    def fit(self, task: Task) -> None:
+        time.sleep(4)
+        task.progress("half of it is done")
+        tell(task.progress, Steps("the other half", 1, 2, "halves"))
 
 
 @register("undecided", family="general")
@@ -130,7 +141,7 @@ class Noisy(Zeros):
 
 FAKES: tuple[Any, ...] = (
     *(Spy, Reader, Learner, ReadingLearner, WarmOnly),
-    *(Undecided, Narrow, Forgetful, Ragged, Ordinal, Silent, Talkative, OldFashioned, Noisy),
+    *(Undecided, Narrow, Forgetful, Ragged, Ordinal, Silent, Slow, Talkative, OldFashioned, Noisy),
 )
 
 

@@ -13,6 +13,7 @@ FOLDERS = {"bench": "bench", "baselines": "bench.baselines", "methods": "bench.m
 
 ORDER = (
     ("errors",),
+    ("progress",),
     ("metrics",),
     ("files",),
     ("spec",),

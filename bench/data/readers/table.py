@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,16 +56,20 @@ class Table:
     def read(cls, file: SourceFile, layout: Layout, required: Sequence[str] = ()) -> Table:
         """Read a file; raise BenchError for a misplaced double quote or a missing required column."""
         table = cls(read_bytes(file), file, layout)
-        stray = first_stray_quote(table.data, layout.delimiter) if layout.quoted else None
-        if stray is not None:
-            raise table.fault(
-                line_of(table.data, stray),
-                "a double quote out of place; only whole fields stand in double quotes, those inside are doubled",
-            )
+        table.check_quotes()
         for name in required:
             if name not in table.header:
                 raise table.no_column(name)
         return table
+
+    def check_quotes(self) -> None:
+        """Raise BenchError for a misplaced double quote, if the layout has quotes."""
+        stray = first_stray_quote(self.data, self.layout.delimiter) if self.layout.quoted else None
+        if stray is not None:
+            raise self.fault(
+                line_of(self.data, stray),
+                "a double quote out of place; only whole fields stand in double quotes, those inside are doubled",
+            )
 
     @cached_property
     def header(self) -> list[str]:
@@ -111,15 +116,23 @@ class Table:
         for _ in self.rows(check):
             pass
 
+    def line_of_row(self, row: int) -> int:
+        """Return the line, from 1, on which the row with this index, from 0, begins."""
+        return next(itertools.islice((line for line, _ in self._numbered(lambda _row: "")), row, None))
+
     def rows(self, check: RowCheck) -> Iterator[Row]:
         """Yield every row; raise BenchError at the first invalid one."""
+        return (row for _, row in self._numbered(check))
+
+    def _numbered(self, check: RowCheck) -> Iterator[tuple[int, Row]]:
+        """Yield the line on which each row begins, and the row."""
         names = list(self.layout.names) or self.header
         text = io.StringIO(decoded(self.data, self.file).removeprefix("\ufeff"), newline="")
         reader, line = self._fields(text), 1
         try:
             for index, fields in enumerate(reader):
                 if fields and (index or self.layout.names):
-                    yield self._checked(fields, names, line, check)
+                    yield line, self._checked(fields, names, line, check)
                 line = reader.line_num + 1
         except csv.Error as error:
             raise self.fault(line, str(error)) from error

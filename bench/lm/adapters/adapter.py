@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -48,6 +48,10 @@ class LoraRecipe:
     0 uses all; none: all for an encoder, 10,000 for a decoder."""
     max_history: int = field(default=20, metadata=at_least(1))
     """Maximum length of a history, in training and scoring."""
+    title_words: int = field(default=0, metadata={"neutral": True} | at_least(0))
+    """For a decoder: number of first words of each title in prompts and answers; 0 keeps whole titles."""
+    candidates_in_prompt: bool = field(default=True, metadata={"neutral": True})
+    """For a decoder: whether the prompt contains the candidates, in training and scoring."""
     n_negatives: int = field(default=32, metadata=at_least(0))
     """For an encoder: titles drawn uniformly per batch as negatives, in addition to those in the batch."""
     adapted_layers: int | None = field(default=None, metadata=at_least(0))
@@ -110,9 +114,12 @@ class AdapterSpec:
 
     def key(self) -> dict[str, Any]:
         """Return the fields that identify the adapter."""
-        fields = asdict(self)
-        del fields["names"], fields["n_examples"]
-        return fields
+        values = asdict(self)
+        del values["names"], values["n_examples"]
+        for item in fields(LoraRecipe):  # adapters made before a neutral value existed keep their hashes
+            if item.metadata.get("neutral") and values["recipe"].get(item.name) == item.default:
+                del values["recipe"][item.name]
+        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,8 +197,8 @@ def save_adapter(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> No
     tensors |= {HEAD_PREFIX + name: tensor.contiguous() for name, tensor in adapter.head.items()}
     path = folder / "adapter.safetensors"
     save_file(tensors, path)
-    fields = ("scaling", "base", "initialisation", "temperature")
-    described = {name: getattr(adapter, name) for name in fields}
+    kept = ("scaling", "base", "initialisation", "temperature")
+    described = {name: getattr(adapter, name) for name in kept}
     write_json(folder / "adapter.json", {**described, "sha256": file_sha256(path), **facts})
 
 

@@ -26,6 +26,8 @@ OF_DECODERS: Recipe = MappingProxyType(
         "batch_size": 128,
         "adapted_layers": 0,
         "max_history": 100,
+        "title_words": 0,
+        "candidates_in_prompt": True,
     }
 )
 """What RecCocktail and WeaveRec share. A prompt shows the history that fits in 1,200 tokens, which 100 items never do.

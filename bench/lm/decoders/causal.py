@@ -5,10 +5,9 @@ All paths call the modules' own forward, so adapters and hooks attached from out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,93 +15,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.errors import BenchError
 from bench.learning.entropy import softmax_entropy
 from bench.lm.batching import answer_passes, length_buckets, moved, padded
 from bench.lm.decoders.answer_entropy import EntropyScope, leading_positions
 from bench.lm.decoders.branching import Branching, last_hidden_states
-from bench.lm.prompts.shared import (
-    SEPARATOR,
-    AnswerStyle,
-    ChatFormat,
-    Prompt,
-    chat_format,
-    clean_title,
-    fitting_prompts,
-    prompt_hash,
-)
+from bench.lm.decoders.prompted import PromptedDecoder
+
+if TYPE_CHECKING:
+    from bench.lm.prompts.shared import AnswerStyle, Prompt
 
 MAX_LOGITS = 2**26
 """Maximum logits that an accelerator keeps at once while scoring (256 MB in float32)."""
 CACHED_LOGITS = 2**18
-"""Maximum logits that a CPU keeps at once: 1 MB in float32 fits in its cache, which is three times as fast."""
-MIN_ROWS_AT_ONCE = 16
-CPU_PASS_TOKENS = 2**12
-ACCELERATOR_PASS_TOKENS = 2**14
-"""Enough to make reading the weights of a 7B model a small part of a pass; more would need memory for nothing."""
-_MASKABLE_ATTENTION = ("sdpa", "eager")
+"""Logits that a CPU keeps at once: 1 MB in float32 fits in its cache, which is three times as fast."""
+ROWS_BY_WIDTH = 0.5
+"""Least number of a CPU's rows of logits at once, by the width of the head: each product reads the whole head, and with
+a large vocabulary that takes longer than the product."""
 _ANY_TOKEN = 0
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, eq=False)
-class CausalLanguageModel:
-    """A loaded transformers decoder with its tokenizer.
+class CausalLanguageModel(PromptedDecoder):
+    """A loaded transformers decoder with its tokenizer, and what methods compute with it.
 
     The logits must be the output head of the last hidden state (Qwen2, Llama, Mistral and similar models).
     """
-
-    model: Any
-    """A ``...ForCausalLM`` module with ``sdpa`` or ``eager`` attention."""
-    tokenizer: Any
-    """Its tokenizer, with an end token."""
-    max_tokens: int = 1200
-    """Maximum length of a prompt; the oldest purchases are left out to keep within it, but never candidates."""
-    max_history: int | None = None
-    """How many of the latest purchases a prompt shows; None shows all that fit."""
-    batch_tokens: int | None = None
-    """Tokens in one forward pass of scoring and generating, padding included; None chooses by the kind of device."""
-    rewording: Callable[[ChatFormat], ChatFormat] = lambda chat: chat
-    """Modifies the chat format used to write prompts, to test a different wording."""
-
-    def __post_init__(self) -> None:
-        attention = getattr(self.model.config, "_attn_implementation", "sdpa")
-        if attention not in _MASKABLE_ATTENTION:
-            raise BenchError(
-                f"Attention '{attention}' cannot score candidates together: load the model with 'sdpa' or 'eager'."
-            )
-        if self.tokenizer.eos_token_id is None:
-            raise BenchError(
-                "The tokenizer has no end-of-sequence token, so answers cannot end: use an instruction-tuned model."
-            )
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the model."""
-        return next(self.model.parameters()).device  # type: ignore[no-any-return]
-
-    @property
-    def pass_tokens(self) -> int:
-        """Tokens in one forward pass of scoring and generating."""
-        return self.batch_tokens or (CPU_PASS_TOKENS if self.device.type == "cpu" else ACCELERATOR_PASS_TOKENS)
-
-    @property
-    def layers(self) -> Sequence[Any]:
-        """The decoder layers, in order."""
-        return list(self.model.get_decoder().layers)
-
-    @property
-    def prompt_hash(self) -> str:
-        """Hash of the wording that this model gets, including its chat format and history length."""
-        return prompt_hash(chat_format(self.tokenizer), self.max_history)
-
-    def shared_prompts(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[str]:
-        """Write one prompt per query, with as much of the latest history as :attr:`max_tokens` allows."""
-        return [text for text, _ in self._fitting_prompts(histories, candidates)]
-
-    def prompt_ids(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[list[int]]:
-        """Return the token ids of :meth:`shared_prompts`."""
-        return [ids for _, ids in self._fitting_prompts(histories, candidates)]
 
     def answer_loss(self, batch: Sequence[Prompt]) -> Tensor:
         """Return the mean cross-entropy (nats) over the answers' tokens and end tokens, a scalar with gradient."""
@@ -111,7 +48,7 @@ class CausalLanguageModel:
 
     def loss_behind(self, prompts: list[list[int]], answers: Sequence[str]) -> Tensor:
         """Return :meth:`answer_loss` for prompts given as token ids."""
-        answer_ids = self._answer_ids(answers, "title")
+        answer_ids = self.answer_ids(answers, "title")
         logits = self._logits_at(prompts, answer_ids, list(map(range, map(len, answer_ids))))
         targets = torch.tensor([token for answer in answer_ids for token in answer])
         return F.cross_entropy(logits, moved(targets, self.device))
@@ -120,7 +57,7 @@ class CausalLanguageModel:
         self, prompts: list[list[int]], answers: Sequence[str], max_tokens: int | None
     ) -> list[tuple[NDArray[np.int64], float, int]]:
         """Divide prompts with answers into passes; see :func:`bench.lm.batching.answer_passes`."""
-        answered = [len(ids) for ids in self._answer_ids(answers, "title")]
+        answered = [len(ids) for ids in self.answer_ids(answers, "title")]
         return answer_passes([len(prompt) for prompt in prompts], answered, max_tokens)
 
     def score(
@@ -128,7 +65,6 @@ class CausalLanguageModel:
         histories_titles: Sequence[Sequence[str]],
         candidate_titles: Sequence[Sequence[str]],
         style: AnswerStyle = "title",
-        length_normalized: bool = False,
     ) -> NDArray[np.float32]:
         """Return the log-likelihood of each candidate as the answer, shape (n, n_candidates).
 
@@ -137,24 +73,15 @@ class CausalLanguageModel:
             candidate_titles: Candidate titles per query, the same number in each.
             style: What the model was trained to answer: a ``title`` is followed by the end token, the first title of a
                 ``list`` by the separator; that token counts.
-            length_normalized: Whether to divide by the number of tokens.
         """
-        answers = [[clean_title(title) for title in titles] for titles in candidate_titles]
         prompts = self.prompt_ids(histories_titles, candidate_titles)
-        return self._log_likelihoods(prompts, answers, style, length_normalized)
-
-    def _log_likelihoods(
-        self, prompts: list[list[int]], answers: Sequence[Sequence[str]], style: AnswerStyle, length_normalized: bool
-    ) -> NDArray[np.float32]:
-        continuations = self._answers_ids(answers, style)
+        continuations = self.candidate_ids(candidate_titles, style)
         lengths = [len(prompt) + sum(map(len, row)) for prompt, row in zip(prompts, continuations, strict=True)]
-        scores = np.empty((len(prompts), len(answers[0]) if answers else 0), dtype=np.float32)
+        scores = np.empty((len(prompts), len(continuations[0]) if continuations else 0), dtype=np.float32)
         with _scoring(self.model):
             for rows in length_buckets(lengths, self.pass_tokens):
                 totals = self._branch_log_likelihoods(_take(prompts, rows), _take(continuations, rows))
                 scores[rows] = totals.cpu().numpy()
-        if length_normalized:
-            scores /= np.array([list(map(len, row)) for row in continuations], dtype=np.float32)
         return scores
 
     def logits_behind(
@@ -251,28 +178,6 @@ class CausalLanguageModel:
                     answers[row] = answer
         return answers
 
-    def _fitting_prompts(
-        self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]
-    ) -> list[tuple[str, list[int]]]:
-        chat = self.rewording(chat_format(self.tokenizer))
-        return fitting_prompts(histories, candidates, chat, self.token_ids, self.max_tokens, self.max_history)
-
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return each text's token ids, without added special tokens."""
-        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
-        return ids
-
-    def _answer_ids(self, answers: Sequence[str], style: AnswerStyle) -> list[list[int]]:
-        if style == "list":
-            return self.token_ids([answer + SEPARATOR for answer in answers])
-        return [[*ids, self.tokenizer.eos_token_id] for ids in self.token_ids(answers)]
-
-    def _answers_ids(self, answers: Sequence[Sequence[str]], style: AnswerStyle) -> list[list[list[int]]]:
-        """Return the token ids of each query's answers; an answer shared by many queries is tokenized once."""
-        distinct = list(dict.fromkeys(answer for row in answers for answer in row))
-        ids = dict(zip(distinct, self._answer_ids(distinct, style), strict=True))
-        return [[ids[answer] for answer in row] for row in answers]
-
     def _logits_at(
         self, prefixes: list[list[int]], answers: list[list[int]], positions: Sequence[Sequence[int]]
     ) -> Tensor:
@@ -309,8 +214,10 @@ class CausalLanguageModel:
         return totals.flatten().index_add(0, index, gained).view(totals.shape)
 
     def _log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        at_once = CACHED_LOGITS if self.device.type == "cpu" else MAX_LOGITS
-        n_rows = max(MIN_ROWS_AT_ONCE, at_once // int(self.model.config.vocab_size))
+        at_once, least = (
+            (CACHED_LOGITS, hidden.shape[1] * ROWS_BY_WIDTH) if self.device.type == "cpu" else (MAX_LOGITS, 1)
+        )
+        n_rows = max(1, int(least), at_once // int(self.model.config.vocab_size))
         chunks = zip(torch.split(hidden, n_rows), torch.split(targets, n_rows), strict=True)
         return torch.cat([-F.cross_entropy(self._head(rows), wanted, reduction="none") for rows, wanted in chunks])
 

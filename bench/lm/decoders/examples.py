@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from bench.files.hashing import derived_seed
 from bench.plugin import Queries
+from bench.spec import N_NEGATIVES
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
     from bench.lm.adapters.adapter import LoraRecipe
-
-N_NEGATIVES = 29
 
 
 def untouched_items(domain: Domain, user: int, n_items: int, rng: np.random.Generator) -> NDArray[np.int32]:
@@ -48,8 +47,8 @@ def titles_of(domain: Domain, queries: Queries) -> tuple[list[list[str]], list[l
     return histories, [[domain.titles[item] for item in row] for row in queries.candidates]
 
 
-def training_queries(domain: Domain, n_queries: int, seed: int) -> Queries:
-    """Return queries for a seeded sample of users: their last training item among 29 items they never interacted with.
+def training_queries(domain: Domain, n_queries: int, seed: int, n_negatives: int = N_NEGATIVES) -> Queries:
+    """Return queries for a seeded sample of users: their last training item among items they never interacted with.
 
     Only users with at least two items and enough items without interaction are sampled; if there are too few such
     users, fewer queries are returned.
@@ -58,8 +57,8 @@ def training_queries(domain: Domain, n_queries: int, seed: int) -> Queries:
     users: list[int] = []
     candidates = []
     for user in rng.permutation(np.flatnonzero(np.diff(domain.indptr) > 1)):
-        negatives = untouched_items(domain, int(user), N_NEGATIVES, rng)
-        if len(users) < n_queries and len(negatives) == N_NEGATIVES:
+        negatives = untouched_items(domain, int(user), n_negatives, rng)
+        if len(users) < n_queries and len(negatives) == n_negatives:
             users.append(int(user))
             candidates.append(rng.permutation(np.append(negatives, domain.history(user)[-1])))
         if len(users) == n_queries:
@@ -69,5 +68,5 @@ def training_queries(domain: Domain, n_queries: int, seed: int) -> Queries:
         users=np.array(users, dtype=np.int64),
         history_indptr=np.cumsum([0, *map(len, histories)]).astype(np.int64),
         history_items=np.concatenate([np.empty(0, np.int32), *histories]).astype(np.int32),
-        candidates=np.array(candidates, dtype=np.int32).reshape(-1, N_NEGATIVES + 1),
+        candidates=np.array(candidates, dtype=np.int32).reshape(-1, n_negatives + 1),
     )

@@ -7,31 +7,34 @@ the likelihood of their titles. Entropy is that of the first tokens of the model
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.lm.adapters.peft_folders import adapter_hash
 from bench.lm.backbones import Backbone, quiet_transformers, reading_model
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import n_prefixes, sampled_prefixes, titles_of, untouched_items
-from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel, Part
-from bench.lm.precision import training_dtype
+from bench.lm.decoders.title_scores import SCORINGS, Scoring, TitlePriors, title_scores
+from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel, Part, Reading
+from bench.lm.precision import training_dtype, training_precision
 from bench.lm.prompts.shared import AnswerStyle, Prompt, answer_text, prompt_hash
+from bench.progress import Steps, tell
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
     from bench.data.domain import Domain
-    from bench.lm.adapters.adapter import LoraRecipe
-    from bench.plugin import ProgressHook, Queries
+    from bench.files.store import ArtifactStore
+    from bench.lm.adapters.adapter import Adapter, LoraRecipe
+    from bench.plugin import ProgressHook, Queries, Task
 
 N_TRAINING_NEGATIVES = 29
 QUERIES_BETWEEN_REPORTS = 500
-Scoring = Literal["sum", "mean", "prior-corrected", "prior-corrected-mean"]
-"""How the likelihood of a title as the answer is turned into a score; see :func:`title_scores`."""
 BATCHES_SORTED_TOGETHER = 16
 
 
@@ -42,6 +45,17 @@ class GenerativeLanguageModel(LanguageModel):
         self.backbone = backbone
         self.causal = loaded_decoder(backbone, device, MAX_HISTORY, self.weights_dtype(device))
         self.model: nn.Module = self.causal.model
+        self.scoring: Scoring = "sum"
+        self.store: ArtifactStore | None = None
+        self.priors: TitlePriors | None = None
+        self._kept = TitlePriors()
+
+    @classmethod
+    def for_task(cls, backbone: Backbone, task: Task) -> Self:
+        """Load the backbone; priors of titles are kept in the task's store."""
+        language_model = cls(backbone, task.device)
+        language_model.store = task.artifacts
+        return language_model
 
     @staticmethod
     def weights_dtype(device: str) -> torch.dtype:
@@ -69,9 +83,35 @@ class GenerativeLanguageModel(LanguageModel):
     def max_history(self, n_items: int) -> None:
         self.causal = replace(self.causal, max_history=n_items)
 
+    def set_up(self, reading: Reading, ranking: str | None) -> None:
+        """Set what a prompt contains and how candidates are scored."""
+        self.causal = replace(
+            self.causal,
+            max_history=reading.max_history,
+            title_words=reading.title_words,
+            with_candidates=reading.candidates_in_prompt,
+        )
+        self.scoring = next((one for one in SCORINGS if one == ranking), "sum")
+
+    @contextmanager
+    def with_priors_of(self, adapter: Adapter | None) -> Iterator[None]:
+        """Keep the priors of titles, computed while the block runs with an adapter, for the next such block."""
+        of = (self.backbone.revision, *((adapter_hash(adapter),) if adapter else ()), self.causal.prompt_hash)
+        if self._kept.of != of:
+            self._kept = TitlePriors(self.store, of)
+        self.priors = self._kept
+        try:
+            yield
+        finally:
+            self.priors = None
+
     def facts(self) -> dict[str, Any]:
         """Return the hash of the prompt's wording and how candidates are ranked."""
-        return {"prompt_hash": self.causal.prompt_hash, "scored_by": "likelihood of the title as the answer"}
+        return {
+            "prompt_hash": self.causal.prompt_hash,
+            "scored_by": "likelihood of the title as the answer",
+            "scoring": self.scoring,
+        }
 
     def batches(
         self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
@@ -110,18 +150,32 @@ class GenerativeLanguageModel(LanguageModel):
         return [Part([batch[row] for row in rows], share, n_tokens) for rows, share, n_tokens in passes]
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return the log-likelihood of each candidate's title as the answer, shape (n, 30)."""
-        return self.title_scores(domain, queries, progress, self.answer_style, "sum")
+        """Return scores by the likelihood of each candidate's title as the answer, shape (n, n_candidates)."""
+        return self.title_scores(domain, queries, progress, self.answer_style, self.scoring)
+
+    def scores_in_training(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
+        """Return the likelihoods of the titles, whatever the scoring, so that all scorings share their adapters."""
+        with training_precision(next(self.model.parameters()).device):
+            return self.title_scores(domain, queries, progress, self.answer_style, "sum")
+
+    def score_with(
+        self, adapter: Adapter | None, domain: Domain, queries: Queries, progress: ProgressHook
+    ) -> NDArray[np.float32]:
+        """Return :meth:`score` of the model with an adapter, with each title's prior computed once per adapter."""
+        with self.with_priors_of(adapter):
+            return super().score_with(adapter, domain, queries, progress)
 
     def title_scores(
         self, domain: Domain, queries: Queries, progress: ProgressHook, style: AnswerStyle, scoring: Scoring
     ) -> NDArray[np.float32]:
-        """Return scores by the likelihood of each candidate's title, shape (n, 30); see :func:`title_scores`."""
+        """Return scores by the likelihood of the candidates' titles, (n, n_candidates); see :func:`title_scores`."""
+        priors = self.priors or TitlePriors()
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
+        tell(progress, Steps("scoring", 0, len(queries), "queries"))
         for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
             rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
-            scores[rows] = title_scores(self.causal, *titles_of(domain, queries.take(rows)), style, scoring)
-            progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
+            scores[rows] = title_scores(self.causal, *titles_of(domain, queries.take(rows)), style, scoring, priors)
+            tell(progress, Steps("scoring", len(rows) + start, len(queries), "queries"))
         return scores
 
     def entropy(
@@ -156,36 +210,8 @@ class GenerativeLanguageModel(LanguageModel):
         shared = self.causal.shared_prompts(
             [[titles[item] for item in history[:place]]], [[titles[item] for item in offered]]
         )
-        offered_negatives = [titles[item] for item in negatives]
-        return Prompt(shared[0], answer_text(titles[history[place]], offered_negatives, self.answer_style, rng))
-
-
-def title_scores(
-    causal: CausalLanguageModel,
-    histories: Sequence[Sequence[str]],
-    candidates: Sequence[Sequence[str]],
-    style: AnswerStyle,
-    scoring: Scoring,
-) -> NDArray[np.float32]:
-    """Return scores by the likelihood of each candidate as the answer, shape (n, n_candidates).
-
-    ``sum`` is log P(title | history), which favors short titles. ``mean`` divides it by the title's number of tokens,
-    including the one that ends it. ``prior-corrected`` subtracts log P(title | no history), computed with the same
-    candidates in the prompt: the difference is the evidence from the history, and all tie without a history.
-    ``prior-corrected-mean`` does both.
-
-    Args:
-        causal: The decoder.
-        histories: Titles bought per query, oldest first.
-        candidates: Candidate titles per query, the same number in each.
-        style: What ends a title; see :meth:`CausalLanguageModel.score`.
-        scoring: One of the four.
-    """
-    by_token = scoring.endswith("mean")
-    scores = causal.score(histories, candidates, style, by_token)
-    if scoring.startswith("prior-corrected"):
-        scores -= causal.score([()] * len(histories), candidates, style, by_token)
-    return scores
+        truth, *others = [self.causal.cut(titles[item]) for item in (history[place], *negatives)]
+        return Prompt(shared[0], answer_text(truth, others, self.answer_style, rng))
 
 
 def loaded_decoder(

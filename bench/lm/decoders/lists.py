@@ -27,6 +27,7 @@ from bench.lm.decoders.likelihood import (
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY
 from bench.lm.precision import generation_dtype
 from bench.lm.prompts.shared import LIST_LENGTH, SEPARATOR, AnswerStyle, Parsed, parse_ranking, prompt_hash
+from bench.progress import Steps, tell
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +77,7 @@ class ListLanguageModel(GenerativeLanguageModel):
     @classmethod
     def for_task(cls, backbone: Backbone, task: Task) -> Self:
         """Load the backbone with the engine that the task names."""
-        language_model = cls(backbone, task.device)
+        language_model = super().for_task(backbone, task)
         language_model.engine = chosen_engine(language_model.causal, backbone, task)
         return language_model
 
@@ -96,13 +97,13 @@ class ListLanguageModel(GenerativeLanguageModel):
         }
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return scores that rank as the lists of the unadapted backbone do, shape (n, 30)."""
+        """Return scores that rank as the lists of the unadapted backbone do, shape (n, n_candidates)."""
         return self.score_with(None, domain, queries, progress)
 
     def score_with(
         self, adapter: Adapter | None, domain: Domain, queries: Queries, progress: ProgressHook
     ) -> NDArray[np.float32]:
-        """Return scores that rank as the lists of the model with an adapter do, shape (n, 30)."""
+        """Return scores that rank as the lists of the model with an adapter do, shape (n, n_candidates)."""
         self.written = write_lists(self.causal, self.engine, adapter, domain, queries, self.max_new_tokens, progress)
         n_candidates = queries.candidates.shape[1]
         return np.array([one.lenient.scores(n_candidates) for one in self.written], np.float32).reshape(
@@ -143,13 +144,15 @@ def write_lists(
 ) -> list[WrittenList]:
     """Generate the list of each query with an engine and parse it against the query's candidates."""
     written: list[WrittenList] = []
+    tell(progress, Steps("generating lists", 0, len(queries), "lists"))
     for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
         rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
         histories, candidates = titles_of(domain, queries.take(rows))
         answers = engine.greedy_ids(causal.prompt_ids(histories, candidates), adapter, max_new_tokens)
         ended = [answer[-1:] == [causal.tokenizer.eos_token_id] for answer in answers]
-        written += map(read_list, causal.texts(answers), candidates, ended)
-        progress(f"generated {len(written):,} of {len(queries):,} lists")
+        offered = [list(map(causal.cut, titles)) for titles in candidates]
+        written += map(read_list, causal.texts(answers), offered, ended)
+        tell(progress, Steps("generating lists", len(written), len(queries), "lists"))
     return written
 
 

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from bench.lm.backbones import Backbone, quiet_transformers, reading_model
 from bench.lm.batching import length_batches
+from bench.progress import Steps, tell
 
 if TYPE_CHECKING:
     from bench.plugin import ProgressHook
 
 MAX_TOKENS = 64
-BATCHES_BETWEEN_REPORTS = 50
 
 
 class TextEncoder:
@@ -37,10 +37,9 @@ class TextEncoder:
         order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
         batches = length_batches([len(tokens[i]) for i in order])
         pooled = []
-        for number, (start, stop) in enumerate(batches, start=1):
+        for start, stop in batches:
             pooled.append(self._pool([tokens[i] for i in order[start:stop]]))
-            if progress is not None and number % BATCHES_BETWEEN_REPORTS == 0:
-                progress(f"encoded {stop:,} of {len(tokens):,} titles")
+            tell(progress, Steps("encoding titles", stop, len(tokens), "titles"))
         inverse = np.empty(len(order), dtype=np.int64)
         inverse[order] = np.arange(len(order))
         vectors = torch.cat(pooled)

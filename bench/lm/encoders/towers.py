@@ -125,7 +125,7 @@ class TowerLanguageModel(LanguageModel):
         return batch_loss(self.training_vectors(batch.domain, batch.items), batch, self.head)
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return cosines of history and candidates, shape (n, 30)."""
+        """Return cosines of history and candidates, shape (n, n_candidates)."""
         needed = np.union1d(queries.history_items, queries.distinct_candidates())
         table = np.zeros((domain.n_items, self.encoder.dimension), dtype=np.float32)
         with torch.no_grad():
@@ -229,7 +229,7 @@ def padded_histories(queries: Queries, max_history: int = MAX_HISTORY) -> tuple[
 
 
 def tower_scores(table: NDArray[np.float32], queries: Queries, max_history: int = MAX_HISTORY) -> NDArray[np.float32]:
-    """Return the cosine of each history vector with its candidates, (n, 30), from unit item vectors (n_items, d)."""
+    """Return the cosines of history vectors and candidates, (n, n_candidates), from unit item vectors (n_items, d)."""
     items, weights = padded_histories(queries, max_history)
     scores = np.empty(queries.candidates.shape, dtype=np.float32)
     common = queries.common_candidates

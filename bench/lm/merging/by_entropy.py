@@ -25,6 +25,7 @@ from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
 from bench.lm.merging.average import MergeSpace, merge, mixed
 from bench.lm.merging.entropy_gradient import add_entropy_gradient
 from bench.plugin import MergeReport, ProgressHook, Queries
+from bench.progress import Phase, Steps, tell
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
@@ -34,6 +35,8 @@ Granularity = Literal["global", "per_module"]
 Search = Literal["grid", "adam"]
 LEARNED, MOMENTS = "learned", "moments"
 """Parts of a checkpoint: the learned parameters, and the moments of their optimizer."""
+MERGE_WEIGHTS = "merge weights"
+"""Name of the phase in which weights are searched."""
 GRID_POINTS = 21
 GRID_DECIMALS = 5
 """Decimals to which entropies (in nats) are compared on a grid; floating-point sums differ beyond them."""
@@ -165,6 +168,8 @@ def learn_pooled_weights(
     optimizer = torch.optim.Adam([learned], lr=recipe.learning_rate)
     starts = range(0, max(len(queries) for _, queries in prompts), recipe.prompts_a_step)
     path, curve, entropies = _resumed(checkpoint, learned, optimizer)
+    n_steps = recipe.passes * len(starts)
+    tell(progress, Phase(MERGE_WEIGHTS))
     for number in range(len(curve), recipe.passes):
         for start in starts[len(path) - number * len(starts) :]:
             rows = np.arange(start, start + recipe.prompts_a_step)
@@ -182,6 +187,7 @@ def learn_pooled_weights(
             optimizer.step()
             region.project(learned.data)
             path.append(mean_weights(region.weights(learned.detach())))
+            tell(progress, Steps("searching weights", len(path), n_steps, "steps", n_after=None))
             if start == starts[-1]:
                 curve.append(float(np.mean(entropies)))
                 entropies = []
@@ -227,6 +233,7 @@ def entropy_grid(  # noqa: PLR0913, PLR0917  # what is searched, on what, and ho
     Among weights with the same entropy, those nearest to equal weights are chosen. Each point is saved in
     ``checkpoint``, and an interrupted search continues from there.
     """
+    tell(progress, Phase(MERGE_WEIGHTS))
     prompts = _sample(queries, recipe.n_prompts, seed)
     device = next(language_model.model.parameters()).device
     adapters = [adapter.on(device) for adapter in adapters]
@@ -241,6 +248,7 @@ def entropy_grid(  # noqa: PLR0913, PLR0917  # what is searched, on what, and ho
             for batch in _batches(prompts, recipe.prompts_a_step):
                 total += len(batch) * language_model.entropy(domain, batch, temperature, recipe.n_tokens).item()
         grid.append((last, total / len(prompts)))
+        tell(progress, Steps("trying weights", len(grid), GRID_POINTS, "weights", n_after=None))
         if checkpoint is not None:
             checkpoint.save({}, {"grid": grid})
     chosen, entropy = min(grid, key=lambda point: (round(point[1], GRID_DECIMALS), abs(point[0] - 0.5)))

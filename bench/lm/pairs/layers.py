@@ -6,8 +6,8 @@ stream by stream, (n_streams · n_prompts, length, d). Hooks on the adapted line
 instead of several.
 
 Three savings are exact. First, the embedding and the first layer's query, key and value depend only on a token and its
-position: they are computed once per distinct pair of them, so a history is not read again for each of its 30
-candidates. (Deeper states of a history do depend on the candidate, because attention is bidirectional.) Second, the
+position: they are computed once per distinct pair of them, so a history is not read again for each of its candidates.
+(Deeper states of a history do depend on the candidate, because attention is bidirectional.) Second, the
 last layer is computed only for the first token if only that is scored. Third, a state that does not depend on trained
 weights has no gradient, so everything below the first trained weight is computed without gradients.
 """

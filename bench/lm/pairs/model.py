@@ -7,7 +7,6 @@ training item among negatives drawn by popularity, anew every epoch.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from bench.lm.pairs.layers import LayerWalk, Pooling
 from bench.lm.pairs.prompts import TITLE_WORDS, PairBatch, PairPrompts, mean_jaccard_distance
 from bench.lm.precision import float32_products, full_width_float32, training_precision
 from bench.plugin import ProgressHook, PromptReport, Queries, above, at_least, at_most, shrinks_to
+from bench.progress import Steps, tell
 from bench.protocol.candidates import TitleGroups
 from bench.protocol.popular_negatives import popular_negatives
 
@@ -41,7 +41,6 @@ QUERIES_AT_ONCE = 32
 TOKENS_AT_ONCE = {"cpu": 2048}
 """Tokens scored per batch: on a CPU as many as fit in its caches, on other devices more."""
 TOKENS_ELSEWHERE = 65_536
-SECONDS_BETWEEN_REPORTS = 10.0
 DESCRIBED_USERS = 1000
 """Maximum number of users whose training prompts are described, because every two of them are compared."""
 
@@ -202,7 +201,7 @@ class PairLanguageModel(LanguageModel):
         return self.head(self.walk.pooled(batch)[0])  # type: ignore[no-any-return]
 
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
-        """Return one score per candidate, shape (n, 30)."""
+        """Return one score per candidate, shape (n, n_candidates)."""
         return self.score_by(self.pair_scores, domain, queries, progress)
 
     def scores_in_training(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
@@ -212,20 +211,17 @@ class PairLanguageModel(LanguageModel):
     def score_by(
         self, scorer: PairScorer, domain: Domain, queries: Queries, progress: ProgressHook, *, quick: bool = False
     ) -> NDArray[np.float32]:
-        """Return the scores that a given pair scorer computes, shape (n, 30).
+        """Return the scores that a given pair scorer computes, shape (n, n_candidates).
 
         ``quick``, for validation during training, uses the number format in which the device trains; otherwise it is
         float32.
         """
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
-        reported = time.monotonic()
         with torch.no_grad(), training_precision(self.device) if quick else full_width_float32(self.model):
             for start in range(0, len(queries), QUERIES_AT_ONCE):
                 rows = np.arange(start, min(start + QUERIES_AT_ONCE, len(queries)))
                 scores[rows] = self._scores_of(scorer, domain, queries, rows)
-                if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
-                    reported = time.monotonic()
-                    progress(f"scored {rows[-1] + 1:,} of {len(queries):,} queries")
+                tell(progress, Steps("scoring", len(rows) + start, len(queries), "queries"))
         return scores
 
     def entropy(

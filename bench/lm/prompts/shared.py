@@ -38,6 +38,12 @@ USER_TURN = (
     f"the likeliest first, with {SEPARATOR} between titles.\n"
     "Most likely next:"
 )
+USER_TURN_WITHOUT_CANDIDATES = (
+    "Bought so far, oldest first:\n{history}\n\n"
+    f"Name the {LIST_LENGTH} products that this customer will most likely buy next, "
+    f"the likeliest first, with {SEPARATOR} between titles.\n"
+    "Most likely next:"
+)
 NO_HISTORY = "(nothing yet)"
 _PLAIN_CHAT = "{system}\n\n{user}\n"
 
@@ -79,30 +85,32 @@ def clean_title(title: str) -> str:
     return " ".join(without_separator.split()).strip("| ") or UNTITLED
 
 
+def cut_title(title: str, n_words: int) -> str:
+    """Return a clean title's first words; 0 keeps all."""
+    cleaned = clean_title(title)
+    return clean_title(" ".join(cleaned.split()[:n_words])) if n_words else cleaned
+
+
 def shared_prompt(
-    history: Sequence[str], candidates: Sequence[str], chat: ChatFormat, max_history: int | None = None
+    history: Sequence[str], candidates: Sequence[str] | None, chat: ChatFormat, max_history: int | None = None
 ) -> str:
     """Write the prompt of one query.
 
     Args:
         history: Purchased titles, oldest first.
-        candidates: Candidate titles in stored order; never cut.
+        candidates: Candidate titles in stored order; never left out. None writes a prompt without candidates.
         chat: The model's chat format.
         max_history: Number of most recent history titles that are kept; None keeps all.
     """
-    kept = last_items(history, max_history)
-    return chat(
-        SYSTEM_LINE,
-        USER_TURN.format(
-            history="\n".join(map(clean_title, kept)) or NO_HISTORY,
-            candidates="\n".join(map(clean_title, candidates)),
-        ),
-    )
+    bought = "\n".join(map(clean_title, last_items(history, max_history))) or NO_HISTORY
+    if candidates is None:
+        return chat(SYSTEM_LINE, USER_TURN_WITHOUT_CANDIDATES.format(history=bought))
+    return chat(SYSTEM_LINE, USER_TURN.format(history=bought, candidates="\n".join(map(clean_title, candidates))))
 
 
 def fitting_prompts(
     histories: Sequence[Sequence[str]],
-    candidates: Sequence[Sequence[str]],
+    candidates: Sequence[Sequence[str] | None],
     chat: ChatFormat,
     tokenize: Tokenize,
     max_tokens: int,
@@ -112,7 +120,7 @@ def fitting_prompts(
 
     Args:
         histories: Purchased titles per query, oldest first.
-        candidates: Candidate titles per query.
+        candidates: Candidate titles per query; None for a prompt without them.
         chat: The model's chat format.
         tokenize: The model's tokenizer.
         max_tokens: Maximum length; one purchase and the candidates are kept even if they exceed it.
@@ -163,10 +171,13 @@ def chat_format(tokenizer: Any) -> ChatFormat:
     return templated
 
 
-def prompt_hash(chat: ChatFormat = plain_chat, max_history: int | None = None) -> str:
+def prompt_hash(
+    chat: ChatFormat = plain_chat, max_history: int | None = None, title_words: int = 0, with_candidates: bool = True
+) -> str:
     """Hash the wording by the prompts of a fixed example: equal hashes mean equally worded prompts."""
-    example = shared_prompt(["a", "b"], ["c", "d"], chat), shared_prompt([], ["c"], chat)
-    return content_hash(list(example), max_history)
+    offered: list[list[str] | None] = [["c", "d"], ["c"]] if with_candidates else [None, None]
+    example = shared_prompt(["a", "b"], offered[0], chat), shared_prompt([], offered[1], chat)
+    return content_hash(list(example), max_history, *((title_words,) if title_words else ()))
 
 
 def parse_ranking(text: str, candidate_titles: Sequence[str], match: TitleMatch = "lenient") -> Parsed:
@@ -189,7 +200,7 @@ def _shortened(
     text: str,
     ids: list[int],
     kept: Sequence[str],
-    candidates: Sequence[str],
+    candidates: Sequence[str] | None,
     chat: ChatFormat,
     tokenize: Tokenize,
     max_tokens: int,

@@ -20,6 +20,7 @@ from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.files.revisions import revision_of
 from bench.lm.prompts.shared import SEPARATOR, chat_format, clean_title, plain_chat, prompt_hash, shared_prompt
+from bench.progress import Steps, tell
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
@@ -35,7 +36,8 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-_LOSS_REPORTS = 10
+_STEPS_OF_LOSS = 10
+"""The loss is the mean over this fraction (one tenth) of the steps."""
 _TEXTS_AT_ONCE = 1000
 _TITLES_A_WORDING = 20
 
@@ -88,7 +90,7 @@ def tiny_backbone(
     Args:
         domains: Titled domains with their training interactions; their order does not matter.
         artifacts: Where the directory is stored.
-        progress: Called with the loss from time to time.
+        progress: Is told the steps.
         params: Size and training.
         seed: Seed of the weights and of the order of the text.
 
@@ -184,7 +186,7 @@ def train_decoder(model: Any, rows: Tensor, params: TinyParams, progress: Progre
     optimizer = torch.optim.AdamW(model.parameters(), lr=params.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, params.learning_rate, total_steps=len(rows) + 1)
     losses: list[float] = []
-    every = max(1, len(rows) // _LOSS_REPORTS)
+    last = max(1, len(rows) // _STEPS_OF_LOSS)
     model.train()
     for step, batch in enumerate(rows, start=1):
         logits = model(input_ids=batch[:, :-1], use_cache=False).logits
@@ -195,10 +197,10 @@ def train_decoder(model: Any, rows: Tensor, params: TinyParams, progress: Progre
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
-        if step % every == 0:
-            progress(f"tiny backbone: step {step} of {len(rows)}, loss {np.mean(losses[-every:]):.3f}")
+        detail = f"loss {losses[-1]:.3f}"
+        tell(progress, Steps("training the tiny backbone", step, len(rows), "steps", n_after=None, detail=detail))
     model.eval()
-    return float(np.mean(losses[-every:]))
+    return float(np.mean(losses[-last:]))
 
 
 def _make(folder: Path, domains: Sequence[Domain], params: TinyParams, seed: int, progress: ProgressHook) -> None:

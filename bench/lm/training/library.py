@@ -18,6 +18,7 @@ from bench.lm.loading import language_model_class, planned_backbone
 from bench.lm.training.lora import Course, Validation, chosen_by, train_adapter
 from bench.plugin import AdapterReport, Task
 from bench.plugin.fit_report import as_tuples
+from bench.progress import Phase, tell
 
 ADAPTER_KIND = AdapterSpec.kind
 
@@ -143,6 +144,7 @@ def _trained_adapter(
     checkpoint = Checkpoint(artifacts.unfinished(ADAPTER_KIND, spec.key()) / "checkpoint.safetensors")
 
     def make(folder: Path) -> None:
+        tell(progress, Phase("adapter"))
         progress(f"training an adapter on {', '.join(spec.names)}")
         begun = None if spec.start is None else load_adapter(artifacts.root / ADAPTER_KIND / spec.start)[0]
         course = Course(spec.seed, spec.order, n_steps, begun, checkpoint)

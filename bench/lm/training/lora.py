@@ -29,6 +29,7 @@ from bench.lm.training.one_product import by_one_product
 from bench.lm.training.passes import limit_for
 from bench.lm.training.recompute import recomputed
 from bench.plugin import Answers, ProgressHook, Queries
+from bench.progress import prefixed
 
 ADAPTER_NAME = "trained"
 
@@ -192,7 +193,9 @@ class _Training:
             batches=self._batches,
             n_batches=self.n_batches(),
             loss=self._loss,
-            check=partial(self._score, progress) if self.validation else None,
+            check=partial(self._score, prefixed(progress, "", "validation: ", within_steps=True))
+            if self.validation
+            else None,
             plan=StepPlan.of(recipe, n_steps=course.n_steps),
             progress=progress,
             checkpoint=course.checkpoint,
@@ -215,9 +218,9 @@ class _Training:
         if not self.validation:
             return None
         with self._without_dropout():
+            part = prefixed(progress, "", "calibration: ", within_steps=True)
             scores = [
-                self.language_model.scores_in_training(domain, queries, progress)
-                for domain, queries, _ in self.validation
+                self.language_model.scores_in_training(domain, queries, part) for domain, queries, _ in self.validation
             ]
         answers = np.concatenate([answers.positive_column for _, _, answers in self.validation])
         return self.language_model.temperature_on(np.concatenate(scores), Answers(answers))
@@ -226,7 +229,7 @@ class _Training:
         """Return the stopping metric, averaged over domains."""
         with self._without_dropout():
             values = [
-                stopping_score(self.language_model.scores_in_training(domain, queries, _silent), answers)
+                stopping_score(self.language_model.scores_in_training(domain, queries, progress), answers)
                 for domain, queries, answers in self.validation
             ]
         return float(np.mean(values))
@@ -287,7 +290,3 @@ def _begun_head(language_model: LanguageModel, course: Course) -> dict[str, nn.P
     if course.start is not None and course.start.head:
         head.load_state_dict(dict(course.start.head))
     return dict(head.named_parameters())
-
-
-def _silent(_line: str) -> None:
-    """Ignore a progress line: a check during training is quick."""

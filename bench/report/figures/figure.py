@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError
 from bench.experiments.experiment import Experiment, ExperimentRow, FigureSpec
-from bench.report.tables.table import Cell, Table, metric_title
+from bench.report.tables.table import Cell, Table
+from bench.report.tables.texts import metric_title
 from bench.runs.store import RunStore
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from bench.report.tables.table import MISSING_TEXT, figure, metric_title
+from bench.report.tables.texts import MISSING_TEXT, figure, metric_title
 
 if TYPE_CHECKING:
     from bench.report.figures.learning_curve import Curve, Curves, Point

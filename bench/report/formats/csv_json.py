@@ -10,7 +10,9 @@ from typing import Any
 
 from bench.files.csv_cells import inert
 from bench.files.rounding import rounded
-from bench.report.tables.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, in_percent
+from bench.report.tables.summaries import improvements_over
+from bench.report.tables.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow
+from bench.report.tables.texts import in_percent
 
 
 def to_csv(table: Table) -> str:
@@ -19,9 +21,9 @@ def to_csv(table: Table) -> str:
     In a table in percent, column names say so: ``value_percent`` instead of ``value``.
     """
     lines = [
-        _tidy(table, row, group, metric, cell)
-        for row in table.rows
-        for (group, metric), cell in zip(table.columns, row.cells, strict=True)
+        {**_tidy(table, row, group, metric, cell), **_over_columns(table, number, column)}
+        for number, row in enumerate(table.rows)
+        for column, ((group, metric), cell) in enumerate(zip(table.columns, row.cells, strict=True))
     ]
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(lines[0]), lineterminator="\n")
@@ -61,12 +63,35 @@ def _tidy(table: Table, row: TableRow, group: ColumnGroup, metric: str, cell: Ce
         "toy": int(row.toy),
         "transductive": int(row.transductive),
         "reference": int(row.reference),
+        **_ours(table, row, cell),
         "ended": cell.ended,
         "candidates_hash": group.candidates_hash,
         "run_ids": " ".join(cell.run_ids),
         "note": cell.note,
     }
     return {name: inert(value) for name, value in dict(rounded(line)).items()}
+
+
+def _ours(table: Table, row: TableRow, cell: Cell) -> dict[str, Any]:
+    """Return whether the row is ours and its test against the best baseline, for tables with such rows."""
+    if not any(one.ours for one in table.rows):
+        return {}
+    over = cell.over_baseline
+    return {
+        "ours": int(row.ours),
+        "p_over_baseline": None if over is None else over.p,
+        "p_over_baseline_corrected": None if over is None else over.p_corrected,
+        "baseline_family_size": None if over is None else over.family_size,
+    }
+
+
+def _over_columns(table: Table, number: int, column: int) -> dict[str, Any]:
+    """Return the improvement over this cell and the row's numbers over all columns, for tables that show them."""
+    found: dict[str, Any] = {}
+    if table.options.improvement is not None:
+        found["improvement_percent"] = improvements_over(table, table.rows[number])[column]
+    found |= {summary.name: summary.values[number] for summary in table.summaries}
+    return dict(rounded(found))
 
 
 def _candidates(table: Table, group: ColumnGroup) -> dict[str, str]:

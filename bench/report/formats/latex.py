@@ -1,15 +1,20 @@
-"""Write tables as LaTeX; a document only needs the packages ``booktabs`` and ``multirow``."""
+"""Write tables as LaTeX; a document needs the packages ``booktabs`` and ``multirow``, and ``siunitx`` if chosen."""
 
 from __future__ import annotations
 
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from bench.errors import unbroken
+from bench.report.formats.latex_cells import SIUNITX_SETUP, LatexColumn, latex_columns
 from bench.report.formats.latex_layout import FLOAT_HEIGHT, Layout, height_in_points, laid_out
 from bench.report.formats.latex_text import escape
-from bench.report.tables.table import Cell, ColumnGroup, Table, TableRow, shortened_letters
+from bench.report.tables.summaries import IMPROVEMENT_TITLE
 
-NEEDS = r"% needs \usepackage{booktabs,multirow}"
+if TYPE_CHECKING:
+    from bench.report.tables.table import ColumnGroup, Table
+
+NEEDS = r"% needs \usepackage{{booktabs,multirow{}}}"
 LABEL_WIDTH = "1.1em"
 """Space for a row's letter before its name."""
 
@@ -25,9 +30,11 @@ def to_latex(table: Table) -> str:
     last = height_in_points(table, len(floats[-1]), layout, has_caption=len(floats) == 1)
     notes_fit = last <= FLOAT_HEIGHT
     lines = [f"% missing: {unbroken(command)}" for command in table.missing]
+    lines += [f"% {unbroken(comment)}" for comment in table.comments]
     for number, panels in enumerate(floats, start=1):
         head = _caption(table) if number == 1 else _continued(table)
-        lines += _float(head, panels, _notes(table) if notes_fit and number == len(floats) else [], layout)
+        notes = _notes(table) if notes_fit and number == len(floats) else []
+        lines += _float([*_preamble(table), *head], panels, notes, layout)
     if not notes_fit:
         lines += _notes_as_text(table)
     return "\n".join(lines) + "\n"
@@ -36,8 +43,6 @@ def to_latex(table: Table) -> str:
 def _float(head: list[str], panels: list[Table], end: list[str], layout: Layout) -> list[str]:
     return [
         rf"\begin{{{layout.environment}}}[t]",
-        NEEDS,
-        r"\centering",
         *head,
         layout.size,
         rf"\setlength{{\tabcolsep}}{{{layout.separation:g}pt}}",
@@ -47,34 +52,42 @@ def _float(head: list[str], panels: list[Table], end: list[str], layout: Layout)
     ]
 
 
+def _preamble(table: Table) -> list[str]:
+    if table.options.align == "siunitx":
+        return [NEEDS.format(",siunitx"), r"\centering", SIUNITX_SETUP]
+    return [NEEDS.format(""), r"\centering"]
+
+
 def _caption(table: Table) -> list[str]:
-    short = f"[{escape(table.title)}]" if table.title else ""
+    short = f"[{escape(table.title)}]" if table.title not in ("", table.caption) else ""
     return [
         r"\setlength{\belowcaptionskip}{4pt}",
         rf"\caption{short}{{{escape(table.caption)}}}",
-        rf"\label{{tab:{_label_name(table.name)}}}",
+        rf"\label{{{table.label}}}",
     ]
 
 
 def _continued(table: Table) -> list[str]:
-    return [rf"Table~\ref{{tab:{_label_name(table.name)}}}, continued.\par\medskip"]
+    return [rf"Table~\ref{{{table.label}}}, continued.\par\medskip"]
 
 
 def _tabular(table: Table) -> str:
+    columns = latex_columns(table)
+    types = "".join(["l", *(column.type for column in columns), "r" * len(table.summaries)])
     lines = [
-        rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
+        rf"\begin{{tabular}}{{{types}}}",
         r"\toprule",
-        *_header(table),
-        *_body(table),
+        *_header(table, columns),
+        *_body(table, columns),
         r"\bottomrule",
         r"\end{tabular}",
     ]
     return "\n".join(lines)
 
 
-def _header(table: Table) -> list[str]:
+def _header(table: Table, columns: list[LatexColumn]) -> list[str]:
     """Return the header: datasets over settings if a dataset has several, else both in one line; metrics below."""
-    metrics = [escape(table.metric_header(metric)) for _, metric in table.columns]
+    metrics = [column.heading for column in columns] + [escape(summary.title) for summary in table.summaries]
     if not any(group.title for group in table.groups):
         return [_line([table.row_title, *metrics])]
     heads = [[(group.title, len(table.metrics)) for group in table.groups]]
@@ -102,31 +115,29 @@ def _spanning(heads: list[tuple[str, int]]) -> list[str]:
     return [_line(["", *titles]), "".join(rules)]
 
 
-def _body(table: Table) -> list[str]:
+def _body(table: Table, columns: list[LatexColumn]) -> list[str]:
     """Return the rows; if there are several groups, each has a heading in italics."""
     lines, is_parted = [], len({row.group for row in table.rows}) > 1
-    for group, members in groupby(table.rows, key=lambda row: row.group):
+    has_letters = any(row.letter for row in table.rows)
+    cells = [list(texts) for texts in zip(*(column.texts for column in columns), strict=True)]
+    for group, members in groupby(range(len(table.rows)), key=lambda number: table.rows[number].group):
         lines.append(r"\midrule")
         if group and is_parted:
-            lines.append(_line([rf"\multicolumn{{{len(table.columns) + 1}}}{{l}}{{\textit{{{escape(group)}}}}}"]))
-        lines += [_row(row, any(row.letter for row in table.rows)) for row in members]
+            width = len(columns) + len(table.summaries) + 1
+            lines.append(_line([rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escape(group)}}}}}"]))
+        for number in members:
+            row = table.rows[number]
+            label = escape(row.label) + "".join(map(escape, row.marks))
+            summaries = [escape(summary.texts[number]) for summary in table.summaries]
+            lines.append(_row(label, row.letter, cells[number] + summaries, has_letters))
+    if table.improvements:
+        lines += [r"\midrule", _row(escape(IMPROVEMENT_TITLE), "", cells[-1], has_letters)]
     return lines or [r"\midrule"]
 
 
-def _row(row: TableRow, has_letters: bool) -> str:
-    letter = rf"\makebox[{LABEL_WIDTH}][l]{{\textit{{{escape(row.letter)}}}}}" if has_letters else ""
-    label = escape(row.label) + "".join(escape(mark) for mark in row.marks)
-    return _line([letter + label, *(_cell(cell) for cell in row.cells)])
-
-
-def _cell(cell: Cell) -> str:
-    mean, _, spread = cell.text.partition(" ± ")
-    text = escape(mean)
-    marked = rf"\textbf{{{text}}}" if cell.best else rf"\underline{{{text}}}" if cell.second else text
-    letters = escape(shortened_letters(cell.better_than))
-    small = rf"{{\tiny\,$\pm$\,{escape(spread)}}}" if spread else ""
-    raised = "$^{*}$" * cell.starred + (rf"\textsuperscript{{{letters}}}" if letters else "") + escape(cell.arrow_text)
-    return marked + raised + small
+def _row(label: str, letter: str, cells: list[str], has_letters: bool) -> str:
+    raised = rf"\makebox[{LABEL_WIDTH}][l]{{\textit{{{escape(letter)}}}}}" if has_letters else ""
+    return _line([raised + label, *cells])
 
 
 def _notes(table: Table) -> list[str]:
@@ -138,12 +149,8 @@ def _notes(table: Table) -> list[str]:
 
 def _notes_as_text(table: Table) -> list[str]:
     notes = "\\par\n".join(escape(note) for note in table.footnotes)
-    return [rf"{{\footnotesize\noindent Notes to table~\ref{{tab:{_label_name(table.name)}}}: {notes}\par}}"]
+    return [rf"{{\footnotesize\noindent Notes to table~\ref{{{table.label}}}: {notes}\par}}"]
 
 
 def _line(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
-
-
-def _label_name(name: str) -> str:
-    return "".join(sign if sign.isalnum() else "-" for sign in name)

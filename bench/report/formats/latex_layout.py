@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bench.report.formats.latex_text import width_in_points
-from bench.report.tables.table import Cell, Table, TableRow, shortened_letters
+from bench.report.tables.summaries import IMPROVEMENT_TITLE
+from bench.report.tables.texts import shortened_letters, summary_text
+
+if TYPE_CHECKING:
+    from bench.report.tables.table import Cell, Summary, Table, TableRow
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def _caption_height(table: Table, layout: Layout) -> float:
 
 
 def _panel_height(table: Table, layout: Layout) -> float:
-    n_lines = len(table.rows) + len({row.group for row in table.rows}) + HEAD_LINES
+    n_lines = len(table.rows) + len({row.group for row in table.rows}) + HEAD_LINES + bool(table.improvements)
     return n_lines * layout.row
 
 
@@ -96,6 +101,8 @@ def _panels(table: Table, n_panels: int) -> list[Table]:
             table,
             groups=table.groups[start : start + size],
             rows=tuple(replace(row, cells=row.cells[start * span : (start + size) * span]) for row in table.rows),
+            improvements=table.improvements[start * span : (start + size) * span],
+            summaries=table.summaries if start + size >= len(table.groups) else (),
         )
         for start in starts
     ]
@@ -104,28 +111,41 @@ def _panels(table: Table, n_panels: int) -> list[Table]:
 def _fits(table: Table, layout: Layout) -> bool:
     """Return whether the columns and their headers, estimated letter by letter, fit the page width."""
     letters = layout.letters
-    labels = max(width_in_points(label, letters) for label in [table.row_title, *map(_printed_label, table.rows)])
+    names = [table.row_title, *map(_printed_label, table.rows), IMPROVEMENT_TITLE * bool(table.improvements)]
+    labels = max(width_in_points(label, letters) for label in names)
     gaps, span = 2 * layout.separation, len(table.metrics)
     total = labels + gaps
     for number, group in enumerate(table.groups):
         columns = range(number * span, (number + 1) * span)
         figures = sum(_column_width(table, column, letters) + gaps for column in columns)
         total += max(figures, width_in_points(group.title, letters) + gaps)
+    total += sum(_summary_width(summary, letters) + gaps for summary in table.summaries)
     across = max((width_in_points(row.group, letters) + gaps for row in table.rows), default=0.0)
     return max(total, across) <= layout.width
 
 
 def _column_width(table: Table, number: int, letters: float) -> float:
+    cells = [row.cells[number] for row in table.rows]
     head = width_in_points(table.metric_header(table.columns[number][1]), letters)
-    return max([head, *(_cell_width(row.cells[number], letters) for row in table.rows)])
+    figures = max((_figure_width(cell, letters) for cell in cells), default=0.0)
+    improved = width_in_points(summary_text(table.improvements[number], "+"), letters) if table.improvements else 0.0
+    marks = max((marks_width(cell, letters) for cell in cells), default=0.0)
+    return max(head, max(figures, improved) + marks)
 
 
-def _cell_width(cell: Cell, letters: float) -> float:
+def _summary_width(summary: Summary, letters: float) -> float:
+    return max(width_in_points(text, letters) for text in [summary.title, *summary.texts])
+
+
+def _figure_width(cell: Cell, letters: float) -> float:
     mean, _, spread = cell.text.partition(" ± ")
+    return (1.15 if cell.best else 1.0) * width_in_points(mean, letters) + _spread_width(spread)
+
+
+def marks_width(cell: Cell, letters: float) -> float:
+    """Return the width of marks, which a column keeps free in each of its rows."""
     raised = "*" * cell.starred + shortened_letters(cell.better_than)
-    bold = 1.15 if cell.best else 1.0
-    signs = width_in_points(raised, letters * 0.75) + width_in_points(cell.arrow_text, letters)
-    return bold * width_in_points(mean, letters) + signs + _spread_width(spread)
+    return width_in_points(raised, letters * 0.75) + width_in_points(cell.arrow_text, letters)
 
 
 def _spread_width(spread: str) -> float:

@@ -18,6 +18,8 @@ from bench.errors import BenchError
 
 PROGRAM = "pdflatex"
 PACKAGES = ("booktabs", "multirow")
+"""Packages that every table needs; a table names all that it needs in a comment."""
+NEEDED = re.compile(r"^% needs \\usepackage\{(.+)\}$", re.MULTILINE)
 PREAMBLE = r"""\documentclass[twocolumn]{article}
 \usepackage[textwidth=506pt,textheight=690pt,columnsep=24pt]{geometry}
 """
@@ -35,9 +37,15 @@ class Compiled:
     log: str
 
 
+def packages_of(tables: Sequence[str]) -> list[str]:
+    """Return the packages that these tables need."""
+    named = (name for table in tables for words in NEEDED.findall(table) for name in words.split(","))
+    return list(dict.fromkeys([*PACKAGES, *named]))
+
+
 def document(tables: Sequence[str]) -> str:
     """Return a two-column document with one page per table, and a reference to each label."""
-    packages = "".join(rf"\usepackage{{{package}}}" + "\n" for package in PACKAGES)
+    packages = "".join(rf"\usepackage{{{package}}}" + "\n" for package in packages_of(tables))
     labels = [label for table in tables for label in re.findall(r"\\label\{(.+?)\}", table)]
     references = "Tables " + ", ".join(rf"\ref{{{label}}}" for label in labels) + ".\n" if labels else ""
     pages = "\n\\clearpage\n".join(tables)
@@ -70,11 +78,11 @@ def complaints(log: str) -> list[str]:
     return too_wide + [line for line in log.splitlines() if any(word in line for word in words)]
 
 
-def why_not() -> str | None:
-    """Return why LaTeX cannot be run here; None if it can."""
+def why_not(packages: Sequence[str] = PACKAGES) -> str | None:
+    """Return why LaTeX cannot be run here with these packages; None if it can."""
     if shutil.which(PROGRAM) is None:
         return _absent()
-    styles = [f"{package}.sty" for package in PACKAGES]
+    styles = [f"{package}.sty" for package in packages]
     found = subprocess.run(["kpsewhich", *styles], capture_output=True, text=True, check=False).stdout
     absent = [style for style in styles if style not in found]
     return f"LaTeX has no {' and no '.join(absent)}" if absent else None
@@ -86,11 +94,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("pdf", type=Path, help="the PDF to write")
     parser.add_argument("tables", type=Path, nargs="+", help="tables as 'bench table NAME --format latex' gives them")
     given = parser.parse_args(words)
-    reason = why_not()
+    tables = [path.read_text(encoding="utf-8") for path in given.tables]
+    reason = why_not(packages_of(tables))
     if reason is not None:
         raise SystemExit(f"{reason}. See the target tables-pdf in the Makefile.")
     with tempfile.TemporaryDirectory() as folder:
-        made = compile_pdf(document([path.read_text(encoding="utf-8") for path in given.tables]), Path(folder))
+        made = compile_pdf(document(tables), Path(folder))
         given.pdf.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made.pdf, given.pdf)
     for line in complaints(made.log):
@@ -99,7 +108,10 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _absent() -> str:
-    return f"{PROGRAM} is not installed (Debian: texlive-latex-recommended, and texlive-latex-extra for multirow)"
+    return (
+        f"{PROGRAM} is not installed (Debian: texlive-latex-recommended, texlive-latex-extra for multirow, and "
+        "texlive-science for siunitx)"
+    )
 
 
 def _first_error(output: str) -> str:

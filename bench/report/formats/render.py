@@ -9,6 +9,7 @@ from bench.report.formats.csv_json import to_csv, to_json
 from bench.report.formats.html import to_html
 from bench.report.formats.latex import to_latex
 from bench.report.formats.text import to_markdown, to_text
+from bench.report.tables.presented import presented
 
 if TYPE_CHECKING:
     from bench.report.tables.table import Table, TableFormat
@@ -21,8 +22,10 @@ RENDERERS: dict[TableFormat, Callable[[Table], str]] = {
     "html": to_html,
     "json": to_json,
 }
+COMPLETE: tuple[TableFormat, ...] = ("csv", "json")
+"""Formats that contain all cells and notes, for further processing."""
 
 
 def render_table(table: Table, output_format: TableFormat) -> str:
     """Return the table in one of the formats of :data:`RENDERERS`, ending with a newline."""
-    return RENDERERS[output_format](table)
+    return RENDERERS[output_format](table if output_format in COMPLETE else presented(table))

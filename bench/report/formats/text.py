@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
 from bench.errors import printable, unbroken
-from bench.report.tables.table import Cell, Table, TableRow, shortened_letters
+from bench.report.tables.legend import BEST_AND_SECOND
+from bench.report.tables.summaries import IMPROVEMENT_TITLE
+from bench.report.tables.texts import shortened_letters, summary_text
+
+if TYPE_CHECKING:
+    from bench.report.tables.table import Cell, Table, TableRow
 
 _LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*")
 _ELEMENT = re.compile(r"<(?=[A-Za-z/!?])")
@@ -18,26 +24,40 @@ TEXT_LEGEND = "(1) best, (2) second."
 def to_text(table: Table) -> str:
     """Return a table for a terminal: best and second as ``(1)`` and ``(2)``, a star as ``*``."""
     headers = ["\n".join(head) for head in _heads(table)]
-    rows = [[_label(row), *(_text_cell(cell) for cell in row.cells)] for row in table.rows]
-    grid = tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=_alignment(table))
-    caption = table.caption.replace("Best in bold, second underlined.", TEXT_LEGEND)
+    rows = [[_label(row), *map(_text_cell, row.cells)] for row in table.rows]
+    grid = tabulate(
+        _with_summaries(table, rows), headers, tablefmt="simple", disable_numparse=True, colalign=_alignment(table)
+    )
+    caption = table.caption.replace(BEST_AND_SECOND, TEXT_LEGEND)
     return printable("\n".join([f"{table.name}: {caption}", "", grid, *_lines_below(table)]) + "\n")
 
 
 def to_markdown(table: Table) -> str:
     """Return a Markdown table: best bold, second underlined by ``<u>``, a star as ``*``."""
-    headers = ["<br>".join(map(_markdown, head)) for head in _heads(table)]
-    rows = [[_markdown(_label(row)), *(_markdown_cell(cell) for cell in row.cells)] for row in table.rows]
-    ruler = ["---", *("---:" for _ in table.columns)]
-    lines = [_markdown_row(row) for row in (headers, ruler, *rows)]
-    below = [_markdown(line) if line and not line.startswith("    ") else line for line in _lines_below(table)]
-    return "\n".join([f"**{_markdown(table.name)}.** {_markdown(table.caption)}", "", *lines, *below]) + "\n"
+    headers = ["<br>".join(map(escaped_markdown, head)) for head in _heads(table)]
+    rows = [[escaped_markdown(_label(row)), *map(_markdown_cell, row.cells)] for row in table.rows]
+    ruler = ["---", *("---:" for _ in headers[1:])]
+    lines = [_markdown_row(row) for row in (headers, ruler, *_with_summaries(table, rows))]
+    below = [escaped_markdown(line) if line and not line.startswith("    ") else line for line in _lines_below(table)]
+    comments = [f"<!-- {in_comment(text)} -->" for text in table.comments]
+    above = [*comments, f"**{escaped_markdown(table.name)}.** {escaped_markdown(table.caption)}", ""]
+    return "\n".join([*above, *lines, *below]) + "\n"
 
 
 def _heads(table: Table) -> list[list[str]]:
     """Return the lines of each column's header."""
     heads = ((group.title, table.metric_header(metric)) for group, metric in table.columns)
-    return [[table.row_title], *(list(filter(None, head)) for head in heads)]
+    return [[table.row_title], *(list(filter(None, head)) for head in heads), *([one.title] for one in table.summaries)]
+
+
+def _with_summaries(table: Table, rows: list[list[str]]) -> list[list[str]]:
+    """Add the columns over all columns, and the row of improvements."""
+    texts = zip(*(summary.texts for summary in table.summaries), strict=True) if table.summaries else [()] * len(rows)
+    full = [[*row, *more] for row, more in zip(rows, texts, strict=True)]
+    if table.improvements:
+        last = [summary_text(value, "+") for value in table.improvements]
+        full.append([IMPROVEMENT_TITLE, *last, *[""] * len(table.summaries)])
+    return full
 
 
 def _label(row: TableRow) -> str:
@@ -60,7 +80,7 @@ def _markdown_row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _markdown(text: str) -> str:
+def escaped_markdown(text: str) -> str:
     """Escape Markdown syntax, including HTML elements and links, and join all lines into one."""
     for sign in "\\*_`|":
         text = text.replace(sign, f"\\{sign}")
@@ -69,7 +89,12 @@ def _markdown(text: str) -> str:
 
 
 def _alignment(table: Table) -> list[str]:
-    return ["left", *("right" for _ in table.columns)]
+    return ["left", *("right" for _ in table.columns), *("right" for _ in table.summaries)]
+
+
+def in_comment(text: str) -> str:
+    """Return a text that cannot end an HTML comment."""
+    return unbroken(text).replace("--", "- -").replace(">", "&gt;")
 
 
 def _lines_below(table: Table) -> list[str]:

@@ -8,20 +8,24 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from bench.metrics import Metric, chance
+from bench.registry import Registry
+from bench.report.page.chosen_runs import ChosenRuns
 from bench.report.page.content import Board, BoardRow, Cost, Figure
+from bench.report.page.names import dataset_name, method_name, variant_of
 from bench.report.page.qualities import bias_of, repetitions_of
+from bench.report.page.query_facts import FactsOf
+from bench.report.page.query_views import RowRanks, Titles, query_views
 from bench.report.page.run_facts import training_seconds
-from bench.report.page.user_analysis import analyze_users
+from bench.report.page.user_analysis import METRIC, QueryFacts, analyze_users
 from bench.report.tables.build import stored_table
 from bench.report.tables.layout import Slot
 from bench.report.tables.values import read_group
-from bench.runs.record import RunRecord
-from bench.runs.store import RunStore
 
 if TYPE_CHECKING:
-    from bench.registry import Registry
-    from bench.report.page.query_facts import FactsOf
+    from bench.report.page.overview_content import QueryView
     from bench.report.tables.table import Cell, Table, TableRow
+    from bench.runs.record import RunRecord
+    from bench.runs.store import RunStore
 
 DECIMALS = 6
 METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "hit@5", "hit@10", "mrr@5", "mrr@10")
@@ -29,23 +33,21 @@ METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "hit@5", "hit@10", "mrr@5", "m
 
 
 @dataclass(frozen=True)
-class ChosenRuns(RunStore):
-    """A store restricted to some of its records."""
+class Sources:
+    """What boards are computed from."""
 
-    chosen: tuple[RunRecord, ...] = ()
+    registry: Registry
+    facts_of: FactsOf
+    titles: Titles
+    """Collects the titles of the items shown."""
 
-    def records(self) -> list[RunRecord]:
-        """Return the chosen records in the order of :meth:`RunStore.records`."""
-        return list(self.chosen)
 
-
-def boards_of(records: Iterable[RunRecord], store: RunStore, registry: Registry, facts_of: FactsOf) -> list[Board]:
+def boards_of(records: Iterable[RunRecord], store: RunStore, sources: Sources) -> list[Board]:
     """Return one board per set of runs that ranked the same candidates for the same queries, sorted by title."""
     parts: dict[tuple[object, ...], list[RunRecord]] = {}
     for record in map(_with_policy_that_counts, records):
         parts.setdefault(_comparable(record), []).append(record)
-    stores = [ChosenRuns(store.results_dir, tuple(part)) for part in parts.values()]
-    boards = [_board(chosen, registry, facts_of) for chosen in stores]
+    boards = [_board(ChosenRuns.of(store, tuple(part)), sources) for part in parts.values()]
     return sorted(boards, key=_place)
 
 
@@ -67,19 +69,22 @@ def _comparable(record: RunRecord) -> tuple[object, ...]:
     return (*sorted(spec.protocol.key().items()), record.candidates_hash, spec.full_ranking, spec.limit_queries)
 
 
-def _board(store: ChosenRuns, registry: Registry, facts_of: FactsOf) -> Board:
+def _board(store: ChosenRuns, sources: Sources) -> Board:
     first = store.chosen[0]
     protocol = first.spec.protocol
-    table = stored_table(protocol.dataset, protocol.setting, METRICS, store, registry)
+    table = stored_table(protocol.dataset, protocol.setting, METRICS, store, sources.registry)
     by_id = {record.id: record for record in store.chosen}
     rows = [[by_id[run_id] for run_id in row.cells[0].run_ids] for row in table.rows]
     values = read_group([Slot(tuple(records)) for records in rows], store)
-    limit = [f"{first.spec.limit_queries}"] if first.spec.limit_queries else []
-    full = ["full"] if first.spec.full_ranking else []
+    facts = sources.facts_of(first)
+    shown = _rows(table, rows, store, sources.registry)
+    name = dataset_name(protocol.dataset)
+    board_id = _board_id(first)
     return Board(
-        id="-".join([protocol.dataset, protocol.setting, first.candidates_hash, *full, *limit]),
-        title=table.groups[0].title,
+        id=board_id,
+        title=name + table.groups[0].title.removeprefix(protocol.dataset),
         dataset=protocol.dataset,
+        dataset_name=name,
         setting=protocol.setting,
         protocol=protocol.key(),
         candidates_hash=first.candidates_hash,
@@ -90,9 +95,34 @@ def _board(store: ChosenRuns, registry: Registry, facts_of: FactsOf) -> Board:
         caption=table.caption,
         footnotes=_footnotes(table),
         chance=tuple(round(chance(Metric.parse(name), first.n_candidates), DECIMALS) for name in METRICS),
-        rows=tuple(_row(row, records, store) for row, records in zip(table.rows, rows, strict=True)),
-        users=analyze_users(values, facts_of(first)),
+        rows=shown,
+        users=analyze_users(values, facts),
+        queries=_queries(board_id, shown, rows, facts, store, sources.titles),
     )
+
+
+def _board_id(record: RunRecord) -> str:
+    protocol, limit = record.spec.protocol, record.spec.limit_queries
+    parts = [protocol.dataset, protocol.setting, record.candidates_hash]
+    return "-".join([*parts, *(["full"] * record.spec.full_ranking), *([f"{limit}"] if limit else [])])
+
+
+def _queries(
+    board: str,
+    shown: Sequence[BoardRow],
+    rows: Sequence[Sequence[RunRecord]],
+    facts: QueryFacts | str,
+    store: ChosenRuns,
+    titles: Titles,
+) -> tuple[QueryView, ...]:
+    if isinstance(facts, str) or facts.lists is None:
+        return ()
+    results = []
+    for row, records in zip(shown, rows, strict=True):
+        queries = store.queries_of(records[0])
+        counts = not row.toy and not row.reference
+        results.append(RowRanks(queries.ranks, queries.tops, records[0].n_candidates, counts))
+    return query_views(results, facts.lists, board, records[0].spec.full_ranking, titles)
 
 
 def _footnotes(table: Table) -> tuple[str, ...]:
@@ -100,10 +130,31 @@ def _footnotes(table: Table) -> tuple[str, ...]:
     return tuple(note for note in table.footnotes if not note.startswith("Departures"))
 
 
-def _row(row: TableRow, records: Sequence[RunRecord], store: RunStore) -> BoardRow:
+def _rows(
+    table: Table, rows: Sequence[Sequence[RunRecord]], store: RunStore, registry: Registry
+) -> tuple[BoardRow, ...]:
+    """Return the rows of a board; of each method, the row with the highest value is its best."""
+    found = [_row(row, records, store, registry) for row, records in zip(table.rows, rows, strict=True)]
+    best: dict[str, BoardRow] = {}
+    for row in found:
+        if row.method not in best or _merit(row) > _merit(best[row.method]):
+            best[row.method] = row
+    return tuple(replace(row, best=best[row.method] is row) for row in found)
+
+
+def _merit(row: BoardRow) -> tuple[bool, float]:
+    """Return what decides between the rows of a method: rows that are not ranked come last."""
+    figure = row.figures[METRICS.index(METRIC)]
+    return not row.toy and not row.reference, -1.0 if figure is None else figure.value
+
+
+def _row(row: TableRow, records: Sequence[RunRecord], store: RunStore, registry: Registry) -> BoardRow:
     return BoardRow(
         label=row.label,
         method=row.method,
+        name=method_name(row.method, registry),
+        variant=variant_of(row.label, row.method),
+        best=True,
         family=records[0].family,
         run_ids=tuple(record.id for record in records),
         figures=tuple(_figure(cell) for cell in row.cells),

@@ -9,11 +9,16 @@ from bench import __version__
 from bench.errors import BenchError
 from bench.files.hashing import canonical_json
 from bench.plugin import Family
-from bench.report.page.boards import METRICS, boards_of
+from bench.report.page.boards import METRICS, Sources, boards_of
 from bench.report.page.content import Board, Environment, MethodFacts, Page
-from bench.report.page.run_facts import run_facts
+from bench.report.page.links import paper_link
+from bench.report.page.names import method_name
+from bench.report.page.published import published_tables_of
+from bench.report.page.query_views import Titles
+from bench.report.page.run_facts import commit_of, run_facts
+from bench.report.page.summary import summaries_of
 from bench.report.tables.layout import known_entry
-from bench.report.tables.table import metric_title
+from bench.report.tables.texts import metric_title
 
 if TYPE_CHECKING:
     from bench.registry import Registry
@@ -35,6 +40,7 @@ LIMITS = (
     "Rows marked †toy use a toy language model with a few million parameters. They show that the method runs, but are "
     "not indicative of the method.",
     "Rows marked ‡ use the unlabeled test queries during training (transductive); the others do not.",
+    "Methods named external:… were scored by another program, and bench cannot repeat them; costs are not known.",
     "Rows marked ↗ were not trained to convergence and may score higher with longer training. Training counts as "
     "converged after at least five validation checks, covering at least one epoch at the full learning rate, without "
     "improvement.",
@@ -57,11 +63,15 @@ def build_page(store: RunStore, registry: Registry, facts_of: FactsOf) -> Page:
             f"No runs are stored in {store.results_dir}. Give another --results-dir, or start with "
             "'bench run --method popularity --dataset ml-100k-drama'."
         )
-    boards = boards_of(records, store, registry, facts_of)
+    titles = Titles()
+    boards = boards_of(records, store, Sources(registry, facts_of, titles))
     environments = _environments(records)
+    places = {key: place for place, key in enumerate(environments)}
     board_of = {run_id: board.id for board in boards for row in board.rows for run_id in row.run_ids}
+    published, refused = published_tables_of(records, store, registry)
     return Page(
         version=__version__,
+        n_runs=len(records),
         newest=max(record.created for record in records),
         metrics=METRICS,
         metric_titles=tuple(map(metric_title, METRICS)),
@@ -69,10 +79,14 @@ def build_page(store: RunStore, registry: Registry, facts_of: FactsOf) -> Page:
         boards=tuple(boards),
         methods=tuple(_methods(records, registry)),
         runs=tuple(
-            run_facts(record, board_of.get(record.id, ""), list(environments).index(_environment_key(record)))
+            run_facts(record, board_of.get(record.id, ""), places[_environment_key(record)], METRICS)
             for record in records
         ),
         environments=tuple(environments.values()),
+        summaries=summaries_of(boards, METRICS),
+        published=published,
+        not_compared=refused,
+        titles=tuple(titles.texts),
         limits=_limits(boards),
     )
 
@@ -105,7 +119,8 @@ def _method(name: str, runs: Sequence[RunRecord], registry: Registry) -> MethodF
         )
     )
     paper = "" if entry is None else entry.paper
-    return MethodFacts(name, runs[0].family, paper, needs, tuple(record.id for record in runs))
+    shown, ids = method_name(name, registry), tuple(record.id for record in runs)
+    return MethodFacts(name, shown, runs[0].family, paper, paper_link(paper), needs, ids)
 
 
 def _environments(records: Sequence[RunRecord]) -> dict[str, Environment]:
@@ -116,7 +131,7 @@ def _environments(records: Sequence[RunRecord]) -> dict[str, Environment]:
         key: Environment(
             device=runs[0].device,
             versions={"bench": runs[0].bench_version, **runs[0].versions},
-            commits=tuple(dict.fromkeys(_commit(record) for record in runs if record.git)),
+            commits=tuple(dict.fromkeys(commit_of(record) for record in runs if record.git)),
             n_runs=len(runs),
         )
         for key, runs in groups.items()
@@ -125,11 +140,6 @@ def _environments(records: Sequence[RunRecord]) -> dict[str, Environment]:
 
 def _environment_key(record: RunRecord) -> str:
     return canonical_json([record.device, record.bench_version, record.versions])
-
-
-def _commit(record: RunRecord) -> str:
-    git = record.git or {}
-    return f"{git.get('commit', '')}" + (" with uncommitted changes" if git.get("dirty") else "")
 
 
 def _limits(boards: Sequence[Board]) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.report.page.overview_content import PublishedTable, QueryView, Summary
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -69,7 +71,14 @@ class BoardRow:
     """One method with its options on one board."""
 
     label: str
+    """Label in tables: the method's name on the command line, and its variant in brackets."""
     method: str
+    name: str
+    """Name of the method in papers."""
+    variant: str
+    """How it differs from the method's default run; empty if it does not."""
+    best: bool
+    """Whether it is the best row of its method, under which the others are folded."""
     family: str
     run_ids: tuple[str, ...]
     """One per seed."""
@@ -102,8 +111,8 @@ class Axis:
     means: tuple[tuple[float, ...], ...]
     """Mean of the metric, rows by buckets."""
     pairs: tuple[tuple[tuple[int, int, float | None], ...], ...]
-    """For each pair of rows (0, 1), (0, 2) … (1, 2) … and each bucket: the number of queries in which the first row
-    ranks the positive higher, the number in which the second does, and the standard error of the mean difference."""
+    """For each pair of compared rows (0, 1), (0, 2) … (1, 2) … and each bucket: in how many queries the first row ranks
+    the positive higher, in how many the second does, and the standard error of the mean difference."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,8 @@ class UserAnalysis:
     """Comparison of all rows by groups of queries."""
 
     metric: str
+    rows: tuple[int, ...]
+    """Indices of the board's rows that are compared pairwise."""
     axes: tuple[Axis, ...]
     missing: str
     """Why ``all`` is the only axis; empty if there are others."""
@@ -123,6 +134,8 @@ class Board:
     id: str
     title: str
     dataset: str
+    dataset_name: str
+    """Name of the dataset in papers."""
     setting: str
     protocol: dict[str, Any]
     """The fields of the protocol that are relevant in this setting."""
@@ -139,6 +152,8 @@ class Board:
     """Chance level, one per metric of the page."""
     rows: tuple[BoardRow, ...]
     users: UserAnalysis
+    queries: tuple[QueryView, ...] = ()
+    """A sample of the queries; empty if the dataset is not available."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +183,10 @@ class RunFacts:
     variant: str
     """How it differs from the method's default run; empty if it does not."""
     created: str
+    command: str
+    """Shell command that repeats the run."""
+    metrics: tuple[tuple[float, float, float] | None, ...]
+    """Per metric of the page: the value and its 95% interval; None if the record does not contain it."""
     params: dict[str, Any]
     overrides: tuple[str, ...]
     """Names of the parameters that differ from their defaults."""
@@ -184,6 +203,8 @@ class RunFacts:
     curves: tuple[Curve, ...]
     environment: int
     """Index into the page's environments."""
+    commit: str
+    """Commit of the code; empty if not recorded."""
 
 
 @dataclass(frozen=True)
@@ -191,8 +212,13 @@ class MethodFacts:
     """One method."""
 
     name: str
+    """Name on the command line."""
+    title: str
+    """Name in papers."""
     family: str
     paper: str
+    link: str
+    """Address of the paper; empty if the registry states no arXiv number or DOI."""
     needs: tuple[str, ...]
     """Its inputs besides ids, in words."""
     run_ids: tuple[str, ...]
@@ -213,6 +239,8 @@ class Page:
     """All data of the page."""
 
     version: str
+    n_runs: int
+    """Number of stored runs, including those without a page."""
     newest: str
     """Time of the newest run (ISO 8601, UTC)."""
     metrics: tuple[str, ...]
@@ -222,4 +250,12 @@ class Page:
     methods: tuple[MethodFacts, ...]
     runs: tuple[RunFacts, ...]
     environments: tuple[Environment, ...]
+    summaries: tuple[Summary, ...] = ()
+    published: tuple[PublishedTable, ...] = ()
+    not_compared: tuple[str, ...] = ()
+    """Experiments whose runs cannot be compared with published results, with the reasons."""
+    titles: tuple[str, ...] = ()
+    """Titles of the items of all queries shown."""
     limits: tuple[str, ...] = field(default=())
+    left_out: tuple[str, ...] = ()
+    """What was left out to keep the file small; empty if it contains everything."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from bench.data.prepare import card_of, load_domain
 from bench.errors import BenchError
 from bench.protocol.full_ranking import catalogue_hash
 from bench.protocol.task import PreparedTask, prepare_task
-from bench.report.page.user_analysis import QueryFacts
+from bench.report.page.user_analysis import QueryFacts, ShownLists
 from bench.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -31,8 +32,11 @@ FactsOf = Callable[[RunRecord], "QueryFacts | str"]
 """Returns the properties of a run's queries, or the reason why they are not available."""
 
 
-def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
-    """Return a function that reads each dataset once; nothing is downloaded for a report."""
+def facts_reader(folders: Folders, progress: ProgressHook, with_lists: bool = True) -> FactsOf:
+    """Return a function that reads each dataset once; nothing is downloaded for a report.
+
+    ``with_lists`` includes what the queries contain.
+    """
 
     @cache
     def domain(name: str) -> Domain:
@@ -52,7 +56,8 @@ def facts_reader(folders: Folders, progress: ProgressHook) -> FactsOf:
                 f"The dataset '{name}' has changed since the runs: its candidates are now {found}, "
                 f"the runs ranked {record.candidates_hash}."
             )
-        return query_facts(prepared, record.spec.limit_queries)
+        facts = query_facts(prepared, record.spec.limit_queries)
+        return facts if with_lists else replace(facts, lists=None)
 
     return read
 
@@ -72,4 +77,12 @@ def query_facts(prepared: PreparedTask, limit_queries: int | None) -> QueryFacts
         history_lengths=np.diff(asked.queries.history_indptr),
         popularity=prepared.domain.item_counts()[positives] if cold else in_training,
         popularity_title=IN_ALL if cold else IN_TRAINING,
+        lists=ShownLists(
+            history_indptr=asked.queries.history_indptr,
+            history_items=asked.queries.history_items,
+            candidates=asked.queries.candidates,
+            positives=positives,
+            titles=prepared.domain.titles,
+            item_ids=prepared.domain.item_ids,
+        ),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.report.page.content import Curve, RunFacts
 from bench.runs.record import RunRecord, describe_variant
+from bench.runs.request import RunRequest
 
 if TYPE_CHECKING:
     from bench.plugin import AdapterReport, FitReport, MergeReport, TrainingReport
@@ -26,8 +27,8 @@ TITLES = {
 """Titles of learning curves."""
 
 
-def run_facts(record: RunRecord, board: str, environment: int) -> RunFacts:
-    """Return the facts of one run."""
+def run_facts(record: RunRecord, board: str, environment: int, metrics: Sequence[str] = ()) -> RunFacts:
+    """Return the facts of one run, with its results in ``metrics``."""
     fit = record.fit
     return RunFacts(
         id=record.id,
@@ -35,6 +36,8 @@ def run_facts(record: RunRecord, board: str, environment: int) -> RunFacts:
         board=board,
         variant=describe_variant(record),
         created=record.created,
+        command=RunRequest.of(record.spec, record.overrides).command(),
+        metrics=tuple(_metric(record, name) for name in metrics),
         params=dict(record.spec.params),
         overrides=tuple(sorted(record.overrides)),
         facts={**_own_facts(record), **fit_facts(fit)},
@@ -46,7 +49,22 @@ def run_facts(record: RunRecord, board: str, environment: int) -> RunFacts:
         weights=merge_weights(fit),
         curves=tuple(curves(fit)),
         environment=environment,
+        commit=commit_of(record),
     )
+
+
+def commit_of(record: RunRecord) -> str:
+    """Return the commit of the code and whether it was changed; empty if not recorded."""
+    git = record.git or {}
+    return f"{git.get('commit', '')}" + (" with uncommitted changes" if git.get("dirty") else "")
+
+
+def _metric(record: RunRecord, name: str) -> tuple[float, float, float] | None:
+    found = record.metrics.get(name)
+    if found is None:
+        return None
+    value, low, high = (round(found[key], DECIMALS) for key in ("value", "low", "high"))
+    return value, low, high
 
 
 def merge_weights(fit: FitReport) -> dict[str, float]:
@@ -187,6 +205,9 @@ def _own_facts(record: RunRecord) -> dict[str, Any]:
         **{f"seconds to {phase}": seconds for phase, seconds in record.seconds.items()},
         **{f"peak MiB to {phase}": round(size / 2**20) for phase, size in record.peak_memory_bytes.items()},
         "device": record.device,
+        **({"PyTorch threads": record.threads} if record.threads else {}),
+        "candidates": record.candidates_hash,
+        **{f"data of {name}": content for name, content in record.data.items()},
         "tie rate": round(record.tie_rate, DECIMALS),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,24 @@ DECIMALS = 6
 
 
 @dataclass(frozen=True, eq=False)
+class ShownLists:
+    """Histories and candidates of the queries, in stored order, with the titles of the catalogue."""
+
+    history_indptr: NDArray[np.int64]
+    """Row starts of the histories, shape (n + 1,)."""
+    history_items: NDArray[np.int32]
+    """Items of all histories, oldest first."""
+    candidates: NDArray[np.int32]
+    """Shape (n, n_candidates)."""
+    positives: NDArray[np.int32]
+    """Shape (n,)."""
+    titles: Sequence[str]
+    """One per item; empty if the item has none."""
+    item_ids: Sequence[str] | NDArray[Any]
+    """Original ids, one per item."""
+
+
+@dataclass(frozen=True, eq=False)
 class QueryFacts:
     """Properties of each query from the prepared data, in stored order."""
 
@@ -32,6 +50,8 @@ class QueryFacts:
     """Number of interactions of the positive, shape (n,)."""
     popularity_title: str
     """Description of these interactions."""
+    lists: ShownLists | None = None
+    """What the queries contain; None if it is not shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +79,7 @@ def analyze_users(rows: Sequence[SlotValues], facts: QueryFacts | str) -> UserAn
         ):
             labels, bucket = buckets(sizes)
             axes.append(_axis(name, title, labels, bucket, values))
-    return UserAnalysis(METRIC, tuple(axes), "" if isinstance(facts, QueryFacts) else facts)
+    return UserAnalysis(METRIC, tuple(range(len(rows))), tuple(axes), "" if isinstance(facts, QueryFacts) else facts)
 
 
 def buckets(sizes: NDArray[np.integer], at_most: int = MOST_BUCKETS) -> tuple[tuple[str, ...], NDArray[np.int64]]:

@@ -16,7 +16,8 @@ from bench.errors import BenchError, unknown_name
 from bench.files.yaml_fields import is_yaml_file
 from bench.papers.audit import Contradiction, ImpossibleCell, impossible_cells
 from bench.papers.printed import is_in_percent, printed_cells, published_papers, published_tables, published_title
-from bench.report.tables.table import GRID_FORMATS, figure, metric_title
+from bench.report.tables.table import GRID_FORMATS
+from bench.report.tables.texts import figure, metric_title
 
 ALL = "all"
 COLUMNS = ("paper", "table", "row", "dataset", "metric", "printed", "low", "high", "why")

@@ -30,15 +30,11 @@ from bench.papers.printed import (
 )
 from bench.report.papers.verdict import NEAR, WITHIN, verdict
 from bench.report.tables.layout import known_entry
-from bench.report.tables.table import (
-    GRID_FORMATS,
+from bench.report.tables.table import GRID_FORMATS, CatalogueGroup, Cell, ColumnGroup, Table, TableRow
+from bench.report.tables.texts import (
+    COUNT_TITLES,
     MISSING_TEXT,
     PERCENT_SIGN,
-    CatalogueGroup,
-    Cell,
-    ColumnGroup,
-    Table,
-    TableRow,
     count_text,
     figure,
     in_percent,
@@ -149,7 +145,7 @@ def _summary(cells: list[Beside], percent: bool) -> str:
 def _figure(metric: str, value: float | None, percent: bool, sign: str = "") -> str:
     if value is None:
         return MISSING_TEXT
-    return figure(value, percent, sign) if "@" in metric else count_text(metric, value, sign)
+    return count_text(metric, value, sign) if metric in COUNT_TITLES else figure(value, percent, sign)
 
 
 def _tidy(name: str, value: Any, percent: bool) -> Any:

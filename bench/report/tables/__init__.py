@@ -1,8 +1,9 @@
 """Tables: cells, marks, captions and notes.
 
-``table`` defines a table, ``layout`` its rows and columns. ``values`` reads the stored runs of a cell, ``marks``
-compares rows, and ``build`` combines these. ``caption``, ``agreement`` and ``merge_weights`` write the caption and the
-notes, and ``counts`` builds tables of dataset statistics.
+``table`` defines a table, ``layout`` its rows and columns, ``options`` what it shows. ``values`` reads the stored runs
+of a cell, ``marks`` compares rows, and ``build`` combines these. ``caption``, ``agreement`` and ``merge_weights`` write
+the caption and the notes, and ``counts`` builds tables of dataset statistics. ``chosen_columns``, ``summaries``,
+``legend`` and ``presented`` apply the options.
 """
 
 from typing import TYPE_CHECKING

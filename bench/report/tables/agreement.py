@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.files.hashing import derived_seed
-from bench.report.tables.table import CatalogueGroup, ColumnGroup, Table, TableRow, metric_title
+from bench.report.tables.table import CatalogueGroup, ColumnGroup, Table, TableRow
+from bench.report.tables.texts import metric_title
 from bench.significance.tests import TEST_TITLES, holm, p_value, paired_differences
 
 if TYPE_CHECKING:

@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import BenchError
 from bench.files.hashing import derived_seed
+from bench.metrics import same_metric
 from bench.plugin.fit_report import worst_ending
 from bench.report.tables.agreement import UserValues, agreement_notes
-from bench.report.tables.caption import Repeated, Star, family_sizes, footnotes, full_caption
+from bench.report.tables.caption import Repeated, Star, family_sizes, footnotes, full_caption, key_notes
 from bench.report.tables.convergence import convergence_sentence, unchecked_notes, with_arrows
-from bench.report.tables.layout import Layout, RowSlots, experiment_layout, runs_layout, stored_layout
+from bench.report.tables.layout import Layout, RowSlots, experiment_layout, runs_layout, stored_layout, with_ours
+from bench.report.tables.legend import legend
 from bench.report.tables.marks import Column, marked, row_letters
 from bench.report.tables.merge_weights import merge_weight_notes
-from bench.report.tables.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow, figure
+from bench.report.tables.options import DEFAULT_OPTIONS, TableOptions
+from bench.report.tables.summaries import with_summaries
+from bench.report.tables.table import CatalogueGroup, Cell, ColumnGroup, Table, TableRow
+from bench.report.tables.texts import figure
 from bench.report.tables.values import SlotValues, read_group
 from bench.significance.bootstrap import interval, resampled_means
 from bench.significance.comparison import spread_over_seeds
@@ -30,44 +36,59 @@ if TYPE_CHECKING:
     from bench.runs.store import RunStore
 
 
-def build_table(experiment: Experiment, store: RunStore, registry: Registry) -> Table:
+def build_table(
+    experiment: Experiment, store: RunStore, registry: Registry, options: TableOptions = DEFAULT_OPTIONS
+) -> Table:
     """Build an experiment's table from the stored runs; a missing run leaves a dash and its command.
+
+    The experiment already has the columns that the options choose.
 
     Raises:
         BenchError: the runs of one column group ranked different candidates or scored different users.
     """
     star = Star(experiment.test, experiment.level, experiment.star_metrics, experiment.star_style)
     layout = experiment_layout(experiment, store.records(), registry)
-    return _table(experiment.name, experiment.caption, layout, experiment.metrics, star, store, experiment.percent)
+    percent = experiment.percent if options.percent is None else options.percent
+    options = replace(options, percent=percent, caption=options.caption or experiment.caption)
+    return _table(experiment.name, layout, experiment.metrics, star, store, options)
 
 
 def stored_table(
-    dataset: str, setting: str, metrics: Sequence[str], store: RunStore, registry: Registry, star: Star | None = None
+    dataset: str,
+    setting: str,
+    metrics: Sequence[str],
+    store: RunStore,
+    registry: Registry,
+    star: Star | None = None,
+    options: TableOptions = DEFAULT_OPTIONS,
 ) -> Table:
     """Build a table of all stored runs on one dataset in one setting; raise BenchError if there are none."""
     layout = stored_layout(dataset, setting, store.records(), registry)
-    caption = f"All stored runs on {dataset}, {setting}."
-    return _table(f"{dataset}-{setting}", caption, layout, tuple(metrics), star or Star(), store)
+    options = replace(options, caption=options.caption or f"All stored runs on {dataset}, {setting}.")
+    return _table(f"{dataset}-{setting}", layout, tuple(metrics), star or Star(), store, options)
 
 
 def table_of_runs(
-    records: Sequence[RunRecord], metrics: Sequence[str], store: RunStore, registry: Registry, star: Star | None = None
+    records: Sequence[RunRecord],
+    metrics: Sequence[str],
+    store: RunStore,
+    registry: Registry,
+    star: Star | None = None,
+    options: TableOptions = DEFAULT_OPTIONS,
 ) -> Table:
     """Build a table of these stored runs; raise BenchError if runs of one column group cannot be compared."""
     layout = runs_layout(records, registry)
-    caption = f"Chosen runs of {'; '.join(group.title for group in layout.groups)}."
-    return _table("runs", caption, layout, tuple(metrics), star or Star(), store)
+    chosen = f"Chosen runs of {'; '.join(group.title for group in layout.groups)}."
+    options = replace(options, caption=options.caption or chosen)
+    return _table("runs", layout, tuple(metrics), star or Star(), store, options)
 
 
 def _table(
-    name: str,
-    caption: str,
-    layout: Layout,
-    metrics: tuple[str, ...],
-    star: Star,
-    store: RunStore,
-    percent: bool = False,
+    name: str, layout: Layout, metrics: tuple[str, ...], star: Star, store: RunStore, options: TableOptions
 ) -> Table:
+    layout = replace(layout, rows=with_ours(layout.rows, options.ours))
+    star, percent = _with_style(star, options, layout), bool(options.percent)
+    ours = [row.ours for row in layout.rows]
     repeated = Repeated.of(layout.rows)
     takes_part = [not row.reference and not _is_toy(row) for row in layout.rows]
     columns: list[list[Cell]] = []
@@ -78,28 +99,42 @@ def _table(
         group_values = read_group(slots, store)
         first = next((record for slot in slots for record in slot.records), None)
         groups.append(group if first is None else _with_facts(group, first))
-        for column in _columns(group_values, metrics, repeated, percent):
-            columns.append(marked(column, takes_part, star))
+        for column in _columns(group_values, metrics, repeated, options):
+            columns.append(marked(column, takes_part, star, ours))
             values.append(column.values)
     letters = row_letters(takes_part) if star.style == "letters" else [""] * len(takes_part)
     rows = [
         _row(row, [column[number] for column in columns], letters[number]) for number, row in enumerate(layout.rows)
     ]
-    said = full_caption(caption, groups, layout.rows, repeated, star, family_sizes(rows), percent)
+    shown = percent, layout.n_negatives + 1
+    said = full_caption(options.caption, groups, layout.rows, repeated, star, family_sizes(rows), *shown)
     missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
     table = Table(
         name=name,
-        title=caption,
+        title=options.caption,
         caption=" ".join(filter(None, [said, convergence_sentence(rows)])),
         groups=tuple(groups),
         metrics=metrics,
         rows=tuple(rows),
         percent=percent,
-        footnotes=footnotes(rows, groups, metrics, layout.rows, percent),
+        footnotes=footnotes(rows, groups, metrics, layout.rows, options),
         missing=tuple(missing),
+        legend=legend(rows, star, repeated, percent),
+        key_notes=key_notes(rows, groups, metrics),
+        options=options,
     )
     found = agreement_notes(table, values, star) + merge_weight_notes(layout.rows, groups)
-    return replace(table, footnotes=found + unchecked_notes(layout.rows) + table.footnotes)
+    return with_summaries(replace(table, footnotes=found + unchecked_notes(layout.rows) + table.footnotes))
+
+
+def _with_style(star: Star, options: TableOptions, layout: Layout) -> Star:
+    """Return the star with the marks that the options ask for; naming rows that are ours asks for theirs."""
+    style = options.marks or ("ours" if options.ours and star.style == "star" else star.style)
+    if style == "ours" and not any(row.ours for row in layout.rows):
+        raise BenchError(
+            "--marks ours needs a row that is ours: add --ours LABEL, or 'ours: true' to a row of the file."
+        )
+    return replace(star, style=style)
 
 
 def _with_facts(group: ColumnGroup, record: RunRecord) -> ColumnGroup:
@@ -123,12 +158,13 @@ def _row(row: RowSlots, cells: list[Cell], letter: str) -> TableRow:
         reference=row.reference,
         letter=letter,
         group=row.group,
+        ours=row.ours,
     )
     return with_arrows(plain)
 
 
 def _columns(
-    group_values: Sequence[SlotValues], metrics: Sequence[str], repeated: Repeated, percent: bool
+    group_values: Sequence[SlotValues], metrics: Sequence[str], repeated: Repeated, options: TableOptions
 ) -> list[Column]:
     """Return one column per metric; if any row has several seeds, all columns share the resampled users."""
     by_metric = [[slot.by_seed(metric) if slot.records else None for slot in group_values] for metric in metrics]
@@ -142,7 +178,7 @@ def _columns(
         )
         means = tuple(None if by_seed is None else by_seed.mean(axis=0) for by_seed in values)
         of_seeds = tuple(None if by_seed is None else by_seed.mean(axis=1) for by_seed in values)
-        columns.append(Column(metric, tuple(_printed(cell, percent) for cell in cells), means, drawn, of_seeds))
+        columns.append(Column(metric, tuple(_printed(cell, options) for cell in cells), means, drawn, of_seeds))
     return columns
 
 
@@ -175,17 +211,20 @@ def _cell(
     )
 
 
-def _printed(cell: Cell, percent: bool) -> Cell:
+def _printed(cell: Cell, options: TableOptions) -> Cell:
     if cell.value is None:
         return cell
-    return replace(
-        cell, text=figure(cell.value, percent) + ("" if cell.sd is None else f" ± {figure(cell.sd, percent)}")
+    mean, *spread = (
+        figure(value, bool(options.percent), decimals=options.precision)
+        for value in (cell.value, cell.sd)
+        if value is not None
     )
+    return replace(cell, text=" ± ".join([mean, *spread]))
 
 
 def _interval(metric: str, by_seed: NDArray[np.float64], draws: NDArray[np.float64] | None) -> tuple[float, float]:
     """Return the interval over users, or over users and seeds."""
     if len(by_seed) > 1 and draws is not None:
         return interval(draws)
-    rng = np.random.default_rng(derived_seed(0, "interval", metric))
+    rng = np.random.default_rng(derived_seed(0, "interval", same_metric(metric)))
     return bootstrap_interval(Distinct.of(by_seed[0]), rng)

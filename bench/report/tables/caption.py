@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.metrics import N_CANDIDATES
-from bench.report.tables.table import CatalogueGroup, ColumnGroup, TableRow, figure, metric_title
+from bench.report.tables.legend import BEST_AND_SECOND
+from bench.report.tables.options import DEFAULT_OPTIONS, TableOptions
+from bench.report.tables.table import CatalogueGroup, ColumnGroup, TableRow
+from bench.report.tables.texts import figure, metric_title
 from bench.significance.comparison import FEW_USERS, POWER, Contrast
 from bench.significance.tests import TEST_TITLES, StarStyle, Test
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 TOY_NOTE = "†toy: toy language model; not indicative of the method, and excluded from bold and significance marks."
 TRANSDUCTIVE_NOTE = "‡: uses unlabeled test queries during training (transductive)."
+EXTERNAL_NOTE = "§: scores computed by another program and imported; bench cannot repeat the run."
 REFERENCE_NOTE = "Reference rows (not ranked): {labels}."
 DEVIATION_NOTE = "Departures from the paper ({labels}): {sentence}"
 POWER_NOTE = (
@@ -42,7 +46,8 @@ class Star:
     metrics: tuple[str, ...] | None = None
     """Metrics that are tested; None tests all."""
     style: StarStyle = "star"
-    """``star`` marks a best score that differs from the second; ``letters`` list the lower rows of each score."""
+    """``star`` marks a best score that differs from the second, ``ours`` our rows that are better than all others;
+    ``letters`` list the lower rows of each score."""
 
     def applies_to(self, metric: str) -> bool:
         """Whether the best value of this metric is tested."""
@@ -95,13 +100,14 @@ def full_caption(
     star: Star,
     families: Sequence[int] = (),
     percent: bool = False,
+    n_candidates: int = N_CANDIDATES,
 ) -> str:
     """Return the complete caption: title, candidates, symbols, significance test, queries, seeds and language model."""
     sentences = [
         caption,
-        _ranking_sentence(rows, groups),
+        _ranking_sentence(rows, groups, n_candidates),
         "Scores in percent." if percent else "",
-        "Best in bold, second underlined.",
+        BEST_AND_SECOND,
         _star_sentence(star, repeated, families),
         _queries_sentence(groups),
         repeated.sentence(),
@@ -110,15 +116,10 @@ def full_caption(
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def footnotes(
-    rows: Sequence[TableRow],
-    groups: Sequence[ColumnGroup],
-    metrics: Sequence[str],
-    slots: Sequence[RowSlots],
-    percent: bool = False,
-) -> tuple[str, ...]:
-    """Return the notes below the table: symbols of rows, missing runs, power, departures, warnings."""
+def key_notes(rows: Sequence[TableRow], groups: Sequence[ColumnGroup], metrics: Sequence[str]) -> tuple[str, ...]:
+    """Return the notes without which rows and scores are misread: symbols of rows, reference rows, missing seeds."""
     notes = [TOY_NOTE] * any(row.toy for row in rows) + [TRANSDUCTIVE_NOTE] * any(row.transductive for row in rows)
+    notes += [EXTERNAL_NOTE] * any(row.is_external for row in rows)
     references = [row.label for row in rows if row.reference]
     notes += [REFERENCE_NOTE.format(labels=_shortened(references))] if references else []
     notes += [
@@ -127,9 +128,19 @@ def footnotes(
         for number, group in enumerate(groups)
         if row.cells[number * len(metrics)].note
     ]
-    notes += _power(rows, groups, metrics, percent)
-    notes += _deviations(slots)
-    return tuple(notes + _unstated(slots) + _warnings(slots, groups))
+    return tuple(notes)
+
+
+def footnotes(
+    rows: Sequence[TableRow],
+    groups: Sequence[ColumnGroup],
+    metrics: Sequence[str],
+    slots: Sequence[RowSlots],
+    options: TableOptions = DEFAULT_OPTIONS,
+) -> tuple[str, ...]:
+    """Return the notes below the table: symbols of rows, missing runs, power, departures, warnings."""
+    notes = [*_power(rows, groups, metrics, options), *_deviations(slots), *_unstated(slots), *_warnings(slots, groups)]
+    return key_notes(rows, groups, metrics) + tuple(notes)
 
 
 def _unstated(rows: Sequence[RowSlots]) -> list[str]:
@@ -150,13 +161,15 @@ def _warnings(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> list[s
     return [f"Warning ({'; '.join(titles)}): {warning}" for warning, titles in places.items()]
 
 
-def _power(rows: Sequence[TableRow], groups: Sequence[ColumnGroup], metrics: Sequence[str], percent: bool) -> list[str]:
+def _power(
+    rows: Sequence[TableRow], groups: Sequence[ColumnGroup], metrics: Sequence[str], options: TableOptions
+) -> list[str]:
     """Return the minimum detectable differences between best and second, and a warning about few users."""
     sizes: dict[str, list[str]] = {}
     few = []
     for number, group in enumerate(groups):
         for metric, best_to_second in _detectable(rows, number, metrics):
-            size = figure(best_to_second.detectable_difference, percent)
+            size = figure(best_to_second.detectable_difference, bool(options.percent), decimals=options.precision)
             sizes.setdefault(metric, []).append(f"{group.title} {size}")
             few += [f"{group.title} ({best_to_second.n})"] if best_to_second.n < FEW_USERS else []
     notes = [POWER_NOTE.format(metric=metric_title(metric), sizes="; ".join(found)) for metric, found in sizes.items()]
@@ -197,12 +210,12 @@ def _shortened(labels: Sequence[str]) -> str:
     return ", ".join(labels[:MOST_LABELS]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _ranking_sentence(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -> str:
+def _ranking_sentence(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup], n_candidates: int) -> str:
     found = {record.n_candidates for row in rows for record in row.records if not record.spec.full_ranking}
     whole = [group for group in groups if isinstance(group, CatalogueGroup)]
     among = []
     if found or len(whole) < len(groups):
-        among.append(f"{' or '.join(map(str, sorted(found or {N_CANDIDATES})))} candidates")
+        among.append(f"{' or '.join(map(str, sorted(found or {n_candidates})))} candidates")
     if whole:
         sizes = " or ".join(f"{size:,}" for size in sorted({group.n_items for group in whole if group.n_items}))
         size = f"{sizes} items, " if sizes else ""
@@ -211,8 +224,10 @@ def _ranking_sentence(rows: Sequence[RowSlots], groups: Sequence[ColumnGroup]) -
 
 
 def family_sizes(rows: Sequence[TableRow]) -> list[int]:
-    """Return the distinct numbers of comparisons per column, ascending."""
-    return sorted({cell.family_size for row in rows for cell in row.cells if cell.family_size is not None})
+    """Return the distinct numbers of comparisons per column that are corrected for the marks, ascending."""
+    cells = [cell for row in rows for cell in row.cells]
+    of_ours = {cell.over_baseline.family_size for cell in cells if cell.over_baseline is not None}
+    return sorted(of_ours or {cell.family_size for cell in cells if cell.family_size is not None})
 
 
 def _star_sentence(star: Star, repeated: Repeated, families: Sequence[int]) -> str:
@@ -224,6 +239,7 @@ def _star_sentence(star: Star, repeated: Repeated, families: Sequence[int]) -> s
     )
     mark, family = {
         "star": ("*{}: significantly better than the runner-up", "comparisons of the best row with all eligible rows"),
+        "ours": ("*{}: ours, significantly better than the best baseline", "comparisons of ours with all baselines"),
         "letters": ("Letters{}: rows that are significantly lower", "all pairs of eligible rows"),
     }[star.style]
     size = f" ({_counted(families)})" if families else ""

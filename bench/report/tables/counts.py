@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.data.counts import kept_statistics
-from bench.report.tables.table import Cell, ColumnGroup, Table, TableRow, count_text
+from bench.errors import BenchError
+from bench.report.tables.options import DEFAULT_OPTIONS, TableOptions, flag_of
+from bench.report.tables.table import Cell, ColumnGroup, Table, TableRow
+from bench.report.tables.texts import count_text
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment, ExperimentDataset
@@ -15,8 +18,19 @@ GROUP = ColumnGroup(dataset="", setting="", policy="", title="")
 """The group of all columns; statistics do not have a setting."""
 
 
-def counts_table(experiment: Experiment, results_dir: Path) -> Table:
-    """Build a table of dataset statistics; a dataset without stored statistics leaves dashes and the command."""
+COUNTED_OPTIONS = ("caption", "label", "notes", "align", "columns")
+"""Options that apply to statistics."""
+
+
+def counts_table(experiment: Experiment, results_dir: Path, options: TableOptions = DEFAULT_OPTIONS) -> Table:
+    """Build a table of dataset statistics; a dataset without stored statistics leaves dashes and the command.
+
+    Raises:
+        BenchError: an option is for scores.
+    """
+    wrong = [flag_of(name) for name in options.given if name not in COUNTED_OPTIONS]
+    if wrong:
+        raise BenchError(f"Table '{experiment.name}' shows statistics, not scores: remove {' and '.join(wrong)}.")
     kept = {dataset.name: kept_statistics(dataset.name, results_dir) for dataset in experiment.datasets}
     rows = tuple(_row(experiment, dataset, kept[dataset.name]) for dataset in experiment.datasets)
     notes = [
@@ -27,13 +41,14 @@ def counts_table(experiment: Experiment, results_dir: Path) -> Table:
     is_missing = any(counted is None for counted in kept.values())
     return Table(
         name=experiment.name,
-        caption=experiment.caption,
+        caption=options.caption or experiment.caption,
         groups=(GROUP,),
         metrics=experiment.statistics,
         rows=rows,
         row_title="Dataset",
         footnotes=tuple(dict.fromkeys(notes)),
         missing=(f"bench reproduce {experiment.name}",) if is_missing else (),
+        options=options,
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
 
 from bench.data.names import check_name
-from bench.errors import BenchError
+from bench.errors import BenchError, did_you_mean
 from bench.experiments.scaling import sizes_of, with_sizes
 from bench.files.hashing import canonical_json
 from bench.plugin import Entry, Family
@@ -19,7 +19,7 @@ from bench.report.tables.table import CatalogueGroup, ColumnGroup
 from bench.runs.params import neutral_defaults
 from bench.runs.record import RunRecord, describe_variant
 from bench.runs.request import RequestOption, RunRequest, run_options
-from bench.spec import Candidates, ProtocolSpec, RunSpec, Setting
+from bench.spec import N_NEGATIVES, Candidates, RunSpec, Setting
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
@@ -47,6 +47,8 @@ class RowSlots:
     """One per column group."""
     group: str = ""
     """Heading of the rows of the same group."""
+    ours: bool = False
+    """Whether it is compared with the best other row."""
 
     @property
     def records(self) -> list[RunRecord]:
@@ -60,6 +62,8 @@ class Layout:
 
     groups: tuple[ColumnGroup, ...]
     rows: tuple[RowSlots, ...]
+    n_negatives: int = N_NEGATIVES
+    """Negatives per query of the runs that the table needs."""
 
 
 def experiment_layout(experiment: Experiment, records: Iterable[RunRecord], registry: Registry) -> Layout:
@@ -68,7 +72,7 @@ def experiment_layout(experiment: Experiment, records: Iterable[RunRecord], regi
     places = list(product(experiment.datasets, experiment.settings, experiment.candidates))
     groups = tuple(_experiment_group(experiment, *place) for place in places)
     rows = tuple(_experiment_row(experiment, row, places, stored, registry) for row in experiment.rows)
-    return Layout(groups, rows)
+    return Layout(groups, rows, experiment.n_negatives)
 
 
 def stored_layout(dataset: str, setting: str, records: Iterable[RunRecord], registry: Registry) -> Layout:
@@ -95,6 +99,21 @@ def runs_layout(records: Sequence[RunRecord], registry: Registry) -> Layout:
         for label, (key, _) in zip(labels, variants, strict=True)
     )
     return Layout(tuple(groups), rows)
+
+
+def with_ours(rows: Sequence[RowSlots], names: Sequence[str]) -> tuple[RowSlots, ...]:
+    """Mark the rows with these labels or methods, in any case, as ours; raise BenchError for a name without a row."""
+    wanted = {name.lower(): name for name in names}
+    known = {name.lower() for row in rows for name in (row.label, row.method)}
+    for name in wanted.keys() - known:
+        labels = [row.label for row in rows]
+        raise BenchError(
+            f"--ours {wanted[name]}: the table has no row of this label or method."
+            f"{did_you_mean(name, known)} Rows: {', '.join(labels)}."
+        )
+    return tuple(
+        replace(row, ours=row.ours or bool(wanted.keys() & {row.label.lower(), row.method.lower()})) for row in rows
+    )
 
 
 def matches(
@@ -143,7 +162,8 @@ def _experiment_row(
         repetitions = experiment.repetitions(row) if is_wanted else ()
         wanted = [experiment.request(row, dataset, setting, seed, subset, among) for seed, subset in repetitions]
         slots.append(_slot(experiment, wanted, records, entry, sizes))
-    return RowSlots(row.label, row.method, row.reference or _is_reference(slots, entry), tuple(slots), row.group)
+    is_reference = row.reference or _is_reference(slots, entry)
+    return RowSlots(row.label, row.method, is_reference, tuple(slots), row.group, row.ours)
 
 
 def _slot(
@@ -233,6 +253,7 @@ def _group_of(record: RunRecord) -> ColumnGroup:
     protocol, limit = record.spec.protocol, record.spec.limit_queries
     title = _title(protocol.dataset, protocol.setting, protocol.policy)
     parts = [title] + [f"split seed {protocol.seed}"] * bool(protocol.seed) + [f"{limit} queries"] * bool(limit)
+    parts += [f"{protocol.n_negatives} negatives"] * (protocol.n_negatives != N_NEGATIVES)
     listed = ", ".join(parts)
     place = (protocol.dataset, protocol.setting, protocol.policy)
     if record.spec.full_ranking:
@@ -248,7 +269,7 @@ def _experiment_group(
     title = _title(dataset.title, setting, experiment.policy)
     if experiment.candidates == ("sampled",):
         return ColumnGroup(*place, title, dataset_title=dataset.title)
-    listed = f"{title}, {ProtocolSpec(dataset.name).n_negatives} negatives"
+    listed = f"{title}, {experiment.n_negatives} negatives"
     if among == "sampled":
         return ColumnGroup(*place, listed, dataset_title=dataset.title)
     title = f"{title}, {WHOLE_CATALOGUE}"

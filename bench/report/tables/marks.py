@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.files.hashing import derived_seed
-from bench.report.tables.table import Cell
+from bench.metrics import same_metric
+from bench.report.tables.table import Cell, OverBaseline
 from bench.significance.bootstrap import interval
 from bench.significance.comparison import Contrast, contrast, seeds_t_test
 from bench.significance.tests import Distinct, bootstrap_interval, holm, p_value, paired_differences
@@ -46,7 +47,7 @@ class Column:
         """Return the 95% CI of the mean difference of two rows, over users or over users and seeds."""
         if self.draws is not None:
             return interval(_present(self.draws[first]) - _present(self.draws[second]))
-        rng = np.random.default_rng(derived_seed(0, "difference", self.metric, str(first), str(second)))
+        rng = np.random.default_rng(derived_seed(0, "difference", same_metric(self.metric), str(first), str(second)))
         return bootstrap_interval(self.differences(first, second), rng, n_resamples=N_RESAMPLES)
 
     def contrast(self, first: int, second: int) -> Contrast:
@@ -55,7 +56,7 @@ class Column:
 
     def p(self, first: int, second: int, star: Star) -> float:
         """Return the p-value of the table's test of two rows."""
-        rng = np.random.default_rng(derived_seed(0, "star", self.metric, str(second)))
+        rng = np.random.default_rng(derived_seed(0, "star", same_metric(self.metric), str(second)))
         return p_value(star.test, self.differences(first, second), rng)
 
     def holds_over_seeds(self, first: int, second: int, level: float) -> bool:
@@ -78,11 +79,18 @@ def row_letters(takes_part: Sequence[bool]) -> list[str]:
     return [next(names) if does else "" for does in takes_part]
 
 
-def marked(column: Column, takes_part: Sequence[bool], star: Star) -> list[Cell]:
+def marked(column: Column, takes_part: Sequence[bool], star: Star, ours: Sequence[bool] = ()) -> list[Cell]:
     """Mark best and second among the ranked rows, and significant differences.
 
     Holm's correction is applied to the comparisons of the best row with every other, or to all pairs if rows have
-    letters. These tests are over users; with several seeds, a difference must also hold over seeds.
+    letters. If the star is for rows that are ours, it has its own correction, over the comparisons of these rows with
+    all others. These tests are over users; with several seeds, a difference must also hold over seeds.
+
+    Args:
+        column: The cells and their values per user.
+        takes_part: Whether each row is ranked.
+        star: The test, and what is marked.
+        ours: Whether each row is ours; empty if none is.
     """
     cells = list(column.cells)
     rivals = [row for row, cell in enumerate(cells) if takes_part[row] and cell.value is not None]
@@ -91,13 +99,16 @@ def marked(column: Column, takes_part: Sequence[bool], star: Star) -> list[Cell]
     best = _highest(cells, rivals)
     second = _highest(cells, [row for row in rivals if row not in best])
     if star.applies_to(column.metric):
-        tested = _tested(column, best, rivals, star)
+        pairs = _all_pairs(cells, rivals) if star.style == "letters" else _against_best(best, rivals)
+        tested = _tested(column, pairs, star)
         if len(best) == 1:
             _put_contrasts(cells, column, best[0], rivals, tested)
             is_ahead = all(tested[best[0], row].is_different for row in second)
             cells[best[0]] = replace(cells[best[0]], starred=is_ahead and star.style == "star")
         if star.style == "letters":
             _put_letters(cells, row_letters(takes_part), tested)
+        if star.style == "ours":
+            _put_stars_of_ours(cells, column, [row for row in rivals if ours[row]], rivals, star)
     for row in best:
         cells[row] = replace(cells[row], best=True)
     for row in second:
@@ -113,9 +124,8 @@ class _Tested:
     is_different: bool
 
 
-def _tested(column: Column, best: list[int], rivals: list[int], star: Star) -> dict[tuple[int, int], _Tested]:
-    """Test the pairs of rows of a column, the higher row first."""
-    pairs = _all_pairs(column.cells, rivals) if star.style == "letters" else _against_best(best, rivals)
+def _tested(column: Column, pairs: Sequence[tuple[int, int]], star: Star) -> dict[tuple[int, int], _Tested]:
+    """Test pairs of rows of a column; a pair is different over seeds only if its first row is higher."""
     p_values = [column.p(*pair, star) for pair in pairs]
     return {
         pair: _Tested(p, corrected, len(pairs), corrected < star.level and column.holds_over_seeds(*pair, star.level))
@@ -145,6 +155,19 @@ def _put_contrasts(
                 family_size=found.family_size,
                 behind_best=column.contrast(best, row),
             )
+
+
+def _put_stars_of_ours(cells: list[Cell], column: Column, ours: list[int], rivals: list[int], star: Star) -> None:
+    """Star our rows that are significantly better than the best baseline."""
+    baselines = [row for row in rivals if row not in ours]
+    tested = _tested(column, [(own, other) for own in ours for other in baselines], star)
+    for own in ours if baselines else []:
+        top = _highest(cells, baselines)
+        found = [tested[own, other] for other in top]
+        is_ahead = (cells[own].value or 0.0) > (cells[top[0]].value or 0.0) and all(one.is_different for one in found)
+        p, p_corrected = max(one.p for one in found), max(one.p_corrected for one in found)
+        over = OverBaseline(p, p_corrected, len(tested))
+        cells[own] = replace(cells[own], starred=is_ahead, over_baseline=over)
 
 
 def _put_letters(cells: list[Cell], letters: Sequence[str], tested: dict[tuple[int, int], _Tested]) -> None:

@@ -7,31 +7,36 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bench.files.rounding import rounded
 from bench.plugin.fit_report import Ending, worst_ending
+from bench.report.tables.options import DEFAULT_OPTIONS, TableOptions
+from bench.report.tables.texts import MISSING_TEXT, PERCENT_SIGN, figure, metric_title, summary_text
 from bench.significance.comparison import Contrast
+from bench.spec import EXTERNAL
 
 if TYPE_CHECKING:
     import pandas
 
 TableFormat = Literal["text", "markdown", "latex", "csv", "html", "json"]
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
-MISSING_TEXT = "–"
-"""Text of a cell without a run."""
 UNCONVERGED = "↗"
 """Symbol of a row or score whose training did not converge."""
-COUNT_TITLES = {
-    "users": "Users",
-    "items": "Items",
-    "interactions": "Interactions",
-    "density_percent": "Density (%)",
-    "mean_length": "Interactions per user",
-    "untitled": "Untitled items",
-}
-DECIMALS_OF_COUNTS = {"density_percent": 4, "mean_length": 2}
 GRID_FORMATS = {"text": "simple", "markdown": "pipe", "latex": "latex_booktabs"}
 """Names of the formats in tabulate."""
-METRIC_TITLES = {"ndcg": "NDCG", "hit": "Hit", "mrr": "MRR"}
-PERCENT_SIGN = " (%)"
-"""Suffix of a metric whose scores are shown in percent."""
+NOT_IN_JSON = ("options", "legend", "key_notes", "comments")
+"""Fields of a table that only say how it is shown."""
+OPTIONAL_IN_JSON = ("ours", "over_baseline", "summaries", "improvements")
+"""Fields that JSON contains if they are set."""
+
+
+@dataclass(frozen=True)
+class OverBaseline:
+    """The test of one of our rows against the best baseline of its column."""
+
+    p: float
+    """Uncorrected p-value; the largest if several baselines are equally good."""
+    p_corrected: float
+    """The p-value after Holm's correction over all pairs of our rows and baselines."""
+    family_size: int
+    """Number of these pairs."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Cell:
     second: bool = False
     """Second highest in its column among the ranked rows."""
     starred: bool = False
-    """Best in its column and significantly different from the second."""
+    """Significantly better: the best row than the second, or one of our rows than the best baseline."""
     p: float | None = None
     """Uncorrected p-value of the difference from the best row; None for other cells."""
     p_corrected: float | None = None
@@ -76,6 +81,8 @@ class Cell:
     """Why training ended (the worst over seeds); None if nothing was trained."""
     arrow: bool = False
     """Whether it shows ↗: its training did not converge, but that of another cell in its row did."""
+    over_baseline: OverBaseline | None = None
+    """In a table whose star is for our rows: the test against the best baseline; None for other cells."""
 
     @property
     def arrow_text(self) -> str:
@@ -105,6 +112,8 @@ class TableRow:
     """Heading of the rows of the same group."""
     arrow: bool = False
     """Whether it shows ↗: none of its scores' trainings converged."""
+    ours: bool = False
+    """Whether it is compared, as one of our methods, with the best other row."""
 
     @property
     def ended(self) -> Ending | None:
@@ -112,9 +121,15 @@ class TableRow:
         return worst_ending(cell.ended for cell in self.cells)
 
     @property
+    def is_external(self) -> bool:
+        """Whether another program computed the scores."""
+        return self.method.startswith(EXTERNAL)
+
+    @property
     def marks(self) -> tuple[str, ...]:
-        """The symbols after the label: ``†toy``, ``‡`` and ``↗``."""
-        return ("†toy",) * self.toy + ("‡",) * self.transductive + (UNCONVERGED,) * self.arrow
+        """The symbols after the label: ``†toy``, ``‡``, ``§`` and ``↗``."""
+        symbols = ("†toy", self.toy), ("‡", self.transductive), ("§", self.is_external), (UNCONVERGED, self.arrow)
+        return tuple(symbol for symbol, is_shown in symbols if is_shown)
 
 
 @dataclass(frozen=True)
@@ -149,6 +164,24 @@ class CatalogueGroup(ColumnGroup):
 
 
 @dataclass(frozen=True)
+class Summary:
+    """A column over all columns of a table, such as the mean rank, with one number per row."""
+
+    name: str
+    """``mean_rank`` or ``mean_improvement_percent``."""
+    title: str
+    values: tuple[float | None, ...]
+    """None for a row without such a number."""
+    sign: str = ""
+    """``+`` to show the sign of positive numbers."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The numbers as shown."""
+        return tuple(summary_text(value, self.sign) for value in self.values)
+
+
+@dataclass(frozen=True)
 class Table:
     """A table with one row per method and groups of metric columns."""
 
@@ -168,6 +201,18 @@ class Table:
     """Commands for the missing runs."""
     title: str = ""
     """The first part of the caption, without the explanations."""
+    legend: str = ""
+    """What the symbols mean, in short."""
+    key_notes: tuple[str, ...] = ()
+    """Those of the notes that explain symbols of rows."""
+    comments: tuple[str, ...] = ()
+    """Text for comments of the output format."""
+    summaries: tuple[Summary, ...] = ()
+    """Columns over all columns, after these."""
+    improvements: tuple[float | None, ...] = ()
+    """Improvement over the best other row in percent, per column, for a last row; empty for no such row."""
+    options: TableOptions = DEFAULT_OPTIONS
+    """How the table is shown."""
 
     @property
     def columns(self) -> list[tuple[ColumnGroup, str]]:
@@ -178,6 +223,16 @@ class Table:
     def run_ids(self) -> tuple[str, ...]:
         """Return the distinct ids of all runs of the cells."""
         return tuple(dict.fromkeys(run_id for row in self.rows for cell in row.cells for run_id in cell.run_ids))
+
+    @property
+    def label(self) -> str:
+        """The label for references in LaTeX."""
+        signs = (sign if sign.isalnum() else "-" for sign in self.name)
+        return self.options.label or f"tab:{''.join(signs)}"
+
+    def figure(self, value: float) -> str:
+        """Return a score as this table shows it."""
+        return figure(value, self.percent, decimals=self.options.precision)
 
     def metric_header(self, metric: str) -> str:
         """Return a metric as a column header: ``NDCG@3``, or ``Hit@1 (%)`` in a table in percent."""
@@ -211,43 +266,12 @@ class Table:
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values, with rounded numbers."""
-        return dict(rounded(asdict(self)))
+        facts = asdict(self)
+        return dict(rounded(_without_unset({name: facts[name] for name in facts if name not in NOT_IN_JSON})))
 
 
-def shortened_letters(letters: tuple[str, ...]) -> str:
-    """Return consecutive letters or numbers as a range, such as ``a–d,f``."""
-    places = [int(letter) if letter.isdigit() else ord(letter) for letter in letters]
-    runs: list[list[int]] = []
-    for number, place in enumerate(places):
-        if runs and places[runs[-1][-1]] == place - 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    parts = [
-        f"{letters[run[0]]}–{letters[run[-1]]}" if len(run) > 2 else ",".join(letters[number] for number in run)
-        for run in runs
-    ]
-    return ",".join(parts)
-
-
-def in_percent(value: float) -> float:
-    """Return a fraction in percent, without floating-point noise."""
-    return round(100 * value, 10)
-
-
-def figure(value: float, percent: bool = False, sign: str = "") -> str:
-    """Return a fraction as text: ``0.0638``, or ``6.38`` in percent; ``sign`` is a format specifier such as ``+``."""
-    return f"{100 * value:{sign}.2f}" if percent else f"{value:{sign}.4f}"
-
-
-def count_text(name: str, value: float, sign: str = "") -> str:
-    """Return a dataset statistic as text: ``22,363``, or ``0.0734`` for a density in percent."""
-    return f"{value:{sign},.{DECIMALS_OF_COUNTS.get(name, 0)}f}"
-
-
-def metric_title(metric: str) -> str:
-    """Return the title of a metric, such as ``NDCG@3``, or of a dataset statistic."""
-    if metric in COUNT_TITLES:
-        return COUNT_TITLES[metric]
-    name, _, cutoff = metric.partition("@")
-    return f"{METRIC_TITLES.get(name, name)}@{cutoff}"
+def _without_unset(value: Any) -> Any:
+    """Leave out optional fields that are not set, in nested mappings too."""
+    if isinstance(value, dict):
+        return {key: _without_unset(one) for key, one in value.items() if one or key not in OPTIONAL_IN_JSON}
+    return [_without_unset(one) for one in value] if isinstance(value, list | tuple) else value

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.metrics import Metric, Ranks, per_user
-from bench.runs.record import RunRecord
+from bench.metrics import Metric, Ranks
+from bench.runs.record import RunRecord, values_per_user
 
 if TYPE_CHECKING:
     from bench.report.tables.layout import Slot
@@ -29,7 +29,7 @@ class SlotValues:
         """Return the metric per seed and user, shape (n_seeds, n_users)."""
         parsed = Metric.parse(metric)
         runs = zip(self.records, self.ranks, strict=True)
-        return np.stack([per_user(ranks, parsed, record.n_candidates) for record, ranks in runs])
+        return np.stack([values_per_user(record, ranks, parsed) for record, ranks in runs])
 
 
 def read_group(slots: Sequence[Slot], store: RunStore) -> list[SlotValues]:

@@ -8,13 +8,15 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TextIO
 
 from bench.errors import BenchError
 from bench.files.folders import Folders
 from bench.plugin import LastLoaded
+from bench.runs.progress.lines import Lines
+from bench.runs.progress.shared import SharedProgress
 from bench.spec import RunSpec
 
 
@@ -50,7 +52,12 @@ class WorkItem:
     folders: Folders
     resources: Resources
     log: Path
-    """File for the job's progress."""
+    """File for the job's output."""
+
+    @property
+    def progress(self) -> Path:
+        """File with the job's progress while it runs."""
+        return self.log.with_suffix(".progress.json")
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ def do(item: WorkItem) -> Outcome:
         except Exception as failure:
             error = f"{type(failure).__name__}: {failure}".splitlines()[0]
             traceback.print_exc(file=log)
+        finally:
+            item.progress.unlink(missing_ok=True)
     return Outcome(item.id, time.monotonic() - began, error)
 
 
@@ -89,9 +98,7 @@ def begin_worker(n_threads: int) -> None:
 def _do(item: WorkItem, log: TextIO) -> None:
     from bench.runs.engine import run, train_adapter
 
-    def progress(line: str) -> None:
-        _say(log, line)
-
+    progress = SharedProgress(Lines(partial(_say, log)), item.progress)
     if item.adapter is None:
         run(item.spec, item.folders, progress, device=item.resources.device, held=_held())
     else:
@@ -113,14 +120,3 @@ def _logged(path: Path) -> Iterator[TextIO]:
 
 def _say(log: TextIO, line: str) -> None:
     print(time.strftime("%H:%M:%S"), line, file=log)
-
-
-def last_line(path: Path, n_bytes: int = 4096) -> str:
-    """Return the last line of a log, without its time; empty if there is none."""
-    try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - n_bytes))
-            lines = log.read().decode("utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return lines[-1].partition(" ")[2] if lines else ""

@@ -8,14 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bench.plugin import ProgressHook
-from bench.runs.executors.job import Outcome, Resources, WorkItem, last_line
+from bench.progress import Ended, Jobs, Progress, ProgressHook
+from bench.runs.estimate import PlanEstimate, seconds_with
+from bench.runs.executors.job import Outcome, Resources, WorkItem
 from bench.runs.plan import Job, Plan, RunJob
+from bench.runs.progress.lines import as_progress
+from bench.runs.progress.phases import expected_of_job
+from bench.runs.progress.shared import Follower
 
 if TYPE_CHECKING:
     from bench.files.folders import Folders
 
-SECONDS_BETWEEN_REPORTS = 10.0
+SECONDS_BETWEEN_LOOKS = 0.5
 LOGS = "logs"
 """Subdirectory of the results with one log per job."""
 
@@ -31,7 +35,12 @@ class Executor(Protocol):
 
 
 def carry_out(
-    plan: Plan, executor: Executor, folders: Folders, resources: Resources, progress: ProgressHook
+    plan: Plan,
+    executor: Executor,
+    folders: Folders,
+    resources: Resources,
+    progress: ProgressHook,
+    estimate: PlanEstimate | None = None,
 ) -> list[Outcome]:
     """Carry out the unfinished jobs of a plan and return their outcomes in the order in which they ended.
 
@@ -42,11 +51,14 @@ def carry_out(
         executor: Runs the jobs.
         folders: Where all workers read and write.
         resources: The resources of each job.
-        progress: Called for each job that ends, and every ten seconds for running jobs.
+        progress: Is told of each job what its worker tells, and when it ends.
+        estimate: How long the jobs are expected to take; None if that is not known.
     """
+    shown = as_progress(progress)
     items = {job.id: _item(plan, job, folders, resources) for job in plan.to_do()}
-    walk = _Walk(executor, progress, items, {job.id: set(job.needs) & items.keys() for job in plan.to_do()})
-    return list(walk.outcomes())
+    needs = {job.id: set(job.needs) & items.keys() for job in plan.to_do()}
+    estimate = estimate or PlanEstimate({}, (), executor.n_workers, 0.0)
+    return list(_Walk(executor, shown, plan, estimate, items, needs).outcomes())
 
 
 def failures(outcomes: Sequence[Outcome]) -> dict[str, str]:
@@ -59,20 +71,24 @@ class _Walk:
     """The state of the execution of a plan."""
 
     executor: Executor
-    progress: ProgressHook
+    progress: Progress
+    plan: Plan
+    estimate: PlanEstimate
     items: Mapping[str, WorkItem]
     waits_for: dict[str, set[str]]
     """Unfinished dependencies of each job that has not started."""
     running: dict[Future[Outcome], WorkItem] = field(default_factory=dict)
-    n_ended: int = 0
+    followers: dict[str, Follower] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield the outcome of each job as it ends."""
+        self._tell_jobs()
         self._begin()
         while self.running:
-            ended, _ = wait(self.running, SECONDS_BETWEEN_REPORTS, FIRST_COMPLETED)
-            if not ended:
-                self._report()
+            ended, _ = wait(self.running, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+            for follower in self.followers.values():
+                follower.look()
             for future in ended:
                 outcome = _outcome(future, self.running.pop(future))
                 yield self._told(outcome)
@@ -85,6 +101,10 @@ class _Walk:
         items = [self.items[job] for job in ready[: self.executor.n_workers - len(self.running)]]
         for item in items:
             del self.waits_for[item.id]
+            hook = self.progress.part(item.id, item.name)
+            hook.tell(expected_of_job(self.plan, item.id, self.estimate))
+            hook("waiting for a worker")
+            self.followers[item.id] = Follower(item.progress, hook)
         if not items:
             return
         self.running |= dict(zip(self.executor.begin(items), items, strict=True))
@@ -101,15 +121,20 @@ class _Walk:
                 yield from self._settled(failed)
 
     def _told(self, outcome: Outcome) -> Outcome:
-        self.n_ended += 1
+        self.ended.add(outcome.id)
         item = self.items[outcome.id]
         end = f"done in {outcome.seconds:.1f} s" if outcome.error is None else f"FAILED: {outcome.error} ({item.log})"
-        self.progress(f"[{self.n_ended}/{len(self.items)}] {item.name}: {end}")
+        line = f"[{len(self.ended)}/{len(self.items)}] {item.name}: {end}"
+        follower = self.followers.pop(outcome.id, None)
+        hook = self.progress if follower is None else follower.hook
+        hook.tell(Ended(line))
+        self._tell_jobs()
         return outcome
 
-    def _report(self) -> None:
-        for item in self.running.values():
-            self.progress(f"  {item.name}: {last_line(item.log) or 'waiting for a worker'}")
+    def _tell_jobs(self) -> None:
+        left = [job for job in self.plan.to_do() if job.id not in self.ended]
+        seconds = seconds_with(self.executor.n_workers, left, self.estimate.jobs)
+        self.progress.tell(Jobs(len(self.ended), len(self.items), seconds or None))
 
 
 def _outcome(future: Future[Outcome], item: WorkItem) -> Outcome:

@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.lm.adapters.adapter import Adapter, linear_modules, load_adapter, save_adapter
+from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe, linear_modules, load_adapter, save_adapter
 
 ONE = Adapter({"a.b": (torch.ones(2, 3), torch.ones(4, 2)), "c": (torch.ones(2, 5), torch.ones(5, 2))}, 2.0, "r", "i")
 
@@ -75,3 +76,13 @@ def test_output_heads_and_poolers_are_not_adapted() -> None:
         {"body": torch.nn.Linear(2, 2), "lm_head": torch.nn.Linear(2, 2), "pooler": torch.nn.Linear(2, 2)}
     )
     assert list(linear_modules(model)) == ["body"]
+
+
+def test_a_shorter_prompt_is_another_adapter_and_the_default_one_keeps_its_hash() -> None:
+    def recipe(**values: Any) -> dict[str, Any]:
+        key: dict[str, Any] = AdapterSpec("base", ("domain",), LoraRecipe(**values), 0).key()["recipe"]
+        return key
+
+    assert not {"title_words", "candidates_in_prompt"} & set(recipe())
+    assert recipe(title_words=8)["title_words"] == 8
+    assert recipe(candidates_in_prompt=False)["candidates_in_prompt"] is False

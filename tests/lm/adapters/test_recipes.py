@@ -39,6 +39,17 @@ def test_a_parameter_given_beside_a_recipe_wins() -> None:
     assert (params.epochs, params.batch_size, params.max_examples, params.learning_rate) == (5, 128, 40_000, 2e-4)
 
 
+def test_so_does_one_given_by_its_short_name() -> None:
+    params = params_of("weaverec", recipe="paper", lr="1e-3")
+    assert (params.learning_rate, params.batch_size) == (1e-3, 128)
+
+
+def test_shorter_prompts_are_not_the_papers() -> None:
+    recipes = registry().recommender("weaverec").recipes
+    for shorter in ({"title_words": 8}, {"candidates_in_prompt": False}):
+        assert recipe_name(params_of("weaverec", recipe="paper", **shorter), recipes) == "own"
+
+
 def test_general_and_target_adapters_have_recipes_of_their_own() -> None:
     params = params_of("reccocktail", recipe="paper")
     assert (params.epochs, params.max_examples) == (4, 52_000)

@@ -16,24 +16,30 @@ def laid_out(pico, prompts=PROMPTS, branches=BRANCHES) -> Branching:
     return Branching.of(prompts, branches, pico.model.dtype, pico.device)
 
 
-def hidden_states_one_by_one(pico) -> list[torch.Tensor]:
+def hidden_states_one_by_one(pico, prompts) -> list[torch.Tensor]:
     """Each branch behind its prompt in a pass of its own, its tokens' states joined in order."""
     decoder = pico.model.get_decoder()
     return [
         decoder(torch.tensor([prompt + branch])).last_hidden_state[0, len(prompt) :]
-        for prompt, row in zip(PROMPTS, BRANCHES, strict=True)
+        for prompt, row in zip(prompts, BRANCHES, strict=True)
         for branch in row
     ]
 
 
+WITH_A_COMMON_BEGINNING = [[5, 9, 2, 7, 3], [5, 9], [5, 9, 8]]
+
+
+@pytest.mark.parametrize("fused_width", [1, 10**6])
+@pytest.mark.parametrize("prompts", [PROMPTS, WITH_A_COMMON_BEGINNING, [[5, 9]] * 3])
 @pytest.mark.parametrize("block_tokens", [1, 2, 3, 128])
-def test_a_branch_reads_as_if_it_stood_alone_behind_its_prompt(pico, monkeypatch, block_tokens):
+def test_a_branch_reads_as_if_it_stood_alone_behind_its_prompt(pico, monkeypatch, block_tokens, prompts, fused_width):
     monkeypatch.setattr(branching, "BLOCK_TOKENS", block_tokens)
-    batch = laid_out(pico)
+    monkeypatch.setattr(branching, "FUSED_WIDTH", fused_width)
+    batch = laid_out(pico, prompts)
     with torch.no_grad():
         hidden = last_hidden_states(pico.model, batch)
-        expected = torch.cat(hidden_states_one_by_one(pico))
-        ends = [pico.model.get_decoder()(torch.tensor([prompt])).last_hidden_state[0, -1] for prompt in PROMPTS]
+        expected = torch.cat(hidden_states_one_by_one(pico, prompts))
+        ends = [pico.model.get_decoder()(torch.tensor([prompt])).last_hidden_state[0, -1] for prompt in prompts]
     torch.testing.assert_close(hidden[batch.branch_rows], expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(hidden[batch.prompt_ends], torch.stack(ends), atol=1e-5, rtol=1e-5)
 
@@ -45,6 +51,15 @@ def test_no_token_is_padding_and_branches_start_where_their_prompt_ends(pico):
     assert batch.prompt_ends.tolist() == [4, 11, 17]
     rows = np.concatenate([np.arange(block.rows.start, block.rows.stop) for block in batch.blocks])
     assert sorted(rows.tolist()) == list(range(18))
+
+
+def test_what_all_prompts_begin_with_is_read_once(pico):
+    batch = laid_out(pico, WITH_A_COMMON_BEGINNING)
+    assert batch.token_ids.shape == (1, 2 + 3 + 0 + 1 + 9)
+    assert batch.token_ids[0].tolist() == [5, 9, 2, 7, 3, 3, 1, 6, 2, 9, 4, 7, 5, 5, 8]
+    assert batch.position_ids[0].tolist() == [0, 1, 2, 3, 4, 5, 6, 5, 6, 7, 8, 2, 2, 3, 2]
+    assert batch.prompt_ends.tolist() == [4, 1, 14]
+    assert laid_out(pico, [[5, 9]], [[[1]]]).token_ids.tolist() == [[5, 9, 1]]
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])

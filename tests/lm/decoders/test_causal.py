@@ -59,11 +59,13 @@ def test_permuting_candidates_permutes_likelihoods_under_one_prompt(pico, pico_t
     np.testing.assert_allclose(scores[1], scores[0][order], atol=MAX_DIFFERENCE)
 
 
-def test_length_normalized_scores_are_means_over_tokens(pico, queries, pico_titles):
-    histories, candidates = queries
+def test_the_length_of_an_answer_counts_what_ends_it(pico, queries):
+    _, candidates = queries
     lengths = np.array([[len(token_ids(pico, title)) + 1 for title in row] for row in candidates])
-    mean = pico.score(histories, candidates, length_normalized=True)
-    np.testing.assert_allclose(mean * lengths, pico.score(histories, candidates), rtol=1e-5)
+    np.testing.assert_array_equal(pico.answer_lengths(candidates, "title"), lengths)
+    np.testing.assert_array_equal(
+        pico.answer_lengths([["Acme soap"]], "list"), [[len(token_ids(pico, "Acme soap" + SEPARATOR))]]
+    )
 
 
 def test_list_style_ends_a_title_with_the_separator(pico):
@@ -75,7 +77,7 @@ def test_list_style_ends_a_title_with_the_separator(pico):
 def test_logits_are_taken_in_chunks_without_changing_scores(pico, queries, monkeypatch):
     whole = pico.score(*queries)
     monkeypatch.setattr("bench.lm.decoders.causal.CACHED_LOGITS", 7 * pico.model.config.vocab_size)
-    monkeypatch.setattr("bench.lm.decoders.causal.MIN_ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("bench.lm.decoders.causal.ROWS_BY_WIDTH", 0)
     np.testing.assert_allclose(pico.score(*queries), whole, atol=1e-5)
 
 

@@ -252,5 +252,5 @@ def test_an_encoder_writes_no_lists(task: Task, pico_encoder_folder: Path, make_
     encoder = dataclasses.replace(task, backbone=str(pico_encoder_folder))
     domain: Domain = make_domain()
     for attempt in (load_language_model, lambda task: planned_specs(task, [AdapterPlan((domain,), RECIPE)])):
-        with pytest.raises(BenchError, match=r"is an encoder and cannot generate text.*--backbone tiny"):
+        with pytest.raises(BenchError, match=r"is an encoder and cannot generate text.*--backbone smollm2"):
             attempt(encoder)

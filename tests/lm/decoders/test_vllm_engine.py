@@ -1,4 +1,4 @@
-"""vLLM beside transformers on the ``tiny`` backbone: run by ``make test-vllm`` where vLLM is installed."""
+"""vLLM beside transformers on ``tiny`` and ``smollm2``: run by ``make test-vllm`` where vLLM is installed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from bench.lm.adapters.peft_folders import KIND, adapter_hash
 from bench.lm.backbones import local_backbone
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.engines import TransformersEngine
+from bench.lm.decoders.examples import titles_of
 from bench.lm.decoders.lists import ListLanguageModel
 from bench.lm.decoders.vllm_engine import VllmEngine
+from bench.lm.smollm2 import packaged_smollm2, smollm2_backbone
 from bench.lm.toys.tiny_decoder import TinyParams, tiny_backbone
 from bench.plugin import Queries
 from tests.support.adapter_training import trained as trained_adapter
@@ -36,6 +38,9 @@ MAX_NEW_TOKENS = 16
 LEAST_AGREEMENT = 0.99
 NEAR_TIE = 1e-3
 """Difference of two tokens' logits that either engine's rounding may turn round."""
+N_SMOLLM2_PROMPTS = 20
+SMOLLM2_NEAR_TIE = 1e-2
+"""The same for a model with thirty layers, whose logits are larger."""
 RECIPE = LoraRecipe(rank=16, alpha=16, learning_rate=2e-3, batch_size=8, max_examples=32, warmup_steps=1)
 
 
@@ -95,8 +100,6 @@ def queries(domain) -> Queries:
 
 @pytest.fixture(scope="module")
 def prompts(writer, domain, queries) -> list[list[int]]:
-    from bench.lm.decoders.examples import titles_of
-
     return writer.causal.prompt_ids(*titles_of(domain, queries))
 
 
@@ -231,3 +234,24 @@ def test_an_engine_starts_afresh_for_a_higher_rank_or_after_another_one(
 def test_a_model_that_vllm_cannot_serve_is_an_error_with_the_way_out(pico, pico_folder: Path, store) -> None:
     with pytest.raises(BenchError, match=r"vLLM cannot load backbone .* Remove --backend"):
         VllmEngine(pico, pico_folder, store).greedy_ids([[5, 6, 7]], None, 1)
+
+
+@pytest.mark.skipif(packaged_smollm2() is None, reason="the smollm2 extra is not installed")
+def test_the_packaged_pre_trained_decoder_writes_alike_in_both_engines(store, domain, queries, capsys) -> None:
+    written = ListLanguageModel(smollm2_backbone(store, lambda _line: None))
+    engine = VllmEngine(written.causal, written.backbone.folder, store)
+    adapter = random_adapter(written, 4, 0.1, seed=0)
+    some = written.causal.prompt_ids(*titles_of(domain, queries.take(np.arange(N_SMOLLM2_PROMPTS))))
+    answers = []
+    for used in (None, adapter):
+        expected = TransformersEngine(written.causal).greedy_ids(some, used, MAX_NEW_TOKENS)
+        found = engine.greedy_ids(some, used, MAX_NEW_TOKENS)
+        parted = [row for row in range(len(some)) if expected[row] != found[row]]
+        with folded(written.model, used):
+            gaps = [gap(written.causal, some[row], expected[row], found[row]) for row in parted]
+        with capsys.disabled():
+            print(f"\nsmollm2: {len(parted)} of {len(some)} answers differ")
+        assert all(0 <= one < SMOLLM2_NEAR_TIE for one in gaps)
+        assert len(parted) <= len(some) // 10
+        answers.append(expected)
+    assert answers[0] != answers[1]

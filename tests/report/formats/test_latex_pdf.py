@@ -19,12 +19,15 @@ from bench.registry import Registry
 from bench.report.formats.latex import to_latex
 from bench.report.formats.latex_pdf import compile_pdf, complaints, document, main, why_not
 from bench.report.tables.build import build_table
+from bench.report.tables.options import TableOptions
+from bench.report.tables.presented import presented
 from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
 
 TABLES = Path(__file__).parents[3] / "results" / "tables"
-NO_LATEX = why_not()
+NO_LATEX, NO_SIUNITX = why_not(), why_not(("booktabs", "multirow", "siunitx"))
 needs_latex = pytest.mark.skipif(NO_LATEX is not None, reason=str(NO_LATEX))
+needs_siunitx = pytest.mark.skipif(NO_SIUNITX is not None, reason=str(NO_SIUNITX))
 AWKWARD = r"100 % of \textbf{A}_B & #1 $x ~ ^ <|> [a] * -- “q” 'r' α→β ± …"
 Save = Callable[..., RunRecord]
 
@@ -66,9 +69,16 @@ def toy_tables(experiment: Experiment, run_store: RunStore) -> list[str]:
         replace(experiment, name="wide", metrics=("hit@1", "hit@3", "hit@10", "mrr@10"), percent=True, seeds=(0, 1)),
         replace(experiment, name="letters-over-seeds", star_style="letters", seeds=(0, 1), settings=("warm",)),
     ]
+    summed = TableOptions(
+        ours=("Method 0", "Method 2"), improvement="both", mean_rank=True, percent=True, notes="short"
+    )
     tables = [build_table(variant, run_store, Registry({}, {})) for variant in variants]
+    tables += [
+        build_table(replace(one, name=f"{one.name}-summed"), run_store, Registry({}, {}), summed)
+        for one in (variants[0], variants[2], variants[3])
+    ]
     noted = [replace(tables[3], name=f"notes-{number}", footnotes=(AWKWARD * 8,) * number) for number in (6, 40)]
-    return [to_latex(table) for table in tables + noted]
+    return [*map(to_latex, map(presented, tables)), *map(to_latex, noted)]
 
 
 @needs_latex
@@ -83,6 +93,24 @@ def test_every_table_compiles_without_a_complaint(toy_tables: list[str], tmp_pat
     fewer, all_pages = (n_pages(compile_pdf(document(some), tmp_path).log) for some in (toy_tables[:-1], toy_tables))
     assert fewer <= len(toy_tables)
     assert all_pages > fewer + 1
+
+
+@needs_siunitx
+def test_every_table_compiles_with_siunitx(experiment: Experiment, run_store: RunStore, tmp_path: Path) -> None:
+    one_column: dict[str, Any] = {"datasets": experiment.datasets[:1], "settings": ("cold",), "seeds": (0, 1)}
+    variants = [
+        experiment,
+        replace(experiment, name="letters", star_style="letters"),
+        replace(experiment, name="narrow", **one_column),
+        replace(experiment, name="seeds", seeds=(0, 1), percent=True),
+    ]
+    options = TableOptions(align="siunitx", improvement="both", mean_rank=True, notes="short")
+    tables = [build_table(variant, run_store, Registry({}, {}), options) for variant in variants]
+    made = compile_pdf(document([table.render("latex") for table in tables]), tmp_path)
+    if folder := os.environ.get("BENCH_KEEP_PDF"):
+        shutil.copy(made.pdf, Path(folder) / "siunitx.pdf")
+    assert complaints(made.log) == []
+    assert n_pages(made.log) == len(tables) + 1
 
 
 def n_pages(log: str) -> int:
@@ -117,6 +145,8 @@ def test_a_document_loads_what_tables_need_and_asks_for_every_label() -> None:
     assert r"\usepackage{booktabs}" in text
     assert r"\usepackage{multirow}" in text
     assert r"\ref{tab:a}, \ref{tab:b}" in text
+    assert "siunitx" not in text
+    assert r"\usepackage{siunitx}" in document([r"% needs \usepackage{booktabs,multirow,siunitx}"])
 
 
 def test_lines_that_are_hardly_too_wide_are_let_pass() -> None:

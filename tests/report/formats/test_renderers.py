@@ -16,7 +16,8 @@ import pytest
 from bench.report.formats.latex import to_latex
 from bench.report.formats.latex_text import escape
 from bench.report.formats.render import RENDERERS, render_table
-from bench.report.tables.table import TABLE_FORMATS, Cell, ColumnGroup, Table, TableRow, shortened_letters
+from bench.report.tables.table import TABLE_FORMATS, Cell, ColumnGroup, Table, TableRow
+from bench.report.tables.texts import shortened_letters
 
 GOLDEN = Path(__file__).parent / "golden"
 EXTENSIONS = {"text": "txt", "markdown": "md", "latex": "tex", "csv": "csv", "html": "html", "json": "json"}

@@ -16,7 +16,7 @@ from bench.registry import registry
 from bench.report.page.build import build_page
 from bench.report.page.content import Page
 from bench.report.page.render import render_page
-from bench.report.page.user_analysis import QueryFacts
+from bench.report.page.user_analysis import QueryFacts, ShownLists
 from bench.runs.record import RunRecord, summarize
 from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec
@@ -24,6 +24,7 @@ from tests.support.browser import Browser, chromium_or_skip
 from tests.support.fit_reports import LEARNED, MERGED
 
 N_QUERIES = 40
+HARMFUL_TITLE = '</script><script>window.harmed = true</script><img src="x" onerror="window.harmed = true">\'"'
 HARMFUL = '<script>window.harmed = true</script ><!--<script ><img src="x" onerror="window.harmed = true">'
 
 
@@ -47,7 +48,7 @@ def save(
         **facts,
     )
     tops = Tops(
-        np.arange(N_QUERIES, dtype=np.int32), np.full(N_QUERIES, 6.0, np.float32), np.full(N_QUERIES, 2, np.int32)
+        np.arange(N_QUERIES, dtype=np.int32) % 30, np.full(N_QUERIES, 6.0, np.float32), np.full(N_QUERIES, 2, np.int32)
     )
     store.save(record, np.arange(N_QUERIES), ranks, tops if method == "sasrec" else None)
 
@@ -77,7 +78,23 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
 
 def known_facts(_record: RunRecord) -> QueryFacts:
     """Two history lengths and two popularities."""
-    return QueryFacts(np.arange(N_QUERIES) % 2 + 3, np.arange(N_QUERIES) // 20, "Interactions of the item")
+    return QueryFacts(
+        np.arange(N_QUERIES) % 2 + 3, np.arange(N_QUERIES) // 20, "Interactions of the item", lists_of(N_QUERIES)
+    )
+
+
+def lists_of(n_queries: int, history: int = 2) -> ShownLists:
+    """Query n has the history 60, 61 …, the candidates 0, 1 … 29 and the target n % 30; item 7 has a harmful title."""
+    titles = [f"Item {item}" for item in range(100)]
+    titles[7], titles[8], titles[60] = HARMFUL_TITLE, "", f"Bought {HARMFUL_TITLE}"
+    return ShownLists(
+        history_indptr=np.arange(n_queries + 1) * history,
+        history_items=np.tile(np.arange(60, 60 + history, dtype=np.int32), n_queries),
+        candidates=np.tile(np.arange(30, dtype=np.int32), (n_queries, 1)),
+        positives=(np.arange(n_queries) % 30).astype(np.int32),
+        titles=titles,
+        item_ids=[f"id{item}" for item in range(100)],
+    )
 
 
 @pytest.fixture(scope="session")
@@ -111,4 +128,12 @@ def browser(chromium: Any, report: Path) -> Iterator[Browser]:
     assert [entry["message"] for entry in chromium.get_log("browser")] == []
     asked = browser.requested()
     assert browser.address in asked
-    assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
+    assert {url.partition(":")[0] for url in asked} <= {"file", "data", "blob"}
+
+
+@pytest.fixture
+def downloads(browser: Browser, tmp_path: Path) -> Path:
+    """The folder in which the browser saves files."""
+    behavior = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    browser.driver.execute_cdp_cmd("Page.setDownloadBehavior", behavior)
+    return tmp_path

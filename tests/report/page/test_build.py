@@ -28,7 +28,7 @@ def board(page: Page, title: str) -> Board:
 
 def test_a_board_prints_what_the_table_prints(page: Page, stored: RunStore) -> None:
     table = stored_table("beauty", "warm", page.metrics, stored, registry())
-    rows = board(page, "beauty, warm").rows
+    rows = board(page, "Beauty, warm").rows
     assert [row.label for row in rows] == [row.label for row in table.rows]
     for row, printed in zip(rows, table.rows, strict=True):
         assert row.run_ids == printed.cells[0].run_ids
@@ -39,7 +39,7 @@ def test_a_board_prints_what_the_table_prints(page: Page, stored: RunStore) -> N
 
 
 def test_rows_carry_marks_and_cost(page: Page) -> None:
-    rows = {row.label: row for row in board(page, "beauty, warm").rows}
+    rows = {row.label: row for row in board(page, "Beauty, warm").rows}
     toy = next(row for row in rows.values() if row.toy)
     assert toy.transductive
     assert all(figure is not None and not figure.mark for figure in toy.figures)
@@ -71,7 +71,7 @@ def test_full_ranking_has_boards_of_its_own_even_under_one_hash(run_store: RunSt
         save_run(method, full, catalogue={"n_items": 500.0})
     page = built(run_store)
     listed, full = page.boards  # in this order
-    assert (listed.title, full.title) == ("beauty, warm", "beauty, warm, full catalogue")
+    assert (listed.title, full.title) == ("Beauty, warm", "Beauty, warm, full catalogue")
     assert (listed.n_candidates, full.n_candidates) == (30, 500)
     assert listed.id != full.id
     hit_at_10 = page.metrics.index("hit@10")
@@ -93,7 +93,7 @@ def test_a_policy_parts_cold_runs_alone(run_store: RunStore, save_run: Save) -> 
         save_run("bpr", [0, 1], setting=setting, policy="holdout")
         save_run("random", [5, 5], setting=setting, policy="natural")
     labels = {one.title: [row.label for row in one.rows] for one in built(run_store).boards}
-    assert labels == {"beauty, warm": ["bpr", "random"], "beauty, cold": ["bpr"], "beauty, cold (natural)": ["random"]}
+    assert labels == {"Beauty, warm": ["bpr", "random"], "Beauty, cold": ["bpr"], "Beauty, cold (natural)": ["random"]}
 
 
 def test_seeds_share_a_row_with_their_spread(run_store: RunStore, save_run: Save) -> None:
@@ -119,7 +119,7 @@ def test_every_run_is_on_the_page_of_its_method(page: Page) -> None:
 def test_a_method_that_is_not_installed_keeps_its_page(run_store: RunStore, save_run: Save) -> None:
     save_run("someone-elses", [0])
     (method,) = built(run_store).methods
-    assert (method.name, method.paper, method.needs) == ("someone-elses", "", ())
+    assert (method.name, method.title, method.paper, method.needs) == ("someone-elses", "someone-elses", "", ())
 
 
 def test_chance_limits_and_environments_are_said(run_store: RunStore, save_run: Save) -> None:
@@ -142,3 +142,35 @@ def test_an_empty_store_names_the_next_command(tmp_path: Path) -> None:
 
 def test_the_same_store_gives_the_same_page(stored: RunStore) -> None:
     assert built(stored) == built(stored)
+
+
+def test_methods_and_datasets_are_shown_as_papers_write_them(page: Page) -> None:
+    rows = {row.method: row for row in board(page, "Beauty, warm").rows}
+    assert (rows["reccocktail"].name, rows["sasrec"].name) == ("RecCocktail", "SASRec")
+    assert {row.variant for row in board(page, "Beauty, warm").rows if row.method == "sasrec"} == {""}
+    facts = next(method for method in page.methods if method.name == "sasrec")
+    assert (facts.title, facts.link) == ("SASRec", "https://arxiv.org/abs/1808.09781")
+
+
+def test_the_best_row_of_a_method_is_one_that_is_ranked(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 0], overrides={"layers": 9}, toy=True)
+    save_run("bpr", [1, 1])
+    save_run("bpr", [9, 9], overrides={"layers": 3})
+    (only,) = built(run_store).boards
+    assert [(row.variant, row.toy) for row in only.rows if row.best] == [("defaults", False)]
+
+
+def test_a_run_states_its_command_results_and_commit(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1], overrides={"layers": 3}, git={"commit": "abc", "dirty": False}, seed=4)
+    (run,) = built(run_store).runs
+    assert run.command == "bench run --method bpr --dataset beauty --setting warm --seed 4 -p layers=3"
+    assert run.metrics[0] is not None
+    assert run.metrics[0][0] == 0.5
+    assert run.metrics[-1] is None  # the record of this test does not state it
+    assert run.commit == "abc"
+
+
+def test_queries_are_shown_if_the_data_is_available(page: Page, stored: RunStore) -> None:
+    assert all(one.queries for one in page.boards)
+    assert not any(one.queries for one in built(stored).boards)
+    assert built(stored).titles == ()

@@ -266,3 +266,41 @@ def test_rows_of_stored_runs_are_grouped_by_family(run_store: RunStore, save_run
     table = stored_table("beauty", "warm", ("ndcg@1",), run_store, REGISTRY)
     assert [row.group for row in table.rows] == ["Collaborative", "Sequential"]
     assert r"{l}{\textit{Sequential}}" in render_table(table, "latex")
+
+
+def test_recall_map_and_auc_are_columns_with_known_values(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1, 29, 2], [0, 1, 0, 0])
+    table = stored_table("beauty", "warm", ("recall@3", "hit@3", "map@2", "mrr@2", "auc"), run_store, REGISTRY)
+    recall, hit, mean_precision, reciprocal, auc = table.rows[0].cells
+    assert recall.value == pytest.approx(3 / 4)
+    assert (recall.value, recall.low, recall.high) == (hit.value, hit.low, hit.high)
+    assert mean_precision.value == reciprocal.value == pytest.approx((1 + 1 / 4) / 4)
+    assert auc.value == pytest.approx((1 + 27.5 / 29 + 0 + 27 / 29) / 4)
+    text = render_table(table, "text")
+    assert all(title in text for title in ("Recall@3", "MAP@2", "AUC"))
+
+
+def test_the_auc_per_user_is_not_known_in_full_ranking(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1, 40], catalogue={"n_items": 50})
+    with pytest.raises(BenchError, match="AUC of bpr@beauty@warm@full@seed0 is only known as a mean"):
+        stored_table("beauty", "warm", ("auc",), run_store, REGISTRY)
+
+
+def test_runs_with_other_numbers_of_negatives_have_columns_of_their_own(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1, 2])
+    save_run("bpr", [0, 1, 60], n_negatives=99, candidates_hash="hash-99")
+    table = stored_table("beauty", "warm", ("ndcg@1", "auc"), run_store, REGISTRY)
+    assert sorted(group.title for group in table.groups) == ["beauty, warm", "beauty, warm, 99 negatives"]
+    assert "One positive among 30 or 100 candidates" in table.caption
+    by_title = {group.title: table.rows[0].cells[2 * number + 1] for number, group in enumerate(table.groups)}
+    assert by_title["beauty, warm, 99 negatives"].value == pytest.approx((1 + 98 / 99 + 39 / 99) / 3)
+
+
+def test_an_experiment_finds_the_runs_of_its_number_of_negatives(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 1, 2])
+    table = build_table(experiment("bpr", n_negatives=99), run_store, REGISTRY)
+    assert table.rows[0].cells[0].value is None
+    assert "--n-negatives 99" in table.missing[0]
+    assert "One positive among 100 candidates" in table.caption
+    saved = save_run("bpr", [0, 1, 60], n_negatives=99)
+    assert build_table(experiment("bpr", n_negatives=99), run_store, REGISTRY).run_ids == (saved.id,)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.files.folders import Folders
-from bench.runs.executors.job import Outcome, Resources, WorkItem, last_line
+from bench.runs.executors.job import Outcome, Resources, WorkItem
 from bench.runs.executors.walk import carry_out, failures
 from bench.runs.plan import AdapterJob, Job, Plan, RunJob
 from bench.spec import ProtocolSpec, RunSpec
@@ -119,10 +119,3 @@ def test_every_job_of_any_plan_is_done_once_and_after_its_needs(graph: list[list
     place = {job: number for number, job in enumerate(executor.begun)}
     assert sorted(place) == sorted([*(job.id for job in jobs), "all"]) == sorted(outcome.id for outcome in outcomes)
     assert all(place[need] < place[job.id] for job in jobs for need in job.needs)
-
-
-def test_the_last_line_of_a_log_comes_without_its_time(tmp_path: Path) -> None:
-    log = tmp_path / "a.log"
-    assert last_line(log) == ""
-    log.write_text("10:00:00 step 1\n10:00:10 step 2, epoch 0.1\n")
-    assert last_line(log) == "step 2, epoch 0.1"

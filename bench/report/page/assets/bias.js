@@ -3,15 +3,14 @@ const biasState = { board: data.boards[0]?.id };
 const POPULARITY = { title: "Popularity ratio", long: "popularity of the top item divided by that of the target item", show: brief, better: null,
   ticks: [0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000] };
 function biasView() {
-  const parts = el("div", {});
+  const content = el("div", {});
   const draw = () => {
-    const board = boards.get(biasState.board), width = Math.min(parts.clientWidth || 320, 900);
-    parts.replaceChildren(...[meta(board), popularityPart(board, width), stabilityPart(board)].flat(Infinity).filter(Boolean));
+    const board = boards.get(biasState.board), width = Math.min(content.clientWidth || 320, 900);
+    content.replaceChildren(...[meta(board), popularityPart(board, width), stabilityPart(board)].flat(Infinity).filter(Boolean));
   };
   const view = el("div", {}, pageHead("Bias and stability", "Equal accuracy can hide different behavior: methods can favor popular items, or give different rankings when scoring is repeated."),
-    el("form", { class: "controls", on: { submit: (event) => event.preventDefault() } },
-      choice("Board", data.boards.map((board) => [board.id, `${board.title} (${board.candidates_hash})`]), biasState.board, (id) => { biasState.board = id; draw(); })),
-    familyLegend(data.families), parts);
+    form(boardChoice(data.boards, biasState.board, (id) => { biasState.board = id; draw(); })),
+    familyLegend(data.families), content);
   view.afterwards = draw;
   return view;
 }
@@ -22,11 +21,11 @@ function popularityPart(board, width) {
   return [
     el("h2", {}, "Popularity"),
     axis ? [el("h3", {}, axis.title), el("figure", { class: "scatter" }, bucketChart(board, axis, title, width),
-      el("figcaption", {}, `${title} by quintiles of the queries, from least to most popular target items; ties are in the same group. If a method has several rows, the best one is shown.`))]
+      el("figcaption", {}, `${title} by quintiles of the queries, from least to most popular target items; ties are in the same group. If a method has several rows, the best one is shown.`), figureTools(`${title} by popularity`))]
       : el("p", { class: "warning" }, "Popularity groups are not available. ", board.users.missing),
     popularityTable(board, axis, title),
     placed.length ? [el("h3", {}, "What is ranked first"), el("figure", { class: "scatter" }, scatter(placed, POPULARITY, title, width),
-      el("figcaption", {}, "At 1, top-ranked items are as popular as the target items; further right, they are more popular."))] : null,
+      el("figcaption", {}, "At 1, top-ranked items are as popular as the target items; further right, they are more popular."), figureTools("Popularity ratio"))] : null,
     board.rows.some((row) => row.bias === null) ? el("p", { class: "meta" }, "A dash means that the run does not store its top items.") : null,
   ];
 }
@@ -38,9 +37,9 @@ function popularityTable(board, axis, title) {
     return el("tr", { class: row.toy ? "toy" : null }, el("th", { scope: "row" }, rowName(row)), (axis?.means[at] ?? []).map((value) => el("td", {}, figure(value))),
       number(row.bias?.top), number(row.bias?.positive), number(row.bias?.ratio));
   });
-  return scrollBox("Popularity", el("table", {}, el("thead", {}, el("tr", {}, heads.map((head, index) => el("th", { scope: "col", class: index ? null : "text" }, head)))), el("tbody", {}, rows)));
+  return scrollBox("Popularity", el("table", {}, headRow(heads), el("tbody", {}, rows)));
 }
-const lineName = (row) => row.method + (row.toy ? " †toy" : "");
+const lineName = (row) => row.name + (row.toy ? " †toy" : "");
 // Many variants of one method would hide the others, so only the best is drawn; the table shows all.
 function bestOfEachMethod(board) {
   const seen = new Set();
@@ -58,15 +57,17 @@ function bucketChart(board, axis, title, width) {
   const apart = 12.5, lowestEnd = height - bottom;
   ends.forEach((end, place) => { if (place) end.at = Math.max(end.at, ends[place - 1].at + apart); });
   ends.forEach((end, place) => { end.at = Math.min(end.at, lowestEnd - apart * (ends.length - 1 - place)); });
+  const lines = ends.map(({ row, index, at }) => svg("g", { class: `bucket ${familyClass(row.family)}${row.toy ? " toy" : ""}` },
+    svg("path", { class: "line", d: means[index].map((value, bucket) => `${bucket ? "L" : "M"}${x(bucket).toFixed(1)} ${y(value).toFixed(1)}`).join("") }),
+    means[index].map((value, bucket) => svg("path", { d: shapeOf(row.family), "fill-rule": "evenodd", transform: `translate(${x(bucket).toFixed(1)} ${y(value).toFixed(1)}) scale(.7)` })),
+    svg("text", { x: width - right + 8, y: at + 4 }, names[index].slice(0, 18))));
+  const hovered = ends.flatMap(({ row, index }, place) => means[index].map((value, bucket) => ({ at: [x(bucket), y(value)], element: lines[place], said: [longName(row), `${title} ${figure(value)}`, `popularity ${axis.labels[bucket]}, ${plural(axis.counts[bucket], "query", "queries")}`] })));
   const [lowest, highest] = [low, high].map((value) => value.toFixed(2));
-  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title} by popularity of the target item, values in the table` },
+  return hoverable(svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title} by popularity of the target item, values in the table` },
     svg("path", { class: "axis", d: `M${left} ${top}V${height - bottom}H${width - right}` }),
     svg("text", { x: left - 6, y: top + 8, "text-anchor": "end" }, highest), svg("text", { x: left - 6, y: height - bottom, "text-anchor": "end" }, lowest),
     axis.labels.map((label, bucket) => svg("text", { x: x(bucket), y: height - 10, "text-anchor": "middle" }, label)),
-    ends.map(({ row, index, at }) => svg("g", { class: `bucket ${familyClass(row.family)}${row.toy ? " toy" : ""}` },
-      svg("path", { class: "line", d: means[index].map((value, bucket) => `${bucket ? "L" : "M"}${x(bucket).toFixed(1)} ${y(value).toFixed(1)}`).join("") }),
-      means[index].map((value, bucket) => svg("path", { d: shapeOf(row.family), "fill-rule": "evenodd", transform: `translate(${x(bucket).toFixed(1)} ${y(value).toFixed(1)}) scale(.7)` })),
-      svg("text", { x: width - right + 8, y: at + 4 }, names[index].slice(0, 18)))));
+    lines), hovered);
 }
 function stabilityPart(board) {
   const found = board.rows.flatMap((row) => row.repetitions.map((one) => ({ row, one })));
@@ -80,6 +81,6 @@ function stabilityPart(board) {
     el("td", {}, figure(one.lowest)), el("td", {}, figure(one.highest)),
     one.flip_rate === null ? el("td", { class: "none" }, "–") : el("td", {}, percent(one.flip_rate))));
   const heads = ["Method", "Over", "Times", "Queries", "Metric", "Range", "Lowest", "Highest", "Top item changes"];
-  return [el("h2", {}, "Stability"), scrollBox("Stability", el("table", {}, el("thead", {}, el("tr", {}, heads.map((head, index) => el("th", { scope: "col", class: [0, 1, 4].includes(index) ? "text" : null }, head)))), el("tbody", {}, rows))),
+  return [el("h2", {}, "Stability"), scrollBox("Stability", el("table", {}, headRow(heads, (index) => [0, 1, 4].includes(index)), el("tbody", {}, rows))),
     el("p", { class: "meta" }, "The dot is the stored run. This table contains rows with several seeds and runs with repeated scoring: ", command)];
 }

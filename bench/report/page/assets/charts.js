@@ -11,8 +11,7 @@ const SHAPES = {
 const shapeOf = (family) => SHAPES[family] ?? SHAPES.merging;
 
 function familyShape(family) {
-  return svg("svg", { class: `shape ${familyClass(family)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
-    svg("path", { d: shapeOf(family), "fill-rule": "evenodd" }));
+  return svg("svg", { class: `shape ${familyClass(family)}`, "aria-hidden": "true" }, svg("use", { href: `#shape-${familyClass(family).slice(1)}` }));
 }
 function familyLegend(families) {
   return el("ul", { class: "legend", "aria-label": "Families" }, families.map((family) => el("li", {}, familyShape(family), familyName(family))));
@@ -40,6 +39,7 @@ function curveChart(curve) {
   const kept = curve.kept !== null && curve.kept < steps.length ? curve.kept : null;
   const ends = curve.names.map((name, index) => ({ name, at: y(curve.lines[index].at(-1)) + 4 })).sort((a, b) => a.at - b.at);
   ends.forEach((end, index) => { if (index) end.at = Math.max(end.at, ends[index - 1].at + 12); });
+  const hovered = curve.lines.flatMap((line, index) => line.map((value, step) => ({ at: [x(steps[step]), y(value)], said: [curve.names[index], `${Number(value.toPrecision(5))} at ${brief(steps[step])}`] })));
   const said = curve.lines.map((line, index) => `${curve.names[index]} from ${brief(line[0])} to ${brief(line.at(-1))}`).join("; ");
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${curve.title}: ${said}` },
     svg("path", { class: "axis", d: `M${left} ${top}V${height - bottom}H${width - right}` }),
@@ -51,7 +51,7 @@ function curveChart(curve) {
     curve.names.length > 1 ? ends.map((end) => label(end.name, { x: width - right + 5, y: end.at })) : null,
     kept === null ? null : svg("circle", { class: "kept", cx: x(steps[kept]), cy: y(curve.lines[0][kept]), r: 4 }));
   const note = kept === null ? "" : `: ${curve.lines[0][kept].toPrecision(4)} kept, at ${brief(steps[kept])} of ${brief(last)}`;
-  return el("figure", {}, drawing, el("figcaption", {}, curve.title + note));
+  return el("figure", {}, hoverable(drawing, hovered), el("figcaption", {}, curve.title + note), figureTools(curve.title));
 }
 
 // A bar in three parts: A's wins, ties, B's wins; B is hatched, so that it does not depend on color.

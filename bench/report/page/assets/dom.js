@@ -40,30 +40,26 @@ function inThousands(value) {
   if (value < 1000) return brief(value);
   return value < 1e6 ? `${brief(value / 1e3)} k` : `${brief(value / 1e6)} M`;
 }
-const rate = (value) => brief(value);
+const powers = (base, from, to) => Array.from({ length: to - from }, (_, index) => base ** (from + index));
 
 function scrollBox(label, table, wide) {
-  return el("div", { class: wide ? "scroll wide" : "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
+  const box = el("div", { class: wide ? "scroll wide" : "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
+  return [box, tableTools(box)];
 }
 function choice(label, options, chosen, change) {
   const select = el("select", { on: { change: () => change(select.value) } },
     options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)));
   return el("label", {}, label, select);
 }
+const form = (...children) => el("form", { class: "controls", on: { submit: (event) => event.preventDefault() } }, children);
+const headRow = (heads, isText = (index) => index === 0) => el("thead", {}, el("tr", {}, heads.map((head, index) => el("th", { scope: "col", class: isText(index) ? "text" : null }, head))));
 const unconverged = (ended) => ended !== "" && ended !== "converged";
-function marks(row) {
-  const text = [row.toy && "†toy", row.transductive && "‡", unconverged(row.ended) && "↗"].filter(Boolean).join(" ");
-  return text ? el("sup", {}, text) : null;
-}
-// "reccocktail (tiny, from a+b)": the method links to its page, the rest of the label describes the variant.
-const variantOf = (row) => (row.label.startsWith(row.method) ? row.label.slice(row.method.length) : row.label).trim().replace(/^\((.*)\)$/, "$1");
+const marksOf = (row) => [row.toy && "†toy", row.transductive && "‡", unconverged(row.ended) && "↗"].filter(Boolean).join(" ");
+const longName = (row) => row.name + (row.variant ? ` (${row.variant})` : "") + (marksOf(row) ? ` ${marksOf(row)}` : "");
 function rowName(row) {
-  const rest = variantOf(row);
-  return [el("span", { class: "name" }, familyShape(row.family), el("a", { href: address("method", row.method) }, row.method), marks(row)),
-    rest ? el("span", { class: "variant" }, rest) : null];
+  return [el("span", { class: "name" }, familyShape(row.family), el("a", { href: address("method", row.method) }, row.name), marksOf(row) ? el("sup", {}, marksOf(row)) : null),
+    row.variant ? el("span", { class: "variant" }, row.variant) : null];
 }
-// What a positive is ranked among, as short text for tables.
-const amongOf = (board) => (board.full_ranking ? `all of ${board.n_candidates.toLocaleString("en")}` : String(board.protocol.n_negatives));
 function meta(board) {
   const among = board.full_ranking
     ? `1 positive among the full catalogue of ${plural(board.n_candidates, "item")}, except those the user has interacted with`
@@ -71,6 +67,10 @@ function meta(board) {
   return el("p", { class: "meta" }, `${plural(board.n_queries, "query", "queries")}, `,
     `${among}, candidates `, el("code", {}, board.candidates_hash));
 }
+const boardChoice = (known, chosen, change) => choice("Board", known.map((board) => [board.id, `${board.title} (${board.candidates_hash})`]), chosen, change);
 function pageHead(title, lead) {
   return [el("h1", { tabindex: -1 }, title), lead ? el("p", { class: "lead" }, lead) : null];
+}
+function notFound(reason) {
+  return el("div", {}, pageHead("Not found"), el("p", {}, reason, " ", el("a", { href: "#leaderboard" }, "Back to the leaderboard")));
 }
