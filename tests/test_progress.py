@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.progress import (
-    Message,
     Note,
     Phase,
     PhaseList,
-    Progress,
     Relay,
     Steps,
     counted,
@@ -17,20 +15,7 @@ from bench.progress import (
     prefixed,
     tell,
 )
-
-
-class Heard(Progress):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.messages: list[Message] = []
-
-    def __call__(self, line: str) -> None:
-        self.lines.append(line)
-
-    def tell(self, message: Message) -> None:
-        self.messages.append(message)
+from tests.support.heard import Heard
 
 
 def test_a_plain_function_is_told_notes_as_lines_and_nothing_else() -> None:

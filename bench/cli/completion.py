@@ -71,10 +71,15 @@ def complete_methods(_context: click.Context, _parameter: click.Parameter, incom
 
 
 def complete_datasets(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Propose names of cards and of the user's own data."""
-    from bench.data.own_data import dataset_names
+    """Propose names of cards, then of the user's own data."""
+    from bench.data.names import NAME
+    from bench.files.folders import user_data_dir
+    from bench.files.shipped import shipped_folder
 
-    return _last_of_list(incomplete, dataset_names(_folder(context, "data_dir", DATA_VARIABLE)))
+    cards = sorted(path.stem for path in shipped_folder("cards").glob("*.yaml"))
+    places = [_folder(context, "data_dir", DATA_VARIABLE), user_data_dir()]
+    own = {path.name for place in places if place is not None and place.is_dir() for path in place.iterdir()}
+    return _last_of_list(incomplete, [*cards, *sorted(filter(NAME.fullmatch, own - {*cards}))])
 
 
 def complete_methods_and_datasets(

@@ -13,6 +13,7 @@ from bench.cli.completion import complete_datasets
 from bench.cli.data_import import import_
 from bench.cli.options import cache_dir_option, data_dir_option, json_option
 from bench.cli.progress.shown import ProgressChoice, progress_options
+from bench.data.names import checked_name
 
 if TYPE_CHECKING:
     from bench.data.card import Card
@@ -47,13 +48,14 @@ def data() -> None:
 
 
 @data.command(epilog=PREPARE_EXAMPLES)
-@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
+@click.argument("name", shell_complete=complete_datasets)
 @data_dir_option
 @cache_dir_option
 @progress_options
 @json_option
 def prepare(name: str, data_dir: Path | None, cache_dir: Path, choice: ProgressChoice, as_json: bool) -> None:
     """Read a dataset's source files and cache the result; without source files, download the official ones."""
+    name = checked_name(name)
     domain = _loaded(name, data_dir, cache_dir, choice)
     if as_json:
         click.echo(json.dumps({"name": name, "content_hash": domain.content_hash, "notes": list(domain.notes)}))
@@ -62,7 +64,7 @@ def prepare(name: str, data_dir: Path | None, cache_dir: Path, choice: ProgressC
 
 
 @data.command(epilog=VERIFY_EXAMPLES)
-@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
+@click.argument("name", shell_complete=complete_datasets)
 @data_dir_option
 @cache_dir_option
 @json_option
@@ -70,14 +72,14 @@ def verify(name: str, data_dir: Path | None, cache_dir: Path, as_json: bool) -> 
     """Check the source files against checksums and the prepared data; exit with 1 if a check fails."""
     from bench.data.verify import verify_dataset
 
-    report_checks(verify_dataset(name, data_dir, cache_dir), as_json)
+    report_checks(verify_dataset(checked_name(name), data_dir, cache_dir), as_json)
 
 
 data.add_command(import_)
 
 
 @data.command(epilog=STATS_EXAMPLES)
-@click.argument("name", shell_complete=complete_datasets, callback=lambda _, __, name: _known(name))
+@click.argument("name", shell_complete=complete_datasets)
 @data_dir_option
 @cache_dir_option
 @progress_options
@@ -87,6 +89,7 @@ def stats(name: str, data_dir: Path | None, cache_dir: Path, choice: ProgressCho
     from bench.data.counts import stats_of, summary
     from bench.data.prepare import card_of
 
+    name = checked_name(name)
     domain = _loaded(name, data_dir, cache_dir, choice)
     card = card_of(name, data_dir)
     if as_json:
@@ -139,10 +142,3 @@ def _beside(actual: int, expected: int) -> str:
 
 def _sizes(n_users: int, n_items: int, n_interactions: int) -> str:
     return f"{n_users:,} users, {n_items:,} items, {n_interactions:,} interactions"
-
-
-def _known(name: str) -> str:
-    """Return the name of an existing dataset as it is written; users may write it in any case."""
-    from bench.data.names import checked_name
-
-    return checked_name(name)

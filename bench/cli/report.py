@@ -9,6 +9,7 @@ import click
 from bench.cli.options import cache_dir_option, data_dir_option, results_dir_option, say_of_data
 from bench.cli.paths import OutputPath
 from bench.cli.progress.shown import ProgressChoice, progress_options
+from bench.progress import Phase, tell
 
 BYTES_IN_KB = 1000
 EXAMPLES = """\b
@@ -57,9 +58,9 @@ def report(
 
     store, folders = RunStore(results_dir), Folders(cache_dir, results_dir, data_dir)
     with choice.shown() as progress:
-        progress("reading the stored runs")
+        tell(progress, Phase("reading the stored runs"))
         page = build_page(store, registry(), facts_reader(folders, progress, queries))
-        progress("drawing the page")
+        tell(progress, Phase("drawing the page"))
         text = render_page(page)
     say_of_data(store.records(), folders)
     write_output(output, text)

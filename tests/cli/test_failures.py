@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bench.cli.failures import failure_of_machine
+from bench.errors import LONGEST_LINE
 from tests.support.command_line import Outcome
 
 Bench = Callable[..., Outcome]
@@ -54,7 +55,7 @@ def test_an_error_of_the_machine_is_told_in_one_line(
     assert outcome.code == 2
     assert line.startswith("Error: ")
     assert "\n" not in line
-    assert len(line) < 1000
+    assert len(line) < LONGEST_LINE + 20
     assert all(part in line for part in told.split(" … "))
 
 

@@ -120,4 +120,4 @@ def test_own_data_is_listed_with_its_description(bench: Bench, user_data: Path) 
     assert rows[-1] == {"name": "stall", "family": "own data", "description": "Sales of a stall."}
     facts = json.loads(bench("describe", "stall", "--json").stdout)
     assert (facts["kind"], facts["k_core"], facts["folder"]) == ("dataset", 3, str(folder))
-    assert "Did you mean stall " in bench("describe", "stal").mistake
+    assert "Did you mean stall?" in bench("describe", "stal").mistake

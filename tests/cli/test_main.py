@@ -88,7 +88,7 @@ def test_without_a_command_the_help_is_shown_and_the_call_fails(bench: Bench) ->
         (["run", "--method", "bpr"], "Missing option '--dataset'. See 'bench run --help'."),
         (["list", "method"], "Unknown subcommand of 'bench list' 'method'. Did you mean methods"),
         (["describe"], "Missing argument 'NAME'. See 'bench describe --help'."),
-        (["describe", "beaty"], "Unknown method or dataset 'beaty'. Did you mean beauty"),
+        (["describe", "beaty"], "Unknown method, dataset, backbone or metric 'beaty'. Did you mean beauty"),
         (["candidates", "beaty"], "Unknown dataset 'beaty'. Did you mean beauty"),
         (["candidates", "shop", "--setting", "hot"], "'hot' is not one of 'warm', 'cold', 'user-split'."),
         (["candidates", "shop", "--setting", "user_split"], "'cold', 'user-split'. Did you mean user-split?"),

@@ -82,7 +82,7 @@ def test_a_data_folder_that_does_not_exist_is_an_error(tmp_path: Path, cache_dir
 
 
 def test_missing_files_are_downloaded_into_the_cache(cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fetched(address: str, target: Path, *, sha256: str, by_hand: str) -> Path:
+    def fetched(address: str, target: Path, *, sha256: str, by_hand: str, progress: object) -> Path:
         touched(target.parent, target.name)
         return target
 
@@ -95,7 +95,7 @@ def test_missing_files_are_downloaded_into_the_cache(cache_dir: Path, monkeypatc
 def test_without_the_package_that_ships_a_copy_the_error_says_how_to_install_it(
     cache_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable(address: str, target: Path, *, sha256: str, by_hand: str) -> Path:
+    def unreachable(address: str, target: Path, *, sha256: str, by_hand: str, progress: object) -> Path:
         raise BenchError(f"put your own data at {by_hand}.")
 
     monkeypatch.setitem(sys.modules, "recbole", None)
@@ -108,7 +108,7 @@ def test_without_the_package_that_ships_a_copy_the_error_says_how_to_install_it(
 def test_a_half_finished_pair_of_downloads_is_completed(cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touched(cache_dir / "downloads" / "beauty", "reviews_Beauty_5.json.gz")
 
-    def fetched(address: str, target: Path, *, sha256: str, by_hand: str) -> Path:
+    def fetched(address: str, target: Path, *, sha256: str, by_hand: str, progress: object) -> Path:
         touched(target.parent, target.name)
         return target
 

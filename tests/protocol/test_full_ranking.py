@@ -16,6 +16,7 @@ from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import Answers, Queries
 from bench.protocol.full_ranking import CatalogueRanks, rank_in_catalogue, touched_pairs
 from bench.protocol.task import QuerySet
+from tests.support.heard import Heard
 
 Ask = Callable[[QuerySet], NDArray[np.floating]]
 
@@ -152,13 +153,13 @@ def test_ranks_are_those_of_a_loop_over_users_and_items_whatever_the_chunks(
 
 def test_a_chunk_is_one_list_of_all_items_and_progress_is_told() -> None:
     asked: list[QuerySet] = []
-    lines: list[str] = []
+    heard = Heard()
 
     def ask(queries: QuerySet) -> NDArray[np.floating]:
         asked.append(queries)
         return by_table(SCORES)(queries)
 
-    rank_in_catalogue("toy", ask, TOY, domain_of(), np.arange(5), lines.append, at_once=2)
+    rank_in_catalogue("toy", ask, TOY, domain_of(), np.arange(5), heard, at_once=2)
     _lists, _compared, *chunks = asked
     assert [chunk.queries.users.tolist() for chunk in chunks] == [[0, 1], [2]]
     for chunk in chunks:
@@ -166,7 +167,7 @@ def test_a_chunk_is_one_list_of_all_items_and_progress_is_told() -> None:
         assert common is not None
         assert common.tolist() == [0, 1, 2, 3, 4]
         assert chunk.queries.candidates.strides[0] == 0
-    assert lines == [f"toy: {done} of 3 queries ranked among 5 items" for done in (2, 3)]
+    assert [steps[1:] for steps in heard.steps] == [(0, 3), (2, 3), (3, 3)]
 
 
 def test_a_score_that_depends_on_the_list_is_refused() -> None:

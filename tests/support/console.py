@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -105,12 +106,17 @@ def _example(line: str, output: str) -> Example:
 def outcomes_of(name: str, markdown: str, folder: Path, cache: Path) -> list[tuple[Example, Outcome]]:
     """Run a page's commands in a new folder with the files that the pages mention; return the outcomes."""
     write_shop(folder.parent, folder.name)
+    for written, mentioned in (("interactions.csv", "orders.csv"), ("items.csv", "catalogue.csv")):
+        shutil.copy(folder / written, folder / mentioned)
     (folder / "results").mkdir()
     (folder / "results" / "measured").symlink_to(ROOT / "results" / "measured")
     for block in blocks(markdown):
         if block.title.endswith(".yaml") and "/" not in block.title:
             (folder / block.title).write_text(block.text, encoding="utf-8")
-    environment = {key: value for key, value in os.environ.items() if key not in FOLDERS} | {"BENCH_CACHE": str(cache)}
+    environment = {key: value for key, value in os.environ.items() if key not in FOLDERS} | {
+        "BENCH_CACHE": str(cache),
+        "BENCH_USER_DATA": str(folder.parent / "user-data"),
+    }
     with contextlib.chdir(folder), patch.dict(os.environ, environment, clear=True):
         if name in NEEDED:
             call_bench(NEEDED[name])

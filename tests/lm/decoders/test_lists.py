@@ -26,6 +26,7 @@ from bench.lm.training.library import AdapterPlan, planned_specs, revised_object
 from bench.metrics import Metric, per_user, rank_positive
 from bench.plugin import Answers, Queries, Task
 from tests.support.adapter_training import trained
+from tests.support.heard import Heard
 from tests.support.text_toys import made_up_titles
 
 RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, batch_size=4, max_examples=24, epochs=4, warmup_steps=2)
@@ -161,11 +162,11 @@ def test_the_prompt_is_that_of_likelihood_and_each_query_is_asked_once(writer, q
     monkeypatch.setattr("bench.lm.decoders.lists.QUERIES_BETWEEN_REPORTS", 3)
     engine = Dictation(writer.causal, [""] * 4)
     monkeypatch.setattr(writer, "engine", engine)
-    lines: list[str] = []
-    writer.score(make_domain(), queries, lines.append)
+    heard = Heard()
+    writer.score(make_domain(), queries, heard)
     asked = [prompt for prompts, *_ in engine.asked for prompt in prompts]
     assert asked == writer.causal.token_ids(writer.causal.shared_prompts(*titles_of(make_domain(), queries)))
-    assert lines == ["generated 3 of 4 lists", "generated 4 of 4 lists"]
+    assert heard.steps == [("generating lists", 0, 4), ("generating lists", 3, 4), ("generating lists", 4, 4)]
 
 
 def test_it_is_taught_the_next_title_and_four_others_that_are_offered(writer, make_domain) -> None:

@@ -23,6 +23,7 @@ from bench.lm.toys.tiny_decoder import (
     untrained_decoder,
 )
 from bench.metrics import Metric, per_user, rank_positive
+from tests.support.heard import Heard
 from tests.support.short_prompts import with_prompts
 
 GOODS = ("kettle", "lamp", "mirror", "napkin", "oven", "pillow", "quilt", "rug", "stool", "towel")
@@ -108,12 +109,12 @@ def test_answers_can_be_learnt_by_gradient_steps_on_their_loss(pico_params, pico
 
 
 def test_backbone_is_made_once_and_loads_with_its_own_tokenizer(store, quick, make_domain):
-    domain, lines = make_domain(), []
-    folder = tiny_backbone([domain], store, lines.append, quick)
-    n_lines = len(lines)
-    assert "loss" in lines[-1]
-    assert tiny_backbone([domain], store, lines.append, quick) == folder
-    assert len(lines) == n_lines
+    domain, heard = make_domain(), Heard()
+    folder = tiny_backbone([domain], store, heard, quick)
+    n_messages = len(heard.messages)
+    assert heard.steps[-1][1:] == (quick.steps, quick.steps)
+    assert tiny_backbone([domain], store, heard, quick) == folder
+    assert len(heard.messages) == n_messages
     assert (folder / "model.safetensors").exists()
     lm = load(folder)
     assert len(lm.tokenizer) == lm.model.config.vocab_size
