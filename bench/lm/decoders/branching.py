@@ -9,7 +9,6 @@ branch attends to itself. Attention computes only those pairs, in pieces that fi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -23,6 +22,7 @@ from torch.nn import functional as F
 
 from bench.errors import BenchError
 from bench.lm.batching import moved
+from bench.lm.decoders.attention import attending_by
 
 ATTENTION = "bench_branching"
 """Name under which transformers models find :func:`branching_attention`."""
@@ -143,7 +143,7 @@ def last_hidden_states(model: Any, branching: Branching) -> Tensor:
     Raises:
         BenchError: the model's layers do not use transformers' attention interface.
     """
-    with _attending_by_blocks(model):
+    with attending_by(model, ATTENTION, branching_attention):
         hidden: Tensor = model.get_decoder()(
             input_ids=branching.token_ids,
             position_ids=branching.position_ids,
@@ -250,16 +250,3 @@ def _own_mask(numbers: Tensor, dtype: torch.dtype) -> Tensor:
         torch.ones(len(numbers), len(numbers), dtype=torch.bool, device=numbers.device).triu_(1)
     )
     return torch.zeros(unseen.shape, dtype=dtype, device=numbers.device).masked_fill_(unseen, torch.finfo(dtype).min)
-
-
-@contextmanager
-def _attending_by_blocks(model: Any) -> Iterator[None]:
-    from transformers import AttentionInterface
-
-    AttentionInterface.register(ATTENTION, branching_attention)
-    usual = model.config._attn_implementation
-    model.set_attn_implementation(ATTENTION)
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(usual)

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from bench.learning.entropy import softmax_entropy
 from bench.lm.batching import answer_passes, length_buckets, moved, padded
 from bench.lm.decoders.answer_entropy import EntropyScope, leading_positions
+from bench.lm.decoders.attention import plainly_causal
 from bench.lm.decoders.branching import Branching, last_hidden_states
 from bench.lm.decoders.prompted import PromptedDecoder
 
@@ -186,13 +187,11 @@ class CausalLanguageModel(PromptedDecoder):
         Rows are padded on the right, which causal attention cannot see, so no mask is needed.
         """
         inputs = [prefix + answer[:-1] for prefix, answer in zip(prefixes, answers, strict=True)]
-        hidden = self._decode(input_ids=padded(inputs, 0, self.device), use_cache=False).last_hidden_state
+        with plainly_causal(self.model):
+            read = self.model.get_decoder()(input_ids=padded(inputs, 0, self.device), use_cache=False)
         rows = np.repeat(np.arange(len(answers)), list(map(len, positions)))
         columns = np.array([len(p) - 1 + place for p, row in zip(prefixes, positions, strict=True) for place in row])
-        return self._head(hidden[tuple(moved(np.stack([rows, columns]), self.device))])
-
-    def _decode(self, **inputs: Any) -> Any:
-        return self.model.get_decoder()(**inputs)
+        return self._head(read.last_hidden_state[tuple(moved(np.stack([rows, columns]), self.device))])
 
     def _head(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self.model.get_output_embeddings()(hidden)
