@@ -1,4 +1,4 @@
-"""Measure training and scoring of a decoder on this machine's accelerator, beside transformers' Trainer with PEFT.
+"""Measure a decoder on this machine's accelerator beside transformers' Trainer with PEFT, and SASRec beside RecBole.
 
     python -m tests.benchmarks.accelerator --output FOLDER              # Qwen2-7B's shape, ten minutes on an H100
     python -m tests.benchmarks.accelerator --size toy --output FOLDER   # seconds on a CPU, to test the script
@@ -15,8 +15,7 @@ import argparse
 import json
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,11 @@ from bench.lm.prompts.shared import Prompt, clean_title
 from bench.lm.toys.tiny_decoder import byte_pair_tokenizer
 from bench.lm.training.lora import Course, quiet_peft, train_adapter
 from bench.lm.training.passes import limit_for
+from tests.benchmarks.accelerator_sasrec import sasrec
+from tests.benchmarks.device_measures import memory, peak_flops, reset_peak, speed, timed
 
 IGNORED = -100
+TIMES = ("recbole_seconds_per_epoch", "seconds_per_epoch", "times_as_fast")
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         "training": training(decoder, domain, size, peak),
         "scoring": scoring(decoder, domain, size, peak),
         "trainer_and_peft": trainer_and_peft(decoder, size, peak),
+        "sasrec": sasrec(domain, device),
     }
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "accelerator.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -251,50 +254,6 @@ def padded(causal: CausalLanguageModel, rows: list[dict[str, list[int]]]) -> dic
     return {**made, "attention_mask": (made["input_ids"] != filled["input_ids"]).long()}
 
 
-def peak_flops(width: int, device: torch.device, dtype: torch.dtype) -> float:
-    """Return the floating-point operations per second of a product of two square matrices."""
-    first, second = (torch.randn(width, width, device=device, dtype=dtype) for _ in range(2))
-    timed(lambda: first @ second, device)
-    return 2 * width**3 / min(timed(lambda: first @ second, device) for _ in range(5))
-
-
-def timed(job: Callable[[], object], device: torch.device) -> float:
-    """Return the seconds that a job takes, until the device has finished it."""
-    synchronize(device)
-    begun = time.perf_counter()
-    job()
-    synchronize(device)
-    return time.perf_counter() - begun
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until an accelerator has finished."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-
-
-def reset_peak(device: torch.device) -> None:
-    """Forget the highest memory use so far."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-
-
-def speed(tokens: int, seconds: float, flops_per_token: int, peak: float) -> dict[str, Any]:
-    """Return tokens per second and the share of the peak that they are."""
-    return {
-        "tokens": tokens,
-        "seconds": seconds,
-        "tokens_per_second": tokens / seconds,
-        "share_of_peak": tokens / seconds * flops_per_token / peak,
-    }
-
-
-def memory(device: torch.device, expected: int | None) -> dict[str, Any]:
-    """Return the highest memory use, which only an accelerator knows, beside that of the memory model."""
-    measured = torch.cuda.max_memory_allocated() / 1e9 if device.type == "cuda" else None
-    return {"peak_gigabytes": measured, "computed_gigabytes": None if expected is None else expected / 1e9}
-
-
 def as_markdown(found: dict[str, Any]) -> str:
     """Return what was measured as a table."""
     lines = [
@@ -312,6 +271,9 @@ def as_markdown(found: dict[str, Any]) -> str:
         cells += ["" if value is None else f"{value:.1f}" for value in gigabytes]
         lines.append(f"| {job.replace('_', ' ')} | {' | '.join(cells)} |")
     lines += ["", f"Scoring: {found['scoring']['candidates_per_second']:,.0f} candidates per second."]
+    if found["sasrec"] is not None:
+        theirs, mine, times = (found["sasrec"][name] for name in TIMES)
+        lines += ["", f"An epoch of SASRec: RecBole {theirs:.2f} s, ours {mine:.2f} s, {times:.1f} times as fast."]
     return "\n".join(lines) + "\n"
 
 

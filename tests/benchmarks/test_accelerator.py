@@ -25,3 +25,7 @@ def test_the_toy_size_runs_on_a_processor_and_reports_every_part(
     assert found["training"]["passes_per_step"] == 1
     assert found["training"]["computed_gigabytes"] > 0
     assert found["scoring"]["candidates_per_second"] > 0
+    sasrec = found["sasrec"]
+    assert sasrec["users"] > 100
+    assert sasrec["times_as_fast"] == sasrec["recbole_seconds_per_epoch"] / sasrec["seconds_per_epoch"] > 0
+    assert "An epoch of SASRec: RecBole" in (tmp_path / "accelerator.md").read_text(encoding="utf-8")

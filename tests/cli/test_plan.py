@@ -196,3 +196,13 @@ def test_the_memory_of_a_decoder_needs_neither_experiment_nor_data(bench: Bench)
     assert made["device_gigabytes"] == 80
     assert made["memory"][0]["tokens per pass"] == 700
     assert made["memory"][0]["fits"] is True
+
+
+def test_the_memory_is_that_of_the_recipe_and_of_parameters_beside_it(bench: Bench) -> None:
+    plain, paper, small = (
+        bench("plan", "--memory", *words).stdout
+        for words in ((), ("-p", "recipe=paper"), ("--method", "reccocktail", "-p", "recipe=paper", "-p", "lora_r=8"))
+    )
+    assert paper == plain
+    assert "rank 8: gigabytes" in small
+    assert "trains no adapter" in bench("plan", "--memory", "--method", "sasrec").mistake
