@@ -32,6 +32,7 @@ from bench.learning.convergence import EPOCHS_WITHOUT_GAIN
 from bench.learning.freed_memory import keep_freed_memory
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stopping import Stop, held_back
+from bench.learning.team import ALONE, Team
 from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, clip_gradients, state_copy
 from bench.plugin import ProgressHook
 from bench.plugin.fit_report import as_tuples
@@ -75,6 +76,8 @@ class Stepwise:
     checkpoint: Checkpoint | None = None
     parts: Parts = undivided
     """Gradients are computed part by part and added up, so that only one part's graph is in memory."""
+    team: Team = ALONE
+    """The processes that share the parts of each batch."""
 
     def run(self) -> StepLog:
         """Train, or resume where an earlier process was stopped.
@@ -113,11 +116,11 @@ class Stepwise:
                 self._look()
             if self._may_decay():
                 self._begin_decay()
+            stop.signal = self.team.highest(stop.signal or 0) or None
             if stop.signal is not None:
                 self.save()
-                tell(
-                    self.progress, Note(f"stopped and saved at {self._where()}; the same command continues from there")
-                )
+                said = f"stopped and saved at {self._where()}; the same command continues from there"
+                tell(self.progress, Note(said))
                 break
             if self._is_finished():
                 break
@@ -139,7 +142,9 @@ class Stepwise:
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate * self._share_of_peak()
         self.optimizer.zero_grad(set_to_none=True)
-        self._unread.append(sum((self._descend(*part) for part in self.parts(batch)), start=torch.zeros(())))
+        parts = self.team.own(list(self.parts(batch)))
+        loss = sum((self._descend(*part) for part in parts), start=torch.zeros(()))
+        self._unread.append(self.team.add_up(self.parameters, loss))
         self.optimizer.step()
         self.log = replace(log, n_steps=log.n_steps + 1, n_examples=log.n_examples + n_examples)
         is_overdue = time.monotonic() - self._read > SECONDS_BETWEEN_READINGS
@@ -240,7 +245,7 @@ class Stepwise:
 
     def save(self) -> None:
         """Write a checkpoint, if there is a place for it."""
-        if self.checkpoint is None:
+        if self.checkpoint is None or not self.team.is_first:
             return
         self._read_losses()
         parts = {BEST: self.best, NOW: [weights.data for weights in self.parameters]}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.data.domain import Domain
@@ -19,6 +20,7 @@ from bench.files.hashing import content_hash, derived_seed
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stepwise import Stepwise
+from bench.learning.team import ALONE, Team
 from bench.learning.training import STOPPING_METRIC, stopping_score
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.language_model import LanguageModel, Part
@@ -28,6 +30,7 @@ from bench.lm.training.dropout import IntegerDropout, Masks
 from bench.lm.training.one_product import by_one_product
 from bench.lm.training.passes import limit_for
 from bench.lm.training.recompute import recomputed
+from bench.lm.training.together import shared_limit, shared_scores
 from bench.plugin import Answers, ProgressHook, Queries
 from bench.progress import prefixed
 
@@ -53,6 +56,8 @@ class Course:
     """The adapter from which training continues."""
     checkpoint: Checkpoint | None = None
     """Where the training state is saved, from which an interrupted training resumes."""
+    team: Team = ALONE
+    """The processes that train together; each gets the adapter."""
 
 
 def train_adapter(
@@ -200,6 +205,7 @@ class _Training:
             progress=progress,
             checkpoint=course.checkpoint,
             parts=self._parts,
+            team=course.team,
         ).run()
 
     def n_batches(self) -> int:
@@ -219,9 +225,7 @@ class _Training:
             return None
         with self._without_dropout():
             part = prefixed(progress, "", "calibration: ", within_steps=True)
-            scores = [
-                self.language_model.scores_in_training(domain, queries, part) for domain, queries, _ in self.validation
-            ]
+            scores = [self._scores(domain, queries, part) for domain, queries, _ in self.validation]
         answers = np.concatenate([answers.positive_column for _, _, answers in self.validation])
         return self.language_model.temperature_on(np.concatenate(scores), Answers(answers))
 
@@ -229,10 +233,15 @@ class _Training:
         """Return the stopping metric, averaged over domains."""
         with self._without_dropout():
             values = [
-                stopping_score(self.language_model.scores_in_training(domain, queries, progress), answers)
+                stopping_score(self._scores(domain, queries, progress), answers)
                 for domain, queries, answers in self.validation
             ]
         return float(np.mean(values))
+
+    def _scores(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
+        return shared_scores(
+            lambda asked: self.language_model.scores_in_training(domain, asked, progress), queries, self.course.team
+        )
 
     def _batches(self, epoch: int) -> Iterator[tuple[Any, int]]:
         words = ("batches", *([f"order {self.course.order}"] if self.course.order else []), str(epoch))
@@ -241,7 +250,10 @@ class _Training:
 
     def _parts(self, batch: Any) -> Iterator[tuple[tuple[int, Part], float]]:
         """Yield the numbered parts of a batch that fit in the device's memory, each with its share of the loss."""
-        for numbered in enumerate(self.language_model.parts(batch, self.limit.tokens)):
+        limit = shared_limit(
+            self.limit.tokens, lambda: self.language_model.parts(batch, None)[0].n_tokens, self.course.team
+        )
+        for numbered in enumerate(self.language_model.parts(batch, limit)):
             yield numbered, numbered[1].share
 
     def _loss(self, numbered: tuple[int, Part], step: int) -> Tensor:
