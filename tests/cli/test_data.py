@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli.data import data
+from bench.cli.main import cli
 from bench.errors import BenchError
 
 ROWS = "user_id,item_id,timestamp\nann,tea,1\nann,cup,2\nbob,tea,3\n"
@@ -20,7 +20,7 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-
     monkeypatch.setenv("BENCH_USER_DATA", str(tmp_path / "mine"))
     (tmp_path / "data").mkdir()
     (tmp_path / "orders.csv").write_text(ROWS)
-    return lambda *arguments: CliRunner().invoke(data, list(arguments))
+    return lambda *arguments: CliRunner().invoke(cli, ["data", *arguments])
 
 
 def mistake(result: Result) -> str:
@@ -31,7 +31,7 @@ def mistake(result: Result) -> str:
 
 @pytest.mark.parametrize("command", ["prepare", "verify", "import", "stats"])
 def test_every_command_has_two_examples(command: str) -> None:
-    text = CliRunner().invoke(data, [command, "--help"]).output
+    text = CliRunner().invoke(cli, ["data", command, "--help"]).output
     assert text.count(f"bench data {command} ") >= 2
 
 
