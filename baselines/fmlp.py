@@ -22,7 +22,7 @@ from torch.nn.functional import cross_entropy, gelu, logsigmoid
 
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, prefixes, random_batches
-from bench.lm.training.dropout import IntegerDropout
+from bench.lm.training.dropout import IntegerDropout, Masks
 from bench.plugin import at_least, below
 from bench.registry import register
 
@@ -95,7 +95,7 @@ class FMLPModel(SequentialRecommender):  # type: ignore[misc]
     def __init__(self, config: ModelConfig, dataset: Any) -> None:
         super().__init__(config, dataset)
         dimensions = config["hidden_size"]
-        dropout = IntegerDropout(config["dropout"], np.random.Generator(np.random.SFC64(config["seed"])))
+        dropout = IntegerDropout(config["dropout"], Masks(config["seed"]))
         sizes = (self.max_seq_length, dimensions, config["inner_size"], dropout)
         self.item_embedding = nn.Embedding(self.n_items, dimensions, padding_idx=0)
         self.position_embedding = nn.Embedding(self.max_seq_length, dimensions)

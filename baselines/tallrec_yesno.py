@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
@@ -28,7 +28,7 @@ from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.adapters.apply import folded
 from bench.lm.decoders.examples import n_prefixes, titles_of
 from bench.lm.decoders.likelihood import loaded_decoder
-from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
+from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel, Part
 from bench.lm.loading import planned_backbone, task_backbone
 from bench.lm.prompts.shared import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat
 from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
@@ -131,6 +131,17 @@ class YesNoLanguageModel(LanguageModel):
         """Return the mean cross-entropy over the answers' tokens, the end token included."""
         prompts = [question.opening + question.rest for question in batch]
         return self.causal.loss_behind(prompts, [question.answer for question in batch])
+
+    @property
+    def layers(self) -> Sequence[nn.Module]:
+        """The decoder layers."""
+        return self.causal.layers
+
+    def parts(self, batch: list[Question], max_tokens: int | None) -> list[Part]:
+        """Divide a batch into passes of questions of similar length."""
+        prompts = [question.opening + question.rest for question in batch]
+        passes = self.causal.parts_of(prompts, [question.answer for question in batch], max_tokens)
+        return [Part([batch[row] for row in rows], share, n_tokens) for rows, share, n_tokens in passes]
 
     def samples(self, domain: Domain, n_samples: int) -> list[Question]:
         """Draw training prefixes, in turn with the item that followed and one the user has not interacted with."""

@@ -53,7 +53,7 @@ class Dare(DomainMerge):
 
     def merge(self, queries: Queries) -> Adapter:
         """Drop, rescale and average."""
-        adapters = list(self.trained.values())
+        adapters = self.adapters_on_device()
         settings = self.params
         return merge_dare(
             adapters,

@@ -9,14 +9,16 @@ ablations use only g, only s, or equal weights.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from bench.errors import BenchError
 from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.adapters.recipes import BASE_SPIRIT, FAST, INGREDIENT, Recipe
 from bench.lm.language_model import ENTROPY_TOKENS
 from bench.lm.merging.average import MergeSpace, merge
 from bench.lm.merging.by_entropy import (
@@ -31,7 +33,7 @@ from bench.lm.merging.by_entropy import (
 )
 from bench.lm.recommenders import AdapterRecommender, SingleAdapter, general_domains, recipe_of
 from bench.lm.training.library import AdapterPlan
-from bench.plugin import FitReport, MergeReport, Queries, Task, at_least, between
+from bench.plugin import FitReport, MergeReport, Queries, Task, above, at_least, at_most, between, shrinks_to
 from bench.registry import register
 
 
@@ -48,6 +50,8 @@ from bench.registry import register
 )
 class GeneralOnly(SingleAdapter):
     """Only the general adapter, trained on the source domains and evaluated zero-shot on the target."""
+
+    recipes: ClassVar[Mapping[str, Recipe]] = {"fast": FAST, "paper": {**INGREDIENT, **BASE_SPIRIT}}
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the general adapter."""
@@ -67,6 +71,8 @@ class GeneralOnly(SingleAdapter):
 class SpecificOnly(SingleAdapter):
     """Only the target adapter."""
 
+    recipes: ClassVar[Mapping[str, Recipe]] = {"fast": FAST, "paper": INGREDIENT}
+
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the target's adapter."""
         return {"specific": AdapterPlan((task.target,), recipe_of(self.params))}
@@ -78,6 +84,24 @@ class MergeParams(LoraRecipe):
 
     space: MergeSpace = "factor"
     """``factor``: as in the paper (eq. 7); ``delta``: as in the authors' code."""
+    general_epochs: int | None = field(default=None, metadata={"neutral": True} | at_least(1))
+    """Maximum epochs of the general adapter (the paper: 2, for the target's 4); none: as for the target's."""
+    general_max_examples: int | None = field(
+        default=None, metadata={"neutral": True} | shrinks_to("examples") | at_least(0)
+    )
+    """Training examples per source domain of the general adapter (the paper: 31,000); none: as for the target's."""
+    general_learning_rate: float | None = field(default=None, metadata={"neutral": True} | above(0) | at_most(1))
+    """Peak learning rate of the general adapter; none: as for the target's."""
+
+    @property
+    def general_recipe(self) -> LoraRecipe:
+        """The recipe of the general adapter."""
+        own: dict[str, Any] = {
+            "epochs": self.general_epochs,
+            "max_examples": self.general_max_examples,
+            "learning_rate": self.general_learning_rate,
+        }
+        return replace(recipe_of(self), **{name: value for name, value in own.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -112,14 +136,21 @@ class CocktailParams(MergeParams):
         return "grid" if self.granularity == "global" else "adam"
 
 
+BOTH: Recipe = {**INGREDIENT, **{f"general_{name}": value for name, value in BASE_SPIRIT.items()}}
+GUIDED_BY_ENTROPY: Recipe = {"search": "adam", "n_prompts": 100, "passes": 1, "entropy_learning_rate": 0.5}
+"""Ten steps over 100 prompts, as for Beauty; the authors try ten learning rates up to 5 on the test file."""
+
+
 class MergedPair(AdapterRecommender):
     """Base of the merging variants: train both adapters, choose the weights, merge."""
+
+    recipes: ClassVar[Mapping[str, Recipe]] = {"fast": FAST, "paper": BOTH}
 
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the general and the target's adapter."""
         recipe = recipe_of(self.params)
         return {
-            "general": AdapterPlan(general_domains(task), recipe),
+            "general": AdapterPlan(general_domains(task), self.params.general_recipe),
             "specific": AdapterPlan((task.target,), recipe),
         }
 
@@ -180,6 +211,7 @@ class RecCocktail(MergedPair):
     """Both adapters, with weights that minimize the entropy of predictions on unlabeled test prompts."""
 
     Params = CocktailParams
+    recipes: ClassVar[Mapping[str, Recipe]] = {"fast": FAST, "paper": {**BOTH, **GUIDED_BY_ENTROPY}}
     stages = (MERGE_WEIGHTS,)
     learned: LearnedWeights | None = None
 

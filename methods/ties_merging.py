@@ -55,7 +55,7 @@ class TiesMerging(DomainMerge):
         """Merge by TIES."""
         settings = self.params
         return merge_ties(
-            list(self.trained.values()),
+            self.adapters_on_device(),
             density=settings.density,
             scale=settings.scale,
             space=settings.space,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,8 @@ def _method_facts(name: str, data_dir: Path | None) -> dict[str, Any]:
             return facts
         raise
     meaning = next(iter((recommender.__doc__ or "").strip().splitlines()), "")
-    return {**facts, "meaning": meaning, "parameters": _parameters(recommender.Params)}
+    recipes = {name: dict(recipe) for name, recipe in recommender.recipes.items()}
+    return {**facts, "meaning": meaning, "recipes": recipes, "parameters": _parameters(recommender.Params)}
 
 
 def _backbone_facts(card: BackboneCard) -> dict[str, Any]:
@@ -158,6 +160,7 @@ def _text(facts: dict[str, Any]) -> str:
     from bench.plugin.entry import displayed_family
 
     parameters = facts.pop("parameters", None)
+    facts["recipes"] = [f"{name}: {_assignments(recipe)}" for name, recipe in facts.get("recipes", {}).items()]
     if "family" in facts:
         facts["family"] = displayed_family(facts["family"])
     rows = [(_label(key), _plain(value)) for key, value in facts.items() if value not in ("", None, False, (), [], {})]
@@ -169,6 +172,11 @@ def _text(facts: dict[str, Any]) -> str:
     aliases = [f"{alias} for {item['name']}" for item in parameters for alias in item["aliases"]]
     parts = [text, "Parameters (-p name=value)\n" + tabulate(columns, tablefmt="plain", disable_numparse=True)]
     return "\n\n".join([*parts, f"Short names: {', '.join(aliases)}"] if aliases else parts)
+
+
+def _assignments(recipe: Mapping[str, Any]) -> str:
+    """Return a recipe's parameters as they are given on the command line."""
+    return " ".join(f"{name}={value}" for name, value in recipe.items()) or "the defaults"
 
 
 def _label(key: str) -> str:

@@ -43,6 +43,8 @@ OF_EVERY_PLAN = (
     "results_dir",
     "estimate",
     "workers",
+    "memory",
+    "device_memory",
     "as_json",
 )
 """Parameters of the command that do not describe a single run."""
@@ -52,7 +54,9 @@ Examples:
   bench plan reccocktail-table3 --scale smoke
   bench plan main-warm-cold --estimate --workers 2
   bench plan --method weaverec --dataset beauty --source-datasets clothing,health --json
+  bench plan --memory --backbone Qwen/Qwen2-7B-Instruct --device-memory 40
 """
+DECODER_OF_THE_PAPERS = "Qwen/Qwen2-7B-Instruct"
 
 
 @click.command(epilog=EXAMPLES)
@@ -64,6 +68,15 @@ Examples:
 @results_dir_option
 @click.option("--estimate", is_flag=True, help="Estimate time, memory and disk space from earlier runs.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Workers, for --estimate.")
+@click.option("--memory", is_flag=True, help="Show only the memory that a decoder needs on one device.")
+@click.option(
+    "--device-memory",
+    type=click.FloatRange(min=1),
+    default=80,
+    show_default=True,
+    metavar="GB",
+    help="Memory of the device, for --memory.",
+)
 @progress_options
 @json_option
 @click.pass_context
@@ -77,6 +90,8 @@ def plan(
     results_dir: Path,
     estimate: bool,
     workers: int,
+    memory: bool,
+    device_memory: float,
     choice: ProgressChoice,
     as_json: bool,
 ) -> None:
@@ -87,7 +102,13 @@ def plan(
 
     With --estimate, jobs are expected to take as long as they took in earlier runs, scaled by the size of the data:
     your own runs, or the shipped ones for methods that you have not run.
+
+    With --memory, the memory for training, merging and scoring with --backbone (default: Qwen/Qwen2-7B-Instruct) is
+    computed from the sizes of the model. It needs no EXPERIMENT and no data.
     """
+    if memory:
+        click.echo(_memory(request, device_memory, as_json))
+        return
     from bench.files.folders import Folders
     from bench.runs.complete import complete
     from bench.runs.earlier_runs import estimated
@@ -104,10 +125,8 @@ def plan(
         specs = [complete(request, data_dir)]
     else:
         raise BenchError("Give one or more experiments, or both --method and --dataset. See 'bench list experiments'.")
-    with (
-        choice.shown() as progress,
-        redirect_stdout(sys.stderr),
-    ):  # some libraries print, and standard output is for the plan
+    # some libraries print, and standard output is for the plan
+    with choice.shown() as progress, redirect_stdout(sys.stderr):
         folders = Folders(cache_dir, results_dir, data_dir)
         tasks = Tasks(folders, progress)
         made = plan_of(specs, folders, progress, tasks=tasks)
@@ -117,6 +136,31 @@ def plan(
         click.echo(json.dumps(fields, indent=2))
     else:
         click.echo(as_text(made, expected))
+
+
+def _memory(request: RunRequest, device_memory: float, as_json: bool) -> str:
+    """Return the memory of the requested decoder, recipe and device as a table or as JSON."""
+    from bench.lm.adapters.adapter import LoraRecipe
+    from bench.lm.memory_report import PAPERS_BATCH, memory_rows, shape_of
+    from bench.registry import registry
+    from bench.runs.params import build_params, with_recipe
+
+    backbone, method = request.backbone or DECODER_OF_THE_PAPERS, request.method or "tallrec"
+    recommender = registry().recommender(method)
+    if not issubclass(recommender.Params, LoraRecipe):
+        raise BenchError(f"Method '{method}' trains no adapter, so --memory has nothing to compute; try tallrec.")
+    recipe = build_params(method, recommender.Params, with_recipe(method, recommender, request.params))
+    rows = memory_rows(shape_of(backbone), device_memory, recipe.batch_size or PAPERS_BATCH, recipe.rank)
+    if as_json:
+        return json.dumps({"backbone": backbone, "device_gigabytes": device_memory, "memory": rows}, indent=2)
+    title = f"{backbone}, rank {recipe.rank}: gigabytes (10^9 bytes) on a device of {device_memory:g}, computed"
+    return f"{title}\n\n{_table([{name: _cell(value) for name, value in row.items()} for row in rows])}"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def as_text(made: Plan, expected: PlanEstimate | None = None) -> str:

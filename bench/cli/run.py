@@ -6,7 +6,7 @@ import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ from bench.cli.options import (
     run_request_options,
 )
 from bench.cli.progress.shown import ProgressChoice, progress_options
+from bench.errors import BenchError
 from bench.progress import Phase, Phases, tell
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def run(
     """
     from bench.cli.sweep import run_sweep
     from bench.files.folders import Folders
+    from bench.learning.team import n_launched
     from bench.report.trackers.tracked import require_tracker
+    from bench.runs.environment import chosen_device
     from bench.runs.sweep import sweep_requests
 
     require_data_dir(data_dir)
@@ -90,13 +93,45 @@ def run(
         require_tracker(track)  # before the estimate, which may read data
     folders = Folders(cache_dir, results_dir, data_dir)
     requests = sweep_requests(request, methods, seeds)
+    if n_launched() > 1:
+        if requests is not None:
+            raise BenchError("Several processes train one run together: give one method, one seed and single values.")
+        _with_others(request, folders, chosen_device(device), choice, force, rescore, track, as_json)
+        return
     if requests is not None:
         run_sweep(requests, folders, choice, device, force=force, rescore=rescore, track=track, as_json=as_json)
         return
+    _alone(request, folders, device, choice, force, rescore, track, as_json)
+
+
+def _alone(
+    request: RunRequest,
+    folders: Folders,
+    device: str,
+    choice: ProgressChoice,
+    force: bool,
+    rescore: bool,
+    track: str | None,
+    as_json: bool,
+) -> None:
     with choice.shown() as progress:
         record = _carried_out(request, folders, device, progress, force, rescore, track)
         text = json.dumps(record.to_json(), indent=2) if as_json else _summary(record, folders)
     click.echo(text)
+
+
+def _with_others(request: RunRequest, folders: Folders, device: str, *words: Any) -> None:
+    """Carry out the run if this is the first of the launched processes; if not, only train along, and say nothing."""
+    from bench.learning.team import connected
+    from bench.runs.complete import complete
+    from bench.runs.engine import fit_along
+    from bench.runs.tasks import Tasks
+
+    with connected(device) as team:
+        if team.is_first:
+            _alone(request, folders, device, *words)
+        else:
+            fit_along(complete(request, folders.data_dir), Tasks(folders, lambda _line: None, device))
 
 
 def _carried_out(

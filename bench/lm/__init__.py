@@ -3,8 +3,8 @@
 ``backbones`` finds a model by name, and ``loading`` loads it as one of three kinds of :class:`LanguageModel`: an
 encoder (``encoders``), a decoder (``decoders``) or a cross-encoder, which reads a history and one candidate together
 (``pairs``). ``adapters`` are the trained part of a model, ``training`` trains them, and ``merging`` combines several
-into one. ``prompts`` defines the texts, ``toys`` has models small enough for tests, and ``recommenders`` has the base
-classes of methods that train adapters.
+into one. ``memory`` computes how much memory that needs. ``prompts`` defines the texts, ``toys`` has models small
+enough for tests, and ``recommenders`` has the base classes of methods that train adapters.
 """
 
 from typing import TYPE_CHECKING

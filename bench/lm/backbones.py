@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import BenchError
-from bench.files.extras import install_command, package_folder
+from bench.files.extras import install_command, package_folder, require
 from bench.files.hashing import content_hash, file_sha256
+from bench.lm.bin_weights import BIN_FILES, convert_to_safetensors, has_only_bin
 
 BackboneKind = Literal["causal", "encoder", "seq2seq"]
 
@@ -174,11 +175,21 @@ def needs_decoder(name: str, ranking: str) -> BenchError:
 
 
 def hub_folder(name: str) -> Path:
-    """Return the local copy of a hub model, downloading it if necessary."""
+    """Return the local copy of a hub model, downloading it if necessary.
+
+    Weights that exist as ``pytorch_model.bin`` alone (DeBERTa-v3) are converted to safetensors once.
+    """
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+        folder = Path(snapshot_download(name, allow_patterns=HUB_FILES))
+        if not any(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(name, allow_patterns=[*HUB_FILES, BIN_FILES]))
+        if has_only_bin(folder):
+            convert_to_safetensors(folder)
+        return folder
+    except BenchError:
+        raise
     except Exception as error:  # the hub client raises many exceptions: offline, unknown name, gated, proxy
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         state = f"'{MINILM}' is not installed" if name == MINILM_HUB_NAME else f"'{name}' is not a local directory"
@@ -216,6 +227,8 @@ def reading_model(backbone: Backbone) -> Iterator[None]:
 
     Code that comes with a model is never run: every loading call in the block passes ``trust_remote_code=False``.
     """
+    if any(backbone.folder.glob("spm*.model")) and not (backbone.folder / "tokenizer.json").exists():
+        require(f"The tokenizer of backbone '{backbone.name}'", "sentencepiece")
     try:
         yield
     except (BenchError, MemoryError):

@@ -70,6 +70,23 @@ def length_buckets(
     return batches if rng is None else [batches[index] for index in rng.permutation(len(batches))]
 
 
+def answer_passes(
+    prompt_lengths: Sequence[int], answer_lengths: Sequence[int], max_tokens: int | None
+) -> list[tuple[NDArray[np.int64], float, int]]:
+    """Divide prompts with answers into passes of at most ``max_tokens`` tokens, or of one row; None makes one pass.
+
+    Returns:
+        The rows of each pass, its share of all answer tokens, and its number of tokens, padding included. The mean loss
+        of the whole is the sum of the passes' mean losses, each times its share.
+    """
+    answered = np.array(answer_lengths)
+    lengths = np.array(prompt_lengths) + answered - 1  # an answer's last token is predicted but not read
+    passes = [np.arange(len(lengths))] if max_tokens is None else length_buckets(lengths.tolist(), max_tokens)
+    return [
+        (rows, float(answered[rows].sum() / answered.sum()), len(rows) * int(lengths[rows].max())) for rows in passes
+    ]
+
+
 def length_batches(sorted_lengths: Sequence[int], batch_tokens: int = TOKENS_A_BATCH) -> list[tuple[int, int]]:
     """Cut rows into (start, stop) slices of at most ``batch_tokens`` tokens, padding included.
 
@@ -87,4 +104,12 @@ def length_batches(sorted_lengths: Sequence[int], batch_tokens: int = TOKENS_A_B
 def padded(rows: Sequence[Sequence[int]], filler: int, device: torch.device) -> Tensor:
     """Join rows of token ids into one tensor, padded on the right, shape (n, longest row)."""
     width = max(map(len, rows), default=0)
-    return torch.tensor([[*row, *[filler] * (width - len(row))] for row in rows], dtype=torch.long, device=device)
+    return moved(torch.tensor([[*row, *[filler] * (width - len(row))] for row in rows], dtype=torch.long), device)
+
+
+def moved(values: Tensor | NDArray[np.int64], device: torch.device) -> Tensor:
+    """Move values from the CPU to a device; a CUDA device copies them while the CPU goes on."""
+    tensor = torch.as_tensor(values)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -29,6 +29,17 @@ ENTROPY_TOKENS = 3
 """Number of first answer tokens whose entropy guides a merge (RecCocktail: 3, on Beauty 5)."""
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A part of a training batch that is read in one forward and backward pass."""
+
+    batch: Any
+    share: float = 1.0
+    """The weight of its mean loss in the batch's mean loss."""
+    n_tokens: int = 0
+    """Number of tokens, padding included; 0 if it is not known."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a language model reads of a query."""
@@ -113,6 +124,19 @@ class LanguageModel(ABC):
     def loss(self, batch: Any) -> Tensor:
         """Return the mean loss of a batch, a scalar."""
 
+    @property
+    def layers(self) -> Sequence[nn.Module]:
+        """Layers that training may run again in the backward pass to save memory; empty if it must not."""
+        return ()
+
+    def parts(self, batch: Any, max_tokens: int | None) -> list[Part]:
+        """Divide a batch into parts of at most ``max_tokens`` tokens, or of one row; None keeps it whole.
+
+        The batch's mean loss is the sum of the parts' mean losses, each times its share. A model whose examples depend
+        on each other does not divide a batch.
+        """
+        return [Part(batch)]
+
     @abstractmethod
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return one score per candidate, shape (n, n_candidates)."""
@@ -153,3 +177,13 @@ class LanguageModel(ABC):
             temperature: The number above 0 by which scores are divided to become logits; None uses the model's own.
             n_tokens: Number of first answer tokens that count, for models that answer in tokens; others ignore it.
         """
+
+    def entropy_terms(
+        self,
+        domain: Domain,
+        queries: Queries,
+        temperature: float | Tensor | None = None,
+        n_tokens: int = ENTROPY_TOKENS,
+    ) -> Iterator[Tensor]:
+        """Yield scalars whose sum is :meth:`entropy`; computing each one's gradient before the next saves memory."""
+        yield self.entropy(domain, queries, temperature, n_tokens)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +14,7 @@ from bench.files.hashing import content_hash
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.keys import training_key
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe
+from bench.lm.adapters.recipes import FAST, WEAVEREC, Recipe, recipe_name
 from bench.lm.language_model import Reading
 from bench.lm.loading import load_language_model
 from bench.lm.merging.updates import CutAdapter
@@ -36,6 +38,7 @@ class AdapterRecommender(Recommender):
     """Train or load the planned adapters, combine them into one, and score with that one."""
 
     Params: ClassVar[type[LoraRecipe]] = LoraRecipe
+    recipes: ClassVar[Mapping[str, Recipe]] = {"fast": FAST, "paper": WEAVEREC}
     reader: ClassVar[type[LanguageModel] | None] = None
     """Class that trains the adapters; None uses the default class of the backbone's kind."""
 
@@ -80,6 +83,11 @@ class AdapterRecommender(Recommender):
         """Return the scores of the model with any given adapter."""
         return self.language_model.score_with(adapter, self.task.target, queries, self.task.progress)
 
+    def adapters_on_device(self) -> list[Adapter]:
+        """Return the trained adapters on the model's device, where merging whole updates takes seconds."""
+        device = next(self.language_model.model.parameters()).device
+        return [adapter.on(device) for adapter in self.trained.values()]
+
     def search_checkpoint(self, search: str, queries: Queries) -> Checkpoint:
         """Return the place of the checkpoint of a search for merge weights; ``search`` names it."""
         asked = (queries.users, queries.history_indptr, queries.history_items, queries.candidates)
@@ -95,7 +103,7 @@ class AdapterRecommender(Recommender):
         return FitReport(
             trained_parameters=sum(adapter.n_trained_parameters for adapter in self.trained.values()),
             adapters=self.facts,
-            extra={**self.language_model.facts(), **cut},
+            extra={**self.language_model.facts(), "recipe": recipe_name(self.params, self.recipes), **cut},
         )
 
     def deviations(self) -> tuple[str, ...]:

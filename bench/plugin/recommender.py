@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -36,6 +36,8 @@ class Recommender(ABC):
 
     Params: ClassVar[type] = NoParams
     """Frozen dataclass of hyperparameters, each with a default and a docstring."""
+    recipes: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Named sets of parameters, selected with ``-p recipe=NAME``; parameters given beside it win."""
     entry: ClassVar[Entry]
     """The registry entry, set by ``@register``."""
     stages: ClassVar[tuple[str, ...]] = ()

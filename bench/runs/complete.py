@@ -11,7 +11,7 @@ from bench.errors import BenchError, did_you_mean, near_names
 from bench.files.folders import expanded
 from bench.lm.backbones import CARDS, DECODERS, needs_decoder
 from bench.registry import registry
-from bench.runs.params import build_params, named_params
+from bench.runs.params import build_params, named_params, with_recipe
 from bench.runs.request import RequestOption, RunRequest, request_options, run_options
 from bench.spec import DEFAULT_BACKBONE, DEFAULT_SEQ2SEQ_BACKBONE, RunSpec
 
@@ -41,7 +41,8 @@ def complete(request: RunRequest, data_dir: Path | None = None) -> RunSpec:
     backbone = _named_backbone(request.backbone or _default_backbone(entry)) if entry.needs_backbone else None
     _check_kind(entry, backbone)
     _check_ranking(entry, request, backbone)
-    params = build_params(request.method, recommender.Params, request.params)
+    given = with_recipe(request.method, recommender, request.params)
+    params = build_params(request.method, recommender.Params, given)
     completed = dataclasses.replace(request, backbone=backbone, sources=_chosen_sources(entry, request, data_dir))
     options = {option.name: option.value_in(completed) for option in run_options()}
     return RunSpec(request.method, request.protocol, named_params(params), **options)

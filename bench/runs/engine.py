@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bench import __version__
 from bench.errors import BenchError
 from bench.files.output import require_writable
+from bench.learning.team import current_team
 from bench.metrics import Ranks, Tops, rank_positive, top_ranked
 from bench.plugin import (
     Answers,
@@ -74,6 +75,7 @@ def run(
     if tasks is None or again == "train":
         tasks = Tasks(folders.training_anew() if again == "train" else folders, progress, device, held)
     stored = None if again else usable(spec, store, tasks)
+    current_team().of_first(stored is None)
     if stored is not None:
         return stored
     require_writable(folders.results_dir / RUNS)  # before a long training, not after it
@@ -110,6 +112,12 @@ def _carried_out(spec: RunSpec, tasks: Tasks, device: str) -> tuple[RunRecord, N
     record = with_metrics(dataclasses.replace(record, catalogue=catalogue, device=device), ranks)
     record = dataclasses.replace(record, warnings=[*record.warnings, *tie_warnings(record)])
     return record, queries.queries.users, ranks, tops
+
+
+def fit_along(spec: RunSpec, tasks: Tasks) -> None:
+    """Train the adapters of a run together with the process that carries it out, unless it reuses a stored run."""
+    if current_team().of_first(value=False):
+        recommender_of(spec).fit(tasks.task(spec))
 
 
 def train_adapter(

@@ -11,11 +11,16 @@ import textwrap
 import typing
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bench.errors import BenchError, did_you_mean
 from bench.plugin.ranges import allows, described, divides_other
 
+if TYPE_CHECKING:
+    from bench.plugin import Recommender
+
+RECIPE = "recipe"
+"""The parameter that stands for a method's named set of parameters."""
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "lr": ("learning_rate",),
@@ -30,7 +35,6 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Further names of parameters that users may give. Specs and records contain the full names, so ids do not depend on
 them. A method that has a parameter with the name of an alias means this one."""
-
 TRUE_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -72,6 +76,27 @@ def build_params(method: str, params_class: type, given: Mapping[str, Any]) -> A
     params = params_class(**{key: _converted(method, key, value, types[key]) for key, value in given.items()})
     _check_ranges(method, params)
     return params
+
+
+def with_recipe(method: str, recommender: type[Recommender], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the parameter ``recipe``, if it is given, by the parameters of that recipe; the others given win.
+
+    Raises:
+        BenchError: the method has no recipe of this name, or a parameter is given twice.
+    """
+    recipes = recommender.recipes
+    if RECIPE not in given or not recipes:
+        return dict(given)
+    names = [field.name for field in dataclasses.fields(recommender.Params)]
+    others = with_full_names(method, names, {key: value for key, value in given.items() if key != RECIPE})
+    name = str(given[RECIPE])
+    if name not in recipes:
+        expected = " or ".join(recipes)
+        raise BenchError(
+            f"Parameter '{RECIPE}' of '{method}' must be {expected}, not '{name}'.{did_you_mean(name, recipes)} "
+            f"See 'bench describe {method}'."
+        )
+    return {**recipes[name], **others}
 
 
 def with_full_names(method: str, names: Collection[str], given: Mapping[str, Any]) -> dict[str, Any]:

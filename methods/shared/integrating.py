@@ -7,7 +7,7 @@ target, starting from the pooler and scorer of the source with the best validati
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +22,7 @@ from bench.learning.keys import training_key
 from bench.learning.steps import StepPlan
 from bench.learning.stepwise import Stepwise, trained_by_steps
 from bench.learning.training import STOPPING_METRIC, seeded, stopping_score
+from bench.lm.adapters.recipes import FAST, XCROSS, XCROSS_TARGET, Recipe
 from bench.lm.pairs.model import PairExamples, PairLanguageModel, candidates_loss
 from bench.lm.precision import training_precision
 from bench.plugin import FitReport, Queries, Task, above, at_least, at_most, shrinks_to
@@ -104,6 +105,7 @@ class IntegratingRecommender(PairRecommender):
     """Trains one adapter per source, chooses the best, and trains an integration of them on the target."""
 
     Params = IntegratingParams
+    recipes: ClassVar[Mapping[str, Recipe]] = {"fast": FAST, "paper": {**XCROSS, **XCROSS_TARGET}}
     stages = (INTEGRATE,)
     min_sources: ClassVar[int] = 2
 

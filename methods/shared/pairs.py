@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from numpy.typing import NDArray
 
@@ -13,6 +14,7 @@ from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
 from bench.files.store import read_json, write_json
 from bench.learning.training import STOPPING_METRIC, stopping_score, validation_sample
+from bench.lm.adapters.recipes import FAST, XCROSS, Recipe
 from bench.lm.loading import task_backbone
 from bench.lm.pairs.model import PairLanguageModel, PairRecipe, PairScorer, learnable_users
 from bench.lm.recommenders import AdapterRecommender
@@ -38,6 +40,7 @@ class PairRecommender(AdapterRecommender):
     """Adapters of a cross-encoder, each with its own pooler and scorer."""
 
     Params = PairParams
+    recipes: ClassVar[Mapping[str, Recipe]] = {"fast": FAST, "paper": XCROSS}
     reader = PairLanguageModel
     language_model: PairLanguageModel
 

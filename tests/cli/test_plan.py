@@ -186,3 +186,23 @@ def test_an_estimate_adds_the_time_of_each_run_and_of_all(bench: Bench) -> None:
     fields = json.loads(bench(*words, "--estimate", "--workers", 2, "--json").stdout)
     assert list(fields["estimate"]["jobs"]) == fields["order"]
     assert "estimate" not in json.loads(bench(*words, "--json").stdout)
+
+
+def test_the_memory_of_a_decoder_needs_neither_experiment_nor_data(bench: Bench) -> None:
+    text = bench("plan", "--memory", "--device-memory", "40").stdout
+    assert "Qwen/Qwen2-7B-Instruct" in text
+    assert "layers recomputed" in text
+    made = json.loads(bench("plan", "--memory", "-p", "batch_size=1", "--json").stdout)
+    assert made["device_gigabytes"] == 80
+    assert made["memory"][0]["tokens per pass"] == 700
+    assert made["memory"][0]["fits"] is True
+
+
+def test_the_memory_is_that_of_the_recipe_and_of_parameters_beside_it(bench: Bench) -> None:
+    plain, paper, small = (
+        bench("plan", "--memory", *words).stdout
+        for words in ((), ("-p", "recipe=paper"), ("--method", "reccocktail", "-p", "recipe=paper", "-p", "lora_r=8"))
+    )
+    assert paper == plain
+    assert "rank 8: gigabytes" in small
+    assert "trains no adapter" in bench("plan", "--memory", "--method", "sasrec").mistake

@@ -49,6 +49,12 @@ def test_the_embedded_data_need_no_data_folder_and_give_the_same_candidates_ever
     assert (record["n_queries"], record["candidates_hash"]) == (88, "9eff1d2e5243ee25")
 
 
+def test_several_processes_refuse_several_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    mistake = call_bench([*DEMO, "--seeds", "0,1"]).mistake
+    assert mistake == "Several processes train one run together: give one method, one seed and single values."
+
+
 def test_json_has_the_fields_that_scripts_read(demo: tuple[Outcome, ...]) -> None:
     record = record_of(demo[0])
     assert {"metrics", "candidates_hash", "n_queries", "tie_rate", "spec", "seconds", "toy"} <= set(record)

@@ -148,7 +148,7 @@ def test_a_method_that_is_not_installed_has_no_sizes() -> None:
 def test_parameters_of_one_name_follow_a_scale_in_every_method(method: str) -> None:
     """A field that a subclass states anew would else forget it."""
     examples, validation = (
-        ("max_examples", "pretrain_examples", "target_examples"),
+        ("max_examples", "general_max_examples", "pretrain_examples", "target_examples"),
         ("validation_queries", "n_validation"),
     )
     kinds = {**dict.fromkeys(examples, 32), **dict.fromkeys(validation, 20)}

@@ -19,16 +19,18 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.dot_scores import all_dots
+from bench.learning.stepwise import Stepwise
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
 from bench.lm.adapters.apply import hooked
 from bench.lm.backbones import local_backbone
 from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.decoders.lists import ListLanguageModel
 from bench.lm.encoders.towers import TowerLanguageModel
+from bench.lm.memory import PassLimit
 from tests.learning.test_tiny_fits import RELATIVE, backbones, known, plain_arithmetic  # noqa: F401
 from tests.support.adapter_training import trained
 from tests.support.pair_toys import save_pico_deberta
-from tests.support.second_device import OnSecondDevice, second_device
+from tests.support.second_device import SECOND, OnSecondDevice, noted_copies, second_device
 from tests.support.tiny_fits import FITS, INTEGRATION, LORA, RECBOLE, TEXT, TRANSFERABLE, TinyFit, tiny_task
 
 MCRPL = {**RECBOLE, "batch_size": 45, "source_epochs": 1, "dimensions": 16, "inner_dimensions": 32}
@@ -51,8 +53,9 @@ VARIANTS = (
 
 
 @pytest.fixture(autouse=True)
-def _on_one_thread(plain_arithmetic: None) -> None:  # noqa: F811
-    """Compute as the known numbers were."""
+def _on_one_thread(plain_arithmetic: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """Compute as the known numbers were, with the masks of dropout that a processor draws."""
+    monkeypatch.setattr("bench.lm.training.dropout.DRAWN_BY_NUMPY", ("cpu", SECOND))
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +125,32 @@ def test_a_training_that_is_killed_there_goes_on_there_and_ends_the_same(
     found = adapter()
     assert all(torch.equal(found.factors[name][1], b) for name, (_, b) in expected.factors.items())
     assert found.head.keys() == expected.head.keys()
+
+
+@pytest.mark.parametrize("reader", [GenerativeLanguageModel, ListLanguageModel])
+def test_a_step_copies_the_tokens_to_the_device_and_waits_for_nothing(
+    reader: type[GenerativeLanguageModel], pico_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.lm.training.dropout.DRAWN_BY_NUMPY", ("cpu",))
+    monkeypatch.setattr("bench.lm.training.passes.OF_UNKNOWN_MEMORY", PassLimit(2000, 0))
+    domain, step = tiny_task(tmp_path, pico_folder)[0].target, Stepwise._step
+    copies: list[tuple[list[torch.dtype], list[str]]] = []
+
+    def noted(training: Stepwise, *batch: Any) -> None:
+        with noted_copies() as found:
+            step(training, *batch)
+        copies.append(found)
+
+    monkeypatch.setattr(Stepwise, "_step", noted)
+    with second_device() as device:
+        decoder = reader(local_backbone("pico", pico_folder), device)
+        adapter, log = trained(decoder, [domain], LoraRecipe(**{**LORA, "dropout": 0.3}))
+    assert log.n_steps == len(copies) > 2
+    assert all(not back for _, back in copies)
+    assert {dtype for there, _ in copies for dtype in there} == {torch.int64}
+    assert all(len(there) % 3 == 0 for there, _ in copies)
+    assert max(len(there) for there, _ in copies) > 3
+    assert all(b.any() for _, b in adapter.factors.values())
 
 
 def test_the_loss_of_a_list_is_the_processor_s(pico_folder: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 from torch.optim import optimizer
+from torch.utils import checkpoint
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map_only
 
@@ -115,6 +116,7 @@ def second_device() -> Iterator[str]:
 def _stand_ins() -> dict[tuple[Any, str], Callable[..., Any]]:
     """Return the replacements of torch functions that take the name of a device."""
     as_array, autocast, autocasts = torch.asarray, torch.autocast, torch.is_autocast_enabled
+    generator = torch.Generator
     fused = optimizer._get_fused_kernels_supported_devices
 
     def known(kind: str) -> str:
@@ -128,5 +130,37 @@ def _stand_ins() -> dict[tuple[Any, str], Callable[..., Any]]:
         (torch, "asarray"): read,  # used by safetensors to read files
         (torch, "autocast"): lambda kind, **kwargs: autocast(known(kind), **kwargs),
         (torch, "is_autocast_enabled"): lambda kind: autocasts(known(kind)),
+        (torch, "Generator"): lambda device="cpu": generator(known(torch.device(device).type)),
+        (checkpoint, "_infer_device_type"): lambda *_: "cpu",
         (optimizer, "_get_fused_kernels_supported_devices"): lambda: [*fused(), SECOND],
     }
+
+
+@contextmanager
+def noted_copies() -> Iterator[tuple[list[torch.dtype], list[str]]]:
+    """Yield the dtypes that are copied to the device inside the block, and the operations that wait for its values."""
+    there: list[torch.dtype] = []
+    back: list[str] = []
+    ordinary, as_list = carried_out, OnSecondDevice.tolist
+
+    def noting(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        made = ordinary(func, args, kwargs)
+        is_there = [
+            isinstance(value, OnSecondDevice) for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)
+        ]
+        name = str(func).rpartition(".")[0]
+        if name == "aten._local_scalar_dense" and any(is_there):
+            back.append(name)
+        if name in MOVES and isinstance(made, Tensor) and made.dim():
+            if isinstance(made, OnSecondDevice) and not all(is_there):
+                there.append(made.dtype)
+            if not isinstance(made, OnSecondDevice) and any(is_there):
+                back.append(name)
+        return made
+
+    def listed(tensor: OnSecondDevice) -> Any:
+        back.append("tolist")
+        return as_list(tensor)
+
+    with patch(f"{__name__}.carried_out", noting), patch.object(OnSecondDevice, "tolist", listed):
+        yield there, back

@@ -154,6 +154,11 @@ class Adapter:
         """Number of values changed by its training: those of the factors and, if it has one, of the head."""
         return self.n_parameters + sum(weights.numel() for weights in self.head.values())
 
+    def on(self, device: torch.device | str) -> Adapter:
+        """Return the adapter with its factors on a device, so that what is computed from them is computed there."""
+        factors = {module: (a.to(device), b.to(device)) for module, (a, b) in self.factors.items()}
+        return replace(self, factors=factors)
+
     def delta(self, module: str) -> Tensor:
         """Return scaling · B·A of one layer, (d_out, d_in); raise KeyError for a layer that the adapter lacks."""
         a, b = self.factors[module]

@@ -1,6 +1,7 @@
 """Decoders that rank candidates by the likelihood of each title, or by a list that they generate.
 
-``causal`` is the model. ``likelihood`` scores titles, with ``branching`` to read a prompt once for all of them.
+``causal`` is the model, and ``prompted`` writes what it reads. ``likelihood`` scores titles, with ``branching`` to read
+a prompt once for all of them, and ``title_scores`` corrects for their priors. ``attention`` replaces a model's own.
 ``lists`` generates rankings with an engine: that of transformers in ``engines``, or vLLM's in ``vllm_engine``.
 ``examples`` draws the training texts, and ``answer_entropy`` selects the tokens whose entropy is measured.
 """

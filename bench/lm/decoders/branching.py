@@ -9,7 +9,6 @@ branch attends to itself. Attention computes only those pairs, in pieces that fi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -22,11 +21,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.errors import BenchError
+from bench.lm.batching import moved
+from bench.lm.decoders.attention import attending_by
 
 ATTENTION = "bench_branching"
 """Name under which transformers models find :func:`branching_attention`."""
 BLOCK_TOKENS = 128
 ACCELERATOR_BLOCK_TOKENS = 2048
+PROMPT = -1
+"""Number of the "branch" that a prompt's own tokens belong to."""
 FUSED_WIDTH = 512
 """Width of all query heads from which attention is one fused operation per block, three times as fast in bfloat16."""
 
@@ -45,7 +48,7 @@ class Block:
     @cached_property
     def mask(self) -> Tensor:
         """:attr:`own` behind zeros for the shared positions, shape (n_rows, n_shared + n_rows)."""
-        return F.pad(self.own, (sum(part.stop - part.start for part in self.shared), 0))
+        return F.pad(self.own, (_n_tokens(self.shared), 0))
 
 
 @dataclass(eq=False)
@@ -73,46 +76,65 @@ class Branching:
         device: torch.device,
     ) -> Branching:
         """Arrange prompts of at least one token and the token ids of each prompt's branches; a branch may be empty."""
-        block_tokens = BLOCK_TOKENS if device.type == "cpu" else ACCELERATOR_BLOCK_TOKENS
-        triangle = _additive(np.tri(block_tokens, dtype=bool), dtype, device)
-        tokens: list[int] = []
-        positions: list[int] = []
-        blocks: list[Block] = []
-        prompt_ends, branch_rows = [], []
-
-        def read(part: Sequence[int], behind: tuple[slice, ...]) -> slice:
-            """Append the tokens of a prompt or of its beginning; they attend to ``behind`` and to each other."""
-            start, end = len(tokens), len(tokens) + len(part)
-            position = sum(one.stop - one.start for one in behind)
-            tokens.extend(part)
-            positions.extend(range(position, position + len(part)))
-            for first in range(start, end, block_tokens):
-                n_rows = min(block_tokens, end - first)
-                before = (*behind, slice(start, first))
-                blocks.append(Block(slice(first, first + n_rows), before, triangle[:n_rows, :n_rows]))
-            return slice(start, end)
-
+        row = _Row(BLOCK_TOKENS if device.type == "cpu" else ACCELERATOR_BLOCK_TOKENS)
         n_common = common_beginning(prompts)
-        beginning: tuple[slice, ...] = (read(prompts[0][:n_common], ()),) if n_common else ()
+        beginning: tuple[slice, ...] = (row.read(prompts[0][:n_common]),) if n_common else ()
+        prompt_ends, branch_rows = [], []
         for prompt, own_branches in zip(prompts, branches, strict=True):
-            own = read(prompt[n_common:], beginning)
-            end = own.stop
-            for together in _joined(own_branches, block_tokens):
-                first = len(tokens)
-                tokens += [token for branch in together for token in branch]
-                positions += [len(prompt) + offset for branch in together for offset in range(len(branch))]
-                number = np.repeat(np.arange(len(together)), list(map(len, together)))
-                seen = np.tri(len(number), dtype=bool) & (number[:, None] == number[None, :])
-                blocks.append(Block(slice(first, len(tokens)), (*beginning, own), _additive(seen, dtype, device)))
+            own = row.read(prompt[n_common:], beginning)
+            row.read_branches(own_branches, (*beginning, own))
             prompt_ends.append((own if own.stop > own.start else beginning[0]).stop - 1)
-            branch_rows.append(np.arange(end, len(tokens)))
+            branch_rows.append(np.arange(own.stop, len(row.tokens)))
+        # everything in one copy, because an accelerator waits for each
+        token_ids, position_ids, of_branch = moved(torch.tensor([row.tokens, row.positions, row.numbers]), device)
         return cls(
-            token_ids=torch.tensor([tokens], device=device),
-            position_ids=torch.tensor([positions], device=device),
+            token_ids=token_ids[None],
+            position_ids=position_ids[None],
             prompt_ends=np.array(prompt_ends, dtype=np.int64),
             branch_rows=np.concatenate(branch_rows),
-            blocks=blocks,
+            blocks=[Block(rows, shared, _own_mask(of_branch[rows], dtype)) for rows, shared in row.places],
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """The row of tokens as it is filled, and the positions of its blocks."""
+
+    block_tokens: int
+    """Maximum number of tokens in a block, unless it is one branch."""
+    tokens: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    """Position of each token in its text."""
+    numbers: list[int] = field(default_factory=list)
+    """Number of the branch that each token belongs to within its block; :data:`PROMPT` for a prompt's."""
+    places: list[tuple[slice, tuple[slice, ...]]] = field(default_factory=list)
+    """The rows of each block, and the rows before them to which all of them attend."""
+
+    def read(self, part: Sequence[int], behind: tuple[slice, ...] = ()) -> slice:
+        """Append the tokens of a prompt or of its beginning; they attend to ``behind`` and to each other."""
+        start, end = len(self.tokens), len(self.tokens) + len(part)
+        position = _n_tokens(behind)
+        self.tokens.extend(part)
+        self.positions.extend(range(position, position + len(part)))
+        self.numbers.extend([PROMPT] * len(part))
+        for first in range(start, end, self.block_tokens):
+            self.places.append((slice(first, min(first + self.block_tokens, end)), (*behind, slice(start, first))))
+        return slice(start, end)
+
+    def read_branches(self, branches: Sequence[Sequence[int]], behind: tuple[slice, ...]) -> None:
+        """Append branches, each of which attends to ``behind`` and to itself."""
+        position = _n_tokens(behind)
+        for together in _joined(branches, self.block_tokens):
+            first = len(self.tokens)
+            for number, branch in enumerate(together):
+                self.tokens.extend(branch)
+                self.positions.extend(range(position, position + len(branch)))
+                self.numbers.extend([number] * len(branch))
+            self.places.append((slice(first, len(self.tokens)), behind))
+
+
+def _n_tokens(parts: Sequence[slice]) -> int:
+    return sum(part.stop - part.start for part in parts)
 
 
 def last_hidden_states(model: Any, branching: Branching) -> Tensor:
@@ -121,7 +143,7 @@ def last_hidden_states(model: Any, branching: Branching) -> Tensor:
     Raises:
         BenchError: the model's layers do not use transformers' attention interface.
     """
-    with _attending_by_blocks(model):
+    with attending_by(model, ATTENTION, branching_attention):
         hidden: Tensor = model.get_decoder()(
             input_ids=branching.token_ids,
             position_ids=branching.position_ids,
@@ -222,19 +244,9 @@ def _joined(branches: Sequence[Sequence[int]], n_tokens: int) -> Iterator[list[S
         yield run
 
 
-def _additive(seen: NDArray[np.bool_], dtype: torch.dtype, device: torch.device) -> Tensor:
-    mask = torch.zeros(seen.shape, dtype=dtype, device=device)
-    return mask.masked_fill_(torch.from_numpy(~seen).to(device), torch.finfo(dtype).min)
-
-
-@contextmanager
-def _attending_by_blocks(model: Any) -> Iterator[None]:
-    from transformers import AttentionInterface
-
-    AttentionInterface.register(ATTENTION, branching_attention)
-    usual = model.config._attn_implementation
-    model.set_attn_implementation(ATTENTION)
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(usual)
+def _own_mask(numbers: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return 0 where a token of a block attends to an earlier one of the same branch, else the dtype's minimum."""
+    unseen = (numbers[:, None] != numbers[None, :]).logical_or_(
+        torch.ones(len(numbers), len(numbers), dtype=torch.bool, device=numbers.device).triu_(1)
+    )
+    return torch.zeros(unseen.shape, dtype=dtype, device=numbers.device).masked_fill_(unseen, torch.finfo(dtype).min)

@@ -5,10 +5,9 @@ All paths call the modules' own forward, so adapters and hooks attached from out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,91 +15,32 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.errors import BenchError
 from bench.learning.entropy import softmax_entropy
-from bench.lm.batching import length_buckets, padded
+from bench.lm.batching import answer_passes, length_buckets, moved, padded
 from bench.lm.decoders.answer_entropy import EntropyScope, leading_positions
+from bench.lm.decoders.attention import plainly_causal
 from bench.lm.decoders.branching import Branching, last_hidden_states
-from bench.lm.prompts.shared import (
-    SEPARATOR,
-    AnswerStyle,
-    ChatFormat,
-    Prompt,
-    chat_format,
-    cut_title,
-    fitting_prompts,
-    last_items,
-    prompt_hash,
-)
+from bench.lm.decoders.prompted import PromptedDecoder
+
+if TYPE_CHECKING:
+    from bench.lm.prompts.shared import AnswerStyle, Prompt
 
 MAX_LOGITS = 2**26
 """Maximum logits that an accelerator keeps at once while scoring (256 MB in float32)."""
 CACHED_LOGITS = 2**18
 """Logits that a CPU keeps at once: 1 MB in float32 fits in its cache, which is three times as fast."""
 ROWS_BY_WIDTH = 0.5
-"""Least number of rows of logits at once, by the width of the head: each product reads the whole head, and with a large
-vocabulary that takes longer than the product."""
-_MASKABLE_ATTENTION = ("sdpa", "eager")
+"""Least number of a CPU's rows of logits at once, by the width of the head: each product reads the whole head, and with
+a large vocabulary that takes longer than the product."""
 _ANY_TOKEN = 0
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, eq=False)
-class CausalLanguageModel:
-    """A loaded transformers decoder with its tokenizer.
+class CausalLanguageModel(PromptedDecoder):
+    """A loaded transformers decoder with its tokenizer, and what methods compute with it.
 
     The logits must be the output head of the last hidden state (Qwen2, Llama, Mistral and similar models).
     """
-
-    model: Any
-    """A ``...ForCausalLM`` module with ``sdpa`` or ``eager`` attention."""
-    tokenizer: Any
-    """Its tokenizer, with an end token."""
-    max_tokens: int = 1200
-    """Maximum length of a prompt; the oldest purchases are left out to keep within it, but never candidates."""
-    max_history: int | None = None
-    """How many of the latest purchases a prompt shows; None shows all that fit."""
-    title_words: int = 0
-    """How many words of a title a prompt and an answer contain; 0 keeps all."""
-    with_candidates: bool = True
-    """Whether a prompt contains the candidates."""
-    batch_tokens: int = 4096
-    """Tokens in one forward pass of scoring and generating, padding included."""
-    rewording: Callable[[ChatFormat], ChatFormat] = lambda chat: chat
-    """Modifies the chat format used to write prompts, to test a different wording."""
-
-    def __post_init__(self) -> None:
-        attention = getattr(self.model.config, "_attn_implementation", "sdpa")
-        if attention not in _MASKABLE_ATTENTION:
-            raise BenchError(
-                f"Attention '{attention}' cannot score candidates together: load the model with 'sdpa' or 'eager'."
-            )
-        if self.tokenizer.eos_token_id is None:
-            raise BenchError(
-                "The tokenizer has no end-of-sequence token, so answers cannot end: use an instruction-tuned model."
-            )
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the model."""
-        return next(self.model.parameters()).device  # type: ignore[no-any-return]
-
-    @property
-    def prompt_hash(self) -> str:
-        """Hash of the wording that this model gets, including its chat format and the lengths of history and titles."""
-        return prompt_hash(chat_format(self.tokenizer), self.max_history, self.title_words, self.with_candidates)
-
-    def cut(self, title: str) -> str:
-        """Return a title as it is written in prompts and answers."""
-        return cut_title(title, self.title_words)
-
-    def shared_prompts(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[str]:
-        """Write one prompt per query, with as much of the latest history as :attr:`max_tokens` allows."""
-        return [text for text, _ in self._fitting_prompts(histories, candidates)]
-
-    def prompt_ids(self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> list[list[int]]:
-        """Return the token ids of :meth:`shared_prompts`."""
-        return [ids for _, ids in self._fitting_prompts(histories, candidates)]
 
     def answer_loss(self, batch: Sequence[Prompt]) -> Tensor:
         """Return the mean cross-entropy (nats) over the answers' tokens and end tokens, a scalar with gradient."""
@@ -109,10 +49,17 @@ class CausalLanguageModel:
 
     def loss_behind(self, prompts: list[list[int]], answers: Sequence[str]) -> Tensor:
         """Return :meth:`answer_loss` for prompts given as token ids."""
-        answer_ids = self._answer_ids(answers, "title")
-        logits, _ = self._logits_at_answers(prompts, answer_ids)
-        targets = torch.tensor([token for answer in answer_ids for token in answer], device=self.device)
-        return F.cross_entropy(logits, targets)
+        answer_ids = self.answer_ids(answers, "title")
+        logits = self._logits_at(prompts, answer_ids, list(map(range, map(len, answer_ids))))
+        targets = torch.tensor([token for answer in answer_ids for token in answer])
+        return F.cross_entropy(logits, moved(targets, self.device))
+
+    def parts_of(
+        self, prompts: list[list[int]], answers: Sequence[str], max_tokens: int | None
+    ) -> list[tuple[NDArray[np.int64], float, int]]:
+        """Divide prompts with answers into passes; see :func:`bench.lm.batching.answer_passes`."""
+        answered = [len(ids) for ids in self.answer_ids(answers, "title")]
+        return answer_passes([len(prompt) for prompt in prompts], answered, max_tokens)
 
     def score(
         self,
@@ -129,18 +76,14 @@ class CausalLanguageModel:
                 ``list`` by the separator; that token counts.
         """
         prompts = self.prompt_ids(histories_titles, candidate_titles)
-        continuations = self._answers_ids(candidate_titles, style)
+        continuations = self.candidate_ids(candidate_titles, style)
         lengths = [len(prompt) + sum(map(len, row)) for prompt, row in zip(prompts, continuations, strict=True)]
         scores = np.empty((len(prompts), len(continuations[0]) if continuations else 0), dtype=np.float32)
         with _scoring(self.model):
-            for rows in length_buckets(lengths, self.batch_tokens):
+            for rows in length_buckets(lengths, self.pass_tokens):
                 totals = self._branch_log_likelihoods(_take(prompts, rows), _take(continuations, rows))
                 scores[rows] = totals.cpu().numpy()
         return scores
-
-    def answer_lengths(self, candidate_titles: Sequence[Sequence[str]], style: AnswerStyle) -> NDArray[np.float32]:
-        """Return each candidate's number of tokens as the answer, what ends it included, shape (n, n_candidates)."""
-        return np.array([list(map(len, row)) for row in self._answers_ids(candidate_titles, style)], dtype=np.float32)
 
     def logits_behind(
         self, prompts: list[list[int]], branches: list[list[list[int]]], tokens: Sequence[int]
@@ -156,7 +99,7 @@ class CausalLanguageModel:
         n_branches = len(branches[0]) if branches else 0
         logits = np.empty((len(prompts), n_branches, len(tokens)), dtype=np.float32)
         with _scoring(self.model):
-            for rows in length_buckets(lengths, self.batch_tokens):
+            for rows in length_buckets(lengths, self.pass_tokens):
                 batch = _take(branches, rows)
                 branching = Branching.of(_take(prompts, rows), batch, self.model.dtype, self.device)
                 last = branching.branch_rows[np.cumsum([len(branch) for row in batch for branch in row]) - 1]
@@ -167,7 +110,7 @@ class CausalLanguageModel:
 
     def logits_after(self, prompts: list[list[int]]) -> Tensor:
         """Return the logits of the first token after each prompt, shape (n, vocabulary), float32, in one pass."""
-        return self._logits_at_answers(prompts, [[_ANY_TOKEN]] * len(prompts))[0]
+        return self._logits_at(prompts, [[_ANY_TOKEN]] * len(prompts), [[0]] * len(prompts))
 
     def answer_entropy(
         self,
@@ -186,16 +129,35 @@ class CausalLanguageModel:
             max_new_tokens: Length at which a list of titles is cut; ``first_title`` generates only ``k`` tokens.
             temperature: Number by which the logits are divided; None leaves them unchanged.
         """
-        n_tokens = k if scope == "first_title" else max_new_tokens
+        prompt_ids, answers, counted = self._greedy_answers(prompts, k, scope, max_new_tokens)
+        return softmax_entropy(self._logits_at(prompt_ids, answers, counted), temperature).mean()
+
+    def answer_entropy_terms(
+        self,
+        prompts: Sequence[str],
+        k: int,
+        scope: EntropyScope = "first_title",
+        max_new_tokens: int = 400,
+        temperature: float | Tensor | None = None,
+    ) -> Iterator[Tensor]:
+        """Yield one term per prompt, whose sum is :meth:`answer_entropy`.
+
+        If each term's gradient is computed before the next is drawn, only one prompt's graph is in memory.
+        """
+        prompt_ids, answers, counted = self._greedy_answers(prompts, k, scope, max_new_tokens)
+        n_counted = sum(map(len, counted))
+        for one in zip(prompt_ids, answers, counted, strict=True):
+            logits = self._logits_at(*([part] for part in one))
+            yield softmax_entropy(logits, temperature).sum() / n_counted
+
+    def _greedy_answers(
+        self, prompts: Sequence[str], k: int, scope: EntropyScope, max_new_tokens: int
+    ) -> tuple[list[list[int]], list[list[int]], list[list[int]]]:
+        """Return the token ids of prompts and of their greedy answers, and the positions in each answer that count."""
         prompt_ids = self.token_ids(prompts)
-        answers = self.greedy_ids(prompt_ids, n_tokens)
-        logits, starts = self._logits_at_answers(prompt_ids, answers)
-        counted = [
-            start + position
-            for start, answer in zip(starts, answers, strict=True)
-            for position in leading_positions(list(map(self.tokenizer.decode, answer)), k, scope)
-        ]
-        return softmax_entropy(logits[counted], temperature).mean()
+        answers = self.greedy_ids(prompt_ids, k if scope == "first_title" else max_new_tokens)
+        pieces = [list(map(self.tokenizer.decode, answer)) for answer in answers]
+        return prompt_ids, answers, [leading_positions(row, k, scope) for row in pieces]
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int = 400) -> list[str]:
         """Return the model's greedy answer to each prompt, without special tokens."""
@@ -212,50 +174,24 @@ class CausalLanguageModel:
         answers: list[list[int]] = [[] for _ in prompts]
         with _scoring(self.model):
             lengths = [len(ids) + max_new_tokens for ids in prompts]
-            for rows in length_buckets(lengths, batch_tokens or self.batch_tokens):
+            for rows in length_buckets(lengths, batch_tokens or self.pass_tokens):
                 for row, answer in zip(rows, self._greedy_batch(_take(prompts, rows), max_new_tokens), strict=True):
                     answers[row] = answer
         return answers
 
-    def _fitting_prompts(
-        self, histories: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]
-    ) -> list[tuple[str, list[int]]]:
-        chat = self.rewording(chat_format(self.tokenizer))
-        bought = [list(map(self.cut, last_items(titles, self.max_history))) for titles in histories]
-        offered = [list(map(self.cut, titles)) if self.with_candidates else None for titles in candidates]
-        return fitting_prompts(bought, offered, chat, self.token_ids, self.max_tokens, self.max_history)
-
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return each text's token ids, without added special tokens."""
-        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
-        return ids
-
-    def _answer_ids(self, answers: Sequence[str], style: AnswerStyle) -> list[list[int]]:
-        if style == "list":
-            return self.token_ids([answer + SEPARATOR for answer in answers])
-        return [[*ids, self.tokenizer.eos_token_id] for ids in self.token_ids(answers)]
-
-    def _answers_ids(self, titles: Sequence[Sequence[str]], style: AnswerStyle) -> list[list[list[int]]]:
-        """Return the token ids of each query's titles as answers; a title shared by many queries is tokenized once."""
-        distinct = list(dict.fromkeys(title for row in titles for title in row))
-        ids = dict(zip(distinct, self._answer_ids(list(map(self.cut, distinct)), style), strict=True))
-        return [[ids[title] for title in row] for row in titles]
-
-    def _logits_at_answers(self, prefixes: list[list[int]], answers: list[list[int]]) -> tuple[Tensor, list[int]]:
-        """Return the logits that predict each answer token, with all answers' rows joined, and each answer's first row.
+    def _logits_at(
+        self, prefixes: list[list[int]], answers: list[list[int]], positions: Sequence[Sequence[int]]
+    ) -> Tensor:
+        """Return the logits that predict the answers' tokens at the given positions, with all answers' rows joined.
 
         Rows are padded on the right, which causal attention cannot see, so no mask is needed.
         """
         inputs = [prefix + answer[:-1] for prefix, answer in zip(prefixes, answers, strict=True)]
-        hidden = self._decode(input_ids=padded(inputs, 0, self.device), use_cache=False).last_hidden_state
-        lengths = [len(answer) for answer in answers]
-        rows = np.repeat(np.arange(len(answers)), lengths)
-        columns = np.concatenate([len(p) - 1 + np.arange(n) for p, n in zip(prefixes, lengths, strict=True)])
-        needed = hidden[torch.from_numpy(rows).to(self.device), torch.from_numpy(columns).to(self.device)]
-        return self._head(needed), np.cumsum([0, *lengths[:-1]]).tolist()
-
-    def _decode(self, **inputs: Any) -> Any:
-        return self.model.get_decoder()(**inputs)
+        with plainly_causal(self.model):
+            read = self.model.get_decoder()(input_ids=padded(inputs, 0, self.device), use_cache=False)
+        rows = np.repeat(np.arange(len(answers)), list(map(len, positions)))
+        columns = np.array([len(p) - 1 + place for p, row in zip(prefixes, positions, strict=True) for place in row])
+        return self._head(read.last_hidden_state[tuple(moved(np.stack([rows, columns]), self.device))])
 
     def _head(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self.model.get_output_embeddings()(hidden)
@@ -277,8 +213,10 @@ class CausalLanguageModel:
         return totals.flatten().index_add(0, index, gained).view(totals.shape)
 
     def _log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        at_once = CACHED_LOGITS if self.device.type == "cpu" else MAX_LOGITS
-        n_rows = max(1, int(hidden.shape[1] * ROWS_BY_WIDTH), at_once // int(self.model.config.vocab_size))
+        at_once, least = (
+            (CACHED_LOGITS, hidden.shape[1] * ROWS_BY_WIDTH) if self.device.type == "cpu" else (MAX_LOGITS, 1)
+        )
+        n_rows = max(1, int(least), at_once // int(self.model.config.vocab_size))
         chunks = zip(torch.split(hidden, n_rows), torch.split(targets, n_rows), strict=True)
         return torch.cat([-F.cross_entropy(self._head(rows), wanted, reduction="none") for rows, wanted in chunks])
 

@@ -47,7 +47,7 @@ class TransformersEngine:
     def greedy_ids(self, prompts: list[list[int]], adapter: Adapter | None, max_new_tokens: int) -> list[list[int]]:
         """Return the token ids of each prompt's greedy answer, up to and including the end token, if any."""
         with folded(self.causal.model, adapter):
-            return self.causal.greedy_ids(prompts, max_new_tokens, max(BATCH_TOKENS, self.causal.batch_tokens))
+            return self.causal.greedy_ids(prompts, max_new_tokens, max(BATCH_TOKENS, self.causal.pass_tokens))
 
     def facts(self) -> dict[str, Any]:
         """Return name, version and settings."""

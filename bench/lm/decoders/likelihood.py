@@ -19,7 +19,7 @@ from bench.lm.backbones import Backbone, quiet_transformers, reading_model
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import n_prefixes, sampled_prefixes, titles_of, untouched_items
 from bench.lm.decoders.title_scores import SCORINGS, Scoring, TitlePriors, title_scores
-from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel, Reading
+from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel, Part, Reading
 from bench.lm.precision import training_dtype, training_precision
 from bench.lm.prompts.shared import AnswerStyle, Prompt, answer_text, prompt_hash
 from bench.progress import Steps, tell
@@ -138,6 +138,17 @@ class GenerativeLanguageModel(LanguageModel):
         """Return the mean cross-entropy over the answers' tokens."""
         return self.causal.answer_loss(batch)
 
+    @property
+    def layers(self) -> Sequence[nn.Module]:
+        """The decoder layers."""
+        return self.causal.layers
+
+    def parts(self, batch: list[Prompt], max_tokens: int | None) -> list[Part]:
+        """Divide a batch into passes of prompts of similar length."""
+        prompts = self.causal.token_ids([prompt.shared for prompt in batch])
+        passes = self.causal.parts_of(prompts, [prompt.answer for prompt in batch], max_tokens)
+        return [Part([batch[row] for row in rows], share, n_tokens) for rows, share, n_tokens in passes]
+
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return scores by the likelihood of each candidate's title as the answer, shape (n, n_candidates)."""
         return self.title_scores(domain, queries, progress, self.answer_style, self.scoring)
@@ -177,6 +188,17 @@ class GenerativeLanguageModel(LanguageModel):
         """Return the mean entropy over the first tokens of the model's own greedy answers."""
         prompts = self.causal.shared_prompts(*titles_of(domain, queries))
         return self.causal.answer_entropy(prompts, n_tokens, temperature=temperature)
+
+    def entropy_terms(
+        self,
+        domain: Domain,
+        queries: Queries,
+        temperature: float | Tensor | None = None,
+        n_tokens: int = ENTROPY_TOKENS,
+    ) -> Iterator[Tensor]:
+        """Yield one term of the entropy per prompt."""
+        prompts = self.causal.shared_prompts(*titles_of(domain, queries))
+        return self.causal.answer_entropy_terms(prompts, n_tokens, temperature=temperature)
 
     def _prompt(self, example: tuple[Domain, int, int], rng: np.random.Generator) -> Prompt:
         """Write the prompt for the user's item at a position, among negatives that have training interactions."""

@@ -10,7 +10,7 @@ at 1 plus what chance adds (the results printed by RecCocktail and WeaveRec foll
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -120,6 +120,17 @@ class ListLanguageModel(GenerativeLanguageModel):
         """Return the mean entropy over the first tokens of each title of the model's own lists."""
         prompts = self.causal.shared_prompts(*titles_of(domain, queries))
         return self.causal.answer_entropy(prompts, n_tokens, "each_title", self.max_new_tokens, temperature)
+
+    def entropy_terms(
+        self,
+        domain: Domain,
+        queries: Queries,
+        temperature: float | Tensor | None = None,
+        n_tokens: int = ENTROPY_TOKENS,
+    ) -> Iterator[Tensor]:
+        """Yield one term of the entropy per prompt."""
+        prompts = self.causal.shared_prompts(*titles_of(domain, queries))
+        return self.causal.answer_entropy_terms(prompts, n_tokens, "each_title", self.max_new_tokens, temperature)
 
 
 def write_lists(

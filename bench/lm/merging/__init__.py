@@ -2,7 +2,7 @@
 
 ``average`` weights the adapters, in the space of factors or of full updates. ``ties``, ``dare``, ``lego`` and
 ``ext_sub`` implement the operators of those names, and ``updates`` has their shared code. ``by_entropy`` learns the
-weights on unlabeled queries.
+weights on unlabeled queries, with the gradients of ``entropy_gradient``.
 """
 
 from typing import TYPE_CHECKING

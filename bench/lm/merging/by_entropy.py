@@ -22,7 +22,8 @@ from torch import Tensor
 from bench.files.hashing import derived_seed
 from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
 from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel
-from bench.lm.merging.average import MergeSpace, mixed
+from bench.lm.merging.average import MergeSpace, merge, mixed
+from bench.lm.merging.entropy_gradient import add_entropy_gradient
 from bench.plugin import MergeReport, ProgressHook, Queries
 from bench.progress import Phase, Steps, tell
 
@@ -158,10 +159,12 @@ def learn_pooled_weights(
     The state is saved after every step in ``checkpoint``, and an interrupted search continues from there.
     """
     prompts = [(domain, _sample(queries, recipe.n_prompts, seed)) for domain, queries in pools]
+    device = next(language_model.model.parameters()).device
+    adapters = [adapter.on(device) for adapter in adapters]
     n_modules = len({module for adapter in adapters for module in adapter.factors})
     shape = (len(adapters),) if recipe.granularity == "global" else (n_modules, len(adapters))
     region = recipe.region
-    learned = region.start(shape).requires_grad_()
+    learned = region.start(shape).to(device).requires_grad_()
     optimizer = torch.optim.Adam([learned], lr=recipe.learning_rate)
     starts = range(0, max(len(queries) for _, queries in prompts), recipe.prompts_a_step)
     path, curve, entropies = _resumed(checkpoint, learned, optimizer)
@@ -175,12 +178,12 @@ def learn_pooled_weights(
             optimizer.zero_grad(set_to_none=True)
             for domain, batch in batches:
                 weights = region.weights(learned)
-                with mixed(language_model.model, adapters, weights, space, any_sum=region.any_sum):
-                    temperature = merged_temperature(adapters, weights)
-                    entropy = language_model.entropy(domain, batch, temperature, recipe.n_tokens)
-                    # gradients are accumulated domain by domain, so that only one graph is in memory at a time
-                    (entropy / len(batches)).backward()  # type: ignore[no-untyped-call]
-                entropies.append(entropy.item())
+                merged = merge(adapters, weights, space, any_sum=region.any_sum)
+                temperature = merged_temperature(adapters, weights)
+                share = 1 / len(batches)
+                entropies.append(
+                    add_entropy_gradient(language_model, domain, batch, merged, temperature, recipe.n_tokens, share)
+                )
             optimizer.step()
             region.project(learned.data)
             path.append(mean_weights(region.weights(learned.detach())))
@@ -191,7 +194,7 @@ def learn_pooled_weights(
             _save(checkpoint, learned, optimizer, {"path": path, "curve": curve, "entropies": entropies})
         shown = ", ".join(f"{weight:.3f}" for weight in path[-1])
         progress(f"merge weights: pass {number + 1} of {recipe.passes}, entropy {curve[-1]:.4f}, weights {shown}")
-    return LearnedWeights(region.weights(learned.detach()), curve, path)
+    return LearnedWeights(region.weights(learned.detach()).cpu(), curve, path)
 
 
 def _save(
@@ -232,6 +235,8 @@ def entropy_grid(  # noqa: PLR0913, PLR0917  # what is searched, on what, and ho
     """
     tell(progress, Phase(MERGE_WEIGHTS))
     prompts = _sample(queries, recipe.n_prompts, seed)
+    device = next(language_model.model.parameters()).device
+    adapters = [adapter.on(device) for adapter in adapters]
     saved = None if checkpoint is None else checkpoint.load()
     grid = [] if saved is None else [(last, entropy) for last, entropy in saved[1]["grid"]]
     for step in range(len(grid), GRID_POINTS):

@@ -49,7 +49,9 @@ def merge_dare(
     check_weights(weights, len(adapters))
 
     def average(module: str, updates: Tensor) -> Tensor:
-        thinned = [drop_entries(update, drop, mask_generator(seed, str(i), module)) for i, update in enumerate(updates)]
+        device = updates.device
+        masks = [mask_generator(seed, str(i), module, device=device) for i in range(len(updates))]
+        thinned = [drop_entries(update, drop, mask) for update, mask in zip(updates, masks, strict=True)]
         return torch.einsum("n,n...->...", weights.to(updates), torch.stack(thinned))
 
     return merge_updates(adapters, average, rank)
@@ -59,21 +61,20 @@ def drop_entries(values: Tensor, drop: float, generator: torch.Generator) -> Ten
     """Return the values with each entry 0 with probability ``drop`` and divided by 1 − ``drop`` otherwise."""
     if drop == 0:
         return values
-    kept = torch.rand(values.shape, generator=generator) >= drop
-    return values * kept.to(values.device) / (1 - drop)
+    kept = torch.rand(values.shape, generator=generator, device=values.device) >= drop
+    return values * kept / (1 - drop)
 
 
-def mask_generator(seed: int, *purpose: str) -> torch.Generator:
-    """Return the random generator of one mask."""
-    # a generator on the CPU draws the same mask whatever the device of the update
-    return torch.Generator().manual_seed(derived_seed(seed, "dare", *purpose))
+def mask_generator(seed: int, *purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return the random generator of one mask, on the device of the values that it drops."""
+    return torch.Generator(device).manual_seed(derived_seed(seed, "dare", *purpose))
 
 
 def _dropped(adapter: Adapter, drop: float, seed: int, name: str) -> Adapter:
     factors = {
         module: (
-            drop_entries(a, drop, mask_generator(seed, name, module, "A")),
-            drop_entries(b, drop, mask_generator(seed, name, module, "B")),
+            drop_entries(a, drop, mask_generator(seed, name, module, "A", device=a.device)),
+            drop_entries(b, drop, mask_generator(seed, name, module, "B", device=b.device)),
         )
         for module, (a, b) in adapter.factors.items()
     }

@@ -1,6 +1,7 @@
 """Train adapters: ``lora`` trains one, ``library`` loads or trains all that a method needs.
 
-``dropout`` draws masks that are the same on every machine.
+``dropout`` draws masks that are the same on every machine. ``passes`` divides batches that do not fit in memory, and
+``recompute`` runs layers again in the backward pass.
 """
 
 from typing import TYPE_CHECKING

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.data.domain import Domain
 from bench.files.hashing import content_hash
 from bench.files.revisions import revision_of
 from bench.learning.checkpoints import Checkpoint
+from bench.learning.team import current_team
 from bench.learning.training import sample_of
 from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe, load_adapter, save_adapter
 from bench.lm.decoders.examples import n_prefixes
@@ -19,6 +21,9 @@ from bench.lm.training.lora import Course, Validation, chosen_by, train_adapter
 from bench.plugin import AdapterReport, Task
 from bench.plugin.fit_report import as_tuples
 from bench.progress import Phase, tell
+
+if TYPE_CHECKING:
+    from bench.learning.steps import StepLog
 
 ADAPTER_KIND = AdapterSpec.kind
 
@@ -139,17 +144,24 @@ def revised_objective(reader: type[LanguageModel]) -> str:
 def _trained_adapter(
     plan: AdapterPlan, language_model: LanguageModel, reading: _Reading, n_steps: int | None
 ) -> tuple[Adapter, AdapterReport]:
-    """Return the adapter, trained now if it is not stored, and the report of its training."""
+    """Return the adapter, trained now if it is not stored, and the report of its training.
+
+    Of several processes, the first one looks for the adapter, holds its lease, and stores it; the others train with it.
+    """
     spec, artifacts, progress = reading.spec(plan), reading.task.artifacts, reading.task.progress
     checkpoint = Checkpoint(artifacts.unfinished(ADAPTER_KIND, spec.key()) / "checkpoint.safetensors")
+    team, validation = current_team(), reading.validation(plan)
 
-    def make(folder: Path) -> None:
+    def train() -> tuple[Adapter, StepLog]:
         tell(progress, Phase("adapter"))
         progress(f"training an adapter on {', '.join(spec.names)}")
         begun = None if spec.start is None else load_adapter(artifacts.root / ADAPTER_KIND / spec.start)[0]
-        course = Course(spec.seed, spec.order, n_steps, begun, checkpoint)
-        validation = reading.validation(plan)
-        adapter, log = train_adapter(language_model, plan.domains, spec.recipe, course, progress, validation)
+        course = Course(spec.seed, spec.order, n_steps, begun, checkpoint, team)
+        return train_adapter(language_model, plan.domains, spec.recipe, course, progress, validation)
+
+    def make(folder: Path) -> None:
+        team.of_first(value=True)
+        adapter, log = train()
         report = AdapterReport(
             id=content_hash(spec.key()),
             domains=spec.names,
@@ -167,9 +179,14 @@ def _trained_adapter(
         )
         save_adapter(folder, adapter, {"training": asdict(report)})
 
-    folder = artifacts.get_or_make(ADAPTER_KIND, spec.key(), make)
-    checkpoint.remove()
-    adapter, facts = load_adapter(folder)
+    if team.is_first:
+        artifacts.get_or_make(ADAPTER_KIND, spec.key(), make)
+        checkpoint.remove()
+        team.of_first(value=False)
+    else:
+        while team.of_first(value=False):
+            train()
+    adapter, facts = load_adapter(artifacts.path(ADAPTER_KIND, spec.key()))
     return adapter, AdapterReport(**as_tuples(facts["training"]))
 
 

@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.data.domain import Domain
@@ -19,12 +20,17 @@ from bench.files.hashing import content_hash, derived_seed
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stepwise import Stepwise
+from bench.learning.team import ALONE, Team
 from bench.learning.training import STOPPING_METRIC, stopping_score
 from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
-from bench.lm.language_model import LanguageModel
+from bench.lm.language_model import LanguageModel, Part
+from bench.lm.memory import PassLimit
 from bench.lm.precision import training_precision
-from bench.lm.training.dropout import IntegerDropout
+from bench.lm.training.dropout import IntegerDropout, Masks
 from bench.lm.training.one_product import by_one_product
+from bench.lm.training.passes import limit_for
+from bench.lm.training.recompute import recomputed
+from bench.lm.training.together import shared_limit, shared_scores
 from bench.plugin import Answers, ProgressHook, Queries
 from bench.progress import prefixed
 
@@ -50,6 +56,8 @@ class Course:
     """The adapter from which training continues."""
     checkpoint: Checkpoint | None = None
     """Where the training state is saved, from which an interrupted training resumes."""
+    team: Team = ALONE
+    """The processes that train together; each gets the adapter."""
 
 
 def train_adapter(
@@ -82,7 +90,8 @@ def train_adapter(
         language_model.prepared_for(domains, recipe),
     ):
         head = _begun_head(language_model, course)
-        training = _Training(language_model, domains, recipe, course, factors, list(head.values()), validation)
+        limit = limit_for(language_model, recipe)
+        training = _Training(language_model, domains, recipe, course, factors, list(head.values()), validation, limit)
         if course.start is None:
             training.begin_calibrated(progress)
         log = training.run(progress)
@@ -139,7 +148,7 @@ def attached(
         torch.manual_seed(derived_seed(seed, "lora-initialisation"))
         wrapped = get_peft_model(model, settings, adapter_name=ADAPTER_NAME)
     factors: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
-    masks = mask_generator(seed)
+    masks = Masks(mask_seed(seed))
     for name, layer in model.named_modules():
         if isinstance(layer, LoraLayer):
             layer.lora_dropout[ADAPTER_NAME] = IntegerDropout(dropout, masks)
@@ -155,9 +164,9 @@ def attached(
         wrapped.unload()
 
 
-def mask_generator(seed: int, step: int = 0) -> np.random.Generator:
-    """Return the random generator of one step's dropout masks."""
-    return np.random.Generator(np.random.SFC64(derived_seed(seed, "dropout", str(step))))
+def mask_seed(seed: int, step: int = 0, part: int = 0) -> int:
+    """Return the seed of the dropout masks of one step, or of one part of its batch."""
+    return derived_seed(seed, "dropout", str(step), *([str(part)] if part else []))
 
 
 @contextmanager
@@ -179,6 +188,7 @@ class _Training:
     factors: Factors
     head: Sequence[nn.Parameter]
     validation: Sequence[Validation]
+    limit: PassLimit
 
     def run(self, progress: ProgressHook) -> StepLog:
         """Train and leave factors and head in their best state."""
@@ -194,6 +204,8 @@ class _Training:
             plan=StepPlan.of(recipe, n_steps=course.n_steps),
             progress=progress,
             checkpoint=course.checkpoint,
+            parts=self._parts,
+            team=course.team,
         ).run()
 
     def n_batches(self) -> int:
@@ -213,9 +225,7 @@ class _Training:
             return None
         with self._without_dropout():
             part = prefixed(progress, "", "calibration: ", within_steps=True)
-            scores = [
-                self.language_model.scores_in_training(domain, queries, part) for domain, queries, _ in self.validation
-            ]
+            scores = [self._scores(domain, queries, part) for domain, queries, _ in self.validation]
         answers = np.concatenate([answers.positive_column for _, _, answers in self.validation])
         return self.language_model.temperature_on(np.concatenate(scores), Answers(answers))
 
@@ -223,23 +233,41 @@ class _Training:
         """Return the stopping metric, averaged over domains."""
         with self._without_dropout():
             values = [
-                stopping_score(self.language_model.scores_in_training(domain, queries, progress), answers)
+                stopping_score(self._scores(domain, queries, progress), answers)
                 for domain, queries, answers in self.validation
             ]
         return float(np.mean(values))
+
+    def _scores(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
+        return shared_scores(
+            lambda asked: self.language_model.scores_in_training(domain, asked, progress), queries, self.course.team
+        )
 
     def _batches(self, epoch: int) -> Iterator[tuple[Any, int]]:
         words = ("batches", *([f"order {self.course.order}"] if self.course.order else []), str(epoch))
         rng = np.random.default_rng(derived_seed(self.course.seed, *words))
         return self.language_model.batches(self.domains, self.recipe, rng)
 
-    def _loss(self, batch: Any, step: int) -> Tensor:
+    def _parts(self, batch: Any) -> Iterator[tuple[tuple[int, Part], float]]:
+        """Yield the numbered parts of a batch that fit in the device's memory, each with its share of the loss."""
+        limit = shared_limit(
+            self.limit.tokens, lambda: self.language_model.parts(batch, None)[0].n_tokens, self.course.team
+        )
+        for numbered in enumerate(self.language_model.parts(batch, limit)):
+            yield numbered, numbered[1].share
+
+    def _loss(self, numbered: tuple[int, Part], step: int) -> Tensor:
+        number, part = numbered
         # reseeded per step, so that a training resumed from a checkpoint drops the same values
-        masks = mask_generator(self.course.seed, step)
-        for dropout in self._dropouts():
-            dropout.rng = masks
-        with training_precision(next(iter(self.factors.values()))[0].device):
-            return self.language_model.loss(batch)
+        self.masks.reseed(mask_seed(self.course.seed, step, number))
+        layers = self.language_model.layers if part.n_tokens > self.limit.recomputed_above else ()
+        with training_precision(next(iter(self.factors.values()))[0].device), recomputed(layers, self.masks):
+            return self.language_model.loss(part.batch)
+
+    @cached_property
+    def masks(self) -> Masks:
+        """The stream of masks that all dropout modules share."""
+        return self._dropouts()[0].masks
 
     def _dropouts(self) -> list[IntegerDropout]:
         modules = [self.language_model.model.get_submodule(name) for name in self.factors]

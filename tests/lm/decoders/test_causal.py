@@ -226,3 +226,31 @@ def test_tokenizer_without_end_token_is_refused(pico):
     pico.tokenizer.eos_token = None
     with pytest.raises(BenchError, match="no end-of-sequence token"):
         CausalLanguageModel(pico.model, pico.tokenizer)
+
+
+@pytest.mark.parametrize("scope", ["first_title", "each_title"])
+def test_the_terms_of_the_entropy_add_up_to_it_and_so_do_their_gradients(pico, scope):
+    prompts = ["One prompt", "Another, longer prompt", "Three"]
+    factor = torch.tensor(0.5, requires_grad=True)
+    pico.model.get_decoder().layers[0].mlp.register_forward_hook(lambda _m, _i, output: output * (1 + factor))
+    whole = pico.answer_entropy(prompts, 2, scope, max_new_tokens=8)
+    (expected,) = torch.autograd.grad(whole, factor)
+    terms = []
+    for term in pico.answer_entropy_terms(prompts, 2, scope, max_new_tokens=8):
+        term.backward()
+        terms.append(term.item())
+    assert len(terms) == 3
+    assert sum(terms) == pytest.approx(whole.item(), rel=1e-5)
+    torch.testing.assert_close(factor.grad, expected, rtol=1e-4, atol=1e-7)
+    assert expected.abs() > 1e-6
+
+
+def test_the_entropy_of_a_long_answer_needs_no_more_logits_than_positions_that_count(pico):
+    rows = []
+    pico.model.get_output_embeddings().register_forward_hook(
+        lambda _m, inputs, _o: rows.append(inputs[0][..., 0].numel())
+    )
+    pico.answer_entropy(["One prompt", "Two"], 2, "each_title", max_new_tokens=60)
+    generated, of_entropy = rows[:-1], rows[-1]
+    assert max(generated) <= 2
+    assert of_entropy < 2 * 60 / 4

@@ -12,7 +12,7 @@ from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules, load_
 from bench.lm.adapters.apply import folded, hooked
 from bench.lm.backbones import local_backbone
 from bench.lm.encoders.towers import TEMPERATURE, TowerLanguageModel
-from bench.lm.training.dropout import IntegerDropout
+from bench.lm.training.dropout import IntegerDropout, Masks
 from bench.lm.training.lora import Validation, attached
 from tests.support.adapter_training import cross_entropy, trained, validation_of
 from tests.support.text_toys import planted_groups
@@ -183,7 +183,7 @@ def test_a_trained_adapter_keeps_the_temperature_that_calibrates_it_when_it_is_s
 
 
 def test_dropout_keeps_the_mean_and_the_share() -> None:
-    dropout = IntegerDropout(0.05, np.random.default_rng(0))
+    dropout = IntegerDropout(0.05, Masks(0))
     dropped = dropout(torch.ones(1000, 1000))
     assert (dropped == 0).float().mean().item() == pytest.approx(0.05, abs=1e-3)
     assert dropped.mean().item() == pytest.approx(1.0, abs=1e-3)
@@ -191,8 +191,8 @@ def test_dropout_keeps_the_mean_and_the_share() -> None:
 
 def test_dropout_does_nothing_outside_training_or_at_share_zero() -> None:
     values = torch.randn(10, 10)
-    assert IntegerDropout(0.5, np.random.default_rng(0)).eval()(values) is values
-    assert IntegerDropout(0.0, np.random.default_rng(0))(values) is values
+    assert IntegerDropout(0.5, Masks(0)).eval()(values) is values
+    assert IntegerDropout(0.0, Masks(0))(values) is values
 
 
 def test_the_papers_backbone_has_the_papers_number_of_trained_parameters() -> None:

@@ -1,0 +1,74 @@
+"""Attention without a mask: the usual results, and no question to the device before each pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from unittest.mock import patch
+
+import pytest
+import torch
+from transformers import masking_utils
+
+from bench.lm.decoders.attention import PLAINLY_CAUSAL, plainly_causal
+from bench.lm.decoders.causal import CausalLanguageModel
+
+TOKENS = torch.tensor([[5, 6, 7, 8, 9], [9, 8, 7, 0, 0]])
+"""The second row is padded on the right."""
+
+
+@pytest.fixture
+def questions() -> Iterator[list[torch.Tensor]]:
+    """The positions about which transformers asks whether they are those of several texts."""
+    asked: list[torch.Tensor] = []
+    ordinary = masking_utils.find_packed_sequence_indices
+
+    def noted(position_ids: torch.Tensor) -> torch.Tensor | None:
+        asked.append(position_ids)
+        return ordinary(position_ids)
+
+    with patch.object(masking_utils, "find_packed_sequence_indices", noted):
+        yield asked
+
+
+def hidden_states(lm: CausalLanguageModel) -> torch.Tensor:
+    with torch.no_grad():
+        states: torch.Tensor = lm.model.get_decoder()(input_ids=TOKENS, use_cache=False).last_hidden_state
+    return states
+
+
+def test_the_states_are_the_usual_ones_bit_for_bit_and_nothing_is_asked(
+    pico: CausalLanguageModel, questions: list[torch.Tensor]
+) -> None:
+    expected = hidden_states(pico)
+    assert len(questions) == 1
+    with plainly_causal(pico.model):
+        assert pico.model.config._attn_implementation == PLAINLY_CAUSAL
+        found = hidden_states(pico)
+    assert len(questions) == 1
+    assert torch.equal(found, expected)
+    assert pico.model.config._attn_implementation == "sdpa"
+
+
+def test_padding_on_the_right_changes_no_state_before_it(pico: CausalLanguageModel) -> None:
+    with plainly_causal(pico.model), torch.no_grad():
+        alone = pico.model.get_decoder()(input_ids=TOKENS[1:, :3], use_cache=False).last_hidden_state
+        padded = hidden_states(pico)[1:, :3]
+    torch.testing.assert_close(padded, alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("_attn_implementation", "eager"), ("sliding_window", 2), ("layer_types", ["sliding_attention"])],
+)
+def test_models_that_need_their_masks_keep_their_attention(
+    pico: CausalLanguageModel, monkeypatch: pytest.MonkeyPatch, setting: str, value: object
+) -> None:
+    monkeypatch.setattr(pico.model.config, setting, value)
+    before = pico.model.config._attn_implementation
+    with plainly_causal(pico.model):
+        assert pico.model.config._attn_implementation == before
+
+
+def test_logits_are_computed_without_asking(pico: CausalLanguageModel, questions: list[torch.Tensor]) -> None:
+    assert torch.isfinite(pico.logits_after([[5, 6, 7], [8, 9]])).all()
+    assert not questions
