@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from bench.report.tables.table import TableFormat
     from bench.runs.estimate import PlanEstimate
     from bench.runs.executors.choice import ExecutorChoice, ExecutorName
+    from bench.runs.executors.walk import Executor
     from bench.runs.plan import Plan
 
 EXECUTORS = ("processes", "ray", "slurm")
@@ -150,26 +152,30 @@ def _run(
 
     store = RunStore(folders.results_dir)
     completed = complete_experiment(experiment)
+    is_stored = {spec.hash(): store.exists(spec.hash()) for _, spec in completed}
     tasks = Tasks(folders, progress)
-    # only runs that will be executed may read data: a table of stored runs is built without any
-    plan = plan_of(
-        [spec for _, spec in completed],
-        folders,
-        progress,
-        reads_data=lambda spec: not dry_run and not store.exists(spec.hash()),
-        tasks=tasks,
-    )
-    tell(progress, Note(f"{experiment.file_name}: {plan.summary()}"))
-    missing = [job for job in plan.runs if not job.is_done]
-    if dry_run:
-        commands = {spec.hash(): request.command() for request, spec in completed}
-        return [commands[job.id] for job in missing]
-    estimate = announced(plan, tasks, chosen_device(device), choice.n_workers)
-    del tasks  # it keeps all datasets in memory, and each run reads its own
-    if choice.in_this_process:
-        _one_by_one(plan, folders, chosen_device(device), progress, estimate)
-    else:
-        _hand_out(plan, folders, choice, progress, estimate)
+    with ExitStack() as opened:
+        executor = None
+        if not (dry_run or choice.in_this_process or all(is_stored.values())):
+            executor = opened.enter_context(choice.open(folders.results_dir))  # workers start during the planning
+        # only runs that will be executed may read data: a table of stored runs is built without any
+        plan = plan_of(
+            [spec for _, spec in completed],
+            folders,
+            progress,
+            reads_data=lambda spec: not dry_run and not is_stored[spec.hash()],
+            tasks=tasks,
+        )
+        tell(progress, Note(f"{experiment.file_name}: {plan.summary()}"))
+        if dry_run:
+            commands = {spec.hash(): request.command() for request, spec in completed}
+            return [commands[job.id] for job in plan.runs if not job.is_done]
+        estimate = announced(plan, tasks, chosen_device(device), choice.n_workers)
+        del tasks  # it keeps all datasets in memory, and each run reads its own
+        if executor is None:
+            _one_by_one(plan, folders, chosen_device(device), progress, estimate)
+        else:
+            _hand_out(plan, executor, folders, choice, progress, estimate)
     return []
 
 
@@ -194,12 +200,18 @@ def _one_by_one(plan: Plan, folders: Folders, device: str, progress: Progress, e
             to_do = [one for one in to_do if one.id not in (job.id, *job.needs)]
 
 
-def _hand_out(plan: Plan, folders: Folders, choice: ExecutorChoice, progress: Progress, estimate: PlanEstimate) -> None:
+def _hand_out(
+    plan: Plan,
+    executor: Executor,
+    folders: Folders,
+    choice: ExecutorChoice,
+    progress: Progress,
+    estimate: PlanEstimate,
+) -> None:
     """Let workers execute the missing jobs; raise BenchError if some of them fail."""
     from bench.runs.executors.walk import carry_out, failures
 
-    with choice.open(folders.results_dir) as executor:
-        outcomes = carry_out(plan, executor, folders.absolute(), choice.resources, progress, estimate)
+    outcomes = carry_out(plan, executor, folders.absolute(), choice.resources, progress, estimate)
     failed = failures(outcomes)
     if failed:
         first, error = next(iter(failed.items()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from bench.errors import BenchError
 from bench.runs.executors.job import Resources
@@ -12,6 +12,8 @@ from bench.runs.executors.processes import Processes, share_of_machine
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+    from bench.runs.executors.walk import Executor
 
 ExecutorName = Literal["processes", "ray", "slurm"]
 EXECUTORS: tuple[ExecutorName, ...] = get_args(ExecutorName)
@@ -57,7 +59,7 @@ class ExecutorChoice:
         cpus, gpus = (self.cpus or usual.cpus), (usual.gpus if self.gpus is None else self.gpus)
         return Resources(cpus, gpus, self.memory_gb)
 
-    def open(self, results_dir: Path) -> AbstractContextManager[Any]:
+    def open(self, results_dir: Path) -> AbstractContextManager[Executor]:
         """Return the executor as a context manager.
 
         Raises:

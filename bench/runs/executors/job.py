@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bench.errors import BenchError
+from bench.files.extras import is_installed
 from bench.files.folders import Folders
 from bench.plugin import LastLoaded
 from bench.runs.progress.lines import Lines
@@ -93,6 +94,14 @@ def begin_worker(n_threads: int) -> None:
     """Limit the threads of a new process, before it loads libraries that start threads."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(n_threads)
+
+
+def load_libraries() -> None:
+    """Import what every job needs; torch alone takes seconds."""
+    import bench.runs.engine  # noqa: F401
+
+    if is_installed("torch"):
+        import torch  # noqa: F401
 
 
 def _do(item: WorkItem, log: TextIO) -> None:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Self
 
-from bench.runs.executors.job import Outcome, Resources, WorkItem, begin_worker, do
+from bench.runs.executors.job import Outcome, Resources, WorkItem, begin_worker, do, load_libraries
 from bench.runs.executors.machine import n_accelerators, n_cores
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class Processes:
 
     If a worker is killed, its pool breaks, and the jobs of the other workers end too. Each of these jobs is restarted
     in a separate process, where it resumes from its checkpoint and cannot affect others.
+
+    The workers start at once and load what every job needs, while this program still plans the jobs.
     """
 
     def __init__(self, n_workers: int, resources: Resources) -> None:
@@ -34,6 +36,8 @@ class Processes:
         self._lock, self._own_pools = threading.Lock(), ExitStack()
         self._begun = get_context("spawn").Value("i", 0)
         self._pool = self._new_pool(n_workers)
+        for _ in range(n_workers):  # the pool starts a process for each job that finds no idle one
+            self._pool.submit(load_libraries)
 
     def __enter__(self) -> Self:
         return self
