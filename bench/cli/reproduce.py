@@ -151,19 +151,18 @@ def _run(
     from bench.runs.tasks import Tasks
 
     store = RunStore(folders.results_dir)
-    completed = complete_experiment(experiment)
-    is_stored = {spec.hash(): store.exists(spec.hash()) for _, spec in completed}
     tasks = Tasks(folders, progress)
     with ExitStack() as opened:
         executor = None
-        if not (dry_run or choice.in_this_process or all(is_stored.values())):
-            executor = opened.enter_context(choice.open(folders.results_dir))  # workers start during the planning
+        if not (dry_run or choice.in_this_process):  # before the planning, during which workers load libraries
+            executor = opened.enter_context(choice.open(folders.results_dir))
+        completed = complete_experiment(experiment)
         # only runs that will be executed may read data: a table of stored runs is built without any
         plan = plan_of(
             [spec for _, spec in completed],
             folders,
             progress,
-            reads_data=lambda spec: not dry_run and not is_stored[spec.hash()],
+            reads_data=lambda spec: not dry_run and not store.exists(spec.hash()),
             tasks=tasks,
         )
         tell(progress, Note(f"{experiment.file_name}: {plan.summary()}"))

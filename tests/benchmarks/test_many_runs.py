@@ -40,7 +40,8 @@ metrics: [ndcg@1]
 rows:
   - {{method: {method}, label: Row, params: {params}}}
 """
-TRAINED = {"epochs": 25, "patience": 25, "batch_size": 16, "dimensions": 64}
+TRAINED = {"epochs": 75, "patience": 75, "batch_size": 16, "dimensions": 64}
+"""A run of about three seconds, shorter than that of any trained method on the datasets that come with cards."""
 
 pytestmark = pytest.mark.benchmark
 

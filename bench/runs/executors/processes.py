@@ -42,10 +42,10 @@ class Processes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        if kind is not None:
-            for process in list((self._pool._processes or {}).values()):  # a running future cannot be canceled
-                process.terminate()
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        # a running future cannot be canceled, and a worker without a job needs a second to unload its libraries
+        for process in list((self._pool._processes or {}).values()):
+            process.terminate()
         self._pool.shutdown(cancel_futures=True)
         self._own_pools.close()
 

@@ -7,6 +7,7 @@ can run any code.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from bench.files.extras import require
@@ -23,21 +24,11 @@ LOOPBACK = "127.0.0.2"
 
 
 class RayCluster:
-    """Submits jobs to Ray."""
+    """Submits jobs to the cluster at ``address``, or to one that is started for the first of them if it is None."""
 
     def __init__(self, n_workers: int, resources: Resources, address: str | None = None) -> None:
-        """Connect to the cluster at ``address``, or start one if it is None."""
         self.ray = _ray()
-        self.n_workers, self.resources = n_workers, resources
-        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-        if address is None:
-            n_gpus = {"num_gpus": n_workers * resources.gpus} if resources.gpus else {}
-            cpus = n_workers * resources.cpus
-            self.ray.init(num_cpus=cpus, **n_gpus, include_dashboard=False, _node_ip_address=LOOPBACK, **quiet)
-        else:
-            self.ray.init(address=address, **quiet)
-        settings = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_retries": RETRIES}
-        self.remote = self.ray.remote(**settings)(_do_in_its_share)
+        self.n_workers, self.resources, self.address = n_workers, resources, address
 
     def __enter__(self) -> Self:
         return self
@@ -47,7 +38,22 @@ class RayCluster:
 
     def begin(self, items: Sequence[WorkItem]) -> list[Future[Outcome]]:
         """Begin jobs."""
-        return [self.remote.remote(item).future() for item in items]
+        remote = self._remote
+        return [remote.remote(item).future() for item in items]
+
+    @cached_property
+    def _remote(self) -> Any:
+        """Connect to the cluster or start one, and return the function that carries out a job there."""
+        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        resources = self.resources
+        if self.address is None:
+            n_gpus = {"num_gpus": self.n_workers * resources.gpus} if resources.gpus else {}
+            cpus = self.n_workers * resources.cpus
+            self.ray.init(num_cpus=cpus, **n_gpus, include_dashboard=False, _node_ip_address=LOOPBACK, **quiet)
+        else:
+            self.ray.init(address=self.address, **quiet)
+        settings = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_retries": RETRIES}
+        return self.ray.remote(**settings)(_do_in_its_share)
 
 
 def _do_in_its_share(item: WorkItem) -> Outcome:

@@ -207,7 +207,9 @@ def test_ray_on_this_machine_listens_on_the_loopback_address_alone(
     from bench.runs.executors.job import Resources
     from bench.runs.executors.ray_cluster import LOOPBACK, RayCluster
 
-    with RayCluster(1, Resources()):
+    with RayCluster(1, Resources()) as cluster:
+        assert not ray.is_initialized()  # nothing is started for a plan without jobs
+        cluster.begin([])
         addresses = {node["NodeManagerAddress"] for node in ray.nodes()}
         assert ray.get_runtime_context().gcs_address.startswith(LOOPBACK)
     assert addresses == {LOOPBACK}

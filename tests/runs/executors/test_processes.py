@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.runs.executors.job import Resources
+from bench.runs.executors.job import Resources, load_libraries
 from bench.runs.executors.processes import Processes
 
 PATIENCE_SECONDS = 60
@@ -33,3 +33,10 @@ def test_a_failure_during_the_planning_ends_workers_that_still_load_libraries() 
     with pytest.raises(ValueError, match="no plan"), Processes(2, Resources()):
         raise ValueError("no plan")
     assert has_come(lambda: set(multiprocessing.active_children()) <= others)
+
+
+def test_workers_end_at_once_when_all_jobs_are_done() -> None:
+    with Processes(1, Resources()) as executor:
+        executor._pool.submit(load_libraries).result()
+        began = time.monotonic()
+    assert time.monotonic() - began < 0.5  # an orderly exit with torch loaded takes a second
