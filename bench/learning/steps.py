@@ -58,6 +58,8 @@ class StepLog:
     """Loss of each step since the last check."""
     validation: tuple[float, ...] = ()
     """The metric at each check, starting before the first step; empty without checks."""
+    held_out_losses: tuple[float, ...] = ()
+    """The loss on held-out examples at each check, starting before the first step; empty if it is not computed."""
     step_of_check: tuple[int, ...] = ()
     """Number of steps taken at each check."""
     decays_from: int | None = None

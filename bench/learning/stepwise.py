@@ -78,6 +78,8 @@ class Stepwise:
     """Gradients are computed part by part and added up, so that only one part's graph is in memory."""
     team: Team = ALONE
     """The processes that share the parts of each batch."""
+    held_out_loss: Callable[[], float] | None = None
+    """Returns the loss on held-out examples, which is recorded at each check and decides nothing."""
 
     def run(self) -> StepLog:
         """Train, or resume where an earlier process was stopped.
@@ -194,9 +196,11 @@ class Stepwise:
             tell(self.progress, Steps(f"validation at {self._where()}", 0, n_after=None))
             value = self.check()
             log = replace(log, validation=(*log.validation, value), step_of_check=(*log.step_of_check, log.n_steps))
+            if self.held_out_loss is not None:
+                log = replace(log, held_out_losses=(*log.held_out_losses, self.held_out_loss()))
             if log.best_check == len(log.validation) - 1:
                 self.best = [weights.detach().clone() for weights in self.parameters]
-            self.progress(f"{self._where()}: validation {STOPPING_METRIC} {value:.4f}{_best_in_words(log)}")
+            self.progress(f"{self._where()}: validation {STOPPING_METRIC} {value:.4f}{_in_words(log)}")
         self.log = log
 
     def _may_decay(self) -> bool:
@@ -299,5 +303,6 @@ def trained_by_steps(
     return StepLog(**as_tuples(read_json(folder / RECORD_FILE)))
 
 
-def _best_in_words(log: StepLog) -> str:
-    return " (best)" if log.best_check == len(log.validation) - 1 else f" (best was {max(log.validation):.4f})"
+def _in_words(log: StepLog) -> str:
+    best = " (best)" if log.best_check == len(log.validation) - 1 else f" (best was {max(log.validation):.4f})"
+    return best + (f", loss on held-out examples {log.held_out_losses[-1]:.4f}" if log.held_out_losses else "")

@@ -137,6 +137,10 @@ class LanguageModel(ABC):
         """
         return [Part(batch)]
 
+    def held_out(self, domain: Domain, queries: Queries, answers: Answers) -> Any | None:
+        """Return queries with their answers as a batch whose loss is recorded at each check; None records none."""
+        return None
+
     @abstractmethod
     def score(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         """Return one score per candidate, shape (n, n_candidates)."""
@@ -146,9 +150,12 @@ class LanguageModel(ABC):
         with training_precision(next(self.model.parameters()).device):
             return self.score(domain, queries, progress)
 
-    def temperature_on(self, scores: NDArray[np.float32], answers: Answers) -> float | None:
-        """Return the number to divide scores by to get calibrated logits; None if scores are not logits."""
-        return None
+    has_temperature: ClassVar[bool] = False
+    """Whether scores become calibrated logits when divided by a temperature; see :meth:`temperature_on`."""
+
+    def temperature_on(self, scores: NDArray[np.float32], answers: Answers) -> float:
+        """Return the number to divide scores by to get calibrated logits."""
+        raise NotImplementedError(f"{type(self).__name__} has no temperature.")
 
     def begin_at(self, temperature: float) -> None:
         """Start training at this temperature if one is learned."""

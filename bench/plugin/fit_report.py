@@ -62,7 +62,7 @@ class AdapterReport:
     losses: tuple[float, ...] = ()
     """Mean training loss between consecutive checks."""
     slice_losses: tuple[float, ...] = ()
-    """Loss on held-out users, starting before the first step; empty without held-out users."""
+    """Loss on held-out examples at each check, starting before the first step; empty if it was not computed."""
     best_check: int | None = None
     """Index of the check (in ``validation``, else ``slice_losses``) whose state was kept; None for the last state."""
     validation: tuple[float, ...] = ()

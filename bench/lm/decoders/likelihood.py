@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bench.data.domain import Domain
     from bench.files.store import ArtifactStore
     from bench.lm.adapters.adapter import Adapter, LoraRecipe
-    from bench.plugin import ProgressHook, Queries, Task
+    from bench.plugin import Answers, ProgressHook, Queries, Task
 
 N_TRAINING_NEGATIVES = 29
 QUERIES_BETWEEN_REPORTS = 500
@@ -138,6 +138,16 @@ class GenerativeLanguageModel(LanguageModel):
         """Return the mean cross-entropy over the answers' tokens."""
         return self.causal.answer_loss(batch)
 
+    def held_out(self, domain: Domain, queries: Queries, answers: Answers) -> list[Prompt]:
+        """Return the queries' prompts with the right answers."""
+        prompts = self.causal.shared_prompts(*titles_of(domain, queries))
+        rows = zip(prompts, queries.candidates, answers.positive_column, strict=True)
+        rng = np.random.default_rng(0)
+        return [
+            Prompt(prompt, self._answer(domain, [items[column], *np.delete(items, column)], rng))
+            for prompt, items, column in rows
+        ]
+
     @property
     def layers(self) -> Sequence[nn.Module]:
         """The decoder layers."""
@@ -210,8 +220,12 @@ class GenerativeLanguageModel(LanguageModel):
         shared = self.causal.shared_prompts(
             [[titles[item] for item in history[:place]]], [[titles[item] for item in offered]]
         )
-        truth, *others = [self.causal.cut(titles[item]) for item in (history[place], *negatives)]
-        return Prompt(shared[0], answer_text(truth, others, self.answer_style, rng))
+        return Prompt(shared[0], self._answer(domain, [history[place], *negatives], rng))
+
+    def _answer(self, domain: Domain, items: Sequence[int], rng: np.random.Generator) -> str:
+        """Return the answer to a prompt whose right item is the first of the items."""
+        truth, *others = [self.causal.cut(domain.titles[item]) for item in items]
+        return answer_text(truth, others, self.answer_style, rng)
 
 
 def loaded_decoder(

@@ -139,6 +139,8 @@ class TowerLanguageModel(LanguageModel):
         table[needed] = self.training_vectors(domain, needed).cpu().numpy()
         return tower_scores(table, queries, self.max_history)
 
+    has_temperature = True
+
     def temperature_on(self, scores: NDArray[np.float32], answers: Answers) -> float:
         """Return the divisor that turns cosines into the best calibrated logits."""
         return fitted_temperature(scores, answers.positive_column)

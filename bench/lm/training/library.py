@@ -169,6 +169,7 @@ def _trained_adapter(
             n_steps=log.n_steps,
             seconds=round(log.seconds, 3),
             losses=_rounded(log.losses),
+            slice_losses=_rounded(log.held_out_losses),
             best_check=log.best_check,
             validation=_rounded(log.validation),
             epoch_of_check=_rounded(log.epoch_of_check),

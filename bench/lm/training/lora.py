@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -35,6 +36,8 @@ from bench.plugin import Answers, ProgressHook, Queries
 from bench.progress import prefixed
 
 ADAPTER_NAME = "trained"
+HELD_OUT_TOKENS = 2**12
+"""Tokens of held-out examples that are read at once on a device without a limit."""
 
 Validation = tuple[Domain, Queries, Answers]
 """Domain, validation queries and their answers."""
@@ -206,6 +209,7 @@ class _Training:
             checkpoint=course.checkpoint,
             parts=self._parts,
             team=course.team,
+            held_out_loss=self._held_out_loss if self._held_out_parts else None,
         ).run()
 
     def n_batches(self) -> int:
@@ -220,8 +224,8 @@ class _Training:
             self.language_model.begin_at(temperature)
 
     def temperature(self, progress: ProgressHook) -> float | None:
-        """Return the temperature that calibrates the current state on the validation queries; None without any."""
-        if not self.validation:
+        """Return the temperature that calibrates the current state on the validation queries; None if there is none."""
+        if not (self.validation and self.language_model.has_temperature):
             return None
         with self._without_dropout():
             part = prefixed(progress, "", "calibration: ", within_steps=True)
@@ -237,6 +241,20 @@ class _Training:
                 for domain, queries, answers in self.validation
             ]
         return float(np.mean(values))
+
+    @cached_property
+    def _held_out_parts(self) -> list[Part]:
+        """The validation queries with their answers, in parts that fit in the device's memory; empty if unused."""
+        batches = [batch for batch in itertools.starmap(self.language_model.held_out, self.validation) if batch]
+        limit = self.limit.tokens or HELD_OUT_TOKENS
+        parts = [(part, len(batches)) for batch in batches for part in self.language_model.parts(batch, limit)]
+        return [replace(part, share=part.share / n_batches) for part, n_batches in parts]
+
+    def _held_out_loss(self) -> float:
+        """Return the mean loss of the validation answers, averaged over domains."""
+        device = next(iter(self.factors.values()))[0].device
+        with self._without_dropout(), training_precision(device):
+            return sum(float(self.language_model.loss(part.batch)) * part.share for part in self._held_out_parts)
 
     def _scores(self, domain: Domain, queries: Queries, progress: ProgressHook) -> NDArray[np.float32]:
         return shared_scores(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import titles_of
 from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.prompts.shared import clean_title
-from bench.plugin import Queries
+from bench.plugin import Answers, Queries
 from tests.support.adapter_training import trained
 
 RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=1e-2, batch_size=4, max_examples=24, epochs=4, warmup_steps=2)
@@ -59,6 +60,27 @@ def test_training_lowers_the_loss_and_changes_scores(generative, make_domain, qu
     assert np.mean(log.losses[-6:]) < np.mean(log.losses[:6])
     assert np.abs(after - before).max() > 1e-3
     np.testing.assert_array_equal(generative.score(domain, queries, lambda _line: None), before)
+
+
+def test_the_loss_of_held_out_answers_is_recorded_at_each_check_and_nothing_is_scored_for_a_temperature(
+    generative, make_domain, queries, monkeypatch
+) -> None:
+    domain, asked = make_domain(n_users=260), []
+    answers = Answers(np.array([0, 4, 29]))
+    score = GenerativeLanguageModel.scores_in_training
+    monkeypatch.setattr(
+        GenerativeLanguageModel, "scores_in_training", lambda *told: asked.append(told) or score(*told)
+    )
+    recipe = dataclasses.replace(RECIPE, checks_an_epoch=1, epochs=2, decay_share=0.0)
+    _, log = trained(generative, [domain], recipe, validation=[(domain, queries, answers)])
+    assert len(log.held_out_losses) == len(log.validation) == len(asked) == 3
+    prompts = generative.held_out(domain, queries, answers)
+    assert [prompt.answer for prompt in prompts] == [
+        clean_title(domain.titles[row[column]])
+        for row, column in zip(queries.candidates, answers.positive_column, strict=True)
+    ]
+    with torch.no_grad():
+        assert log.held_out_losses[0] == pytest.approx(float(generative.loss(prompts)), rel=1e-4)
 
 
 def test_entropy_is_a_scalar_between_zero_and_the_uniform_one(generative, make_domain, queries) -> None:
