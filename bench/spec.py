@@ -119,10 +119,10 @@ class RunOptions:
     sources: tuple[str, ...] = option((), flag="--source-datasets", words="from {}", needs="needs_sources")
     """Source datasets, repeatable or comma-separated (default: those listed on the dataset card)."""
     ranking: Ranking | None = option(
-        None, flag="--scoring", words="{}", needs="needs_backbone", unset=(DEFAULT_RANKING, "sum")
+        None, flag="--scoring", words="{}", needs="needs_backbone", unset=(DEFAULT_RANKING, "prior-corrected")
     )
-    """Score each title by likelihood (default; sum is the same). With a decoder only: by its mean per token, by either
-    minus the likelihood without a history (prior-corrected, prior-corrected-mean), or by a list that it generates."""
+    """How a decoder scores titles: by likelihood minus that without a history (likelihood or prior-corrected, the
+    default), the same per token (prior-corrected-mean), plain likelihood (sum), per token (mean), or a generated list."""
     engine: Engine | None = option(None, flag="--backend", words="{}", neutral=True, unset=(DEFAULT_ENGINE,))
     """Library that generates the lists of --scoring generate: transformers (default) or vllm."""
     seed: int = option(0, words="seed {}", circumstance=True)

@@ -13,7 +13,7 @@ from bench.lm.backbones import CARDS, DECODERS, needs_decoder
 from bench.registry import registry
 from bench.runs.params import build_params, named_params, with_recipe
 from bench.runs.request import RequestOption, RunRequest, request_options, run_options
-from bench.spec import DEFAULT_BACKBONE, DEFAULT_SEQ2SEQ_BACKBONE, RunSpec
+from bench.spec import DEFAULT_BACKBONE, DEFAULT_RANKING, DEFAULT_SEQ2SEQ_BACKBONE, RunSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +103,7 @@ def _check_ranking(entry: Entry, request: RunRequest, backbone: str | None) -> N
     """Reject a scoring that the method or backbone does not have, and a backend without generation."""
     if request.engine is not None and request.ranking != "generate":
         raise BenchError("--backend needs --scoring generate: add --scoring generate or remove --backend.")
-    if request.ranking in (None, "likelihood", "sum"):
+    if request.ranking in (None, DEFAULT_RANKING):
         return
     if not entry.writes_lists:
         lacks = "generate ranked lists" if request.ranking == "generate" else "score by a decoder's likelihood"

@@ -45,7 +45,7 @@ def fitted(task: Task, **params: Any) -> ZeroShot:
 def test_scores_are_those_of_the_bare_backbone(task: Task, pico_folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    recommender = fitted(task)
+    recommender = fitted(dataclasses.replace(task, ranking="sum"))
     model = AutoModelForCausalLM.from_pretrained(pico_folder, dtype=recommender.language_model.model.dtype).eval()
     bare = CausalLanguageModel(model, AutoTokenizer.from_pretrained(pico_folder), max_history=MAX_HISTORY)
     titles, queries = task.target.titles, task.validation
@@ -62,7 +62,7 @@ def test_each_scoring_is_made_of_the_two_likelihoods_and_stated(task: Task) -> N
     candidates = [[titles[item] for item in row] for row in queries.candidates]
     n_tokens = np.array([[len(ids) for ids in causal.token_ids([f"{one}||" for one in row])] for row in candidates])
     unseen = causal.score([[]] * len(queries), candidates, style="list")
-    total = fitted(task).score(queries)
+    total = fitted(dataclasses.replace(task, ranking="sum")).score(queries)
     expected = {
         "sum": total,
         "mean": total / n_tokens,
@@ -125,7 +125,7 @@ def test_an_adapter_that_is_switched_off_leaves_the_very_logits_and_scores(task:
     asked = (task.target, task.validation, task.progress, "list", "sum")
     with folded(language_model.model, adapter):
         adapted = language_model.title_scores(*asked)
-    zero = fitted(task).score(task.validation)
+    zero = fitted(dataclasses.replace(task, ranking="sum")).score(task.validation)
     assert np.abs(adapted - zero).max() > 1e-4
     np.testing.assert_array_equal(language_model.title_scores(*asked), zero)
 

@@ -10,7 +10,7 @@ import pytest
 from bench.errors import BenchError
 from bench.runs.complete import complete
 from bench.runs.request import RunRequest
-from bench.spec import RunSpec
+from bench.spec import Ranking, RunSpec
 
 
 @pytest.fixture
@@ -52,24 +52,27 @@ def test_an_empty_backbone_is_not_the_default() -> None:
         named("")
 
 
-def test_sum_is_the_likelihood_of_old_and_other_scorings_are_runs_of_their_own() -> None:
+def test_the_prior_corrected_likelihood_is_the_default_and_other_scorings_are_runs_of_their_own() -> None:
     def spec(ranking: Any) -> RunSpec:
         return complete(RunRequest("zeroshot", "beauty", backbone="tiny", ranking=ranking))
 
-    assert spec("sum") == spec("likelihood") == spec(None)
-    assert len({spec(one).hash() for one in (None, "mean", "prior-corrected", "prior-corrected-mean")}) == 4
+    assert spec("prior-corrected") == spec("likelihood") == spec(None)
+    assert len({spec(one).hash() for one in (None, "sum", "mean", "prior-corrected-mean")}) == 4
 
 
 @pytest.mark.parametrize(
     ("method", "backbone", "message"),
     [
-        ("tallrec-yesno", "tiny", "cannot score by a decoder's likelihood: remove --scoring mean"),
+        ("tallrec-yesno", "tiny", "cannot score by a decoder's likelihood: remove --scoring"),
         ("zeroshot", None, "Backbone 'minilm' is an encoder and gives titles no likelihood"),
     ],
 )
-def test_a_scoring_that_method_or_backbone_lacks_is_refused(method: str, backbone: str | None, message: str) -> None:
+@pytest.mark.parametrize("scoring", ["mean", "prior-corrected"])
+def test_a_scoring_that_method_or_backbone_lacks_is_refused(
+    method: str, backbone: str | None, message: str, scoring: Ranking
+) -> None:
     with pytest.raises(BenchError, match=message):
-        complete(RunRequest(method, "beauty", backbone=backbone, ranking="mean"))
+        complete(RunRequest(method, "beauty", backbone=backbone, ranking=scoring))
 
 
 def test_names_may_be_written_in_any_case_and_the_spec_has_the_known_ones() -> None:

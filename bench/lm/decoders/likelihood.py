@@ -18,7 +18,7 @@ from bench.lm.adapters.peft_folders import adapter_hash
 from bench.lm.backbones import Backbone, quiet_transformers, reading_model
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import n_prefixes, sampled_prefixes, titles_of, untouched_items
-from bench.lm.decoders.title_scores import SCORINGS, Scoring, TitlePriors, title_scores
+from bench.lm.decoders.title_scores import DEFAULT_SCORING, SCORINGS, Scoring, TitlePriors, title_scores
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel, Part, Reading
 from bench.lm.precision import training_dtype, training_precision
 from bench.lm.prompts.shared import AnswerStyle, Prompt, answer_text, prompt_hash
@@ -45,7 +45,7 @@ class GenerativeLanguageModel(LanguageModel):
         self.backbone = backbone
         self.causal = loaded_decoder(backbone, device, MAX_HISTORY, self.weights_dtype(device))
         self.model: nn.Module = self.causal.model
-        self.scoring: Scoring = "sum"
+        self.scoring: Scoring = DEFAULT_SCORING
         self.store: ArtifactStore | None = None
         self.priors: TitlePriors | None = None
         self._kept = TitlePriors()
@@ -91,7 +91,7 @@ class GenerativeLanguageModel(LanguageModel):
             title_words=reading.title_words,
             with_candidates=reading.candidates_in_prompt,
         )
-        self.scoring = next((one for one in SCORINGS if one == ranking), "sum")
+        self.scoring = next((one for one in SCORINGS if one == ranking), DEFAULT_SCORING)
 
     @contextmanager
     def with_priors_of(self, adapter: Adapter | None) -> Iterator[None]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Scoring = Literal["sum", "mean", "prior-corrected", "prior-corrected-mean"]
 """How the likelihood of a title as the answer is turned into a score; see :func:`title_scores`."""
 SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
+DEFAULT_SCORING: Scoring = "prior-corrected"
+"""Chosen on validation queries; the page on backbones shows the figures."""
 KIND = "title-priors"
 """Kind of artifact."""
 TITLES_AT_ONCE = 32
