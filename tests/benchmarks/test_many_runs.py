@@ -40,8 +40,10 @@ metrics: [ndcg@1]
 rows:
   - {{method: {method}, label: Row, params: {params}}}
 """
-TRAINED = {"epochs": 75, "patience": 75, "batch_size": 16, "dimensions": 64}
-"""A run of about three seconds, shorter than that of any trained method on the datasets that come with cards."""
+TRAINED = {"epochs": 50, "patience": 50, "batch_size": 16, "dimensions": 64}
+"""A run of about two seconds, shorter than that of any trained method on the datasets that come with cards."""
+N_REPETITIONS = 2
+"""The best of these counts: the speed of a virtual machine changes while it is measured."""
 
 pytestmark = pytest.mark.benchmark
 
@@ -76,8 +78,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_workers_share_a_grid(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if os.getloadavg()[0] > BUSY_LOAD:
         pytest.skip("the machine is busy")
-    alone = grid_seconds(tmp_path / "one", data, 1, N_JOBS, "sasrec", TRAINED)
-    shared = grid_seconds(tmp_path / "two", data, 2, N_JOBS, "sasrec", TRAINED)
+    measured = [
+        [grid_seconds(tmp_path / f"{number}-{workers}", data, workers, N_JOBS, "sasrec", TRAINED) for workers in (1, 2)]
+        for number in range(N_REPETITIONS)
+    ]
+    alone, shared = map(min, zip(*measured, strict=True))
     efficiency = alone / (2 * shared)
     few, many = (grid_seconds(tmp_path / f"n{n}", data, 2, n, "random", {}) for n in (N_JOBS, 5 * N_JOBS))
     each_alone = grid_seconds(tmp_path / "r5", data, 1, 5 * N_JOBS, "random", {}) - grid_seconds(
