@@ -121,8 +121,9 @@ class RunOptions:
     ranking: Ranking | None = option(
         None, flag="--scoring", words="{}", needs="needs_backbone", unset=(DEFAULT_RANKING, "prior-corrected")
     )
-    """How a decoder scores titles: by likelihood minus that without a history (likelihood or prior-corrected, the
-    default), the same per token (prior-corrected-mean), plain likelihood (sum), per token (mean), or a generated list."""
+    """How a decoder scores titles: by their likelihood minus that without a history (likelihood or prior-corrected, the
+    default), the same per token (prior-corrected-mean), the plain likelihood (sum), that per token (mean), or by a list
+    that it generates (generate)."""
     engine: Engine | None = option(None, flag="--backend", words="{}", neutral=True, unset=(DEFAULT_ENGINE,))
     """Library that generates the lists of --scoring generate: transformers (default) or vllm."""
     seed: int = option(0, words="seed {}", circumstance=True)

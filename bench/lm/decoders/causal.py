@@ -5,7 +5,7 @@ All paths call the modules' own forward, so adapters and hooks attached from out
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,6 +66,7 @@ class CausalLanguageModel(PromptedDecoder):
         histories_titles: Sequence[Sequence[str]],
         candidate_titles: Sequence[Sequence[str]],
         style: AnswerStyle = "title",
+        scored: Callable[[int], None] = lambda _n: None,
     ) -> NDArray[np.float32]:
         """Return the log-likelihood of each candidate as the answer, shape (n, n_candidates).
 
@@ -74,6 +75,7 @@ class CausalLanguageModel(PromptedDecoder):
             candidate_titles: Candidate titles per query, the same number in each.
             style: What the model was trained to answer: a ``title`` is followed by the end token, the first title of a
                 ``list`` by the separator; that token counts.
+            scored: Called after each pass with the number of queries in it.
         """
         prompts = self.prompt_ids(histories_titles, candidate_titles)
         continuations = self.candidate_ids(candidate_titles, style)
@@ -83,6 +85,7 @@ class CausalLanguageModel(PromptedDecoder):
             for rows in length_buckets(lengths, self.pass_tokens):
                 totals = self._branch_log_likelihoods(_take(prompts, rows), _take(continuations, rows))
                 scores[rows] = totals.cpu().numpy()
+                scored(len(rows))
         return scores
 
     def logits_behind(

@@ -18,11 +18,10 @@ from bench.lm.adapters.peft_folders import adapter_hash
 from bench.lm.backbones import Backbone, quiet_transformers, reading_model
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.examples import n_prefixes, sampled_prefixes, titles_of, untouched_items
-from bench.lm.decoders.title_scores import DEFAULT_SCORING, SCORINGS, Scoring, TitlePriors, title_scores
+from bench.lm.decoders.title_scores import DEFAULT_SCORING, SCORINGS, Scoring, TitlePriors, counting, title_scores
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel, Part, Reading
 from bench.lm.precision import training_dtype, training_precision
 from bench.lm.prompts.shared import AnswerStyle, Prompt, answer_text, prompt_hash
-from bench.progress import Steps, tell
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from bench.plugin import Answers, ProgressHook, Queries, Task
 
 N_TRAINING_NEGATIVES = 29
-QUERIES_BETWEEN_REPORTS = 500
+QUERIES_AT_ONCE = 500
 BATCHES_SORTED_TOGETHER = 16
 
 
@@ -181,11 +180,11 @@ class GenerativeLanguageModel(LanguageModel):
         """Return scores by the likelihood of the candidates' titles, (n, n_candidates); see :func:`title_scores`."""
         priors = self.priors or TitlePriors()
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
-        tell(progress, Steps("scoring", 0, len(queries), "queries"))
-        for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
-            rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
-            scores[rows] = title_scores(self.causal, *titles_of(domain, queries.take(rows)), style, scoring, priors)
-            tell(progress, Steps("scoring", len(rows) + start, len(queries), "queries"))
+        counted = counting(progress, "scoring", len(queries), "queries")
+        for start in range(0, len(queries), QUERIES_AT_ONCE):
+            rows = np.arange(start, min(start + QUERIES_AT_ONCE, len(queries)))
+            texts = titles_of(domain, queries.take(rows))
+            scores[rows] = title_scores(self.causal, *texts, style, scoring, priors, progress, counted)
         return scores
 
     def entropy(

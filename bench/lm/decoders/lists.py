@@ -21,7 +21,7 @@ from bench.lm.decoders.engines import GenerationEngine, TransformersEngine, chos
 from bench.lm.decoders.examples import titles_of
 from bench.lm.decoders.likelihood import (
     N_TRAINING_NEGATIVES,
-    QUERIES_BETWEEN_REPORTS,
+    QUERIES_AT_ONCE,
     GenerativeLanguageModel,
 )
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY
@@ -145,8 +145,8 @@ def write_lists(
     """Generate the list of each query with an engine and parse it against the query's candidates."""
     written: list[WrittenList] = []
     tell(progress, Steps("generating lists", 0, len(queries), "lists"))
-    for start in range(0, len(queries), QUERIES_BETWEEN_REPORTS):
-        rows = np.arange(start, min(start + QUERIES_BETWEEN_REPORTS, len(queries)))
+    for start in range(0, len(queries), QUERIES_AT_ONCE):
+        rows = np.arange(start, min(start + QUERIES_AT_ONCE, len(queries)))
         histories, candidates = titles_of(domain, queries.take(rows))
         answers = engine.greedy_ids(causal.prompt_ids(histories, candidates), adapter, max_new_tokens)
         ended = [answer[-1:] == [causal.tokenizer.eos_token_id] for answer in answers]

@@ -68,9 +68,7 @@ def test_the_loss_of_held_out_answers_is_recorded_at_each_check_and_nothing_is_s
     domain, asked = make_domain(n_users=260), []
     answers = Answers(np.array([0, 4, 29]))
     score = GenerativeLanguageModel.scores_in_training
-    monkeypatch.setattr(
-        GenerativeLanguageModel, "scores_in_training", lambda *told: asked.append(told) or score(*told)
-    )
+    monkeypatch.setattr(GenerativeLanguageModel, "scores_in_training", lambda *told: asked.append(told) or score(*told))
     recipe = dataclasses.replace(RECIPE, checks_an_epoch=1, epochs=2, decay_share=0.0)
     _, log = trained(generative, [domain], recipe, validation=[(domain, queries, answers)])
     assert len(log.held_out_losses) == len(log.validation) == len(asked) == 3

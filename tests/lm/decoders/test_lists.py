@@ -159,7 +159,7 @@ def test_an_answer_of_tokens_reads_back_strictly(writer) -> None:
 
 
 def test_the_prompt_is_that_of_likelihood_and_each_query_is_asked_once(writer, queries, make_domain, monkeypatch):
-    monkeypatch.setattr("bench.lm.decoders.lists.QUERIES_BETWEEN_REPORTS", 3)
+    monkeypatch.setattr("bench.lm.decoders.lists.QUERIES_AT_ONCE", 3)
     engine = Dictation(writer.causal, [""] * 4)
     monkeypatch.setattr(writer, "engine", engine)
     heard = Heard()

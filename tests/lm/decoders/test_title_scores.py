@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,20 @@ from bench.lm.backbones import local_backbone
 from bench.lm.decoders import title_scores as module
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.likelihood import GenerativeLanguageModel
-from bench.lm.decoders.title_scores import SCORINGS, Scoring, TitlePriors, likelihoods_alone, title_scores
+from bench.lm.decoders.title_scores import (
+    SCORINGS,
+    Scoring,
+    TitlePriors,
+    counting,
+    likelihoods_alone,
+    title_scores,
+)
 from bench.lm.language_model import Reading
 from bench.lm.loading import load_language_model
 from bench.lm.prompts.shared import SEPARATOR, chat_format, shared_prompt
 from bench.lm.toys.tiny_decoder import TinyParams, tiny_backbone
 from bench.plugin import Task
+from tests.support.heard import Heard
 from tests.support.recbole_toy import queries_of, task_of
 from tests.support.text_toys import domain_of, made_up_titles, planted_groups
 
@@ -87,9 +96,9 @@ def test_the_prior_of_a_title_is_computed_once_and_found_again_by_other_processe
     causal = dataclasses.replace(tiny, with_candidates=False)
     asked: list[list[str]] = []
 
-    def counted(causal: CausalLanguageModel, titles: Sequence[str], style: str) -> np.ndarray:
+    def counted(causal: CausalLanguageModel, titles: Sequence[str], *others: Any) -> np.ndarray:
         asked.append(list(titles))
-        return likelihoods_alone(causal, titles, style)
+        return likelihoods_alone(causal, titles, *others)
 
     monkeypatch.setattr(module, "likelihoods_alone", counted)
     priors = TitlePriors(ArtifactStore(tmp_path), ("model",))
@@ -110,6 +119,17 @@ def test_more_titles_than_fit_behind_one_prompt_have_the_same_priors(tiny: Causa
     titles = made_up_titles(40)
     alone = [likelihoods_alone(causal, [title], "list")[0] for title in (titles[0], titles[39])]
     np.testing.assert_allclose(likelihoods_alone(causal, titles, "list")[[0, 39]], alone, atol=MAX_DIFFERENCE)
+
+
+def test_each_pass_is_reported(tiny: CausalLanguageModel) -> None:
+    causal, heard = dataclasses.replace(tiny, with_candidates=False, batch_tokens=1), Heard()
+    counted = counting(heard, "scoring", len(HISTORIES), "queries")
+    titles = {title for row in CANDIDATES for title in row}
+    title_scores(causal, HISTORIES, CANDIDATES, "list", "prior-corrected", None, heard, counted)
+    assert heard.steps == [
+        *(("scoring", done, len(HISTORIES)) for done in range(len(HISTORIES) + 1)),
+        *(("scoring titles without a history", done, len(titles)) for done in (0, len(titles))),
+    ]
 
 
 def test_priors_belong_to_one_adapter(tiny: CausalLanguageModel, pico_folder: Path, tmp_path: Path) -> None:
