@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bench.data.domain import Domain
     from bench.files.store import ArtifactStore
     from bench.lm.adapters.adapter import Adapter, LoraRecipe
+    from bench.lm.decoders.answer_entropy import EntropyScope
     from bench.plugin import Answers, ProgressHook, Queries, Task
 
 N_TRAINING_NEGATIVES = 29
@@ -72,6 +73,10 @@ class GenerativeLanguageModel(LanguageModel):
     }
     answer_style: AnswerStyle = "title"
     """What the model is trained to answer; ``objective`` describes it."""
+    entropy_scope: EntropyScope = "first_title"
+    """Which tokens of the model's own answers count for :meth:`entropy`."""
+    max_new_tokens = 400
+    """Length at which a generated list is cut, in tokens (the papers: 800; a trained model ends well before either)."""
 
     @property
     def max_history(self) -> int:
@@ -194,9 +199,9 @@ class GenerativeLanguageModel(LanguageModel):
         temperature: float | Tensor | None = None,
         n_tokens: int = ENTROPY_TOKENS,
     ) -> Tensor:
-        """Return the mean entropy over the first tokens of the model's own greedy answers."""
+        """Return the mean entropy over the first tokens of the model's own greedy answers, or of each title in them."""
         prompts = self.causal.shared_prompts(*titles_of(domain, queries))
-        return self.causal.answer_entropy(prompts, n_tokens, temperature=temperature)
+        return self.causal.answer_entropy(prompts, n_tokens, self.entropy_scope, self.max_new_tokens, temperature)
 
     def entropy_terms(
         self,
@@ -207,7 +212,7 @@ class GenerativeLanguageModel(LanguageModel):
     ) -> Iterator[Tensor]:
         """Yield one term of the entropy per prompt."""
         prompts = self.causal.shared_prompts(*titles_of(domain, queries))
-        return self.causal.answer_entropy_terms(prompts, n_tokens, temperature=temperature)
+        return self.causal.answer_entropy_terms(prompts, n_tokens, self.entropy_scope, self.max_new_tokens, temperature)
 
     def _prompt(self, example: tuple[Domain, int, int], rng: np.random.Generator) -> Prompt:
         """Write the prompt for the user's item at a position, among negatives that have training interactions."""

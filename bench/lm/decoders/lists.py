@@ -10,7 +10,7 @@ at 1 plus what chance adds (the results printed by RecCocktail and WeaveRec foll
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,23 +24,20 @@ from bench.lm.decoders.likelihood import (
     QUERIES_AT_ONCE,
     GenerativeLanguageModel,
 )
-from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY
+from bench.lm.language_model import MAX_HISTORY
 from bench.lm.precision import generation_dtype
 from bench.lm.prompts.shared import LIST_LENGTH, SEPARATOR, AnswerStyle, Parsed, parse_ranking, prompt_hash
 from bench.progress import Steps, tell
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
     from bench.data.domain import Domain
     from bench.lm.adapters.adapter import Adapter
     from bench.lm.backbones import Backbone
+    from bench.lm.decoders.answer_entropy import EntropyScope
     from bench.lm.decoders.causal import CausalLanguageModel
     from bench.plugin import ProgressHook, Queries, Task
-
-MAX_NEW_TOKENS = 400
-"""Length at which a list is cut (the papers: 800; a trained model ends well before either)."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +62,7 @@ class ListLanguageModel(GenerativeLanguageModel):
         f"negatives {N_TRAINING_NEGATIVES}"
     )
     answer_style: AnswerStyle = "list"
-
-    max_new_tokens = MAX_NEW_TOKENS
+    entropy_scope: EntropyScope = "each_title"
 
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
         """Load the decoder, which generates with transformers until it is given another engine."""
@@ -109,28 +105,6 @@ class ListLanguageModel(GenerativeLanguageModel):
         return np.array([one.lenient.scores(n_candidates) for one in self.written], np.float32).reshape(
             queries.candidates.shape
         )
-
-    def entropy(
-        self,
-        domain: Domain,
-        queries: Queries,
-        temperature: float | Tensor | None = None,
-        n_tokens: int = ENTROPY_TOKENS,
-    ) -> Tensor:
-        """Return the mean entropy over the first tokens of each title of the model's own lists."""
-        prompts = self.causal.shared_prompts(*titles_of(domain, queries))
-        return self.causal.answer_entropy(prompts, n_tokens, "each_title", self.max_new_tokens, temperature)
-
-    def entropy_terms(
-        self,
-        domain: Domain,
-        queries: Queries,
-        temperature: float | Tensor | None = None,
-        n_tokens: int = ENTROPY_TOKENS,
-    ) -> Iterator[Tensor]:
-        """Yield one term of the entropy per prompt."""
-        prompts = self.causal.shared_prompts(*titles_of(domain, queries))
-        return self.causal.answer_entropy_terms(prompts, n_tokens, "each_title", self.max_new_tokens, temperature)
 
 
 def write_lists(
