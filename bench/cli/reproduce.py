@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,7 @@ from bench.cli.options import (
 from bench.cli.progress.shown import ProgressChoice, progress_options
 from bench.cli.table_options import table_options
 from bench.errors import BenchError
-from bench.progress import Ended, Jobs, Note, tell
+from bench.progress import Note, tell
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment
@@ -31,10 +29,7 @@ if TYPE_CHECKING:
     from bench.report.experiment_report import ExperimentReport
     from bench.report.tables.options import TableOptions
     from bench.report.tables.table import TableFormat
-    from bench.runs.estimate import PlanEstimate
-    from bench.runs.executors.choice import ExecutorChoice, ExecutorName
-    from bench.runs.executors.walk import Executor
-    from bench.runs.plan import Plan
+    from bench.runs.executors.choice import ExecutorName
 
 EXECUTORS = ("processes", "ray", "slurm")
 SUFFIXES: dict[TableFormat, str] = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
@@ -61,6 +56,7 @@ Examples:
 @table_options
 @click.option("--dry-run", is_flag=True, help="Only print the commands of the missing runs.")
 @click.option("--device", default="auto", show_default=True, help="Torch device; auto uses a GPU if available.")
+@click.option("--track", help="Send each run that is executed to a tracker: tensorboard, mlflow or wandb.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of jobs at a time.")
 @click.option(
     "--executor",
@@ -88,6 +84,7 @@ def reproduce(
     options: TableOptions,
     dry_run: bool,
     device: str,
+    track: str | None,
     workers: int,
     executor: ExecutorName,
     job_cpus: int | None,
@@ -109,13 +106,17 @@ def reproduce(
     With several workers, each adapter is trained once, and a run starts when its adapters are ready. The output of each
     job is written to results/logs.
     """
+    from bench.cli.reproduce_runs import execute_missing
     from bench.files.extras import require
     from bench.files.folders import Folders
     from bench.registry import registry
     from bench.report.experiment_report import experiment_at, report_of
     from bench.report.tables.chosen_columns import with_columns
+    from bench.report.trackers.tracked import require_tracker
     from bench.runs.executors.choice import ExecutorChoice
 
+    if track:
+        require_tracker(track)
     # only the runs of the chosen columns are needed
     experiment = with_columns(experiment_at(name, scale, registry(), limit_queries, full_ranking), options.columns)
     if experiment.figure is not None and not dry_run:
@@ -127,97 +128,11 @@ def reproduce(
         if experiment.statistics:
             commands = _count(experiment, folders, dry_run, progress)
         else:
-            commands = _run(experiment, folders, dry_run, device, workers_choice, progress)
+            commands = execute_missing(experiment, folders, dry_run, device, workers_choice, progress, track)
         table = "" if dry_run else _written(report_of(experiment, results_dir, registry(), options), progress)
     for command in commands:
         click.echo(command)
     click.echo(table, nl=False)
-
-
-def _run(
-    experiment: Experiment,
-    folders: Folders,
-    dry_run: bool,
-    device: str,
-    choice: ExecutorChoice,
-    progress: Progress,
-) -> list[str]:
-    """Execute the runs that are not stored, or return their commands."""
-    from bench.experiments.complete import complete_experiment
-    from bench.runs.earlier_runs import announced
-    from bench.runs.environment import chosen_device
-    from bench.runs.plan import plan_of
-    from bench.runs.store import RunStore
-    from bench.runs.tasks import Tasks
-
-    store = RunStore(folders.results_dir)
-    tasks = Tasks(folders, progress)
-    with ExitStack() as opened:
-        executor = None
-        if not (dry_run or choice.in_this_process):  # before the planning, during which workers load libraries
-            executor = opened.enter_context(choice.open(folders.results_dir))
-        completed = complete_experiment(experiment)
-        # only runs that will be executed may read data: a table of stored runs is built without any
-        plan = plan_of(
-            [spec for _, spec in completed],
-            folders,
-            progress,
-            reads_data=lambda spec: not dry_run and not store.exists(spec.hash()),
-            tasks=tasks,
-        )
-        tell(progress, Note(f"{experiment.file_name}: {plan.summary()}"))
-        if dry_run:
-            commands = {spec.hash(): request.command() for request, spec in completed}
-            return [commands[job.id] for job in plan.runs if not job.is_done]
-        estimate = announced(plan, tasks, chosen_device(device), choice.n_workers)
-        del tasks  # it keeps all datasets in memory, and each run reads its own
-        if executor is None:
-            _one_by_one(plan, folders, chosen_device(device), progress, estimate)
-        else:
-            _hand_out(plan, executor, folders, choice, progress, estimate)
-    return []
-
-
-def _one_by_one(plan: Plan, folders: Folders, device: str, progress: Progress, estimate: PlanEstimate) -> None:
-    """Execute the missing runs in this process."""
-    from bench.plugin import LastLoaded
-    from bench.runs.engine import run
-    from bench.runs.estimate import seconds_with
-    from bench.runs.executors.walk import run_name
-    from bench.runs.progress.phases import expected_of_job
-
-    missing = [job for job in plan.runs if not job.is_done]
-    to_do = list(plan.to_do())
-    with LastLoaded() as held:
-        for number, job in enumerate(missing):
-            progress.tell(Jobs(number, len(missing), seconds_with(1, to_do, estimate.jobs) or None))
-            hook, began = progress.part(job.id, run_name(job)), time.monotonic()
-            hook.tell(expected_of_job(plan, job.id, estimate))
-            run(job.spec, folders, hook, device=device, held=held)
-            seconds = time.monotonic() - began
-            hook.tell(Ended(f"[{number + 1}/{len(missing)}] {run_name(job)}: done in {seconds:.1f} s"))
-            to_do = [one for one in to_do if one.id not in (job.id, *job.needs)]
-
-
-def _hand_out(
-    plan: Plan,
-    executor: Executor,
-    folders: Folders,
-    choice: ExecutorChoice,
-    progress: Progress,
-    estimate: PlanEstimate,
-) -> None:
-    """Let workers execute the missing jobs; raise BenchError if some of them fail."""
-    from bench.runs.executors.walk import carry_out, failures
-
-    outcomes = carry_out(plan, executor, folders.absolute(), choice.resources, progress, estimate)
-    failed = failures(outcomes)
-    if failed:
-        first, error = next(iter(failed.items()))
-        raise BenchError(
-            f"{len(failed)} of {len(outcomes)} jobs failed, the first of them {first}: {error} The results of the "
-            "others are stored; repeat the command to try again."
-        )
 
 
 def _count(experiment: Experiment, folders: Folders, dry_run: bool, progress: Progress) -> list[str]:

@@ -41,8 +41,8 @@ def carry_out(
     resources: Resources,
     progress: ProgressHook,
     estimate: PlanEstimate | None = None,
-) -> list[Outcome]:
-    """Carry out the unfinished jobs of a plan and return their outcomes in the order in which they ended.
+) -> Iterator[Outcome]:
+    """Carry out the unfinished jobs of a plan, and yield the outcome of each as it ends.
 
     If a job fails, the jobs that need it are not started, and their outcomes say so.
 
@@ -58,7 +58,7 @@ def carry_out(
     items = {job.id: _item(plan, job, folders, resources) for job in plan.to_do()}
     needs = {job.id: set(job.needs) & items.keys() for job in plan.to_do()}
     estimate = estimate or PlanEstimate({}, (), executor.n_workers, 0.0)
-    return list(_Walk(executor, shown, plan, estimate, items, needs).outcomes())
+    yield from _Walk(executor, shown, plan, estimate, items, needs).outcomes()
 
 
 def failures(outcomes: Sequence[Outcome]) -> dict[str, str]:

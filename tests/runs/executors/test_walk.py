@@ -69,7 +69,7 @@ def run(method: str, *needs: str, is_done: bool = False) -> RunJob:
 
 def walked(jobs: Sequence[Job], executor: AtOnce) -> tuple[list[Outcome], list[str]]:
     told: list[str] = []
-    return carry_out(Plan(tuple(jobs)), executor, FOLDERS, Resources(), told.append), told
+    return list(carry_out(Plan(tuple(jobs)), executor, FOLDERS, Resources(), told.append)), told
 
 
 def test_a_job_begins_once_all_that_it_needs_is_done() -> None:
