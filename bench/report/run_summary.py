@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from bench.data.card import has_card
 from bench.learning.convergence import IN_WORDS
 from bench.plugin import AdapterReport
+from bench.registry import registry
 from bench.report.run_context import REFERENCE, chance_of, context_of
+from bench.report.tables.layout import known_entry
 from bench.runs.record import describe_variant
 from bench.runs.request import RunRequest
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from bench.runs.record import RunRecord
     from bench.runs.store import RunStore
 
+WITHOUT_TITLES = "popularity"
+"""What a run on data without titles is compared with; all datasets that have a card have titles."""
 SHOWN_METRICS = ("ndcg@1", "ndcg@3", "ndcg@5", "hit@3", "mrr@5")
 CHOICES = ("chosen_source", "chosen_sources")
 """Entries of a fit's report that say what the method chose."""
@@ -123,16 +128,24 @@ def _next(record: RunRecord, context: RunContext, store: RunStore) -> list[str]:
     rival = next((one for one in (context.best, context.reference) if one and not context.is_shipped(one)), None)
     if rival is not None:
         return [*lines, f"next: bench compare {record.id} {rival.id}"]
-    if context.reference is None and record.spec.method != REFERENCE:
-        return [*lines, f"next: {_reference_of(record).command()}"]
+    method = _reference_of(record)
+    if context.reference is None and record.spec.method != method:
+        return [*lines, f"next: {_request_of(method, record).command()}"]
     return [*lines, "next: bench report"]
 
 
-def _reference_of(record: RunRecord) -> RunRequest:
-    """Return the request of ``text-knn`` on the same queries."""
+def _reference_of(record: RunRecord) -> str:
+    """Return the untrained method to compare a run with: ``text-knn`` unless the dataset may be without titles."""
+    entry = known_entry(registry(), record.spec.method)
+    has_titles = has_card(record.spec.protocol.dataset) or (entry is not None and entry.needs_titles)
+    return REFERENCE if has_titles else WITHOUT_TITLES
+
+
+def _request_of(method: str, record: RunRecord) -> RunRequest:
+    """Return the request of a method on the same queries."""
     spec, protocol = record.spec, record.spec.protocol
     return RunRequest(
-        REFERENCE,
+        method,
         protocol.dataset,
         protocol.setting,
         protocol.policy,

@@ -55,6 +55,23 @@ def test_only_runs_on_the_same_candidates_of_the_same_queries_are_compared(run_s
     assert text.splitlines()[-1] == "next: bench run --method text-knn --dataset beauty --setting warm"
 
 
+@pytest.mark.parametrize(
+    ("method", "dataset", "command"),
+    [
+        ("sasrec", "beauty", "bench run --method text-knn --dataset beauty --setting warm"),
+        ("recformer", "mine", "bench run --method text-knn --dataset mine --setting warm"),  # it needs titles itself
+        ("sasrec", "mine", "bench run --method popularity --dataset mine --setting warm"),
+        ("popularity", "mine", "bench report"),
+        ("external:theirs", "mine", "bench run --method popularity --dataset mine --setting warm"),
+    ],
+)
+def test_data_that_may_have_no_titles_are_not_ranked_by_title(
+    run_store: RunStore, save_run: Save, method: str, dataset: str, command: str
+) -> None:
+    text = summary(save_run(method, WORSE, dataset=dataset), run_store)
+    assert text.splitlines()[-1] == f"next: {command}"
+
+
 def test_shipped_runs_are_compared_as_well_but_not_named_in_commands(
     run_store: RunStore, save_run: Save, tmp_path: Path
 ) -> None:
