@@ -123,9 +123,9 @@ def _estimate(job: Job, records: Sequence[RunRecord], sizes: Sizes) -> Estimate 
 def _of_run(job: RunJob, records: Sequence[RunRecord], sizes: Sizes) -> Estimate | None:
     """Estimate a run whose adapters are trained already."""
     spec = job.spec
-    same_method = [one for one in records if (one.spec.method, one.spec.backbone) == (spec.method, spec.backbone)]
-    same_data = [one for one in same_method if one.spec.protocol == spec.protocol]
-    alike = same_data or same_method
+    alike = [one for one in records if (one.spec.method, one.spec.backbone) == (spec.method, spec.backbone)]
+    alike = [one for one in alike if one.spec.protocol == spec.protocol] or alike
+    alike = [one for one in alike if _model_params(one.spec) == _model_params(spec)] or alike
     if not alike:
         return None
     n_queries = median(one.n_queries for one in alike)
@@ -148,12 +148,33 @@ def _seconds_of_run(record: RunRecord, spec: RunSpec, n_queries: float, sizes: S
     fit = seconds.get("fit", 0.0)
     fit -= of_adapters if fit >= of_adapters else 0.0
     learned = _share_learned(spec) / _share_learned(record.spec)
-    growth = learned * _growth([record.spec.protocol.dataset], [spec.protocol.dataset], sizes)
+    growth = (
+        learned
+        * _share_of_epochs(record, spec)
+        * _growth([record.spec.protocol.dataset], [spec.protocol.dataset], sizes)
+    )
     return {
         "prepare": seconds.get("prepare", 0.0),
         "fit": fit * growth,
         "score": seconds.get("score", 0.0) * n_queries / record.n_queries,
     }
+
+
+def _model_params(spec: RunSpec) -> dict[str, Any]:
+    """Return the hyperparameters other than the number of epochs, by which the time is scaled."""
+    return {name: value for name, value in spec.params.items() if name != "epochs"}
+
+
+def _share_of_epochs(record: RunRecord, spec: RunSpec) -> float:
+    """Return how many times as many epochs are expected as an earlier run took, if at most ``epochs`` are allowed.
+
+    If the earlier run stopped before its own limit, a higher one changes nothing.
+    """
+    before, now = (one.params.get("epochs") for one in (record.spec, spec))
+    taken = record.fit.training.epochs if record.fit.training else None
+    if not (taken and isinstance(before, int | float) and isinstance(now, int | float)):
+        return 1.0
+    return now / taken if taken >= before else min(1.0, now / taken)
 
 
 def _share_learned(spec: RunSpec) -> float:
@@ -173,11 +194,18 @@ def _of_adapter(job: AdapterJob, records: Sequence[RunRecord], sizes: Sizes) -> 
     if not alike:
         return None
     return Estimate(
-        seconds=median(one.seconds * _growth(_domains(one, record), job.adapter.names, sizes) for one, record in alike),
+        seconds=median(_seconds_of_adapter(job, one, record, sizes) for one, record in alike),
         memory_bytes=round(median(record.peak_memory_bytes.get("fit", 0) for _, record in alike)),
         disk_bytes=round(median(record.fit.trained_parameters or 0 for _, record in alike) * BYTES_A_WEIGHT),
         n_records=len(alike),
     )
+
+
+def _seconds_of_adapter(job: AdapterJob, report: AdapterReport, record: RunRecord, sizes: Sizes) -> float:
+    """Scale the seconds of an earlier training by the interactions; its examples are at most those that are allowed."""
+    grown = report.seconds * _growth(_domains(report, record), job.adapter.names, sizes)
+    allowed = job.adapter.max_examples
+    return min(grown, allowed * report.seconds / report.n_examples) if allowed and report.n_examples else grown
 
 
 def _domains(report: AdapterReport, record: RunRecord) -> Sequence[str]:

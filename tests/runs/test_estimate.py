@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.plugin.fit_report import AdapterReport, FitReport
+from bench.plugin.fit_report import AdapterReport, FitReport, TrainingReport
 from bench.progress import duration
 from bench.runs.complete import complete
 from bench.runs.estimate import PlanEstimate, estimate_plan
@@ -73,6 +73,32 @@ def test_training_grows_with_the_interactions_and_scoring_with_the_queries() -> 
     assert of_a_tenth.seconds == pytest.approx(2 + 10 + 1)
 
 
+@pytest.mark.parametrize(
+    ("before", "taken", "now", "fit_seconds"),
+    [
+        (200, 50, 10, 20.0),  # a fifth of what was needed
+        (200, 50, 100, 100.0),  # it stopped before its limit, and will again
+        (50, 50, 100, 200.0),  # the limit had ended it
+        (50, 50, 50, 100.0),
+        (50, None, 10, 100.0),
+    ],
+)
+def test_training_is_scaled_by_the_epochs_that_are_allowed(
+    before: int, taken: int | None, now: int, fit_seconds: float
+) -> None:
+    record = record_of(
+        spec_of("sasrec", params={"epochs": before}), fit=FitReport(training=TrainingReport(epochs=taken))
+    )
+    (one,) = estimated(plan(spec_of("sasrec", params={"epochs": now})), record).jobs.values()
+    assert one.phases["fit"] == fit_seconds
+
+
+def test_runs_with_the_same_hyperparameters_are_preferred() -> None:
+    wide = record_of(spec_of("sasrec", params={"dimensions": 256}), seconds={"fit": 900.0})
+    (one,) = estimated(plan(spec_of("sasrec", seed=1)), record_of(spec_of("sasrec")), wide).jobs.values()
+    assert (one.phases["fit"], one.n_records) == (100.0, 1)
+
+
 def test_a_dataset_of_unknown_size_counts_as_equally_large() -> None:
     (one,) = estimated(plan(spec_of("sasrec", "clothing")), record_of(spec_of("sasrec"))).jobs.values()
     assert one.seconds == 112.0
@@ -120,6 +146,14 @@ def test_an_adapter_of_other_domains_grows_with_their_interactions() -> None:
     spec = spec_of("target-only", backbone="minilm", seed=1)
     made = plan(spec, adapters=(ToyAdapter(("beauty", "toys")),))
     assert estimated(made, adapted(60.0, beauty=60.0)).jobs[made.adapters[0].id].seconds == 240.0
+
+
+def test_an_adapter_takes_no_longer_than_its_examples() -> None:
+    spec = spec_of("target-only", backbone="minilm", seed=1)
+    earlier = replace(adapted(60.0, beauty=60.0).fit.adapters["beauty"], n_examples=1_000)
+    record = replace(adapted(60.0), fit=FitReport(adapters={"beauty": earlier}))
+    made = plan(spec, adapters=(ToyAdapter(("beauty",), max_examples=100),))
+    assert estimated(made, record).jobs[made.adapters[0].id].seconds == 6.0
 
 
 def test_workers_share_the_jobs_and_wait_for_what_they_need() -> None:
