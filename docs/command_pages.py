@@ -1,4 +1,7 @@
-"""The command line page, generated from the commands' help."""
+"""The command line page, generated from the commands' help.
+
+mkdocs-click leaves out epilogs, where the examples are, and does not escape ``*`` and ``|`` in help texts.
+"""
 
 from __future__ import annotations
 
