@@ -18,6 +18,7 @@ import pytest
 
 from bench.files.folders import Folders
 from bench.metrics import Ranks
+from bench.report.page.render import MOST_BYTES
 from bench.runs.complete import complete
 from bench.runs.engine import run
 from bench.runs.request import RunRequest
@@ -125,7 +126,8 @@ def test_a_store_of_5000_runs_is_read_fast(large_store: Folders, capsys: pytest.
     where = ("--results-dir", large_store.results_dir)
     table = seconds_of("table", "--dataset", "shop", "--setting", "warm", *where)
     listed_seconds = min(seconds_of("list", "runs", *where) for _ in range(3))
-    report = seconds_of("report", "--output", large_store.results_dir.parent / "report.html", *where)
+    page = large_store.results_dir.parent / "report.html"
+    report = seconds_of("report", "--output", page, *where)
     records = float("inf")
     for _ in range(2):  # the first time may read from the disk
         began = time.perf_counter()
@@ -134,8 +136,9 @@ def test_a_store_of_5000_runs_is_read_fast(large_store: Folders, capsys: pytest.
     with capsys.disabled():
         sys.stdout.write(
             f"\n5,000 runs: list {listed_seconds:.2f} s, records {records:.2f} s, table {table:.2f} s, "
-            f"report {report:.1f} s\n"
+            f"report {report:.1f} s and {page.stat().st_size / 1e6:.1f} MB\n"
         )
+    assert page.stat().st_size <= MOST_BYTES
     assert len(listed) >= N_STORED
     assert listed_seconds <= MOST_LIST_SECONDS
     assert records <= MOST_LIST_SECONDS

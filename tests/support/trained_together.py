@@ -1,13 +1,20 @@
 """Train an adapter of a pico decoder in the cache directory of a task, as one of the processes that were launched.
 
-python -m tests.support.trained_together FOLDER PICO
+python -m tests.support.trained_together FOLDER PICO [STEP]
+
+With STEP, the last of the processes is interrupted (Ctrl-C) after that many steps.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+from itertools import count
 from pathlib import Path
 
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from bench.cli.main import INTERRUPT
 from bench.learning.team import connected
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.backbones import local_backbone
@@ -21,9 +28,17 @@ RECIPE = LoraRecipe(
 )  # fmt: skip
 
 
-def main(folder: Path, pico: Path) -> None:
+def interrupt_after(n_steps: int) -> None:
+    """Send this process a SIGINT after its optimizer has taken so many steps."""
+    steps = count(1)
+    register_optimizer_step_post_hook(lambda *_: signal.raise_signal(signal.SIGINT) if next(steps) == n_steps else None)
+
+
+def main(folder: Path, pico: Path, interrupted_after: int = 0) -> None:
     """Train the adapter, or find it, and say how many steps it was trained."""
     with connected("cpu") as team:
+        if interrupted_after and team.number == team.size - 1:
+            interrupt_after(interrupted_after)
         task, _ = tiny_task(folder, pico)
         language_model = GenerativeLanguageModel(local_backbone("pico", pico))
         language_model.model.double()  # else Adam turns the rounding of gradients near zero into whole steps
@@ -32,4 +47,7 @@ def main(folder: Path, pico: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    try:
+        main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPT)

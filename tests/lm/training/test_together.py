@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from bench.cli.main import INTERRUPT
 from bench.learning.team import ALONE, Team, current_team, n_launched
 from bench.lm.training.together import shared_limit, shared_scores
 from bench.plugin import Queries
@@ -20,12 +21,12 @@ from bench.plugin import Queries
 ROOT = Path(__file__).parents[3]
 
 
-def launched(folder: Path, pico: Path, n_processes: int) -> list[str]:
+def launched(folder: Path, pico: Path, n_processes: int, interrupted_after: int = 0, returncode: int = 0) -> list[str]:
     """Return what each of several processes said that were started as ``accelerate launch`` starts them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [sys.executable, "-m", "tests.support.trained_together", str(folder), str(pico)]
+    words = [sys.executable, "-m", "tests.support.trained_together", str(folder), str(pico), str(interrupted_after)]
     shared = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     shared |= {"WORLD_SIZE": str(n_processes), "LOCAL_WORLD_SIZE": str(n_processes)}
     started = [
@@ -39,7 +40,7 @@ def launched(folder: Path, pico: Path, n_processes: int) -> list[str]:
         for rank in range(n_processes)
     ]
     said = [process.communicate(timeout=120)[0].strip() for process in started]
-    assert [process.returncode for process in started] == [0] * n_processes
+    assert [process.returncode for process in started] == [returncode] * n_processes
     return said
 
 
@@ -61,6 +62,17 @@ def test_two_processes_train_the_adapter_of_one(pico_folder: Path, tmp_path: Pat
         torch.testing.assert_close(two[name], factor, rtol=0, atol=1e-5)
     assert not list((tmp_path / "two").rglob("unfinished/*/*"))
     assert launched(tmp_path / "two", pico_folder, 2) == both  # it is found, and nobody waits
+
+
+@pytest.mark.slow
+def test_an_interrupt_of_one_process_stops_both_after_the_same_step(pico_folder: Path, tmp_path: Path) -> None:
+    (alone,) = launched(tmp_path / "one", pico_folder, 1)
+    launched(tmp_path / "two", pico_folder, 2, interrupted_after=3, returncode=INTERRUPT)
+    assert len(list((tmp_path / "two").rglob("unfinished/adapters/*"))) == 1
+    resumed = launched(tmp_path / "two", pico_folder, 2)
+    assert resumed[0].rpartition(": ")[2] == alone.rpartition(": ")[2]
+    for name, factor in adapter_in(tmp_path / "one").items():
+        torch.testing.assert_close(adapter_in(tmp_path / "two")[name], factor, rtol=0, atol=1e-5)
 
 
 def test_each_process_gets_a_part_and_no_part_exceeds_the_device() -> None:
