@@ -14,7 +14,9 @@ from functools import cache
 from pathlib import Path
 
 PACKAGES = ("bench.baselines", "bench.methods")
-PARAMS = "Params"
+PARAMS, RECIPES = "Params", "recipes"
+RECIPE = "recipe"
+"""Parameter that stands for those of one of the method's recipes."""
 WRAPPER_SEPARATOR = ":"
 REGISTERED = re.compile(r'^@register\(\s*"(?P<name>[^"]+)"(?P<facts>.*?)^class (?P<cls>\w+)', re.MULTILINE | re.DOTALL)
 """A class with the decorator that registers it, whose first argument is a literal."""
@@ -77,7 +79,10 @@ def parameters_of(method: str) -> Mapping[str, tuple[str, ...]]:
         return _wrapped(method.partition(WRAPPER_SEPARATOR)[2]) if suffix else {}
     found = _class(_source(known.module), ast.Name(known.cls))
     params = None if found is None else _attribute(found, PARAMS)
-    return {} if params is None else dict(_fields(params))
+    if found is None or params is None:
+        return {}
+    recipes = _keys(found, RECIPES)
+    return dict(_fields(params)) | ({RECIPE: recipes} if recipes else {})
 
 
 def _wrapped(suffix: str) -> Mapping[str, tuple[str, ...]]:
@@ -135,6 +140,17 @@ def _attribute(found: Found, name: str) -> Found | None:
         if inherited is not None:
             return inherited
     return None
+
+
+def _keys(found: Found, name: str) -> tuple[str, ...]:
+    """Return the keys of a dict that a class or one of its bases defines as an attribute; empty if none does."""
+    source, owner = found
+    for node in owner.body:
+        value = _assigned(node, name)
+        if isinstance(value, ast.Dict):
+            return tuple(str(ast.literal_eval(key)) for key in value.keys if key is not None)
+    bases = [_class(source, base) for base in owner.bases]
+    return next(filter(None, (_keys(base, name) for base in bases if base is not None)), ())
 
 
 def _assigned(node: ast.stmt, name: str) -> ast.expr | None:

@@ -44,6 +44,9 @@ def proposed(line: str) -> list[str]:
         ("bench run --method bpr -p le", ["learning_rate="]),
         ("bench run --method reccocktail -p search=", ["search=auto", "search=grid", "search=adam"]),
         ("bench run --method reccocktail -p space=f", ["space=factor"]),
+        ("bench run --method reccocktail -p rec", ["recipe="]),
+        ("bench run --method xcross -p recipe=", ["recipe=fast", "recipe=paper"]),
+        ("bench run --method bpr -p rec", []),
         ("bench run --method recbole:NARM -p hid", ["hidden_size="]),
         ("bench run --method nothing -p ", []),
         ("bench check bpr -p di", ["dimensions="]),
@@ -76,8 +79,11 @@ def test_the_source_files_name_the_same_methods_and_parameters_as_the_registry()
     assert {method.name for method in methods()} == set(known.entries) - {"mine"}
     for name, entry in known.entries.items():
         if not entry.wraps and name != "mine":
-            fields = [item.name for item in dataclasses.fields(known.recommender(name).Params)]
-            assert sorted(parameters_of(name)) == sorted(fields), name
+            recommender = known.recommender(name)
+            fields = [item.name for item in dataclasses.fields(recommender.Params)]
+            found = dict(parameters_of(name))
+            assert found.pop("recipe", ()) == tuple(recommender.recipes), name
+            assert sorted(found) == sorted(fields), name
 
 
 @pytest.mark.parametrize(
