@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.files.hashing import content_hash, derived_seed
+from bench.files.hashing import derived_seed
 from bench.learning.entropy import softmax_entropy
 from bench.lm.adapters.adapter import AdapterSpec, LoraRecipe
 from bench.lm.adapters.apply import folded
@@ -30,7 +30,8 @@ from bench.lm.decoders.examples import n_prefixes, titles_of
 from bench.lm.decoders.likelihood import loaded_decoder
 from bench.lm.language_model import ENTROPY_TOKENS, LanguageModel, Part
 from bench.lm.loading import planned_backbone, task_backbone
-from bench.lm.prompts.shared import NO_HISTORY, ChatFormat, chat_format, clean_title, last_items, plain_chat
+from bench.lm.prompts.shared import chat_format, clean_title, last_items, plain_chat
+from bench.lm.prompts.yes_no import NO, YES, answer_tokens, log_odds, question_hash, question_parts
 from bench.lm.training.library import AdapterPlan, carry_out, planned_specs
 from bench.plugin import (
     FitReport,
@@ -52,27 +53,8 @@ if TYPE_CHECKING:
     from bench.data.domain import Domain
     from bench.lm.backbones import Backbone
 
-SYSTEM_LINE = "You judge whether a customer will like a product. Answer with Yes. or No. alone."
-USER_TURN = (
-    "Products that this customer liked, oldest first:\n{history}\n\nWill the customer like this one too?\n{item}\n"
-)
-YES, NO = "Yes.", "No."
 ADAPTED_LAYERS = ("q_proj", "v_proj")
-_ITEM_PLACE = "\ue000item\ue000"
-"""Placeholder for the item while the chat format is applied; from a private Unicode area, so it is in no title."""
 QUERIES_BETWEEN_REPORTS = 500
-
-
-def question_parts(history: Sequence[str], chat: ChatFormat) -> tuple[str, str]:
-    """Return the prompt's text before and after the item; the item starts on a new line."""
-    titles = "\n".join(map(clean_title, history)) or NO_HISTORY
-    opening, _, closing = chat(SYSTEM_LINE, USER_TURN.format(history=titles, item=_ITEM_PLACE)).partition(_ITEM_PLACE)
-    return opening, closing
-
-
-def question_hash(chat: ChatFormat) -> str:
-    """Return the hash of the prompts that the wording gives for fixed examples."""
-    return content_hash([question_parts(["a", "b"], chat), question_parts([], chat), YES, NO])
 
 
 @dataclass(frozen=True)
@@ -201,32 +183,6 @@ class YesNoLanguageModel(LanguageModel):
         logits = self.causal.logits_after([shared + rest for shared, rests in asked for rest in rests])
         odds = log_odds(logits[:, [*self.yes_tokens, *self.no_tokens]], len(self.yes_tokens))
         return softmax_entropy(torch.stack([odds, torch.zeros_like(odds)], dim=-1), temperature).mean()
-
-
-def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Return the possible first tokens of each answer, with and without a leading space and the full stop.
-
-    Tokens that are only whitespace or that begin both answers are left out.
-
-    Raises:
-        BenchError: both answers begin with the same tokens, so the first token cannot distinguish them.
-    """
-    yes, no = (
-        {
-            first
-            for text in (answer, " " + answer, answer.rstrip("."), " " + answer.rstrip("."))
-            if tokenizer.decode(first := tokenizer(text, add_special_tokens=False)["input_ids"][0]).strip()
-        }
-        for answer in (YES, NO)
-    )
-    if not yes - no or not no - yes:
-        raise BenchError(f"The tokenizer encodes '{YES}' and '{NO}' with the same first token: use another backbone.")
-    return sorted(yes - no), sorted(no - yes)
-
-
-def log_odds(logits: Tensor, n_yes: int) -> Tensor:
-    """Return log P(yes) - log P(no), shape (...), from the logits of the yes tokens and then the no tokens."""
-    return logits[..., :n_yes].logsumexp(-1) - logits[..., n_yes:].logsumexp(-1)
 
 
 @dataclass(frozen=True)

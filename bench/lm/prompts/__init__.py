@@ -1,6 +1,6 @@
 """Define the prompts that decoders read, how they are shortened to fit, and how an answer is parsed.
 
-``shared`` is the prompt common to all methods, and ``paraphrases`` rewords it.
+``shared`` is the prompt common to all methods, ``paraphrases`` rewords it, and ``yes_no`` asks about one item.
 """
 
 from typing import TYPE_CHECKING

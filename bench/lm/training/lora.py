@@ -1,11 +1,10 @@
-"""Train one LoRA adapter with PEFT, in the same way for every kind of language model."""
+"""Train one LoRA adapter, in the same way for every kind of language model."""
 
 from __future__ import annotations
 
 import itertools
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -23,26 +22,23 @@ from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stepwise import Stepwise
 from bench.learning.team import ALONE, Team
 from bench.learning.training import STOPPING_METRIC, stopping_score
-from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.language_model import LanguageModel, Part
 from bench.lm.memory import PassLimit
 from bench.lm.precision import training_precision
+from bench.lm.training.attached import Factors, attached, mask_seed
 from bench.lm.training.dropout import IntegerDropout, Masks
-from bench.lm.training.one_product import by_one_product
 from bench.lm.training.passes import limit_for
 from bench.lm.training.recompute import recomputed
 from bench.lm.training.together import shared_limit, shared_scores
 from bench.plugin import Answers, ProgressHook, Queries
 from bench.progress import prefixed
 
-ADAPTER_NAME = "trained"
 HELD_OUT_TOKENS = 2**12
 """Tokens of held-out examples that are read at once on a device without a limit."""
 
 Validation = tuple[Domain, Queries, Answers]
 """Domain, validation queries and their answers."""
-Factors = Mapping[str, tuple[nn.Parameter, nn.Parameter]]
-"""(A, B) by module name."""
 
 
 @dataclass(frozen=True)
@@ -116,68 +112,6 @@ def train_adapter(
 def initialisation_name(language_model: LanguageModel, recipe: LoraRecipe, seed: int) -> str:
     """Return the name of the initialization that all adapters of one backbone, rank and seed share."""
     return content_hash(language_model.backbone.revision, recipe.rank, seed)
-
-
-@contextmanager
-def attached(
-    model: nn.Module,
-    recipe: LoraRecipe,
-    seed: int,
-    modules: Sequence[str] = (),
-    start: Adapter | None = None,
-    *,
-    dense: bool = False,
-) -> Iterator[Factors]:
-    """Attach PEFT's LoRA to a model's linear layers while the block runs and yield (A, B) by module name.
-
-    The base stays frozen and in evaluation mode; only the adapter's dropout is active.
-
-    Args:
-        model: The model to adapt; restored afterwards.
-        recipe: Rank, alpha and dropout.
-        seed: Seed of the initialization.
-        modules: Full names of the layers; empty adapts all.
-        start: An adapter whose factors replace the initialization.
-        dense: Multiply by W + scaling · B·A, one product instead of three; only without dropout.
-    """
-    from peft import LoraConfig, get_peft_model
-    from peft.tuners.lora import LoraLayer
-
-    dropout = recipe.dropout or 0.0
-    names = list(modules or linear_modules(model))
-    settings = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=dropout, target_modules=names)
-    # PEFT draws A from torch's global generator, on the CPU
-    with torch.random.fork_rng(devices=[]), quiet_peft():
-        torch.manual_seed(derived_seed(seed, "lora-initialisation"))
-        wrapped = get_peft_model(model, settings, adapter_name=ADAPTER_NAME)
-    factors: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
-    masks = Masks(mask_seed(seed))
-    for name, layer in model.named_modules():
-        if isinstance(layer, LoraLayer):
-            layer.lora_dropout[ADAPTER_NAME] = IntegerDropout(dropout, masks)
-            factors[name] = (layer.lora_A[ADAPTER_NAME].weight, layer.lora_B[ADAPTER_NAME].weight)
-            if dense and not dropout:
-                layer.forward = partial(by_one_product, layer, ADAPTER_NAME)
-    try:
-        for name, (a, b) in start.factors.items() if start is not None else ():
-            factors[name][0].data.copy_(a)
-            factors[name][1].data.copy_(b)
-        yield factors
-    finally:
-        wrapped.unload()
-
-
-def mask_seed(seed: int, step: int = 0, part: int = 0) -> int:
-    """Return the seed of the dropout masks of one step, or of one part of its batch."""
-    return derived_seed(seed, "dropout", str(step), *([str(part)] if part else []))
-
-
-@contextmanager
-def quiet_peft() -> Iterator[None]:
-    """Silence a warning caused by PEFT reading a transformers attribute that the next release renames."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
-        yield
 
 
 @dataclass(frozen=True, eq=False)
