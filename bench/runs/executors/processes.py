@@ -7,7 +7,6 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
 from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Self
 
@@ -33,7 +32,7 @@ class Processes:
 
     def __init__(self, n_workers: int, resources: Resources) -> None:
         self.n_workers, self.resources = n_workers, resources
-        self._lock, self._own_pools = threading.Lock(), ExitStack()
+        self._lock, self._own_pools, self._is_ending = threading.Lock(), list[ProcessPoolExecutor](), False
         self._begun = get_context("spawn").Value("i", 0)
         self._pool = self._new_pool(n_workers)
         for _ in range(n_workers):  # the pool starts a process for each job that finds no idle one
@@ -43,11 +42,14 @@ class Processes:
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        with self._lock:  # from now on, a job whose worker ends is not restarted
+            self._is_ending = True
+            pools = [self._pool, *self._own_pools]
         # a running future cannot be canceled, and a worker without a job needs a second to unload its libraries
-        for process in list((self._pool._processes or {}).values()):
+        for process in [process for pool in pools for process in (pool._processes or {}).values()]:
             process.terminate()
-        self._pool.shutdown(cancel_futures=True)
-        self._own_pools.close()
+        for pool in pools:
+            pool.shutdown(cancel_futures=True)
 
     def begin(self, items: Sequence[WorkItem]) -> list[Future[Outcome]]:
         """Begin jobs."""
@@ -71,12 +73,14 @@ class Processes:
             error = attempt.exception()
             if error is None:
                 result.set_result(attempt.result())
-            elif isinstance(error, BrokenProcessPool) and number < MOST_ATTEMPTS:
-                with self._lock:
-                    pool = self._own_pools.enter_context(self._new_pool(1))
-                self._follow(pool.submit(do, item), item, result, number + 1)
-            else:
-                result.set_exception(error)
+                return
+            with self._lock:
+                if self._is_ending or not isinstance(error, BrokenProcessPool) or number == MOST_ATTEMPTS:
+                    result.set_exception(error)
+                    return
+                self._own_pools.append(self._new_pool(1))
+                again = self._own_pools[-1].submit(do, item)
+            self._follow(again, item, result, number + 1)
 
         attempt.add_done_callback(end)
 
