@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
+from bench.files.shipped import shipped_folder
 
 if TYPE_CHECKING:
     from bench.files.store import ArtifactStore
@@ -34,10 +35,10 @@ class Folders:
 
     @property
     def artifacts(self) -> ArtifactStore:
-        """Return the store of artifacts in the cache folder."""
+        """Return the store of artifacts in the cache folder, which also finds those that come with bench."""
         from bench.files.store import ArtifactStore  # imports numpy, which a command's help does not need
 
-        return ArtifactStore(self.cache_dir, self.trained_anew)
+        return ArtifactStore(self.cache_dir, self.trained_anew, shipped=shipped_folder("measured"))
 
     def absolute(self) -> Folders:
         """Return the same folders with absolute paths, for a process with another working directory."""

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,8 @@ class ArtifactStore:
     """Artifacts trained in the current run, if earlier ones must not be reused; None reuses all."""
     progress: ProgressHook = field(default=lambda _line: None, compare=False)
     """Called with a line when an artifact is waited for or found damaged."""
+    shipped: Path | None = field(default=None, compare=False)
+    """Directory, laid out as the cache, with artifacts that come with bench, which are copied and not made; or None."""
 
     def path(self, kind: str, key: Any) -> Path:
         """Return the directory of the artifact with this kind and key, whether or not it exists."""
@@ -97,8 +100,9 @@ class ArtifactStore:
         return self.root / "unfinished" / kind / content_hash(key)
 
     def made(self, kind: str, key: Any) -> bool:
-        """Whether the artifact exists; its files are not read."""
-        return (self.path(kind, key) / MADE).exists()
+        """Whether the artifact exists or comes with bench; its files are not read."""
+        folder = self.path(kind, key)
+        return (folder / MADE).exists() or self._shipped(kind, folder) is not None
 
     def reuses(self, kind: str, key: Any) -> bool:
         """Whether an existing artifact would be returned by :meth:`get_or_make`; its files are not read."""
@@ -116,6 +120,9 @@ class ArtifactStore:
         changed since, the artifact is made again.
         """
         folder, unfinished = self.path(kind, key), self.unfinished(kind, key)
+        shipped = self._shipped(kind, folder)
+        if shipped is not None and self.trained_anew is None and damage(shipped) is None:
+            make = partial(_copy, shipped)
         if not self._is_usable(kind, folder):
             lease = Lease(unfinished / LEASE)
             with lease.held(f"{kind}/{folder.name}", self.progress):
@@ -170,6 +177,16 @@ class ArtifactStore:
         """Whether an existing artifact must be trained again."""
         return self.trained_anew is not None and kind not in MADE_WITHOUT_TRAINING and folder not in self.trained_anew
 
+    def place(self, kind: str, name: str) -> Path:
+        """Return the directory of an artifact by its name: in the cache, or where it comes with bench."""
+        folder = self.root / kind / name
+        return folder if (folder / MADE).exists() else self._shipped(kind, folder) or folder
+
+    def _shipped(self, kind: str, folder: Path) -> Path | None:
+        """Return the directory of an artifact that comes with bench."""
+        shipped = None if self.shipped is None else self.shipped / kind / folder.name
+        return shipped if shipped is not None and (shipped / MADE).exists() else None
+
     def _tidy(self, folder: Path, unfinished: Path) -> None:
         """Remove what a killed process left behind after its artifact was in place or while making it again."""
         lease = Lease(unfinished / LEASE)
@@ -198,6 +215,13 @@ def damage(folder: Path) -> str | None:
         if file_sha256(folder / name) != sha256:
             return f"{name} is not what was written"
     return None
+
+
+def _copy(shipped: Path, folder: Path) -> None:
+    """Copy the files of an artifact that comes with bench."""
+    for path in shipped.iterdir():
+        if path.name != MADE:
+            shutil.copy(path, folder / path.name)
 
 
 def _write_made(folder: Path, key: Any) -> None:

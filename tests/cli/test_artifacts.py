@@ -102,6 +102,23 @@ def test_imported_adapters_are_used_and_give_the_same_ranks(
     assert list(ArtifactStore(elsewhere.cache_dir).damaged()) == []
 
 
+def test_adapters_that_come_with_bench_are_used_and_exported_without_training(
+    trained: Trained, elsewhere: Folders, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders, words, _ = trained
+    shutil.copytree(folders.cache_dir / "adapters", tmp_path / "shipped" / "adapters")
+    monkeypatch.setattr("bench.files.folders.shipped_folder", lambda _kind: tmp_path / "shipped")
+    exported = tmp_path / "again.zip"
+    shutil.copytree(folders.results_dir, elsewhere.results_dir)
+    assert call_bench(["artifacts", "export", "weight-average@shop@warm", str(exported)]).code == 0
+    assert members_of(exported) == members_of(archive)
+    outcome = call_bench((*words, "--rescore", "--json"))
+    assert "training an adapter" not in outcome.stderr
+    (record,) = (json.loads(path.read_text()) for path in folders.results_dir.glob("runs/*/run.json"))
+    assert json.loads(outcome.stdout)["ranks_sha256"] == record["ranks_sha256"]
+    assert "training an adapter" in call_bench((*words, "--force", "--json")).stderr
+
+
 def test_both_spellings_are_accepted(elsewhere: Folders, archive: Path) -> None:
     outcome = call_bench(["artefacts", "import", str(archive)])
     assert outcome.code == 0

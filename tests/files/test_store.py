@@ -112,6 +112,27 @@ def test_an_artifact_is_made_once(tmp_path: Path) -> None:
     assert stated == {"key": key, "files": {"weights": hashlib.sha256(b"1 2 3").hexdigest()}}
 
 
+def test_an_artifact_that_comes_with_bench_is_copied_unless_it_is_damaged_or_made_anew(tmp_path: Path) -> None:
+    def write(text: str) -> Callable[[Path], None]:
+        def make(folder: Path) -> None:
+            (folder / "weights").write_text(text)
+
+        return make
+
+    ArtifactStore(tmp_path / "shipped").get_or_make("models", "key", write("shipped"))
+    for name, trained_anew, expected in (("usual", None, "shipped"), ("anew", set(), "own"), ("damaged", None, "own")):
+        store = ArtifactStore(tmp_path / name, trained_anew, shipped=tmp_path / "shipped")
+        assert store.made("models", "key")
+        assert not store.made("models", "another")
+        assert store.place("models", store.path("models", "key").name).is_relative_to(tmp_path / "shipped")
+        if name == "damaged":
+            (store.place("models", store.path("models", "key").name) / "weights").write_text("half")
+        folder = store.get_or_make("models", "key", write("own"))
+        assert (folder / "weights").read_text() == expected
+        assert store.place("models", folder.name) == folder
+        assert list(store.damaged()) == []
+
+
 def test_other_keys_and_kinds_are_other_artifacts(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     paths = {store.get_or_make(kind, key, lambda _: None) for kind in ("models", "vectors") for key in (1, "1", [1])}

@@ -100,7 +100,7 @@ def _subclasses(of: type[Any]) -> Iterator[type[Any]]:
 
 def _files_of(artifacts: ArtifactStore, adapter: str) -> dict[str, bytes]:
     """Return the files of a trained adapter by their names in an archive."""
-    folder = artifacts.root / KIND / adapter
+    folder = artifacts.place(KIND, adapter)
     wrong = damage(folder)
     if wrong or content_hash(read_json(folder / MADE)[KEY]) != adapter:
         raise BenchError(f"{folder} is damaged ({wrong or 'its key is another'}): run its method again.")
