@@ -9,10 +9,13 @@ import pytest
 
 from bench.cli.reproduce import SUFFIXES
 from bench.experiments.scale import DEFAULT_SCALE
+from bench.files.hashing import content_hash
+from bench.files.store import KEY, MADE, damage, read_json
 from bench.metrics import Metric, per_user
 from bench.registry import registry
 from bench.report.experiment_report import experiment_at, report_of
 from bench.report.formats.render import render_table
+from bench.runs.sharing.adapter_archives import current_objectives
 from bench.runs.store import RunStore
 from tests.support.shipped_numbers import differences_of_csv, differences_of_json, differences_of_text
 
@@ -42,6 +45,18 @@ def test_a_records_metrics_are_those_of_its_ranks() -> None:
         for name, summary in record.metrics.items():
             values = per_user(ranks, Metric.parse(name), record.n_candidates)
             assert values.mean() == pytest.approx(summary["value"], rel=1e-9)
+
+
+def test_shipped_adapters_are_those_of_shipped_runs_and_of_todays_code() -> None:
+    folders = sorted((MEASURED.results_dir / "adapters").iterdir())
+    used = {report.id for record in MEASURED.records() for report in record.fit.adapters.values()}
+    current = current_objectives()
+    for folder in folders:
+        key = read_json(folder / MADE)[KEY]
+        assert damage(folder) is None
+        assert folder.name == content_hash(key)
+        assert folder.name in used
+        assert key["objective"] in current, f"{folder.name} is never found by today's code: train it again or remove it"
 
 
 def test_tables_in_the_readme_are_the_shipped_ones() -> None:
