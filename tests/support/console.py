@@ -40,6 +40,7 @@ NOT_RUN: Mapping[str, str] = {
     "bench reproduce demo": MINUTES,
     "bench reproduce my-table.yaml": MINUTES,
     "bench run --method bpr --dataset beauty": DATA,
+    "bench run --method target-only --dataset beauty": DATA,
     "bench candidates beauty": DATA,
     "bench plan main-warm-cold": DATA,
     "bench reproduce full-ranking": DATA,
