@@ -42,7 +42,7 @@ from bench.learning.sequences import bucketed_batches
 from bench.learning.training import descend, seeded, stopping_score, validation_sample
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.encoders.text_encoder import load_encoder
-from bench.lm.training.attached import attached
+from bench.lm.training.attachment import attached
 from bench.plugin import FitReport, Queries, Recommender, Task, at_least, below, shrinks_to
 from bench.progress import prefixed
 from bench.registry import register

@@ -85,7 +85,7 @@ def load_language_model(task: Task, reading: Reading | None = None) -> LanguageM
     """Return the task's backbone as the language model of its kind and ranking.
 
     The last loaded model is reused if it is the same, whatever it reads and however it scores. Training and
-    scoring restore the model afterwards, by :func:`bench.lm.training.attached.attached` and
+    scoring restore the model afterwards, by :func:`bench.lm.training.attachment.attached` and
     :func:`bench.lm.adapters.apply.folded`.
     """
     backbone = task_backbone(task)

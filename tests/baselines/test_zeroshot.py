@@ -17,7 +17,7 @@ from bench.lm.backbones import local_backbone
 from bench.lm.decoders.causal import CausalLanguageModel
 from bench.lm.decoders.likelihood import MAX_HISTORY, GenerativeLanguageModel
 from bench.lm.prompts.shared import chat_format, prompt_hash
-from bench.lm.training.lora import attached
+from bench.lm.training.attachment import attached
 from bench.plugin import NoParams, Queries, Task
 from bench.runs.params import named_params
 from tests.support.adapter_training import trained

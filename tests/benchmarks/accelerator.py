@@ -36,7 +36,8 @@ from bench.lm.memory_report import LOGITS_AT_ONCE
 from bench.lm.precision import training_dtype
 from bench.lm.prompts.shared import Prompt, clean_title
 from bench.lm.toys.tiny_decoder import byte_pair_tokenizer
-from bench.lm.training.lora import Course, quiet_peft, train_adapter
+from bench.lm.training.attachment import quiet_peft
+from bench.lm.training.lora import Course, train_adapter
 from bench.lm.training.passes import limit_for
 from tests.benchmarks.accelerator_sasrec import sasrec
 from tests.benchmarks.device_measures import memory, peak_flops, reset_peak, speed, timed

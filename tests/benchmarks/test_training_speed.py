@@ -25,7 +25,7 @@ from bench.lm.backbones import local_backbone
 from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.prompts.shared import Prompt, clean_title
 from bench.lm.toys.tiny_decoder import TinyParams, byte_pair_tokenizer, untrained_decoder
-from bench.lm.training.lora import quiet_peft
+from bench.lm.training.attachment import quiet_peft
 from tests.support.adapter_training import trained
 
 LEAST_RATIO = 2

@@ -25,7 +25,7 @@ from bench.lm.memory import (
     training_memory,
 )
 from bench.lm.memory_report import limited, memory_rows, shape_of
-from bench.lm.training.attached import attached
+from bench.lm.training.attachment import attached
 
 N_ROWS, N_TOKENS, N_ANSWERED, RANK = 2, 96, 10, 8
 SIZES = {"hidden_size": 128, "num_attention_heads": 4, "num_hidden_layers": 6, "vocab_size": 500}

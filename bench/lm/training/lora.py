@@ -26,7 +26,7 @@ from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.language_model import LanguageModel, Part
 from bench.lm.memory import PassLimit
 from bench.lm.precision import training_precision
-from bench.lm.training.attached import Factors, attached, mask_seed
+from bench.lm.training.attachment import Factors, attached, mask_seed
 from bench.lm.training.dropout import IntegerDropout, Masks
 from bench.lm.training.passes import limit_for
 from bench.lm.training.recompute import recomputed

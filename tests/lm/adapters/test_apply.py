@@ -14,7 +14,7 @@ from bench.lm.adapters.apply import folded
 from bench.lm.backbones import local_backbone
 from bench.lm.encoders.towers import TowerLanguageModel
 from bench.lm.merging.average import MergeSpace, merge, mixed
-from bench.lm.training.lora import attached
+from bench.lm.training.attachment import attached
 from tests.support.text_toys import planted_groups
 
 EQUAL = {"rtol": 1e-5, "atol": 1e-5}

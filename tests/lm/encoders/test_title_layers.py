@@ -13,7 +13,7 @@ from bench.lm.adapters.adapter import Adapter, LoraRecipe
 from bench.lm.backbones import local_backbone
 from bench.lm.encoders.title_layers import TitleLayers, can_be_split
 from bench.lm.encoders.towers import TowerLanguageModel
-from bench.lm.training.lora import Factors, attached
+from bench.lm.training.attachment import Factors, attached
 from tests.support.text_toys import NOUNS
 
 RECIPE = LoraRecipe(rank=4, alpha=8, dropout=0.0)

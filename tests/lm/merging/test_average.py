@@ -136,7 +136,7 @@ def test_merges_equal_peft_s_own(pico_encoder_folder) -> None:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModel
 
-    from bench.lm.training.attached import quiet_peft
+    from bench.lm.training.attachment import quiet_peft
 
     settings = LoraConfig(r=4, lora_alpha=8, target_modules=["query"])
     with quiet_peft():

@@ -23,7 +23,7 @@ from bench.lm.merging.by_entropy import (
     mean_weights,
     merged_temperature,
 )
-from bench.lm.training.attached import attached
+from bench.lm.training.attachment import attached
 from bench.plugin import Queries
 from tests.support.merge_toys import LinearScorer, adapter_of, random_adapter
 from tests.support.text_toys import planted_groups

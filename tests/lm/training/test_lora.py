@@ -12,7 +12,7 @@ from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules, load_
 from bench.lm.adapters.apply import folded, hooked
 from bench.lm.backbones import local_backbone
 from bench.lm.encoders.towers import TEMPERATURE, TowerLanguageModel
-from bench.lm.training.attached import attached
+from bench.lm.training.attachment import attached
 from bench.lm.training.dropout import IntegerDropout, Masks
 from bench.lm.training.lora import Validation
 from tests.support.adapter_training import cross_entropy, trained, validation_of

@@ -16,7 +16,7 @@ from bench.lm.decoders.lists import ListLanguageModel
 from bench.lm.encoders.towers import TowerLanguageModel
 from bench.lm.language_model import LanguageModel
 from bench.lm.memory import NO_LIMIT, PassLimit
-from bench.lm.training.attached import attached
+from bench.lm.training.attachment import attached
 from bench.lm.training.dropout import IntegerDropout, Masks
 from bench.lm.training.passes import OF_UNKNOWN_MEMORY, limit_for
 from bench.lm.training.recompute import recomputed
