@@ -47,6 +47,7 @@ def main(folder: Path, pico: Path, interrupted_after: int = 0) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it starts in the background
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))
     except KeyboardInterrupt:
