@@ -14,7 +14,9 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from bench.files.folders import Folders
 
-LEAST_FREE_BYTES = 2_000_000_000
+LEAST_FREE_BYTES = 500_000_000
+"""Free disk space below which little can be stored."""
+LANGUAGE_MODEL_BYTES = 2_000_000_000
 """Free disk space below which a training with a language model may fail."""
 HUB = "https://huggingface.co"
 HUB_SECONDS = 3.0
@@ -64,8 +66,11 @@ def disk(folders: Folders) -> str:
         for name, place in (("cache", folders.cache_dir), ("results", folders.results_dir))
     }
     text = ", ".join(f"{in_bytes(size)} free for {name}" for name, size in free.items())
-    if min(free.values()) < LEAST_FREE_BYTES:
+    least = min(free.values())
+    if least < LEAST_FREE_BYTES:
         raise BenchError(f"{text}; expected {in_bytes(LEAST_FREE_BYTES)} or more. See 'bench cache info'.")
+    if least < LANGUAGE_MODEL_BYTES:
+        return f"{text}; language models may need {in_bytes(LANGUAGE_MODEL_BYTES)} or more, see 'bench cache info'"
     return text
 
 
