@@ -98,7 +98,9 @@ class LanguageModel(ABC):
         self.max_history = reading.max_history
 
     @contextmanager
-    def prepared_for(self, domains: Sequence[Domain], recipe: LoraRecipe) -> Iterator[None]:
+    def prepared_for(
+        self, domains: Sequence[Domain], recipe: LoraRecipe, progress: ProgressHook | None = None
+    ) -> Iterator[None]:
         """Keep whatever speeds up training on these domains while the block runs."""
         yield
 

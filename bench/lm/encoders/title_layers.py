@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.lm.precision import training_dtype, training_precision
+from bench.progress import ProgressHook, Steps, tell
 
 READABLE = ("bert",)
 """Architectures whose layers can be run one by one."""
@@ -33,7 +34,9 @@ def can_be_split(model: Any) -> bool:
 class TitleLayers:
     """Keep the states of a catalogue's titles below the top layers and run the top layers on them."""
 
-    def __init__(self, model: Any, tokens: Sequence[Sequence[int]], n_top: int) -> None:
+    def __init__(
+        self, model: Any, tokens: Sequence[Sequence[int]], n_top: int, progress: ProgressHook | None = None
+    ) -> None:
         """Compute the lower states of all titles; ``n_top`` layers are left to run later, 0 leaves all layers."""
         layers = list(model.encoder.layer)
         n_below = max(0, len(layers) - n_top) if n_top else 0
@@ -44,6 +47,7 @@ class TitleLayers:
         self.starts = np.cumsum(self.lengths) - self.lengths
         width, kept_as = int(model.config.hidden_size), training_dtype(self.device)
         self.below = torch.empty(int(self.lengths.sum()), width, dtype=kept_as, device=self.device)
+        n_done = 0
         with torch.no_grad(), training_precision(self.device):
             for titles in self._by_length(np.arange(len(tokens))):
                 ids = torch.tensor([tokens[title] for title in titles], device=self.device)
@@ -51,6 +55,8 @@ class TitleLayers:
                 for layer in layers[:n_below]:
                     states = self._run(layer, states, [(len(titles), ids.shape[1])])
                 self.below[self._places(titles)] = states.to(kept_as)
+                n_done += len(titles)
+                tell(progress, Steps("computing the layers that stay", n_done, len(tokens), "titles", n_after=None))
 
     def vectors(self, titles: NDArray[np.integer]) -> Tensor:
         """Return the unit-length means of the titles' last states, shape (n, d), with gradients if enabled."""

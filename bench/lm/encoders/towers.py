@@ -25,6 +25,7 @@ from bench.lm.encoders.text_encoder import TextEncoder
 from bench.lm.encoders.title_layers import TitleLayers, can_be_split
 from bench.lm.encoders.tower_batches import RECENCY_DECAY, Positions, TowerBatch
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel
+from bench.progress import prefixed
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
@@ -92,13 +93,15 @@ class TowerLanguageModel(LanguageModel):
         return [name for name in names if name.startswith(top)]
 
     @contextmanager
-    def prepared_for(self, domains: Sequence[Domain], recipe: LoraRecipe) -> Iterator[None]:
+    def prepared_for(
+        self, domains: Sequence[Domain], recipe: LoraRecipe, progress: ProgressHook | None = None
+    ) -> Iterator[None]:
         """Keep the states below the adapted layers, computed once per title, while the block runs."""
         if can_be_split(self.model):
             n_top = recipe.adapted_layers or 0
-            self._layers = {
-                domain.titles_hash: TitleLayers(self.model, self._tokens_of(domain), n_top) for domain in domains
-            }
+            for domain in domains:
+                told = None if progress is None else prefixed(progress, "", f"{domain.name}: ", within_steps=True)
+                self._layers[domain.titles_hash] = TitleLayers(self.model, self._tokens_of(domain), n_top, told)
         try:
             yield
         finally:

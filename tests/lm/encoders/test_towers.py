@@ -25,9 +25,11 @@ from bench.lm.encoders.towers import (
 )
 from bench.metrics import Metric, chance, per_user, rank_positive
 from bench.plugin import Queries
+from bench.progress import Steps
 from bench.protocol.task import prepare_task
 from bench.spec import ProtocolSpec
 from tests.support.adapter_training import trained
+from tests.support.heard import Heard
 from tests.support.text_toys import NOUNS, domain_of, planted_groups
 
 needs_minilm = pytest.mark.skipif(packaged_minilm() is None, reason="the minilm extra is not installed")
@@ -180,6 +182,16 @@ def test_held_layers_give_the_loss_and_the_scores_of_the_ordinary_path(towers, m
             scores = towers.scores_in_training(domain, queries, lambda _line: None)
     torch.testing.assert_close(held, ordinary, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(scores, towers.score(domain, queries, lambda _line: None), atol=1e-5)
+
+
+def test_preparing_tells_of_each_domain_how_many_titles_are_done(towers) -> None:
+    domain = planted_groups(n_users=20)
+    told = Heard()
+    with towers.prepared_for([domain], LoraRecipe().completed(TowerLanguageModel.defaults), told):
+        pass
+    n = domain.n_items
+    assert told.steps[-1] == (f"{domain.name}: computing the layers that stay", n, n)
+    assert all(message.n_after is None for message in told.messages if isinstance(message, Steps))  # training follows
 
 
 def test_an_epoch_of_several_domains_has_all_their_positions_in_batches_of_one_each(towers) -> None:
