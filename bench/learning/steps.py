@@ -72,9 +72,17 @@ class StepLog:
     """Number of its batches taken so far."""
 
     @property
+    def criterion(self) -> tuple[float, ...]:
+        """What chooses the state, larger is better: minus the loss on held-out examples, or else the metric.
+
+        The loss is what training minimizes, and on as few queries as a decoder can score it varies far less.
+        """
+        return tuple(-loss for loss in self.held_out_losses) or self.validation
+
+    @property
     def best_check(self) -> int | None:
-        """Index of the first check with the highest metric, whose weights are kept; None without checks."""
-        return int(np.argmax(self.validation)) if self.validation else None
+        """Index of the first check with the best criterion, whose weights are kept; None without checks."""
+        return int(np.argmax(self.criterion)) if self.criterion else None
 
     @property
     def epochs(self) -> float:
@@ -90,7 +98,7 @@ class StepLog:
     def ended(self) -> Ending:
         """Why the training ended."""
         undecayed_until = math.inf if self.decays_from is None else self.decays_from / self.steps_an_epoch
-        return ending(self.validation, self.epoch_of_check, undecayed_until)
+        return ending(self.criterion, self.epoch_of_check, undecayed_until)
 
     def steps_of(self, plan: StepPlan) -> Steps:
         """Return how far the epoch is, or the decay, or the training if its length is given."""

@@ -79,7 +79,7 @@ class Stepwise:
     team: Team = ALONE
     """The processes that share the parts of each batch."""
     held_out_loss: Callable[[], float] | None = None
-    """Returns the loss on held-out examples, which is recorded at each check and decides nothing."""
+    """Returns the loss on held-out examples; if given, the state with the lowest one is kept."""
 
     def run(self) -> StepLog:
         """Train, or resume where an earlier process was stopped.
@@ -304,5 +304,6 @@ def trained_by_steps(
 
 
 def _in_words(log: StepLog) -> str:
-    best = " (best)" if log.best_check == len(log.validation) - 1 else f" (best was {max(log.validation):.4f})"
-    return best + (f", loss on held-out examples {log.held_out_losses[-1]:.4f}" if log.held_out_losses else "")
+    held_out = f", loss on held-out examples {log.held_out_losses[-1]:.4f}" if log.held_out_losses else ""
+    is_best = log.best_check == len(log.criterion) - 1
+    return held_out + (" (best)" if is_best else f" (best was {abs(max(log.criterion)):.4f})")

@@ -64,7 +64,7 @@ class AdapterReport:
     slice_losses: tuple[float, ...] = ()
     """Loss on held-out examples at each check, starting before the first step; empty if it was not computed."""
     best_check: int | None = None
-    """Index of the check (in ``validation``, else ``slice_losses``) whose state was kept; None for the last state."""
+    """Index of the check whose state was kept, see ``chosen_on``; None for the last state."""
     validation: tuple[float, ...] = ()
     """Mean validation NDCG@3 over the training domains at each check, starting before the first step."""
     epoch_of_check: tuple[float, ...] = ()

@@ -127,6 +127,16 @@ def test_the_best_state_is_restored() -> None:
     assert not torch.equal(regression.layer.weight, regression.weights_at_check[-1])
 
 
+def test_the_loss_on_held_out_examples_decides_where_it_is_given() -> None:
+    losses = iter([5.0, 4.0, 3.0, 3.5, 3.4, 3.3, 3.2, 3.1, 3.05])
+    regression = Regression([0.3, 0.2, 0.1, 0.4])
+    training = regression.training(dataclasses.replace(PLAN, epochs=50, decay_share=0.0))
+    training.held_out_loss = lambda: next(losses)
+    log = training.run()
+    assert (log.best_check, log.ended, len(log.held_out_losses)) == (2, "converged", 8)
+    assert torch.equal(regression.layer.weight, regression.weights_at_check[2])
+
+
 def test_the_decay_sets_out_from_the_best_state_and_is_kept_where_it_is_better() -> None:
     regression = Regression([0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 4.0])
     log = regression.run()

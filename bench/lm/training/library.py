@@ -175,7 +175,7 @@ def _trained_adapter(
             epoch_of_check=_rounded(log.epoch_of_check),
             epochs=round(log.epochs, 6),
             temperature=adapter.temperature,
-            chosen_on=chosen_by(validation),
+            chosen_on=chosen_by(validation, by_loss=bool(log.held_out_losses)),
             ended=log.ended,
         )
         save_adapter(folder, adapter, {"training": asdict(report)})

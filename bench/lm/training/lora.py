@@ -78,7 +78,8 @@ def train_adapter(
         recipe: A completed recipe, without None.
         course: Seeds, length and start.
         progress: Called with a line from time to time.
-        validation: Queries of the domains; their NDCG@3, averaged over domains, chooses the state.
+        validation: Queries of the domains. The loss of their answers (decoders) or their NDCG@3, averaged over
+            domains, chooses the state.
     """
     # an adapter is identified by its domains in any order, so it is trained on them in a fixed order
     domains = sorted(domains, key=lambda domain: domain.content_hash)
@@ -86,7 +87,7 @@ def train_adapter(
     dense = language_model.dense_in_training
     with (
         attached(model, recipe, course.seed, modules, course.start, dense=dense) as factors,
-        language_model.prepared_for(domains, recipe),
+        language_model.prepared_for(domains, recipe, progress),
     ):
         head = _begun_head(language_model, course)
         limit = limit_for(language_model, recipe)
@@ -238,12 +239,13 @@ class _Training:
                 dropout.train()
 
 
-def chosen_by(validation: Sequence[Validation]) -> str:
-    """Describe what chooses the state of an adapter."""
+def chosen_by(validation: Sequence[Validation], *, by_loss: bool = False) -> str:
+    """Describe what chooses the state of an adapter: the loss of held-out answers, or else the stopping metric."""
     if not validation:
         return "nothing: the last state is kept"
     asked = ", ".join(f"{len(queries):,} of {domain.name}" for domain, queries, _ in validation)
-    return f"validation {STOPPING_METRIC}, the mean over domains of queries: {asked}"
+    measured = "loss of the answers" if by_loss else STOPPING_METRIC
+    return f"validation {measured}, the mean over domains of queries: {asked}"
 
 
 def _begun_head(language_model: LanguageModel, course: Course) -> dict[str, nn.Parameter]:
