@@ -24,6 +24,7 @@ faults: $(INSTALLED)
 
 # What takes long: other processors, other Pythons, a wheel in empty environments, the other generation engine.
 full: processors wheel newest
+	rm -rf .venv-newest # an environment takes gigabytes, and the next one needs the space
 	if $(MAKE) vllm-installed; then $(MAKE) test-vllm; \
 	else echo "skipped: make test-vllm, for vLLM cannot be installed here"; fi
 
