@@ -66,6 +66,12 @@ class ExperimentDataset:
     """Source datasets of this target."""
     methods: tuple[str, ...] | None = None
     """Methods that are run on this target, if its data is not suitable for all; None means all methods."""
+    settings: tuple[Setting, ...] | None = None
+    """Settings of this target; None means all settings of the table."""
+
+    def runs_in(self, setting: Setting) -> bool:
+        """Whether methods are run on this target in a setting."""
+        return self.settings is None or setting in self.settings
 
 
 @dataclass(frozen=True)
@@ -201,7 +207,7 @@ class Experiment:
     def wants(self, row: ExperimentRow, dataset: ExperimentDataset, setting: Setting) -> bool:
         """Whether this row is run on this dataset in this setting."""
         is_of_dataset = row.runs_on(dataset.name) and (dataset.methods is None or row.method in dataset.methods)
-        return is_of_dataset and row.runs_in(setting)
+        return is_of_dataset and row.runs_in(setting) and dataset.runs_in(setting)
 
     def command(self, request: RunRequest) -> str:
         """Return the command for a run of this table; at a scale other than the default, one command makes all runs."""

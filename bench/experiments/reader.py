@@ -62,7 +62,7 @@ ROW_KEYS = (
     "group",
     "x",
 )
-DATASET_KEYS = ("title", "sources", "methods")
+DATASET_KEYS = ("title", "sources", "methods", "settings")
 PUBLISHED_KEYS = ("paper", "table", "setting", "not_comparable")
 PLACE_KEYS = ("paper", "table", "figure")
 FIGURE_KEYS = ("kind", "x", "x_label", "y", "y_labels", "lines")
@@ -270,7 +270,8 @@ def _dataset(fields: Fields, name: str) -> ExperimentDataset:
     if name in sources:
         raise fields.wrong("sources", f"source domains other than '{name}' itself")
     methods = fields.names("methods") if fields.has("methods") else None
-    return ExperimentDataset(name, fields.text("title", name), sources, methods)
+    settings = fields.choices("settings", SETTINGS) if fields.has("settings") else None
+    return ExperimentDataset(name, fields.text("title", name), sources, methods, settings)
 
 
 def _metrics(fields: Fields) -> tuple[str, ...]:

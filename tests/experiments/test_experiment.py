@@ -74,6 +74,16 @@ def test_a_row_may_be_wanted_in_some_settings_only(tmp_path: Path) -> None:
     ]
 
 
+def test_a_dataset_may_be_used_in_some_settings_only(tmp_path: Path) -> None:
+    text = MINIMAL.replace("sources: [clothing]}}", "sources: [clothing]}, toys: {settings: [warm]}}")
+    cells = load_experiment(str(written(tmp_path, text))).cells()
+    assert [(cell.dataset.name, cell.request.setting) for cell in cells] == [
+        ("beauty", "warm"),
+        ("beauty", "cold"),
+        ("toys", "warm"),
+    ]
+
+
 def test_a_row_may_have_sources_of_its_own_and_learn_from_a_share(tmp_path: Path) -> None:
     row = "{method: weaverec, sources: [toys, health], train_share: 0.1}"
     cells = load_experiment(

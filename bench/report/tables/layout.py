@@ -69,7 +69,8 @@ class Layout:
 def experiment_layout(experiment: Experiment, records: Iterable[RunRecord], registry: Registry) -> Layout:
     """Find the stored run for each place of an experiment's table."""
     stored = list(records)
-    places = list(product(experiment.datasets, experiment.settings, experiment.candidates))
+    asked = product(experiment.datasets, experiment.settings, experiment.candidates)
+    places = [(dataset, setting, among) for dataset, setting, among in asked if dataset.runs_in(setting)]
     groups = tuple(_experiment_group(experiment, *place) for place in places)
     rows = tuple(_experiment_row(experiment, row, places, stored, registry) for row in experiment.rows)
     return Layout(groups, rows, experiment.n_negatives)

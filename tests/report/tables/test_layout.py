@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from bench.errors import BenchError
+from bench.experiments.experiment import ExperimentDataset
 from bench.plugin import Entry
 from bench.registry import Registry
-from bench.report.tables.layout import matches, stored_layout
+from bench.report.tables.layout import experiment_layout, matches, stored_layout
 from bench.runs.record import RunRecord
 from bench.runs.request import RunRequest
 from bench.runs.store import RunStore
+from bench.spec import Setting
+from tests.support.small_tables import experiment
 
 Save = Callable[..., RunRecord]
 REGISTRY = Registry({"oracle": Entry("oracle", "control", privileged=True)}, {})
@@ -23,6 +26,14 @@ MERGING = Entry("lora", "merging", needs_sources=True, runs_on="decoder")
 
 def planned(method: str = "bpr", **fields: Any) -> RunRequest:
     return RunRequest(method, "beauty", "warm", sources=("clothing",), backbone="minilm", **fields)
+
+
+def test_a_dataset_has_no_columns_in_settings_that_it_is_not_used_in() -> None:
+    datasets = (ExperimentDataset("beauty", "Beauty"), ExperimentDataset("toys", "Toys", settings=("warm",)))
+    settings: tuple[Setting, ...] = ("warm", "cold")
+    layout = experiment_layout(experiment("bpr", datasets=datasets, settings=settings), [], REGISTRY)
+    assert [group.title for group in layout.groups] == ["Beauty, warm", "Beauty, cold", "Toys, warm"]
+    assert [len(row.slots) for row in layout.rows] == [3]
 
 
 def test_a_method_without_sources_and_backbone_matches_whatever_the_table_names(save_run: Save) -> None:
