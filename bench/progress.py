@@ -210,6 +210,15 @@ def counted(
         tell(hook, Steps(what, done, total, unit))
 
 
+def time_so_far(seconds: float) -> str:
+    """Return a running time to the second, such as ``40 s so far`` or ``12 min 05 s so far``.
+
+    Lines that are written every second or two would repeat themselves if it were rounded to minutes.
+    """
+    minutes, rest = divmod(round(seconds), SECONDS_PER_MINUTE)
+    return f"{minutes} min {rest:02d} s so far" if minutes else f"{rest} s so far"
+
+
 def duration(seconds: float) -> str:
     """Return a duration for people, such as ``40 s``, ``12 min`` or ``3 h 05 min``."""
     minutes = round(seconds / SECONDS_PER_MINUTE)

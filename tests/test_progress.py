@@ -14,6 +14,7 @@ from bench.progress import (
     duration,
     prefixed,
     tell,
+    time_so_far,
 )
 from tests.support.heard import Heard
 
@@ -97,3 +98,11 @@ def test_a_method_may_return_to_a_phase() -> None:
 )
 def test_durations_are_in_the_unit_that_people_use(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s so far"), (59.4, "59 s so far"), (59.6, "1 min 00 s so far"), (3725, "62 min 05 s so far")],
+)
+def test_the_time_so_far_is_exact_to_the_second(seconds: float, words: str) -> None:
+    assert time_so_far(seconds) == words

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.errors import one_line
-from bench.progress import Ended, Jobs, Message, Note, Progress, duration
+from bench.progress import Ended, Jobs, Message, Note, Progress, time_so_far
 from bench.runs.progress.state import RunState, jobs_in_words
 
 if TYPE_CHECKING:
@@ -162,4 +162,4 @@ class _Row(Progress):
         return text
 
     def _time(self) -> str:
-        return self.state.left_in_words() or f"{duration(self.state.elapsed_in_phase)} so far"
+        return self.state.left_in_words() or time_so_far(self.state.elapsed_in_phase)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from bench.progress import Ended, Jobs, Message, Note, Progress, ProgressHook, Steps, duration
+from bench.progress import Ended, Jobs, Message, Note, Progress, ProgressHook, Steps, time_so_far
 from bench.runs.progress.state import RunState, jobs_in_words
 
 SECONDS_BETWEEN_STEPS = 10.0
@@ -49,7 +49,7 @@ class Lines(Progress):
     def now(self) -> str:
         """Return a line that says what the run is doing."""
         state = self.state
-        since = f"{duration(state.elapsed_in_phase)} so far" if state.steps is None or not state.steps.total else ""
+        since = time_so_far(state.elapsed_in_phase) if state.steps is None or not state.steps.total else ""
         doing = state.activity() or ("" if state.phases.label_now else "starting")
         return self._in_phase(", ".join(filter(None, (doing, since or state.left_in_words()))))
 
