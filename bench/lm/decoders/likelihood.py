@@ -62,7 +62,9 @@ class GenerativeLanguageModel(LanguageModel):
         """Return the number format of the frozen weights."""
         return training_dtype(device)
 
-    objective = f"next title, prompt {prompt_hash(max_history=MAX_HISTORY)}, negatives {N_TRAINING_NEGATIVES}"
+    objective = (
+        f"next title, prompt {prompt_hash(max_history=MAX_HISTORY)}, negatives {N_TRAINING_NEGATIVES}, lowest loss kept"
+    )
     defaults: ClassVar = {
         "dropout": 0.05,
         "learning_rate": 1e-3,
