@@ -1,18 +1,33 @@
 """Target-only: one adapter trained on the target domain. It is WeaveRec's θ₀ and the baseline that a merge must beat.
 
-Its spec equals that of RecCocktail's ingredient, so both share one stored adapter.
+Its spec equals that of RecCocktail's ingredient, so both share one stored adapter. An average of n updates keeps a
+fraction 1/n of the target's; ``strength`` shows what this weakening costs without any other adapter.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import torch
+
+from bench.lm.adapters.adapter import Adapter, LoraRecipe
+from bench.lm.merging.average import merge
 from bench.lm.recommenders import SingleAdapter, recipe_of
 from bench.lm.training.library import AdapterPlan
+from bench.plugin import above, at_most
 from bench.registry import register
 
 if TYPE_CHECKING:
-    from bench.plugin import Task
+    from bench.plugin import Queries, Task
+
+
+@dataclass(frozen=True)
+class TargetOnlyParams(LoraRecipe):
+    """The adapter's recipe and how much of its update is used."""
+
+    strength: float = field(default=1.0, metadata={"neutral": True} | above(0) | at_most(1))
+    """Fraction of the adapter's update that is added to the weights; 1 uses the adapter as it is trained."""
 
 
 @register(
@@ -28,6 +43,13 @@ if TYPE_CHECKING:
 class TargetOnly(SingleAdapter):
     """Only the target's adapter."""
 
+    Params = TargetOnlyParams
+
     def plans(self, task: Task) -> dict[str, AdapterPlan]:
         """Return the target's adapter."""
         return {"target": AdapterPlan((task.target,), recipe_of(self.params))}
+
+    def adapter_for(self, queries: Queries) -> Adapter:
+        """Return the adapter, weakened if its strength is below 1."""
+        adapter, strength = super().adapter_for(queries), self.params.strength
+        return adapter if strength == 1 else merge([adapter], torch.tensor([strength]), "delta", any_sum=True)

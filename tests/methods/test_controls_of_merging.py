@@ -1,4 +1,4 @@
-"""The controls of merging: as many steps as all branches together, and a soup of the target's adapters."""
+"""The controls of merging: as many steps as all branches, a soup of the target's adapters, and a weaker adapter."""
 
 from __future__ import annotations
 
@@ -61,3 +61,13 @@ def test_members_of_a_soup_differ_in_their_order_of_examples(task: Task) -> None
     soup = fitted("target-only-soup", task)
     assert [spec.order for spec in soup.adapters(task)] == [0, 1, 2]
     assert len({report.losses for report in soup.facts.values()}) == 3
+
+
+def test_a_weaker_adapter_adds_that_fraction_of_its_update(task: Task, prepared: PreparedTask) -> None:
+    whole, weaker = fitted("target-only", task), fitted("target-only", task, strength=0.5)
+    assert weaker.facts["target"].id == whole.facts["target"].id
+    queries = prepared.test.queries
+    adapter, half = whole.adapter_for(queries), weaker.adapter_for(queries)
+    for module in adapter.factors:
+        np.testing.assert_allclose(half.delta(module), 0.5 * adapter.delta(module), atol=1e-6)
+    assert np.abs(weaker.score(queries) - whole.score(queries)).max() > 1e-4
