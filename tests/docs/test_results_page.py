@@ -23,6 +23,7 @@ ROOT = Path(bench.__file__).parent.parent
 PAGE = " ".join((ROOT / "docs" / "pages" / "results.md").read_text(encoding="utf-8").split())
 README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 STORE = RunStore(ROOT / "results" / "measured")
+TABLES = ROOT / "results" / "tables"
 
 pytestmark = pytest.mark.numbers
 
@@ -45,13 +46,22 @@ def fifths(method: str) -> list[float]:
     return [group.value for group in diagnose_run(record, STORE, Metric.parse("ndcg@3")).groups]
 
 
+def differences(table: str, better: str, worse: str, columns: int) -> tuple[list[float], list[float]]:
+    """Return the differences of two rows of a shipped table in a group of columns, by its index, and their p-values."""
+    rows = {row["label"]: row["cells"] for row in json.loads((TABLES / f"{table}.json").read_text("utf-8"))["rows"]}
+    n_metrics = {"baselines-warm": 4}.get(table, 2)
+    runs = [[STORE.load(run) for run in rows[label][columns * n_metrics]["run_ids"]] for label in (better, worse)]
+    found = list(compare_runs(*runs, ["ndcg@1", "ndcg@3"], STORE))
+    return [one.difference for one in found], [one.p_t for one in found]
+
+
 def test_printed_scores_are_counted_by_their_verdicts() -> None:
     cells = report_of(experiment_at("baselines-warm", DEFAULT_SCALE.name, registry()), STORE.results_dir, registry())
     count = Counter(cell.verdict.partition(":")[0] for cell in cells.beside())
-    assert count.total() == 96
+    assert count.total() == 104
     at_or_above, within, incomparable = count["at or above"], count["within 0.02"], count["not comparable"]
     assert at_or_above + within + incomparable == count.total()
-    assert f"Of 96 reported scores, {at_or_above} are at or below ours, {within} (RecFormer)" in PAGE
+    assert f"Of 104 reported scores, {at_or_above} are at or below ours, {within} (RecFormer)" in PAGE
     assert f"{incomparable} are not comparable" in PAGE
 
 
@@ -117,3 +127,65 @@ def test_differences_between_the_rows_of_the_decoder_are_the_stated_ones(
     found = compare_runs(*runs, ["ndcg@1", "ndcg@3"], STORE)
     assert max(one.p_t for one in found) <= most_p
     assert sentence is None or sentence.format(*(one.difference for one in found)) in PAGE
+
+
+LORA, TARGET, SOURCE, HALF = "LoRA of the encoder", "Target LoRA", "Source LoRA", "Target LoRA, half strength"
+FACTORS, UPDATES, ONE_SOURCE = "Weight Average", "Weight Average (delta)", "merging-one-source"
+
+
+@pytest.mark.parametrize(
+    ("table", "better", "worse", "columns", "most_p", "sentence"),
+    [
+        ("baselines-warm", LORA, "UniSRec", 0, (0.035, 1e-4), "by {:.3f} in NDCG@1 (p = 0.03) and {:.3f} in NDCG@3"),
+        (
+            "baselines-cold",
+            LORA,
+            "RecFormer",
+            0,
+            (0.0007, 1e-4),
+            "by {:.3f} in NDCG@1 (p = 0.0006) and {:.3f} in NDCG@3",
+        ),
+        (ONE_SOURCE, TARGET, UPDATES, 0, (1e-4, 1e-4), "the updates costs {:.3f} / {:.3f} on Beauty"),
+        (ONE_SOURCE, TARGET, UPDATES, 2, (1e-4, 1e-4), "on Beauty and {:.3f} / {:.3f} on Toys, averaging the factors"),
+        (ONE_SOURCE, TARGET, FACTORS, 0, (1e-4, 1e-4), "the factors {:.3f} / {:.3f} and"),
+        (ONE_SOURCE, TARGET, FACTORS, 2, (1e-4, 1e-4), "and {:.3f} / {:.3f} (all p < 0.0001)"),
+        (ONE_SOURCE, TARGET, HALF, 0, (1e-4, 1e-4), "alone costs {:.3f} / {:.3f} on Beauty"),
+        (ONE_SOURCE, TARGET, HALF, 2, (1e-4, 1e-4), "on Beauty and {:.3f} / {:.3f} on Toys (p < 0.0001); the rest"),
+        (ONE_SOURCE, "Ext-Sub", TARGET, 1, (0.006, 0.06), "by {:.3f} / {:.3f} (p = 0.005, p = 0.06)"),
+        (ONE_SOURCE, TARGET, "Ext-Sub", 0, (1e-4, 1e-4), "Ext-Sub costs {:.3f} / {:.3f} and"),
+        (ONE_SOURCE, TARGET, "Ext-Sub", 2, (1e-4, 1e-4), "and {:.3f} / {:.3f} (p < 0.0001). These"),
+        (ONE_SOURCE, "RecCocktail", TARGET, 1, (0.0035, 0.025), "RecCocktail by {:.3f} / {:.3f} (p = 0.003, p = 0.02)"),
+        (ONE_SOURCE, "Text k-NN", SOURCE, 0, (1.0, 1.0), None),
+        (ONE_SOURCE, "Text k-NN", SOURCE, 1, (1.0, 1.0), None),
+        (ONE_SOURCE, "Text k-NN", SOURCE, 2, (1.0, 1.0), None),
+    ],
+)
+def test_differences_between_the_rows_of_adapters_are_the_stated_ones(
+    table: str, better: str, worse: str, columns: int, most_p: tuple[float, float], sentence: str | None
+) -> None:
+    found, p_values = differences(table, better, worse, columns)
+    assert min(found) > 0
+    assert all(p <= most for p, most in zip(p_values, most_p, strict=True))
+    assert sentence is None or sentence.format(*found) in PAGE
+
+
+def test_half_of_the_update_does_not_differ_on_cold_items() -> None:
+    _, p_values = differences(ONE_SOURCE, TARGET, HALF, 1)
+    assert "(p = {:.2f}, p = {:.2f})".format(*p_values) in PAGE
+
+
+def test_no_merge_is_above_the_targets_adapter_on_warm_items_and_entropy_finds_it() -> None:
+    rows = json.loads((TABLES / f"{ONE_SOURCE}.json").read_text("utf-8"))["rows"]
+    by_label = {row["label"]: [cell["value"] for cell in row["cells"]] for row in rows}
+    assert all(by_label[TARGET][place] == max(row[place] or 0 for row in by_label.values()) for place in (0, 1, 4, 5))
+    cells = next(row["cells"] for row in rows if row["label"] == "RecCocktail")
+    merges = [STORE.load(cell["run_ids"][0]).fit.merge for cell in cells[::2]]
+    assert [merge and round(merge.weights["general"], 2) for merge in merges] == [0.0, 0.05, 0.0]
+
+
+def test_merges_above_the_targets_adapter_on_cold_items_are_not_so_after_the_correction() -> None:
+    rows = json.loads((TABLES / f"{ONE_SOURCE}.json").read_text("utf-8"))["rows"]
+    merging = [row for row in rows if row["label"] in ("Ext-Sub", "RecCocktail")]
+    assert len(merging) == 2
+    letter = "abcdefghijklm"[[row["label"] for row in rows if row["label"] != "Random"].index(TARGET)]
+    assert not any(letter in cell["better_than"] for row in merging for cell in row["cells"][2:4])
