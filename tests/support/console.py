@@ -45,6 +45,7 @@ NOT_RUN: Mapping[str, str] = {
     "bench plan main-warm-cold": DATA,
     "bench reproduce full-ranking": DATA,
     "bench reproduce main-warm-cold": DATA,
+    "bench reproduce merging-one-source": DATA,
     "bench new baseline": "writes into the checkout; tests/templates runs it elsewhere",
     "bench check my-method": OWN,
     "bench run --method my-method": OWN,
