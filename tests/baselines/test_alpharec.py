@@ -58,7 +58,7 @@ def mapped(recommender: AlphaRec, vectors: torch.Tensor) -> torch.Tensor:
 def test_a_preference_for_one_of_two_blocks_is_learned_from_titles_that_do_not_tell_it(blocks, layers: int) -> None:
     task, queries, answers = blocks()
     assert ndcg_at_1(fitted(task, layers=0, epochs=0), queries, answers) <= 0.3
-    assert ndcg_at_1(fitted(task, layers=layers), queries, answers) >= 0.9
+    assert ndcg_at_1(fitted(task, layers=layers), queries, answers) >= 0.8
 
 
 def test_shuffled_labels_are_scored_at_chance(blocks) -> None:
