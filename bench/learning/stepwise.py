@@ -306,4 +306,5 @@ def trained_by_steps(
 def _in_words(log: StepLog) -> str:
     held_out = f", loss on held-out examples {log.held_out_losses[-1]:.4f}" if log.held_out_losses else ""
     is_best = log.best_check == len(log.criterion) - 1
-    return held_out + (" (best)" if is_best else f" (best was {abs(max(log.criterion)):.4f})")
+    best = min(log.held_out_losses) if log.held_out_losses else max(log.validation)
+    return held_out + (" (best)" if is_best else f" (best was {best:.4f})")

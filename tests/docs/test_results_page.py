@@ -49,9 +49,9 @@ def fifths(method: str) -> list[float]:
 
 def differences(table: str, better: str, worse: str, columns: int) -> tuple[list[float], list[float]]:
     """Return the differences of two rows of a shipped table in a group of columns, by its index, and their p-values."""
-    rows = {row["label"]: row["cells"] for row in json.loads((TABLES / f"{table}.json").read_text("utf-8"))["rows"]}
-    n_metrics = {"baselines-warm": 4}.get(table, 2)
-    runs = [[STORE.load(run) for run in rows[label][columns * n_metrics]["run_ids"]] for label in (better, worse)]
+    shipped = json.loads((TABLES / f"{table}.json").read_text("utf-8"))
+    cells = {row["label"]: row["cells"][columns * len(shipped["metrics"])] for row in shipped["rows"]}
+    runs = [[STORE.load(run) for run in cells[label]["run_ids"]] for label in (better, worse)]
     found = list(compare_runs(*runs, ["ndcg@1", "ndcg@3"], STORE))
     return [one.difference for one in found], [one.p_t for one in found]
 
@@ -147,6 +147,7 @@ FACTORS, UPDATES = "Weight Average", "Weight Average (delta)"
             (0.0007, 1e-4),
             "by {:.3f} in NDCG@1 (p = 0.0006) and {:.3f} in NDCG@3",
         ),
+        ("baselines-warm", LORA, "UniSRec", 1, (0.075, 1e-4), "by {:.3f} (p = 0.07) and {:.3f} (p < 0.0001) on Toys"),
         (ONE_SOURCE, TARGET, UPDATES, 0, (1e-4, 1e-4), "the updates costs {:.3f} / {:.3f} on Beauty"),
         (ONE_SOURCE, TARGET, UPDATES, 2, (1e-4, 1e-4), "on Beauty and {:.3f} / {:.3f} on Toys, averaging the factors"),
         (ONE_SOURCE, TARGET, FACTORS, 0, (1e-4, 1e-4), "the factors {:.3f} / {:.3f} and"),
@@ -179,6 +180,28 @@ def test_no_merge_is_above_the_targets_adapter_on_warm_items_and_entropy_finds_i
     cells = next(row["cells"] for row in rows if row["label"] == "RecCocktail")
     merges = [STORE.load(cell["run_ids"][0]).fit.merge for cell in cells[::2]]
     assert [merge and round(merge.weights["general"], 2) for merge in merges] == [0.0, 0.05, 0.0]
+
+
+def test_the_seeds_of_sasrec_differ_as_much_as_stated() -> None:
+    values = [record.metrics["ndcg@1"]["value"] for record in runs_of("sasrec", "warm")]
+    assert len(values) == 3
+    assert f"three seeds of SASRec on Beauty differ by up to {max(values) - min(values):.3f} in NDCG@1" in PAGE
+
+
+@pytest.mark.parametrize("label", [FACTORS, UPDATES, "Ties-Merging", "DARE", "LoRA-LEGO"])
+def test_equal_weights_cost_at_least_what_the_readme_says(label: str) -> None:
+    costs = [differences(ONE_SOURCE, TARGET, label, columns)[0][0] for columns in (0, 2)]
+    (said,) = re.findall(r"costs at least (0\.\d+) in NDCG@1 on warm items", README)
+    assert min(costs) >= float(said)
+
+
+def test_the_lora_learns_popularity_from_titles() -> None:
+    runs = [*runs_of("target-only", "warm", backbone="minilm"), *runs_of("text-linear", "warm", backbone="minilm")]
+    whole = [record for record in runs if "strength" not in record.spec.params]
+    lora, linear = (diagnose_run(record, STORE, Metric.parse("ndcg@3")) for record in whole)
+    ratios = [diagnosis.bias and diagnosis.bias.ratio for diagnosis in (lora, linear)]
+    assert "its ratio is {:.1f}, that of the linear map {:.1f}".format(*ratios) in PAGE
+    assert f"so is the LoRA ({lora.groups[0].value:.2f} and {lora.groups[-1].value:.2f})" in PAGE
 
 
 def test_merges_above_the_targets_adapter_on_cold_items_are_not_so_after_the_correction() -> None:
