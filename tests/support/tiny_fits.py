@@ -124,7 +124,12 @@ FITS = (
     TinyFit("recformer", {**TEXT, "pretrain_examples": 32, "second_epochs": 0}),
     TinyFit("p5", {**RECBOLE, "max_examples": 32, "max_length": 5, "validation_queries": 10}, "seq2seq"),
     # the plain likelihood: what the history adds to it is too little after a few steps
-    TinyFit("tallrec", {**LORA, "learning_rate": 0.1, "max_history": 3, "dropout": 0.0}, "decoder", ranking="sum"),
+    TinyFit(
+        "tallrec",
+        {**LORA, "learning_rate": 0.05, "warmup_steps": 1, "max_history": 3, "dropout": 0.0},
+        "decoder",
+        ranking="sum",
+    ),
     TinyFit("tallrec-yesno", YES_NO, "decoder"),
     TinyFit("text-linear", LINEAR, "wide encoder"),
     TinyFit("target-only", LORA),
