@@ -57,7 +57,8 @@ class StepLog:
     since_check: tuple[float, ...] = ()
     """Loss of each step since the last check."""
     validation: tuple[float, ...] = ()
-    """The metric at each check, starting before the first step; empty without checks."""
+    """The metric at each check, starting before the first step; empty without checks. If a loss on held-out examples
+    chooses the state, only the metric before the first step and that of the kept state."""
     held_out_losses: tuple[float, ...] = ()
     """The loss on held-out examples at each check, starting before the first step; empty if it is not computed."""
     step_of_check: tuple[int, ...] = ()
@@ -70,6 +71,11 @@ class StepLog:
     """The current epoch."""
     batches_taken: int = 0
     """Number of its batches taken so far."""
+
+    @property
+    def n_checks(self) -> int:
+        """Number of checks so far, including that before the first step."""
+        return len(self.step_of_check)
 
     @property
     def criterion(self) -> tuple[float, ...]:

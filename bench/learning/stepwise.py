@@ -79,7 +79,8 @@ class Stepwise:
     team: Team = ALONE
     """The processes that share the parts of each batch."""
     held_out_loss: Callable[[], float] | None = None
-    """Returns the loss on held-out examples; if given, the state with the lowest one is kept."""
+    """Returns the loss on held-out examples; if given, the state with the lowest one is kept. The metric, which takes
+    a decoder many times as long, is then only computed before the first step and of the kept state."""
 
     def run(self) -> StepLog:
         """Train, or resume where an earlier process was stopped.
@@ -105,6 +106,9 @@ class Stepwise:
         self._read_losses()
         if self.check is not None:
             self._put(self.best)
+            if self.held_out_loss is not None:
+                untrained, kept = self.log.validation[0], self._metric(self.check)
+                self.log = replace(self.log, validation=(untrained, kept))
         self.log = replace(self.log, seconds=self._seconds())
         return self.log
 
@@ -187,21 +191,25 @@ class Stepwise:
         return log.n_steps % max(1, self.n_batches // self.plan.checks_an_epoch) == 0
 
     def _look(self) -> None:
-        """Record the loss and the metric, and keep the weights if they are the best so far."""
+        """Record the loss and what chooses the state, and keep the weights if they are the best so far."""
         self._read_losses()
         log = self.log
         if log.since_check:
             log = replace(log, losses=(*log.losses, float(np.mean(log.since_check))), since_check=())
         if self.check is not None:
-            tell(self.progress, Steps(f"validation at {self._where()}", 0, n_after=None))
-            value = self.check()
-            log = replace(log, validation=(*log.validation, value), step_of_check=(*log.step_of_check, log.n_steps))
+            log = replace(log, step_of_check=(*log.step_of_check, log.n_steps))
+            if self.held_out_loss is None or not log.validation:
+                log = replace(log, validation=(*log.validation, self._metric(self.check)))
             if self.held_out_loss is not None:
                 log = replace(log, held_out_losses=(*log.held_out_losses, self.held_out_loss()))
-            if log.best_check == len(log.validation) - 1:
+            if log.best_check == log.n_checks - 1:
                 self.best = [weights.detach().clone() for weights in self.parameters]
-            self.progress(f"{self._where()}: validation {STOPPING_METRIC} {value:.4f}{_in_words(log)}")
+            self.progress(f"{self._where()}: {_in_words(log)}")
         self.log = log
+
+    def _metric(self, check: Callable[[], float]) -> float:
+        tell(self.progress, Steps(f"validation at {self._where()}", 0, n_after=None))
+        return check()
 
     def _may_decay(self) -> bool:
         """Return whether training at the peak learning rate has lasted long enough."""
@@ -215,7 +223,7 @@ class Stepwise:
             return True
         if log.best_check is None:
             return False
-        n_checks = len(log.validation) - 1 - log.best_check
+        n_checks = log.n_checks - 1 - log.best_check
         n_epochs = log.epoch_of_check[-1] - log.epoch_of_check[log.best_check]
         return n_checks >= plan.patience and n_epochs >= EPOCHS_WITHOUT_GAIN
 
@@ -304,7 +312,8 @@ def trained_by_steps(
 
 
 def _in_words(log: StepLog) -> str:
-    held_out = f", loss on held-out examples {log.held_out_losses[-1]:.4f}" if log.held_out_losses else ""
-    is_best = log.best_check == len(log.criterion) - 1
-    best = min(log.held_out_losses) if log.held_out_losses else max(log.validation)
-    return held_out + (" (best)" if is_best else f" (best was {best:.4f})")
+    """Return the criterion at the last check, with the best one before it."""
+    values = log.held_out_losses or log.validation
+    what = "loss on held-out examples" if log.held_out_losses else f"validation {STOPPING_METRIC}"
+    is_best = log.best_check == log.n_checks - 1
+    return f"{what} {values[-1]:.4f}" + (" (best)" if is_best else f" (best was {values[log.best_check or 0]:.4f})")

@@ -66,9 +66,10 @@ class AdapterReport:
     best_check: int | None = None
     """Index of the check whose state was kept, see ``chosen_on``; None for the last state."""
     validation: tuple[float, ...] = ()
-    """Mean validation NDCG@3 over the training domains at each check, starting before the first step."""
+    """Mean validation NDCG@3 over the training domains at each check, starting before the first step; only before the
+    first step and of the kept state if the loss on held-out examples chose that state."""
     epoch_of_check: tuple[float, ...] = ()
-    """Epochs completed at each check of ``validation``."""
+    """Epochs completed at each check."""
     epochs: float | None = None
     """Number of epochs."""
     temperature: float | None = None
@@ -82,6 +83,12 @@ class AdapterReport:
     def trained(self) -> bool:
         """Whether it was trained."""
         return self.n_steps > 0 or bool(self.losses)
+
+    @property
+    def epoch_of_validation(self) -> tuple[float, ...]:
+        """Epochs completed where ``validation`` was measured."""
+        checks = self.epoch_of_check
+        return checks if len(self.validation) == len(checks) else (checks[0], checks[self.best_check or 0])
 
 
 @dataclass(frozen=True)

@@ -74,13 +74,13 @@ def run(
     store = RunStore(folders.results_dir)
     if tasks is None or again == "train":
         tasks = Tasks(folders.training_anew() if again == "train" else folders, progress, device, held)
-    stored = None if again else usable(spec, store, tasks)
-    current_team().of_first(stored is None)
-    if stored is not None:
-        return stored
-    require_writable(folders.results_dir / RUNS)  # before a long training, not after it
-    registry().entry(spec.method).require_installed()
     with tasks.logged() as log:
+        stored = None if again else usable(spec, store, tasks)
+        current_team().of_first(stored is None)
+        if stored is not None:
+            return stored
+        require_writable(folders.results_dir / RUNS)  # before a long training, not after it
+        registry().entry(spec.method).require_installed()
         record, users, ranks, tops = _carried_out(spec, tasks, device)
         log.keep(f"finished: {', '.join(f'{phase} {seconds:.1f} s' for phase, seconds in record.seconds.items())}")
     return store.save(record, users, ranks, tops, log.text(folders))

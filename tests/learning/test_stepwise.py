@@ -80,6 +80,16 @@ class Regression:
         return [weights.detach().clone() for weights in self.layer.parameters()]
 
 
+def held_out(
+    losses: Sequence[float], checkpoint: Checkpoint | None = None, kill_at: int | None = None
+) -> tuple[Regression, StepLog]:
+    """Train with the given losses on held-out examples."""
+    regression, left = Regression(kill_at=kill_at), iter(losses)
+    training = regression.training(dataclasses.replace(PLAN, epochs=50, decay_share=0.0), checkpoint)
+    training.held_out_loss = lambda: next(left)
+    return regression, training.run()
+
+
 def same(first: Sequence[Tensor], second: Sequence[Tensor]) -> bool:
     return all(torch.equal(mine, theirs) for mine, theirs in zip(first, second, strict=True))
 
@@ -128,13 +138,17 @@ def test_the_best_state_is_restored() -> None:
 
 
 def test_the_loss_on_held_out_examples_decides_where_it_is_given() -> None:
-    losses = iter([5.0, 4.0, 3.0, 3.5, 3.4, 3.3, 3.2, 3.1, 3.05])
-    regression = Regression([0.3, 0.2, 0.1, 0.4])
-    training = regression.training(dataclasses.replace(PLAN, epochs=50, decay_share=0.0))
-    training.held_out_loss = lambda: next(losses)
-    log = training.run()
-    assert (log.best_check, log.ended, len(log.held_out_losses)) == (2, "converged", 8)
-    assert torch.equal(regression.layer.weight, regression.weights_at_check[2])
+    regression, log = held_out([5.0, 4.0, 3.0, 3.5, 3.4, 3.3, 3.2, 3.1, 3.05])
+    assert (log.best_check, log.ended, len(log.held_out_losses), log.n_checks) == (2, "converged", 8, 8)
+    assert torch.equal(regression.layer.weight, regression.begun_from[log.step_of_check[2]])
+
+
+def test_the_metric_is_then_computed_only_before_training_and_of_the_kept_state() -> None:
+    regression, log = held_out([5.0, 4.0, 3.0, 3.5, 3.4, 3.3, 3.2, 3.1, 3.05])
+    untrained, kept = regression.weights_at_check
+    assert torch.equal(untrained, torch.zeros(1, 3))
+    assert torch.equal(kept, regression.layer.weight)
+    assert log.validation == pytest.approx([-float((weights - TRUTH).square().sum()) for weights in (untrained, kept)])
 
 
 def test_the_decay_sets_out_from_the_best_state_and_is_kept_where_it_is_better() -> None:
@@ -312,6 +326,19 @@ def test_a_signal_saves_once_more_and_the_training_goes_on_from_there(
     again.run(PLAN, checkpoint)
     assert len(again.rates) == again.stepwise.log.n_steps - 10
     assert same(again.state(), undisturbed.state())
+
+
+@pytest.mark.usefixtures("saves_each_step")
+def test_one_chosen_by_the_loss_on_held_out_examples_goes_on_as_well(tmp_path: Path) -> None:
+    losses = [5.0, 4.0, 3.0, 3.5, 3.4, 3.3, 3.2, 3.1, 3.05]
+    checkpoint = Checkpoint(tmp_path / "state")
+    undisturbed, log = held_out(losses)
+    with pytest.raises(KilledError):
+        held_out(losses, checkpoint, kill_at=7)
+    resumed, again = held_out(losses[len(checkpoint.load()[1]["held_out_losses"]) :], checkpoint)
+    assert len(resumed.rates) < len(undisturbed.rates)
+    assert same(resumed.state(), undisturbed.state())
+    assert but_seconds(again) == but_seconds(log)
 
 
 @pytest.mark.usefixtures("saves_each_step")

@@ -66,6 +66,7 @@ def test_a_flipped_sign_in_a_plugin_makes_the_run_again(plugin: OwnPlugin, folde
     assert f"run {first.id} is stored, but the code of the method changed (under work " in said[0]
     assert superseded(folders, first) == [first]
     assert RunStore(folders.results_dir).records() == [second]
+    assert said[0] in (RunStore(folders.results_dir).log(second) or "")  # the kept log says why as well
 
 
 def test_so_does_an_edit_of_a_module_that_the_plugin_shares(plugin: OwnPlugin, folders: Folders) -> None:

@@ -162,6 +162,7 @@ class _Training:
         """Return the temperature that calibrates the current state on the validation queries; None if there is none."""
         if not (self.validation and self.language_model.has_temperature):
             return None
+        progress("calibrating the temperature on validation queries")
         with self._without_dropout():
             part = prefixed(progress, "", "calibration: ", within_steps=True)
             scores = [self._scores(domain, queries, part) for domain, queries, _ in self.validation]

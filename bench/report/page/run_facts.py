@@ -115,10 +115,13 @@ def fit_facts(fit: FitReport) -> dict[str, Any]:
 
 
 def _adapter_curves(adapter: AdapterReport, of: str) -> Iterator[Curve]:
-    epochs = _rounded(adapter.epoch_of_check) or None
-    yield from _curve("validation", adapter.validation, of, kept=adapter.best_check, steps=epochs)
+    best, checked = adapter.best_check, _rounded(adapter.epoch_of_check) or None
+    validated = _rounded(adapter.epoch_of_validation) or None
+    # where validation was measured only before training and of the kept state, that state is the second value
+    kept = None if best is None else min(best, len(adapter.validation) - 1)
+    yield from _curve("validation", adapter.validation, of, kept=kept, steps=validated)
     yield from _curve("losses", adapter.losses, of)
-    yield from _curve("slice_losses", adapter.slice_losses, of, kept=adapter.best_check, first_step=0)
+    yield from _curve("slice_losses", adapter.slice_losses, of, kept=best, steps=checked, first_step=0)
 
 
 def _learning_curves(training: TrainingReport, of: str) -> Iterator[Curve]:

@@ -98,7 +98,9 @@ def _series(fit: FitReport) -> Iterator[tuple[str, Series]]:
             yield f"{place}/{name}", _points(values, steps)
     for role, adapter in fit.adapters.items():
         yield f"adapter/{role}/losses", _points(adapter.losses)
-        yield f"adapter/{role}/validation", _points(adapter.validation, adapter.epoch_of_check)
+        yield f"adapter/{role}/validation", _points(adapter.validation, adapter.epoch_of_validation)
+        if adapter.slice_losses:
+            yield f"adapter/{role}/slice_losses", _points(adapter.slice_losses, adapter.epoch_of_check)
 
 
 def _points(values: Sequence[float], steps: Sequence[float] = ()) -> Series:

@@ -110,6 +110,24 @@ def test_an_adapters_validation_is_a_curve_over_epochs_and_its_end_a_fact() -> N
     assert not any("validation" in name or "epoch of check" in name for name in facts)
 
 
+def test_validation_measured_before_training_and_of_the_kept_state_is_drawn_at_their_epochs() -> None:
+    adapter = AdapterReport(
+        "0d",
+        n_steps=9,
+        validation=(0.1, 0.3),
+        slice_losses=(3.0, 2.0, 1.5, 1.6),
+        epoch_of_check=(0.0, 0.5, 1.0, 1.5),
+        best_check=2,
+    )
+    validation, losses = curves(FitReport(adapters={"target": adapter}))
+    assert (validation.steps, validation.kept) == ((0.0, 1.0), 1)
+    assert (losses.title, losses.steps, losses.kept) == (
+        "Loss on held-out examples, adapter target",
+        (0.0, 0.5, 1.0, 1.5),
+        2,
+    )
+
+
 def test_a_training_checked_within_epochs_keeps_the_check_nearest_to_its_best_epoch() -> None:
     curve = {"validation_ndcg@3": (0.1, 0.3, 0.2)}
     training = TrainingReport(epochs=1.5, best_epoch=0.667, curves=curve, epoch_of_check=(0.0, 0.666667, 1.333333))

@@ -52,6 +52,15 @@ def test_a_tracker_gets_curves_metrics_parameters_the_id_and_the_command(record:
     }
 
 
+def test_a_tracker_gets_the_losses_on_held_out_examples_at_their_epochs(save_run: Save) -> None:
+    adapter = AdapterReport(
+        "abc", validation=(0.2, 0.4), slice_losses=(3.0, 2.0, 2.5), epoch_of_check=(0.0, 0.5, 1.0), best_check=1
+    )
+    series = tracked_run(save_run("target-only", [0], fit=FitReport(adapters={"target": adapter}))).series
+    assert series["adapter/target/validation"] == ((0.0, 0.2), (0.5, 0.4))
+    assert series["adapter/target/slice_losses"] == ((0.0, 3.0), (0.5, 2.0), (1.0, 2.5))
+
+
 def test_tensorboard_reads_back_what_was_sent(record: RunRecord, run: TrackedRun, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
