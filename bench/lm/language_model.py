@@ -104,6 +104,11 @@ class LanguageModel(ABC):
         """Keep whatever speeds up training on these domains while the block runs."""
         yield
 
+    @contextmanager
+    def changed_only_by(self, adapters: Sequence[Adapter]) -> Iterator[None]:
+        """Keep what does not depend on these adapters; in the block no others may be applied to the model."""
+        yield
+
     def new_head(self, seed: int) -> nn.Module | None:
         """Install and return a freshly initialized scoring head, trained along with an adapter; None without a head."""
         return None
@@ -167,7 +172,8 @@ class LanguageModel(ABC):
         self, adapter: Adapter | None, domain: Domain, queries: Queries, progress: ProgressHook
     ) -> NDArray[np.float32]:
         """Return :meth:`score` of the model with an adapter; the model is restored afterwards."""
-        with folded(self.model, adapter):
+        adapters = () if adapter is None else (adapter,)
+        with folded(self.model, adapter), self.changed_only_by(adapters):
             return self.score(domain, queries, progress)
 
     @abstractmethod

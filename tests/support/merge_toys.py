@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -47,6 +48,9 @@ class LinearScorer:
         layer.weight.zero_()
         self.model = nn.ModuleDict({"layer": layer})
         self.features = torch.randn(100, self.n_features, generator=torch.Generator().manual_seed(0))
+
+    def changed_only_by(self, adapters: Sequence[Adapter]) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def entropy(
         self, domain: Domain, queries: Queries, temperature: float | Tensor | None = None, n_tokens: int = 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -22,13 +23,14 @@ from bench.learning.entropy import softmax_entropy
 from bench.learning.temperature import fitted_temperature
 from bench.lm.adapters.adapter import LoraRecipe, linear_modules
 from bench.lm.encoders.text_encoder import TextEncoder
-from bench.lm.encoders.title_layers import TitleLayers, can_be_split
+from bench.lm.encoders.title_layers import LAYERS, KeptLayers, TitleLayers, can_be_split, n_adapted_layers
 from bench.lm.encoders.tower_batches import RECENCY_DECAY, Positions, TowerBatch
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel
 from bench.progress import prefixed
 
 if TYPE_CHECKING:
     from bench.data.domain import Domain
+    from bench.lm.adapters.adapter import Adapter
     from bench.lm.backbones import Backbone
     from bench.plugin import Answers, ProgressHook, Queries
 
@@ -72,6 +74,8 @@ class TowerLanguageModel(LanguageModel):
         self.head = LearnedTemperature().to(device)
         self._tokens: dict[str, list[list[int]]] = {}
         self._layers: dict[str, TitleLayers] = {}
+        self._kept = KeptLayers(self.model)
+        self._n_top: int | None = None
         self._positions: dict[tuple[str, int], Positions] = {}
 
     def facts(self) -> dict[str, Any]:
@@ -89,7 +93,7 @@ class TowerLanguageModel(LanguageModel):
         if not recipe.adapted_layers or not can_be_split(self.model):
             return names
         n_layers = len(self.model.encoder.layer)  # type: ignore[union-attr, arg-type]
-        top = tuple(f"encoder.layer.{number}." for number in range(n_layers)[-recipe.adapted_layers :])
+        top = tuple(f"{LAYERS}{number}." for number in range(n_layers)[-recipe.adapted_layers :])
         return [name for name in names if name.startswith(top)]
 
     @contextmanager
@@ -101,11 +105,21 @@ class TowerLanguageModel(LanguageModel):
             n_top = recipe.adapted_layers or 0
             for domain in domains:
                 told = None if progress is None else prefixed(progress, "", f"{domain.name}: ", within_steps=True)
-                self._layers[domain.titles_hash] = TitleLayers(self.model, self._tokens_of(domain), n_top, told)
+                self._layers[domain.titles_hash] = TitleLayers(self.model, self._tokens_of(domain), n_top)
+                self._layers[domain.titles_hash].keep(np.arange(domain.n_items), told)
         try:
             yield
         finally:
             self._layers, self._positions = {}, {}
+
+    @contextmanager
+    def changed_only_by(self, adapters: Sequence[Adapter]) -> Iterator[None]:
+        """Keep the states below the adapted layers, in the block and for later ones, within a limit of memory."""
+        before, self._n_top = self._n_top, n_adapted_layers(self.model, {*chain(*(one.factors for one in adapters))})
+        try:
+            yield
+        finally:
+            self._n_top = before
 
     def batches(
         self, domains: Sequence[Domain], recipe: LoraRecipe, rng: np.random.Generator
@@ -174,7 +188,11 @@ class TowerLanguageModel(LanguageModel):
     def item_vectors(self, domain: Domain, items: NDArray[Any], progress: ProgressHook | None = None) -> Tensor:
         """Encode the titles of ``items`` as unit vectors, (n, dimension); an item without a title has a zero vector."""
         tokens = self._tokens_of(domain)
-        vectors = self.encoder.encode([tokens[item] for item in items], progress)
+        layers = None if self._n_top is None else self._kept.of(domain.titles_hash, tokens, self._n_top)
+        if layers is None:
+            vectors = self.encoder.encode([tokens[item] for item in items], progress)
+        else:
+            vectors = layers.vectors(items) if torch.is_grad_enabled() else layers.all_vectors(items, progress)
         return vectors * _are_titled(domain, items).to(vectors)
 
     def training_vectors(self, domain: Domain, items: NDArray[Any]) -> Tensor:

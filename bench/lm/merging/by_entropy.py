@@ -244,7 +244,11 @@ def entropy_grid(  # noqa: PLR0913, PLR0917  # what is searched, on what, and ho
         weights = torch.tensor([1 - last, last])
         temperature = merged_temperature(adapters, weights)
         total = 0.0
-        with torch.no_grad(), mixed(language_model.model, adapters, weights, space):
+        with (
+            torch.no_grad(),
+            language_model.changed_only_by(adapters),
+            mixed(language_model.model, adapters, weights, space),
+        ):
             for batch in _batches(prompts, recipe.prompts_a_step):
                 total += len(batch) * language_model.entropy(domain, batch, temperature, recipe.n_tokens).item()
         grid.append((last, total / len(prompts)))

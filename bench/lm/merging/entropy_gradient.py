@@ -33,7 +33,7 @@ def add_entropy_gradient(
     leaves = {name: (_leaf(a), _leaf(b)) for name, (a, b) in merged.factors.items()}
     divisor = None if temperature is None else _leaf(temperature)
     total = 0.0
-    with hooked(language_model.model, like(merged, leaves, merged.scaling)):
+    with hooked(language_model.model, like(merged, leaves, merged.scaling)), language_model.changed_only_by([merged]):
         for term in language_model.entropy_terms(domain, queries, divisor, n_tokens):
             (share * term).backward()  # type: ignore[no-untyped-call]
             total += term.item()
