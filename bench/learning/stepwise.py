@@ -29,7 +29,7 @@ from bench.errors import BenchError
 from bench.files.store import ArtifactStore, read_json, write_json
 from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
 from bench.learning.convergence import EPOCHS_WITHOUT_GAIN
-from bench.learning.freed_memory import keep_freed_memory
+from bench.learning.freed_memory import keep_freed_memory, return_freed_memory
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stopping import Stop, held_back
 from bench.learning.team import ALONE, Team
@@ -206,6 +206,7 @@ class Stepwise:
                 self.best = [weights.detach().clone() for weights in self.parameters]
             self.progress(f"{self._where()}: {_in_words(log)}")
         self.log = log
+        return_freed_memory()
 
     def _metric(self, check: Callable[[], float]) -> float:
         tell(self.progress, Steps(f"validation at {self._where()}", 0, n_after=None))

@@ -35,3 +35,33 @@ def test_a_large_block_is_not_mapped_anew_once_freed_memory_is_kept() -> None:
     n_pages = (64 << 20) // 4096
     assert int(printed[0]) > n_pages / 600  # huge pages of 2 MB, where the kernel gives them, are faulted in whole
     assert int(printed[1]) < n_pages / 600
+
+
+GAPS = """
+import ctypes
+from pathlib import Path
+from bench.learning.freed_memory import keep_freed_memory, return_freed_memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+kept = keep_freed_memory()
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+blocks = [libc.malloc(16 << 20) for _ in range(16)]
+for block in blocks:
+    ctypes.memset(block, 1, 16 << 20)
+for block in blocks[::2]:
+    libc.free(block)
+before = resident()
+return_freed_memory()
+print(before - resident(), kept)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone has the setting")
+def test_kept_memory_is_returned_even_from_gaps_between_blocks_in_use() -> None:
+    printed = subprocess.run([sys.executable, "-c", GAPS], capture_output=True, text=True, check=True).stdout.split()
+    if printed[1] != "True":
+        pytest.skip("this C library is not glibc")
+    assert int(printed[0]) > 7 * (16 << 20)
