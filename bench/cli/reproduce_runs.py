@@ -104,15 +104,17 @@ def _one_by_one(
     """Execute the missing runs in this process."""
     from bench.plugin import LastLoaded
     from bench.runs.engine import run
-    from bench.runs.estimate import seconds_with
+    from bench.runs.estimate import pace, seconds_with
     from bench.runs.executors.walk import run_name
     from bench.runs.progress.phases import expected_of_job
 
     missing = [job for job in plan.runs if not job.is_done]
     to_do = list(plan.to_do())
+    taken = expected = 0.0
     with LastLoaded() as held:
         for number, job in enumerate(missing):
-            progress.tell(Jobs(number, len(missing), seconds_with(1, to_do, estimate.jobs) or None))
+            left = seconds_with(1, to_do, estimate.jobs)
+            progress.tell(Jobs(number, len(missing), left * pace(taken, expected) or None))
             hook, began = progress.part(job.id, run_name(job)), time.monotonic()
             hook.tell(expected_of_job(plan, job.id, estimate))
             run(job.spec, folders, hook, device=device, held=held)
@@ -120,6 +122,9 @@ def _one_by_one(
             hook.tell(Ended(f"[{number + 1}/{len(missing)}] {run_name(job)}: done in {seconds:.1f} s"))
             ended(job.id)
             to_do = [one for one in to_do if one.id not in (job.id, *job.needs)]
+            of_job = left - seconds_with(1, to_do, estimate.jobs)
+            if of_job > 0:  # else there is no estimate to compare with
+                taken, expected = taken + seconds, expected + of_job
 
 
 def _hand_out(

@@ -2,6 +2,7 @@
 
 A job takes as long as the same work took before, scaled by the number of interactions it trains on and of queries it
 scores. The seconds are those of the machines that made the records: the estimate is a guide for planning, not a bound.
+While jobs are carried out, the remaining time is scaled by how long those that have ended took.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ BYTES_A_WEIGHT = 4
 BYTES_A_QUERY = 20
 """Size of a stored run per query, with its ranks and the items ranked first."""
 GIGABYTE, MEGABYTE = 1e9, 1e6
+TRUSTED_SECONDS = 30.0
+"""Time for which earlier runs are trusted as if jobs had taken it here, so that short jobs decide little."""
 
 Sizes = Callable[[str], int | None]
 """Returns the number of interactions of a dataset, or None if it is not known."""
@@ -128,17 +131,21 @@ def _of_run(job: RunJob, records: Sequence[RunRecord], sizes: Sizes) -> Estimate
     alike = [one for one in alike if _model_params(one.spec) == _model_params(spec)] or alike
     if not alike:
         return None
-    n_queries = median(one.n_queries for one in alike)
-    if spec.limit_queries is not None:
-        n_queries = min(n_queries, spec.limit_queries)
-    phases = [_seconds_of_run(one, spec, n_queries, sizes) for one in alike]
+    counts = [_n_queries(one, spec, sizes) for one in alike]
+    phases = [_seconds_of_run(one, spec, count, sizes) for one, count in zip(alike, counts, strict=True)]
     return Estimate(
         seconds=median(sum(one.values()) for one in phases),
         memory_bytes=round(median(max(one.peak_memory_bytes.values(), default=0) for one in alike)),
-        disk_bytes=round(n_queries * BYTES_A_QUERY),
+        disk_bytes=round(median(counts) * BYTES_A_QUERY),
         n_records=len(alike),
         phases={name: median(one[name] for one in phases) for name in phases[0]},
     )
+
+
+def _n_queries(record: RunRecord, spec: RunSpec, sizes: Sizes) -> float:
+    """Return how many queries are expected: as many per interaction of the dataset as an earlier run had."""
+    n_queries = record.n_queries * _growth([record.spec.protocol.dataset], [spec.protocol.dataset], sizes)
+    return n_queries if spec.limit_queries is None else min(n_queries, spec.limit_queries)
 
 
 def _seconds_of_run(record: RunRecord, spec: RunSpec, n_queries: float, sizes: Sizes) -> dict[str, float]:
@@ -218,6 +225,11 @@ def _growth(before: Iterable[str], now: Iterable[str], sizes: Sizes) -> float:
     if None in (*earlier, *later):
         return 1.0
     return sum(filter(None, later)) / max(1, sum(filter(None, earlier)))
+
+
+def pace(seconds: float, expected_seconds: float) -> float:
+    """Return how many times as long as expected the jobs to come will take, from how long the ended ones took."""
+    return (seconds + TRUSTED_SECONDS) / (expected_seconds + TRUSTED_SECONDS)
 
 
 def seconds_with(n_workers: int, jobs: Sequence[Job], known: Mapping[str, Estimate]) -> float:

@@ -8,10 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli.reproduce_runs import _one_by_one
 from bench.files.folders import Folders
+from bench.progress import Jobs
+from bench.runs.estimate import Estimate, PlanEstimate
+from bench.runs.plan import Plan, RunJob
 from bench.runs.store import RunStore
+from bench.spec import ProtocolSpec, RunSpec
 from tests.support.command_line import Outcome, call_bench
 from tests.support.fake_methods import Spy, know_fakes
+from tests.support.heard import Heard
 
 Bench = Callable[..., Outcome]
 EXPERIMENT = """
@@ -55,6 +61,18 @@ def test_what_is_missing_is_run_and_the_table_is_written_in_every_format(
     assert "Popularity" in outcome.stdout
     assert "Popularity," in (tables / "small.csv").read_text()
     assert r"\begin{tabular}" in (tables / "small.tex").read_text()
+
+
+def test_the_remaining_time_is_scaled_by_how_long_the_first_runs_took(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.runs.engine.run", lambda *_told, **_options: None)
+    runs = [RunJob(method, RunSpec(method, ProtocolSpec("shop")), (), is_done=False) for method in ("r", "s", "new")]
+    estimate = PlanEstimate({name: Estimate(100.0, 0, 0, 1) for name in ("r", "s")}, ("new",), 1, 200.0)
+    told = Heard()
+    _one_by_one(Plan(tuple(runs)), folders, "cpu", told, estimate, lambda _run: None)
+    left = [message.seconds_left for message in told.messages if isinstance(message, Jobs)]
+    assert left == [200.0, pytest.approx(100 * 30 / 130, rel=0.05), None]
 
 
 def test_the_printed_table_is_that_of_the_stored_runs(bench: Bench, experiment: Path) -> None:

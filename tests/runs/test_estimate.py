@@ -8,7 +8,7 @@ import pytest
 from bench.plugin.fit_report import AdapterReport, FitReport, TrainingReport
 from bench.progress import duration
 from bench.runs.complete import complete
-from bench.runs.estimate import PlanEstimate, estimate_plan
+from bench.runs.estimate import PlanEstimate, estimate_plan, pace
 from bench.runs.plan import Plan, plan_runs
 from bench.runs.record import RunRecord
 from bench.runs.request import RunRequest
@@ -68,7 +68,10 @@ def test_the_same_run_takes_as_long_as_before() -> None:
 def test_training_grows_with_the_interactions_and_scoring_with_the_queries() -> None:
     record = record_of(spec_of("sasrec"))
     (on_toys,) = estimated(plan(spec_of("sasrec", "toys")), record).jobs.values()
-    assert on_toys.seconds == 2 + 3 * 100 + 10
+    assert on_toys.seconds == 2 + 3 * 100 + 3 * 10
+    assert on_toys.disk_bytes == 3 * 4_000
+    (limited,) = estimated(plan(spec_of("sasrec", "toys", limit_queries=20)), record).jobs.values()
+    assert limited.phases["score"] == 1.0
     (of_a_tenth,) = estimated(plan(spec_of("sasrec", train_share=0.1, limit_queries=20)), record).jobs.values()
     assert of_a_tenth.seconds == pytest.approx(2 + 10 + 1)
 
@@ -164,6 +167,13 @@ def test_workers_share_the_jobs_and_wait_for_what_they_need() -> None:
     one_after_the_other = plan(spec_of("target-only", backbone="minilm", seed=1), adapters=(ToyAdapter(("beauty",)),))
     found = estimated(one_after_the_other, adapted(65.0, beauty=60.0), n_workers=2)
     assert (found.seconds, found.total_seconds) == (65.0, 65.0)
+
+
+def test_jobs_that_end_early_shorten_what_is_left_and_short_ones_say_little() -> None:
+    assert pace(0.0, 0.0) == 1.0
+    assert pace(1.0, 3.0) == pytest.approx(31 / 33)
+    assert pace(120.0, 970.0) == pytest.approx(0.15)
+    assert pace(970.0, 470.0) == 2.0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bench.progress import Ended, Jobs, Progress, ProgressHook
-from bench.runs.estimate import PlanEstimate, seconds_with
+from bench.runs.estimate import PlanEstimate, pace, seconds_with
 from bench.runs.executors.job import Outcome, Resources, WorkItem
 from bench.runs.plan import Job, Plan, RunJob
 from bench.runs.progress.lines import as_progress
@@ -80,6 +80,10 @@ class _Walk:
     running: dict[Future[Outcome], WorkItem] = field(default_factory=dict)
     followers: dict[str, Follower] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
+    taken_seconds: float = 0.0
+    """Sum over the ended jobs that were estimated."""
+    expected_seconds: float = 0.0
+    """Sum of their estimates."""
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield the outcome of each job as it ends."""
@@ -122,6 +126,9 @@ class _Walk:
 
     def _told(self, outcome: Outcome) -> Outcome:
         self.ended.add(outcome.id)
+        if outcome.error is None and outcome.id in self.estimate.jobs:
+            self.taken_seconds += outcome.seconds
+            self.expected_seconds += self.estimate.jobs[outcome.id].seconds
         item = self.items[outcome.id]
         end = f"done in {outcome.seconds:.1f} s" if outcome.error is None else f"FAILED: {outcome.error} ({item.log})"
         line = f"[{len(self.ended)}/{len(self.items)}] {item.name}: {end}"
@@ -134,6 +141,7 @@ class _Walk:
     def _tell_jobs(self) -> None:
         left = [job for job in self.plan.to_do() if job.id not in self.ended]
         seconds = seconds_with(self.executor.n_workers, left, self.estimate.jobs)
+        seconds *= pace(self.taken_seconds, self.expected_seconds)
         self.progress.tell(Jobs(len(self.ended), len(self.items), seconds or None))
 
 

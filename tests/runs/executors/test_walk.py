@@ -12,10 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.files.folders import Folders
+from bench.progress import Jobs
+from bench.runs.estimate import Estimate, PlanEstimate
 from bench.runs.executors.job import Outcome, Resources, WorkItem
 from bench.runs.executors.walk import carry_out, failures
 from bench.runs.plan import AdapterJob, Job, Plan, RunJob
 from bench.spec import ProtocolSpec, RunSpec
+from tests.support.heard import Heard
 
 FOLDERS = Folders(Path("cache"), Path("results"))
 
@@ -92,6 +95,16 @@ def test_no_more_jobs_are_handed_out_than_there_are_workers() -> None:
     walked([run(str(number)) for number in range(10)], executor)
     assert executor.most_at_once == 3
     assert len(executor.begun) == 10
+
+
+def test_the_remaining_time_is_scaled_by_how_long_ended_jobs_took() -> None:
+    expected = {name: Estimate(100.0, 0, 0, 1) for name in ("r", "s", "t")}
+    told = Heard()
+    plan = Plan((run("r"), run("s"), run("t"), run("unknown")))
+    estimate = PlanEstimate(expected, ("unknown",), 1, 300.0)
+    list(carry_out(plan, AtOnce(n_workers=1), FOLDERS, Resources(), told, estimate))
+    left = [message.seconds_left for message in told.messages if isinstance(message, Jobs)]
+    assert left == [300.0, pytest.approx(200 * 30.5 / 130), pytest.approx(100 * 31 / 230), None, None]
 
 
 @pytest.mark.parametrize("how", ["fails", "vanishes"])
