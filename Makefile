@@ -9,24 +9,28 @@ VLLM_BIN := $(VLLM_VENV)/bin
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 DEMO := .demo
 
-.PHONY: demo test full fast faults wheel newest processors test-vllm vllm-installed lint docs bench tables-pdf clean
+.PHONY: demo test full fast slow faults wheel newest processors test-vllm vllm-installed lint docs bench tables-pdf clean
 
 demo: $(INSTALLED)
 	BENCH_CACHE=$(DEMO)/cache BENCH_RESULTS=$(DEMO)/results $(BIN)/bench reproduce demo
 
 # One thread a process: threads of several processes would wait for each other.
 test: lint docs
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not benchmark and not vllm and not faults"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not slow and not benchmark and not vllm and not faults"
 
 # Kills at every step and at random moments; takes many minutes.
 faults: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m faults tests
 
-# What takes long: other processors, other Pythons, a wheel in empty environments, the other generation engine.
-full: processors wheel newest
+# What takes long: slow tests, other processors, other Pythons, a wheel in empty environments, the other generation engine.
+full: slow processors wheel newest
 	rm -rf .venv-newest # an environment takes gigabytes, and the next one needs the space
 	if $(MAKE) vllm-installed; then $(MAKE) test-vllm; \
 	else echo "skipped: make test-vllm, for vLLM cannot be installed here"; fi
+
+# Ray, Slurm's local queue, several processes, real data and the commands of long pages: a few dozen tests, minutes.
+slow: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "slow and not benchmark and not vllm and not faults"
 
 # Without the tests that train for long, compare numbers (no Python changes these) or drive a browser.
 fast: $(INSTALLED)

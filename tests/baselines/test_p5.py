@@ -344,6 +344,7 @@ def private_shelves(folder: Path, n_users: int = 80) -> tuple[Task, Queries, Ans
     return task_of(domain_of(train, n_items), validation, folder), test, answers
 
 
+@pytest.mark.slow
 def test_numbers_in_order_of_first_appearance_give_the_next_item_away_and_random_ones_do_not(
     tmp_path: Path, pico_t5: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def fitted(task: Task, **params: float) -> TallRecYesNo:
     return recommender
 
 
+@pytest.mark.slow
 def test_the_word_that_decides_is_learned_from_few_samples(tmp_path: Path, answering_decoder: Path) -> None:
     task, queries, answers = one_word_decides(tmp_path, answering_decoder)
     # six times chance: how well so small a model learns it depends on the processor, from 0.29 to 1 where it was tried

@@ -33,10 +33,14 @@ NOT_OUR_WORDS = {
     "A cell shows a dash",
 }
 """Headings of the troubleshooting page that other packages say, or nobody."""
+TAKE_LONG = {"docs/pages/tutorial.md"}
+"""Pages whose commands take more than ten seconds."""
 FAMILIES = {name: text for name, text in PAGES.items() if "bench: method " in text}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in TAKE_LONG else ()) for name in PAGES]
+)
 def test_every_request_of_a_page_is_answered(name: str) -> None:
     text = hooks.filled(PAGES[name])
     assert "<!--" not in text

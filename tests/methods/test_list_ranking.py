@@ -21,6 +21,8 @@ WRITERS = sorted(name for name, entry in registry().entries.items() if entry.wri
 OTHERS = sorted(name for name, entry in registry().entries.items() if entry.needs_backbone and not entry.writes_lists)
 SHORT = {"max_examples": 8, "batch_size": 8, "n_prompts": 2, "prompts_a_step": 2, "passes": 1}
 N_QUERIES = 3
+LONGEST = "target-only-equal-steps"
+"""It trains as long as all branches of WeaveRec together."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,9 @@ def short(method: str) -> dict[str, int]:
     return {**{name: value for name, value in SHORT.items() if name in names}, **limit}
 
 
-@pytest.mark.parametrize("method", WRITERS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=pytest.mark.slow if name == LONGEST else ()) for name in WRITERS]
+)
 def test_it_ranks_by_lists_and_counts_them(method: str, task: Task, prepared: PreparedTask) -> None:
     recommender = fitted(method, task, **short(method))
     scores = recommender.score(prepared.test.queries.take(np.arange(N_QUERIES)))
