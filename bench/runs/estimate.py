@@ -8,7 +8,7 @@ While jobs are carried out, the remaining time is scaled by how long those that 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -202,10 +202,21 @@ def _of_adapter(job: AdapterJob, records: Sequence[RunRecord], sizes: Sizes) -> 
         return None
     return Estimate(
         seconds=median(_seconds_of_adapter(job, one, record, sizes) for one, record in alike),
-        memory_bytes=round(median(record.peak_memory_bytes.get("fit", 0) for _, record in alike)),
+        memory_bytes=_memory_to_train({one.id for one, _ in alike}, records),
         disk_bytes=round(median(record.fit.trained_parameters or 0 for _, record in alike) * BYTES_A_WEIGHT),
         n_records=len(alike),
     )
+
+
+def _memory_to_train(adapters: Collection[str], records: Sequence[RunRecord]) -> int:
+    """Return the median peak memory of runs that trained such an adapter, or else of those that only loaded one."""
+    peaks: dict[bool, list[int]] = {True: [], False: []}
+    for record in records:
+        used = [one for one in record.fit.adapters.values() if one.id in adapters]
+        if used:
+            has_trained = record.seconds.get("fit", 0.0) >= sum(one.seconds for one in used)
+            peaks[has_trained].append(record.peak_memory_bytes.get("fit", 0))
+    return round(median(peaks[True] or peaks[False]))
 
 
 def _seconds_of_adapter(job: AdapterJob, report: AdapterReport, record: RunRecord, sizes: Sizes) -> float:

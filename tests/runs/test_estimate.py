@@ -145,6 +145,14 @@ def test_an_adapter_is_estimated_apart_from_the_run_that_needs_it(fit_seconds: f
     assert found.jobs[made.adapters[0].id].disk_bytes == 400
 
 
+def test_an_adapter_needs_the_memory_of_the_runs_that_trained_it() -> None:
+    loaded = [replace(adapted(5.0, beauty=60.0), id=str(number)) for number in range(3)]
+    trained = replace(adapted(65.0, beauty=60.0), peak_memory_bytes={"fit": 4_000, "score": 9})
+    made = plan(spec_of("target-only", backbone="minilm", seed=1), adapters=(ToyAdapter(("beauty",)),))
+    assert estimated(made, *loaded, trained).jobs[made.adapters[0].id].memory_bytes == 4_000
+    assert estimated(made, *loaded).jobs[made.adapters[0].id].memory_bytes == 7
+
+
 def test_an_adapter_of_other_domains_grows_with_their_interactions() -> None:
     spec = spec_of("target-only", backbone="minilm", seed=1)
     made = plan(spec, adapters=(ToyAdapter(("beauty", "toys")),))
