@@ -86,9 +86,9 @@ class AdapterReport:
 
     @property
     def epoch_of_validation(self) -> tuple[float, ...]:
-        """Epochs completed where ``validation`` was measured."""
+        """Epochs completed where ``validation`` was measured; empty in older reports, which do not state them."""
         checks = self.epoch_of_check
-        return checks if len(self.validation) == len(checks) else (checks[0], checks[self.best_check or 0])
+        return checks if len(self.validation) >= len(checks) else (checks[0], checks[self.best_check or 0])
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,11 @@ def test_validation_measured_before_training_and_of_the_kept_state_is_drawn_at_t
     )
 
 
+def test_an_older_report_without_epochs_has_its_checks_numbered() -> None:
+    (curve,) = curves(FitReport(adapters={"target": AdapterReport("0d", validation=(0.1, 0.3, 0.2), best_check=1)}))
+    assert (curve.steps, curve.kept) == (None, 1)
+
+
 def test_a_training_checked_within_epochs_keeps_the_check_nearest_to_its_best_epoch() -> None:
     curve = {"validation_ndcg@3": (0.1, 0.3, 0.2)}
     training = TrainingReport(epochs=1.5, best_epoch=0.667, curves=curve, epoch_of_check=(0.0, 0.666667, 1.333333))
