@@ -1,4 +1,4 @@
-"""Popularity bias and stability of the rows of an experiment, computed from the shipped records."""
+"""Popularity bias, stability and trainings of the rows of an experiment, computed from the shipped records."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from command_pages import escaped
 from method_pages import MEASURED, table
 
 from bench.diagnose.summary import Diagnosis, diagnose_run
+from bench.diagnose.training import TrainingCourse, training_courses
 from bench.experiments.reader import load_experiment
 from bench.metrics import Metric
 from bench.registry import registry
@@ -53,6 +54,19 @@ def stability(experiment: str, dataset: str, setting: str) -> str:
     return table(("Method", "Over", "Times", "Queries", "Metric", "Range", "Top item changes"), rows)
 
 
+def doubling(experiment: str, dataset: str, setting: str) -> str:
+    """Return what each row's training gained by going on to twice its length."""
+    rows = [
+        [escaped(label), *_doubling(training)]
+        for label, runs in _rows(experiment, dataset, setting)
+        for training in training_courses(runs[0].fit)
+        if training.gain is not None
+    ]
+    if not rows:
+        raise ValueError(f"no shipped row of '{experiment}' on {dataset}, {setting} has a validation curve")
+    return table(("Method", "Epochs", "Validation NDCG@3", "Twice the epochs", "Gain"), rows)
+
+
 def _rows(experiment: str, dataset: str, setting: str) -> Iterator[tuple[str, list[RunRecord]]]:
     layout = experiment_layout(load_experiment(experiment), STORE.records(), registry())
     places = [(group.dataset, group.setting) for group in layout.groups]
@@ -73,3 +87,8 @@ def _stability(one: Repetition) -> list[str]:
     flips = DASH if one.flip_rate is None else f"{100 * one.flip_rate:.1f}%"
     spread = f"{one.lowest:.4f}–{one.highest:.4f}"
     return [one.over, str(one.times), f"{one.n_queries:,}", metric_title(one.metric), spread, flips]
+
+
+def _doubling(training: TrainingCourse) -> list[str]:
+    epochs, best, gain = training.epochs or 0, training.validation or 0, training.gain or 0
+    return [f"{epochs / 2:g} → {epochs:g}", f"{best - gain:.4f}", f"{best:.4f}", f"{gain:+.4f}"]

@@ -26,6 +26,7 @@ REQUEST = re.compile(r"^<!-- bench: (?P<what>[a-z-]+)(?P<arguments>[^>]*) -->$",
 WRITERS: dict[str, Callable[..., str]] = {
     "commands": command_pages.commands,
     "datasets": method_pages.datasets,
+    "doubling": diagnosis_pages.doubling,
     "experiments": method_pages.experiments,
     "figure": result_pages.figure,
     "growth": growth_pages.growth,

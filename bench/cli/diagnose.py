@@ -1,4 +1,4 @@
-"""``bench diagnose``: cost, popularity bias and stability of stored runs."""
+"""``bench diagnose``: cost, course of training, popularity bias and stability of stored runs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bench.diagnose.repeated_answers import Over
     from bench.diagnose.stability import Stability
     from bench.diagnose.summary import Diagnosis
+    from bench.diagnose.training import TrainingCourse
 
 DASH = "–"
 MEBIBYTE = 2**20
@@ -79,12 +80,14 @@ def diagnose(
     choice: ProgressChoice,
     as_json: bool,
 ) -> None:
-    """Show the cost, popularity bias and stability of stored runs.
+    """Show the cost, course of training, popularity bias and stability of stored runs.
 
     RUN is a prefix of a run id, or a name of the form method@dataset@setting[@full][@seedN], where @full means a run
-    with --full-ranking. Runs that differ only in their seed are compared with each other. Popularity is the number of
-    training interactions; the groups are quintiles of the queries by the popularity of the positive, with ties in the
-    same group. Results of repeated scoring are saved with the run and shown by 'bench report'.
+    with --full-ranking. Runs that differ only in their seed are compared with each other. "2nd half" is by how much the
+    best validation NDCG@3 of a training exceeds the best of its first half, so what doubling the budget gained.
+    Popularity is the number of training interactions; the groups are quintiles of the queries by the popularity of the
+    positive, with ties in the same group. Results of repeated scoring are saved with the run and shown by 'bench
+    report'.
     """
     from bench.diagnose.summary import across_seeds, diagnose_run
     from bench.files.folders import Folders
@@ -128,6 +131,7 @@ def _facts(metric: str, found: list[Diagnosis], stable: list[tuple[str, str, Sta
                 "run": one.record.token,
                 "value": one.value,
                 "efficiency": asdict(one.efficiency),
+                "trainings": [asdict(training) for training in one.trainings],
                 "popularity": one.bias and {**asdict(one.bias), "ratio": one.bias.ratio},
                 "by_popularity": [asdict(group) for group in one.groups],
             }
@@ -147,6 +151,10 @@ def _text(metric: str, found: list[Diagnosis], stable: list[tuple[str, str, Stab
             [*("run", metric, "users/s", "fit s", "trained", "peak MiB", "top pop.", "positive pop.", "ratio")], costs
         )
     ]
+    trainings = [[one.record.token, each.name, *_course(each)] for one in found for each in one.trainings]
+    if trainings:
+        columns = ["run", "training", "ended", "epochs", "best epoch", "validation ndcg@3", "2nd half"]
+        parts.append(_table(columns, trainings))
     groups = [
         [one.record.token if first else "", f"{group.lowest:,}–{group.highest:,}", f"{group.n_queries:,}", value]
         for one in found
@@ -173,6 +181,11 @@ def _cost(one: Diagnosis) -> list[str]:
         _number(peak, ",.0f"),
         *(_number(value, ",.2f") for value in popularity),
     ]
+
+
+def _course(each: TrainingCourse) -> list[str]:
+    epochs = [_number(value, ".4g") for value in (each.epochs, each.best_epoch)]
+    return [each.ended, *epochs, _number(each.validation, ".4f"), _number(each.gain, "+.4f")]
 
 
 def _stability(each: Stability) -> list[str]:

@@ -1,6 +1,6 @@
-"""Measure the cost, popularity bias and stability of stored runs.
+"""Measure the cost, course of training, popularity bias and stability of stored runs.
 
-``efficiency``, ``popularity`` and ``stability`` measure one of these each, and ``summary`` all of them for one run.
+``efficiency``, ``training``, ``popularity`` and ``stability`` each measure one of these, and ``summary`` all of them.
 ``rescore`` scores a run again with candidates in another order or with another prompt; ``repeated_answers`` stores the
 results.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bench.diagnose.rescore import Rescorer, rescorer
     from bench.diagnose.stability import Stability
     from bench.diagnose.summary import Diagnosis, across_seeds, diagnose_run
+    from bench.diagnose.training import TrainingCourse, training_courses
 else:
     __getattr__, __dir__ = lazy_names(__name__)
 
@@ -26,9 +27,11 @@ __all__ = [
     "PopularityBias",
     "Rescorer",
     "Stability",
+    "TrainingCourse",
     "across_seeds",
     "by_popularity",
     "diagnose_run",
     "popularity_bias",
     "rescorer",
+    "training_courses",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from bench.diagnose.efficiency import Efficiency, efficiency
 from bench.diagnose.popularity import Group, PopularityBias, by_popularity, popularity_bias
 from bench.diagnose.stability import Stability, stability
+from bench.diagnose.training import TrainingCourse, training_courses
 from bench.errors import BenchError
 from bench.runs.record import RunRecord, values_per_user
 
@@ -31,6 +32,8 @@ class Diagnosis:
     """Popularity bias; None for a run that did not store its top items yet."""
     groups: tuple[Group, ...]
     """The metric by popularity of the positive; empty for a run that did not store that yet."""
+    trainings: tuple[TrainingCourse, ...] = ()
+    """How its trainings went; empty if nothing was trained."""
 
 
 def diagnose_run(record: RunRecord, store: RunStore, metric: Metric) -> Diagnosis:
@@ -38,11 +41,10 @@ def diagnose_run(record: RunRecord, store: RunStore, metric: Metric) -> Diagnosi
     _, ranks = store.ranks(record.id)
     values = values_per_user(record, ranks, metric)
     tops = store.tops(record.id)
-    cost = efficiency(record)
-    if tops is None:
-        return Diagnosis(record, float(values.mean()), cost, None, ())
-    groups = tuple(by_popularity(values, tops.positive_count))
-    return Diagnosis(record, float(values.mean()), cost, popularity_bias(tops), groups)
+    bias = None if tops is None else popularity_bias(tops)
+    groups = () if tops is None else tuple(by_popularity(values, tops.positive_count))
+    trainings = tuple(training_courses(record.fit))
+    return Diagnosis(record, float(values.mean()), efficiency(record), bias, groups, trainings)
 
 
 def across_seeds(records: Sequence[RunRecord], store: RunStore, metric: Metric) -> list[tuple[RunRecord, Stability]]:

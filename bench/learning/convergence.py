@@ -44,6 +44,23 @@ def ending(
     return "converged" if n_checks >= CHECKS_WITHOUT_GAIN and n_epochs >= EPOCHS_WITHOUT_GAIN else "budget"
 
 
+def gain_of_second_half(validation: Sequence[float], epoch_of_check: Sequence[float] | None = None) -> float | None:
+    """Return by how much the best check of the second half of a training exceeds that of the first; at least 0.
+
+    It is what doubling the budget gained, from half of the epochs to all of them. None if a half has no check.
+
+    Args:
+        validation: The validation metric at each check, larger is better.
+        epoch_of_check: Epochs completed at each check; None if there is one check after each epoch.
+    """
+    epochs = epoch_of_check or range(1, len(validation) + 1)
+    checks = list(zip(epochs, validation, strict=True))
+    first = [value for epoch, value in checks if epoch <= epochs[-1] / 2] if checks else []
+    if not first or len(first) == len(checks):
+        return None
+    return max(validation) - max(first)
+
+
 def decayed_ending(validation: Sequence[float]) -> Ending:
     """Return why a training whose learning rate decays over its whole length ended; it never counts as converged.
 

@@ -45,6 +45,11 @@ class TrainingReport:
         """Whether anything was trained."""
         return self.epochs != 0
 
+    @property
+    def validation(self) -> tuple[float, ...]:
+        """Validation NDCG@3 at each check; empty without validation."""
+        return self.curves.get("validation_ndcg@3", ())
+
 
 @dataclass(frozen=True)
 class AdapterReport:

@@ -43,6 +43,15 @@ def test_cost_popularity_and_seeds_are_told(bench: Bench) -> None:
     assert outcome.stdout == bench("diagnose", *tokens).stdout
 
 
+def test_a_training_is_told_with_its_end_and_what_its_second_half_gained(bench: Bench) -> None:
+    carried_out(bench, "bpr", "-p", "epochs=4", "-p", "patience=4", "-p", "dimensions=4")
+    shown = bench("diagnose", "bpr@shop@warm").stdout.split("\n\n")[1].splitlines()
+    (training,) = json.loads(bench("diagnose", "bpr@shop@warm", "--json").stdout)["runs"][0]["trainings"]
+    assert (training["name"], training["epochs"]) == ("model", 4)
+    epochs, values = ("4", str(training["best_epoch"])), (f"{training['validation']:.4f}", f"{training['gain']:+.4f}")
+    assert shown[1].split() == ["bpr@shop@warm@seed0", "model", training["ended"], *epochs, *values]
+
+
 def test_json_says_that_popularity_prefers_the_popular(bench: Bench) -> None:
     for method in ("popularity", "random"):
         carried_out(bench, method)

@@ -1,4 +1,4 @@
-"""Popularity and stability on the pages are those of the records that they are read from."""
+"""Popularity, stability and trainings on the pages are those of the records that they are read from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from bench.diagnose.repeated_answers import AskedAgain, keep
 from bench.diagnose.stability import Stability
 from bench.metrics import Ranks, Tops
+from bench.plugin import FitReport, TrainingReport
 from bench.runs.record import RunRecord, summarize
 from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec
@@ -28,6 +29,7 @@ rows:
 """
 RANKS = {0: [0, 0, 3, 3, 3, 3, 3, 3, 3, 3], 1: [0, 3, 3, 3, 3, 3, 3, 3, 3, 3]}
 """Two positives of ten are first with one seed, one with the other."""
+TRAINING = TrainingReport(epochs=4, best_epoch=3, curves={"validation_ndcg@3": (0.2, 0.25, 0.2515, 0.24)})
 
 
 @pytest.fixture
@@ -58,6 +60,7 @@ def saved(store: RunStore, method: str, seed: int, better: list[int], has_tops: 
         tie_rate=0.0,
         bench_version="0.1.0",
         created="2026-01-01T00:00:00+00:00",
+        fit=FitReport(training=TRAINING) if method == "bpr" else FitReport(),
     )
     items = np.where(ranks.better == 0, 1, 2).astype(np.int32)
     tops = Tops(items, np.full(10, 11.0, np.float32), np.arange(1, 11, dtype=np.int32))
@@ -84,6 +87,12 @@ def test_stability_is_told_over_seeds_and_over_candidate_orders(experiment: str)
     ]
 
 
+def test_a_doubled_training_is_told_of_rows_with_a_validation_curve(experiment: str) -> None:
+    head, *rows = rows_of(diagnosis_pages.doubling(experiment, "beauty", "warm"))
+    assert head == ["Method", "Epochs", "Validation NDCG@3", "Twice the epochs", "Gain"]
+    assert rows == [["BPR", "2 → 4", "0.2500", "0.2515", "+0.0015"]]
+
+
 def test_an_empty_table_stops_the_build(experiment: str) -> None:
     with pytest.raises(ValueError, match="no columns of toys, warm"):
         diagnosis_pages.popularity(experiment, "toys", "warm")
@@ -93,3 +102,5 @@ def test_an_empty_table_stops_the_build(experiment: str) -> None:
         diagnosis_pages.popularity(experiment, "beauty", "warm")
     with pytest.raises(ValueError, match="has several seeds or repeated scoring"):
         diagnosis_pages.stability(experiment, "beauty", "warm")
+    with pytest.raises(ValueError, match="has a validation curve"):
+        diagnosis_pages.doubling(experiment, "beauty", "warm")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.learning.convergence import IN_WORDS, decayed_ending, ending
+from bench.learning.convergence import IN_WORDS, decayed_ending, ending, gain_of_second_half
 from bench.plugin.fit_report import ENDINGS
 
 RISING = [0.1, 0.2, 0.3]
@@ -55,3 +55,25 @@ def test_a_rate_that_fell_to_zero_is_never_convergence(validation: list[float], 
 
 def test_every_ending_has_words() -> None:
     assert set(IN_WORDS) == set(ENDINGS)
+
+
+@pytest.mark.parametrize(
+    ("validation", "epochs", "gain"),
+    [
+        ((0.1, 0.3, 0.2, 0.4), None, 0.1),  # halves of two epochs each
+        ((0.1, 0.4, 0.2, 0.3), None, 0.0),  # a worse second half gained nothing
+        ((0.1, 0.2, 0.5), None, 0.4),  # the second of three epochs is in the second half
+        ((0.1, 0.2, 0.5), (0.0, 0.5, 2.0), 0.3),  # several checks an epoch, the first before training
+    ],
+)
+def test_the_second_half_gains_what_its_best_check_is_above_the_first(
+    validation: tuple[float, ...], epochs: tuple[float, ...] | None, gain: float
+) -> None:
+    assert gain_of_second_half(validation, epochs) == pytest.approx(gain)
+
+
+@pytest.mark.parametrize(("validation", "epochs"), [((), None), ((0.1,), None), ((0.1, 0.2), (0.9, 1.0))])
+def test_without_a_check_in_each_half_no_gain_is_known(
+    validation: tuple[float, ...], epochs: tuple[float, ...] | None
+) -> None:
+    assert gain_of_second_half(validation, epochs) is None
