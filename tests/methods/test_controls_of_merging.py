@@ -63,6 +63,12 @@ def test_members_of_a_soup_differ_in_their_order_of_examples(task: Task) -> None
     assert len({report.losses for report in soup.facts.values()}) == 3
 
 
+def test_another_order_is_that_member_of_the_soup(task: Task) -> None:
+    soup, other = fitted("target-only-soup", task), fitted("target-only", task, order=1)
+    assert other.facts["target"].id == soup.facts["order 1"].id
+    assert other.facts["target"].id != fitted("target-only", task).facts["target"].id
+
+
 def test_a_weaker_adapter_adds_that_fraction_of_its_update(task: Task, prepared: PreparedTask) -> None:
     whole, weaker = fitted("target-only", task), fitted("target-only", task, strength=0.5)
     assert weaker.facts["target"].id == whole.facts["target"].id
