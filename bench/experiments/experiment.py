@@ -32,6 +32,8 @@ class ExperimentRow:
     """Shown for reference only: not ranked and not compared."""
     settings: tuple[Setting, ...] | None = None
     """Settings of this row; None means all settings of the table."""
+    datasets: tuple[str, ...] | None = None
+    """Target datasets of this row; None means all of the table."""
     sources: tuple[str, ...] | None = None
     """Source datasets of this row, which is not run on targets among them; None uses those of the target dataset."""
     train_share: float = 1.0
@@ -51,7 +53,7 @@ class ExperimentRow:
 
     def runs_on(self, dataset: str) -> bool:
         """Whether this row is run on a target, which must not be one of its own sources."""
-        return dataset not in (self.sources or ())
+        return dataset not in (self.sources or ()) and (self.datasets is None or dataset in self.datasets)
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,16 @@ def test_a_row_may_be_wanted_in_some_settings_only(tmp_path: Path) -> None:
     ]
 
 
+def test_a_row_may_be_wanted_on_some_datasets_only(tmp_path: Path) -> None:
+    text = MINIMAL.replace("sources: [clothing]}}", "sources: [clothing]}, toys: {}}")
+    text = text.replace("{method: bpr}", "{method: bpr, datasets: [toys]}\n  - {method: random}")
+    cells = list(load_experiment(str(written(tmp_path, text))).cells())
+    asked = {(cell.row.method, cell.dataset.name) for cell in cells}
+    assert asked == {("bpr", "toys"), ("random", "beauty"), ("random", "toys")}
+    with pytest.raises(BenchError, match="Did you mean toys"):
+        load_experiment(str(written(tmp_path, text.replace("datasets: [toys]", "datasets: [toy]"))))
+
+
 def test_a_dataset_may_be_used_in_some_settings_only(tmp_path: Path) -> None:
     text = MINIMAL.replace("sources: [clothing]}}", "sources: [clothing]}, toys: {settings: [warm]}}")
     cells = load_experiment(str(written(tmp_path, text))).cells()
