@@ -247,7 +247,12 @@ def _neutral(entry: Entry | None) -> dict[str, Any]:
 
 
 def _equal(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
-    return all(canonical_json(wanted[name]) == canonical_json(stored.get(name)) for name in wanted)
+    return all(_comparable(wanted[name]) == _comparable(stored.get(name)) for name in wanted)
+
+
+def _comparable(value: Any) -> str:
+    # a file may say 0 where the parameter is 0.0
+    return canonical_json(float(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
 def _group_of(record: RunRecord) -> ColumnGroup:

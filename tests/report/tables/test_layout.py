@@ -74,6 +74,13 @@ def test_overrides_match_by_value_and_a_named_default_matches_the_default(save_r
     assert matches(planned(params={"layers": 2}), save_run("bpr", [0]), PLAIN)
 
 
+def test_a_whole_number_in_a_file_matches_the_same_decimal_number(save_run: Save) -> None:
+    undecayed = save_run("bpr", [0], overrides={"decay_share": 0.0})
+    assert matches(planned(params={"decay_share": 0}), undecayed, PLAIN)
+    assert not matches(planned(params={"decay_share": 1}), undecayed, PLAIN)
+    assert not matches(planned(params={"decay_share": False}), undecayed, PLAIN)
+
+
 def test_the_cold_policy_counts_in_the_cold_setting_alone(save_run: Save) -> None:
     natural = save_run("bpr", [0], setting="cold", policy="natural")
     assert not matches(RunRequest("bpr", "beauty", "cold"), natural, PLAIN)
