@@ -55,16 +55,20 @@ def stability(experiment: str, dataset: str, setting: str) -> str:
 
 
 def doubling(experiment: str, dataset: str, setting: str) -> str:
-    """Return what each row's training gained by going on to twice its length."""
+    """Return what each row's training gained by going on to twice its length, and which rows have not been run."""
+    found = list(_rows(experiment, dataset, setting))
     rows = [
         [escaped(label), *_doubling(training)]
-        for label, runs in _rows(experiment, dataset, setting)
+        for label, runs in found
         for training in training_courses(runs[0].fit)
         if training.gain is not None
     ]
     if not rows:
         raise ValueError(f"no shipped row of '{experiment}' on {dataset}, {setting} has a validation curve")
-    return table(("Method", "Epochs", "Validation NDCG@3", "Twice the epochs", "Gain"), rows)
+    shown = table(("Method", "Epochs", "Validation NDCG@3", "Twice the epochs", "Gain"), rows)
+    labels = [row.label for row in load_experiment(experiment).rows]
+    missing = [label for label in labels if label not in dict(found)]
+    return f"{shown}\n\nNot run yet: {', '.join(map(escaped, missing))}." if missing else shown
 
 
 def _rows(experiment: str, dataset: str, setting: str) -> Iterator[tuple[str, list[RunRecord]]]:

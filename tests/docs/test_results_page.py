@@ -12,6 +12,7 @@ import pytest
 
 import bench
 from bench.diagnose.summary import diagnose_run
+from bench.diagnose.training import training_courses
 from bench.experiments.scale import DEFAULT_SCALE
 from bench.metrics import Metric
 from bench.registry import registry
@@ -198,6 +199,16 @@ def test_another_order_of_examples_gives_the_stated_scores() -> None:
     cells = next(row["cells"] for row in rows if row["label"] == OTHER)
     scores = [cell["value"] for cell in cells[:2]]
     assert "another order of examples has {:.4f} / {:.4f}, so such differences".format(*scores) in PAGE
+
+
+def test_alpharec_gains_from_a_longer_training_as_stated() -> None:
+    (record,) = (one for one in STORE.records() if one.spec.method == "alpharec" and one.overrides.get("epochs") == 114)
+    values = [record.metrics[name]["value"] for name in ("ndcg@1", "ndcg@3")]
+    assert "it has {:.4f} / {:.4f} on Beauty".format(*values) in PAGE
+    (course,) = training_courses(record.fit)
+    assert course.gain is not None
+    page = " ".join((ROOT / "docs" / "pages" / "convergence.md").read_text(encoding="utf-8").split())
+    assert f"another 57 epochs gain {course.gain:.3f}." in page
 
 
 def test_the_seeds_of_sasrec_differ_as_much_as_stated() -> None:
