@@ -33,7 +33,7 @@ slow: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "slow and not benchmark and not vllm and not faults"
 
 # Without the tests that compare numbers (no Python changes these), drive a browser or train for long. The tests of single
-# methods and language models take half of the time; tests/learning fits each trained method once.
+# methods and language models take two fifths of the time; tests/learning fits each trained method once.
 fast: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --ignore tests/baselines --ignore tests/methods --ignore tests/lm \
 	  -m "not slow and not numbers and not browser and not benchmark and not vllm and not faults"
