@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from string import ascii_lowercase
 
+import numpy as np
 import pytest
 
 import bench
@@ -18,11 +19,12 @@ from bench.metrics import Metric
 from bench.registry import registry
 from bench.report.experiment_report import experiment_at, report_of
 from bench.report.two_runs import compare_runs
-from bench.runs.record import RunRecord
+from bench.runs.record import RunRecord, values_per_user
 from bench.runs.store import RunStore
 
 ROOT = Path(bench.__file__).parent.parent
 PAGE = " ".join((ROOT / "docs" / "pages" / "results.md").read_text(encoding="utf-8").split())
+CONVERGENCE = " ".join((ROOT / "docs" / "pages" / "convergence.md").read_text(encoding="utf-8").split())
 README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 STORE = RunStore(ROOT / "results" / "measured")
 TABLES = ROOT / "results" / "tables"
@@ -201,14 +203,44 @@ def test_another_order_of_examples_gives_the_stated_scores() -> None:
     assert "another order of examples has {:.4f} / {:.4f}, so such differences".format(*scores) in PAGE
 
 
-def test_alpharec_gains_from_a_longer_training_as_stated() -> None:
-    (record,) = (one for one in STORE.records() if one.spec.method == "alpharec" and one.overrides.get("epochs") == 114)
-    values = [record.metrics[name]["value"] for name in ("ndcg@1", "ndcg@3")]
-    assert "it has {:.4f} / {:.4f} on Beauty".format(*values) in PAGE
-    (course,) = training_courses(record.fit)
+TWICE_AS_LONG = {"alpharec": 114, "text-linear": 15}
+"""Epochs of the longer trainings."""
+
+
+def longer(method: str) -> RunRecord:
+    """Return the run of a training that went on for twice as long."""
+    epochs = TWICE_AS_LONG[method]
+    (record,) = (one for one in STORE.records() if one.spec.method == method and one.overrides.get("epochs") == epochs)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("method", "most_p", "scores", "gain"),
+    [
+        ("alpharec", (0.0025, 0.015), "AlphaRec has {:.4f} / {:.4f} on Beauty", "and {:.3f} / {:.3f} on the test"),
+        ("text-linear", (0.0003, 1e-4), "linear map {:.4f} / {:.4f}, so", "training has {:.3f} / {:.3f} more"),
+    ],
+)
+def test_a_longer_training_gains_on_the_test_queries_what_is_stated(
+    method: str, most_p: tuple[float, float], scores: str, gain: str
+) -> None:
+    record, metrics = longer(method), ["ndcg@1", "ndcg@3"]
+    found = list(compare_runs([record], runs_of(method, "warm", seed=0), metrics, STORE))
+    assert all(one.p_t <= most for one, most in zip(found, most_p, strict=True))
+    assert scores.format(*(record.metrics[metric]["value"] for metric in metrics)) in PAGE
+    assert gain.format(*(one.difference for one in found)) in CONVERGENCE
+
+
+def test_alpharec_gains_in_validation_what_is_stated() -> None:
+    (course,) = training_courses(longer("alpharec").fit)
     assert course.gain is not None
-    page = " ".join((ROOT / "docs" / "pages" / "convergence.md").read_text(encoding="utf-8").split())
-    assert f"another 57 epochs gain {course.gain:.3f}." in page
+    assert f"another 57 epochs gain {course.gain:.3f}, and" in CONVERGENCE
+
+
+def test_a_validation_sample_is_as_noisy_as_stated() -> None:
+    runs = [longer("text-linear"), *runs_of("text-linear", "warm", seed=0)]
+    more, less = (values_per_user(one, STORE.ranks(one.id)[1], Metric("ndcg", 3)) for one in runs)
+    assert f"a standard error of {np.std(more - less, ddof=1) / np.sqrt(2000):.3f}." in CONVERGENCE
 
 
 def test_the_seeds_of_sasrec_differ_as_much_as_stated() -> None:
