@@ -22,6 +22,8 @@ FEWEST_TOKENS = 4096
 """Tokens in a pass that keep an accelerator busy; layers are recomputed if fewer would fit otherwise."""
 MOST_TOKENS = 2**15
 """Tokens in a pass beyond which an accelerator computes no faster."""
+SHARE_OF_DEVICE = "BENCH_SHARE_OF_DEVICE"
+"""Environment variable with the fraction of a device's memory that a process may plan for, if several share it."""
 KEPT_FREE = 0.15
 """Fraction of a device's memory that is left to the allocator, temporary results and other libraries."""
 

@@ -31,7 +31,13 @@ from bench.progress import Note, Phase, Phases, tell
 from bench.protocol.full_ranking import Ask, rank_in_catalogue
 from bench.protocol.sources import source_warnings
 from bench.registry import registry
-from bench.runs.environment import Meter, computing_threads, git_state, package_versions
+from bench.runs.environment import (
+    Meter,
+    computing_threads,
+    git_state,
+    package_versions,
+    without_planned_attention,
+)
 from bench.runs.freshness import freshness_of, provenance_of
 from bench.runs.params import overrides
 from bench.runs.progress.phases import ADAPTER, FIT, PREPARE, SCORE, phases_of
@@ -81,7 +87,8 @@ def run(
             return stored
         require_writable(folders.results_dir / RUNS)  # before a long training, not after it
         registry().entry(spec.method).require_installed()
-        record, users, ranks, tops = _carried_out(spec, tasks, device)
+        with without_planned_attention(device):
+            record, users, ranks, tops = _carried_out(spec, tasks, device)
         log.keep(f"finished: {', '.join(f'{phase} {seconds:.1f} s' for phase, seconds in record.seconds.items())}")
     return store.save(record, users, ranks, tops, log.text(folders))
 
@@ -117,7 +124,8 @@ def _carried_out(spec: RunSpec, tasks: Tasks, device: str) -> tuple[RunRecord, N
 def fit_along(spec: RunSpec, tasks: Tasks) -> None:
     """Train the adapters of a run together with the process that carries it out, unless it reuses a stored run."""
     if current_team().of_first(value=False):
-        recommender_of(spec).fit(tasks.task(spec))
+        with without_planned_attention(tasks.device):
+            recommender_of(spec).fit(tasks.task(spec))
 
 
 def train_adapter(
@@ -132,7 +140,8 @@ def train_adapter(
     """Train one adapter of a run by its id in the plan; the adapters that it needs must already be trained."""
     tell(progress, Phases((PREPARE, ADAPTER)))
     tell(progress, Phase(PREPARE))
-    recommender_of(spec).train_adapter(Tasks(folders, progress, device, held).task(spec), adapter)
+    with without_planned_attention(device):
+        recommender_of(spec).train_adapter(Tasks(folders, progress, device, held).task(spec), adapter)
 
 
 def usable(spec: RunSpec, store: RunStore, tasks: Tasks) -> RunRecord | None:

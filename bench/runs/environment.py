@@ -101,6 +101,26 @@ def _reset_peak() -> None:
         return
 
 
+@contextmanager
+def without_planned_attention(device: str) -> Iterator[None]:
+    """Use only attention kernels that need no preparation while the block runs on a CUDA device.
+
+    cuDNN's attention makes a plan for each new shape, and the shapes of most batches here are new. The plan takes
+    longer than the batch.
+    """
+    if not device.startswith("cuda"):
+        yield
+        return
+    import torch
+
+    before = torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
+
+
 def chosen_device(name: str) -> str:
     """Return a usable torch device for ``auto``, ``cpu`` or ``cuda[:n]``; without torch, only ``cpu`` is available.
 

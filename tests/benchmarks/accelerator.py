@@ -15,7 +15,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -104,15 +104,24 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         "torch": torch.__version__,
         "domain": domain.name,
         "peak_teraflops": peak / 1e12,
-        "training": training(decoder, domain, size, peak),
-        "scoring": scoring(decoder, domain, size, peak),
-        "trainer_and_peft": trainer_and_peft(decoder, size, peak),
-        "sasrec": sasrec(domain, device),
     }
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "accelerator.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    (options.output / "accelerator.md").write_text(as_markdown(found), encoding="utf-8")
+    jobs: dict[str, Callable[[], dict[str, Any] | None]] = {
+        "training": lambda: training(decoder, domain, size, peak),
+        "scoring": lambda: scoring(decoder, domain, size, peak),
+        "trainer_and_peft": lambda: trainer_and_peft(decoder, size, peak),
+        "sasrec": lambda: sasrec(domain, device),
+    }
+    for name, measure in jobs.items():
+        found[name] = measure()
+        write(found, options.output)  # a lent device may be taken back before the end
     return found
+
+
+def write(found: dict[str, Any], folder: Path) -> None:
+    """Write what has been measured so far as JSON and Markdown."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "accelerator.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    (folder / "accelerator.md").write_text(as_markdown(found), encoding="utf-8")
 
 
 def beauty_or_generated() -> Domain:
@@ -265,14 +274,15 @@ def as_markdown(found: dict[str, Any]) -> str:
         "| Job | Tokens per second | Share of peak | Peak GB | Computed GB |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for job in ("training", "scoring", "trainer_and_peft"):
+    for job in [name for name in ("training", "scoring", "trainer_and_peft") if name in found]:
         facts = found[job]
         gigabytes = [facts[f"{kind}_gigabytes"] for kind in ("peak", "computed")]
         cells = [f"{facts['tokens_per_second']:,.0f}", f"{facts['share_of_peak']:.1%}"]
         cells += ["" if value is None else f"{value:.1f}" for value in gigabytes]
         lines.append(f"| {job.replace('_', ' ')} | {' | '.join(cells)} |")
-    lines += ["", f"Scoring: {found['scoring']['candidates_per_second']:,.0f} candidates per second."]
-    if found["sasrec"] is not None:
+    if "scoring" in found:
+        lines += ["", f"Scoring: {found['scoring']['candidates_per_second']:,.0f} candidates per second."]
+    if found.get("sasrec") is not None:
         theirs, mine, times = (found["sasrec"][name] for name in TIMES)
         lines += ["", f"An epoch of SASRec: RecBole {theirs:.2f} s, ours {mine:.2f} s, {times:.1f} times as fast."]
     return "\n".join(lines) + "\n"

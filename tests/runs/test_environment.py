@@ -20,6 +20,7 @@ from bench.runs.environment import (
     git_state,
     package_versions,
     peak_memory_bytes,
+    without_planned_attention,
 )
 
 MEBIBYTE = 1 << 20
@@ -133,3 +134,15 @@ def test_a_device_needs_torch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)  # as with the extra 'recbole' and without 'lm'
     assert chosen_device("cpu") == "cpu"
     assert chosen_device("auto").partition(":")[0] in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize(("device", "is_left_out"), [("cuda", True), ("cuda:1", True), ("cpu", False)])
+def test_attention_that_plans_each_shape_is_left_out_on_a_gpu_alone(device: str, is_left_out: bool) -> None:
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    assert before
+    with without_planned_attention(device):
+        assert torch.backends.cuda.cudnn_sdp_enabled() is not is_left_out
+    assert torch.backends.cuda.cudnn_sdp_enabled() == before
+    with pytest.raises(ValueError, match="a failed run"), without_planned_attention(device):
+        raise ValueError("a failed run")
+    assert torch.backends.cuda.cudnn_sdp_enabled() == before

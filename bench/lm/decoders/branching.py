@@ -191,15 +191,7 @@ def branching_attention(
     for block in branching.blocks:
         n_rows = block.rows.stop - block.rows.start
         if n_heads * width >= FUSED_WIDTH:
-            fused = F.scaled_dot_product_attention(
-                queries[None, :, block.rows],
-                _both(keys, block)[None],
-                _both(values, block)[None],
-                attn_mask=block.mask,
-                scale=1.0,
-                enable_gqa=n_heads != n_key_heads,
-            )
-            gathered[block.rows] = fused[0].transpose(0, 1)
+            gathered[block.rows] = _fused(queries[:, block.rows], _both(keys, block), _both(values, block), block.mask)
             continue
         # query heads that share a key head become additional rows of one product
         asked = queries[:, block.rows].reshape(n_key_heads, -1, width)
@@ -209,6 +201,17 @@ def branching_attention(
         answer = scores.softmax(-1) @ _both(values, block)
         gathered[block.rows] = answer.view(n_heads, n_rows, width).transpose(0, 1)
     return gathered[None], None
+
+
+def _fused(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Return the attended values, shape (n_rows, n_heads, width), by torch's fused attention."""
+    n_shared = len(queries) // len(keys)
+    if queries.is_cuda and n_shared > 1:  # with a mask, no fused kernel of CUDA shares key heads
+        keys, values, n_shared = keys.repeat_interleave(n_shared, 0), values.repeat_interleave(n_shared, 0), 1
+    fused = F.scaled_dot_product_attention(
+        queries[None], keys[None], values[None], attn_mask=mask, scale=1.0, enable_gqa=n_shared > 1
+    )
+    return fused[0].transpose(0, 1)
 
 
 def _both(states: Tensor, block: Block) -> Tensor:

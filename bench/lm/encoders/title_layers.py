@@ -1,8 +1,7 @@
 """Run the top layers of an encoder over many titles at once, with the layers below computed only once.
 
 If only the top layers have adapters, the states that enter them depend only on the title and are kept. Titles of the
-same length follow each other without padding: the linear layers read all tokens as one tall matrix, and attention
-runs over each group of one length.
+same length follow each other without padding: the linear layers read all tokens as one tall matrix.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bench.lm.encoders.title_attention import GroupedAttention, PaddedAttention, TitleAttention
 from bench.lm.precision import training_dtype, training_precision
 from bench.progress import ProgressHook, Steps, tell
 
@@ -27,9 +27,6 @@ TITLES_AT_ONCE = 512
 MOST_KEPT_BYTES = 2**30
 """Memory for the states of catalogues outside training. MiniLM's take 1,536 bytes per token of a title, so that two
 catalogues of the size of Beauty fit."""
-
-Groups = list[tuple[int, int]]
-"""(number of titles, tokens per title) of consecutive titles, sorted by length."""
 
 
 def can_be_split(model: Any) -> bool:
@@ -78,7 +75,7 @@ class TitleLayers:
                 ids = torch.tensor([self.tokens[title] for title in alike], device=self.device)
                 states = self.model.embeddings(input_ids=ids).flatten(0, 1)
                 for layer in self.bottom:
-                    states = self._run(layer, states, [(len(alike), ids.shape[1])])
+                    states = self._run(layer, states, GroupedAttention(self.lengths[alike]))
                 self.below[self._places(alike)] = states.to(self.below.dtype)
                 self.is_kept[alike] = True
                 n_done += len(alike)
@@ -89,16 +86,14 @@ class TitleLayers:
         self.keep(titles)
         order = np.argsort(self.lengths[titles], kind="stable")
         by_length = titles[order]
-        n_tokens, n_titles = np.unique(self.lengths[by_length], return_counts=True)
-        groups = list(zip(n_titles.tolist(), n_tokens.tolist(), strict=True))
+        attention = self._attention(self.lengths[by_length])
         with self._precision():
             states = self.below[self._places(by_length)]
             for layer in self.top:
-                states = self._run(layer, states, groups)
-        parts = torch.split(states.float(), [n * length for n, length in groups])
-        means = [part.view(n, length, -1).mean(1) for part, (n, length) in zip(parts, groups, strict=True)]
+                states = self._run(layer, states, attention)
+        means = attention.means(states.float())
         back = torch.from_numpy(np.argsort(order)).to(self.device)
-        return nn.functional.normalize(torch.cat(means)[back], dim=-1)
+        return nn.functional.normalize(means[back], dim=-1)
 
     def all_vectors(self, titles: NDArray[np.integer], progress: ProgressHook | None = None) -> Tensor:
         """Return :meth:`vectors` for any number of titles, without gradients."""
@@ -113,26 +108,20 @@ class TitleLayers:
     def _precision(self) -> AbstractContextManager[Any]:
         return nullcontext() if self.exact else training_precision(self.device)
 
-    def _run(self, layer: Any, states: Tensor, groups: Groups) -> Tensor:
+    def _attention(self, lengths: NDArray[np.int64]) -> TitleAttention:
+        """Return the attention of titles of these lengths, in ascending order."""
+        # the dtype of final scores: a fused kernel may round the same title differently in another batch
+        if self.exact or self.device.type == "cpu":
+            return GroupedAttention(lengths)
+        return PaddedAttention(lengths, self.device)
+
+    def _run(self, layer: Any, states: Tensor, attention: TitleAttention) -> Tensor:
         """Return a layer's output for consecutive tokens, shape (n_tokens, d)."""
-        attention = layer.attention.self
-        projected = [project(states) for project in (attention.query, attention.key, attention.value)]
-        sizes = [n * length for n, length in groups]
-        parts = zip(groups, *(torch.split(each, sizes) for each in projected), strict=True)
-        context = torch.cat([self._attend(*shape, *own) for shape, *own in parts])
+        own = layer.attention.self
+        context = attention.attend(own.query(states), own.key(states), own.value(states), self.n_heads)
         attended = layer.attention.output(context, states)
         output: Tensor = layer.output(layer.intermediate(attended), attended)
         return output
-
-    def _attend(self, n: int, length: int, *projected: Tensor) -> Tensor:
-        """Return the attended values of n titles of one length, shape (n · length, d)."""
-        queries, keys, values = (
-            each.view(n, length, self.n_heads, -1).transpose(1, 2).contiguous() for each in projected
-        )
-        # on a CPU torch's fused attention has slow gradients in bfloat16
-        weights = (queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2)).softmax(-1)
-        context: Tensor = weights.to(values.dtype) @ values
-        return context.transpose(1, 2).reshape(n * length, -1)
 
     def _by_length(self, titles: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Split titles into groups of equal length."""

@@ -13,6 +13,7 @@ from bench.lm.memory import (
     FEWEST_TOKENS,
     FLOAT32,
     NO_LIMIT,
+    SHARE_OF_DEVICE,
     DecoderShape,
     PassLimit,
     pass_limit,
@@ -49,7 +50,8 @@ def limit_for(language_model: LanguageModel, recipe: LoraRecipe) -> PassLimit:
     if device.type != "cuda":
         return OF_UNKNOWN_MEMORY
     element = BFLOAT16 if training_dtype(device) == torch.bfloat16 else FLOAT32
-    device_bytes = torch.cuda.get_device_properties(device).total_memory
+    share = float(os.environ.get(SHARE_OF_DEVICE, "1"))
+    device_bytes = int(share * torch.cuda.get_device_properties(device).total_memory)
     return pass_limit(shape, device_bytes, recipe.rank, dropout=dropout, element=element)
 
 

@@ -1,4 +1,4 @@
-"""Count the cores and GPUs of this machine without initializing a GPU."""
+"""The cores and GPUs of this machine, found without initializing a GPU."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def n_accelerators() -> int:
-    """Return the number of visible CUDA devices, from the driver, because torch would create a context on each."""
+def accelerators() -> list[str]:
+    """Return the names of the visible CUDA devices, from the driver, because torch would create a context on each."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return len([name for name in visible.split(",") if name.strip() not in {"", "-1"}])
+        return [name.strip() for name in visible.split(",") if name.strip() not in {"", "-1"}]
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=30).stdout
     except (OSError, subprocess.SubprocessError):
-        return 0
-    return sum(line.startswith("GPU ") for line in listed.splitlines())
+        return []
+    return [str(number) for number in range(sum(line.startswith("GPU ") for line in listed.splitlines()))]

@@ -1,4 +1,7 @@
-"""Run jobs in processes on this machine, each with a share of the cores and, if available, its own GPU."""
+"""Run jobs in processes on this machine, each with a share of the cores and, if available, a GPU.
+
+If there are more workers than GPUs, several share one, and each plans for its share of the memory.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Self
 
+from bench.lm.memory import SHARE_OF_DEVICE
 from bench.runs.executors.job import Outcome, Resources, WorkItem, begin_worker, do, load_libraries
-from bench.runs.executors.machine import n_accelerators, n_cores
+from bench.runs.executors.machine import accelerators, n_cores
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
@@ -86,22 +90,25 @@ class Processes:
 
     def _new_pool(self, n_workers: int) -> ProcessPoolExecutor:
         context = get_context("spawn")  # a forked process would inherit the locks of this one's threads
-        return ProcessPoolExecutor(n_workers, context, _begin_worker, (self.resources, self._begun))
+        devices = accelerators() if self.resources.gpus else []
+        settings = (self.resources, devices, self.n_workers, self._begun)
+        return ProcessPoolExecutor(n_workers, context, _begin_worker, settings)
 
 
 def share_of_machine(n_workers: int) -> Resources:
     """Return the resources of this machine for each of ``n_workers`` workers."""
-    return Resources(cpus=max(1, n_cores() // n_workers), gpus=min(1, n_accelerators()))
+    return Resources(cpus=max(1, n_cores() // n_workers), gpus=min(1, len(accelerators())))
 
 
-def _begin_worker(resources: Resources, n_begun: Synchronized[int]) -> None:
+def _begin_worker(resources: Resources, devices: Sequence[str], n_workers: int, n_begun: Synchronized[int]) -> None:
     """Set a new worker's threads and assign it the next GPU; it ends when this program does."""
     begin_worker(resources.cpus)
     with n_begun.get_lock():
         number = n_begun.value
         n_begun.value += 1
-    if resources.gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(number % n_accelerators())
+    if devices:
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
+        os.environ[SHARE_OF_DEVICE] = str(min(1.0, len(devices) / n_workers))
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.decoders.lists import ListLanguageModel
 from bench.lm.encoders.towers import TowerLanguageModel
 from bench.lm.language_model import LanguageModel
-from bench.lm.memory import NO_LIMIT, PassLimit
+from bench.lm.memory import NO_LIMIT, SHARE_OF_DEVICE, PassLimit
 from bench.lm.training.attachment import attached
 from bench.lm.training.dropout import IntegerDropout, Masks
 from bench.lm.training.passes import OF_UNKNOWN_MEMORY, limit_for
@@ -145,3 +146,20 @@ def test_masks_drawn_again_are_the_same_and_do_not_disturb_the_stream() -> None:
 def test_an_accelerator_of_unknown_memory_gets_short_passes_that_recompute() -> None:
     assert OF_UNKNOWN_MEMORY.tokens == 4096
     assert OF_UNKNOWN_MEMORY.recomputed_above == 0
+
+
+def test_processes_that_share_an_accelerator_plan_for_their_share_of_its_memory(pico_folder, monkeypatch) -> None:
+    decoder = GenerativeLanguageModel(local_backbone("pico", pico_folder))
+    on_device = SimpleNamespace(device=torch.device("cuda"))
+    model = SimpleNamespace(parameters=lambda: iter([on_device]), config=decoder.model.config)
+    there = SimpleNamespace(layers=decoder.layers, model=model)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+
+    def longest(n_bytes: float) -> int:
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=int(n_bytes)))
+        return limit_for(there, RECIPE).tokens
+
+    whole, half = longest(2e8), longest(1e8)
+    assert whole > half > 0
+    monkeypatch.setenv(SHARE_OF_DEVICE, "0.5")
+    assert longest(2e8) == half

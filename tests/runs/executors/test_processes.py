@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 
 import pytest
 
+from bench.lm.memory import SHARE_OF_DEVICE
 from bench.runs.executors.job import Resources, load_libraries
 from bench.runs.executors.processes import Processes
 
@@ -40,3 +42,26 @@ def test_workers_end_at_once_when_all_jobs_are_done() -> None:
         executor._pool.submit(load_libraries).result()
         began = time.monotonic()
     assert time.monotonic() - began < 0.5  # an orderly exit with torch loaded takes a second
+
+
+def device_and_share() -> tuple[str | None, str | None]:
+    time.sleep(0.5)  # so that each worker takes one of the jobs
+    return os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ.get(SHARE_OF_DEVICE)
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "n_gpus", "expected"),
+    [
+        (4, 1, {("5", "0.5"), ("GPU-ab", "0.5")}),
+        (2, 1, {("5", "1.0"), ("GPU-ab", "1.0")}),
+        (1, 1, {("5", "1.0")}),
+        (2, 0, {("5, GPU-ab", None)}),
+    ],
+)
+def test_workers_take_the_visible_gpus_in_turn_and_share_their_memory(
+    monkeypatch: pytest.MonkeyPatch, n_workers: int, n_gpus: int, expected: set[tuple[str, str | None]]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5, GPU-ab")
+    with Processes(n_workers, Resources(gpus=n_gpus)) as executor:
+        found = [executor._pool.submit(device_and_share) for _ in range(2 * n_workers)]
+        assert {each.result() for each in found} == expected
