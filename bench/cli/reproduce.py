@@ -1,4 +1,4 @@
-"""``bench reproduce``: execute an experiment's missing runs, then write its table and plot in every format."""
+"""``bench reproduce``: execute the missing runs of experiments, then write their tables and plots in every format."""
 
 from __future__ import annotations
 
@@ -38,11 +38,12 @@ Examples:
   bench reproduce demo
   bench reproduce reccocktail-figure4 --scale smoke
   bench reproduce main-warm-cold --limit 1000
+  bench reproduce main-warm-cold merging-claims weaverec-table3 --workers 4
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name", shell_complete=complete_experiments)
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_experiments)
 @scale_option
 @click.option(
     "--limit",
@@ -77,7 +78,7 @@ Examples:
 @results_dir_option
 @progress_options
 def reproduce(
-    name: str,
+    names: tuple[str, ...],
     scale: str,
     limit_queries: int | None,
     full_ranking: bool,
@@ -97,11 +98,12 @@ def reproduce(
     results_dir: Path,
     choice: ProgressChoice,
 ) -> None:
-    """Run the experiment's missing runs, write its table and plot to results/tables, and print the table.
+    """Run the missing runs of experiments, write their tables and plots to results/tables, and print the tables.
 
-    NAME is an experiment (see 'bench list experiments') or the path of a YAML file. Completed runs are reused, and
-    an interrupted reproduction resumes where it stopped. With --columns, only the runs of these columns are executed.
-    With --scale smoke or full, or with --full-ranking, the names of the files written say so.
+    NAMES are experiments (see 'bench list experiments') or paths of YAML files. What several of them need is trained
+    and run once. Completed runs are reused, and an interrupted reproduction resumes where it stopped. With --columns,
+    only the runs of these columns are executed. With --scale smoke or full, or with --full-ranking, the names of the
+    files written say so.
 
     With several workers, each adapter is trained once, and a run starts when its adapters are ready. The output of each
     job is written to results/logs.
@@ -117,22 +119,28 @@ def reproduce(
 
     if track:
         require_tracker(track)
-    # only the runs of the chosen columns are needed
-    experiment = with_columns(experiment_at(name, scale, registry(), limit_queries, full_ranking), options.columns)
-    if experiment.figure is not None and not dry_run:
-        require(f"The figure of '{name}'", "plots")  # before the runs, which take long
-    say_of_external(experiment)
+    if len(names) > 1 and (options.caption or options.label):
+        raise click.UsageError("--caption and --label are for a single table: name one experiment.")
+    read = [experiment_at(name, scale, registry(), limit_queries, full_ranking) for name in dict.fromkeys(names)]
+    experiments = [with_columns(one, options.columns) for one in read]  # only the runs of these columns are needed
+    for experiment in experiments:
+        if experiment.figure is not None and not dry_run:
+            require(f"The figure of '{experiment.name}'", "plots")  # before the runs, which take long
+        say_of_external(experiment)
     folders = Folders(cache_dir, results_dir, data_dir)
     workers_choice = ExecutorChoice(executor, workers, job_cpus, job_gpus, job_memory, ray_address, slurm_partition)
     with choice.shown() as progress:
-        if experiment.statistics:
-            commands = _count(experiment, folders, dry_run, progress)
-        else:
-            commands = execute_missing(experiment, folders, dry_run, device, workers_choice, progress, track)
-        table = "" if dry_run else _written(report_of(experiment, results_dir, registry(), options), progress)
+        commands = [
+            command for one in experiments if one.statistics for command in _count(one, folders, dry_run, progress)
+        ]
+        of_runs = [one for one in experiments if not one.statistics]
+        if of_runs:
+            commands += execute_missing(of_runs, folders, dry_run, device, workers_choice, progress, track)
+        shown = [] if dry_run else experiments
+        tables = [_written(report_of(one, results_dir, registry(), options), progress) for one in shown]
     for command in commands:
         click.echo(command)
-    click.echo(table, nl=False)
+    click.echo("\n".join(tables), nl=False)
 
 
 def _count(experiment: Experiment, folders: Folders, dry_run: bool, progress: Progress) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def execute_missing(
-    experiment: Experiment,
+    experiments: Sequence[Experiment],
     folders: Folders,
     dry_run: bool,
     device: str,
@@ -35,7 +35,7 @@ def execute_missing(
     """Execute the runs that are not stored, or return their commands.
 
     Args:
-        experiment: Its rows and columns name the runs.
+        experiments: Their rows and columns name the runs; what several of them need is executed once.
         folders: Where data are read, and artifacts and runs stored.
         dry_run: Only return the commands of the missing runs.
         device: Torch device of runs in this process, or ``auto``.
@@ -59,7 +59,7 @@ def execute_missing(
         executor = None
         if not (dry_run or choice.in_this_process):  # before the planning, during which workers load libraries
             executor = opened.enter_context(choice.open(folders.results_dir))
-        completed = complete_experiment(experiment)
+        completed = [one for experiment in experiments for one in complete_experiment(experiment)]
         # only runs that will be executed may read data: a table of stored runs is built without any
         plan = plan_of(
             [spec for _, spec in completed],
@@ -68,7 +68,8 @@ def execute_missing(
             reads_data=lambda spec: not dry_run and not store.exists(spec.hash()),
             tasks=tasks,
         )
-        tell(progress, Note(f"{experiment.file_name}: {plan.summary()}"))
+        names = ", ".join(experiment.file_name for experiment in experiments)
+        tell(progress, Note(f"{names}: {plan.summary()}"))
         if dry_run:
             commands = {spec.hash(): request.command() for request, spec in completed}
             return [commands[job.id] for job in plan.runs if not job.is_done]

@@ -80,6 +80,33 @@ def test_the_printed_table_is_that_of_the_stored_runs(bench: Bench, experiment: 
     assert bench("table", experiment).stdout == printed
 
 
+def test_what_several_experiments_need_is_run_once(
+    bench: Bench, folders: Folders, experiment: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.yaml"
+    changed = EXPERIMENT.replace("name: small", "name: other").replace("settings: [warm, cold]", "settings: [cold]")
+    other.write_text(changed + "  - {method: random, label: Random}\n")
+    outcome = bench("reproduce", experiment, other, experiment, "--device", "cpu")
+    assert outcome.code == 0, outcome.stderr
+    assert "small, other: 5 runs, 0 stored, 5 to do" in outcome.stderr
+    assert len(Spy.seen) == 2
+    assert len(RunStore(folders.results_dir).records()) == 5
+    both = [bench("table", name).stdout for name in (experiment, other)]
+    assert outcome.stdout == "\n".join(both)
+    tables = {path.stem: json.loads(path.read_text()) for path in (folders.results_dir / "tables").glob("*.json")}
+    assert {name: len(table["rows"]) for name, table in tables.items()} == {"small": 2, "other": 3}
+    assert not any(table["missing"] for table in tables.values())
+
+
+def test_a_caption_for_several_tables_is_refused_before_anything_is_run(
+    bench: Bench, folders: Folders, experiment: Path
+) -> None:
+    outcome = bench("reproduce", experiment, "demo", "--caption", "Both")
+    assert outcome.code == 2
+    assert "--caption and --label are for a single table: name one experiment." in outcome.stderr
+    assert not folders.results_dir.exists()
+
+
 def test_nothing_is_done_twice(bench: Bench, experiment: Path) -> None:
     first = bench("reproduce", experiment, "--device", "cpu")
     second = bench("reproduce", experiment, "--device", "cpu")
