@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,7 +108,7 @@ def padded(rows: Sequence[Sequence[int]], filler: int, device: torch.device) -> 
     return moved(torch.tensor([[*row, *[filler] * (width - len(row))] for row in rows], dtype=torch.long), device)
 
 
-def moved(values: Tensor | NDArray[np.int64], device: torch.device) -> Tensor:
+def moved(values: Tensor | NDArray[Any], device: torch.device) -> Tensor:
     """Move values from the CPU to a device; a CUDA device copies them while the CPU goes on."""
     tensor = torch.as_tensor(values)
     if device.type == "cuda":

@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bench.lm.batching import moved
+
 ALIGNED_TOKENS = 8
 """Padded lengths are multiples of it, as fused attention on accelerators requires of masks."""
 
@@ -59,8 +61,7 @@ class PaddedAttention:
         starts = np.cumsum(lengths) - lengths
         own_padding = np.arange(self.n) * self.longest - starts
         places = np.repeat(own_padding, lengths) + np.arange(lengths.sum())
-        self.places = torch.from_numpy(places).to(device)
-        self.lengths = torch.from_numpy(lengths).to(device)
+        self.places, self.lengths = moved(places, device), moved(lengths, device)
 
     @cached_property
     def is_token(self) -> Tensor:

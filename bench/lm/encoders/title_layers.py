@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bench.lm.batching import moved
 from bench.lm.encoders.title_attention import GroupedAttention, PaddedAttention, TitleAttention
 from bench.lm.precision import training_dtype, training_precision
 from bench.progress import ProgressHook, Steps, tell
@@ -92,8 +93,7 @@ class TitleLayers:
             for layer in self.top:
                 states = self._run(layer, states, attention)
         means = attention.means(states.float())
-        back = torch.from_numpy(np.argsort(order)).to(self.device)
-        return nn.functional.normalize(means[back], dim=-1)
+        return nn.functional.normalize(means[moved(np.argsort(order), self.device)], dim=-1)
 
     def all_vectors(self, titles: NDArray[np.integer], progress: ProgressHook | None = None) -> Tensor:
         """Return :meth:`vectors` for any number of titles, without gradients."""
@@ -136,7 +136,7 @@ class TitleLayers:
         lengths = self.lengths[titles]
         before = np.cumsum(lengths) - lengths
         places = np.repeat(self.starts[titles] - before, lengths) + np.arange(lengths.sum())
-        return torch.from_numpy(places).to(self.device)
+        return moved(places, self.device)
 
 
 class KeptLayers:

@@ -22,6 +22,7 @@ from bench.learning.dot_scores import all_dots
 from bench.learning.entropy import softmax_entropy
 from bench.learning.temperature import fitted_temperature
 from bench.lm.adapters.adapter import LoraRecipe, linear_modules
+from bench.lm.batching import moved
 from bench.lm.encoders.text_encoder import TextEncoder
 from bench.lm.encoders.title_layers import LAYERS, KeptLayers, TitleLayers, can_be_split, n_adapted_layers
 from bench.lm.encoders.tower_batches import RECENCY_DECAY, Positions, TowerBatch
@@ -193,7 +194,7 @@ class TowerLanguageModel(LanguageModel):
             vectors = self.encoder.encode([tokens[item] for item in items], progress)
         else:
             vectors = layers.vectors(items) if torch.is_grad_enabled() else layers.all_vectors(items, progress)
-        return vectors * _are_titled(domain, items).to(vectors)
+        return vectors * _are_titled(domain, items, vectors.device)
 
     def training_vectors(self, domain: Domain, items: NDArray[Any]) -> Tensor:
         """Return :meth:`item_vectors` from the layers kept for training, if there are any."""
@@ -201,7 +202,7 @@ class TowerLanguageModel(LanguageModel):
         if layers is None:
             return self.item_vectors(domain, items)
         vectors = layers.vectors(items) if torch.is_grad_enabled() else layers.all_vectors(items)
-        return vectors * _are_titled(domain, items).to(vectors)
+        return vectors * _are_titled(domain, items, vectors.device)
 
     def _positions_of(self, domain: Domain, max_history: int) -> Positions:
         key = domain.content_hash, max_history
@@ -216,9 +217,9 @@ class TowerLanguageModel(LanguageModel):
         return self._tokens[key]
 
 
-def _are_titled(domain: Domain, items: NDArray[Any]) -> Tensor:
-    """Return 1 for each item with a title and 0 for one without, shape (n, 1)."""
-    return torch.tensor([[bool(domain.titles[item])] for item in items])
+def _are_titled(domain: Domain, items: NDArray[Any], device: torch.device) -> Tensor:
+    """Return whether each item has a title, shape (n, 1)."""
+    return moved(torch.tensor([[bool(domain.titles[item])] for item in items]), device)
 
 
 def batch_loss(vectors: Tensor, batch: TowerBatch, head: nn.Module) -> Tensor:
@@ -230,7 +231,7 @@ def batch_loss(vectors: Tensor, batch: TowerBatch, head: nn.Module) -> Tensor:
         head: Turns cosines into logits.
     """
     own = (batch.history_weights, batch.targets, batch.excluded, batch.log_chances)
-    weights, targets, excluded, log_chances = (torch.from_numpy(array).to(vectors.device) for array in own)
+    weights, targets, excluded, log_chances = (moved(array, vectors.device) for array in own)
     with torch.autocast(vectors.device.type, enabled=False):
         histories = nn.functional.normalize(weights @ vectors, dim=-1)
         # minus the log probability of each item being in the batch, without which popular items would be pushed down
