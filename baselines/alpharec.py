@@ -77,10 +77,10 @@ class AlphaRec(Recommender):
         """Number of negatives per training pair."""
         user_vector: Literal["query", "training"] = "query"
         """How user vectors are computed: from the query's history, or from training items if any (the paper)."""
-        epochs: int = field(default=200, metadata=at_least(1))
-        """Maximum number of epochs (the paper: 500)."""
-        patience: int = field(default=10, metadata=at_least(1))
-        """Epochs without improvement of validation NDCG@3 before training stops (the paper: 20)."""
+        epochs: int = field(default=500, metadata=at_least(1))
+        """Maximum number of epochs."""
+        patience: int = field(default=20, metadata=at_least(1))
+        """Epochs without improvement of validation NDCG@3 before training stops."""
         learning_rate: float = field(default=5e-4, metadata=above(0) | at_most(1))
         """Adam's learning rate."""
         batch_size: int = field(default=4096, metadata=at_least(1))
