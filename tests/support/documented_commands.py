@@ -176,9 +176,13 @@ def _run(params: Mapping[str, Any], page: Page) -> None:
         complete(one)
 
 
-def _plan(params: Mapping[str, Any], page: Page) -> None:
+def _named_experiments(params: Mapping[str, Any], page: Page) -> None:
     for name in params["names"]:
         _experiment(name, page)
+
+
+def _plan(params: Mapping[str, Any], page: Page) -> None:
+    _named_experiments(params, page)
     if params["method"]:
         _run(params, page)
 
@@ -216,7 +220,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Page], None]] = {
     "run": _run,
     "plan": _plan,
     "table": _table,
-    "reproduce": lambda params, page: _experiment(params["name"], page),
+    "reproduce": _named_experiments,
     "curve": lambda params, page: _experiment(params["name"], page),
     "compare": _compare,
     "describe": _describe,
