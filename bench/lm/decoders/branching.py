@@ -206,7 +206,7 @@ def branching_attention(
 def _fused(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
     """Return the attended values, shape (n_rows, n_heads, width), by torch's fused attention."""
     n_shared = len(queries) // len(keys)
-    if queries.is_cuda and n_shared > 1:  # with a mask, no fused kernel of CUDA shares key heads
+    if queries.device.type != "cpu" and n_shared > 1:  # with a mask, no fused kernel of CUDA shares key heads
         keys, values, n_shared = keys.repeat_interleave(n_shared, 0), values.repeat_interleave(n_shared, 0), 1
     fused = F.scaled_dot_product_attention(
         queries[None], keys[None], values[None], attn_mask=mask, scale=1.0, enable_gqa=n_shared > 1

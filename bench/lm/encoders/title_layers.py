@@ -110,7 +110,7 @@ class TitleLayers:
 
     def _attention(self, lengths: NDArray[np.int64]) -> TitleAttention:
         """Return the attention of titles of these lengths, in ascending order."""
-        # the dtype of final scores: a fused kernel may round the same title differently in another batch
+        # equal titles must have equal final scores, and a fused kernel may round them differently
         if self.exact or self.device.type == "cpu":
             return GroupedAttention(lengths)
         return PaddedAttention(lengths, self.device)

@@ -77,3 +77,22 @@ def test_a_model_that_attends_its_own_way_is_refused(pico, monkeypatch):
     monkeypatch.setattr(pico.model, "set_attn_implementation", lambda _name: None)
     with pytest.raises(BenchError, match="does not use the attention interface of transformers"):
         last_hidden_states(pico.model, laid_out(pico))
+
+
+def test_key_heads_are_repeated_on_an_accelerator_alone(monkeypatch) -> None:
+    asked, attend = [], branching.F.scaled_dot_product_attention
+
+    def spy(queries, keys, values, **settings):
+        asked.append((keys, settings["enable_gqa"]))
+        return attend(queries, keys, values, **settings)
+
+    monkeypatch.setattr(branching.F, "scaled_dot_product_attention", spy)
+    generator = torch.Generator().manual_seed(0)
+    queries, keys, values = (torch.randn(heads, 3, 8, generator=generator) for heads in (4, 2, 2))
+    mask = torch.zeros(3, 3)
+    found = branching._fused(queries, keys, values, mask)
+    alone = branching._fused(queries, keys.repeat_interleave(2, 0), values.repeat_interleave(2, 0), mask)
+    torch.testing.assert_close(found, alone)
+    there = branching._fused(*(each.to("meta") for each in (queries, keys, values, mask)))
+    assert there.shape == found.shape == (3, 4, 8)
+    assert [(len(heads[0]), shared) for heads, shared in asked] == [(2, True), (4, False), (4, False)]
