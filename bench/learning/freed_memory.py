@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from functools import cache
+from pathlib import Path
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Names of two settings in glibc's ``malloc.h``."""
 LARGEST = 2**31 - 1
+MOST_GROWTH = 2
+"""Multiple of a step's memory to which the process may grow before what it has kept is returned."""
 
 
 @cache
@@ -32,3 +36,31 @@ def return_freed_memory() -> None:
     """
     if keep_freed_memory():
         ctypes.CDLL(None).malloc_trim(0)
+
+
+class KeptMemory:
+    """Limit the memory of a training whose steps allocate blocks of ever different sizes."""
+
+    def __init__(self) -> None:
+        self._needed_bytes = 0
+
+    def give_back(self) -> None:
+        """Return what is kept; the next step shows again how much is needed."""
+        return_freed_memory()
+        self._needed_bytes = 0
+
+    def after_step(self) -> None:
+        """Return what is kept if the process has grown to a multiple of what it had after the first step."""
+        if not keep_freed_memory():
+            return
+        found = _resident_bytes()
+        if found > MOST_GROWTH * (self._needed_bytes or found):
+            self.give_back()
+        elif not self._needed_bytes:
+            self._needed_bytes = found
+
+
+def _resident_bytes() -> int:
+    """Return the memory of this process, on Linux."""
+    n_pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return n_pages * os.sysconf("SC_PAGE_SIZE")

@@ -29,7 +29,7 @@ from bench.errors import BenchError
 from bench.files.store import ArtifactStore, read_json, write_json
 from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
 from bench.learning.convergence import EPOCHS_WITHOUT_GAIN
-from bench.learning.freed_memory import keep_freed_memory, return_freed_memory
+from bench.learning.freed_memory import KeptMemory, keep_freed_memory
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stopping import Stop, held_back
 from bench.learning.team import ALONE, Team
@@ -92,6 +92,7 @@ class Stepwise:
         self.log = StepLog(self.n_batches)
         decay, self.device = self.plan.weight_decay, self.parameters[0].device
         self._unread: list[Tensor] = []
+        self._memory = KeptMemory()
         # a fused step updates all parameters in a few launches, which on an accelerator are what it waits for
         fused = True if self.device.type == "cuda" else None
         self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=decay, fused=fused)
@@ -152,6 +153,7 @@ class Stepwise:
         loss = sum((self._descend(*part) for part in parts), start=torch.zeros(()))
         self._unread.append(self.team.add_up(self.parameters, loss))
         self.optimizer.step()
+        self._memory.after_step()
         self.log = replace(log, n_steps=log.n_steps + 1, n_examples=log.n_examples + n_examples)
         is_overdue = time.monotonic() - self._read > SECONDS_BETWEEN_READINGS
         if self.device.type == "cpu" or is_overdue or len(self._unread) >= UNREAD_LOSSES:
@@ -193,6 +195,7 @@ class Stepwise:
     def _look(self) -> None:
         """Record the loss and what chooses the state, and keep the weights if they are the best so far."""
         self._read_losses()
+        self._memory.give_back()
         log = self.log
         if log.since_check:
             log = replace(log, losses=(*log.losses, float(np.mean(log.since_check))), since_check=())
@@ -206,7 +209,7 @@ class Stepwise:
                 self.best = [weights.detach().clone() for weights in self.parameters]
             self.progress(f"{self._where()}: {_in_words(log)}")
         self.log = log
-        return_freed_memory()
+        self._memory.give_back()
 
     def _metric(self, check: Callable[[], float]) -> float:
         tell(self.progress, Steps(f"validation at {self._where()}", 0, n_after=None))

@@ -65,3 +65,45 @@ def test_kept_memory_is_returned_even_from_gaps_between_blocks_in_use() -> None:
     if printed[1] != "True":
         pytest.skip("this C library is not glibc")
     assert int(printed[0]) > 7 * (16 << 20)
+
+
+GROWTH = """
+import ctypes
+from bench.learning.freed_memory import KeptMemory, _resident_bytes, keep_freed_memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+kept, memory = keep_freed_memory(), KeptMemory()
+
+def step(n_blocks: int) -> int:
+    blocks = [libc.malloc(16 << 20) for _ in range(n_blocks)]
+    for block in blocks:
+        ctypes.memset(block, 1, 16 << 20)
+        libc.free(block)
+    before = _resident_bytes()
+    memory.after_step()
+    return before - _resident_bytes()
+
+def held() -> list[int]:
+    # blocks in use between freed ones, so that the freed ones are not at the end of the heap
+    blocks = [libc.malloc(16 << 20) for _ in range(32)]
+    for block in blocks:
+        ctypes.memset(block, 1, 16 << 20)
+    for block in blocks[::2]:
+        libc.free(block)
+    return blocks[1::2]
+
+first = step(1)
+used = held()
+print(first, step(1), step(1), kept)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone has the setting")
+def test_a_training_that_has_grown_to_twice_its_first_step_returns_what_it_kept() -> None:
+    printed = subprocess.run([sys.executable, "-c", GROWTH], capture_output=True, text=True, check=True).stdout.split()
+    if printed[3] != "True":
+        pytest.skip("this C library is not glibc")
+    first, grown, afterwards = map(int, printed[:3])
+    assert first == 0
+    assert grown > 14 * (16 << 20)
+    assert afterwards == 0
