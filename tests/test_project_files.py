@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 import bench
-from tests.support.imports import ORDER
 
 ROOT = Path(bench.__file__).parent.parent
 MOST_LINES_OF_README = 150
@@ -38,14 +37,6 @@ def test_the_version_is_cited_and_heads_the_changelog() -> None:
     versions = re.findall(r"^## \[(.+?)\](?: - (.+))?$", TEXTS["CHANGELOG.md"], re.MULTILINE)
     assert versions[:2] == [("Unreleased", ""), (bench.__version__, cited["date-released"])]
     assert cited["title"].partition(": ")[2] in TEXTS["README.md"]
-
-
-def test_the_packages_of_contributing_are_all_and_in_their_order() -> None:
-    table = TEXTS["CONTRIBUTING.md"].partition("| Packages |")[2].partition("\n\n")[0]
-    named = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
-    place = {name: number for number, row in enumerate(ORDER) for name in row}
-    assert sorted(named) == sorted(place)
-    assert [place[name] for name in named] == sorted(place.values())
 
 
 def test_the_workflow_starts_with_the_oldest_python_that_is_allowed() -> None:
