@@ -63,10 +63,11 @@ def report(
         tell(progress, Phase("drawing the page"))
         text = render_page(page)
     say_of_data(store.records(), folders)
+    done = "Replaced" if output.is_file() else "Wrote"
     write_output(output, text)
     for reason in dict.fromkeys(board.users.missing for board in page.boards if board.users.missing):
         click.echo(f"Queries and wins by history length and popularity are not available: {reason}", err=True)
     size = len(text.encode()) // BYTES_IN_KB
-    click.echo(f"Wrote {output}: {page.n_runs} runs of {len(page.methods)} methods, {size:,} kB.", err=True)
+    click.echo(f"{done} {output}: {page.n_runs} runs of {len(page.methods)} methods, {size:,} kB.", err=True)
     if size > MOST_BYTES // BYTES_IN_KB:
         click.echo("The file is larger than 5 MB, even without variants and queries.", err=True)

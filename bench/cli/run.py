@@ -93,6 +93,8 @@ def run(
         require_tracker(track)  # before the estimate, which may read data
     folders = Folders(cache_dir, results_dir, data_dir)
     requests = sweep_requests(request, methods, seeds)
+    if requests is None:
+        _check_names(request, data_dir)
     if n_launched() > 1:
         if requests is not None:
             raise BenchError("Several processes train one run together: give one method, one seed and single values.")
@@ -102,6 +104,16 @@ def run(
         run_sweep(requests, folders, choice, device, force=force, rescore=rescore, track=track, as_json=as_json)
         return
     _alone(request, folders, device, choice, force, rescore, track, as_json)
+
+
+def _check_names(request: RunRequest, data_dir: Path | None) -> None:
+    """Raise BenchError for an unknown method or dataset, before torch is imported, which takes seconds."""
+    from bench.data.prepare import card_of
+    from bench.registry import registry
+
+    registry().entry(request.method)
+    for name in (request.dataset, *(request.sources or ())):
+        card_of(name, data_dir)
 
 
 def _alone(

@@ -15,7 +15,7 @@ from bench.errors import BenchError
 from bench.files.folders import DATA_VARIABLE
 
 MOST_NAMED = 12
-"""Datasets without a download that the message names."""
+"""Public datasets without a download that the message names."""
 
 
 @contextmanager
@@ -37,10 +37,14 @@ def naming_missing_files(names: Iterable[str], data_dir: Path | None, cache_dir:
 
 def without_download(data_dir: Path | None) -> list[str]:
     """Return the names of the datasets that can be used without a download: installed ones and the user's own."""
+    return [*_public_without_download(data_dir), *own_datasets(data_dir)]
+
+
+def _public_without_download(data_dir: Path | None) -> list[str]:
     cards = {card.name: card for card in list_cards()}
     origins = {name: cards.get(card.derived_from, card) for name, card in cards.items()}
     local = {name for name in {card.name for card in origins.values()} if _is_local(cards[name], data_dir)}
-    return [*(name for name, origin in origins.items() if origin.name in local), *own_datasets(data_dir)]
+    return [name for name, origin in origins.items() if origin.name in local]
 
 
 def _origins(cards: Iterable[Card]) -> list[Card]:
@@ -63,20 +67,28 @@ def _is_local(card: Card, data_dir: Path | None) -> bool:
 
 
 def _without_data(error: DownloadError, missing: dict[str, list[OfficialFile]], data_dir: Path | None) -> DownloadError:
-    names = without_download(data_dir)
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     copies = dict.fromkeys(
         shipping_command(card) for card in list_cards() if card.shipped_with and card.name in missing
     )
     parts = [
         f"Cannot download {error.address}: {error.reason}.",
-        f"Missing: {'; '.join(f'{name} ({_listed(files)})' for name, files in missing.items())}.",
+        f"Missing: files of {', '.join(missing)}.",
         "Run the command again to resume, or put the files (or your own interactions.csv) into DIR/<dataset>/ and "
         f"'export {DATA_VARIABLE}=DIR'.",
         *(f"A package contains a copy: {command}." for command in copies),
-        f"No download needed: {', '.join(names[:MOST_NAMED])}{more}." if names else "",
+        _no_download_needed(_public_without_download(data_dir), len(own_datasets(data_dir))),
     ]
-    return DownloadError(" ".join(filter(None, parts)), error.address, error.reason)
+    named = DownloadError(" ".join(filter(None, parts)), error.address, error.reason)
+    named.choices = "\n".join(f"  {name}: {_listed(files)}" for name, files in missing.items())
+    named.add_note(named.choices)  # a notebook prints notes below the error
+    return named
+
+
+def _no_download_needed(public: list[str], n_own: int) -> str:
+    """Return which datasets can be used at once; the user knows the names of the own ones."""
+    named = public[:MOST_NAMED]
+    named += [f"{len(public) - MOST_NAMED} more"] * (len(public) > MOST_NAMED) + [f"{n_own} of your own"] * bool(n_own)
+    return f"No download needed: {', '.join(named)}." if named else ""
 
 
 def _listed(files: list[OfficialFile]) -> str:

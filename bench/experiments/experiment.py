@@ -46,6 +46,8 @@ class ExperimentRow:
     """Number of the target's training users used by this row, with one run per subset of the table."""
     ours: bool = False
     """Whether this row is ours: compared with the best row that is not."""
+    explained: str = ""
+    """Why this row may be below the linear map of title vectors, one sentence; empty if nothing explains it."""
 
     def runs_in(self, setting: Setting) -> bool:
         """Whether this row is run in a setting."""

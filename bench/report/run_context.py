@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from bench.files.shipped import shipped_folder
 from bench.metrics import Metric, chance
+from bench.registry import registry
+from bench.report.tables.layout import is_reference_row, known_entry
 from bench.runs.record import RunRecord
 from bench.runs.store import RunStore
 
 REFERENCE = "text-knn"
 """A method that needs no training; a text method with a lower score has learned nothing."""
+CHANCE = "random"
+"""A method whose expected scores are shown anyway."""
 RANKED_BY, RANKED_BY_IN_CATALOGUE = "ndcg@3", "ndcg@10"
 
 
@@ -45,12 +49,18 @@ def context_of(record: RunRecord, store: RunStore) -> RunContext:
 
 
 def is_comparable(other: RunRecord, record: RunRecord) -> bool:
-    """Whether another run ranked the same candidates of the same queries, and is neither a control nor a toy."""
+    """Whether another run ranked the same candidates of the same queries, and its score says how good a method is.
+
+    Toys and the rows that tables do not rank do not say that, but other controls do: a popularity that is hard to beat
+    is a rival.
+    """
     facts = [
         (one.candidates_hash, one.spec.protocol, one.n_queries, one.spec.limit_queries, one.spec.full_ranking)
         for one in (other, record)
     ]
-    return facts[0] == facts[1] and other.family != "control" and not other.toy
+    if facts[0] != facts[1] or other.toy or other.spec.method == CHANCE:
+        return False
+    return not is_reference_row([other], known_entry(registry(), other.spec.method))
 
 
 def chance_of(record: RunRecord, metric: str) -> float:

@@ -12,7 +12,7 @@ from bench.errors import BenchError
 from bench.learning.convergence import IN_WORDS
 from bench.progress import duration
 from bench.report.page.run_facts import TITLES, curves
-from bench.report.run_summary import summary
+from bench.report.run_summary import results
 from bench.report.terminal_chart import chart
 from bench.runs.complete import complete
 from bench.runs.find import shown_time
@@ -41,7 +41,7 @@ def describe_run(record: RunRecord, store: RunStore, n_earlier: int = 0) -> str:
     if n_earlier:
         rows.append(("earlier versions", f"{n_earlier}, made with other data or code"))
     facts = tabulate(rows, tablefmt="plain", disable_numparse=True)
-    return "\n\n".join([summary(record, store), facts, *_charts(record), f"Repeat it:\n  {repeating_command(record)}"])
+    return "\n\n".join([results(record, store), facts, *_charts(record), f"Repeat it:\n  {repeating_command(record)}"])
 
 
 def repeating_command(record: RunRecord) -> str:

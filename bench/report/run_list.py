@@ -166,6 +166,8 @@ def _metric(store: RunStore, head: RunHead, name: str) -> float | None:
 
     try:
         record = store.load(head.id)
+        if record.catalogue is not None and name == "auc":  # its negatives differ by user, so ranks do not tell it
+            return record.catalogue.get("auc")
         ranks = store.queries_of(record).ranks
     except BenchError as error:
         warnings.warn(f"Run {head.id} is listed without metrics. {error}", BenchWarning, stacklevel=2)
@@ -192,7 +194,7 @@ def _checked_column(name: str, heads: Sequence[RunHead]) -> str:
 
 
 def _is_metric(name: str) -> bool:
-    return "@" in name
+    return "@" in name or name.lower() == "auc"
 
 
 def _param(params: Mapping[str, Any], name: str) -> Any:

@@ -33,13 +33,17 @@ SHOWN_FULL_METRICS = ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "hit@10", "hit@5
 
 
 def summary(record: RunRecord, store: RunStore) -> str:
+    """Return the results of a run, where it is stored, and what to type next."""
+    context = context_of(record, store)
+    return "\n".join([*_results(record, context), *_next(record, context, store)])
+
+
+def results(record: RunRecord, store: RunStore) -> str:
     """Return a short table beside chance, ``text-knn`` and the best other run in the store or shipped, and notes.
 
-    Below it are what the method chose, where the run is stored, and what to type next.
+    Below it is what the method chose.
     """
-    context = context_of(record, store)
-    above = [_title(record), _grid(record, context, "simple")]
-    return "\n".join([*above, *_compared(context), *_chosen(record), *_below(record), *_next(record, context, store)])
+    return "\n".join(_results(record, context_of(record, store)))
 
 
 def summary_html(record: RunRecord, store: RunStore) -> str:
@@ -47,6 +51,11 @@ def summary_html(record: RunRecord, store: RunStore) -> str:
     context = context_of(record, store)
     below = "<br>".join(map(escape, [*_compared(context), *_chosen(record), *_below(record)]))
     return f"<p>{escape(_title(record))}</p>\n{_grid(record, context, 'html')}\n<p>{below}</p>\n"
+
+
+def _results(record: RunRecord, context: RunContext) -> list[str]:
+    above = [_title(record), _grid(record, context, "simple")]
+    return [*above, *_compared(context), *_chosen(record), *_below(record)]
 
 
 def _title(record: RunRecord) -> str:

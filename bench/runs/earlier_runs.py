@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.data.counts import kept_statistics
 from bench.data.locate import is_at_hand
-from bench.data.prepare import card_of, prepared_hash
+from bench.data.prepare import card_of, load_domain, prepared_hash
 from bench.errors import BenchError
 from bench.files.shipped import shipped_folder
 from bench.progress import Note, tell
@@ -59,9 +59,11 @@ def interactions_of(plan: Plan, tasks: Tasks) -> Sizes:
             kept = kept_statistics(name, shipped_folder("measured"))
             if kept is not None:
                 return int(kept["interactions"])
-            is_here = is_at_hand(card_of(name, folders.data_dir), folders.data_dir, folders.cache_dir)
-            if is_here and (name in planned or prepared_hash(name, folders.data_dir, folders.cache_dir)):
-                return tasks.domain(name).n_interactions
+            if name in planned:
+                is_here = is_at_hand(card_of(name, folders.data_dir), folders.data_dir, folders.cache_dir)
+                return tasks.domain(name).n_interactions if is_here else None
+            if prepared_hash(name, folders.data_dir, folders.cache_dir):  # silently: it is not what the user asked for
+                return load_domain(name, folders.data_dir, folders.cache_dir).n_interactions
         except BenchError:  # an estimate must not fail because of data that the runs may not even need
             return None
         return None

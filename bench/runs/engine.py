@@ -90,7 +90,7 @@ def run(
         with without_planned_attention(device):
             record, users, ranks, tops = _carried_out(spec, tasks, device)
         log.keep(f"finished: {', '.join(f'{phase} {seconds:.1f} s' for phase, seconds in record.seconds.items())}")
-    return store.save(record, users, ranks, tops, log.text(folders))
+    return store.save(record, users, ranks, tops, log.text(folders, record))
 
 
 def _carried_out(spec: RunSpec, tasks: Tasks, device: str) -> tuple[RunRecord, NDArray[np.int64], Ranks, Tops]:

@@ -94,9 +94,18 @@ def _card_path(name: str, directory: Path | None) -> Path:
 def _experiment(name: str, datasets: Sequence[str], methods: Sequence[str], sources: Sequence[str], path: Path) -> str:
     source_list = f", sources: [{', '.join(sources)}]" if sources else ""
     columns = [f"  {dataset}: {{title: {_quoted(dataset)}{source_list}}}" for dataset in datasets]
-    rows = [f"  - {{method: {_quoted(method)}, label: {_quoted(method)}}}" for method in methods]
+    rows = [
+        f"  - {{method: {_quoted(method)}, label: {_quoted(label)}}}"
+        for method, label in zip(methods, _labels(methods), strict=True)
+    ]
     values = {"name": name, "path": str(path), "datasets": " and ".join(datasets)}
     return _filled("experiment", {**values, "columns": "\n".join(columns), "rows": "\n".join(rows)})
+
+
+def _labels(methods: Sequence[str]) -> list[str]:
+    """Return the methods' titles; the names of those that share theirs, as labels tell rows apart."""
+    titles = [registry().entry(method).displayed_name(method) for method in methods]
+    return [title if titles.count(title) == 1 else method for method, title in zip(methods, titles, strict=True)]
 
 
 def _check(name: str, text: str) -> None:

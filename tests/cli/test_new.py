@@ -165,7 +165,7 @@ def test_a_new_experiment_makes_a_table_of_own_data_as_it_is(
     ]
     made = bench("reproduce", "my-table.yaml", "--device", "cpu")
     assert made.code == 0, made.stderr
-    assert {"random", "popularity"} <= {line.split()[0] for line in made.stdout.splitlines() if line}
+    assert {"Random", "Popularity"} <= {line.split()[0] for line in made.stdout.splitlines() if line}
     assert "\\begin{table" in bench("table", "my-table.yaml", "--format", "latex").stdout
     assert "my-table.yaml already exists" in bench("new", "experiment", "my-table").mistake
 

@@ -34,7 +34,7 @@ def test_queries_are_shown_in_titles_unless_they_are_left_out(bench: Bench, two_
     target = tmp_path / "report.html"
     bench("report", "--output", target)
     assert "Article number" in target.read_text(encoding="utf-8")
-    bench("report", "--output", target, "--no-queries")
+    assert f"Replaced {target}: 2 runs" in bench("report", "--output", target, "--no-queries").stderr
     without = target.read_text(encoding="utf-8")
     assert "Article number" not in without
     assert "History length" in without

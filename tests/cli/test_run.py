@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -193,6 +194,24 @@ def test_a_mistake_is_one_line_and_nothing_is_stored(
 ) -> None:
     assert message in bench_with_fakes(*SHOP, *words).mistake
     assert not folders.results_dir.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--method", "popularty", "--dataset", "ml-100k-drama"),
+        ("--method", "popularity", "--dataset", "ml-100k-darma"),
+        ("--method", "reccocktail", "--dataset", "ml-100k-drama", "--source-datasets", "ml-100k-comdy"),
+    ],
+)
+def test_a_misspelt_name_is_said_before_torch_is_imported(words: tuple[str, ...], tmp_path: Path) -> None:
+    code = (
+        f"import sys; from bench.cli.main import main; sys.argv = ['bench', 'run', *{words!r}]\n"
+        "try:\n    main()\nfinally:\n    print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "False\n")
+    assert done.stderr.startswith("Error: Unknown ")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ def test_a_run_is_shown_with_results_training_curve_and_command(bench: Bench, fo
     assert "dimensions=64" in facts["defaults"]
     assert facts["training"].startswith("3 epochs, best after ")
     assert facts["stored in"] == str(folders.results_dir / "runs" / bpr)
+    assert text.count("stored in") == 1
+    assert "next:" not in text
     assert "Validation NDCG@3 by epoch\n" in text
     assert text.count("●") == 1
     assert text.endswith(
@@ -127,6 +129,22 @@ def test_a_packed_run_is_not_removed_alone(bench: Bench, folders: Folders, bpr: 
     store.remove_folder(bpr)
     assert "is part of a pack" in bench("rm", bpr, "--yes").mistake
     assert f" {folders.results_dir / 'packs' / 'mine'}\n" in bench("show", bpr).stdout
+
+
+@pytest.mark.parametrize("name", ["bpr", "bpr@shop", "BPR@Shop"])
+def test_the_start_of_a_name_is_enough_if_one_run_has_it(bench: Bench, bpr: str, name: str) -> None:
+    bench(*SHOP, "--method", "random")
+    assert json.loads(bench("show", name, "--json").stdout)["id"] == bpr
+    assert f"No run '{name[:2]}'" in bench("show", name[:2]).mistake  # a part of a method's name is none
+
+
+def test_the_start_of_several_names_prints_a_table_of_them_the_newest_first(bench: Bench, bpr: str) -> None:
+    other = json.loads(bench(*SHOP, "--method", "bpr", "-p", "epochs=1", "--setting", "cold").stdout)["id"]
+    outcome = bench("show", "bpr@shop")
+    error, _, *rows = outcome.stderr.splitlines()
+    assert error.startswith("Error: 'bpr@shop' matches 2 runs: give the prefix of one id.")
+    assert {row.split()[0] for row in rows} == {bpr, other}
+    assert rows == sorted(rows, key=lambda row: row.split()[-2:], reverse=True)
 
 
 def test_an_ambiguous_name_prints_a_table_below_the_error(bench: Bench, bpr: str) -> None:

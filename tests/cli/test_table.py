@@ -216,9 +216,9 @@ def test_options_change_what_a_table_shows(invoke: Callable[..., Result]) -> Non
     rows = {
         line.split()[0]: line.split() for line in text.splitlines() if line.startswith(("bpr", "random", "Improv."))
     }
-    assert rows["bpr"] == ["bpr", "20.0", "(1)*", "20.0", "(1)*", "1.00", "–"]
-    assert rows["random"] == ["random", "5.0", "(2)", "5.0", "(2)", "2.00", "+300.00"]
-    assert rows["Improv."] == ["Improv.", "(%)", "+300.00", "+300.00"]
+    assert rows["bpr"] == ["bpr", "20.0", "(1)*", "20.0", "(1)*", "1.0", "–"]
+    assert rows["random"] == ["random", "5.0", "(2)", "5.0", "(2)", "2.0", "+300.0"]
+    assert rows["Improv."] == ["Improv.", "(%)", "+300.0", "+300.0"]
 
 
 @pytest.mark.usefixtures("two_runs")

@@ -142,3 +142,16 @@ def test_the_text_aligns_numbers_at_their_right_and_shows_a_dash_for_no_value(ru
     lines = text.splitlines()
     assert lines[0] == "method  backbone  layers  created"
     assert lines[-1] == "sasrec  –              4  2026-01-02 10:00"
+
+
+def test_the_auc_is_a_column_as_other_metrics_are(run_store: RunStore, saved: dict[str, RunRecord]) -> None:
+    assert [row["auc"] for row in list_runs(run_store, RunFilter(), ["AUC"], sort="auc").rows] == [
+        1.0,
+        pytest.approx(1 - 1.5 / 29),
+        pytest.approx(1 - 9 / 29),
+    ]
+
+
+def test_the_auc_of_full_ranking_is_the_stored_one(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0, 0], catalogue={"n_items": 500.0, "auc": 0.75})
+    assert list_runs(run_store, RunFilter(), ["auc"]).rows == ({"auc": 0.75},)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.plugin.fit_report import AdapterReport, FitReport, MergeReport, TrainingReport
+from bench.registry import registry
 from bench.report import run_context
 from bench.report.run_summary import summary
 from bench.runs.record import RunRecord
@@ -15,6 +17,17 @@ from bench.runs.store import RunStore
 
 Save = Callable[..., RunRecord]
 BETTER, WORSE = [0, 0, 1, 2], [9, 9, 20, 29]
+
+
+@pytest.fixture
+def save_run(save_run: Save) -> Save:
+    """Store a run with the family that its method is registered with."""
+
+    def save(method: str, *words: Any, **fields: Any) -> RunRecord:
+        entry = registry().entries.get(method)
+        return save_run(method, *words, **{"family": entry.family if entry else "general", **fields})
+
+    return save
 
 
 @pytest.fixture(autouse=True)
@@ -46,13 +59,29 @@ def test_only_runs_on_the_same_candidates_of_the_same_queries_are_compared(run_s
     record = save_run("sasrec", WORSE)
     save_run("bpr", BETTER, candidates_hash="others")
     save_run("gru4rec", BETTER[:2])
-    save_run("oracle", BETTER, family="control")
+    save_run("oracle", BETTER)
+    save_run("constant", [0, 0, 0, 0], tied=[29, 29, 29, 29])
+    save_run("random", BETTER)
     save_run("zeroshot", BETTER, toy=True)
     save_run("sasrec", BETTER, seed=1)  # the same method is no rival
     text = summary(record, run_store)
     assert rows_of(text)["metric"][-1] == "chance"
     assert "best other" not in text
     assert text.splitlines()[-1] == "next: bench run --method text-knn --dataset beauty --setting warm"
+
+
+def test_a_control_that_learns_from_the_data_is_a_rival(run_store: RunStore, save_run: Save) -> None:
+    record, popularity = save_run("bpr", WORSE), save_run("popularity", BETTER)
+    text = summary(record, run_store)
+    assert rows_of(text)["metric"][-2:] == ["chance", "popularity"]
+    assert text.splitlines()[-1] == f"next: bench compare {record.id} {popularity.id}"
+
+
+def test_no_run_is_proposed_that_is_stored(run_store: RunStore, save_run: Save) -> None:
+    record, reference = save_run("bpr", BETTER), save_run("text-knn", WORSE)
+    text = summary(record, run_store)
+    assert rows_of(text)["metric"][-2:] == ["chance", "text-knn"]
+    assert text.splitlines()[-1] == f"next: bench compare {record.id} {reference.id}"
 
 
 @pytest.mark.parametrize(

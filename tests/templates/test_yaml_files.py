@@ -9,6 +9,7 @@ from bench.data.prepare import card_of, load_domain
 from bench.errors import BenchError
 from bench.experiments.complete import complete_experiment
 from bench.experiments.reader import read_experiment
+from bench.plugin import Entry
 from bench.templates import yaml_files
 from bench.templates.yaml_files import write_dataset_card, write_experiment
 
@@ -75,6 +76,18 @@ def test_a_new_experiment_can_be_read_and_all_its_runs_are_possible(tmp_path: Pa
     assert [spec.method for spec in runs] == ["random", "recbole:SASRec", "reccocktail"]
     assert runs[-1].sources == tuple(sorted(load_card("ml-100k-drama").sources))
     assert f"bench reproduce {path}" in path.read_text()
+
+
+def test_rows_are_labelled_by_the_titles_of_their_methods(tmp_path: Path) -> None:
+    methods = ("popularity", "text-knn", "bpr", "recbole:SASRec")
+    rows = read_experiment(experiment(tmp_path, methods=methods)).rows
+    assert [row.label for row in rows] == ["Popularity", "Text k-NN", "BPR-MF", "RecBole SASRec"]
+
+
+def test_methods_of_the_same_title_are_labelled_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Entry, "displayed_name", lambda *_: "The same")
+    rows = read_experiment(experiment(tmp_path)).rows
+    assert [row.label for row in rows] == ["random", "popularity"]
 
 
 def test_sources_can_be_chosen_for_all_columns(tmp_path: Path) -> None:

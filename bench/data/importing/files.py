@@ -98,7 +98,7 @@ def check_not_hidden(name: str, data_dir: Path | None) -> None:
     if data_dir is not None and (data_dir / name).is_dir():
         raise BenchError(
             f"The data directory already has a dataset '{name}', which would be used instead ({data_dir / name}): "
-            f"choose another name, or import into it with --data-dir {data_dir} --overwrite."
+            "choose another name."
         )
 
 

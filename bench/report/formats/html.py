@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.report.formats.text import in_comment
 from bench.report.tables.summaries import IMPROVEMENT_TITLE
-from bench.report.tables.texts import shortened_letters, summary_text
+from bench.report.tables.texts import shortened_letters
 
 if TYPE_CHECKING:
     from bench.report.tables.table import Cell, Table
@@ -47,14 +47,14 @@ def _row(table: Table, number: int) -> str:
     marks = "".join(f"<sup>{escape(mark)}</sup>" for mark in row.marks)
     letter = f"({row.letter}) " * bool(row.letter)
     cells = [_cell(table, cell) for cell in row.cells]
-    cells += [f"<td>{summary.texts[number]}</td>" for summary in table.summaries]
+    cells += [f"<td>{table.summary_texts(summary)[number]}</td>" for summary in table.summaries]
     return f"<tr><th>{escape(letter + row.label)}{marks}</th>{''.join(cells)}</tr>"
 
 
 def _improvements(table: Table) -> list[str]:
     if not table.improvements:
         return []
-    texts = [*(summary_text(value, "+") for value in table.improvements), *[""] * len(table.summaries)]
+    texts = [*table.improvement_texts, *[""] * len(table.summaries)]
     return [f"<tr><th>{IMPROVEMENT_TITLE}</th>{''.join(f'<td>{text}</td>' for text in texts)}</tr>"]
 
 

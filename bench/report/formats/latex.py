@@ -128,7 +128,7 @@ def _body(table: Table, columns: list[LatexColumn]) -> list[str]:
         for number in members:
             row = table.rows[number]
             label = escape(row.label) + "".join(map(escape, row.marks))
-            summaries = [escape(summary.texts[number]) for summary in table.summaries]
+            summaries = [escape(table.summary_texts(summary)[number]) for summary in table.summaries]
             lines.append(_row(label, row.letter, cells[number] + summaries, has_letters))
     if table.improvements:
         lines += [r"\midrule", _row(escape(IMPROVEMENT_TITLE), "", cells[-1], has_letters)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bench.report.formats.latex_layout import marks_width
 from bench.report.formats.latex_text import escape
 from bench.report.tables.table import Cell
-from bench.report.tables.texts import shortened_letters, summary_text
+from bench.report.tables.texts import shortened_letters
 
 if TYPE_CHECKING:
     from bench.report.tables.table import Table
@@ -32,8 +32,8 @@ class LatexColumn:
     head: str
     cells: tuple[Cell, ...]
     is_of_siunitx: bool
-    improvement: tuple[float | None, ...] = ()
-    """The number in the last row; empty if there is no such row."""
+    improvement: tuple[str, ...] = ()
+    """The text in the last row; empty if there is no such row."""
 
     @property
     def type(self) -> str:
@@ -54,7 +54,7 @@ class LatexColumn:
     @property
     def texts(self) -> list[str]:
         """The texts of its cells, and of the improvement."""
-        last = [self._text_cell(escape(summary_text(value, "+")), "") for value in self.improvement]
+        last = [self._text_cell(escape(text), "") for text in self.improvement]
         return [*map(self._number_cell if self._has_numbers else self._plain_cell, self.cells), *last]
 
     def _plain_cell(self, cell: Cell) -> str:
@@ -107,7 +107,7 @@ def latex_columns(table: Table) -> list[LatexColumn]:
             table.metric_header(metric),
             tuple(row.cells[number] for row in table.rows),
             is_of_siunitx,
-            table.improvements[number : number + 1],
+            table.improvement_texts[number : number + 1],
         )
         for number, (_, metric) in enumerate(table.columns)
     ]

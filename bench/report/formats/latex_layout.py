@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.report.formats.latex_text import width_in_points
 from bench.report.tables.summaries import IMPROVEMENT_TITLE
-from bench.report.tables.texts import shortened_letters, summary_text
+from bench.report.tables.texts import shortened_letters
 
 if TYPE_CHECKING:
     from bench.report.tables.table import Cell, Summary, Table, TableRow
@@ -119,7 +119,7 @@ def _fits(table: Table, layout: Layout) -> bool:
         columns = range(number * span, (number + 1) * span)
         figures = sum(_column_width(table, column, letters) + gaps for column in columns)
         total += max(figures, width_in_points(group.title, letters) + gaps)
-    total += sum(_summary_width(summary, letters) + gaps for summary in table.summaries)
+    total += sum(_summary_width(table, summary, letters) + gaps for summary in table.summaries)
     across = max((width_in_points(row.group, letters) + gaps for row in table.rows), default=0.0)
     return max(total, across) <= layout.width
 
@@ -128,13 +128,15 @@ def _column_width(table: Table, number: int, letters: float) -> float:
     cells = [row.cells[number] for row in table.rows]
     head = width_in_points(table.metric_header(table.columns[number][1]), letters)
     figures = max((_figure_width(cell, letters) for cell in cells), default=0.0)
-    improved = width_in_points(summary_text(table.improvements[number], "+"), letters) if table.improvements else 0.0
+    improved = max(
+        (width_in_points(text, letters) for text in table.improvement_texts[number : number + 1]), default=0.0
+    )
     marks = max((marks_width(cell, letters) for cell in cells), default=0.0)
     return max(head, max(figures, improved) + marks)
 
 
-def _summary_width(summary: Summary, letters: float) -> float:
-    return max(width_in_points(text, letters) for text in [summary.title, *summary.texts])
+def _summary_width(table: Table, summary: Summary, letters: float) -> float:
+    return max(width_in_points(text, letters) for text in [summary.title, *table.summary_texts(summary)])
 
 
 def _figure_width(cell: Cell, letters: float) -> float:

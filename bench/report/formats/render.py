@@ -28,4 +28,5 @@ COMPLETE: tuple[TableFormat, ...] = ("csv", "json")
 
 def render_table(table: Table, output_format: TableFormat) -> str:
     """Return the table in one of the formats of :data:`RENDERERS`, ending with a newline."""
-    return RENDERERS[output_format](table if output_format in COMPLETE else presented(table))
+    shown = table if output_format in COMPLETE else presented(table, for_paper=output_format == "latex")
+    return RENDERERS[output_format](shown)

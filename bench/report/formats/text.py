@@ -10,7 +10,7 @@ from tabulate import tabulate
 from bench.errors import printable, unbroken
 from bench.report.tables.legend import BEST_AND_SECOND
 from bench.report.tables.summaries import IMPROVEMENT_TITLE
-from bench.report.tables.texts import shortened_letters, summary_text
+from bench.report.tables.texts import shortened_letters
 
 if TYPE_CHECKING:
     from bench.report.tables.table import Cell, Table, TableRow
@@ -52,11 +52,10 @@ def _heads(table: Table) -> list[list[str]]:
 
 def _with_summaries(table: Table, rows: list[list[str]]) -> list[list[str]]:
     """Add the columns over all columns, and the row of improvements."""
-    texts = zip(*(summary.texts for summary in table.summaries), strict=True) if table.summaries else [()] * len(rows)
+    texts = zip(*map(table.summary_texts, table.summaries), strict=True) if table.summaries else [()] * len(rows)
     full = [[*row, *more] for row, more in zip(rows, texts, strict=True)]
     if table.improvements:
-        last = [summary_text(value, "+") for value in table.improvements]
-        full.append([IMPROVEMENT_TITLE, *last, *[""] * len(table.summaries)])
+        full.append([IMPROVEMENT_TITLE, *table.improvement_texts, *[""] * len(table.summaries)])
     return full
 
 

@@ -49,11 +49,13 @@ class RowSlots:
     """Heading of the rows of the same group."""
     ours: bool = False
     """Whether it is compared with the best other row."""
+    explained: str = ""
+    """Why it may be below the linear map of title vectors."""
 
     @property
     def records(self) -> list[RunRecord]:
         """All runs of the row."""
-        return [record for slot in self.slots for record in slot.records]
+        return _records_of(self.slots)
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,8 @@ def _experiment_row(
         repetitions = experiment.repetitions(row) if is_wanted else ()
         wanted = [experiment.request(row, dataset, setting, seed, subset, among) for seed, subset in repetitions]
         slots.append(_slot(experiment, wanted, records, entry, sizes))
-    is_reference = row.reference or _is_reference(slots, entry)
-    return RowSlots(row.label, row.method, is_reference, tuple(slots), row.group, row.ours)
+    is_reference = row.reference or is_reference_row(_records_of(slots), entry)
+    return RowSlots(row.label, row.method, is_reference, tuple(slots), row.group, row.ours, row.explained)
 
 
 def _slot(
@@ -195,14 +197,17 @@ def _stored_row(
         newest = [_newest(record for record in inside if record.repetition == one) for one in repetitions]
         slots.append(Slot(tuple(record for record in newest if record is not None)))
     family = displayed_family(records[0].family).replace("-", " ").capitalize()
-    return RowSlots(label, records[0].spec.method, _is_reference(slots, entry), tuple(slots), family)
+    return RowSlots(label, records[0].spec.method, is_reference_row(_records_of(slots), entry), tuple(slots), family)
 
 
-def _is_reference(slots: Iterable[Slot], entry: Entry | None) -> bool:
-    """Whether a row receives the answers or ties every query, so that comparing it is meaningless."""
-    records = [record for slot in slots for record in slot.records]
+def is_reference_row(records: Sequence[RunRecord], entry: Entry | None) -> bool:
+    """Whether the runs of a method receive the answers or tie every query, so that comparing them is meaningless."""
     is_constant = bool(records) and all(record.tie_rate == 1.0 and record.family == "control" for record in records)
     return is_constant or (entry is not None and entry.privileged)
+
+
+def _records_of(slots: Iterable[Slot]) -> list[RunRecord]:
+    return [record for slot in slots for record in slot.records]
 
 
 def _newest(records: Iterable[RunRecord]) -> RunRecord | None:

@@ -45,7 +45,7 @@ class TableOptions:
     percent: bool | None = None
     """Show scores in percent, or as fractions."""
     precision: int | None = None
-    """Number of decimals of scores (default: 4, or 2 in percent)."""
+    """Number of decimals of scores (default: 4, or 2 in percent); mean ranks and improvements have at most 2."""
     columns: tuple[str, ...] = ()
     """Columns to show, in this order: metrics, datasets, settings, 'sampled' or 'full'; comma-separated. Kinds that
     are not named keep all their columns."""

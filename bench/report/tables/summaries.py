@@ -11,30 +11,39 @@ EQUAL_WITHIN = 1e-12
 """Scores this close have the same rank."""
 IMPROVEMENT_TITLE = "Improv. (%)"
 MEAN_RANK_TITLE = "Mean rank"
+NONE_HAS_ALL = "{titles}: not shown, as no row has the scores for it in every column."
 
 
 def with_summaries(table: Table) -> Table:
-    """Return a table with the mean rank and the improvements that its options ask for, explained in the caption."""
+    """Return a table with the mean rank and the improvements that its options ask for, explained in the caption.
+
+    Those that no row has are left out, and the caption says so.
+    """
     place = table.options.improvement
-    summaries: tuple[Summary, ...] = ()
+    asked: list[Summary] = []
     if table.options.mean_rank:
-        summaries += (Summary("mean_rank", MEAN_RANK_TITLE, mean_ranks(table)),)
+        asked.append(Summary("mean_rank", MEAN_RANK_TITLE, mean_ranks(table)))
     if place in ("column", "both"):
-        values = mean_improvements(table)
-        summaries += (Summary("mean_improvement_percent", IMPROVEMENT_TITLE, values, "+"),)
-    made = replace(table, summaries=summaries, improvements=improvements(table) if place in ("row", "both") else ())
-    said = _sentences(made)
+        asked.append(Summary("mean_improvement_percent", IMPROVEMENT_TITLE, mean_improvements(table), "+"))
+    summaries = tuple(summary for summary in asked if _has_numbers(summary.values))
+    last_row = improvements(table) if place in ("row", "both") else ()
+    made = replace(table, summaries=summaries, improvements=last_row if _has_numbers(last_row) else ())
+    left_out = [summary.title for summary in asked if summary not in summaries]
+    said = _sentences(made) + ([NONE_HAS_ALL.format(titles=", ".join(left_out))] if left_out else [])
     return replace(made, caption=" ".join([table.caption, *said]), legend=" ".join(filter(None, [table.legend, *said])))
 
 
 def mean_ranks(table: Table) -> tuple[float | None, ...]:
-    """Return each row's mean rank over all columns, 1 for the best, ties sharing their mean rank.
+    """Return each row's mean rank over all columns shown, 1 for the best, ties sharing their mean rank.
 
-    Only ranked rows with a score in every column are used, so that all means are over the same columns; others have
+    Only ranked rows with a score in each of them are used, so that all means are over the same columns; others have
     None.
     """
-    complete = [row for row in table.rows if _is_ranked(row) and all(cell.value is not None for cell in row.cells)]
-    ranks = {id(row): [_rank(row, complete, column) for column in range(len(table.columns))] for row in complete}
+    columns = table.shown_columns
+    complete = [
+        row for row in table.rows if _is_ranked(row) and all(_score(row, column) is not None for column in columns)
+    ]
+    ranks = {id(row): [_rank(row, complete, column) for column in columns] for row in complete}
     return tuple(sum(ranks[id(row)]) / len(ranks[id(row)]) if ranks.get(id(row)) else None for row in table.rows)
 
 
@@ -61,18 +70,17 @@ def improvements_over(table: Table, row: TableRow) -> tuple[float | None, ...]:
 
 
 def mean_improvements(table: Table) -> tuple[float | None, ...]:
-    """Return each row's mean of :func:`improvements_over`; None unless it is known in every column.
+    """Return each row's mean of :func:`improvements_over`; None unless it is known in every column shown.
 
     In a column that the row itself leads, its improvement counts as 0.
     """
+    leaders = {column: _leader(table, column) for column in table.shown_columns}
     found = []
     for row in table.rows:
-        over = [
-            0.0 if _leader(table, column) is row else value
-            for column, value in enumerate(improvements_over(table, row))
-        ]
+        values = improvements_over(table, row)
+        over = [0.0 if leader is row else values[column] for column, leader in leaders.items()]
         known = [value for value in over if value is not None]
-        is_leader = all(_leader(table, column) is row for column in range(len(over)))
+        is_leader = all(leader is row for leader in leaders.values())
         found.append(sum(known) / len(known) if len(known) == len(over) and known and not is_leader else None)
     return tuple(found)
 
@@ -91,6 +99,10 @@ def _others(table: Table, leader: TableRow | None) -> list[TableRow]:
 
 def _is_ranked(row: TableRow) -> bool:
     return not row.reference and not row.toy
+
+
+def _has_numbers(values: Sequence[float | None]) -> bool:
+    return any(value is not None for value in values)
 
 
 def _score(row: TableRow | None, column: int) -> float | None:
@@ -113,7 +125,7 @@ def _sentences(table: Table) -> list[str]:
     leader = "our best row" if has_ours else "the best row"
     said = []
     if any(summary.name == "mean_rank" for summary in table.summaries):
-        said.append(f"{MEAN_RANK_TITLE}: over the {len(table.columns)} columns, 1 is best.")
+        said.append(f"{MEAN_RANK_TITLE}: over the {len(table.shown_columns)} columns, 1 is best.")
     parts = []
     if table.improvements:
         parts.append(f"over {'the best other row' if has_ours else 'the second'} (last row)")

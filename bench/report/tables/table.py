@@ -175,11 +175,6 @@ class Summary:
     sign: str = ""
     """``+`` to show the sign of positive numbers."""
 
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The numbers as shown."""
-        return tuple(summary_text(value, self.sign) for value in self.values)
-
 
 @dataclass(frozen=True)
 class Table:
@@ -220,6 +215,24 @@ class Table:
         return [(group, metric) for group in self.groups for metric in self.metrics]
 
     @property
+    def shown_groups(self) -> list[int]:
+        """Return the places of the column groups with any score, which alone are printed; all if none has one."""
+        span = len(self.metrics)
+        starts = {number: number * span for number in range(len(self.groups))}
+        with_scores = [
+            number
+            for number, start in starts.items()
+            if any(cell.value is not None for row in self.rows for cell in row.cells[start : start + span])
+        ]
+        return with_scores or list(starts)
+
+    @property
+    def shown_columns(self) -> list[int]:
+        """Return the places of the columns of these groups in a row's cells."""
+        span = len(self.metrics)
+        return [group * span + metric for group in self.shown_groups for metric in range(span)]
+
+    @property
     def run_ids(self) -> tuple[str, ...]:
         """Return the distinct ids of all runs of the cells."""
         return tuple(dict.fromkeys(run_id for row in self.rows for cell in row.cells for run_id in cell.run_ids))
@@ -233,6 +246,15 @@ class Table:
     def figure(self, value: float) -> str:
         """Return a score as this table shows it."""
         return figure(value, self.percent, decimals=self.options.precision)
+
+    def summary_texts(self, summary: Summary) -> list[str]:
+        """Return the numbers of a column over all columns as this table shows them."""
+        return [summary_text(value, summary.sign, self.options.precision) for value in summary.values]
+
+    @property
+    def improvement_texts(self) -> tuple[str, ...]:
+        """The numbers of the last row as this table shows them."""
+        return tuple(summary_text(value, "+", self.options.precision) for value in self.improvements)
 
     def metric_header(self, metric: str) -> str:
         """Return a metric as a column header: ``NDCG@3``, or ``Hit@1 (%)`` in a table in percent."""

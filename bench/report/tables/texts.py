@@ -13,6 +13,7 @@ COUNT_TITLES = {
     "untitled": "Untitled items",
 }
 DECIMALS_OF_COUNTS = {"density_percent": 4, "mean_length": 2}
+SUMMARY_DECIMALS = 2
 METRIC_TITLES = {"ndcg": "NDCG", "hit": "Hit", "recall": "Recall", "mrr": "MRR", "map": "MAP", "auc": "AUC"}
 PERCENT_SIGN = " (%)"
 """Suffix of a metric whose scores are shown in percent."""
@@ -45,9 +46,10 @@ def figure(value: float, percent: bool = False, sign: str = "", decimals: int | 
     return f"{100 * value if percent else value:{sign}.{usual if decimals is None else decimals}f}"
 
 
-def summary_text(value: float | None, sign: str = "") -> str:
-    """Return a mean rank or an improvement in percent as text; a dash if there is none."""
-    return MISSING_TEXT if value is None else f"{value:{sign}.2f}".replace("-", "−")
+def summary_text(value: float | None, sign: str = "", decimals: int | None = None) -> str:
+    """Return a mean rank or an improvement in percent as text, with at most two decimals; a dash if there is none."""
+    shown = SUMMARY_DECIMALS if decimals is None else min(decimals, SUMMARY_DECIMALS)
+    return MISSING_TEXT if value is None else f"{value:{sign}.{shown}f}".replace("-", "−")
 
 
 def count_text(name: str, value: float, sign: str = "") -> str:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 from bench.errors import one_line
 from bench.progress import Message, Progress, ProgressHook, tell
+from bench.runs.find import shown_time
 from bench.runs.progress.lines import Lines
+from bench.runs.request import RunRequest
 
 if TYPE_CHECKING:
     from bench.files.folders import Folders
+    from bench.runs.record import RunRecord
 
 SECONDS_BETWEEN_STEPS = 30.0
 ENDS = r"(?=[\\/\s'\",;:)]|$)"
@@ -41,13 +44,19 @@ class RunLog(Progress):
         self._writer.tell(message)
         tell(self.onto, message)
 
-    def text(self, folders: Folders) -> str:
-        """Return the log without the paths of directories that belong to a user or a machine."""
-        return "".join(f"{without_places(line, folders)}\n" for line in self.lines)
+    def text(self, folders: Folders, record: RunRecord) -> str:
+        """Return what was run, and the log, without the paths of directories that belong to a user or a machine."""
+        return "".join(f"{without_places(line, folders)}\n" for line in (_title(record), *self.lines))
 
     def keep(self, line: str) -> None:
         """Keep a line without passing it on."""
         self.lines.append(f"{self.clock() - self._began:9.1f} s  {one_line(line)}")
+
+
+def _title(record: RunRecord) -> str:
+    """Return the command that makes a run, which is the same from Python, with the version and the time."""
+    command = RunRequest.of(record.spec, record.overrides).command()
+    return one_line(f"{command} (bench {record.bench_version}, {shown_time(record.created)} UTC)")
 
 
 def without_places(text: str, folders: Folders) -> str:

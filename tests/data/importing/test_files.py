@@ -53,7 +53,7 @@ def test_an_import_is_found_without_a_data_directory_and_after_a_shared_one(
 
 
 def test_a_name_that_a_shared_directory_would_hide_is_refused(shop: Path) -> None:
-    with pytest.raises(BenchError, match=f"already has a dataset 'shop', which would be used instead .{shop}"):
+    with pytest.raises(BenchError, match=f"which would be used instead .{shop}.: choose another name.$"):
         check_not_hidden("shop", shop.parent)
     check_not_hidden("stall", shop.parent)
     check_not_hidden("shop", None)

@@ -11,7 +11,7 @@ BEST = Cell("0.3000", 0.3, best=True, starred=True)
 SPREAD = Cell("12.30 ± 0.10", 0.123, best=True, starred=True, sd=0.001)
 
 
-def texts(*cells: Cell, siunitx: bool = False, improvement: tuple[float | None, ...] = ()) -> list[str]:
+def texts(*cells: Cell, siunitx: bool = False, improvement: tuple[str, ...] = ()) -> list[str]:
     return LatexColumn("NDCG@1", cells, siunitx, improvement).texts
 
 
@@ -46,7 +46,7 @@ def test_columns_of_siunitx_state_their_digits_and_the_space_of_marks() -> None:
 
 
 def test_cells_of_siunitx_are_numbers_or_text_in_braces() -> None:
-    assert texts(PLAIN, SECOND, BEST, Cell(), siunitx=True, improvement=(-2.5,)) == [
+    assert texts(PLAIN, SECOND, BEST, Cell(), siunitx=True, improvement=("−2.50",)) == [
         "0.1234",
         r"{\underline{0.2000}\hphantom{$^{*}$}}",
         r"\bfseries 0.3000{\mdseries$^{*}$}",

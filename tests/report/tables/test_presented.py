@@ -39,14 +39,20 @@ def test_rows_and_column_groups_without_scores_are_left_out_and_named() -> None:
     assert [row.label for row in found.rows] == ["Text k-NN", "Ours"]
     assert [group.title for group in found.groups] == ["Beauty, warm"]
     assert all(len(row.cells) == len(found.columns) == 2 for row in found.rows)
-    assert found.footnotes[-1] == "Not shown, as no run is stored: Absent, Beauty, cold."
+    assert found.footnotes[-1] == "Not shown, as no run is stored: Absent; Beauty, cold."
     assert found.missing == TABLE.missing
 
 
+def test_in_latex_what_is_left_out_is_a_comment_as_missing_runs_are() -> None:
+    (line,) = (line for line in render_table(TABLE, "latex").splitlines() if "Not shown" in line)
+    assert line == "% Not shown, as no run is stored: Absent; Beauty, cold."
+
+
 def test_numbers_over_all_columns_stay_with_their_rows() -> None:
-    options = TableOptions(improvement="both")
+    options = TableOptions(improvement="both", mean_rank=True)
     found = presented(with_summaries(replace(TABLE, options=options)))
-    assert [len(summary.values) for summary in found.summaries] == [2]
+    assert [found.summary_texts(summary) for summary in found.summaries] == [["2.00", "1.00"], ["+150.00", "–"]]
+    assert "Mean rank: over the 2 columns, 1 is best." in found.caption
     assert [round(value or 0) for value in found.improvements] == [200, 100]
 
 

@@ -74,7 +74,7 @@ def test_there_is_no_improvement_over_zero_or_over_nothing() -> None:
 def test_a_table_shows_what_its_options_ask_for_and_explains_it() -> None:
     made = with_summaries(replace(OWNED, options=TableOptions(improvement="both", mean_rank=True), legend="Bold."))
     assert [summary.name for summary in made.summaries] == ["mean_rank", "mean_improvement_percent"]
-    assert made.summaries[1].texts == ("−55.00", "−62.50", "–")
+    assert made.summary_texts(made.summaries[1]) == ["−55.00", "−62.50", "–"]
     assert made.improvements == pytest.approx((-60.0, -75.0))
     for text in (made.caption, made.legend):
         assert "Mean rank: over the 2 columns, 1 is best." in text
@@ -82,3 +82,25 @@ def test_a_table_shows_what_its_options_ask_for_and_explains_it() -> None:
     row_only = with_summaries(replace(PLAIN, options=TableOptions(improvement="row")))
     assert (row_only.summaries, row_only.improvements) == ((), pytest.approx((25.0, 100.0)))
     assert with_summaries(PLAIN).caption == PLAIN.caption
+
+
+def test_a_column_or_row_of_dashes_alone_is_left_out_and_the_caption_says_why() -> None:
+    lonely = table_of(row("A", 0.5, None), row("B", None, 0.1), improvement="both", mean_rank=True)
+    made = with_summaries(lonely)
+    assert (made.summaries, made.improvements) == ((), ())
+    assert made.caption == (
+        "A caption. Mean rank, Improv. (%): not shown, as no row has the scores for it in every column."
+    )
+
+
+@pytest.mark.parametrize(
+    ("precision", "rank", "improvement"), [(None, "1.50", "+12.50"), (1, "1.5", "+12.5"), (4, "1.50", "+12.50")]
+)
+def test_means_have_at_most_the_decimals_asked_for(precision: int | None, rank: str, improvement: str) -> None:
+    options = TableOptions(improvement="both", mean_rank=True, precision=precision)
+    made = with_summaries(replace(PLAIN, options=options))
+    assert [made.summary_texts(summary)[1] for summary in made.summaries] == [rank, improvement]
+    for output_format in ("text", "markdown", "latex", "html"):
+        text = made.render(output_format)
+        assert f"{improvement}0" not in text
+        assert all(number in text for number in (rank, improvement, made.improvement_texts[0]))

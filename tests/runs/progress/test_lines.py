@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bench.progress import Ended, Note, Phase, Phases, Progress, Steps
 from bench.runs.progress.lines import Lines, as_progress
 from bench.runs.progress.run_log import RunLog, without_places
 from bench.runs.progress.shared import Follower, SharedProgress
+from bench.runs.record import RunRecord
 from tests.runs.progress.test_state import Clock
 from tests.test_progress import Heard
 
@@ -58,7 +60,9 @@ def test_any_function_becomes_a_hook_that_is_told_steps() -> None:
     assert written == ["a line"]
 
 
-def test_the_log_of_a_run_keeps_lines_with_their_seconds_and_passes_them_on() -> None:
+def test_the_log_of_a_run_keeps_lines_with_their_seconds_and_passes_them_on(
+    save_run: Callable[..., RunRecord],
+) -> None:
     heard, clock = Heard(), Clock()
     log = RunLog(heard, clock)
     clock.now = 2.5
@@ -67,8 +71,11 @@ def test_the_log_of_a_run_keeps_lines_with_their_seconds_and_passes_them_on() ->
     log.keep("finished")
     assert heard.lines == ["epoch 1\nof 2"]
     assert heard.messages == [Phase("fit")]
-    text = log.text(Folders(Path("cache"), Path("results")))
-    assert text == "      2.5 s  fit: epoch 1 of 2\n      2.5 s  finished\n"
+    record = save_run("bpr", [0], backbone="/home/ada/models/x")
+    title, *lines = log.text(Folders(Path("cache"), Path("results")), record).splitlines()
+    assert lines == ["      2.5 s  fit: epoch 1 of 2", "      2.5 s  finished"]
+    assert title.startswith("bench run --method bpr --dataset beauty --setting warm --backbone ~/models/x")
+    assert title.endswith(" (bench 0.1.0, 2026-01-01 00:00 UTC)")
 
 
 @pytest.mark.parametrize(
