@@ -126,8 +126,8 @@ def scale_option(command: Command) -> Command:
         type=NearChoice(tuple(SCALES)),
         default=DEFAULT_SCALE.name,
         show_default=True,
-        help="Size of the experiment. smoke: quick end-to-end check; cpu: as defined in the file; full: as in the "
-        "paper.",
+        help="Size of the experiment. smoke: quick end-to-end check; cpu: as defined in the file; full: with the "
+        "papers' models, for a GPU.",
     )(command)
 
 

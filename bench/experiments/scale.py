@@ -33,6 +33,11 @@ class Scale:
     """Description of the scale in the caption; by default, it is derived from the fields."""
 
     @property
+    def keeps_recipes(self) -> bool:
+        """Whether rows with a recipe keep its sizes: with fewer examples, it would not be the papers' recipe."""
+        return self.name == "full"
+
+    @property
     def sizes(self) -> dict[Size, float]:
         """The limits that are set by parameters of the methods."""
         sizes: dict[Size, float | None] = {
@@ -52,11 +57,11 @@ class Scale:
         return f"Scale {self.name}: {said}." if said else ""
 
     def _facts(self) -> str:
-        queries = self.limit_queries
+        queries, rows = self.limit_queries, " in rows without a recipe" if self.keeps_recipes else ""
         parts = [
             f"at most {queries:,} test queries per column" if queries else "",
             f"{self.train_share:.0%} of the target's training data" if self.train_share < 1 else "",
-            f"at most {self.max_examples:,} sampled examples per domain and epoch" if self.max_examples else "",
+            f"at most {self.max_examples:,} sampled examples per domain and epoch{rows}" if self.max_examples else "",
             f"at most {self.validation_queries:,} validation queries" if self.validation_queries else "",
             f"{self.backbone} for methods with a decoder" if self.backbone else "",
             f"{self.encoder} for methods that need an encoder" if self.encoder else "",
@@ -84,7 +89,7 @@ SCALES: dict[str, Scale] = {
 }
 """``smoke``: quick end-to-end check; ``cpu``: as defined in the file; ``full``: the papers' models, for a GPU.
 
-``full`` does not change epochs, batches or learning rates: the papers' recipes are experiments of their own."""
+``full`` does not change epochs, batches or learning rates: rows of the papers' experiments give a recipe for them."""
 
 
 def with_changes(name: str, changes: dict[str, Any]) -> Scale:

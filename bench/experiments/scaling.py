@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 FEWEST_USERS = 5
 """Training users added to a row's scaled number, so that different numbers remain different."""
+OFF_AT_ZERO = frozenset({"pretrain_examples"})
+"""Sizes that are nothing at 0. At 0, every other size is all of the data."""
+
+
+class KeptParams(dict[str, Any]):
+    """The parameters of a row that the scale does not change."""
 
 
 def scaled(experiment: Experiment, name: str, registry: Registry) -> Experiment:
@@ -49,7 +55,14 @@ def sizes_of(method: str, scale: Scale, registry: Registry) -> dict[str, float]:
 
 def with_sizes(params: Mapping[str, Any], sizes: Mapping[str, float]) -> dict[str, Any]:
     """Return a row's parameters limited to the sizes of a scale; no parameter is increased."""
-    return {**params, **{name: _smaller(params.get(name), size) for name, size in sizes.items()}}
+    if isinstance(params, KeptParams):
+        return dict(params)
+    return {**params, **{name: _smaller(_size(name, params.get(name)), size) for name, size in sizes.items()}}
+
+
+def _size(name: str, stated: Any) -> Any:
+    """Return the value of a size, None for all of the data."""
+    return None if stated == 0 and name not in OFF_AT_ZERO else stated
 
 
 def _scaled_row(row: ExperimentRow, scale: Scale, registry: Registry) -> ExperimentRow:
@@ -57,6 +70,7 @@ def _scaled_row(row: ExperimentRow, scale: Scale, registry: Registry) -> Experim
     params = row.params
     if RECIPE in params:  # only the method's module defines its recipes
         params = with_recipe(row.method, registry.recommender(row.method), params)
+        params = KeptParams(params) if scale.keeps_recipes else params
     scaled_row = dataclasses.replace(row, backbone=backbone, params=params)
     if scale.train_share == 1:
         return scaled_row

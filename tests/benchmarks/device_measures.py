@@ -38,7 +38,7 @@ def reset_peak(device: torch.device) -> None:
 
 
 def speed(tokens: int, seconds: float, flops_per_token: int, peak: float) -> dict[str, Any]:
-    """Return tokens per second and the share of the peak that they are."""
+    """Return tokens per second, which do not include padding, and the share of the peak that they are."""
     return {
         "tokens": tokens,
         "seconds": seconds,

@@ -22,6 +22,10 @@ def test_the_toy_size_runs_on_a_processor_and_reports_every_part(
         assert found[job]["tokens_per_second"] > 0
         assert 0 < found[job]["share_of_peak"] < 1.5
         assert f"| {job.replace('_', ' ')} |" in (tmp_path / "accelerator.md").read_text(encoding="utf-8")
+    # the same prompts, and padding counts on neither side
+    assert found["training"]["tokens"] == found["trainer_and_peft"]["tokens"]
+    assert "without padding" in found["tokens_counted"]
+    assert found["tokens_counted"] in (tmp_path / "accelerator.md").read_text(encoding="utf-8")
     assert found["training"]["passes_per_step"] == 1
     assert found["training"]["computed_gigabytes"] > 0
     assert found["scoring"]["candidates_per_second"] > 0

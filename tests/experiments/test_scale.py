@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
+from bench.errors import BenchError
 from bench.experiments.complete import complete_experiment
 from bench.experiments.experiment import Experiment, ExperimentDataset, ExperimentRow
 from bench.experiments.scale import DEFAULT_SCALE, SCALES, Scale, with_changes
-from bench.experiments.scaling import scaled, sizes_of, with_sizes
+from bench.experiments.scaling import OFF_AT_ZERO, scaled, sizes_of, with_sizes
 from bench.plugin import shrinks_to
 from bench.registry import registry
 from bench.runs.complete import complete
+from bench.runs.params import field_docstrings
 
 
 def experiment(*rows: ExperimentRow, **changes: Any) -> Experiment:
@@ -163,3 +165,44 @@ def test_the_size_of_a_scale_never_raises_what_a_row_states() -> None:
         "layers": 1,
         "held": 0.1,
     }
+
+
+def test_all_of_the_data_is_more_than_a_scale_s_size() -> None:
+    assert with_sizes({"samples": 0}, {"samples": 32}) == {"samples": 32}
+    assert with_sizes({"pretrain_examples": 0}, {"pretrain_examples": 32}) == {"pretrain_examples": 0}
+
+
+def test_a_recipe_with_all_of_the_data_is_cut_by_a_quick_check() -> None:
+    params = spec_at("smoke", ExperimentRow("tallrec", "TALLRec", {"max_examples": 0, "n_validation": 0})).params
+    assert (params["max_examples"], params["n_validation"]) == (32, 20)
+
+
+@pytest.mark.parametrize("method", sorted(name for name, entry in registry().entries.items() if not entry.wraps))
+def test_sizes_that_are_nothing_at_0_are_known(method: str) -> None:
+    params_class = registry().recommender(method).Params
+    said = field_docstrings(params_class)
+    off = {name for name in SCALES["smoke"].sizes_of(params_class) if "0 skips" in said[name]}
+    assert off == OFF_AT_ZERO & said.keys()
+
+
+@pytest.mark.parametrize(("scale", "expected"), [("smoke", 32), ("cpu", 52_000), ("full", 52_000)])
+def test_only_a_quick_check_cuts_a_recipe(scale: str, expected: int) -> None:
+    row = ExperimentRow("reccocktail-s", "RecCocktail-S", {"recipe": "paper"})
+    assert spec_at(scale, row).params["max_examples"] == expected
+
+
+def test_full_finds_the_run_of_a_recipe_that_it_made() -> None:
+    row = ExperimentRow("reccocktail-s", "RecCocktail-S", {"recipe": "paper"})
+    at_full = scaled(experiment(row), "full", registry())
+    ((request, spec),) = complete_experiment(at_full)
+    (cell,) = at_full.cells()
+    sizes = sizes_of(row.method, at_full.scale, registry())
+    assert sizes == {"max_examples": 40_000}
+    assert with_sizes(cell.request.params, sizes) == request.params == dict(cell.request.params)
+    assert complete(request) == spec
+
+
+def test_a_method_without_recipes_is_given_none_at_any_scale() -> None:
+    for scale in SCALES:
+        with pytest.raises(BenchError, match="has no parameter 'recipe'"):
+            spec_at(scale, ExperimentRow("bpr", "BPR", {"recipe": "paper"}))

@@ -58,14 +58,26 @@ XCROSS_TARGET: Recipe = MappingProxyType(
 
 
 def recipe_name(params: LoraRecipe, recipes: Mapping[str, Recipe]) -> str:
-    """Return the name of the recipe that parameters follow; ``own`` if they follow none."""
-    named = [name for name, recipe in recipes.items() if recipe and _follow(params, recipe)]
-    usual = {field.name: field.default for field in fields(params) if field.name in _RECIPE}
-    return named[0] if named else "fast" if _follow(params, usual) else "own"
+    """Return the name of the recipe that parameters follow; ``own`` if they follow none.
+
+    A recipe leaves what it does not state at the defaults. Parameters that neither belong to a training nor stand in
+    one of the method's recipes, such as the space of a merge, may have any value.
+    """
+    usual = type(params)()
+    compared = {field.name for field in fields(params) if _is_of_training(field.name)}.union(*recipes.values())
+
+    def follow(recipe: Recipe) -> bool:
+        return all(getattr(params, name) == recipe.get(name, getattr(usual, name)) for name in compared)
+
+    return next((name for name, recipe in {"fast": FAST, **recipes}.items() if follow(recipe)), "own")
 
 
-_RECIPE = frozenset(field.name for field in fields(LoraRecipe))
+OF_CROSS_ENCODERS = frozenset({"max_tokens", "pooling"})
+"""What the recipe of a cross-encoder's adapter adds to :class:`LoraRecipe`."""
+_RECIPE = OF_CROSS_ENCODERS.union(field.name for field in fields(LoraRecipe))
+_TRAININGS = ("", "general_", "target_")
+"""Prefixes of the parameters of each training: a method may train a general adapter or on the target differently."""
 
 
-def _follow(params: LoraRecipe, recipe: Recipe) -> bool:
-    return all(getattr(params, name) == value for name, value in recipe.items())
+def _is_of_training(name: str) -> bool:
+    return any(name.removeprefix(prefix) in _RECIPE for prefix in _TRAININGS)

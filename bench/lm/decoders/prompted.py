@@ -80,7 +80,8 @@ class PromptedDecoder:
     @property
     def prompt_hash(self) -> str:
         """Hash of the wording that this model gets, including its chat format and the lengths of history and titles."""
-        return prompt_hash(chat_format(self.tokenizer), self.max_history, self.title_words, self.with_candidates)
+        chat = self.rewording(chat_format(self.tokenizer))
+        return prompt_hash(chat, self.max_history, self.title_words, self.with_candidates)
 
     def cut(self, title: str) -> str:
         """Return a title as it is written in prompts and answers."""

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from bench.errors import BenchError
-from bench.lm.adapters.recipes import recipe_name
+from bench.experiments.complete import complete_experiment
+from bench.experiments.reader import load_experiment
+from bench.experiments.scale import SCALES
+from bench.experiments.scaling import scaled
+from bench.lm.adapters.adapter import LoraRecipe
+from bench.lm.adapters.recipes import OF_CROSS_ENCODERS, recipe_name
+from bench.lm.pairs.model import PairRecipe
 from bench.lm.recommenders import recipe_of
 from bench.registry import registry
 from bench.runs.complete import complete
@@ -48,6 +56,56 @@ def test_shorter_prompts_are_not_the_papers() -> None:
     recipes = registry().recommender("weaverec").recipes
     for shorter in ({"title_words": 8}, {"candidates_in_prompt": False}):
         assert recipe_name(params_of("weaverec", recipe="paper", **shorter), recipes) == "own"
+
+
+@pytest.mark.parametrize(
+    ("method", "changed"),
+    [
+        ("reccocktail", {"general_epochs": 2}),
+        ("reccocktail", {"n_prompts": 100}),  # the paper's recipe states it
+        ("reccocktail-wa", {"general_learning_rate": 1e-5}),
+        ("second-finetune", {"target_epochs": 2}),
+        ("lora", {"max_tokens": 512}),
+        ("lora", {"pooling": "mean"}),
+        ("xcross", {"target_epochs": 1}),
+        ("xcross", {"target_examples": 100}),
+    ],
+)
+def test_another_training_in_any_part_is_no_named_recipe(method: str, changed: dict[str, object]) -> None:
+    recipes = registry().recommender(method).recipes
+    assert recipe_name(params_of(method, **changed), recipes) == "own"
+
+
+@pytest.mark.parametrize("changed", [{"patience": 1}, {"pooling": "mean"}])
+def test_a_change_to_what_the_papers_recipe_leaves_at_its_default_is_one(changed: dict[str, object]) -> None:
+    recipes = registry().recommender("xcross").recipes
+    assert recipe_name(params_of("xcross", recipe="paper", **changed), recipes) == "own"
+
+
+@pytest.mark.parametrize("name", ["fast", "paper"])
+def test_how_adapters_are_merged_is_not_part_of_a_recipe(name: str) -> None:
+    recipes = registry().recommender("weaverec").recipes
+    params = params_of("weaverec", recipe=name, space="delta", target_weight=0.5)
+    assert recipe_name(params, recipes) == name
+
+
+def test_the_recipe_of_a_cross_encoder_is_compared_as_a_whole() -> None:
+    assert {field.name for field in fields(PairRecipe)} - {field.name for field in fields(LoraRecipe)} == (
+        OF_CROSS_ENCODERS
+    )
+
+
+@pytest.mark.parametrize("scale", [name for name in SCALES if name != "smoke"])
+@pytest.mark.parametrize("paper", ["reccocktail-table1", "weaverec-table1", "xcross-table2"])
+def test_the_papers_experiments_train_with_the_papers_recipe(paper: str, scale: str) -> None:
+    experiment = scaled(load_experiment(f"{paper}-paper"), scale, registry())
+    names = set()
+    for _, spec in complete_experiment(experiment):
+        recommender = registry().recommender(spec.method)
+        if recommender.recipes:
+            params = build_params(spec.method, recommender.Params, spec.params)
+            names.add(recipe_name(params, recommender.recipes))
+    assert names == {"paper"}
 
 
 def test_general_and_target_adapters_have_recipes_of_their_own() -> None:

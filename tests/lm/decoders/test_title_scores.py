@@ -24,6 +24,7 @@ from bench.lm.decoders.title_scores import (
 )
 from bench.lm.language_model import Reading
 from bench.lm.loading import load_language_model
+from bench.lm.prompts.paraphrases import PARAPHRASES, paraphrased
 from bench.lm.prompts.shared import SEPARATOR, chat_format, shared_prompt
 from bench.lm.toys.tiny_decoder import TinyParams, tiny_backbone
 from bench.plugin import Task
@@ -132,15 +133,40 @@ def test_each_pass_is_reported(tiny: CausalLanguageModel) -> None:
     ]
 
 
+def prior_corrected_task(backbone: Path, folder: Path) -> Task:
+    """Return a task of four queries, scored with priors."""
+    rng = np.random.default_rng(0)
+    histories = [[int(item) for item in rng.permutation(40)[:4]] for _ in range(4)]
+    validation = queries_of(histories, [0] * 4, 40, rng)
+    task: Task = task_of(domain_of(histories, made_up_titles(40)), validation, folder)
+    return dataclasses.replace(task, backbone=str(backbone), ranking="prior-corrected")
+
+
+def test_priors_belong_to_one_wording(pico_folder: Path, tmp_path: Path) -> None:
+    task = prior_corrected_task(pico_folder, tmp_path)
+    asked = (None, task.target, task.validation, task.progress)
+
+    def loaded(store: ArtifactStore | None) -> GenerativeLanguageModel:
+        model = GenerativeLanguageModel(local_backbone("pico", pico_folder))
+        model.store = store
+        model.set_up(Reading(candidates_in_prompt=False), task.ranking)
+        return model
+
+    first, second, without_store = loaded(task.artifacts), loaded(task.artifacts), loaded(None)
+    usual = first.score_with(*asked)
+    with paraphrased(without_store, PARAPHRASES[0]):
+        expected = without_store.score_with(*asked)
+    for each in (first, second):  # with the usual priors in memory, and in the store alone
+        with paraphrased(each, PARAPHRASES[0]):
+            np.testing.assert_array_equal(each.score_with(*asked), expected)
+    np.testing.assert_array_equal(first.score_with(*asked), usual)
+
+
 def test_priors_belong_to_one_adapter(tiny: CausalLanguageModel, pico_folder: Path, tmp_path: Path) -> None:
     from bench.lm.adapters.adapter import LoraRecipe
     from tests.support.adapter_training import trained
 
-    rng = np.random.default_rng(0)
-    histories = [[int(item) for item in rng.permutation(40)[:4]] for _ in range(4)]
-    validation = queries_of(histories, [0] * 4, 40, rng)
-    task: Task = task_of(domain_of(histories, made_up_titles(40)), validation, tmp_path)
-    task = dataclasses.replace(task, backbone=str(pico_folder), ranking="prior-corrected")
+    task = prior_corrected_task(pico_folder, tmp_path)
     model = load_language_model(task, Reading(candidates_in_prompt=False))
     recipe = LoraRecipe(rank=4, alpha=8, learning_rate=1e-1, batch_size=4, max_examples=8, candidates_in_prompt=False)
     adapter, _ = trained(model, [task.target], recipe)
