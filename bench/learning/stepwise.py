@@ -204,7 +204,9 @@ class Stepwise:
             if self.held_out_loss is None or not log.validation:
                 log = replace(log, validation=(*log.validation, self._metric(self.check)))
             if self.held_out_loss is not None:
-                log = replace(log, held_out_losses=(*log.held_out_losses, self.held_out_loss()))
+                # each process computes it, and its last bits may differ
+                held_out_loss = self.team.of_first(self.held_out_loss())
+                log = replace(log, held_out_losses=(*log.held_out_losses, held_out_loss))
             if log.best_check == log.n_checks - 1:
                 self.best = [weights.detach().clone() for weights in self.parameters]
             self.progress(f"{self._where()}: {_in_words(log)}")

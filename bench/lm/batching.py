@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bench.lm.memory import TOKENS_PER_ANSWER_TOKEN
+
 NO_ANSWER = -1
 TOKENS_A_BATCH = 2048
 """Padded tokens encoded at once: large enough to keep the matrix products busy, small enough for the cache."""
@@ -76,16 +78,33 @@ def answer_passes(
 ) -> list[tuple[NDArray[np.int64], float, int]]:
     """Divide prompts with answers into passes of at most ``max_tokens`` tokens, or of one row; None makes one pass.
 
+    At most an eighth of ``max_tokens`` are tokens of answers, for which memory was planned.
+
     Returns:
         The rows of each pass, its share of all answer tokens, and its number of tokens, padding included. The mean loss
         of the whole is the sum of the passes' mean losses, each times its share.
     """
     answered = np.array(answer_lengths)
     lengths = np.array(prompt_lengths) + answered - 1  # an answer's last token is predicted but not read
-    passes = [np.arange(len(lengths))] if max_tokens is None else length_buckets(lengths.tolist(), max_tokens)
+    passes = [np.arange(len(lengths))]
+    if max_tokens is not None:
+        buckets = length_buckets(lengths.tolist(), max_tokens)
+        most_answered = max_tokens // TOKENS_PER_ANSWER_TOKEN
+        passes = [part for rows in buckets for part in _cut(rows, answered[rows], most_answered)]
     return [
         (rows, float(answered[rows].sum() / answered.sum()), len(rows) * int(lengths[rows].max())) for rows in passes
     ]
+
+
+def _cut(rows: NDArray[np.int64], sizes: NDArray[np.int64], most: int) -> list[NDArray[np.int64]]:
+    """Cut rows into consecutive parts whose sizes add up to at most ``most``, or of one row."""
+    cuts, total = [], 0
+    for place, size in enumerate(sizes.tolist()):
+        if total and total + size > most:
+            cuts.append(place)
+            total = 0
+        total += size
+    return np.split(rows, cuts)
 
 
 def length_batches(sorted_lengths: Sequence[int], batch_tokens: int = TOKENS_A_BATCH) -> list[tuple[int, int]]:

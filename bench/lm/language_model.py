@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.lm.adapters.adapter import Adapter, LoraRecipe, linear_modules
+from bench.lm.adapters.adapter import Adapter, LoraRecipe, in_top_layers, linear_modules
 from bench.lm.adapters.apply import folded
 from bench.lm.precision import training_precision
 
@@ -84,9 +84,10 @@ class LanguageModel(ABC):
     """Number of most recent history items that are read."""
 
     def adapted_modules(self, recipe: LoraRecipe) -> list[str]:
-        """Return the full names of the linear layers that adapters change."""
-        layers = self.adapted_layers
-        return [name for name in linear_modules(self.model) if not layers or name.rpartition(".")[2] in layers]
+        """Return the full names of the linear layers that adapters change: those of the recipe's top layers."""
+        kinds = self.adapted_layers
+        names = [name for name in linear_modules(self.model) if not kinds or name.rpartition(".")[2] in kinds]
+        return in_top_layers(names, recipe.adapted_layers or 0)
 
     def set_up(self, reading: Reading, ranking: str | None) -> None:
         """Set what is read of a query and how candidates are ranked."""
@@ -163,6 +164,10 @@ class LanguageModel(ABC):
     def temperature_on(self, scores: NDArray[np.float32], answers: Answers) -> float:
         """Return the number to divide scores by to get calibrated logits."""
         raise NotImplementedError(f"{type(self).__name__} has no temperature.")
+
+    def answer_temperature(self, held_out: Sequence[Any]) -> float | None:
+        """Return the number that calibrates the logits of answers on batches of held-out queries; None if none does."""
+        return None
 
     def begin_at(self, temperature: float) -> None:
         """Start training at this temperature if one is learned."""

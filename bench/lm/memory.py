@@ -18,6 +18,8 @@ GIGABYTE = 10**9
 ADAMW_MOMENTS = 2
 ROUND_TOKENS = 1024
 """Passes have a multiple of this many tokens, so that a little less memory does not change them."""
+TOKENS_PER_ANSWER_TOKEN = 8
+"""Of this many tokens of a pass, at most one belongs to an answer, for an answer's tokens take logits, too."""
 FEWEST_TOKENS = 4096
 """Tokens in a pass that keep an accelerator busy; layers are recomputed if fewer would fit otherwise."""
 MOST_TOKENS = 2**15
@@ -178,10 +180,13 @@ def merging_memory(
 
 
 def scoring_memory(shape: DecoderShape, tokens: int, logits_at_once: int, rank: int = 16) -> Memory:
-    """Return the memory of a pass that scores with a folded adapter, in bfloat16; the original weights are kept."""
+    """Return the memory of a pass that scores with a folded adapter, in bfloat16.
+
+    The original weights are kept, and a copy of the output head in float32.
+    """
     states = 4 * shape.width + 2 * shape.query_width + 2 * shape.key_width + 3 * shape.inner_width
     return Memory(
-        weights=BFLOAT16 * (shape.n_parameters + shape.n_adapted_weights),
+        weights=BFLOAT16 * (shape.n_parameters + shape.n_adapted_weights) + FLOAT32 * shape.vocabulary * shape.width,
         adapter=FLOAT32 * shape.n_adapter_parameters(rank),
         optimizer=0,
         activations=tokens * states * BFLOAT16,
@@ -212,7 +217,7 @@ def pass_limit(
 
     def fitting(*, recomputed: bool) -> int:
         fixed = training_memory(shape, TrainingPass(0, 0, recomputed), rank, dropout=dropout, element=element).total
-        longer = TrainingPass(ROUND_TOKENS, ROUND_TOKENS // 8, recomputed)
+        longer = TrainingPass(ROUND_TOKENS, ROUND_TOKENS // TOKENS_PER_ANSWER_TOKEN, recomputed)
         used = training_memory(shape, longer, rank, dropout=dropout, element=element).total - fixed
         n_rounds = int((device_bytes * (1 - KEPT_FREE) - fixed) // used)
         return max(ROUND_TOKENS, min(MOST_TOKENS, n_rounds * ROUND_TOKENS))

@@ -68,7 +68,8 @@ def memory_rows(
     limit = pass_limit(shape, device, rank)
     whole = TrainingPass(batch_size * PROMPT_TOKENS, batch_size * ANSWER_TOKENS)
     one_pass = limited(whole, limit)
-    n_passes = -(-whole.tokens // one_pass.tokens)
+    # a pass has whole prompts
+    n_passes = -(-batch_size // max(1, one_pass.tokens // PROMPT_TOKENS))
     jobs = {
         f"train, {batch_size} prompts in one pass": (whole.tokens, training_memory(shape, whole, rank)),
         f"train, {batch_size} prompts in {n_passes} passes{', layers recomputed' if one_pass.recomputed else ''}": (

@@ -56,8 +56,13 @@ class AdapterRecommender(Recommender):
 
     def load(self, task: Task) -> LanguageModel:
         """Load the task's backbone, set to read what the parameters state."""
+        return load_language_model(task, self.reading)
+
+    @property
+    def reading(self) -> Reading:
+        """What the parameters state about the reading of a query."""
         params = self.params
-        return load_language_model(task, Reading(params.max_history, params.title_words, params.candidates_in_prompt))
+        return Reading(params.max_history, params.title_words, params.candidates_in_prompt)
 
     def train_adapter(self, task: Task, adapter: str) -> None:
         """Train one of the planned adapters."""

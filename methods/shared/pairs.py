@@ -45,8 +45,14 @@ class PairRecommender(AdapterRecommender):
     language_model: PairLanguageModel
 
     def load(self, task: Task) -> PairLanguageModel:
-        """Load the task's encoder as a cross-encoder."""
-        return PairLanguageModel(task_backbone(task, "encoder"), task.device, pair_recipe(self.params))
+        """Load the task's encoder as a cross-encoder.
+
+        Raises:
+            BenchError: a parameter is stated that only applies to decoders.
+        """
+        language_model = PairLanguageModel(task_backbone(task, "encoder"), task.device, pair_recipe(self.params))
+        language_model.set_up(self.reading, task.ranking)
+        return language_model
 
     def fit(self, task: Task) -> None:
         """Train (or load) the planned adapters.

@@ -18,6 +18,7 @@ from bench.files.store import ArtifactStore
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stepwise import Stepwise, trained_by_steps
+from bench.learning.team import Team
 from bench.progress import Steps
 from tests.test_progress import Heard
 
@@ -141,6 +142,12 @@ def test_the_loss_on_held_out_examples_decides_where_it_is_given() -> None:
     regression, log = held_out([5.0, 4.0, 3.0, 3.5, 3.4, 3.3, 3.2, 3.1, 3.05])
     assert (log.best_check, log.ended, len(log.held_out_losses), log.n_checks) == (2, "converged", 8, 8)
     assert torch.equal(regression.layer.weight, regression.begun_from[log.step_of_check[2]])
+
+
+def test_of_several_processes_the_first_one_measures_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Team, "of_first", lambda _self, value: value + 1)
+    _, log = held_out([5.0, 4.0, 3.0, 3.5, 3.4, 3.3, 3.2, 3.1, 3.05])
+    assert log.held_out_losses[:3] == (6.0, 5.0, 4.0)
 
 
 def test_the_metric_is_then_computed_only_before_training_and_of_the_kept_state() -> None:

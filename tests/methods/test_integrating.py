@@ -67,6 +67,18 @@ def test_a_second_fit_finds_all_that_was_trained_and_scores_the_same(method: str
     assert np.array_equal(first.score(queries), again.score(queries))
 
 
+@pytest.mark.parametrize("params", [{"title_words": 8}, {"candidates_in_prompt": False}])
+def test_what_only_a_decoder_reads_is_refused(task: Task, params: dict[str, Any]) -> None:
+    with pytest.raises(BenchError, match="is not a decoder, and -p title_words and -p candidates_in_prompt only apply"):
+        fitted("lora", task, **params)
+
+
+def test_adapters_of_the_top_layer_leave_the_other_one(task: Task) -> None:
+    recommender = fitted("lora", task, adapted_layers=1)
+    (adapter,) = recommender.trained.values()
+    assert {name.split(".")[2] for name in adapter.factors} == {"1"}
+
+
 def test_the_same_seed_gives_the_same_scores_and_another_does_not(task: Task, tmp_path: Path) -> None:
     queries, _ = marked_queries(task.target, n_queries=6)
     stores = [ArtifactStore(tmp_path / name) for name in ("one", "two")]

@@ -6,6 +6,7 @@ An adapter changes each adapted linear layer W (d_out × d_in) by Δ = scaling �
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from bench.files.store import read_json, write_json
 from bench.plugin import above, at_least, at_most, below, between, shrinks_to
 
 HEAD_PREFIX = "head:"
+LAYER_NUMBER = re.compile(r"\.(\d+)\.")
+"""Finds a layer's number in the name of a module in it."""
 
 
 @dataclass(frozen=True)
@@ -239,3 +242,17 @@ def linear_modules(model: torch.nn.Module) -> dict[str, torch.nn.Linear]:
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear) and not unused & set(name.split("."))
     }
+
+
+def in_top_layers(modules: Sequence[str], n_layers: int) -> list[str]:
+    """Return the names of the modules in the last ``n_layers`` numbered layers; 0 returns all.
+
+    Args:
+        modules: Full names, such as ``model.layers.3.mlp.up_proj`` or ``encoder.layer.3.attention.self.query``.
+        n_layers: Number of layers.
+    """
+    if not n_layers:
+        return list(modules)
+    numbers = {name: int(found[1]) for name in modules if (found := LAYER_NUMBER.search(name))}
+    top = sorted(set(numbers.values()))[-n_layers:]
+    return [name for name, number in numbers.items() if number in top]

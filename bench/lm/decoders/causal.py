@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.learning.entropy import softmax_entropy
+from bench.learning.temperature import fitted_temperature
 from bench.lm.batching import answer_passes, length_buckets, moved, padded
 from bench.lm.decoders.answer_entropy import EntropyScope, leading_positions
 from bench.lm.decoders.attention import plainly_causal
@@ -32,6 +34,8 @@ CACHED_LOGITS = 2**18
 ROWS_BY_WIDTH = 0.5
 """Least number of a CPU's rows of logits at once, by the width of the head: each product reads the whole head, and with
 a large vocabulary that takes longer than the product."""
+CALIBRATED_TOKENS = 512
+"""About how many tokens of answers calibrate a model; each has logits for the whole vocabulary."""
 _ANY_TOKEN = 0
 _Item = TypeVar("_Item")
 
@@ -49,10 +53,23 @@ class CausalLanguageModel(PromptedDecoder):
 
     def loss_behind(self, prompts: list[list[int]], answers: Sequence[str]) -> Tensor:
         """Return :meth:`answer_loss` for prompts given as token ids."""
+        logits, targets = self._answer_logits(prompts, answers)
+        return F.cross_entropy(logits, moved(targets, self.device))
+
+    @torch.no_grad()
+    def answer_temperature(self, examples: Sequence[Prompt]) -> float:
+        """Return the divisor of logits that minimizes the cross-entropy of a sample of the answers' tokens."""
+        answer_ids = self.answer_ids([example.answer for example in examples], "title")
+        sample = examples[:: max(1, sum(map(len, answer_ids)) // CALIBRATED_TOKENS)]
+        read = [self._answer_logits(self.token_ids([one.shared]), [one.answer]) for one in sample]
+        logits, targets = map(torch.cat, zip(*read, strict=True))
+        return fitted_temperature(logits.cpu().numpy(), targets.numpy())
+
+    def _answer_logits(self, prompts: list[list[int]], answers: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Return the logits for all tokens of the answers, shape (n_tokens, vocabulary), and these tokens."""
         answer_ids = self.answer_ids(answers, "title")
         logits = self._logits_at(prompts, answer_ids, list(map(range, map(len, answer_ids))))
-        targets = torch.tensor([token for answer in answer_ids for token in answer])
-        return F.cross_entropy(logits, moved(targets, self.device))
+        return logits, torch.tensor([token for answer in answer_ids for token in answer])
 
     def parts_of(
         self, prompts: list[list[int]], answers: Sequence[str], max_tokens: int | None
@@ -107,7 +124,7 @@ class CausalLanguageModel(PromptedDecoder):
                 branching = Branching.of(_take(prompts, rows), batch, self.model.dtype, self.device)
                 last = branching.branch_rows[np.cumsum([len(branch) for row in batch for branch in row]) - 1]
                 hidden = last_hidden_states(self.model, branching)[torch.from_numpy(last).to(self.device)]
-                asked = self._head(hidden)[:, list(tokens)]
+                asked = self._exact_logits(hidden, list(tokens))
                 logits[rows] = asked.view(len(rows), n_branches, -1).cpu().numpy()
         return logits
 
@@ -200,6 +217,19 @@ class CausalLanguageModel(PromptedDecoder):
         logits: Tensor = self.model.get_output_embeddings()(hidden)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
+    @cached_property
+    def _exact_head(self) -> tuple[Tensor, Tensor | None]:
+        """The weights and the bias of the output head in float32, which no adapter changes."""
+        head = self.model.get_output_embeddings()
+        exact = torch.promote_types(head.weight.dtype, torch.float32)
+        bias = getattr(head, "bias", None)
+        return head.weight.to(exact), None if bias is None else bias.to(exact)
+
+    def _exact_logits(self, hidden: Tensor, tokens: list[int] | slice = slice(None)) -> Tensor:
+        """Return the logits of all or some tokens in float32: in bfloat16, many of a query's candidates would tie."""
+        weight, bias = self._exact_head
+        return F.linear(hidden.to(weight.dtype), weight[tokens], None if bias is None else bias[tokens])
+
     def _branch_log_likelihoods(self, prompts: list[list[int]], answers: list[list[list[int]]]) -> Tensor:
         """Return summed log-probabilities, shape (n, n_answers); an answer's last token is predicted but never read."""
         read = [[answer[:-1] for answer in row] for row in answers]
@@ -207,7 +237,7 @@ class CausalLanguageModel(PromptedDecoder):
         hidden = last_hidden_states(self.model, branching)
         first_tokens = torch.tensor([[answer[0] for answer in row] for row in answers], device=self.device)
         ends = torch.from_numpy(branching.prompt_ends).to(self.device)
-        totals = self._head(hidden[ends]).log_softmax(-1).gather(1, first_tokens)
+        totals = self._exact_logits(hidden[ends]).log_softmax(-1).gather(1, first_tokens)
         later = [token for row in answers for answer in row for token in answer[1:]]
         n_later = [len(answer) - 1 for row in answers for answer in row]
         rows = torch.from_numpy(branching.branch_rows).to(self.device)
@@ -221,7 +251,8 @@ class CausalLanguageModel(PromptedDecoder):
         )
         n_rows = max(1, int(least), at_once // int(self.model.config.vocab_size))
         chunks = zip(torch.split(hidden, n_rows), torch.split(targets, n_rows), strict=True)
-        return torch.cat([-F.cross_entropy(self._head(rows), wanted, reduction="none") for rows, wanted in chunks])
+        scored = ((self._exact_logits(rows), wanted) for rows, wanted in chunks)
+        return torch.cat([-F.cross_entropy(logits, wanted, reduction="none") for logits, wanted in scored])
 
     def _greedy_batch(self, prefixes: list[list[int]], max_new_tokens: int) -> list[list[int]]:
         end = self.tokenizer.eos_token_id

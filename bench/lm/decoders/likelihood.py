@@ -63,7 +63,8 @@ class GenerativeLanguageModel(LanguageModel):
         return training_dtype(device)
 
     objective = (
-        f"next title, prompt {prompt_hash(max_history=MAX_HISTORY)}, negatives {N_TRAINING_NEGATIVES}, lowest loss kept"
+        f"next title, prompt {prompt_hash(max_history=MAX_HISTORY)}, negatives {N_TRAINING_NEGATIVES}, "
+        "lowest loss kept, calibrated"
     )
     defaults: ClassVar = {
         "dropout": 0.05,
@@ -153,6 +154,10 @@ class GenerativeLanguageModel(LanguageModel):
             Prompt(prompt, self._answer(domain, [items[column], *np.delete(items, column)], rng))
             for prompt, items, column in rows
         ]
+
+    def answer_temperature(self, held_out: Sequence[list[Prompt]]) -> float:
+        """Return the divisor that calibrates the logits of the answers' tokens."""
+        return self.causal.answer_temperature([prompt for batch in held_out for prompt in batch])
 
     @property
     def layers(self) -> Sequence[nn.Module]:

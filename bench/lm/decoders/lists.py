@@ -59,7 +59,7 @@ class ListLanguageModel(GenerativeLanguageModel):
 
     objective = (
         f"next title, then {LIST_LENGTH - 1} random negatives, prompt {prompt_hash(max_history=MAX_HISTORY)}, "
-        f"negatives {N_TRAINING_NEGATIVES}, lowest loss kept"
+        f"negatives {N_TRAINING_NEGATIVES}, lowest loss kept, calibrated"
     )
     answer_style: AnswerStyle = "list"
     entropy_scope: EntropyScope = "each_title"

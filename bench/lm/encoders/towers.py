@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from bench.learning.dot_scores import all_dots
 from bench.learning.entropy import softmax_entropy
 from bench.learning.temperature import fitted_temperature
-from bench.lm.adapters.adapter import LoraRecipe, linear_modules
+from bench.lm.adapters.adapter import LoraRecipe, in_top_layers, linear_modules
 from bench.lm.batching import moved
 from bench.lm.encoders.text_encoder import TextEncoder
-from bench.lm.encoders.title_layers import LAYERS, KeptLayers, TitleLayers, can_be_split, n_adapted_layers
+from bench.lm.encoders.title_layers import KeptLayers, TitleLayers, can_be_split, n_adapted_layers
 from bench.lm.encoders.tower_batches import RECENCY_DECAY, Positions, TowerBatch
 from bench.lm.language_model import ENTROPY_TOKENS, MAX_HISTORY, LanguageModel
 from bench.progress import prefixed
@@ -90,12 +90,8 @@ class TowerLanguageModel(LanguageModel):
 
     def adapted_modules(self, recipe: LoraRecipe) -> list[str]:
         """Return the linear layers of the adapted top layers."""
-        names = list(linear_modules(self.model))
-        if not recipe.adapted_layers or not can_be_split(self.model):
-            return names
-        n_layers = len(self.model.encoder.layer)  # type: ignore[union-attr, arg-type]
-        top = tuple(f"{LAYERS}{number}." for number in range(n_layers)[-recipe.adapted_layers :])
-        return [name for name in names if name.startswith(top)]
+        n_layers = recipe.adapted_layers if can_be_split(self.model) else 0
+        return in_top_layers(list(linear_modules(self.model)), n_layers or 0)
 
     @contextmanager
     def prepared_for(

@@ -30,7 +30,7 @@ from bench.lm.training.attachment import Factors, attached, mask_seed
 from bench.lm.training.dropout import IntegerDropout, Masks
 from bench.lm.training.passes import limit_for
 from bench.lm.training.recompute import recomputed
-from bench.lm.training.together import shared_limit, shared_scores
+from bench.lm.training.together import common_limit, shared_limit, shared_scores
 from bench.plugin import Answers, ProgressHook, Queries
 from bench.progress import prefixed
 
@@ -90,7 +90,7 @@ def train_adapter(
         language_model.prepared_for(domains, recipe, progress),
     ):
         head = _begun_head(language_model, course)
-        limit = limit_for(language_model, recipe)
+        limit = common_limit(limit_for(language_model, recipe), course.team)
         training = _Training(language_model, domains, recipe, course, factors, list(head.values()), validation, limit)
         if course.start is None:
             training.begin_calibrated(progress)
@@ -154,18 +154,25 @@ class _Training:
 
     def begin_calibrated(self, progress: ProgressHook) -> None:
         """Set the start of a learned temperature to the value that calibrates the untrained model."""
-        temperature = self.temperature(progress)
+        temperature = self.temperature(progress) if self.language_model.has_temperature else None
         if temperature is not None:
             self.language_model.begin_at(temperature)
 
     def temperature(self, progress: ProgressHook) -> float | None:
         """Return the temperature that calibrates the current state on the validation queries; None if there is none."""
-        if not (self.validation and self.language_model.has_temperature):
+        if not self.validation:
             return None
-        progress("calibrating the temperature on validation queries")
         with self._without_dropout():
-            part = prefixed(progress, "", "calibration: ", within_steps=True)
-            scores = [self._scores(domain, queries, part) for domain, queries, _ in self.validation]
+            if self.language_model.has_temperature:
+                return self.course.team.of_first(self._temperature_of_scores(progress))
+            with training_precision(next(iter(self.factors.values()))[0].device):
+                held_out = [part.batch for part in self._held_out_parts]
+                return self.course.team.of_first(self.language_model.answer_temperature(held_out))
+
+    def _temperature_of_scores(self, progress: ProgressHook) -> float:
+        progress("calibrating the temperature on validation queries")
+        part = prefixed(progress, "", "calibration: ", within_steps=True)
+        scores = [self._scores(domain, queries, part) for domain, queries, _ in self.validation]
         answers = np.concatenate([answers.positive_column for _, _, answers in self.validation])
         return self.language_model.temperature_on(np.concatenate(scores), Answers(answers))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,13 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from bench.learning.team import Team
+    from bench.lm.memory import PassLimit
     from bench.plugin import Queries
+
+
+def common_limit(limit: PassLimit, team: Team) -> PassLimit:
+    """Return a limit with the fewest tokens of all processes, so that all divide a batch into the same parts."""
+    return limit if limit.tokens is None else replace(limit, tokens=-team.highest(-limit.tokens))
 
 
 def shared_limit(limit: int | None, n_tokens: Callable[[], int], team: Team) -> int | None:

@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.lm.adapters.adapter import Adapter, AdapterSpec, LoraRecipe, linear_modules, load_adapter, save_adapter
+from bench.lm.adapters.adapter import (
+    Adapter,
+    AdapterSpec,
+    LoraRecipe,
+    in_top_layers,
+    linear_modules,
+    load_adapter,
+    save_adapter,
+)
 
 ONE = Adapter({"a.b": (torch.ones(2, 3), torch.ones(4, 2)), "c": (torch.ones(2, 5), torch.ones(5, 2))}, 2.0, "r", "i")
 
@@ -86,3 +94,16 @@ def test_a_shorter_prompt_is_another_adapter_and_the_default_one_keeps_its_hash(
     assert not {"title_words", "candidates_in_prompt"} & set(recipe())
     assert recipe(title_words=8)["title_words"] == 8
     assert recipe(candidates_in_prompt=False)["candidates_in_prompt"] is False
+
+
+@pytest.mark.parametrize(("n_layers", "numbers"), [(1, (10,)), (2, (9, 10)), (5, (2, 9, 10)), (0, (2, 9, 10))])
+def test_modules_of_the_top_layers_are_told_by_their_number(n_layers: int, numbers: tuple[int, ...]) -> None:
+    modules = [f"model.layers.{number}.{part}" for number in (2, 9, 10) for part in ("mlp.up_proj", "self_attn.q_proj")]
+    expected = [name for name in modules if int(name.split(".")[2]) in numbers]
+    assert in_top_layers(modules, n_layers) == expected
+
+
+def test_a_module_outside_the_layers_is_only_among_all() -> None:
+    modules = ["embed.project", "model.layers.0.mlp.up_proj"]
+    assert in_top_layers(modules, 0) == modules
+    assert in_top_layers(modules, 1) == modules[1:]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from bench.errors import BenchError
 from bench.learning.entropy import softmax_entropy
 from bench.lm.decoders.answer_entropy import leading_positions
-from bench.lm.decoders.causal import CausalLanguageModel
+from bench.lm.decoders.causal import CALIBRATED_TOKENS, CausalLanguageModel
 from bench.lm.prompts.shared import SEPARATOR, Prompt, title_answer
 from tests.support.short_prompts import with_prompts
 
@@ -50,6 +52,32 @@ def test_cached_scores_equal_thirty_full_passes(pico, queries, attention, batch_
     assert scores.dtype == np.float32
     assert scores.shape == (3, 30)
     np.testing.assert_allclose(scores, expected, atol=MAX_DIFFERENCE, rtol=0)
+
+
+def test_scores_of_a_decoder_in_bfloat16_do_not_tie(pico, queries):
+    histories, candidates = queries
+    halved = CausalLanguageModel(copy.deepcopy(pico.model).to(torch.bfloat16), pico.tokenizer)
+    assert [len(set(row)) for row in halved.score(histories, candidates)] == [30] * 3
+    prompts, branches = [[7, 8, 9]], [[[token] for token in range(10, 40)]]
+    one_token = halved.logits_behind(prompts, branches, [4])
+    assert len(set(one_token.ravel())) == 30
+    every_token = halved.logits_behind(prompts, branches, list(range(halved.model.config.vocab_size)))
+    np.testing.assert_allclose(every_token[..., [4]], one_token, rtol=1e-5)
+
+
+def test_answers_drawn_at_a_temperature_are_calibrated_by_it(pico, pico_titles, monkeypatch):
+    examples, read = [Prompt("History", title) for title in pico_titles * 20], []
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(_lm, prompts, answers):
+        read.extend(answers)
+        logits = 6 * torch.randn(10, 25, generator=generator)
+        return logits, torch.multinomial((logits / 3).softmax(-1), 1, generator=generator).squeeze(1)
+
+    monkeypatch.setattr(CausalLanguageModel, "_answer_logits", drawn)
+    assert pico.answer_temperature(examples) == pytest.approx(3, rel=0.2)
+    n_tokens = sum(map(len, pico.answer_ids(read, "title")))
+    assert n_tokens == pytest.approx(CALIBRATED_TOKENS, rel=0.2)
 
 
 def test_permuting_candidates_permutes_likelihoods_under_one_prompt(pico, pico_titles):

@@ -70,7 +70,8 @@ def test_the_loss_of_held_out_answers_is_recorded_at_each_check_and_nothing_is_s
     score = GenerativeLanguageModel.scores_in_training
     monkeypatch.setattr(GenerativeLanguageModel, "scores_in_training", lambda *told: asked.append(told) or score(*told))
     recipe = dataclasses.replace(RECIPE, checks_an_epoch=1, epochs=2, decay_share=0.0)
-    _, log = trained(generative, [domain], recipe, validation=[(domain, queries, answers)])
+    adapter, log = trained(generative, [domain], recipe, validation=[(domain, queries, answers)])
+    assert adapter.temperature is not None
     assert len(log.held_out_losses) == 3
     assert len(log.validation) == len(asked) == 2  # before training and of the kept state
     prompts = generative.held_out(domain, queries, answers)

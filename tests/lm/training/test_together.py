@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 
 from bench.cli.main import INTERRUPT
 from bench.learning.team import ALONE, Team, current_team, n_launched
-from bench.lm.training.together import shared_limit, shared_scores
+from bench.lm.memory import NO_LIMIT, PassLimit
+from bench.lm.training.together import common_limit, shared_limit, shared_scores
 from bench.plugin import Queries
 
 ROOT = Path(__file__).parents[3]
@@ -80,6 +81,13 @@ def test_each_process_gets_a_part_and_no_part_exceeds_the_device() -> None:
     assert shared_limit(None, lambda: 901, Team(0, 2)) == 451
     assert shared_limit(100, lambda: 900, Team(1, 2)) == 100
     assert shared_limit(None, lambda: 0, Team(1, 2)) == 1
+
+
+def test_a_batch_is_divided_as_on_the_smallest_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Team, "highest", lambda _self, number: max(number, -4096))
+    assert common_limit(PassLimit(6144, 6144), Team(0, 2)) == PassLimit(4096, 6144)
+    assert common_limit(PassLimit(2048, 0), Team(1, 2)) == PassLimit(2048, 0)
+    assert common_limit(NO_LIMIT, Team(0, 2)) == NO_LIMIT
 
 
 def test_the_parts_of_all_processes_are_all_parts() -> None:
