@@ -1,8 +1,9 @@
 """Linear text baseline: a linear map on frozen title vectors.
 
 It has two towers as in :mod:`bench.lm.encoders.towers`, but trains only one square matrix over the vectors of a frozen
-encoder. The matrix starts as the identity, which is ``text-knn``, and is trained with the same loss, negatives and
-stopping rule as the encoder's adapters. A trained text method with a lower score needs an explanation.
+encoder. The matrix starts as the identity, which is ``text-knn``, and is trained with the same loss and negatives as
+the encoder's adapters. Its stopping rule is more patient than theirs, and it is validated on all queries. A trained
+text method with a lower score needs an explanation.
 """
 
 from __future__ import annotations

@@ -24,14 +24,14 @@ def tie_warnings(record: RunRecord) -> list[str]:
 def ties_by_design(record: RunRecord) -> bool:
     """Return whether ties are intended.
 
-    A control may score by counts or give constant scores. A generated list ties all candidates that it does not
-    contain. In the cold setting, ID-based methods score items that they have never seen. A whole catalogue contains
-    items with equal titles.
+    A control that is not trained may score by counts or give constant scores. A generated list ties all candidates that
+    it does not contain. In the cold setting, ID-based methods score items that they have never seen. A whole catalogue
+    contains items with equal titles.
     """
     spec = record.spec
     knows_numbers_alone = record.family in ("general", "sequential")
     return (
-        record.family == "control"
+        (record.family == "control" and record.fit.training is None)
         or spec.ranking == "generate"
         or spec.full_ranking
         or (spec.protocol.setting == "cold" and knows_numbers_alone)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bench.files.folders import Folders
+from bench.plugin import FitReport, TrainingReport
 from bench.runs.complete import complete
 from bench.runs.engine import run
 from bench.runs.record import RunRecord
@@ -36,6 +37,7 @@ def test_more_than_one_tie_in_a_hundred_is_warned_of_with_the_method_and_the_sha
     ("fields", "is_warned"),
     [
         ({"family": "control"}, False),
+        ({"family": "control", "fit": FitReport(training=TrainingReport(epochs=1))}, True),
         ({"family": "language-model", "ranking": "generate", "backbone": "tiny"}, False),
         ({"family": "language-model", "ranking": "likelihood", "backbone": "tiny"}, True),
         ({"family": "sequential", "setting": "cold"}, False),

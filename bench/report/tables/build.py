@@ -18,6 +18,7 @@ from bench.report.tables.caption import Repeated, Star, family_sizes, footnotes,
 from bench.report.tables.convergence import convergence_sentence, unchecked_notes, with_arrows
 from bench.report.tables.layout import Layout, RowSlots, experiment_layout, runs_layout, stored_layout, with_ours
 from bench.report.tables.legend import legend
+from bench.report.tables.linear_control import explained_notes, unexplained_sentence
 from bench.report.tables.marks import Column, marked, row_letters
 from bench.report.tables.merge_weights import merge_weight_notes
 from bench.report.tables.options import DEFAULT_OPTIONS, TableOptions
@@ -108,11 +109,12 @@ def _table(
     ]
     shown = percent, layout.n_negatives + 1
     said = full_caption(options.caption, groups, layout.rows, repeated, star, family_sizes(rows), *shown)
+    unexplained = unexplained_sentence(rows, layout.rows, groups, metrics)
     missing = dict.fromkeys(command for row in layout.rows for slot in row.slots for command in slot.missing)
     table = Table(
         name=name,
         title=options.caption,
-        caption=" ".join(filter(None, [said, convergence_sentence(rows)])),
+        caption=" ".join(filter(None, [said, convergence_sentence(rows), unexplained])),
         groups=tuple(groups),
         metrics=metrics,
         rows=tuple(rows),
@@ -124,7 +126,8 @@ def _table(
         options=options,
     )
     found = agreement_notes(table, values, star) + merge_weight_notes(layout.rows, groups)
-    return with_summaries(replace(table, footnotes=found + unchecked_notes(layout.rows) + table.footnotes))
+    found += explained_notes(layout.rows) + unchecked_notes(layout.rows)
+    return with_summaries(replace(table, footnotes=found + table.footnotes))
 
 
 def _with_style(star: Star, options: TableOptions, layout: Layout) -> Star:
