@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from command_pages import escaped
@@ -66,9 +66,15 @@ def doubling(experiment: str, dataset: str, setting: str) -> str:
     if not rows:
         raise ValueError(f"no shipped row of '{experiment}' on {dataset}, {setting} has a validation curve")
     shown = table(("Method", "Epochs", "Validation NDCG@3", "Twice the epochs", "Gain"), rows)
-    labels = [row.label for row in load_experiment(experiment).rows]
-    missing = [label for label in labels if label not in dict(found)]
-    return f"{shown}\n\nNot run yet: {', '.join(map(escaped, missing))}." if missing else shown
+    return _with_missing(shown, experiment, [label for label, _ in found])
+
+
+def lengths(experiment: str, dataset: str, setting: str) -> str:
+    """Return how long each row was trained and what it reached, and which rows have not been run."""
+    found = [(label, runs[0]) for label, runs in _rows(experiment, dataset, setting)]
+    rows = [[escaped(label), *_length(run), *_reached(run)] for label, run in found]
+    shown = table(("Method", "Steps", "Epochs", "Validation NDCG@3", "NDCG@1", "NDCG@3"), rows)
+    return _with_missing(shown, experiment, [label for label, _ in found])
 
 
 def _rows(experiment: str, dataset: str, setting: str) -> Iterator[tuple[str, list[RunRecord]]]:
@@ -79,6 +85,12 @@ def _rows(experiment: str, dataset: str, setting: str) -> Iterator[tuple[str, li
     for row in layout.rows:
         if runs := list(row.slots[places.index((dataset, setting))].records):
             yield row.label, runs
+
+
+def _with_missing(shown: str, experiment: str, labels: Collection[str]) -> str:
+    """Return a table with the names of the experiment's rows that it does not contain."""
+    missing = [row.label for row in load_experiment(experiment).rows if row.label not in labels]
+    return f"{shown}\n\nNot run yet: {', '.join(map(escaped, missing))}." if missing else shown
 
 
 def _popularity(found: Diagnosis) -> list[str]:
@@ -96,3 +108,16 @@ def _stability(one: Repetition) -> list[str]:
 def _doubling(training: TrainingCourse) -> list[str]:
     epochs, best, gain = training.epochs or 0, training.validation or 0, training.gain or 0
     return [f"{epochs / 2:g} → {epochs:g}", f"{best - gain:.4f}", f"{best:.4f}", f"{gain:+.4f}"]
+
+
+def _length(run: RunRecord) -> list[str]:
+    """Return the optimizer steps and the epochs of a run's training, where its record states them."""
+    steps = sum(adapter.n_steps for adapter in run.fit.adapters.values())
+    epochs = [course.epochs for course in training_courses(run.fit) if course.epochs is not None]
+    return [f"{steps:,}" if steps else DASH, f"{epochs[0]:.1f}" if epochs else DASH]
+
+
+def _reached(run: RunRecord) -> list[str]:
+    best = [course.validation for course in training_courses(run.fit) if course.validation is not None]
+    tested = (run.metrics[name]["value"] for name in ("ndcg@1", "ndcg@3"))
+    return [f"{best[0]:.4f}" if best else DASH, *(f"{value:.4f}" for value in tested)]

@@ -30,6 +30,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "experiments": method_pages.experiments,
     "figure": result_pages.figure,
     "growth": growth_pages.growth,
+    "lengths": diagnosis_pages.lengths,
     "method": method_pages.method,
     "methods": method_pages.methods,
     "notebook": notebook_pages.notebook,

@@ -11,7 +11,7 @@ import pytest
 from bench.diagnose.repeated_answers import AskedAgain, keep
 from bench.diagnose.stability import Stability
 from bench.metrics import Ranks, Tops
-from bench.plugin import FitReport, TrainingReport
+from bench.plugin import AdapterReport, FitReport, TrainingReport
 from bench.runs.record import RunRecord, summarize
 from bench.runs.store import RunStore
 from bench.spec import ProtocolSpec, RunSpec
@@ -46,10 +46,18 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(path)
 
 
-def saved(store: RunStore, method: str, seed: int, better: list[int], has_tops: bool = True) -> RunRecord:
+def saved(
+    store: RunStore,
+    method: str,
+    seed: int,
+    better: list[int],
+    has_tops: bool = True,
+    fit: FitReport | None = None,
+) -> RunRecord:
     """Store a run of ten queries whose positives 1, 2, … 10 users touched, and whose tops 11 users touched."""
     ranks = Ranks(np.array(better, np.int16), np.zeros(10, np.int16))
-    spec = RunSpec(method, ProtocolSpec("beauty", "warm"), {}, seed=seed)
+    backbone = "minilm" if method == "target-only" else None
+    spec = RunSpec(method, ProtocolSpec("beauty", "warm"), {}, seed=seed, backbone=backbone)
     record = RunRecord(
         id=spec.hash(),
         spec=spec,
@@ -60,7 +68,7 @@ def saved(store: RunStore, method: str, seed: int, better: list[int], has_tops: 
         tie_rate=0.0,
         bench_version="0.1.0",
         created="2026-01-01T00:00:00+00:00",
-        fit=FitReport(training=TRAINING) if method == "bpr" else FitReport(),
+        fit=fit or (FitReport(training=TRAINING) if method == "bpr" else FitReport()),
     )
     items = np.where(ranks.better == 0, 1, 2).astype(np.int32)
     tops = Tops(items, np.full(10, 11.0, np.float32), np.arange(1, 11, dtype=np.int32))
@@ -95,6 +103,20 @@ def test_a_doubled_training_is_told_of_rows_with_a_validation_curve(experiment: 
     head, *rows = rows_of(shown)
     assert head == ["Method", "Epochs", "Validation NDCG@3", "Twice the epochs", "Gain"]
     assert rows == [["BPR", "2 → 4", "0.2500", "0.2515", "+0.0015"]]
+
+
+def test_how_long_a_row_was_trained_is_told_beside_what_it_reached(experiment: str) -> None:
+    path = Path(experiment)
+    path.write_text(EXPERIMENT + "  - {method: target-only, label: LoRA, backbone: minilm}\n", encoding="utf-8")
+    adapter = AdapterReport("id", n_steps=1161, epochs=6.75, losses=(6.5,), validation=(0.3, 0.55, 0.54))
+    saved(diagnosis_pages.STORE, "target-only", 0, RANKS[0], fit=FitReport(adapters={"target": adapter}))
+    head, *rows = rows_of(diagnosis_pages.lengths(experiment, "beauty", "warm"))
+    assert head == ["Method", "Steps", "Epochs", "Validation NDCG@3", "NDCG@1", "NDCG@3"]
+    assert rows == [
+        ["BPR", "–", "4.0", "0.2515", "0.2000", "0.2000"],
+        ["Popularity", "–", "–", "–", "0.2000", "0.2000"],
+        ["LoRA", "1,161", "6.8", "0.5500", "0.2000", "0.2000"],
+    ]
 
 
 def test_an_empty_table_stops_the_build(experiment: str) -> None:
