@@ -121,8 +121,14 @@ def with_full_names(method: str, names: Collection[str], given: Mapping[str, Any
 
 
 def aliased(key: str, names: Collection[str]) -> list[str]:
-    """Return the parameters among ``names`` that an alias stands for; none if it is a name itself, or no alias."""
-    return [] if key in names else [name for name in ALIASES.get(key, ()) if name in names]
+    """Return the parameters among ``names`` that an alias or a name in another case stands for.
+
+    There are none if it is a name itself, or neither of them.
+    """
+    if key in names:
+        return []
+    lower = key.lower()
+    return [lower] if lower in names else [name for name in ALIASES.get(lower, ()) if name in names]
 
 
 def aliases_of(name: str, names: Collection[str]) -> list[str]:

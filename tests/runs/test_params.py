@@ -151,6 +151,11 @@ def test_an_alias_stands_for_the_full_name() -> None:
     assert build_params("example", Trained, {"lr": "0.5"}) == Trained(learning_rate=0.5)
 
 
+def test_a_name_may_be_in_any_case() -> None:
+    assert build_params("example", Trained, {"LR": "0.5", "Hidden_Size": "4"}) == Trained(0.5, 8, 4)
+    assert build_params("example", WithAlias, {"Lr": "0.5"}) == WithAlias(lr=0.5, learning_rate=0.2)
+
+
 def test_an_alias_for_several_parameters_is_refused_with_their_names() -> None:
     with pytest.raises(BenchError, match="ambiguous: it stands for embedding_size and hidden_size"):
         build_params("example", Trained, {"dim": "4"})
