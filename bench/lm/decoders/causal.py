@@ -226,7 +226,12 @@ class CausalLanguageModel(PromptedDecoder):
         return head.weight.to(exact), None if bias is None else bias.to(exact)
 
     def _exact_logits(self, hidden: Tensor, tokens: list[int] | slice = slice(None)) -> Tensor:
-        """Return the logits of all or some tokens in float32: in bfloat16, many of a query's candidates would tie."""
+        """Return the logits of all or some tokens in float32: in bfloat16, many of a query's candidates would tie.
+
+        In training they are computed in its number format.
+        """
+        if torch.is_autocast_enabled(self.device.type):
+            return self._head(hidden)[:, tokens]
         weight, bias = self._exact_head
         return F.linear(hidden.to(weight.dtype), weight[tokens], None if bias is None else bias[tokens])
 
