@@ -104,6 +104,7 @@ def test_a_training_that_has_grown_to_twice_its_first_step_returns_what_it_kept(
     if printed[3] != "True":
         pytest.skip("this C library is not glibc")
     first, grown, afterwards = map(int, printed[:3])
-    assert first == 0
+    # reading the resident size allocates a little itself, so steps that return nothing differ by less than a block
+    assert abs(first) < 16 << 20
     assert grown > 14 * (16 << 20)
-    assert afterwards == 0
+    assert abs(afterwards) < 16 << 20
