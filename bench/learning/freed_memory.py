@@ -11,8 +11,10 @@ from pathlib import Path
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Names of two settings in glibc's ``malloc.h``."""
 LARGEST = 2**31 - 1
+SETTLING_STEPS = 10
+"""Steps after which the process has the memory that its steps need, including the gaps between their blocks."""
 MOST_GROWTH = 2
-"""Multiple of a step's memory to which the process may grow before what it has kept is returned."""
+"""Multiple of that memory to which the process may grow before what it has kept is returned."""
 
 
 @cache
@@ -42,22 +44,22 @@ class KeptMemory:
     """Limit the memory of a training whose steps allocate blocks of ever different sizes."""
 
     def __init__(self) -> None:
-        self._needed_bytes = 0
+        self._n_steps, self._needed_bytes = 0, 0
 
     def give_back(self) -> None:
-        """Return what is kept; the next step shows again how much is needed."""
+        """Return what is kept; the next steps show again how much is needed."""
         return_freed_memory()
-        self._needed_bytes = 0
+        self._n_steps, self._needed_bytes = 0, 0
 
     def after_step(self) -> None:
-        """Return what is kept if the process has grown to a multiple of what it had after the first step."""
+        """Return what is kept if the process has grown to a multiple of what it had after its first steps."""
         if not keep_freed_memory():
             return
-        found = _resident_bytes()
-        if found > MOST_GROWTH * (self._needed_bytes or found):
+        found, self._n_steps = _resident_bytes(), self._n_steps + 1
+        if self._n_steps <= SETTLING_STEPS:
+            self._needed_bytes = max(self._needed_bytes, found)
+        elif found > MOST_GROWTH * self._needed_bytes:
             self.give_back()
-        elif not self._needed_bytes:
-            self._needed_bytes = found
 
 
 def _resident_bytes() -> int:
