@@ -54,9 +54,10 @@ def compare(
     """Compare two stored runs, or two methods over several seeds, with paired tests over users.
 
     A and B are prefixes of run ids, or names of the form method@dataset@setting[@full][@seedN]; a name without a seed
-    means the runs of all seeds. Differences are A minus B, with a 95% CI, an effect size (Cohen's d_z), wins and
-    losses per user, and the minimum detectable difference. Runs that were trained on different data, ranked different
-    candidates or scored different users cannot be compared. Training that did not converge causes a warning.
+    means the runs of all seeds. If nothing else matches, method or method@dataset is enough. Differences are A minus B,
+    with a 95% CI, an effect size (Cohen's d_z), wins and losses per user, and the minimum detectable difference. Runs
+    that were trained on different data, ranked different candidates or scored different users cannot be compared.
+    Training that did not converge causes a warning.
     """
     from bench.api.results import compare as compared
     from bench.files.folders import Folders

@@ -33,8 +33,9 @@ Examples:
 def rm(runs: tuple[str, ...], yes: bool, dry_run: bool, results_dir: Path, as_json: bool) -> None:
     """Remove stored runs with their ranks and earlier versions.
 
-    RUN is a prefix of a run id, or a name of the form method@dataset@setting[@full][@seedN]; see 'bench list runs'.
-    Nothing is removed if one of the names is wrong. Trained models stay in the cache, so a run can be repeated quickly.
+    RUN is a prefix of a run id, or a name of the form method@dataset@setting[@full][@seedN]; see 'bench list runs'. If
+    only one run matches, method or method@dataset is enough. Nothing is removed if one of the names is wrong. Trained
+    models stay in the cache, so a run can be repeated quickly.
     """
     from bench.runs.store import RunStore
     from bench.runs.superseded import check_removable, remove_run

@@ -1,4 +1,4 @@
-"""Find stored runs by name: the prefix of an id, or ``method@dataset@setting[@full][@seedN]``."""
+"""Find stored runs by name: the prefix of an id, ``method@dataset@setting[@full][@seedN]``, or how that begins."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def find_one(heads: Iterable[RunHead], name: str, results_dir: Path) -> RunHead:
             choices=choices_of(found),
         )
     hint = did_you_mean(name, {head.token for head in known} | {head.id for head in known})
-    expected = f"the prefix of an id ({SHORTEST_ID} or more characters) or method@dataset@setting[@full][@seedN]"
+    expected = f"the prefix of an id ({SHORTEST_ID} or more characters) or method[@dataset[@setting[@full][@seedN]]]"
     raise BenchError(f"No run '{name}' in {results_dir}; expected {expected}.{hint} See 'bench list runs'.")
 
 
@@ -68,13 +68,19 @@ def shown_time(created: str) -> str:
 
 
 def _named(heads: Iterable[RunHead], name: str) -> list[RunHead]:
-    """Return the runs with a name, which may be written in any case."""
-    if "@" not in name:
-        wanted = name.lower()
-        return [head for head in heads if len(wanted) >= SHORTEST_ID and head.id.startswith(wanted)]
-    tokens = {head.id: head.token for head in heads}
-    exact = [head for head in heads if name in _names_of(tokens[head.id])]
-    return exact or [head for head in heads if name.lower() in _names_of(tokens[head.id].lower())]
+    """Return the runs with a name in any case, or whose names begin with its method, or its method and dataset."""
+    known, wanted = list(heads), name.lower()
+    by_id = [head for head in known if len(wanted) >= SHORTEST_ID and head.id.startswith(wanted)]
+    if by_id:
+        return by_id
+    tokens = {head.id: head.token for head in known}
+    exact = [head for head in known if name in _names_of(tokens[head.id])]
+    in_any_case = [head for head in known if wanted in _names_of(tokens[head.id].lower())]
+    if exact or in_any_case:
+        return exact or in_any_case
+    start = wanted.split("@")
+    is_whole = len(start) > len(("method", "dataset"))  # bpr@beauty@warm is a name itself, beside bpr@beauty@warm@full
+    return [] if is_whole else [head for head in known if tokens[head.id].lower().split("@")[: len(start)] == start]
 
 
 def _names_of(token: str) -> tuple[str, str]:

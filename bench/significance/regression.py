@@ -1,4 +1,7 @@
-"""Fit ordinary least squares with standard errors that allow for correlated observations within a cluster."""
+"""Fit ordinary least squares with standard errors that allow for correlated observations within a cluster.
+
+The results equal those of statsmodels (tested), which is not worth another dependency for one formula.
+"""
 
 from __future__ import annotations
 

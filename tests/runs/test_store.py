@@ -314,6 +314,21 @@ def test_a_run_is_found_by_the_start_of_its_id_and_by_its_token(run_store: RunSt
     assert run_store.find("bpr@beauty@warm@seed2") == second
 
 
+@pytest.mark.parametrize("name", ["bpr", "BPR", "bpr@beauty", "bpr@Beauty"])
+def test_a_method_or_its_dataset_finds_the_only_run(run_store: RunStore, save_run: Save, name: str) -> None:
+    saved = save_run("bpr", [0])
+    save_run("random", [1])
+    assert run_store.find(name) == saved
+    assert run_store.find_seeds(name) == [saved]
+
+
+def test_the_start_of_a_method_or_setting_finds_nothing(run_store: RunStore, save_run: Save) -> None:
+    save_run("bpr", [0])
+    for name in ("bp", "bpr@bea", "bpr@beauty@wa"):
+        with pytest.raises(BenchError, match=f"No run '{name}'"):
+            run_store.find(name)
+
+
 def test_a_token_without_a_seed_finds_the_only_run(run_store: RunStore, save_run: Save) -> None:
     saved = save_run("recbole:NARM", [0], seed=7)
     assert run_store.find("recbole:NARM@beauty@warm") == saved

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.stats
+from statsmodels.regression.linear_model import OLS
 
 from bench.errors import BenchError
 from bench.significance.regression import least_squares
@@ -34,6 +35,17 @@ def test_clusters_of_one_give_the_heteroscedasticity_robust_errors() -> None:
         assert one.standard_error == pytest.approx(np.sqrt(hc1[place, place]))
         assert one.p == pytest.approx(2 * scipy.stats.t.sf(abs(one.value / one.standard_error), 59))
     assert found.coefficients[0].value == pytest.approx(2, abs=0.4)
+
+
+def test_clustered_errors_and_p_values_agree_with_statsmodels() -> None:
+    outcome, predictors = sample()
+    groups, clusters = [number % 3 for number in range(60)], [number // 5 for number in range(60)]
+    found = least_squares(outcome, predictors, groups, clusters)
+    design = np.column_stack([*predictors.values(), np.eye(3)[groups]])
+    reference = OLS(outcome, design).fit(cov_type="cluster", cov_kwds={"groups": np.array(clusters)}, use_t=True)
+    assert [one.value for one in found.coefficients] == pytest.approx(reference.params[:2])
+    assert [one.standard_error for one in found.coefficients] == pytest.approx(reference.bse[:2])
+    assert [one.p for one in found.coefficients] == pytest.approx(reference.pvalues[:2])
 
 
 def test_observations_said_twice_are_no_more_certain() -> None:
