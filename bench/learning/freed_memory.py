@@ -11,10 +11,10 @@ from pathlib import Path
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Names of two settings in glibc's ``malloc.h``."""
 LARGEST = 2**31 - 1
-SETTLING_STEPS = 10
-"""Steps after which the process has the memory that its steps need, including the gaps between their blocks."""
 MOST_GROWTH = 2
-"""Multiple of that memory to which the process may grow before what it has kept is returned."""
+"""Multiple of a step's memory to which the process may grow before what it has kept is returned."""
+LEAST_STEPS = 5
+"""Steps between two returns, each of which makes the next step as slow as if nothing were kept."""
 
 
 @cache
@@ -47,18 +47,18 @@ class KeptMemory:
         self._n_steps, self._needed_bytes = 0, 0
 
     def give_back(self) -> None:
-        """Return what is kept; the next steps show again how much is needed."""
+        """Return what is kept; the next step shows again how much is needed."""
         return_freed_memory()
         self._n_steps, self._needed_bytes = 0, 0
 
     def after_step(self) -> None:
-        """Return what is kept if the process has grown to a multiple of what it had after its first steps."""
+        """Return what is kept if the process has grown to a multiple of what it had after the first step."""
         if not keep_freed_memory():
             return
         found, self._n_steps = _resident_bytes(), self._n_steps + 1
-        if self._n_steps <= SETTLING_STEPS:
-            self._needed_bytes = max(self._needed_bytes, found)
-        elif found > MOST_GROWTH * self._needed_bytes:
+        if self._n_steps == 1:
+            self._needed_bytes = found
+        elif self._n_steps >= LEAST_STEPS and found > MOST_GROWTH * self._needed_bytes:
             self.give_back()
 
 
