@@ -1,4 +1,4 @@
-"""Find stored runs by name: the prefix of an id, ``method@dataset@setting[@full][@seedN]``, or how that begins."""
+"""Find stored runs by name: the prefix of an id, or ``method[@dataset[@setting[@full][@seedN]]]``."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ def _named(heads: Iterable[RunHead], name: str) -> list[RunHead]:
     tokens = {head.id: head.token for head in known}
     exact = [head for head in known if name in _names_of(tokens[head.id])]
     in_any_case = [head for head in known if wanted in _names_of(tokens[head.id].lower())]
-    if exact or in_any_case:
-        return exact or in_any_case
     start = wanted.split("@")
-    is_whole = len(start) > len(("method", "dataset"))  # bpr@beauty@warm is a name itself, beside bpr@beauty@warm@full
-    return [] if is_whole else [head for head in known if tokens[head.id].lower().split("@")[: len(start)] == start]
+    # more parts are a name of their own: bpr@beauty@warm is not the start of bpr@beauty@warm@full
+    is_start = len(start) <= len(("method", "dataset"))
+    begun = [head for head in known if is_start and tokens[head.id].lower().split("@")[: len(start)] == start]
+    return exact or in_any_case or begun
 
 
 def _names_of(token: str) -> tuple[str, str]:

@@ -236,7 +236,7 @@ class RunStore:
         return found
 
     def find(self, name: str) -> RunRecord:
-        """Return the run with a name: the prefix of an id, or ``method@dataset@setting[@full][@seedN]``."""
+        """Return the run with a name: the prefix of an id, or ``method[@dataset[@setting[@full][@seedN]]]``."""
         return self.load(self.find_head(name).id)
 
     def find_head(self, name: str) -> RunHead:
