@@ -117,7 +117,7 @@ class LlmRec(Recommender):
 
     @dataclass(frozen=True)
     class Params(TextParams):
-        """Hyper-parameters of LLM-Rec; the default sizes are small enough to train in minutes on a CPU."""
+        """Hyper-parameters of LLM-Rec; the default sizes allow training on a CPU."""
 
         max_examples: int = field(default=8_000, metadata=shrinks_to("examples") | at_least(1))
         """Training histories per epoch, one per sampled user and equally many per domain (the paper: all users)."""

@@ -79,7 +79,7 @@ class RecFormer(Recommender):
 
     @dataclass(frozen=True)
     class Params(TextParams):
-        """Hyper-parameters of RecFormer; the default sizes are small enough to train in minutes on a CPU."""
+        """Hyper-parameters of RecFormer; the default sizes allow training on a CPU."""
 
         temperature: float = field(default=0.05, metadata=above(0))
         """Temperature by which cosines are divided."""
@@ -91,7 +91,7 @@ class RecFormer(Recommender):
         """Weight of each of the two masked-word losses in pre-training; 0 disables them."""
         mask_share: float = field(default=0.15, metadata=above(0) | at_most(1))
         """Fraction of masked words."""
-        second_epochs: int = field(default=2, metadata=at_least(0))
+        second_epochs: int = field(default=100, metadata=at_least(0))
         """Maximum number of epochs with the best table of item vectors fixed (the paper: 128 in each stage)."""
 
     def fit(self, task: Task) -> None:

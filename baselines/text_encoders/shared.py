@@ -46,9 +46,9 @@ class TextParams:
     """Maximum history length, counted from its end (RecFormer: 50, LLM-Rec: 10)."""
     max_examples: int = field(default=6_000, metadata=shrinks_to("examples") | at_least(1))
     """Training histories per epoch, one per sampled user (the paper: all users)."""
-    epochs: int = field(default=3, metadata=at_least(1))
+    epochs: int = field(default=100, metadata=at_least(1))
     """Maximum number of epochs."""
-    patience: int = field(default=10, metadata=at_least(1))
+    patience: int = field(default=5, metadata=at_least(1))
     """Epochs without improvement of validation NDCG@3 before training stops."""
     learning_rate: float = field(default=5e-5, metadata=above(0) | at_most(1))
     """Peak learning rate of AdamW."""

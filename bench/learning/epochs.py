@@ -134,7 +134,6 @@ def train_epochs(
 
     Args:
         model: Everything that ``train_epoch`` trains.
-        train_epoch: Trains one epoch and returns its mean loss.
         train_epoch: Trains one epoch, given its number counted from 0, and returns its mean loss.
         epochs: Number of epochs.
         progress: Called with one line per epoch.

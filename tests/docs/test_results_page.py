@@ -159,7 +159,7 @@ OTHER, SOUP, SOUP_UPDATES = "Target LoRA, other order", "Soup of both target LoR
         (
             "baselines-cold",
             LORA,
-            "RecFormer",
+            "RecFormer (5 epochs)",
             0,
             (0.0007, 1e-4),
             "by {:.3f} in NDCG@1 (p = 0.0006) and {:.3f} in NDCG@3",
