@@ -250,8 +250,9 @@ def pretrain(
         both,
         lambda part: descend(both, adam, losses(parts[part])),
         len(parts),
-        prefixed(task.progress, f"RecFormer, pre-training in {len(parts)} parts, ", "pre-training, "),
+        prefixed(task.progress, "RecFormer, pre-training, ", "pre-training, "),
         Resumable(checkpoint, adam, rng),
+        unit="part",
     )
     loss = float(np.average(record.losses, weights=[len(part) for part in parts]))
     return TrainingRecord((loss,), (), (sum(record.seconds),))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,13 +17,11 @@ from torch import nn
 from bench.files.store import ArtifactStore, read_json, write_json
 from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
 from bench.learning.convergence import decayed_ending, ending
+from bench.learning.generators import other_generators, restore_generators, torch_generators
 from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, State, state_copy
 from bench.plugin import ProgressHook, TrainingReport
 from bench.plugin.fit_report import as_tuples
 from bench.progress import Note, Steps, tell
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 BEST, NOW, MOMENTS, GENERATORS = "best/", "now/", "moments", "generators/"
@@ -129,6 +126,8 @@ def train_epochs(
     epochs: int,
     progress: ProgressHook,
     resumable: Resumable | None = None,
+    *,
+    unit: str = "epoch",
 ) -> TrainingRecord:
     """Train for a fixed number of epochs without validation, and leave the model in its last state.
 
@@ -138,9 +137,11 @@ def train_epochs(
         epochs: Number of epochs.
         progress: Called with one line per epoch.
         resumable: What else to save; None saves nothing.
+        unit: What one call of ``train_epoch`` is called in progress messages if it is not a pass over the data.
     """
     record = TrainingRecord()
-    checkpoints, steps = _Checkpoints(model, resumable, progress), _StepsTold(resumable, progress, epochs)
+    checkpoints = _Checkpoints(model, resumable, progress, unit)
+    steps = _StepsTold(resumable, progress, epochs, unit=unit)
     with checkpoints.saved_if_stopped():
         record, _ = checkpoints.resumed() or (record, {})
         while record.epochs < epochs:
@@ -148,7 +149,7 @@ def train_epochs(
             with steps.of_epoch(record.epochs + 1):
                 loss = train_epoch(record.epochs)
             record = record.followed_by(loss, [], time.perf_counter() - started)
-            progress(f"epoch {record.epochs} of {epochs}: loss {loss:.4f}, {record.seconds[-1]:.1f} s")
+            progress(f"{unit} {record.epochs} of {epochs}: loss {loss:.4f}, {record.seconds[-1]:.1f} s")
             checkpoints.note(record, {})
     return record
 
@@ -182,12 +183,13 @@ class _StepsTold:
     epochs: int
     at_most: str = ""
     """Said before the number of epochs if training may end earlier."""
+    unit: str = "epoch"
     total: int | None = None
 
     @contextmanager
     def of_epoch(self, epoch: int) -> Iterator[None]:
         """Count the steps taken in the block, which trains this epoch (from 1)."""
-        what = f"epoch {epoch} of {self.at_most}{self.epochs}"
+        what = f"{self.unit} {epoch} of {self.at_most}{self.epochs}"
         n_after = None if self.total is None else (self.epochs - epoch) * self.total
         done = 0
 
@@ -213,6 +215,7 @@ class _Checkpoints:
     model: nn.Module
     resumable: Resumable | None
     progress: ProgressHook
+    unit: str = "epoch"
     _unsaved: tuple[State, dict[str, Any]] | None = None
     _saved: float = field(default_factory=time.monotonic)
 
@@ -220,16 +223,14 @@ class _Checkpoints:
         """Take the state at the end of an epoch."""
         if self.resumable is None:
             return
-        parts = {BEST: best, NOW: state_copy(self.model), GENERATORS: _torch_generators()}
+        parts = {BEST: best, NOW: state_copy(self.model), GENERATORS: torch_generators()}
         tensors = {prefix + name: tensor for prefix, part in parts.items() for name, tensor in part.items()}
         moments = optimizer_tensors(self.resumable.optimizer, MOMENTS)
         tensors |= {name: tensor.detach().cpu().clone() for name, tensor in moments.items()}
         facts = {
             "record": asdict(record),
             "n_steps": [group.get("n_steps") for group in self.resumable.optimizer.param_groups],
-            "rng": self.resumable.rng.bit_generator.state,
-            "numpy": _numpy_generator(),
-            "python": random.getstate(),
+            **other_generators(self.resumable.rng),
         }
         self._unsaved = tensors, facts
         if time.monotonic() - self._saved > SECONDS_BETWEEN_CHECKPOINTS:
@@ -243,7 +244,7 @@ class _Checkpoints:
         except (KeyboardInterrupt, SystemExit):
             n_epochs = self._save()
             if n_epochs:
-                tell(self.progress, Note(f"stopped; the same command continues after epoch {n_epochs}"))
+                tell(self.progress, Note(f"stopped; the same command continues after {self.unit} {n_epochs}"))
             raise
 
     def resumed(self) -> tuple[TrainingRecord, State] | None:
@@ -258,9 +259,8 @@ class _Checkpoints:
         for group, n_steps in zip(self.resumable.optimizer.param_groups, facts["n_steps"], strict=True):
             if n_steps is not None:
                 group["n_steps"] = n_steps
-        self.resumable.rng.bit_generator.state = facts["rng"]
-        _restore_generators(_part(tensors, GENERATORS), facts["numpy"], facts["python"])
-        self.progress(f"resuming after epoch {record.epochs}")
+        restore_generators(_part(tensors, GENERATORS), facts, self.resumable.rng)
+        self.progress(f"resuming after {self.unit} {record.epochs}")
         return record, _part(tensors, BEST)
 
     def _save(self) -> int:
@@ -275,30 +275,6 @@ class _Checkpoints:
 
 def _part(tensors: State, prefix: str) -> State:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _torch_generators() -> dict[str, Tensor]:
-    """Return the states of torch's default generators, by device."""
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        states |= {f"cuda:{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
-    return states
-
-
-def _numpy_generator() -> dict[str, Any]:
-    """Return the state of NumPy's global generator as JSON can hold it."""
-    name, words, *rest = np.random.get_state()  # noqa: NPY002
-    return {"name": name, "words": np.asarray(words).tolist(), "rest": rest}
-
-
-def _restore_generators(of_torch: State, of_numpy: dict[str, Any], of_python: Any) -> None:
-    torch.set_rng_state(of_torch["cpu"])
-    for device, state in of_torch.items():
-        if device != "cpu" and torch.cuda.is_available():
-            torch.cuda.set_rng_state(state, device)
-    words = np.asarray(of_numpy["words"], dtype=np.uint32)
-    np.random.set_state((of_numpy["name"], words, *of_numpy["rest"]))  # noqa: NPY002
-    random.setstate(as_tuples(of_python))
 
 
 def _line(record: TrainingRecord) -> str:

@@ -187,6 +187,12 @@ def test_a_stopped_training_ends_bit_for_bit_as_an_undisturbed_one(step: int, va
     assert resumed.n_steps == 4 * (undisturbed[1].epochs - n_epochs)
 
 
+def test_parts_of_one_pass_are_not_called_epochs() -> None:
+    lines: list[str] = []
+    train_epochs(nn.Linear(1, 1), lambda _: 0.5, 2, lines.append, unit="part")
+    assert [line.partition(",")[0] for line in lines] == ["part 1 of 2: loss 0.5000", "part 2 of 2: loss 0.5000"]
+
+
 def test_a_killed_training_continues_from_what_was_saved_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     undisturbed = Regression(Checkpoint(tmp_path / "one")).run()
     monkeypatch.setattr(bench.learning.epochs, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
