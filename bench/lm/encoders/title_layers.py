@@ -80,7 +80,7 @@ class TitleLayers:
                 self.below[self._places(alike)] = states.to(self.below.dtype)
                 self.is_kept[alike] = True
                 n_done += len(alike)
-                tell(progress, Steps("computing the layers that stay", n_done, len(missing), "titles", n_after=None))
+                tell(progress, Steps("computing the frozen layers", n_done, len(missing), "titles", n_after=None))
 
     def vectors(self, titles: NDArray[np.integer]) -> Tensor:
         """Return the unit-length means of the titles' last states, shape (n, d), with gradients if enabled."""

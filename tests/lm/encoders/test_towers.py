@@ -190,7 +190,7 @@ def test_preparing_tells_of_each_domain_how_many_titles_are_done(towers) -> None
     with towers.prepared_for([domain], LoraRecipe().completed(TowerLanguageModel.defaults), told):
         pass
     n = domain.n_items
-    assert told.steps[-1] == (f"{domain.name}: computing the layers that stay", n, n)
+    assert told.steps[-1] == (f"{domain.name}: computing the frozen layers", n, n)
     assert all(message.n_after is None for message in told.messages if isinstance(message, Steps))  # training follows
 
 
