@@ -27,10 +27,11 @@ from torch.nn.functional import embedding, leaky_relu, normalize
 
 from bench.files.hashing import derived_seed
 from bench.learning.dot_scores import candidate_dots
-from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better, trained_once
+from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better
 from bench.learning.interaction_graph import Graph, touched, untouched
 from bench.learning.keys import training_key
 from bench.learning.sequences import random_batches
+from bench.learning.stored import trained_once
 from bench.learning.training import descend, seeded, stopping_score
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone

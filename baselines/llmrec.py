@@ -37,8 +37,9 @@ from torch.nn.functional import cross_entropy
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better, trained_once
+from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better
 from bench.learning.sequences import bucketed_batches
+from bench.learning.stored import trained_once
 from bench.learning.training import descend, seeded, stopping_score, validation_sample
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.encoders.text_encoder import load_encoder

@@ -31,10 +31,11 @@ from torch.nn.functional import embedding
 from bench.files.hashing import derived_seed
 from bench.learning.cross_entropy import linear_cross_entropy
 from bench.learning.dot_scores import candidate_dots
-from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better, trained_once
+from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import Rows, last_stretches, ordered_batches, random_batches, windows
+from bench.learning.stored import trained_once
 from bench.learning.training import descend, keep_rows, seeded, stopping_score
 from bench.plugin import FitReport, Queries, Recommender, Task, at_least, below
 from bench.progress import prefixed

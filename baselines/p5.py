@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
-from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better, trained_once
+from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
 from bench.learning.sequences import bucketed_batches, prefixes
+from bench.learning.stored import trained_once
 from bench.learning.training import (
     clip_gradients,
     descend,

@@ -35,8 +35,9 @@ from torch.nn.functional import cross_entropy
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, train_until_no_better, trained_once
+from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, train_until_no_better
 from bench.learning.sequences import bucketed_batches
+from bench.learning.stored import trained_once
 from bench.learning.training import descend, seeded, state_copy, stopping_score, validation_sample
 from bench.lm.encoders.text_encoder import load_encoder
 from bench.plugin import FitReport, Queries, Recommender, Task, TrainingReport, above, at_least, at_most, shrinks_to

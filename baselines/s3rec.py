@@ -16,7 +16,8 @@ from bench.baselines.recbole_models.recommender import ARTIFACT_KIND
 from bench.baselines.sasrec import SASRec
 
 from bench.files.hashing import derived_seed
-from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, trained_once
+from bench.learning.epochs import Resumable, TrainingRecord, train_epochs
+from bench.learning.stored import trained_once
 from bench.learning.training import descend, seeded
 from bench.plugin import above, at_least, at_most
 from bench.progress import prefixed

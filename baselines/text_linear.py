@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from bench.files.hashing import derived_seed
 from bench.learning.keys import training_key
 from bench.learning.steps import StepPlan
-from bench.learning.stepwise import Stepwise, trained_by_steps
+from bench.learning.stepwise import Stepwise
+from bench.learning.stored import trained_by_steps
 from bench.learning.training import stopping_score, validation_sample
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.encoders.tower_batches import Positions, TowerBatch

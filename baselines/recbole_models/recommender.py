@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import derived_seed
-from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better, trained_once
+from bench.learning.epochs import Resumable, TrainingRecord, train_until_no_better
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
+from bench.learning.stored import trained_once
 from bench.learning.training import descend, keep_rows, seeded, stopping_score
 from bench.plugin import FitReport, Queries, Recommender, Task
 from bench.progress import prefixed

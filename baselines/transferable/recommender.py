@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.hashing import content_hash, derived_seed
-from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, train_until_no_better, trained_once
+from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, train_until_no_better
 from bench.learning.keys import training_key
 from bench.learning.params import TrainingParams
+from bench.learning.stored import trained_once
 from bench.learning.training import descend, seeded, stopping_score
 from bench.lm.encoders.title_vectors import title_vectors
 from bench.lm.loading import task_backbone

@@ -1,8 +1,8 @@
 """Train models of any kind: loops with early stopping, batches of sequences, losses and scores.
 
-``training`` runs the epochs and draws the validation sample, ``convergence`` determines why a training ended,
-``params`` has the hyperparameters shared by all trained recommenders, and ``keys`` the keys under which models are
-stored. ``sequences`` splits histories into batches, and ``interaction_graph`` builds the sparse matrix of users and the
+``epochs`` and ``stepwise`` train until validation stops improving, ``training`` has what both need, and ``convergence``
+determines why a training ended. ``stored`` trains a model once and reads it back, under a key from ``keys``. ``params``
+has the hyperparameters shared by all trained recommenders. ``sequences`` splits histories into batches, and ``interaction_graph`` builds the sparse matrix of users and the
 items they interacted with. ``cross_entropy``, ``entropy`` and ``dot_scores`` are functions of tensors.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bench.learning.cross_entropy import linear_cross_entropy
     from bench.learning.dot_scores import all_dots, candidate_dots
     from bench.learning.entropy import softmax_entropy
-    from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, train_until_no_better, trained_once
+    from bench.learning.epochs import Resumable, TrainingRecord, train_epochs, train_until_no_better
     from bench.learning.interaction_graph import Graph, touched, untouched
     from bench.learning.keys import training_key
     from bench.learning.params import TrainingParams
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         random_batches,
         windows,
     )
+    from bench.learning.stored import trained_once
     from bench.learning.training import (
         clip_gradients,
         descend,

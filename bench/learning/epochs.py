@@ -6,19 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 
-from bench.files.store import ArtifactStore, read_json, write_json
 from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
 from bench.learning.convergence import decayed_ending, ending
 from bench.learning.generators import other_generators, restore_generators, torch_generators
-from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, State, state_copy
+from bench.learning.training import STOPPING_METRIC, State, state_copy
 from bench.plugin import ProgressHook, TrainingReport
 from bench.plugin.fit_report import as_tuples
 from bench.progress import Note, Steps, tell
@@ -152,26 +149,6 @@ def train_epochs(
             progress(f"{unit} {record.epochs} of {epochs}: loss {loss:.4f}, {record.seconds[-1]:.1f} s")
             checkpoints.note(record, {})
     return record
-
-
-def trained_once(
-    store: ArtifactStore, kind: str, key: Any, model: nn.Module, train: Callable[[Checkpoint], TrainingRecord]
-) -> TrainingRecord:
-    """Train the model, or give it the stored weights of an earlier training with the same ``key``.
-
-    ``key`` must name everything that made the weights; ``train`` is given the place of the checkpoint. The weights are
-    read back from the store in either case, so what is scored is what is kept.
-    """
-    checkpoint = Checkpoint(store.unfinished(kind, key) / "checkpoint.safetensors")
-
-    def make(folder: Path) -> None:
-        record = train(checkpoint)
-        save_file(state_copy(model), folder / WEIGHTS_FILE)
-        write_json(folder / RECORD_FILE, asdict(record))
-
-    folder = store.get_or_make(kind, key, make)
-    model.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    return TrainingRecord(**{name: tuple(values) for name, values in read_json(folder / RECORD_FILE).items()})
 
 
 @dataclass

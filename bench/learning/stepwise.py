@@ -17,23 +17,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.files.store import ArtifactStore, read_json, write_json
 from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
 from bench.learning.convergence import EPOCHS_WITHOUT_GAIN
 from bench.learning.freed_memory import KeptMemory, keep_freed_memory
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stopping import Stop, held_back
 from bench.learning.team import ALONE, Team
-from bench.learning.training import RECORD_FILE, STOPPING_METRIC, WEIGHTS_FILE, clip_gradients, state_copy
+from bench.learning.training import STOPPING_METRIC, clip_gradients
 from bench.plugin import ProgressHook
 from bench.plugin.fit_report import as_tuples
 from bench.progress import Note, Steps, tell
@@ -294,27 +291,6 @@ class Stepwise:
 
     def _where(self) -> str:
         return f"step {self.log.n_steps:,}, epoch {self.log.epochs:.2f}"
-
-
-def trained_by_steps(
-    store: ArtifactStore, kind: str, key: Any, model: nn.Module, training: Callable[[Checkpoint], Stepwise]
-) -> StepLog:
-    """Train the model, or load the stored weights of an earlier training with the same ``key``.
-
-    ``key`` must contain everything that determines the weights; ``training`` receives the checkpoint. The weights are
-    read back from the store in either case, so that exactly the stored weights are scored.
-    """
-    checkpoint = Checkpoint(store.unfinished(kind, key) / "checkpoint.safetensors")
-
-    def make(folder: Path) -> None:
-        log = training(checkpoint).run()
-        save_file(state_copy(model), folder / WEIGHTS_FILE)
-        write_json(folder / RECORD_FILE, asdict(log))
-
-    folder = store.get_or_make(kind, key, make)
-    checkpoint.remove()
-    model.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    return StepLog(**as_tuples(read_json(folder / RECORD_FILE)))
 
 
 def _in_words(log: StepLog) -> str:

@@ -20,7 +20,8 @@ from bench.errors import BenchError
 from bench.files.hashing import derived_seed
 from bench.learning.keys import training_key
 from bench.learning.steps import StepPlan
-from bench.learning.stepwise import Stepwise, trained_by_steps
+from bench.learning.stepwise import Stepwise
+from bench.learning.stored import trained_by_steps
 from bench.learning.training import STOPPING_METRIC, seeded, stopping_score
 from bench.lm.adapters.recipes import FAST, XCROSS, XCROSS_TARGET, Recipe
 from bench.lm.pairs.model import PairExamples, PairLanguageModel, candidates_loss

@@ -17,7 +17,8 @@ from bench.errors import BenchError
 from bench.files.store import ArtifactStore
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.steps import StepLog, StepPlan
-from bench.learning.stepwise import Stepwise, trained_by_steps
+from bench.learning.stepwise import Stepwise
+from bench.learning.stored import trained_by_steps
 from bench.learning.team import Team
 from bench.progress import Steps
 from tests.test_progress import Heard
