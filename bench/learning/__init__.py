@@ -2,8 +2,9 @@
 
 ``epochs`` and ``stepwise`` train until validation stops improving, ``training`` has what both need, and ``convergence``
 determines why a training ended. ``stored`` trains a model once and reads it back, under a key from ``keys``. ``params``
-has the hyperparameters shared by all trained recommenders. ``sequences`` splits histories into batches, and ``interaction_graph`` builds the sparse matrix of users and the
-items they interacted with. ``cross_entropy``, ``entropy`` and ``dot_scores`` are functions of tensors.
+has the hyperparameters shared by all trained recommenders. ``sequences`` splits histories into batches, and
+``interaction_graph`` builds the sparse matrix of users and the items they interacted with. ``cross_entropy``,
+``entropy`` and ``dot_scores`` are functions of tensors.
 """
 
 from typing import TYPE_CHECKING
