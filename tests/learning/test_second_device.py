@@ -133,6 +133,7 @@ def test_a_step_copies_the_tokens_to_the_device_and_waits_for_nothing(
 ) -> None:
     monkeypatch.setattr("bench.lm.training.dropout.DRAWN_BY_NUMPY", ("cpu",))
     monkeypatch.setattr("bench.lm.training.passes.OF_UNKNOWN_MEMORY", PassLimit(2000, 0))
+    monkeypatch.setattr("bench.learning.stepwise.SECONDS_BETWEEN_READINGS", float("inf"))  # of losses, by time
     domain, step = tiny_task(tmp_path, pico_folder)[0].target, Stepwise._step
     copies: list[tuple[list[torch.dtype], list[str]]] = []
 
