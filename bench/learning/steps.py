@@ -31,6 +31,8 @@ class StepPlan:
     """Consecutive checks without improvement (at least one epoch) before the learning rate decays."""
     decay_share: float = 0.1
     """Number of decay steps, as a fraction of the steps up to the best state; 0 skips the decay."""
+    average_steps: int = 0
+    """Mean age in steps of the averaged weights that are checked and kept; 0 uses the weights of single steps."""
     weight_decay: float = 0.0
     """Weight decay of AdamW."""
     n_steps: int | None = None

@@ -3,7 +3,8 @@
 The learning rate rises over a few steps and stays at its peak until ``patience`` consecutive checks, over at least one
 epoch, were not better, or the epochs run out. So no length has to be guessed, and a lack of improvement is never caused
 by a learning rate that fell to zero. Then training continues from the best state for some steps while the learning rate
-falls to zero, followed by another check.
+falls to zero, followed by another check. With ``average_steps``, checks use the running average of the weights, and the
+best average is kept.
 
 An interrupted training resumes from its last checkpoint and ends with the same weights, bit for bit on a CPU with the
 same number of threads, because random draws depend only on the seed and on the epoch or step.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
@@ -24,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError
+from bench.learning.averaging import WeightAverage
 from bench.learning.checkpoints import Checkpoint, load_optimizer, optimizer_tensors
 from bench.learning.convergence import EPOCHS_WITHOUT_GAIN
 from bench.learning.freed_memory import KeptMemory, keep_freed_memory
@@ -36,8 +38,8 @@ from bench.plugin.fit_report import as_tuples
 from bench.progress import Note, Steps, tell
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
-BEST, NOW, MOMENTS = "best", "now", "moments"
-"""Parts of a checkpoint: the best weights, the current weights, and the optimizer's moments."""
+BEST, NOW, AVERAGE, MOMENTS = "best", "now", "average", "moments"
+"""Parts of a checkpoint: the best weights, the current and the averaged weights, and the optimizer's moments."""
 
 UNREAD_LOSSES = 50
 """Steps after which an accelerator's losses are read, for which the CPU must wait until it has computed them."""
@@ -95,6 +97,7 @@ class Stepwise:
         self.optimizer = torch.optim.AdamW(self.parameters, lr=self.plan.learning_rate, weight_decay=decay, fused=fused)
         clip_gradients(self.optimizer)
         self.best = [weights.detach().clone() for weights in self.parameters]
+        self._average = WeightAverage(self.parameters, self.plan.average_steps) if self.plan.average_steps else None
         self._began = self._saved = self._read = time.monotonic()
         # the untrained state is checked as well, so that a training that only makes it worse returns it
         if not self._resumed():
@@ -102,6 +105,8 @@ class Stepwise:
         with nullcontext(Stop()) if self.checkpoint is None else held_back() as stop:
             self._train(stop)
         self._read_losses()
+        if self.check is None and self._average is not None:
+            self._put(self._average.weights)
         if self.check is not None:
             self._put(self.best)
             if self.held_out_loss is not None:
@@ -152,6 +157,8 @@ class Stepwise:
         self.optimizer.step()
         self._memory.after_step()
         self.log = replace(log, n_steps=log.n_steps + 1, n_examples=log.n_examples + n_examples)
+        if self._average is not None:
+            self._average.add(self.log.n_steps - (self.log.decays_from or 0))
         is_overdue = time.monotonic() - self._read > SECONDS_BETWEEN_READINGS
         if self.device.type == "cpu" or is_overdue or len(self._unread) >= UNREAD_LOSSES:
             self._read_losses()
@@ -197,18 +204,24 @@ class Stepwise:
         if log.since_check:
             log = replace(log, losses=(*log.losses, float(np.mean(log.since_check))), since_check=())
         if self.check is not None:
-            log = replace(log, step_of_check=(*log.step_of_check, log.n_steps))
-            if self.held_out_loss is None or not log.validation:
-                log = replace(log, validation=(*log.validation, self._metric(self.check)))
-            if self.held_out_loss is not None:
-                # each process computes it, and its last bits may differ
-                held_out_loss = self.team.of_first(self.held_out_loss())
-                log = replace(log, held_out_losses=(*log.held_out_losses, held_out_loss))
-            if log.best_check == log.n_checks - 1:
-                self.best = [weights.detach().clone() for weights in self.parameters]
+            with nullcontext() if self._average is None else self._average.in_use():
+                log = self._checked(log, self.check)
             self.progress(f"{self._where()}: {_in_words(log)}")
         self.log = log
         self._memory.give_back()
+
+    def _checked(self, log: StepLog, check: Callable[[], float]) -> StepLog:
+        """Return the log with what chooses the state; keep the weights if they are the best so far."""
+        log = replace(log, step_of_check=(*log.step_of_check, log.n_steps))
+        if self.held_out_loss is None or not log.validation:
+            log = replace(log, validation=(*log.validation, self._metric(check)))
+        if self.held_out_loss is not None:
+            # each process computes it, and its last bits may differ
+            held_out_loss = self.team.of_first(self.held_out_loss())
+            log = replace(log, held_out_losses=(*log.held_out_losses, held_out_loss))
+        if log.best_check == log.n_checks - 1:
+            self.best = [weights.detach().clone() for weights in self.parameters]
+        return log
 
     def _metric(self, check: Callable[[], float]) -> float:
         tell(self.progress, Steps(f"validation at {self._where()}", 0, n_after=None))
@@ -240,6 +253,8 @@ class Stepwise:
         n_steps = round(plan.decay_share * n_before) if plan.n_steps is None else plan.n_steps - log.n_steps
         if self.check is not None:
             self._put(self.best)
+            if self._average is not None:
+                self._average = WeightAverage(self.parameters, plan.average_steps)
         self.log = replace(log, decays_from=log.n_steps, decay_steps=n_steps)
 
     def _is_finished(self) -> bool:
@@ -264,6 +279,8 @@ class Stepwise:
             return
         self._read_losses()
         parts = {BEST: self.best, NOW: [weights.data for weights in self.parameters]}
+        if self._average is not None:
+            parts[AVERAGE] = self._average.weights
         weights = {f"{part}/{place}": tensor for part, tensors in parts.items() for place, tensor in enumerate(tensors)}
         moments = optimizer_tensors(self.optimizer, MOMENTS)
         self.log = replace(self.log, seconds=self._seconds())
@@ -276,12 +293,17 @@ class Stepwise:
             return False
         tensors, facts = saved
         self.log = StepLog(**as_tuples(facts))
-        device = self.parameters[0].device
-        self.best = [tensors[f"{BEST}/{place}"].to(device) for place in range(len(self.parameters))]
-        self._put([tensors[f"{NOW}/{place}"].to(device) for place in range(len(self.parameters))])
+        self.best, now = self._part(tensors, BEST), self._part(tensors, NOW)
+        self._put(now)
+        if self._average is not None:
+            self._average.weights = self._part(tensors, AVERAGE)
         load_optimizer(self.optimizer, tensors, MOMENTS)
         self.progress(f"resuming from {self._where()}")
         return True
+
+    def _part(self, tensors: Mapping[str, Tensor], part: str) -> list[Tensor]:
+        """Return the weights of one part of a checkpoint."""
+        return [tensors[f"{part}/{place}"].to(self.device) for place in range(len(self.parameters))]
 
     def _seconds(self) -> float:
         """Return the wall-clock seconds so far, and restart the clock."""

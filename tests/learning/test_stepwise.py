@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.files.store import ArtifactStore
+from bench.learning.averaging import WeightAverage
 from bench.learning.checkpoints import Checkpoint
 from bench.learning.steps import StepLog, StepPlan
 from bench.learning.stepwise import Stepwise
@@ -216,6 +217,36 @@ def test_without_a_check_the_last_state_is_kept_and_nothing_is_known_of_the_end(
     assert log.losses[-1] < 0.2 * log.losses[0]
 
 
+def test_averages_are_checked_and_kept_while_training_goes_on_from_the_weights() -> None:
+    plan = dataclasses.replace(PLAN, epochs=2, decay_share=0.0)
+    alone, averaging = Regression([0, 1, 2, 3, 4, 5, 6, 7, 8]), Regression([0, 1, 2, 3, 4, 5, 6, 7, 8])
+    alone.run(plan)
+    averaging.run(dataclasses.replace(plan, average_steps=100))
+    assert same(averaging.begun_from, alone.begun_from)
+    after_steps = [*alone.begun_from[1:], alone.weights_at_check[-1]]
+    mean = torch.stack(after_steps).mean(dim=0)  # of all 16 steps, fewer than 100
+    torch.testing.assert_close(averaging.weights_at_check[-1], mean)
+    assert same([averaging.layer.weight.detach()], [averaging.weights_at_check[-1]])
+
+
+def test_an_average_is_nearer_to_the_truth_than_single_steps() -> None:
+    plan = StepPlan(learning_rate=0.2, epochs=20, decay_share=0.0)
+    alone, averaging = Regression(), Regression()
+    alone.run(plan, checks=False)
+    averaging.run(dataclasses.replace(plan, average_steps=40), checks=False)
+    assert averaging.check() > alone.check()
+
+
+def test_the_decay_sets_out_from_the_best_average_and_averages_its_own_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    added: list[int] = []
+    monkeypatch.setattr(WeightAverage, "add", lambda _self, n_taken: added.append(n_taken))
+    regression = Regression([0, 9, 2, 3])
+    log = regression.run(dataclasses.replace(PLAN, epochs=1, decay_share=1.0, average_steps=100))
+    assert (log.decays_from, log.decay_steps, log.best_check) == (8, 2, 1)
+    assert added == [*range(1, 9), 1, 2]
+    assert same([regression.begun_from[8]], [regression.weights_at_check[1]])
+
+
 def test_losses_are_means_between_two_checks() -> None:
     seen: list[float] = []
 
@@ -286,8 +317,9 @@ def test_a_training_killed_in_its_decay_goes_on_in_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("saves_each_step")
-def test_one_without_checks_and_one_of_given_steps_go_on_too(tmp_path: Path) -> None:
-    for place, (plan, checks) in enumerate([(PLAN, False), (dataclasses.replace(PLAN, n_steps=30), True)]):
+def test_one_without_checks_one_of_given_steps_and_one_that_averages_go_on_too(tmp_path: Path) -> None:
+    of_given_steps, averaging = dataclasses.replace(PLAN, n_steps=30), dataclasses.replace(PLAN, average_steps=6)
+    for place, (plan, checks) in enumerate([(PLAN, False), (of_given_steps, True), (averaging, True)]):
         undisturbed = Regression()
         undisturbed.run(plan, checks=checks)
         resumed = killed(Checkpoint(tmp_path / str(place)), [17], plan, checks=checks)

@@ -68,6 +68,8 @@ class LoraRecipe:
     """Consecutive checks without improvement (at least one epoch) before the learning rate decays and training ends."""
     decay_share: float = field(default=0.1, metadata=between(0, 1))
     """Number of decay steps, as a fraction of the steps up to the best state."""
+    average_steps: int = field(default=0, metadata={"neutral": True} | at_least(0))
+    """Mean age in steps of the averaged weights that are checked and kept; 0 uses the weights of single steps."""
     n_validation: int = field(default=2000, metadata=shrinks_to("validation") | at_least(0))
     """Validation queries per training domain, a seeded sample, that choose the kept state and the end of training;
     0 uses all."""
