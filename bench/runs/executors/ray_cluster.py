@@ -49,7 +49,9 @@ class RayCluster:
         if self.address is None:
             n_gpus = {"num_gpus": self.n_workers * resources.gpus} if resources.gpus else {}
             cpus = self.n_workers * resources.cpus
-            self.ray.init(num_cpus=cpus, **n_gpus, include_dashboard=False, _node_ip_address=LOOPBACK, **quiet)
+            # "local": a cluster of someone else on this machine is not joined
+            of_its_own = {"address": "local", "include_dashboard": False, "_node_ip_address": LOOPBACK}
+            self.ray.init(**of_its_own, num_cpus=cpus, **n_gpus, **quiet)
         else:
             self.ray.init(address=self.address, **quiet)
         settings = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_retries": RETRIES}

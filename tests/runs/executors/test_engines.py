@@ -212,6 +212,16 @@ def test_a_ray_node_that_is_killed_costs_no_job(
     assert ranks(folders) == undisturbed
 
 
+def test_a_cluster_of_someone_else_on_this_machine_is_not_joined(two_nodes: Any) -> None:
+    ray = pytest.importorskip("ray")
+    from bench.runs.executors.job import Resources
+    from bench.runs.executors.ray_cluster import RayCluster
+
+    with RayCluster(1, Resources()) as cluster:
+        cluster.begin([])
+        assert ray.get_runtime_context().gcs_address != two_nodes.address
+
+
 def test_ray_on_this_machine_listens_on_the_loopback_address_alone(
     experiment: Path, data: Path, tmp_path: Path
 ) -> None:
