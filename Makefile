@@ -32,10 +32,12 @@ full: slow processors wheel newest
 slow: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "slow and not benchmark and not vllm and not faults"
 
-# Without the tests that compare numbers (no Python changes these), drive a browser or train for long. The tests of single
-# methods and language models take two fifths of the time; tests/learning fits each trained method once.
+# Without the tests that compare numbers (no Python changes these), drive a browser, train for long or imitate another
+# device. The tests of single methods and language models take two fifths of the time; tests/learning fits each trained
+# method once.
 fast: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --ignore tests/baselines --ignore tests/methods --ignore tests/lm \
+	  --ignore tests/learning/test_second_device.py \
 	  -m "not slow and not numbers and not browser and not benchmark and not vllm and not faults"
 
 wheel:
