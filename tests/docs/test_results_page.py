@@ -223,6 +223,15 @@ def test_other_seeds_of_the_lora_give_the_stated_scores() -> None:
     assert f"below UniSRec on Beauty ({scores_of_lora(1)} in NDCG@1 / NDCG@3)" in README
 
 
+def test_the_trainings_of_the_lora_rank_by_their_lengths() -> None:
+    (other_order,) = (one for one in STORE.records() if one.overrides == {"order": 1} and not one.spec.full_ranking)
+    runs = [other_order, *runs_of("target-only", "warm")]
+    by_score = sorted(runs, key=lambda record: record.metrics["ndcg@1"]["value"])
+    n_steps = [record.fit.adapters["target"].n_steps for record in by_score]
+    assert n_steps == sorted(n_steps)
+    assert "lengths ({:,}, {:,}, {:,} and {:,} steps)".format(*n_steps) in PAGE
+
+
 def test_the_seed_that_ended_early_is_as_far_below_unisrec_as_stated() -> None:
     (record,), (unisrec,) = runs_of("target-only", "warm", seed=1), runs_of("unisrec", "warm", seed=0)
     found = list(compare_runs([record], [unisrec], ["ndcg@1", "ndcg@3"], STORE))
