@@ -3,6 +3,8 @@
 Before each pass without a mask, transformers asks the device whether the positions are those of several packed texts.
 The CPU waits for the answer, and meanwhile cannot queue the next pass. Rows that are padded on the right need no mask
 at all, and attention of an own name gets none.
+
+On a CPU, the gradients of torch's fused attention are slow in bfloat16, so there attention is computed by products.
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+from torch import Tensor
+
 PLAINLY_CAUSAL = "bench_causal"
-"""Name under which transformers finds its ordinary attention, but makes no mask for it."""
+"""Name under which transformers finds :func:`causal_attention`, and makes no mask for it."""
 
 
 @contextmanager
@@ -31,7 +36,9 @@ def attending_by(model: Any, name: str, attention: Callable[..., Any]) -> Iterat
 
 @contextmanager
 def plainly_causal(model: Any) -> Iterator[None]:
-    """Let each token attend to all earlier ones of its row, with the usual results, but without waiting for the device.
+    """Let each token attend to itself and all earlier ones of its row, without waiting for the device.
+
+    Results are the usual ones up to rounding.
 
     Models with ``eager`` attention, or in which some layers attend to the latest tokens only, need their masks and keep
     their attention.
@@ -42,7 +49,49 @@ def plainly_causal(model: Any) -> Iterator[None]:
     if config._attn_implementation != "sdpa" or is_windowed or kinds != {"full_attention"}:
         yield
         return
+    with attending_by(model, PLAINLY_CAUSAL, causal_attention):
+        yield
+
+
+def causal_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **others: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Compute causal attention of rows without a mask, as a transformers attention function.
+
+    Args:
+        module: The calling layer.
+        query: Shape (n_rows, n_heads, n_tokens, head_width).
+        key: Shape (n_rows, n_key_heads, n_tokens, head_width); each key head serves ``n_heads / n_key_heads`` in a row.
+        value: As ``key``.
+        attention_mask: None.
+        scaling: Factor of the products of queries and keys; None stands for one over the root of ``head_width``.
+        others: What else transformers passes.
+
+    Returns:
+        The attention output, shape (n_rows, n_tokens, n_heads, head_width), and None for the weights.
+    """
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16 and torch.is_grad_enabled():
+        return _by_products(query * (scaling or query.shape[-1] ** -0.5), key, value), None
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    with attending_by(model, PLAINLY_CAUSAL, sdpa_attention_forward):
-        yield
+    attended: tuple[Tensor, Tensor | None] = sdpa_attention_forward(
+        module, query, key, value, attention_mask, scaling=scaling, **others
+    )
+    return attended
+
+
+def _by_products(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Return the attended values, shape (n_rows, n_tokens, n_heads, head_width), of queries that are already scaled."""
+    n_rows, n_heads, n_tokens, width = queries.shape
+    # query heads that share a key head become additional rows of one product
+    scores = queries.reshape(n_rows, keys.shape[1], -1, width) @ keys.transpose(-1, -2)
+    is_later = torch.ones(n_tokens, n_tokens, dtype=torch.bool).triu(1)
+    weights = scores.view(n_rows, n_heads, n_tokens, n_tokens).masked_fill(is_later, -torch.inf).softmax(-1)
+    context: Tensor = weights.to(values.dtype).view(scores.shape) @ values
+    return context.view(n_rows, n_heads, n_tokens, width).transpose(1, 2)

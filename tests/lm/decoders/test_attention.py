@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import masking_utils
 
-from bench.lm.decoders.attention import PLAINLY_CAUSAL, plainly_causal
+from bench.lm.decoders.attention import PLAINLY_CAUSAL, causal_attention, plainly_causal
 from bench.lm.decoders.causal import CausalLanguageModel
 
 TOKENS = torch.tensor([[5, 6, 7, 8, 9], [9, 8, 7, 0, 0]])
@@ -72,3 +72,23 @@ def test_models_that_need_their_masks_keep_their_attention(
 def test_logits_are_computed_without_asking(pico: CausalLanguageModel, questions: list[torch.Tensor]) -> None:
     assert torch.isfinite(pico.logits_after([[5, 6, 7], [8, 9]])).all()
     assert not questions
+
+
+@pytest.mark.parametrize("n_key_heads", [1, 2, 4])
+def test_in_bfloat16_gradients_on_a_cpu_are_those_of_fused_attention(n_key_heads: int) -> None:
+    torch.manual_seed(0)
+    shapes = [(2, heads, 7, 8) for heads in (4, n_key_heads, n_key_heads)]
+    drawn = [torch.randn(shape).to(torch.bfloat16) for shape in shapes]
+    narrow, exact = (
+        [one.detach().to(dtype).requires_grad_() for one in drawn] for dtype in (torch.bfloat16, torch.float32)
+    )
+    expected = torch.nn.functional.scaled_dot_product_attention(*exact, is_causal=True, enable_gqa=True).transpose(1, 2)
+    with patch("torch.nn.functional.scaled_dot_product_attention", side_effect=AssertionError("slow gradients")):
+        found, weights = causal_attention(None, *narrow, attention_mask=None)
+    assert weights is None
+    upstream = torch.randn_like(expected)
+    expected.backward(upstream)
+    found.backward(upstream.to(torch.bfloat16))
+    torch.testing.assert_close(found.float(), expected, rtol=0.02, atol=0.02)
+    for one, other in zip(narrow, exact, strict=True):
+        torch.testing.assert_close(one.grad.float(), other.grad, rtol=0.05, atol=0.05)
