@@ -48,11 +48,9 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 @contextmanager
 def full_width_float32(model: nn.Module) -> Iterator[None]:
-    """Compute a model's linear layers in float32 with oneDNN while the block runs; the block must not need gradients.
+    """Compute a model's linear layers by :func:`full_width_linear` while the block runs, and thus without gradients.
 
-    torch uses MKL for float32, which is limited to AVX2 on AMD CPUs; oneDNN uses AVX-512 there and takes half the
-    time. Only the order of summation differs. Hooks on the layers work as usual. If torch has no oneDNN or the model
-    is not on the CPU, torch's own products are used. Inside :func:`training_precision` they are float32 as well.
+    Hooks on the layers work as usual. Inside :func:`training_precision` the products are float32 as well.
     """
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear) and _is_for_onednn(layer.weight)]
     for layer in layers:
@@ -71,6 +69,22 @@ def _is_for_onednn(weight: Tensor) -> bool:
     return is_offered and weight.device.type == "cpu" and weight.dtype == torch.float32
 
 
+def full_width_linear(states: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return states · weightᵀ + bias, in float32 on a CPU by oneDNN, unless a gradient is needed.
+
+    torch uses MKL for float32, which is limited to AVX2 on AMD CPUs; oneDNN uses AVX-512 there and takes half the
+    time. Only the order of summation differs.
+
+    Args:
+        states: Shape (n, d_in).
+        weight: Shape (d_out, d_in).
+        bias: Shape (d_out,); None for none.
+    """
+    if _is_for_onednn(weight) and not torch.is_grad_enabled():
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(states, weight, bias, "none", [], "")
+        return product
+    return nn.functional.linear(states, weight, bias)
+
+
 def _by_onednn(layer: nn.Linear, states: Tensor) -> Tensor:
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(states, layer.weight, layer.bias, "none", [], "")
-    return product
+    return full_width_linear(states, layer.weight, layer.bias)

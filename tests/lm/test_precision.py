@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.lm.precision import full_width_float32, training_dtype, training_precision
+from bench.lm.precision import full_width_float32, full_width_linear, training_dtype, training_precision
 
 
 def test_training_type_is_native_or_float32() -> None:
@@ -63,3 +63,15 @@ def test_without_onednn_and_in_other_formats_nothing_is_changed(monkeypatch: pyt
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     with full_width_float32(model.float()):
         assert "forward" not in vars(model[0])
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_a_full_width_product_is_the_usual_one_and_has_gradients(with_bias: bool) -> None:
+    torch.manual_seed(0)
+    states, weight, bias = torch.randn(5, 8), torch.randn(3, 8, requires_grad=True), torch.randn(3)
+    expected = states @ weight.T + (bias if with_bias else 0)
+    with torch.no_grad():
+        found = full_width_linear(states, weight, bias if with_bias else None)
+    torch.testing.assert_close(found, expected.detach())
+    full_width_linear(states, weight, bias if with_bias else None).sum().backward()
+    torch.testing.assert_close(weight.grad, states.sum(0).expand(3, 8))

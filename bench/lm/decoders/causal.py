@@ -23,6 +23,7 @@ from bench.lm.decoders.answer_entropy import EntropyScope, leading_positions
 from bench.lm.decoders.attention import plainly_causal
 from bench.lm.decoders.branching import Branching, last_hidden_states
 from bench.lm.decoders.prompted import PromptedDecoder
+from bench.lm.precision import full_width_linear
 
 if TYPE_CHECKING:
     from bench.lm.prompts.shared import AnswerStyle, Prompt
@@ -233,7 +234,7 @@ class CausalLanguageModel(PromptedDecoder):
         if torch.is_autocast_enabled(self.device.type):
             return self._head(hidden)[:, tokens]
         weight, bias = self._exact_head
-        return F.linear(hidden.to(weight.dtype), weight[tokens], None if bias is None else bias[tokens])
+        return full_width_linear(hidden.to(weight.dtype), weight[tokens], None if bias is None else bias[tokens])
 
     def _branch_log_likelihoods(self, prompts: list[list[int]], answers: list[list[list[int]]]) -> Tensor:
         """Return summed log-probabilities, shape (n, n_answers); an answer's last token is predicted but never read."""
