@@ -105,6 +105,8 @@ def test_the_readme_names_the_score_of_its_table() -> None:
 
 DECODER = {"backbone": "smollm2", "ranking": None}
 ENCODER = {"backbone": "minilm"}
+TRAINED, SOURCE_ALONE = ("target-only", DECODER), ("reccocktail-g", DECODER)
+AVERAGED = ("weight-average", DECODER)
 
 
 @pytest.mark.parametrize(
@@ -115,22 +117,21 @@ ENCODER = {"backbone": "minilm"}
         ("cold", ("zeroshot", DECODER), ("random", {}), 1e-4, None),
         ("warm", ("zeroshot", DECODER), ("text-knn", ENCODER), 1.0, "{:+.3f} / {:+.3f} on warm items (p = 0.33"),
         ("cold", ("zeroshot", DECODER), ("text-knn", ENCODER), 1.0, "{:+.3f} / {:+.3f} on cold ones (p = 0.83"),
-        ("warm", ("target-only", DECODER), ("zeroshot", DECODER), 0.04, "{:+.3f} / {:+.3f} on warm items (p = 0.04"),
-        ("cold", ("target-only", DECODER), ("zeroshot", DECODER), 1.0, "{:+.3f} / {:+.3f} on cold ones (p = 0.04"),
-        (
-            "cold",
-            ("target-only", DECODER),
-            ("reccocktail-g", DECODER),
-            1.0,
-            "on cold items is {:+.3f} / {:.3f} (p = 0.09, p = 0.91)",
-        ),
-        ("warm", ("reccocktail", DECODER), ("zeroshot", DECODER), 0.21, "alone (warm: {:.3f} / {:.3f}, p = 0.03"),
-        ("warm", ("target-only", DECODER), ("text-knn", ENCODER), 0.05, "`text-knn`, by {:.3f} / {:.3f}"),
-        ("warm", ("target-only", DECODER), ("reccocktail", DECODER), 0.003, "that costs {:.3f} / {:.3f} compared"),
-        ("warm", ("text-linear", ENCODER), ("target-only", DECODER), 0.006, "adapter by {:.3f} / {:.3f} on warm"),
-        ("cold", ("text-linear", ENCODER), ("target-only", DECODER), 0.2, "by {:.3f} / {:.3f} on cold ones (p = 0.19"),
-        ("warm", ("target-only", ENCODER), ("target-only", DECODER), 0.001, "above it by {:.3f} / {:.3f} and"),
-        ("cold", ("target-only", ENCODER), ("target-only", DECODER), 0.001, "and {:.3f} / {:.3f} (all p < 0.001)"),
+        ("warm", TRAINED, ("zeroshot", DECODER), 0.015, "{:+.3f} / {:+.3f} on warm items (p = 0.01, p = 0.003)"),
+        ("cold", TRAINED, ("zeroshot", DECODER), 1.0, "{:+.3f} / {:+.3f} on cold ones (p = 0.08, p = 0.57)"),
+        ("warm", TRAINED, ("text-knn", ENCODER), 0.055, "`text-knn`, by {:.3f} / {:.3f} (p = 0.003, p = 0.05)"),
+        ("cold", SOURCE_ALONE, ("zeroshot", DECODER), 0.13, "zero-shot by {:.3f} / {:.3f} (p = 0.002, p = 0.13)"),
+        ("cold", SOURCE_ALONE, TRAINED, 0.35, "target's adapter by {:.3f} / {:.3f} (p = 0.08, p = 0.35)"),
+        ("cold", AVERAGED, TRAINED, 0.035, "adapter by {:.3f} / {:.3f} (p = 0.0006, p = 0.03)"),
+        ("cold", ("reccocktail", DECODER), TRAINED, 0.017, "RecCocktail by {:.3f} / {:.3f} (p = 0.003, p = 0.02)"),
+        ("cold", AVERAGED, SOURCE_ALONE, 1.0, "from RecCocktail-G ({:+.3f} / {:+.3f} and"),
+        ("cold", ("reccocktail", DECODER), SOURCE_ALONE, 1.0, "and {:+.3f} / {:+.3f}). Both contain"),
+        ("warm", ("weaverec", DECODER), TRAINED, 0.62, "adapter by {:.3f} / {:.3f} (p = 0.61, p = 0.006)"),
+        ("warm", ("text-linear", ENCODER), TRAINED, 0.02, "adapter by {:.3f} / {:.3f} on warm items (p = 0.02"),
+        ("cold", ("text-linear", ENCODER), TRAINED, 0.12, "by {:.3f} / {:.3f} on cold ones (p = 0.12, p = 0.02)"),
+        ("cold", ("text-linear", ENCODER), AVERAGED, 1.0, "({:+.3f} / {:+.3f}, p = 0.60, p = 0.24)"),
+        ("warm", ("target-only", ENCODER), TRAINED, 0.001, "above it by {:.3f} / {:.3f} and"),
+        ("cold", ("target-only", ENCODER), TRAINED, 0.001, "and {:.3f} / {:.3f} (all p < 0.001)"),
     ],
 )
 def test_differences_between_the_rows_of_the_decoder_are_the_stated_ones(
@@ -144,6 +145,16 @@ def test_differences_between_the_rows_of_the_decoder_are_the_stated_ones(
     found = compare_runs(*runs, ["ndcg@1", "ndcg@3"], STORE)
     assert max(one.p_t for one in found) <= most_p
     assert sentence is None or sentence.format(*(one.difference for one in found)) in PAGE
+
+
+def test_entropy_keeps_the_decoders_own_adapter_on_warm_items() -> None:
+    (kept,), (target,) = runs_of("reccocktail", "warm", 500, **DECODER), runs_of("target-only", "warm", 500, **DECODER)
+    assert kept.fit.merge is not None
+    assert kept.fit.merge.weights["specific"] == 1.0
+    assert kept.metrics["ndcg@3"]["value"] == target.metrics["ndcg@3"]["value"]
+    (weighed,) = runs_of("reccocktail", "cold", 500, **DECODER)
+    assert weighed.fit.merge is not None
+    assert f"with a weight of {weighed.fit.merge.weights['specific']:.2f} for the target's adapter" in PAGE
 
 
 LORA, TARGET, SOURCE, HALF = "LoRA of the encoder", "Target LoRA", "Source LoRA", "Target LoRA, half strength"
