@@ -147,6 +147,16 @@ def test_differences_between_the_rows_of_the_decoder_are_the_stated_ones(
     assert sentence is None or sentence.format(*(one.difference for one in found)) in PAGE
 
 
+@pytest.mark.parametrize("setting", ["warm", "cold"])
+def test_all_rows_of_the_trained_decoder_are_above_chance(setting: str) -> None:
+    adapted = [one for one in STORE.records() if one.spec.backbone == "smollm2" and one.fit.adapters]
+    rows = [one for one in adapted if one.spec.protocol.setting == setting]
+    assert len(rows) == {"warm": 3, "cold": 7}[setting]
+    for row in rows:
+        found = compare_runs([row], runs_of("random", setting, 500), ["ndcg@1", "ndcg@3"], STORE)
+        assert all(one.difference > 0 and one.p_t < 0.0001 for one in found)
+
+
 def test_entropy_keeps_the_decoders_own_adapter_on_warm_items() -> None:
     (kept,), (target,) = runs_of("reccocktail", "warm", 500, **DECODER), runs_of("target-only", "warm", 500, **DECODER)
     assert kept.fit.merge is not None
