@@ -32,23 +32,45 @@ def recomputed(layers: Sequence[nn.Module], masks: Masks | None = None) -> Itera
     with ExitStack() as stack:
         for layer in layers:
             ordinary = layer.forward
-            layer.forward = partial(_checkpointed, ordinary, masks)
+            layer.forward = partial(_checkpointed, layer, ordinary, masks)
             stack.callback(_put_back, layer, ordinary)
         yield
 
 
-def _checkpointed(forward: Callable[..., Any], masks: Masks | None, *args: Any, **kwargs: Any) -> Any:
+def _checkpointed(layer: nn.Module, forward: Callable[..., Any], masks: Masks | None, *args: Any, **kwargs: Any) -> Any:
+    runs = partial(_runs, layer, masks)
     # torch's own generator is not used, so its state need not be kept
-    return checkpoint(
-        forward, *args, use_reentrant=False, preserve_rng_state=False, context_fn=partial(_runs, masks), **kwargs
-    )
+    return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=False, context_fn=runs, **kwargs)
 
 
-def _runs(masks: Masks | None) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+def _runs(layer: nn.Module, masks: Masks | None) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """Return the contexts of a layer's first and second run."""
-    if masks is None:
-        return nullcontext(), nullcontext()
-    return nullcontext(), masks.again_from(masks.state())
+    dropped = nullcontext() if masks is None else masks.again_from(masks.state())
+    return nullcontext(), _second_run(dropped, _attention_of(layer))
+
+
+@contextmanager
+def _second_run(dropped: AbstractContextManager[None], attention: Sequence[tuple[Any, str]]) -> Iterator[None]:
+    """Drop what the first run dropped and attend as it did: by now, the model may have another attention."""
+    now = [(config, config._attn_implementation) for config, _ in attention]
+    _set_attention(attention)
+    try:
+        with dropped:
+            yield
+    finally:
+        _set_attention(now)
+
+
+def _attention_of(layer: nn.Module) -> list[tuple[Any, str]]:
+    """Return the configurations that a layer reads, each with the name of its attention."""
+    configs: list[Any] = [getattr(module, "config", None) for module in layer.modules()]
+    distinct = {id(config): config for config in configs if hasattr(config, "_attn_implementation")}
+    return [(config, config._attn_implementation) for config in distinct.values()]
+
+
+def _set_attention(attention: Sequence[tuple[Any, str]]) -> None:
+    for config, name in attention:
+        config._attn_implementation = name
 
 
 def _put_back(layer: nn.Module, forward: Callable[..., Any]) -> None:
