@@ -48,7 +48,7 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 @contextmanager
 def full_width_float32(model: nn.Module) -> Iterator[None]:
-    """Compute a model's linear layers by :func:`full_width_linear` while the block runs, and thus without gradients.
+    """Compute a model's linear layers by :func:`full_width_linear` while the block runs.
 
     Hooks on the layers work as usual. Inside :func:`training_precision` the products are float32 as well.
     """

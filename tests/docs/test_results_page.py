@@ -125,7 +125,7 @@ AVERAGED = ("weight-average", DECODER)
         ("cold", AVERAGED, TRAINED, 0.035, "adapter by {:.3f} / {:.3f} (p = 0.0006, p = 0.03)"),
         ("cold", ("reccocktail", DECODER), TRAINED, 0.017, "RecCocktail by {:.3f} / {:.3f} (p = 0.003, p = 0.02)"),
         ("cold", AVERAGED, SOURCE_ALONE, 1.0, "from RecCocktail-G ({:+.3f} / {:+.3f} and"),
-        ("cold", ("reccocktail", DECODER), SOURCE_ALONE, 1.0, "and {:+.3f} / {:+.3f}). Both contain"),
+        ("cold", ("reccocktail", DECODER), SOURCE_ALONE, 1.0, "and {:+.3f} / {:+.3f}). The two merges"),
         ("warm", ("weaverec", DECODER), TRAINED, 0.62, "adapter by {:.3f} / {:.3f} (p = 0.61, p = 0.006)"),
         ("warm", ("text-linear", ENCODER), TRAINED, 0.02, "adapter by {:.3f} / {:.3f} on warm items (p = 0.02"),
         ("cold", ("text-linear", ENCODER), TRAINED, 0.12, "by {:.3f} / {:.3f} on cold ones (p = 0.12, p = 0.02)"),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from bench.baselines.tallrec_yesno import YesNoLanguageModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from bench.lm.adapters.adapter import LoraRecipe
 from bench.lm.backbones import local_backbone
+from bench.lm.decoders.attention import attending_by
 from bench.lm.decoders.likelihood import GenerativeLanguageModel
 from bench.lm.decoders.lists import ListLanguageModel
 from bench.lm.encoders.towers import TowerLanguageModel
@@ -92,6 +95,25 @@ def test_each_layer_runs_a_second_time_although_the_base_is_in_evaluation_mode(l
     runs.clear()
     gradients(language_model, batch, RECIPE, None, recompute=True)
     assert sorted(runs) == sorted([*range(len(layers))] * 2)
+
+
+def test_the_second_run_attends_as_the_first_although_the_model_has_its_own_attention_again(pico_folder) -> None:
+    decoder = GenerativeLanguageModel(local_backbone("pico", pico_folder))
+    model, called = decoder.model, []
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        called.append(True)
+        return sdpa_attention_forward(*args, **kwargs)
+
+    usual = model.config._attn_implementation
+    embedded = model.get_input_embeddings()(torch.tensor([[5, 6, 7]])).requires_grad_()
+    with attending_by(model, "noted", noted), recomputed(decoder.layers):
+        loss = model.get_decoder()(inputs_embeds=embedded, use_cache=False).last_hidden_state.sum()
+    n_layers = len(called)
+    assert n_layers == len(decoder.layers)
+    loss.backward()
+    assert len(called) == 2 * n_layers
+    assert model.config._attn_implementation == usual
 
 
 def test_layers_are_as_they_were_after_the_block(language_model) -> None:
