@@ -13,6 +13,10 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4
 LARGEST = 2**31 - 1
 MOST_GROWTH = 2
 """Multiple of a step's memory to which the process may grow before what it has kept is returned."""
+LEAST_GROWTH = 1.25
+"""The same if it then has more than :data:`SHARE_OF_MACHINE`."""
+SHARE_OF_MACHINE = 0.5
+"""Fraction of the machine's memory that the process may have without having to return what it has kept."""
 LEAST_STEPS = 5
 """Steps between two returns, each of which makes the next step as slow as if nothing were kept."""
 
@@ -52,14 +56,24 @@ class KeptMemory:
         self._n_steps, self._needed_bytes = 0, 0
 
     def after_step(self) -> None:
-        """Return what is kept if the process has grown to a multiple of what it had after the first step."""
+        """Return what is kept if the process has grown too far beyond what it had after the first step."""
         if not keep_freed_memory():
             return
         found, self._n_steps = _resident_bytes(), self._n_steps + 1
         if self._n_steps == 1:
             self._needed_bytes = found
-        elif self._n_steps >= LEAST_STEPS and found > MOST_GROWTH * self._needed_bytes:
+        elif self._n_steps >= LEAST_STEPS and found > most_bytes(self._needed_bytes, memory_of_machine()):
             self.give_back()
+
+
+def most_bytes(needed: int, of_machine: int) -> float:
+    """Return the memory that a process may have whose first step needed ``needed`` bytes."""
+    return max(LEAST_GROWTH * needed, min(MOST_GROWTH * needed, SHARE_OF_MACHINE * of_machine))
+
+
+def memory_of_machine() -> int:
+    """Return the bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _resident_bytes() -> int:

@@ -78,7 +78,8 @@ def answer_passes(
 ) -> list[tuple[NDArray[np.int64], float, int]]:
     """Divide prompts with answers into passes of at most ``max_tokens`` tokens, or of one row; None makes one pass.
 
-    At most an eighth of ``max_tokens`` are tokens of answers, for which memory was planned.
+    At most an eighth of ``max_tokens`` are tokens of answers, for which memory was planned. Prompts that fit in one
+    pass keep their order.
 
     Returns:
         The rows of each pass, its share of all answer tokens, and its number of tokens, padding included. The mean loss
@@ -88,8 +89,9 @@ def answer_passes(
     lengths = np.array(prompt_lengths) + answered - 1  # an answer's last token is predicted but not read
     passes = [np.arange(len(lengths))]
     if max_tokens is not None:
-        buckets = length_buckets(lengths.tolist(), max_tokens)
         most_answered = max_tokens // TOKENS_PER_ANSWER_TOKEN
+        fits = len(lengths) * lengths.max() <= max_tokens and answered.sum() <= most_answered
+        buckets = passes if fits else length_buckets(lengths.tolist(), max_tokens)
         passes = [part for rows in buckets for part in _cut(rows, answered[rows], most_answered)]
     return [
         (rows, float(answered[rows].sum() / answered.sum()), len(rows) * int(lengths[rows].max())) for rows in passes

@@ -26,6 +26,9 @@ MOST_TOKENS = 2**15
 """Tokens in a pass beyond which an accelerator computes no faster."""
 SHARE_OF_DEVICE = "BENCH_SHARE_OF_DEVICE"
 """Environment variable with the fraction of a device's memory that a process may plan for, if several share it."""
+CPU_TOKENS = 2048
+"""Tokens in a pass of training on a CPU. Longer passes are slower, because they leave its caches, and the memory that
+they free in pieces of many sizes is not used again."""
 KEPT_FREE = 0.15
 """Fraction of a device's memory that is left to the allocator, temporary results and other libraries."""
 
@@ -229,6 +232,6 @@ def pass_limit(
 
 
 def recomputing_limit(shape: DecoderShape, allowed_bytes: float, rank: int, *, dropout: bool) -> PassLimit:
-    """Return the limit of a CPU: a batch is never divided, and its layers are recomputed if they need more memory."""
+    """Return the limit of a CPU: short passes, whose layers are recomputed if they need more memory."""
     by_token = shape.layers * shape.saved_bytes(FLOAT32, rank, dropout=dropout)
-    return PassLimit(None, allowed_bytes / by_token)
+    return PassLimit(CPU_TOKENS, allowed_bytes / by_token)

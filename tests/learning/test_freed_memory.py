@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from bench.learning.freed_memory import most_bytes
+
 BLOCKS = """
 import ctypes, resource
 from bench.learning.freed_memory import keep_freed_memory
@@ -109,3 +111,12 @@ def test_a_training_that_has_grown_to_twice_its_first_step_returns_what_it_kept(
     assert early < 16 << 20
     assert grown > 14 * (16 << 20)
     assert abs(afterwards) < 16 << 20
+
+
+@pytest.mark.parametrize(
+    ("needed", "of_machine", "most"),
+    [(1, 100, 2), (30, 100, 50), (60, 100, 75)],
+    ids=["little of the machine", "half of the machine", "more than half"],
+)
+def test_a_training_that_needs_much_of_the_machine_may_keep_less(needed: int, of_machine: int, most: float) -> None:
+    assert most_bytes(needed, of_machine) == most

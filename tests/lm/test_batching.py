@@ -41,3 +41,11 @@ def test_a_pass_has_few_tokens_of_answers_or_one_row(lengths: list[tuple[int, in
     for rows, _, n_tokens in passes:
         assert len(rows) == 1 or n_tokens <= max_tokens
         assert len(rows) == 1 or sum(answers[row] for row in rows) <= max_tokens // 8
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 5)), min_size=1, max_size=20))
+def test_prompts_that_fit_in_one_pass_keep_their_order(lengths: list[tuple[int, int]]) -> None:
+    prompts, answers = zip(*lengths, strict=True)
+    ((rows, share, _),) = answer_passes(prompts, answers, 10_000)
+    assert rows.tolist() == list(range(len(lengths)))
+    assert share == 1.0
