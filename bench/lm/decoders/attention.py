@@ -18,6 +18,8 @@ from torch import Tensor
 
 PLAINLY_CAUSAL = "bench_causal"
 """Name under which transformers finds :func:`causal_attention`, and makes no mask for it."""
+BLOCK_TOKENS = 128
+"""Tokens whose attention is computed together by products: with fewer, products are slow."""
 
 
 @contextmanager
@@ -87,11 +89,23 @@ def causal_attention(
 
 
 def _by_products(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Return the attended values, shape (n_rows, n_tokens, n_heads, head_width), of queries that are already scaled."""
-    n_rows, n_heads, n_tokens, width = queries.shape
+    """Return the attended values, shape (n_rows, n_tokens, n_heads, head_width), of queries that are already scaled.
+
+    Tokens are read in blocks, each with the keys up to its end, because half of all products are with later tokens.
+    """
+    n_tokens = queries.shape[2]
+    starts = range(0, n_tokens, BLOCK_TOKENS)
+    blocks = [_block(queries, keys, values, start, min(start + BLOCK_TOKENS, n_tokens)) for start in starts]
+    return torch.cat(blocks, dim=2).transpose(1, 2)
+
+
+def _block(queries: Tensor, keys: Tensor, values: Tensor, start: int, stop: int) -> Tensor:
+    """Return the attended values of the tokens from ``start`` to ``stop``, shape (n_rows, n_heads, n, head_width)."""
+    asked, keys, values = queries[:, :, start:stop], keys[:, :, :stop], values[:, :, :stop]
+    n_rows, n_heads, n, width = asked.shape
     # query heads that share a key head become additional rows of one product
-    scores = queries.reshape(n_rows, keys.shape[1], -1, width) @ keys.transpose(-1, -2)
-    is_later = torch.ones(n_tokens, n_tokens, dtype=torch.bool).triu(1)
-    weights = scores.view(n_rows, n_heads, n_tokens, n_tokens).masked_fill(is_later, -torch.inf).softmax(-1)
+    scores = asked.reshape(n_rows, keys.shape[1], -1, width) @ keys.transpose(-1, -2)
+    is_later = torch.ones(n, stop, dtype=torch.bool).triu(1 + start)
+    weights = scores.view(n_rows, n_heads, n, stop).masked_fill(is_later, -torch.inf).softmax(-1)
     context: Tensor = weights.to(values.dtype).view(scores.shape) @ values
-    return context.view(n_rows, n_heads, n_tokens, width).transpose(1, 2)
+    return context.view(n_rows, n_heads, n, width)

@@ -74,8 +74,12 @@ def test_logits_are_computed_without_asking(pico: CausalLanguageModel, questions
     assert not questions
 
 
+@pytest.mark.parametrize("block_tokens", [3, 7, 100], ids=lambda n: f"blocks of {n}")
 @pytest.mark.parametrize("n_key_heads", [1, 2, 4])
-def test_in_bfloat16_gradients_on_a_cpu_are_those_of_fused_attention(n_key_heads: int) -> None:
+def test_in_bfloat16_gradients_on_a_cpu_are_those_of_fused_attention(
+    monkeypatch: pytest.MonkeyPatch, n_key_heads: int, block_tokens: int
+) -> None:
+    monkeypatch.setattr("bench.lm.decoders.attention.BLOCK_TOKENS", block_tokens)
     torch.manual_seed(0)
     shapes = [(2, heads, 7, 8) for heads in (4, n_key_heads, n_key_heads)]
     drawn = [torch.randn(shape).to(torch.bfloat16) for shape in shapes]
