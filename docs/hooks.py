@@ -18,6 +18,7 @@ import method_pages
 import notebook_pages
 import option_pages
 import result_pages
+import scoring_pages
 
 ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):(?=<code>)")
 """What marks a name in the docstrings that the page of the Python API is made of."""
@@ -37,6 +38,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "options": option_pages.options,
     "popularity": diagnosis_pages.popularity,
     "result": result_pages.result,
+    "scorings": scoring_pages.scorings,
     "stability": diagnosis_pages.stability,
     "tests": method_pages.tests,
 }
