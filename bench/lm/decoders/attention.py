@@ -5,6 +5,9 @@ The CPU waits for the answer, and meanwhile cannot queue the next pass. Rows tha
 at all, and attention of an own name gets none.
 
 On a CPU, the gradients of torch's fused attention are slow in bfloat16, so there attention is computed by products.
+
+If several query heads share a key head, transformers copies keys and values for each of them whenever there is a mask.
+In generation this happens for each new token, and with long prompts takes most of the time.
 """
 
 from __future__ import annotations
@@ -15,9 +18,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 PLAINLY_CAUSAL = "bench_causal"
 """Name under which transformers finds :func:`causal_attention`, and makes no mask for it."""
+SHARING_KEYS = "bench_sharing_keys"
+"""Name under which transformers finds :func:`key_sharing_attention`, and makes the usual masks for it."""
 BLOCK_TOKENS = 128
 """Tokens whose attention is computed together by products: with fewer, products are slow."""
 
@@ -55,6 +61,44 @@ def plainly_causal(model: Any) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def sharing_keys(model: Any) -> Iterator[None]:
+    """Let a single new token attend without copies of keys and values; results are the usual ones up to rounding.
+
+    Models whose attention is not torch's own keep theirs.
+    """
+    if model.config._attn_implementation != "sdpa":
+        yield
+        return
+    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+    AttentionMaskInterface.register(SHARING_KEYS, sdpa_mask)
+    with attending_by(model, SHARING_KEYS, key_sharing_attention):
+        yield
+
+
+def key_sharing_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **others: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Compute the attention of one new token, or pass more of them on; arguments as of :func:`causal_attention`.
+
+    ``attention_mask`` contains what a token may attend to, shape (n_rows, 1, 1, n_keys); None stands for everything.
+    """
+    n_rows, n_heads, n_tokens, width = query.shape
+    if n_tokens > 1:
+        return _usual_attention(module, query, key, value, attention_mask, scaling=scaling, **others)
+    # the query heads that share a key head are its queries
+    asked = query.reshape(n_rows, key.shape[1], -1, width)
+    context = F.scaled_dot_product_attention(asked, key, value, attn_mask=attention_mask, scale=scaling)
+    return context.reshape(n_rows, 1, n_heads, width), None
+
+
 def causal_attention(
     module: Any,
     query: Tensor,
@@ -80,11 +124,13 @@ def causal_attention(
     """
     if query.device.type == "cpu" and query.dtype == torch.bfloat16 and torch.is_grad_enabled():
         return _by_products(query * (scaling or query.shape[-1] ** -0.5), key, value), None
+    return _usual_attention(module, query, key, value, attention_mask, scaling=scaling, **others)
+
+
+def _usual_attention(*args: Any, **others: Any) -> tuple[Tensor, Tensor | None]:
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    attended: tuple[Tensor, Tensor | None] = sdpa_attention_forward(
-        module, query, key, value, attention_mask, scaling=scaling, **others
-    )
+    attended: tuple[Tensor, Tensor | None] = sdpa_attention_forward(*args, **others)
     return attended
 
 

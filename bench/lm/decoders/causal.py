@@ -20,7 +20,7 @@ from bench.learning.entropy import softmax_entropy
 from bench.learning.temperature import fitted_temperature
 from bench.lm.batching import answer_passes, length_buckets, moved, padded
 from bench.lm.decoders.answer_entropy import EntropyScope, leading_positions
-from bench.lm.decoders.attention import plainly_causal
+from bench.lm.decoders.attention import plainly_causal, sharing_keys
 from bench.lm.decoders.branching import Branching, last_hidden_states
 from bench.lm.decoders.prompted import PromptedDecoder
 from bench.lm.precision import full_width_linear
@@ -266,10 +266,13 @@ class CausalLanguageModel(PromptedDecoder):
         lengths = torch.tensor([len(row) for row in prefixes], device=self.device)
         mask = torch.arange(ids.shape[1], device=self.device).flip(0) < lengths[:, None]
         # A hub model's own defaults may sample or penalize repetition; each is reset to plain greedy decoding.
-        made = self.model.generate(
-            input_ids=ids, attention_mask=mask.long(), max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
-            temperature=1.0, top_p=1.0, top_k=50, repetition_penalty=1.0, eos_token_id=end, pad_token_id=end,
-        )  # fmt: skip
+        # A cache of fixed length is not copied for each token; compiling would be repeated for each length.
+        with sharing_keys(self.model):
+            made = self.model.generate(
+                input_ids=ids, attention_mask=mask.long(), max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
+                temperature=1.0, top_p=1.0, top_k=50, repetition_penalty=1.0, eos_token_id=end, pad_token_id=end,
+                cache_implementation="static", disable_compile=True,
+            )  # fmt: skip
         return [until(row, end) for row in made[:, ids.shape[1] :].tolist()]
 
 

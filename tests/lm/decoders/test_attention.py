@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
 import torch
 from transformers import masking_utils
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from bench.lm.decoders.attention import PLAINLY_CAUSAL, causal_attention, plainly_causal
-from bench.lm.decoders.causal import CausalLanguageModel
+from bench.lm.decoders.attention import (
+    PLAINLY_CAUSAL,
+    SHARING_KEYS,
+    causal_attention,
+    key_sharing_attention,
+    plainly_causal,
+    sharing_keys,
+)
+from bench.lm.decoders.causal import CausalLanguageModel, until
 
 TOKENS = torch.tensor([[5, 6, 7, 8, 9], [9, 8, 7, 0, 0]])
 """The second row is padded on the right."""
@@ -96,3 +105,37 @@ def test_in_bfloat16_gradients_on_a_cpu_are_those_of_fused_attention(
     torch.testing.assert_close(found.float(), expected, rtol=0.02, atol=0.02)
     for one, other in zip(narrow, exact, strict=True):
         torch.testing.assert_close(one.grad.float(), other.grad, rtol=0.05, atol=0.05)
+
+
+def test_a_new_token_attends_to_shared_keys_as_to_copies_of_them() -> None:
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(2, 6, 1, 8, generator=generator)
+    key, value = torch.randn(2, 2, 2, 5, 8, generator=generator)
+    is_visible = torch.tensor([[True] * 5, [False, False, True, True, False]])[:, None, None]
+    layer = SimpleNamespace(num_key_value_groups=3, is_causal=True)
+    for mask in (is_visible, None):
+        expected, _ = sdpa_attention_forward(layer, query, key, value, mask, scaling=0.3)
+        found, _ = key_sharing_attention(layer, query, key, value, mask, scaling=0.3)
+        assert found.shape == (2, 1, 6, 8)
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("implementation", ["sdpa", "eager"])
+def test_greedy_answers_are_those_of_the_usual_attention(pico: CausalLanguageModel, implementation: str) -> None:
+    prompts = [[5, 6, 7, 8, 9], [9, 8, 7]]
+    usual = [
+        pico.model.generate(input_ids=torch.tensor([prompt]), max_new_tokens=6, do_sample=False, pad_token_id=0)[0]
+        for prompt in prompts
+    ]
+    expected = [
+        until(ids[len(prompt) :].tolist(), pico.tokenizer.eos_token_id)
+        for ids, prompt in zip(usual, prompts, strict=True)
+    ]
+    pico.model.set_attn_implementation(implementation)
+    try:
+        assert pico.greedy_ids(prompts, 6) == expected
+        with sharing_keys(pico.model):
+            assert (pico.model.config._attn_implementation == SHARING_KEYS) == (implementation == "sdpa")
+        assert pico.model.config._attn_implementation == implementation
+    finally:
+        pico.model.set_attn_implementation("sdpa")
