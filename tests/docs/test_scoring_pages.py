@@ -9,6 +9,7 @@ import pytest
 import scoring_pages
 
 import bench
+from bench.metrics import Metric, chance
 
 PAGE = Path(bench.__file__).parent.parent / "docs" / "pages" / "backbones.md"
 
@@ -33,8 +34,8 @@ def test_each_scoring_is_a_row_with_the_best_of_a_column_bold(tmp_path: Path, mo
 
 def test_every_column_of_the_shipped_table_is_measured() -> None:
     shown = scoring_pages.scorings()
-    # a list can only be matched with candidates in the prompt; untrained lists are not measured yet
-    assert shown.count("–") == 3
+    # a list can only be matched with candidates in the prompt
+    assert shown.count("–") == 2
     assert "**" in shown
 
 
@@ -51,6 +52,12 @@ def test_the_page_says_what_candidates_in_the_prompt_cost() -> None:
 def test_the_page_says_what_generated_lists_reach() -> None:
     (row,) = [row for row in measured_rows() if (row["scoring"], row["trained"]) == ("generate", "1")]
     assert f"near the chance level ({float(row['ndcg_at_1']):.3f} / {float(row['ndcg_at_3']):.3f})" in page()
+
+
+def test_untrained_lists_are_at_chance_as_the_page_says() -> None:
+    (row,) = [row for row in measured_rows() if (row["scoring"], row["trained"]) == ("generate", "0")]
+    assert "so no list names a candidate and the scores are those of chance" in page()
+    assert [row["ndcg_at_1"], row["ndcg_at_3"]] == [str(round(chance(Metric("ndcg", k)), 4)) for k in (1, 3)]
 
 
 def measured_rows() -> list[dict[str, str]]:
