@@ -250,7 +250,7 @@ def test_differences_between_the_rows_of_adapters_are_the_stated_ones(
 def test_averaged_weights_gain_what_the_page_says(columns: int, most_p: tuple[float, float], sentence: str) -> None:
     found, p_values = differences("averaged-weights", "Averaged weights", "Weights of single steps", columns)
     assert all(p <= most for p, most in zip(p_values, most_p, strict=True))
-    assert sentence.format(*found) in CONVERGENCE
+    assert sentence.format(*found) in PAGE
 
 
 def test_no_merge_is_above_the_targets_adapter_on_warm_items_and_entropy_finds_it() -> None:

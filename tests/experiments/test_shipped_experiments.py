@@ -149,8 +149,13 @@ def test_every_table_and_figure_of_a_paper_has_an_experiment_of_its_name(paper: 
         assert experiment.published or place.startswith("figure")
 
 
+ROWS_ALIKE = {("decoder-beauty", "smoke"): 1}
+"""Number of runs that equal another one: at this scale, the row with 2,000 examples has as few as that with 1,000."""
+
+
 @pytest.mark.parametrize("name", experiment_names())
 @pytest.mark.parametrize("scale", SCALES)
 def test_each_shipped_experiment_has_different_runs_at_every_scale(name: str, scale: str) -> None:
     completed = complete_experiment(scaled(load_experiment(name), scale, registry()))
-    assert len({spec.hash() for _, spec in completed}) == len(completed)
+    n_alike = ROWS_ALIKE.get((name, scale), 0)
+    assert len({spec.hash() for _, spec in completed}) == len(completed) - n_alike
