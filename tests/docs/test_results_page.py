@@ -253,6 +253,15 @@ def test_averaged_weights_gain_what_the_page_says(columns: int, most_p: tuple[fl
     assert sentence.format(*found) in PAGE
 
 
+def test_averages_reach_what_the_page_says_after_as_many_steps_and_at_best() -> None:
+    cells = json.loads((TABLES / "averaged-weights.json").read_text("utf-8"))["rows"][1]["cells"]
+    (adapter,) = STORE.load(cells[0]["run_ids"][0]).fit.adapters.values()
+    steps = [round(epoch * adapter.n_steps / adapter.epochs) for epoch in adapter.epoch_of_check]
+    best = int(np.argmax(adapter.validation))
+    assert f"after {steps[best]:,} steps, with a validation NDCG@3 of {adapter.validation[best]:.4f}" in PAGE
+    assert f"After as many steps, the averages have {adapter.validation[steps.index(1161)]:.4f}" in PAGE
+
+
 def test_no_merge_is_above_the_targets_adapter_on_warm_items_and_entropy_finds_it() -> None:
     rows = json.loads((TABLES / f"{ONE_SOURCE}.json").read_text("utf-8"))["rows"]
     by_label = {row["label"]: [cell["value"] for cell in row["cells"]] for row in rows}
